@@ -1,0 +1,37 @@
+"""Augmentations: random changes of training samples that keep what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from dlx.component import Component
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Augmentation(Component):
+    """A random function of a training batch, on the device.
+
+    Randomness comes from torch's global generator, which the engine seeds for every batch from (seed, epoch, batch): the same
+    batch is changed in the same way whenever it comes again.
+    """
+
+    family = "augmentations"
+
+    p: float = Field(0.5, ge=0, le=1)
+    """Probability that a sample is changed."""
+
+    def check(self, x: TensorSpec) -> None:
+        """Raise ShapeError if samples of this shape cannot be changed in this way."""
+
+    def build(self, x: TensorSpec, classes: int) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
+        """Make the function from (input (B, *dims) float, target) to the same, changed.
+
+        Most leave the target alone; mixing ones return probabilities (B, classes).
+        """
+        raise NotImplementedError

@@ -1,0 +1,232 @@
+"""The mechanism: a folder is a registry, a file in it is a component, a YAML fragment becomes one leaf.
+
+A family is a package `dlx.<family>` whose `__init__` defines one base class with `family = "<family>"`. A leaf is a module in
+that package whose name is the component's type. Nothing lists them: `find` imports the one leaf that is named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+ROOT = __name__.rpartition(".")[0]
+
+
+class Section(BaseModel):
+    """Anything that a recipe's mapping is read into: frozen, closed, strict about numbers."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain_unknown_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise _with_suggestions(error, cls) from None
+
+
+class Component(Section):
+    """A piece of an experiment that a recipe names by `type`."""
+
+    family: ClassVar[str] = ""
+    primary: ClassVar[str | None] = None
+    """The field that a bare value stands for: `{max_pool: 2}` is `{type: max_pool, kernel: 2}`."""
+    extra: ClassVar[str | None] = None
+    """The optional dependency group (`dlx[extra]`) that the component needs."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Import names of the optional packages that the component needs."""
+
+    type: str
+    """Which component this is."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _resolve(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, cls):
+            return value
+        if "family" not in cls.__dict__:
+            return handler(value)
+        fields = cls.read(value)
+        return cast(Self, find(cls.family, fields["type"]).model_validate(fields))
+
+    @classmethod
+    def read(cls, value: Any) -> dict[str, Any]:
+        """Turn any spelling of a component of this family into a mapping with a `type`.
+
+        `relu` · `{type: relu}` · `{conv: {channels: 6}}` · `{max_pool: 2}`
+        """
+        if isinstance(value, str):
+            return {"type": value}
+        if isinstance(value, Mapping) and isinstance(value.get("type"), str):
+            return dict(value)
+        if isinstance(value, Mapping) and len(value) == 1:
+            (name, inner), *_ = value.items()
+            if isinstance(name, str) and name != "type":
+                return cls._read_single_key(name, inner)
+        what = cls.family.removesuffix("s").replace("_", " ")
+        raise PydanticCustomError(
+            "not_a_component",
+            "a {what} is written as its name, as {type: name, …}, or as {name: {…}}",
+            {"what": what, "family": cls.family},
+        )
+
+    @classmethod
+    def _read_single_key(cls, name: str, inner: Any) -> dict[str, Any]:
+        if isinstance(inner, Mapping):
+            return {**inner, "type": name}
+        leaf = find(cls.family, name)
+        if inner is None or inner is True:
+            return {"type": name}
+        if leaf.primary is None:
+            raise PydanticCustomError("no_primary", "{name} takes a mapping of fields", {"name": name})
+        return {"type": name, leaf.primary: inner}
+
+
+def field_names(cls: type[BaseModel]) -> list[str]:
+    """Names by which the fields of a section are written in YAML."""
+    return [f.alias or name for name, f in cls.model_fields.items()]
+
+
+def nearest(word: str, known: list[str], n: int = 1) -> list[str]:
+    """Return up to n known words that a mistyped word may have meant, best first."""
+    lowered = {k.lower(): k for k in known}
+    return [lowered[m] for m in difflib.get_close_matches(str(word).lower(), list(lowered), n=n, cutoff=0.6)]
+
+
+def _with_suggestions(error: ValidationError, cls: type[BaseModel]) -> ValidationError:
+    """Return the error with each unknown field of this very section explained: what it is near to, what there is."""
+    details: list[InitErrorDetails] = []
+    for line in error.errors(include_url=False):
+        kind: Any = line["type"]
+        context = line.get("ctx", {})
+        if kind == "extra_forbidden" and len(line["loc"]) == 1:
+            known = field_names(cls)
+            context = {"field": str(line["loc"][0]), "known": known, "section": cls.__name__}
+            context["suggestion"] = (nearest(str(line["loc"][0]), known) or [""])[0]
+            kind = PydanticCustomError("unknown_field", "unknown field {field!r}", context)
+        elif not _is_standard(kind):
+            kind = PydanticCustomError(kind, line["msg"], context)
+        details.append(InitErrorDetails(type=kind, loc=line["loc"], input=line["input"], ctx=context))
+    return ValidationError.from_exception_data(error.title, details)
+
+
+@cache
+def _standard_types() -> frozenset[str]:
+    return frozenset(get_args(core_schema.ErrorType))
+
+
+def _is_standard(kind: str) -> bool:
+    return kind in _standard_types()
+
+
+def find(family: str, name: str) -> type[Component]:
+    """Import the one leaf `dlx.<family>.<name>` and return its class.
+
+    Raises: PydanticCustomError `unknown_type` with the nearest names, or `wrong_family` with the family that has it;
+    `missing_package` where the leaf's optional package is not installed.
+    """
+    if name not in types(family):
+        raise _unknown_type(family, name)
+    leaf = leaf_class(family, name)
+    absent = [p for p in leaf.requires if importlib.util.find_spec(p) is None]
+    if absent:
+        install = f"pip install 'dlx[{leaf.extra}]'"
+        raise PydanticCustomError(
+            "missing_package", "{name} needs {packages}", {"name": name, "packages": ", ".join(absent), "suggestion": install}
+        )
+    return leaf
+
+
+@cache
+def leaf_class(family: str, name: str) -> type[Component]:
+    """Return the component class that the module `dlx.<family>.<name>` defines."""
+    base = base_class(family)
+    module = importlib.import_module(f"{ROOT}.{family}.{name}")
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__:
+            field = value.model_fields.get("type")
+            if field is not None and field.default == name:
+                return cast(type[Component], value)
+    raise TypeError(f"{module.__name__} defines no {base.__name__} whose type is {name!r}")
+
+
+def types(family: str) -> tuple[str, ...]:
+    """Names of all components of a family, from its folders alone; nothing is imported but the family."""
+    package = importlib.import_module(f"{ROOT}.{family}")
+    return _modules(tuple(package.__path__))
+
+
+@cache
+def _modules(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({m.name for m in pkgutil.iter_modules(paths) if not m.name.startswith("_")}))
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """Names of all families: the sub-packages whose `__init__` defines a base with that family's name."""
+    root = importlib.import_module(ROOT)
+    names = [m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg]
+    return tuple(sorted(name for name in names if _base_or_none(name) is not None))
+
+
+def base_class(family: str) -> type[Component]:
+    """Return the base class of a family."""
+    base = _base_or_none(family)
+    if base is None:
+        raise TypeError(f"{ROOT}.{family} is not a family of components")
+    return base
+
+
+@cache
+def _base_or_none(family: str) -> type[Component] | None:
+    for value in vars(importlib.import_module(f"{ROOT}.{family}")).values():
+        if isinstance(value, type) and issubclass(value, Component) and value.__dict__.get("family") == family:
+            return value
+    return None
+
+
+def _unknown_type(family: str, name: str) -> PydanticCustomError:
+    what = family.removesuffix("s").replace("_", " ")
+    near = nearest(name, list(types(family)), n=3)
+    context = {"name": name, "what": what, "family": family, "suggestion": near[0] if near else ""}
+    elsewhere = [f for f in families() if f != family and name in types(f)]
+    if elsewhere and not near:
+        context["elsewhere"] = elsewhere[0]
+        return PydanticCustomError("wrong_family", "{name!r} is not one of the {family}; it is one of the {elsewhere}", context)
+    return PydanticCustomError("unknown_type", "unknown {what} {name!r}", context)
+
+
+def _read_named(value: Any) -> Any:
+    """Read a named map: `{grad_clip: {norm: 1}, ema: null}` or a list of components."""
+    if isinstance(value, list):
+        named = [(next(iter(v)) if isinstance(v, Mapping) and "type" not in v and v else _type_of(v), v) for v in value]
+        return dict(named)
+    if not isinstance(value, Mapping):
+        return value
+    return {k: _read_entry(k, v) for k, v in value.items() if v is not None and v is not False}
+
+
+def _type_of(value: Any) -> Any:
+    return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", value)
+
+
+def _read_entry(key: Any, value: Any) -> Any:
+    if isinstance(value, Component) or (isinstance(value, Mapping) and "type" in value):
+        return value
+    return {key: value}
+
+
+C = TypeVar("C")
+Named = Annotated[dict[str, C], BeforeValidator(_read_named)]
+"""Components keyed by their type or by a name of the user's, so that `extends` adds without dropping; null removes one."""

@@ -1,0 +1,1 @@
+"""Plan to Lightning objects, and the run itself."""

@@ -1,0 +1,62 @@
+"""What the data say about themselves. Torch-free, JSON in and out, stored in every checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dlx.tensors import Spec, Stats, TensorSpec
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Shapes, classes, counts and statistics of a data set, after transforms, learned from its train split alone.
+
+    fields        every field of a sample that a network or loss may see
+    inputs        names of the fields that are input; one gives a tensor, several a record
+    target        name of the field to predict, None where there is none
+    classes       names of the classes of the target, empty where it is not categorical
+    multilabel    whether a sample may belong to several classes at once (the target is then a 0/1 vector)
+    categories    category names of each categorical input column, in the order of their codes
+    class_counts  how often each class stands in the train split
+    counts        samples in each split
+    fingerprint   SHA-256 over what the data are and how they were split
+    """
+
+    fields: Mapping[str, TensorSpec]
+    inputs: tuple[str, ...]
+    target: str | None = None
+    classes: tuple[str, ...] = ()
+    multilabel: bool = False
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    class_counts: tuple[int, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @property
+    def input(self) -> Spec:
+        """What a network receives: one tensor, or a record of named fields."""
+        if len(self.inputs) == 1:
+            return self.fields[self.inputs[0]]
+        return {name: self.fields[name] for name in self.inputs}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DataFacts:
+        """Read what `to_json` wrote."""
+        fields = {name: _tensor_spec(value) for name, value in data["fields"].items()}
+        categories = {name: tuple(values) for name, values in data["categories"].items()}
+        rest = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**{**rest, "fields": fields, "categories": categories})
+
+
+def _tensor_spec(data: Mapping[str, Any]) -> TensorSpec:
+    stats = data.get("stats")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    if stats is not None:
+        values["stats"] = Stats(**{k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()})
+    return TensorSpec(**values)

@@ -1,0 +1,115 @@
+"""Layers: specifications that know their shape and cost without torch, and can build themselves with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dlx.component import Component, find, types
+from dlx.errors import Loc, ShapeError
+from dlx.initializers import Initializer
+from dlx.tensors import Cost, Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Child:
+    """A layer inside a layer: its module name, its place in the spec, itself, and the input that it receives."""
+
+    __slots__ = ("layer", "loc", "name", "x")
+
+    def __init__(self, name: str, loc: Loc, layer: Layer, x: Spec) -> None:
+        self.name, self.loc, self.layer, self.x = name, loc, layer, x
+
+
+class Layer(Component):
+    """A function from tensors to tensors, described by numbers alone.
+
+    A leaf answers `shape` and `cost` without torch and makes its module in `build`. A combinator (a layer that holds
+    layers) also answers `children`; the module that it builds holds each child under `Child.name`.
+    """
+
+    family = "layers"
+    sequence_type: ClassVar[str] = "sequence"
+    """What a bare list of layers means."""
+
+    name: str | None = None
+    """Name of the node in the plan, in errors and in the state dict."""
+    init: Initializer | None = None
+    """How the weights start; null leaves it to the model's `init`, and else to torch."""
+
+    @classmethod
+    def read(cls, value: Any) -> dict[str, Any]:
+        """Also read a list as a sequence, and `{stem: {conv: …}}` as a named node."""
+        if isinstance(value, list):
+            return {"type": cls.sequence_type, "layers": value}
+        if isinstance(value, Mapping) and len(value) == 1 and "type" not in value:
+            (name, inner), *_ = value.items()
+            if isinstance(name, str) and name not in types(cls.family) and isinstance(inner, (str, list, Mapping)):
+                return cls._read_named_node(name, inner)
+        return super().read(value)
+
+    @classmethod
+    def _read_named_node(cls, name: str, inner: Any) -> dict[str, Any]:
+        is_layer = isinstance(inner, (str, list)) or "type" in inner or (len(inner) == 1 and next(iter(inner)) in types(cls.family))
+        if not is_layer:
+            find(cls.family, name)  # says that there is no such layer
+        return {**cls.read(inner), "name": name}
+
+    def shape(self, x: TensorSpec) -> Spec:
+        """Return what comes out for an input of this shape. Raises: ShapeError if the layer does not fit it."""
+        raise NotImplementedError
+
+    def cost(self, x: TensorSpec) -> Cost:
+        """Return parameters, buffers, multiply-adds and activations for one sample."""
+        return sum((child.layer.cost(child.x) for child in self.children(x)), Cost())  # type: ignore[arg-type]
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        """Make the torch module for an input of this shape. Imports torch inside."""
+        raise NotImplementedError
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        """Return the layers inside this one, with the input of each, in the order of the forward pass."""
+        return []
+
+    def gain(self) -> float | None:
+        """Return the factor that keeps the variance through this activation; None if it is not an activation."""
+        return None
+
+
+def walk(layer: Layer, x: Spec, path: str = "") -> Iterator[tuple[str, Layer, Spec]]:
+    """Yield (module path, layer, its input) for the layer and everything inside it, in forward order."""
+    yield path, layer, x
+    for child in layer.children(x):  # type: ignore[arg-type]
+        yield from walk(child.layer, child.x, f"{path}.{child.name}" if path else child.name)
+
+
+def chain(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
+    """Send x through layers one after the other: return each as a child, and what comes out at the end.
+
+    `field` is the name of the spec's field that holds the list, so that an error can point into it.
+    """
+    children: list[Child] = []
+    for i, layer in enumerate(layers):
+        children.append(Child(layer.name or str(i), (field, i), layer, x))
+        x = shape_at((field, i), layer, x)
+    return children, x
+
+
+def shape_at(loc: Loc, layer: Layer, x: Spec) -> Spec:
+    """Return the layer's output shape; a ShapeError is told where the layer stands."""
+    try:
+        return layer.shape(x)  # type: ignore[arg-type]
+    except ShapeError as error:
+        raise error.within(*loc) from None
+
+
+def one(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
+    """Return x if it is one tensor with one of these axis orders. Raises: ShapeError that says what is needed."""
+    allowed = (axes,) if isinstance(axes, str) else axes
+    if not isinstance(x, TensorSpec):
+        raise ShapeError(f"{what} takes one tensor, but gets the fields {', '.join(x)}; put `columns` before it, or name one in `branches`")
+    if x.axes not in allowed:
+        raise ShapeError(f"{what} takes axes {' or '.join(allowed)}, but gets {x} ({x.axes or 'a scalar'})")
+    return x

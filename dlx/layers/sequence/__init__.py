@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.layers import Child, Layer, chain
+from dlx.tensors import Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Sequence(Layer):
+    """Applies layers one after the other. A bare list of layers means this.
+
+    Shapes:  the input of the first layer → the output of the last.
+    Raises:  ShapeError at the first layer that does not fit what comes before it.
+
+    Example:
+        {sequence: [{linear: 32}, relu, {linear: 16}]}
+    """
+
+    primary: ClassVar[str] = "layers"
+    type: Literal["sequence"] = "sequence"
+    layers: list[Layer]
+    """What is applied, in order."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        return chain(self.layers, x, "layers")[0]
+
+    def shape(self, x: TensorSpec) -> Spec:
+        return chain(self.layers, x, "layers")[1]
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.sequence.module import named_sequence
+
+        return named_sequence({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]

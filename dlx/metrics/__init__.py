@@ -1,0 +1,30 @@
+"""Metrics: what is measured, not trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.component import Component
+from dlx.facts import DataFacts
+
+if TYPE_CHECKING:
+    import torchmetrics
+
+
+class Metric(Component):
+    """A number that says how good predictions are, by torchmetrics.
+
+    `build` makes a torchmetrics.Metric that is updated with (prediction, target):
+    classes: probabilities (B, K) and indices (B,); labels: probabilities (B, K) and 0/1 (B, K) int64;
+    regression: values (B, K) and (B, K), or (B,) and (B,) for one output.
+    """
+
+    family = "metrics"
+    kinds: ClassVar[tuple[str, ...]] = ("classes",)
+    """Which targets it can judge: "classes", "labels", "regression"."""
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+    """Which direction is an improvement."""
+
+    def build(self, facts: DataFacts) -> torchmetrics.Metric:
+        """Make the metric for these classes or outputs."""
+        raise NotImplementedError

@@ -1,0 +1,75 @@
+"""Models: architectures, each a torch-free function from its parameters to a tree of layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ValidationError
+
+from dlx.component import Component
+from dlx.errors import ShapeError
+from dlx.initializers import Initializer
+from dlx.layers import Layer
+from dlx.tensors import Spec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Model(Component):
+    """An architecture. It yields features, to which the task appends its head, unless the model `has_head`."""
+
+    family = "models"
+    has_head: ClassVar[bool] = False
+    """Whether the model itself ends in what the task requires."""
+
+    init: Initializer | None = None
+    """How the weights of every layer start that has no `init` of its own."""
+
+    def layers(self, x: Spec) -> list[Any]:
+        """Return the architecture for an input of this shape, in the lists and mappings that a person would write in YAML."""
+        raise NotImplementedError
+
+    def tree(self, x: Spec) -> Layer:
+        """Return the architecture as one layer.  Raises: ShapeError with a place in this model where it does not fit."""
+        try:
+            return Layer.model_validate(self.layers(x))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ShapeError(f"{self.type} makes a layer that is not valid: {first['msg']} at {first['loc']}") from error
+
+
+def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | None) -> None:
+    """Start the weights of every layer by its own initializer or the default one.
+
+    The gain is that of the first activation after the layer, as in He et al. 2015; 1 where none follows.
+    """
+    from dlx.layers import walk
+
+    nodes = [(path, layer) for path, layer, inner in walk(tree, x) if not layer.children(inner)]  # type: ignore[arg-type]
+    gain = 1.0
+    for path, layer in reversed(nodes):
+        own = layer.gain()
+        if own is not None:
+            gain = own
+            continue
+        start = layer.init or default
+        if _has_matrix(module.get_submodule(path)):
+            if start is not None:
+                _fill(module.get_submodule(path), start, gain)
+            gain = 1.0
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    return any(p.ndim >= 2 for p in module.parameters())
+
+
+def _fill(module: nn.Module, start: Initializer, gain: float) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if parameter.ndim >= 2:
+                start.fill(parameter, gain)
+            elif name.rpartition(".")[2] == "bias":
+                parameter.zero_()

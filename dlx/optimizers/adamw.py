@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.optimizers import Groups, Optimizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class AdamW(Optimizer):
+    """Adam with weight decay decoupled from the gradient.
+
+    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  θ ← θ − lr (m̂ / (√v̂ + ε) + λ θ). The usual first choice: decay does
+    not depend on the gradient's scale, as it does in Adam with L2.
+
+    Units:   lr is a step size; weight_decay is per step and multiplied by lr.
+    Source:  Loshchilov & Hutter 2019, arXiv:1711.05101; torch.optim.AdamW.
+
+    Example:
+        {type: adamw, lr: 1.0e-3, weight_decay: 0.01}
+    """
+
+    type: Literal["adamw"] = "adamw"
+    state_per_parameter: ClassVar[float] = 2.0
+    betas: tuple[float, float] = Field((0.9, 0.999), strict=False)
+    """Decay rates of the running means of the gradient and of its square."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decay of the weights toward zero, times lr."""
+
+    def build(self, groups: Groups) -> torch.optim.Optimizer:
+        import torch
+
+        return torch.optim.AdamW(
+            groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
+        )

@@ -1,0 +1,1 @@
+"""What a recipe will build and cost, without torch."""

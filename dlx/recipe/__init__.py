@@ -1,0 +1,1 @@
+"""The recipe language: YAML text to a validated Recipe."""

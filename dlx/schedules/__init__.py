@@ -1,0 +1,54 @@
+"""Schedules: how the learning rate changes over training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from dlx.component import Component
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long training is: optimizer steps in all, and in an epoch."""
+
+    steps: int
+    steps_per_epoch: int
+
+    def count(self, amount: float | str) -> int:
+        """Return an amount of training in steps: 0.1 is a fraction of all steps, 500 is steps, "3 epochs" is epochs."""
+        if isinstance(amount, str):
+            return round(float(amount.split()[0]) * self.steps_per_epoch)
+        return round(amount * self.steps) if amount < 1 else round(amount)
+
+
+class Schedule(Component):
+    """A factor on the learning rate as a function of the step, after a linear warm-up from 0."""
+
+    family = "schedules"
+    per: ClassVar[str] = "step"
+    """When the scheduler moves: "step", or "validation" for one that looks at a metric."""
+
+    warmup: float = Field(0.0, ge=0)
+    """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on."""
+
+    def factor(self, step: int, horizon: Horizon) -> float:
+        """Return the factor on the lr at a step, counted from the end of the warm-up. The horizon excludes the warm-up too."""
+        raise NotImplementedError
+
+    def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make the torch scheduler: the warm-up, then `factor`."""
+        from torch.optim.lr_scheduler import LambdaLR
+
+        warmup = horizon.count(self.warmup)
+        rest = Horizon(max(1, horizon.steps - warmup), horizon.steps_per_epoch)
+
+        def rate(step: int) -> float:
+            return (step + 1) / (warmup + 1) if step < warmup else self.factor(step - warmup, rest)
+
+        return LambdaLR(optimizer, rate)

@@ -1,0 +1,78 @@
+"""Sources: where samples come from. Torch-free until samples are read in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlx.component import Component
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of all samples, as the source has it.
+
+    values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D), strings (N,) object
+            with None where missing; or a `Lazy` sequence that decodes one sample at a time
+    axes    what the axes after the first mean: "CHW", "F", ""
+    kind    "numeric", "categorical" (strings or codes), "image"
+    classes names of the values of a categorical column, where the source knows them; codes index into them
+    names   names of the columns of a feature axis
+    """
+
+    values: Any
+    axes: str
+    kind: str
+    classes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Lazy(Sequence[Any]):
+    """Samples that are decoded one by one, such as images on disk: `lazy[i]` returns an array of `shape` and `dtype`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a source yields.
+
+    columns  fields by name, all of the same length
+    inputs   default input fields; several numeric or categorical scalar columns together are a table
+    target   default target field
+    parts    where the source itself says to which split a row belongs: "train", "val" or "test" for every row, else None
+    problems bad rows or files that were left out, each with its place and reason
+    """
+
+    columns: Mapping[str, Column]
+    inputs: tuple[str, ...]
+    target: str | None = None
+    parts: np.ndarray | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+class Source(Component):
+    """A place where samples come from."""
+
+    family = "sources"
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        """Read all samples. Paths are relative to `base`, the folder of the recipe.
+
+        Raises: DataError that lists every bad row, file or cell, unless `on_error` is "skip": then they are left out and listed
+        in `problems`.
+        """
+        raise NotImplementedError
+
+    def files(self, base: Path) -> list[Path]:
+        """Return the files that the samples are made of, for the data's fingerprint; none where numbers make them."""
+        return []

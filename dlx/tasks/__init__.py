@@ -1,0 +1,78 @@
+"""Tasks: what is learned. A task owns the loss, the head, the metrics and the networks that it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dlx.component import Component
+from dlx.facts import DataFacts
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.optimizers import Optimizer
+from dlx.regularizers import Regularizer
+from dlx.schedules import Horizon, Schedule
+from dlx.tensors import Spec, TensorSpec
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a task requires of one of its networks: what it is given, and what it must return (None: anything)."""
+
+    input: Spec
+    output: TensorSpec | None = None
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a task's networks are trained: everything but the task itself. Optimizers and schedules are by role."""
+
+    optimizers: Mapping[str, Optimizer]
+    schedules: Mapping[str, Schedule]
+    regularizers: Mapping[str, Regularizer] = field(default_factory=dict)
+    horizon: Horizon = field(default_factory=lambda: Horizon(1, 1))
+    monitor: str = "val/loss"
+
+
+class Task(Component):
+    """What is learned, and how it is judged."""
+
+    family = "tasks"
+    default_role: ClassVar[str] = "network"
+    """The role that `model:` fills when it is not a mapping of roles."""
+    monitor: ClassVar[str] = "val/loss"
+    """The metric by which the best checkpoint is chosen."""
+    monitor_mode: ClassVar[str] = "min"
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        """Return the networks that the task trains. Raises: ShapeError if the task cannot be learned from these data."""
+        raise NotImplementedError
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        """Return the layer tree of a role: the model with the task's head appended."""
+        return model.tree(self.roles(facts)[role].input)
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        """Return the metrics measured on every split, without the split: name → "higher" or "lower" is better."""
+        raise NotImplementedError
+
+    def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
+        """Return the task with its loss changed by the regularizers that act on it."""
+        return self
+
+    def warnings(self, facts: DataFacts) -> list[str]:
+        """Return what a person should know before training, such as the loss of an untrained network."""
+        return []
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        """Make the LightningModule that trains the networks."""
+        raise NotImplementedError
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        """Return matplotlib figures by name for the predictions on a split."""
+        return {}

@@ -1,0 +1,105 @@
+"""What is known of a tensor before it exists: the type system of recipes. Torch-free."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Dim = int | None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What the train split says of a field, one entry a channel or column.
+
+    quantiles holds, for every column, equally spaced quantiles from the minimum to the maximum.
+    """
+
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    quantiles: tuple[tuple[float, ...], ...] = ()
+    missing: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Dimensions without the batch, what each axis means, and the element type.
+
+    dims   (1, 28, 28), None where unknown or varying
+    axes   one letter a dimension: C channels, D/H/W space, T time, F features; "CHW", "TF", "F", "T", "" for a scalar
+    dtype  torch's name: float32, uint8, int64, bool
+    vocab  how many values each integer may take: one number, or one a column
+    names  the columns of a feature axis, where they have names
+    stats  statistics of the train split, known for inputs only
+    """
+
+    dims: tuple[Dim, ...]
+    axes: str
+    dtype: str = "float32"
+    vocab: tuple[int, ...] = ()
+    names: tuple[str, ...] = field(default=(), compare=False)
+    stats: Stats | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.dims) != len(self.axes):
+            raise ValueError(f"{len(self.dims)} dimensions but {len(self.axes)} axes: {self.dims} {self.axes!r}")
+
+    @property
+    def elements(self) -> int:
+        """Number of elements of one sample; unknown dimensions count as 1."""
+        return math.prod(d or 1 for d in self.dims)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether elements are floating point."""
+        return self.dtype.startswith(("float", "bfloat"))
+
+    @property
+    def space(self) -> tuple[Dim, ...]:
+        """The dimensions after the channels of an image-like tensor: (28, 28) of (1, 28, 28)."""
+        return self.dims[1:]
+
+    def with_dims(self, dims: tuple[Dim, ...], axes: str | None = None) -> TensorSpec:
+        """Return a float tensor of another shape: what a layer makes of this one."""
+        return TensorSpec(dims, self.axes if axes is None else axes, self.dtype if self.is_float else "float32")
+
+    def replace(self, **changes: Any) -> TensorSpec:
+        """Return a copy with some attributes changed."""
+        return replace(self, **changes)
+
+    def __str__(self) -> str:
+        if not self.dims:
+            return "scalar"
+        return " × ".join("?" if d is None else str(d) for d in self.dims)
+
+
+Record = Mapping[str, TensorSpec]
+Spec = TensorSpec | Record
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a layer costs, for one sample.
+
+    parameters   trained numbers
+    buffers      untrained numbers that are in the checkpoint
+    macs         multiply-adds of matrix products and convolutions in a forward pass (half of torch's FLOP count)
+    activations  elements kept for the backward pass
+    """
+
+    parameters: int = 0
+    buffers: int = 0
+    macs: int = 0
+    activations: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.parameters + other.parameters,
+            self.buffers + other.buffers,
+            self.macs + other.macs,
+            self.activations + other.activations,
+        )

@@ -1,0 +1,32 @@
+"""Transforms: what is done to every sample in the same way, in training and ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dlx.component import Component
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Transform(Component):
+    """A deterministic function of a field, applied to whole batches on the device.
+
+    Statistics come from `TensorSpec.stats`, which hold what the train split says.
+    """
+
+    family = "transforms"
+
+    field: str | None = None
+    """Which input field; the only one where there is one."""
+
+    def spec(self, x: TensorSpec) -> TensorSpec:
+        """Return what comes out. Raises: ShapeError if it does not fit. Statistics that no longer hold are changed or dropped."""
+        raise NotImplementedError
+
+    def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
+        """Make the function from a batch (B, *dims) to a batch."""
+        raise NotImplementedError
