@@ -114,7 +114,7 @@ def _with_suggestions(error: ValidationError, cls: type[BaseModel]) -> Validatio
             known = field_names(cls)
             context = {"field": str(line["loc"][0]), "known": known, "section": cls.__name__}
             context["suggestion"] = (nearest(str(line["loc"][0]), known) or [""])[0]
-            kind = PydanticCustomError("unknown_field", "unknown field {field!r}", context)
+            kind = PydanticCustomError("unknown_field", "unknown field '{field}'", context)
         elif not _is_standard(kind):
             kind = PydanticCustomError(kind, line["msg"], context)
         details.append(InitErrorDetails(type=kind, loc=line["loc"], input=line["input"], ctx=context))
@@ -203,8 +203,8 @@ def _unknown_type(family: str, name: str) -> PydanticCustomError:
     elsewhere = [f for f in families() if f != family and name in types(f)]
     if elsewhere and not near:
         context["elsewhere"] = elsewhere[0]
-        return PydanticCustomError("wrong_family", "{name!r} is not one of the {family}; it is one of the {elsewhere}", context)
-    return PydanticCustomError("unknown_type", "unknown {what} {name!r}", context)
+        return PydanticCustomError("wrong_family", "'{name}' is not one of the {family}; it is one of the {elsewhere}", context)
+    return PydanticCustomError("unknown_type", "unknown {what} '{name}'", context)
 
 
 def _read_named(value: Any) -> Any:
