@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from dlx.tensors import Spec, Stats, TensorSpec
+
+Kind = Literal["classes", "labels", "regression"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ class DataFacts:
             return self.fields[self.inputs[0]]
         return {name: self.fields[name] for name in self.inputs}
 
+    @property
+    def kind(self) -> Kind:
+        """What the target is: one of several classes, a 0/1 vector of labels, or numbers."""
+        if not self.classes:
+            return "regression"
+        return "labels" if self.multilabel else "classes"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
@@ -58,5 +67,7 @@ def _tensor_spec(data: Mapping[str, Any]) -> TensorSpec:
     stats = data.get("stats")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     if stats is not None:
-        values["stats"] = Stats(**{k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()})
+        values["stats"] = Stats(
+            **{k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()}
+        )
     return TensorSpec(**values)

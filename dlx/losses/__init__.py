@@ -5,27 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dlx.component import Component
-from dlx.facts import DataFacts
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts, Kind
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
 class Loss(Component):
     """A function of a network's output and the target that is small where they agree.
 
-    The module that `build` makes is called as `loss(output_BK, target)` and returns one number, the mean over the batch.
-    Classification targets are class indices (B,) int64, or probabilities (B, K) after mixup, cutmix or smoothing; multi-label
-    targets are (B, K) float 0/1; regression targets are (B, K) float.
+    The module that `build` makes is called as `loss(output_BK, target)` and returns one number, the mean over the
+    batch. Classification targets are class indices (B,) int64, or probabilities (B, K) after mixup, cutmix or
+    smoothing; multi-label targets are (B, K) float 0/1; regression targets are (B, K) float.
     """
 
     family = "losses"
-    kind: ClassVar[str] = "regression"
-    """What the target is: "classes" (one of K), "labels" (0/1 vector), "regression"."""
+    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    """What the target may be: "classes" (one of K), "labels" (0/1 vector), "regression"."""
+
+    def check(self, facts: DataFacts) -> None:
+        """Raise ShapeError if the loss cannot judge this target."""
+        if facts.kind not in self.kinds:
+            raise ShapeError(f"{self.type} judges {' or '.join(self.kinds)}, but the target is {facts.kind}")
+
+    def outputs(self, facts: DataFacts) -> int:
+        """Return how many numbers a sample's output must have. Raises: ShapeError as `check` does."""
+        self.check(facts)
+        if facts.classes:
+            return len(facts.classes)
+        return facts.fields[facts.target].elements if facts.target else 1
 
     def build(self, facts: DataFacts) -> nn.Module:
         """Make the torch module. `facts.classes` and `facts.class_counts` say what the target is."""
         raise NotImplementedError
+
+    def predict(self, output_BK: torch.Tensor, facts: DataFacts) -> torch.Tensor:
+        """Return what the output means: probabilities (B, K) of classes or labels, or values in the target's units."""
+        if facts.kind == "regression":
+            return output_BK
+        return output_BK.sigmoid() if facts.kind == "labels" else output_BK.softmax(1)
 
     def chance(self, facts: DataFacts) -> float | None:
         """Return the loss expected of an untrained network with balanced classes, None if it is not known."""

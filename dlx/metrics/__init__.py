@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.component import Component
-from dlx.facts import DataFacts
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts, Kind
 
 if TYPE_CHECKING:
     import torchmetrics
@@ -20,10 +21,17 @@ class Metric(Component):
     """
 
     family = "metrics"
-    kinds: ClassVar[tuple[str, ...]] = ("classes",)
+    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
     """Which targets it can judge: "classes", "labels", "regression"."""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     """Which direction is an improvement."""
+    scalar: ClassVar[bool] = True
+    """Whether it is one number; what is not, such as a matrix, is drawn and not logged."""
+
+    def check(self, facts: DataFacts) -> None:
+        """Raise ShapeError if the metric cannot judge this target."""
+        if facts.kind not in self.kinds:
+            raise ShapeError(f"{self.type} judges {' or '.join(self.kinds)}, but the target is {facts.kind}")
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         """Make the metric for these classes or outputs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -20,23 +20,28 @@ class Model(Component):
     """An architecture. It yields features, to which the task appends its head, unless the model `has_head`."""
 
     family = "models"
-    has_head: ClassVar[bool] = False
-    """Whether the model itself ends in what the task requires."""
 
     init: Initializer | None = None
     """How the weights of every layer start that has no `init` of its own."""
 
-    def layers(self, x: Spec) -> list[Any]:
-        """Return the architecture for an input of this shape, in the lists and mappings that a person would write in YAML."""
+    @property
+    def has_head(self) -> bool:
+        """Whether the model itself ends in what the task requires."""
+        return False
+
+    def architecture(self, x: Spec) -> list[Any]:
+        """Return the architecture for an input of this shape, as a person would write it in YAML."""
         raise NotImplementedError
 
     def tree(self, x: Spec) -> Layer:
-        """Return the architecture as one layer.  Raises: ShapeError with a place in this model where it does not fit."""
+        """Return the architecture as one layer. Raises: ShapeError if a layer of it is not valid."""
         try:
-            return Layer.model_validate(self.layers(x))
+            return Layer.model_validate(self.architecture(x))
         except ValidationError as error:
             first = error.errors()[0]
-            raise ShapeError(f"{self.type} makes a layer that is not valid: {first['msg']} at {first['loc']}") from error
+            raise ShapeError(
+                f"{self.type} makes a layer that is not valid: {first['msg']} at {first['loc']}"
+            ) from error
 
 
 def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | None) -> None:

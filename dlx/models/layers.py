@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.tensors import Spec
+
+
+class Layers(Model):
+    """The network that the recipe itself describes, layer by layer.
+
+    Every layer works out its input from what comes before it, so only outputs are written. `blocks` names pieces of
+    one's own, with parameters, that `layers` may use like any layer; they are put in place while the recipe is read.
+
+    Shapes:  the input of the first layer → the output of the last.
+    Raises:  ShapeError at the first layer that does not fit what comes before it.
+
+    Example:
+        {type: layers, layers: [flatten, {linear: 32}, relu]}
+    """
+
+    primary: ClassVar[str] = "layers"
+    type: Literal["layers"] = "layers"
+    layers: list[Layer]
+    """What is applied, in order."""
+    blocks: dict[str, Any] = Field(default_factory=dict)
+    """The recipe's own vocabulary, kept as it was written: name → {parameters, layers}."""
+
+    def architecture(self, x: Spec) -> list[Any]:
+        return list(self.layers)

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dlx.models import Model
+from dlx.models._features import to_features
+from dlx.tensors import Spec
+
+
+class LinearModel(Model):
+    """Passes the features on as they are: with the task's head, a linear map of the input.
+
+    Linear regression under mse, logistic regression under cross_entropy. The baseline that anything deeper has to beat.
+
+    Shapes:  any → (F,); a record goes through `columns`, everything else is flattened.
+
+    Example:
+        linear
+    """
+
+    type: Literal["linear"] = "linear"
+
+    def architecture(self, x: Spec) -> list[Any]:
+        return list(to_features(x))
