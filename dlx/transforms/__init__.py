@@ -24,7 +24,7 @@ class Transform(Component):
     """Which input field; the only one where there is one."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        """Return what comes out. Raises: ShapeError if it does not fit. Statistics that no longer hold are changed or dropped."""
+        """Return what comes out. Raises: ShapeError if it does not fit. Statistics that no longer hold change."""
         raise NotImplementedError
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
