@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,8 +12,11 @@ from dlx.component import Component
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
-Groups = Iterable[dict[str, Any]]
+Groups = Sequence[dict[str, Any]]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+"""The decay rate of a running mean: the share of the old value that is kept in a step."""
 
 
 class Optimizer(Component):
@@ -33,6 +37,69 @@ class Optimizer(Component):
     layer_decay: float = Field(1.0, gt=0, le=1)
     """Factor on the lr for each layer further from the output; 1 gives all layers the same lr."""
 
+    @property
+    def moves(self) -> Optimizer:
+        """The optimizer that moves the parameters: itself, or the one that it wraps."""
+        return self
+
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """Make the torch optimizer over parameter groups (`params`, and `lr` and `weight_decay` where they differ)."""
         raise NotImplementedError
+
+
+def groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
+    """Return the trained parameters of a network in as few groups as have the same lr and weight decay.
+
+    A layer, for `layer_decay`, is a module that owns a parameter of two dimensions or more; what follows it before the
+    next one (a normalization, a scale) belongs to it. The last layer has the optimizer's own lr.
+    """
+    spec = optimizer.moves
+    decays = getattr(spec, "weight_decay", 0.0) > 0
+    merged: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    owned = list(_owned(network))
+    last = max((depth for depth, *_ in owned), default=0)
+    for depth, name, module, parameter in owned:
+        spared = decays and _is_spared(name, module, spec.no_decay)
+        merged.setdefault((spec.layer_decay ** (last - depth), spared), []).append(parameter)
+    return [_group(spec.lr, factor, spared, parameters) for (factor, spared), parameters in merged.items()]
+
+
+def _owned(network: nn.Module) -> Iterator[tuple[int, str, nn.Module, nn.Parameter]]:
+    """Yield (depth, name, owner, parameter) for every trained parameter, once each, in the network's order."""
+    seen: set[nn.Parameter] = set()
+    depth, entered = 0, False
+    for path, module in network.named_modules():
+        own = list(module.named_parameters(recurse=False))
+        if any(p.ndim >= 2 for _, p in own) and not _is_norm(module):
+            depth, entered = depth + entered, True
+        for name, parameter in own:
+            if parameter.requires_grad and parameter not in seen:
+                seen.add(parameter)
+                yield depth, f"{path}.{name}" if path else name, module, parameter
+
+
+def _is_spared(name: str, module: nn.Module, no_decay: list[str]) -> bool:
+    return any(_matches(rule, name, module) for rule in no_decay)
+
+
+def _matches(rule: str, name: str, module: nn.Module) -> bool:
+    own = name.rpartition(".")[2]
+    if rule == "bias":
+        return own.startswith("bias") or own.endswith("bias")
+    if rule == "norm":
+        return _is_norm(module)
+    return fnmatchcase(name, rule)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Return whether a module is a normalization; all of torch's and dlx's have it in their name."""
+    return "norm" in type(module).__name__.lower()
+
+
+def _group(lr: float, factor: float, spared: bool, parameters: list[nn.Parameter]) -> dict[str, Any]:
+    group: dict[str, Any] = {"params": parameters}
+    if factor != 1:
+        group["lr"] = lr * factor
+    if spared:
+        group["weight_decay"] = 0.0
+    return group

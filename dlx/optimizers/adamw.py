@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.optimizers import Groups, Optimizer
+from dlx.optimizers import Beta, Groups, Optimizer
+from dlx.optimizers._fused import fused
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,7 @@ class AdamW(Optimizer):
 
     type: Literal["adamw"] = "adamw"
     state_per_parameter: ClassVar[float] = 2.0
-    betas: tuple[float, float] = Field((0.9, 0.999), strict=False)
+    betas: tuple[Beta, Beta] = Field((0.9, 0.999), strict=False)
     """Decay rates of the running means of the gradient and of its square."""
     eps: float = Field(1e-8, gt=0)
     """Added to the denominator."""
@@ -36,5 +37,10 @@ class AdamW(Optimizer):
         import torch
 
         return torch.optim.AdamW(
-            groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
+            groups,
+            lr=self.lr,
+            betas=self.betas,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            fused=fused(groups),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,13 @@ from dlx.component import Component
 
 if TYPE_CHECKING:
     import torch
+
+
+Epochs = Annotated[str, Field(pattern=r"^\d+(\.\d+)? epochs?$")]
+Amount = Annotated[float, Field(ge=0)] | Epochs
+"""An amount of training: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
+Period = Annotated[float, Field(gt=0)] | Epochs
+"""An amount of training that is not nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,8 @@ class Schedule(Component):
     per: ClassVar[str] = "step"
     """When the scheduler moves: "step", or "validation" for one that looks at a metric."""
 
-    warmup: float = Field(0.0, ge=0)
-    """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on."""
+    warmup: Amount = 0.0
+    """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
 
     def factor(self, step: int, horizon: Horizon) -> float:
         """Return the factor on the lr at a step, counted from the end of the warm-up. The horizon excludes the warm-up too."""
@@ -45,10 +52,11 @@ class Schedule(Component):
         """Make the torch scheduler: the warm-up, then `factor`."""
         from torch.optim.lr_scheduler import LambdaLR
 
+        return LambdaLR(optimizer, lambda step: self.rate(step, horizon))
+
+    def rate(self, step: int, horizon: Horizon) -> float:
+        """Return the factor on the lr at a step of training, warm-up included."""
         warmup = horizon.count(self.warmup)
-        rest = Horizon(max(1, horizon.steps - warmup), horizon.steps_per_epoch)
-
-        def rate(step: int) -> float:
-            return (step + 1) / (warmup + 1) if step < warmup else self.factor(step - warmup, rest)
-
-        return LambdaLR(optimizer, rate)
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return self.factor(step - warmup, Horizon(max(1, horizon.steps - warmup), horizon.steps_per_epoch))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+
+from pydantic import Field, model_validator
+
+from dlx.component import leaf_class, types
+from dlx.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+
+class EarlyStopping(Regularizer):
+    """Ends training when a metric has not improved for some evaluations.
+
+    The number of steps bounds how far the weights can go from where they started, which regularizes much as L2 does. The
+    best checkpoint, not the last, is what the run is judged by.
+
+    Units:   patience counts evaluations on val; min_delta is in the metric's units.
+    Raises:  ValueError if mode is auto and the metric is not one whose direction is known.
+    Source:  Prechelt 1998, doi:10.1007/3-540-49430-8_3; pytorch_lightning's EarlyStopping.
+
+    Example:
+        {early_stopping: {patience: 5, monitor: val/loss}}
+    """
+
+    primary: ClassVar[str] = "patience"
+    type: Literal["early_stopping"] = "early_stopping"
+    patience: int = Field(5, ge=1)
+    """How many evaluations without improvement are borne."""
+    monitor: str = Field("val/loss", pattern=r"^[a-z_]+/.+$")
+    """The metric that is watched."""
+    min_delta: float = Field(0.0, ge=0)
+    """Smallest change that counts as an improvement."""
+    mode: Literal["auto", "min", "max"] = "auto"
+    """Whether a smaller or a greater value is better; auto knows it of losses and of dlx's metrics."""
+
+    @model_validator(mode="after")
+    def _direction_is_known(self) -> Self:
+        self.direction()
+        return self
+
+    def direction(self) -> Literal["min", "max"]:
+        """Return which direction is an improvement. Raises: ValueError if it is not known."""
+        if self.mode != "auto":
+            return self.mode
+        name = self.monitor.rpartition("/")[2]
+        if name in types("metrics"):
+            return "max" if cast(Any, leaf_class("metrics", name)).better == "higher" else "min"
+        if name == "loss" or name.endswith("_loss"):
+            return "min"
+        raise ValueError(f"whether more or less of {self.monitor} is better is not known; say mode: min or mode: max")
+
+    def monitors(self) -> str:
+        return self.monitor
+
+    def callback(self) -> pl.Callback:
+        from pytorch_lightning.callbacks import EarlyStopping as Stopper
+
+        return Stopper(self.monitor, min_delta=self.min_delta, patience=self.patience, mode=self.direction())

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dlx.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+
+class GradClip(Regularizer):
+    """Bounds the gradient of every step, so that one bad batch cannot throw the weights far.
+
+    norm: g ← g · min(1, norm / |g|) over all parameters together, which keeps the direction. value: every element to
+    [−value, value]. adaptive: each unit's gradient (a row of a matrix, a filter) to at most `adaptive` times the norm of its
+    weights, which allows large batches without batch normalization. Clips once per optimizer step, after accumulation.
+
+    Units:   norm and value are in the gradient's units; adaptive is a ratio, 0.01 to 0.16 in the paper.
+    Raises:  ValueError unless exactly one of norm, value and adaptive is given.
+    Source:  norm: Pascanu et al. 2013, arXiv:1211.5063; adaptive: Brock et al. 2021, arXiv:2102.06171, for every layer.
+
+    Example:
+        {grad_clip: {norm: 1.0}}
+    """
+
+    primary: ClassVar[str] = "norm"
+    type: Literal["grad_clip"] = "grad_clip"
+    norm: float | None = Field(None, gt=0)
+    """Largest norm of all gradients together."""
+    value: float | None = Field(None, gt=0)
+    """Largest absolute value of an element."""
+    adaptive: float | None = Field(None, gt=0)
+    """Largest ratio of a unit's gradient norm to its weight norm."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if sum(limit is not None for limit in (self.norm, self.value, self.adaptive)) != 1:
+            raise ValueError("give exactly one of norm, value and adaptive")
+        return self
+
+    def callback(self) -> pl.Callback:
+        from dlx.regularizers.grad_clip.module import ClipByNorm, ClipByUnit, ClipByValue
+
+        if self.norm is not None:
+            return ClipByNorm(self.norm)
+        if self.value is not None:
+            return ClipByValue(self.value)
+        assert self.adaptive is not None  # the validator saw to it
+        return ClipByUnit(self.adaptive)

@@ -1,0 +1,72 @@
+"""Three ways to bound a gradient, each a function and the callback that calls it before every optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from dlx.regularizers._gradients_torch import unscaled
+
+SMALLEST_NORM = 1e-3  # of a unit's weights in the paper, so that zero-initialized units can move
+
+
+class ClipByNorm(pl.Callback):
+    """Scales all gradients together to at most a norm."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        parameters = unscaled(trainer, optimizer)
+        sharded: Any = getattr(trainer.strategy.model, "clip_grad_norm_", None)
+        if sharded is not None:  # FSDP: each process holds a part, and the norm is that of the whole
+            sharded(self.limit)
+        else:
+            nn.utils.clip_grad_norm_(parameters, self.limit)
+
+
+class ClipByValue(pl.Callback):
+    """Moves every element of the gradients into an interval around zero."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        nn.utils.clip_grad_value_(unscaled(trainer, optimizer), self.limit)
+
+
+class ClipByUnit(pl.Callback):
+    """Scales each unit's gradient to at most a fraction of the norm of its weights."""
+
+    def __init__(self, ratio: float) -> None:
+        self.ratio = ratio
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        clip_by_unit(unscaled(trainer, optimizer), self.ratio)
+
+
+@torch.no_grad()
+def clip_by_unit(parameters: Sequence[nn.Parameter], ratio: float) -> None:
+    """Scale each unit's gradient in place where it is longer than `ratio` times the unit's weights."""
+    for parameter in parameters:
+        assert parameter.grad is not None
+        largest = unit_norms(parameter).clamp(min=SMALLEST_NORM) * ratio
+        norms = unit_norms(parameter.grad)
+        parameter.grad.mul_(torch.where(norms > largest, largest / norms.clamp(min=1e-6), 1.0))
+
+
+def unit_norms(tensor: Tensor) -> Tensor:
+    """Return the norm of each output unit, broadcastable to the tensor; of the whole where there is one dimension."""
+    if tensor.ndim <= 1:
+        return tensor.norm()
+    return tensor.norm(dim=tuple(range(1, tensor.ndim)), keepdim=True)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from dlx.schedules import Horizon, Schedule
+
+
+class Constant(Schedule):
+    """Keeps the learning rate.
+
+    factor = 1. For short experiments and for optimizers whose steps shrink by themselves.
+
+    Source:  torch.optim.lr_scheduler.ConstantLR with a factor of 1.
+
+    Example:
+        {type: constant, warmup: 100}
+    """
+
+    type: Literal["constant"] = "constant"
+
+    def factor(self, step: int, horizon: Horizon) -> float:
+        return 1.0
