@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Column:
     """One field of all samples, as the source has it.
 
-    values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D), strings (N,) object
-            with None where missing; or a `Lazy` sequence that decodes one sample at a time
+    values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D) with NaN where
+            missing, strings (N,) object with None where missing; or a `Lazy` sequence that decodes one sample at a time
     axes    what the axes after the first mean: "CHW", "F", ""
     kind    "numeric", "categorical" (strings or codes), "image"
     classes names of the values of a categorical column, where the source knows them; codes index into them
@@ -36,7 +36,7 @@ class Column:
 
 
 class Lazy(Sequence[Any]):
-    """Samples that are decoded one by one, such as images on disk: `lazy[i]` returns an array of `shape` and `dtype`."""
+    """Samples that are decoded one by one, such as images on disk: `lazy[i]` is an array of `shape` and `dtype`."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -49,7 +49,7 @@ class Samples:
     columns  fields by name, all of the same length
     inputs   default input fields; several numeric or categorical scalar columns together are a table
     target   default target field
-    parts    where the source itself says to which split a row belongs: "train", "val" or "test" for every row, else None
+    parts    "train", "val" or "test" for every row where the source itself says to which split it belongs, else None
     problems bad rows or files that were left out, each with its place and reason
     """
 
@@ -68,8 +68,8 @@ class Source(Component):
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         """Read all samples. Paths are relative to `base`, the folder of the recipe.
 
-        Raises: DataError that lists every bad row, file or cell, unless `on_error` is "skip": then they are left out and listed
-        in `problems`.
+        Raises: DataError that lists every bad row, file or cell, unless `on_error` is "skip": then they are left out and
+        listed in `problems`.
         """
         raise NotImplementedError
 
