@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from itertools import pairwise
 
 from dlx.errors import ShapeError
 from dlx.tensors import Stats, TensorSpec
@@ -74,15 +77,59 @@ def affine(stats: Stats | None, factor: Sequence[float], shift: Sequence[float])
 
 
 def monotone(stats: Stats | None, function: Callable[[float], float]) -> Stats | None:
-    """Return the statistics of a rising function of x: ends and quantiles move along, mean and deviation are lost."""
+    """Return the statistics of a rising function of x.
+
+    Ends and quantiles move along. Mean and deviation are those of the moved quantiles, joined by straight lines; they
+    are unknown where there are no quantiles.
+    """
     if stats is None:
         return None
+    quantiles = tuple(tuple(map(function, qs)) for qs in stats.quantiles)
+    moments = [_moments(qs) for qs in quantiles]
     return Stats(
+        mean=tuple(mean for mean, _ in moments),
+        std=tuple(std for _, std in moments),
         low=tuple(map(function, stats.low)),
         high=tuple(map(function, stats.high)),
-        quantiles=tuple(tuple(map(function, qs)) for qs in stats.quantiles),
+        quantiles=quantiles,
         missing=stats.missing,
     )
+
+
+def mixed(stats: Stats | None, value: float, share: float) -> Stats | None:
+    """Return the statistics when a share of all values is replaced by, or added as, one constant."""
+    if stats is None:
+        return None
+    mean = tuple((1 - share) * m + share * value for m in stats.mean)
+    second = [
+        (1 - share) * (s * s + m * m) + share * value * value for m, s in zip(stats.mean, stats.std, strict=False)
+    ]
+    return Stats(
+        mean=mean,
+        std=tuple(math.sqrt(max(0.0, s - m * m)) for s, m in zip(second, mean, strict=False)),
+        low=tuple(min(v, value) for v in stats.low),
+        high=tuple(max(v, value) for v in stats.high),
+        missing=stats.missing,
+    )
+
+
+def repeated(stats: Stats | None, inner: int, outer: int = 1) -> Stats | None:
+    """Return the statistics when every channel becomes several with the same ones.
+
+    Each is repeated `inner` times on the spot, and the whole list `outer` times.
+    """
+    if stats is None:
+        return None
+    names = [f.name for f in fields(stats)]
+    return Stats(**{n: tuple(v for v in getattr(stats, n) for _ in range(inner)) * outer for n in names})
+
+
+def _moments(quantiles: Sequence[float]) -> tuple[float, float]:
+    """Return mean and deviation of a variable whose quantile function joins these points by straight lines."""
+    pairs = list(pairwise(quantiles))
+    mean = sum((a + b) / 2 for a, b in pairs) / len(pairs)
+    variance = sum(((a - mean) ** 2 + (a - mean) * (b - mean) + (b - mean) ** 2) / 3 for a, b in pairs) / len(pairs)
+    return mean, math.sqrt(variance)
 
 
 def _each(values: Sequence[float], factor: Sequence[float], shift: Sequence[float]) -> tuple[float, ...]:

@@ -44,7 +44,7 @@ class Normalize(Transform):
         return as_float(x).replace(stats=affine(x.stats, factor, shift))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
-        from dlx.transforms._centered import Centered
+        from dlx.transforms._affine import Centered
 
         return Centered(x, *self._constants(x))
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from dlx.tensors import TensorSpec
+from dlx.transforms import Transform
+from dlx.transforms._floats import floats
+from dlx.transforms._stats import as_float, monotone, numeric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Clip(Transform):
+    """Limits values to a range: smaller ones become its low end, larger ones its high end.
+
+    Tames outliers whose exact size says little. Missing values (NaN) stay missing.
+
+    Shapes:  kept.
+    Units:   of the stored values: 0 to 255 for byte images.
+    Raises:  ShapeError if the values are codes of categories.
+
+    Example:
+        {type: clip, low: -3.0, high: 3.0}
+    """
+
+    type: Literal["clip"] = "clip"
+    low: float | None = None
+    """Smallest value that is left, null for no limit."""
+    high: float | None = None
+    """Largest value that is left, null for no limit."""
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Clip:
+        if self.low is None and self.high is None:
+            raise ValueError("clip needs a low or a high end")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        return self
+
+    def spec(self, x: TensorSpec) -> TensorSpec:
+        return as_float(numeric(x, "clip")).replace(stats=monotone(x.stats, self._clip))
+
+    def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
+        return self._clip_batch
+
+    def _clip(self, value: float) -> float:
+        value = value if self.low is None else max(value, self.low)
+        return value if self.high is None else min(value, self.high)
+
+    def _clip_batch(self, batch: Tensor) -> Tensor:
+        return floats(batch).clamp(self.low, self.high)
