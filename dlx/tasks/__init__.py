@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dlx.component import Component
+from dlx.component import C, Component
+from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
@@ -18,6 +19,13 @@ from dlx.tensors import Spec, TensorSpec
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
+
+EVERY_ROLE = "*"
+
+
+def for_role(components: Mapping[str, C], role: str) -> C:
+    """Return the component of a role: its own, or the one that serves every role."""
+    return components[role] if role in components else components[EVERY_ROLE]
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Task(Component):
     family = "tasks"
     default_role: ClassVar[str] = "network"
     """The role that `model:` fills when it is not a mapping of roles."""
+    target_kind: ClassVar[str | None] = None
+    """How a target is encoded: "classes", "regression", or None where there is none."""
     monitor: ClassVar[str] = "val/loss"
     """The metric by which the best checkpoint is chosen."""
     monitor_mode: ClassVar[str] = "min"
@@ -60,6 +70,10 @@ class Task(Component):
     def emits(self, facts: DataFacts) -> dict[str, str]:
         """Return the metrics measured on every split, without the split: name → "higher" or "lower" is better."""
         raise NotImplementedError
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        """Return what in the task contradicts the data, each with its place in the task."""
+        return []
 
     def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         """Return the task with its loss changed by the regularizers that act on it."""

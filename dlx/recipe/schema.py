@@ -1,0 +1,176 @@
+"""The schema of a recipe: one section a class, families by reference, nothing that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from dlx.augmentations import Augmentation
+from dlx.component import C, Component, Named, Section, types
+from dlx.models import Model
+from dlx.optimizers import Optimizer
+from dlx.recipe.claims import Claim
+from dlx.regularizers import Regularizer
+from dlx.schedules import Schedule
+from dlx.sources import Source
+from dlx.tasks import EVERY_ROLE, Task
+from dlx.transforms import Transform
+
+def _roles_of(family: str) -> BeforeValidator:
+    """Read one component, or a mapping of roles to components, as a mapping of roles."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping) or "type" in value or isinstance(value, Component):
+            return {EVERY_ROLE: value}
+        one_key = len(value) == 1 and next(iter(value)) in types(family)
+        return {EVERY_ROLE: value} if one_key else value
+
+    return BeforeValidator(read)
+
+
+def _write_roles(value: dict[str, Any]) -> Any:
+    dumped = {role: c.model_dump(serialize_as_any=True) for role, c in value.items()}
+    return dumped.get(EVERY_ROLE, dumped) if len(dumped) == 1 else dumped
+
+
+ByRole = Annotated[dict[str, C], PlainSerializer(_write_roles)]
+"""A component for every network that the task trains: one for all, or a mapping from role to component."""
+
+
+class Split(Section):
+    """Which samples train, choose and judge."""
+
+    val: float = Field(0.1, ge=0)
+    """Share of the training samples that choose the best checkpoint; a number of samples from 1 on; 0 for none."""
+    test: float = Field(0.1, ge=0)
+    """Share of all samples that judge at the end, where the source itself names none."""
+    by: Literal["auto", "random", "stratified", "order", "column"] = "auto"
+    """How: `auto` stratifies by class where there are classes; `order` keeps the last samples for val and test."""
+    column: str | None = None
+    """With `by: column`: the field that says `train`, `val` or `test` for every sample."""
+    folds: int | None = Field(None, ge=2)
+    """Cross-validation: how many folds; one of them is the val split."""
+    fold: int = Field(1, ge=1)
+    """Which fold is val, counted from 1."""
+
+
+class Data(Section):
+    """Where samples come from and what is done to them."""
+
+    source: Source
+    """Where samples come from."""
+    inputs: list[str] | None = None
+    """Which fields a network sees; by default the source's."""
+    target: str | list[str] | None = None
+    """Which field is to be predicted; a list for several outputs or labels."""
+    split: Split = Split()
+    """Which samples train, choose and judge."""
+    transforms: list[Transform] | Literal["auto"] = "auto"
+    """What is done to every sample; `auto` normalizes images by the train split's mean and deviation."""
+    augment: list[Augmentation] = Field(default_factory=list)
+    """Random changes of training samples."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """What happens to bad rows and files: stop and list them, or leave them out and say so."""
+    max_skipped: float = Field(0.05, ge=0, le=1)
+    """With `on_error: skip`: the share of bad samples from which on it is an error after all."""
+    workers: int | Literal["auto"] = "auto"
+    """Processes that decode samples which do not fit in memory."""
+
+
+class Train(Section):
+    """How long and in what portions."""
+
+    epochs: int = Field(10, ge=1)
+    """Passes over the train split."""
+    steps: int | None = Field(None, ge=1)
+    """Optimizer steps, instead of epochs."""
+    batch_size: int = Field(64, ge=1)
+    """Samples in one optimizer step, over all devices together."""
+    accumulate: int = Field(1, ge=1)
+    """Portions in which a batch is computed, to save memory."""
+    validate_every: int = Field(1, ge=1)
+    """Epochs between validations."""
+    log_every: int = Field(50, ge=1)
+    """Steps between points of the training-loss curve."""
+    limit_train: int | None = Field(None, ge=1)
+    """At most this many training samples, for trials."""
+    limit_val: int | None = Field(None, ge=1)
+    """At most this many validation samples, for trials."""
+    limit_test: int | None = Field(None, ge=1)
+    """At most this many test samples, for trials."""
+    deterministic: bool = False
+    """Only algorithms that give the same bits every time; an error where there is none."""
+
+
+class Hardware(Section):
+    """On what it is learned."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"] = "auto"
+    """Kind of device."""
+    precision: Literal["auto", 32, 64, "16-mixed", "bf16-mixed"] = "auto"
+    """Number format of the computation: `auto` is bf16-mixed on a GPU that has it, else 32 bit."""
+    compile: bool = False
+    """Whether torch compiles the network first: slower to start, faster after."""
+    threads: int | Literal["auto"] = "auto"
+    """CPU threads of torch; `auto` leaves it to torch."""
+
+
+class Tracking(Section):
+    """Where the run is written down."""
+
+    experiment: str | None = None
+    """MLflow experiment; the recipe's name by default."""
+    uri: str | None = None
+    """MLflow tracking URI; MLflow's own choice by default."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tags of the run."""
+
+
+class Recipe(Section):
+    """An experiment, as a person describes it."""
+
+    version: Literal[1] = 1
+    """Version of the recipe language."""
+    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)
+    """Name of the experiment and of its runs."""
+    description: str = ""
+    """What it shows, in a sentence."""
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Everything random follows from it."""
+    extends: str | list[str] | None = None
+    """Recipes that this one changes; already merged when this is read."""
+    vars: dict[str, Any] = Field(default_factory=dict)
+    """Values for `${vars.name}`."""
+    task: Task
+    """What is learned: loss, head, metrics."""
+    data: Data
+    """Where samples come from."""
+    model: Annotated[ByRole[Model], _roles_of("models")]
+    """The network, or one for each role of the task."""
+    optimizer: Annotated[ByRole[Optimizer], _roles_of("optimizers")] = Field("adamw", validate_default=True)  # type: ignore[assignment]
+    """How parameters move."""
+    schedule: Annotated[ByRole[Schedule], _roles_of("schedules")] = Field("constant", validate_default=True)  # type: ignore[assignment]
+    """How the learning rate changes."""
+    regularize: Named[Regularizer] = Field(default_factory=dict)
+    """What keeps the network from fitting noise."""
+    train: Train = Train()
+    """How long and in what portions."""
+    hardware: Hardware = Hardware()
+    """On what it is learned."""
+    tracking: Tracking = Tracking()
+    """Where the run is written down."""
+    expect: dict[str, Claim] = Field(default_factory=dict)
+    """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`)."""
+
+    @model_validator(mode="after")
+    def _one_horizon(self) -> Recipe:
+        if self.train.steps is not None and "epochs" in self.train.model_fields_set:
+            raise ValueError("train: give epochs or steps, not both")
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the recipe as plain values with every default written out, each component with its type."""
+        return self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars"})
+

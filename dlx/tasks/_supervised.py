@@ -1,0 +1,122 @@
+"""Training with a target: one network, one loss, metrics on every evaluated split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torchmetrics
+from torch import Tensor, nn
+
+from dlx.facts import DataFacts
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.tasks import Learning
+from dlx.tasks._module import Batch, TaskModule
+
+KEPT_OUTPUTS = 20_000  # test predictions that are kept for pictures
+
+
+@dataclass
+class Outputs:
+    """What a network said about the samples of a split: rows (N,), predictions, targets, and the loss of each, on the CPU."""
+
+    rows: list[Tensor] = field(default_factory=list)
+    predictions: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
+    inputs: list[Any] = field(default_factory=list)
+
+    def add(self, batch: Batch, prediction: Tensor) -> None:
+        """Keep a batch, unless there is enough."""
+        if sum(len(p) for p in self.predictions) < KEPT_OUTPUTS:
+            self.rows.append(batch["rows"].cpu())
+            self.predictions.append(prediction.detach().float().cpu())
+            self.targets.append(batch["target"].cpu())
+
+
+class SupervisedModule(TaskModule):
+    """One network that maps the input to a prediction of the target."""
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        facts: DataFacts,
+        learning: Learning,
+        loss: Loss,
+        metrics: Mapping[str, Metric],
+    ) -> None:
+        super().__init__(networks, facts, learning)
+        (self.role,) = networks
+        self.judge = loss
+        self.loss = loss.build(facts)
+        self.meters = nn.ModuleDict({_key(name): metric.build(facts) for name, metric in metrics.items()})
+        self.loss_meter = torchmetrics.MeanMetric()
+        self.outputs = Outputs()
+
+    def predict(self, output_BK: Tensor) -> Tensor:
+        """Return what the network's output means: probabilities, or values in the target's units."""
+        return self.judge.predict(output_BK, self.facts)
+
+    def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
+        """Return the mean loss of a batch."""
+        return self.loss(output_BK, target)  # type: ignore[no-any-return]
+
+    def forward(self, x: Any) -> Tensor:
+        return self.networks[self.role](x)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self.loss_of(self(self.input_of(batch)), batch["target"]) + self.penalty(self.role)
+        self.note_loss(loss)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.flush_loss()
+
+    def on_validation_epoch_start(self) -> None:
+        self._reset()
+
+    def on_test_epoch_start(self) -> None:
+        self._reset()
+        self.outputs = Outputs()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._measure(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.outputs.add(batch, self._measure(batch))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.predict(self(self.input_of(batch)))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.measured("val"))
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self.measured("test"))
+
+    def measured(self, split: str) -> dict[str, Tensor]:
+        """Return the scalar metrics of the split that was just evaluated."""
+        scalars = {f"{split}/{_name(key)}": meter.compute() for key, meter in self.meters.items()}
+        return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
+
+    def _measure(self, batch: Batch) -> Tensor:
+        output, target = self(self.input_of(batch)), batch["target"]
+        self.loss_meter.update(self.loss_of(output, target).detach(), weight=len(target))
+        prediction = self.predict(output.float())
+        for meter in self.meters.values():
+            meter.update(prediction, target.long() if self.facts.classes else target)
+        return prediction
+
+    def _reset(self) -> None:
+        for meter in (self.loss_meter, *self.meters.values()):
+            meter.reset()
+
+
+def _key(name: str) -> str:
+    """Return a module name for a metric: torch forbids dots and some attribute names."""
+    return f"metric_{name.replace('.', '__')}"
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("metric_").replace("__", ".")

@@ -1,0 +1,76 @@
+"""What classification and regression share before torch: a head, a loss, metrics, and the checks between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+
+
+from dlx.component import Named
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.models import Model
+from dlx.regularizers import Regularizer
+from dlx.tasks import Role, Task
+from dlx.tensors import Spec, TensorSpec
+
+ROLE = Task.default_role
+
+
+class Supervision(Task):
+    """A task with one network, a target, a loss and metrics."""
+
+    loss: Loss
+    """What is minimized."""
+    metrics: Named[Metric]
+    """What is measured on val and test."""
+    head: Literal["auto", "none"] | list[Layer] = "auto"
+    """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model itself
+    ends in the required shape; or layers of your own."""
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts),), "F"))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        body = model.tree(facts.input)
+        if self.head == "none" or (self.head == "auto" and model.has_head):
+            return body
+        head = self.head if isinstance(self.head, list) else _head(body.shape(facts.input), self.loss.outputs(facts))
+        return Layer.model_validate([{"type": "sequence", "name": "body", "layers": [body]}, {"type": "sequence", "name": "head", "layers": head}])
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {"loss": "lower", **{name: m.better for name, m in self.metrics.items() if m.scalar}}
+
+    def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
+        loss: Any = self.loss
+        for regularizer in regularizers.values():
+            loss = regularizer.rewrite_loss(loss)
+        return self if loss is self.loss else self.model_copy(update={"loss": loss})
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        places = {("loss",): self.loss, **{("metrics", name): metric for name, metric in self.metrics.items()}}
+        return [e.within(*loc) for loc, judge in places.items() if (e := _objection(judge, facts)) is not None]
+
+    def warnings(self, facts: DataFacts) -> list[str]:
+        chance = self.loss.chance(facts)
+        return [] if chance is None else [f"the loss of an untrained network will be ≈ {chance:.2f}"]
+
+
+def _objection(judge: Loss | Metric, facts: DataFacts) -> ShapeError | None:
+    try:
+        judge.check(facts)
+    except ShapeError as error:
+        return error
+    return None
+
+
+def _head(features: Spec, width: int) -> list[Any]:
+    """Return layers that make `width` numbers of features of any shape."""
+    if not isinstance(features, TensorSpec):
+        raise ShapeError("the model must end in one tensor, but ends in several fields")
+    pool: list[Any] = [] if features.axes == "F" else ["global_pool"]
+    return [*pool, {"type": "linear", "features": width}]

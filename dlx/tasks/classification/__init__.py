@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Named
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.tasks import Learning
+from dlx.tasks._supervision import Supervision
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class Classification(Supervision):
+    """Says to which class a sample belongs, or to which classes where several may be true at once.
+
+    The network returns one score a class; probabilities are their softmax, or each one's sigmoid for several labels. A target
+    of several 0/1 columns makes it multi-label.
+
+    Shapes:  input → (K,) for K classes, also where K = 2.
+
+    Example:
+        {type: classification, metrics: [accuracy]}
+    """
+
+    type: Literal["classification"] = "classification"
+    target_kind: ClassVar[str | None] = "classes"
+    loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
+    """What is minimized."""
+    metrics: Named[Metric] = Field({"accuracy": {}}, validate_default=True)  # type: ignore[assignment]
+    """What is measured on val and test."""
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if len(facts.classes) < 2 and not facts.multilabel:
+            return [ShapeError(f"classification needs at least two classes, but the target has {len(facts.classes)}")]
+        return super().problems(facts)
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks._supervised import SupervisedModule
+
+        return SupervisedModule(networks, facts, learning, self.loss, self.metrics)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.classification.pictures import draw
+
+        return {} if facts.multilabel else draw(outputs, facts)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Named
+from dlx.facts import DataFacts
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.tasks import Learning
+from dlx.tasks._supervision import Supervision
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class Regression(Supervision):
+    """Predicts one number or several.
+
+    Shapes:  input → (K,) for K target columns.
+
+    Example:
+        {type: regression, loss: huber, metrics: [mae, r2]}
+    """
+
+    type: Literal["regression"] = "regression"
+    target_kind: ClassVar[str | None] = "regression"
+    loss: Loss = Field("mse", validate_default=True)  # type: ignore[assignment]
+    """What is minimized."""
+    metrics: Named[Metric] = Field({"mse": {}, "mae": {}}, validate_default=True)  # type: ignore[assignment]
+    """What is measured on val and test, in the units of the target."""
+    standardize: bool = True
+    """Whether the network learns the target in units of its deviation around its mean; loss is in these units, metrics are not."""
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.regression.module import RegressionModule
+
+        return RegressionModule(networks, facts, learning, self.loss, self.metrics, self.standardize)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.regression.pictures import draw
+
+        return draw(outputs, facts)
