@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
 
 from dlx.component import Component, find, types
 from dlx.errors import Loc, ShapeError
@@ -34,7 +38,7 @@ class Layer(Component):
     sequence_type: ClassVar[str] = "sequence"
     """What a bare list of layers means."""
 
-    name: str | None = None
+    name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
     init: Initializer | None = None
     """How the weights start; null leaves it to the model's `init`, and else to torch."""
@@ -52,9 +56,13 @@ class Layer(Component):
 
     @classmethod
     def _read_named_node(cls, name: str, inner: Any) -> dict[str, Any]:
-        is_layer = isinstance(inner, (str, list)) or "type" in inner or (len(inner) == 1 and next(iter(inner)) in types(cls.family))
+        is_layer = (
+            isinstance(inner, (str, list))
+            or "type" in inner
+            or (len(inner) == 1 and next(iter(inner)) in types(cls.family))
+        )
         if not is_layer:
-            find(cls.family, name)  # says that there is no such layer
+            find(cls.family, _misspelt(name, inner, types(cls.family)))  # says that there is no such layer
         return {**cls.read(inner), "name": name}
 
     def shape(self, x: TensorSpec) -> Spec:
@@ -77,6 +85,10 @@ class Layer(Component):
         """Return the factor that keeps the variance through this activation; None if it is not an activation."""
         return None
 
+    def caution(self, x: TensorSpec, batch: int, path: str) -> str | None:
+        """Return what a person should know about this layer at this batch size; `path` is where it stands."""
+        return None
+
 
 def walk(layer: Layer, x: Spec, path: str = "") -> Iterator[tuple[str, Layer, Spec]]:
     """Yield (module path, layer, its input) for the layer and everything inside it, in forward order."""
@@ -90,6 +102,9 @@ def chain(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
 
     `field` is the name of the spec's field that holds the list, so that an error can point into it.
     """
+    twice = [name for name, n in Counter(layer.name for layer in layers).items() if name is not None and n > 1]
+    if twice:
+        raise ShapeError(f"two layers of one list are named '{twice[0]}'", (field,))
     children: list[Child] = []
     for i, layer in enumerate(layers):
         children.append(Child(layer.name or str(i), (field, i), layer, x))
@@ -105,11 +120,29 @@ def shape_at(loc: Loc, layer: Layer, x: Spec) -> Spec:
         raise error.within(*loc) from None
 
 
+def single(x: Spec, what: str) -> TensorSpec:
+    """Return x if it is one tensor of numbers, of any axes. Raises: ShapeError if it is a record or holds codes."""
+    if not isinstance(x, TensorSpec):
+        raise ShapeError(f"{what} takes one tensor, but gets the fields {', '.join(x)}; choose one with `field`")
+    if x.dtype.startswith(("int", "bool")):
+        raise ShapeError(f"{what} takes numbers, but gets codes ({x.dtype}); put `embedding` or `one_hot` before it")
+    return x
+
+
 def one(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
     """Return x if it is one tensor with one of these axis orders. Raises: ShapeError that says what is needed."""
     allowed = (axes,) if isinstance(axes, str) else axes
     if not isinstance(x, TensorSpec):
-        raise ShapeError(f"{what} takes one tensor, but gets the fields {', '.join(x)}; put `columns` before it, or name one in `branches`")
+        names = ", ".join(x)
+        raise ShapeError(
+            f"{what} takes one tensor, but gets the fields {names}; put `columns` before it, or choose one with `field`"
+        )
     if x.axes not in allowed:
         raise ShapeError(f"{what} takes axes {' or '.join(allowed)}, but gets {x} ({x.axes or 'a scalar'})")
     return x
+
+
+def _misspelt(name: str, inner: Mapping[str, Any], known: tuple[str, ...]) -> str:
+    """Which of the two keys of `{stem: {liner: 3}}` was meant to be a layer: the one that is nearer to a known name."""
+    words = [name, *inner] if len(inner) == 1 else [name]
+    return max(words, key=lambda word: max(SequenceMatcher(None, str(word), k).ratio() for k in known))

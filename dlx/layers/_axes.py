@@ -1,0 +1,30 @@
+"""Which axis of a tensor holds the features."""
+
+from __future__ import annotations
+
+from dlx.errors import ShapeError
+from dlx.layers import one
+from dlx.tensors import Spec, TensorSpec
+
+IMAGES = ("CL", "CHW", "CDHW")
+FEATURES = ("F", "TF", *IMAGES)
+
+
+def feature_axis(x: TensorSpec) -> int:
+    """Index of the features or channels among the dimensions without the batch."""
+    return max(x.axes.find("F"), x.axes.find("C"))
+
+
+def width(x: Spec, what: str, axes: tuple[str, ...] = FEATURES) -> int:
+    """Return how many features or channels x has. Raises: ShapeError if that is unknown, or x has other axes."""
+    x = one(x, axes, what)
+    size = x.dims[feature_axis(x)]
+    if size is None:
+        raise ShapeError(f"{what} needs to know how many features come in, but gets {x}")
+    return size
+
+
+def with_width(x: TensorSpec, size: int) -> TensorSpec:
+    """Return x with another number of features or channels."""
+    axis = feature_axis(x)
+    return x.with_dims((*x.dims[:axis], size, *x.dims[axis + 1 :]))

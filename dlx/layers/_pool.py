@@ -1,0 +1,36 @@
+"""What pooling over windows shares."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer, one
+from dlx.layers._axes import IMAGES
+from dlx.layers._window import Padding, Sizes, Window, text, window
+from dlx.tensors import Cost, TensorSpec
+
+
+class Pool(Layer):
+    """Summarizes each window of each channel by one number."""
+
+    primary: ClassVar[str] = "kernel"
+    kernel: Sizes
+    """Side of the window; a list gives each dimension its own."""
+    stride: Sizes | None = None
+    """Step between two windows; null takes the kernel, so that windows do not overlap."""
+    padding: Padding = "valid"
+    """Added on each side: valid for none, same for as many outputs as inputs (divided by stride), or how many."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return one(x, IMAGES, self.type).with_dims((x.dims[0], *self._window(x).slide(x.space)))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(activations=one(x, IMAGES, self.type).elements)
+
+    def _window(self, x: TensorSpec) -> Window:
+        stride = self.kernel if self.stride is None else self.stride
+        w = window(len(x.space), self.kernel, stride, self.padding)
+        if any(2 * p > k for p, k in zip(w.padding, w.kernel, strict=True)):
+            raise ShapeError(f"padding {text(w.padding)} is more than half of kernel {text(w.kernel)}")
+        return w

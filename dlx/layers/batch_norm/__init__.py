@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.layers import Layer
+from dlx.layers._axes import width
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class BatchNorm(Layer):
+    """Gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
+
+    y = γ (x − μ) / √(σ² + ε) + β with the batch's μ and σ in training and their running means afterwards. Allows larger
+    steps and deeper networks; with fewer than about 8 samples a batch its statistics are noise, and `group_norm`
+    serves better.
+
+    Shapes:  kept; (F,), (T, F), (C, L), (C, H, W), (C, D, H, W). One mean for each F or C.
+    Source:  Ioffe & Szegedy 2015, arXiv:1502.03167; torch.nn.BatchNorm2d.
+
+    Example:
+        batch_norm
+    """
+
+    type: Literal["batch_norm"] = "batch_norm"
+    eps: float = Field(1e-5, gt=0)
+    """Added to the variance."""
+    momentum: float = Field(0.1, gt=0, le=1)
+    """Share of the newest batch in the running statistics."""
+    affine: bool = True
+    """Whether scale and shift are learned."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        width(x, self.type)
+        return x
+
+    def cost(self, x: TensorSpec) -> Cost:
+        channels = width(x, self.type)
+        return Cost(parameters=2 * channels * self.affine, buffers=2 * channels + 1, activations=x.elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.batch_norm.module import by_axes
+
+        return by_axes(x.axes)(width(x, self.type), self.eps, self.momentum, self.affine)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.layers import Layer, single
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Dropout(Layer):
+    """Sets random elements to zero in training, so that no unit can rely on another.
+
+    The rest is multiplied by 1 / (1 − p), which keeps the mean; nothing happens outside training. For images, where
+    neighbours tell of each other, `spatial_dropout` drops whole channels.
+
+    Units:   p is a probability.
+    Source:  Srivastava et al. 2014; torch.nn.Dropout.
+
+    Example:
+        {dropout: 0.5}
+    """
+
+    primary: ClassVar[str] = "p"
+    type: Literal["dropout"] = "dropout"
+    p: float = Field(0.5, ge=0, lt=1)
+    """Probability that an element is dropped."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return single(x, self.type)
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(activations=single(x, self.type).elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return nn.Dropout(self.p)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.layers import Layer
+from dlx.layers._axes import IMAGES, feature_axis, width
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class GlobalPool(Layer):
+    """Summarizes each channel by one number: its mean, or its largest element.
+
+    Turns an image of any size, or a sequence of any length, into features without parameters. The mean is the usual end
+    of a convolutional network; the maximum asks whether a pattern is anywhere.
+
+    Shapes:  (C, H, W) → (C,); (T, F) → (F,).
+    Source:  Lin et al. 2014, arXiv:1312.4400.
+
+    Example:
+        {global_pool: avg}
+    """
+
+    primary: ClassVar[str] = "mode"
+    type: Literal["global_pool"] = "global_pool"
+    mode: Literal["avg", "max"] = "avg"
+    """Mean or maximum."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return x.with_dims((width(x, self.type, ("TF", *IMAGES)),), "F")
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(activations=x.elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.global_pool.module import GlobalAverage, GlobalMaximum
+
+        kept = feature_axis(x) + 1
+        over = tuple(d for d in range(1, len(x.dims) + 1) if d != kept)
+        return GlobalAverage(over) if self.mode == "avg" else GlobalMaximum(over)

@@ -1,0 +1,29 @@
+"""Pooling over all positions; dims count the batch as 0."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class GlobalAverage(nn.Module):
+    """The mean over some dimensions."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x without those dimensions."""
+        return x.mean(self.dims)
+
+
+class GlobalMaximum(nn.Module):
+    """The maximum over some dimensions; equal maxima share the gradient."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x without those dimensions."""
+        return x.amax(self.dims)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from dlx.layers._activation import Activation
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ReLU(Activation):
+    """Sets what is negative to zero: max(0, x).
+
+    Its gradient does not fade where it is active, so that deep networks train; a unit that is never active stays dead.
+
+    Source:  Nair & Hinton 2010; torch.nn.ReLU.
+
+    Example:
+        {type: relu}
+    """
+
+    type: Literal["relu"] = "relu"
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return nn.ReLU()
+
+    def gain(self) -> float:
+        return math.sqrt(2)

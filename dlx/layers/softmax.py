@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dlx.layers import one
+from dlx.layers._activation import Activation
+from dlx.layers._axes import FEATURES, feature_axis
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Softmax(Activation):
+    """Turns the features at each position into shares that sum to 1: eˣⁱ / Σⱼ eˣʲ.
+
+    For gates and mixtures inside a network. Classification losses apply it themselves: do not end with it.
+
+    Shapes:  kept; sums over F or C.
+    Source:  torch.nn.Softmax.
+
+    Example:
+        softmax
+    """
+
+    type: Literal["softmax"] = "softmax"
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return one(x, FEATURES, self.type)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return nn.Softmax(dim=feature_axis(x) + 1)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dlx.layers._activation import Activation
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Tanh(Activation):
+    """Squashes to (−1, 1): tanh x.
+
+    Centred at zero, which trains better than a sigmoid; saturates for large inputs.
+
+    Source:  torch.nn.Tanh.
+
+    Example:
+        {type: tanh}
+    """
+
+    type: Literal["tanh"] = "tanh"
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return nn.Tanh()
+
+    def gain(self) -> float:
+        return 5 / 3
