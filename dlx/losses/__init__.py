@@ -25,6 +25,11 @@ class Loss(Component):
     kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
     """What the target may be: "classes" (one of K), "labels" (0/1 vector), "regression"."""
 
+    soft: ClassVar[bool] = True
+    """Whether the target of classes may be probabilities, as mixup and cutmix make them."""
+    rescalable: ClassVar[bool] = True
+    """Whether a regression target may be standardized; not where its own scale has a meaning, as that of counts."""
+
     def check(self, facts: DataFacts) -> None:
         """Raise ShapeError if the loss cannot judge this target."""
         if facts.kind not in self.kinds:

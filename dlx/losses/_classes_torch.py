@@ -1,10 +1,12 @@
-"""Class indices as vectors, for losses that compare vectors.   B batch, K classes"""
+"""Class indices as vectors, for losses that compare vectors.   B batch, K classes."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from dlx.errors import RunError
 
 
 class OneHotTarget(nn.Module):
@@ -23,3 +25,10 @@ def soft(output_BK: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     if target.ndim == output_BK.ndim:
         return target.to(output_BK.dtype)
     return F.one_hot(target, output_BK.shape[1]).to(output_BK.dtype)
+
+
+def hard(target: torch.Tensor, loss: str) -> torch.Tensor:
+    """Return the target if it is class indices (B,). Raises: RunError where it is probabilities."""
+    if target.ndim > 1:
+        raise RunError(f"{loss} needs one class a sample, but gets probabilities (mixup, cutmix?); use cross_entropy")
+    return target
