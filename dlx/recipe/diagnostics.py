@@ -66,4 +66,6 @@ def redact(text: str, secrets: Collection[str]) -> str:
 def redacted(diagnostic: Diagnostic, secrets: Collection[str]) -> Diagnostic:
     """Return the diagnostic without any value that came from the environment."""
     message, suggestion = redact(diagnostic.message, secrets), redact(diagnostic.suggestion, secrets)
-    return replace(diagnostic, message=message, suggestion=suggestion, source_line=redact(diagnostic.source_line, secrets))
+    return replace(
+        diagnostic, message=message, suggestion=suggestion, source_line=redact(diagnostic.source_line, secrets)
+    )

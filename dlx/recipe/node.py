@@ -61,6 +61,7 @@ class Node:
     keys     where each key of a mapping stands
     history  earlier places whose value this one replaced, oldest first
     via      where the blocks that this node was expanded from are used, outermost first
+    origin   where the value is written that a reference at `mark` stands for
     secret   whether the value holds something that came from the environment
     """
 
@@ -69,6 +70,7 @@ class Node:
     keys: dict[str, Mark] = field(default_factory=dict)
     history: tuple[Mark, ...] = ()
     via: tuple[Mark, ...] = ()
+    origin: tuple[Mark, ...] = ()
     secret: bool = False
 
     @property
@@ -140,4 +142,3 @@ class Node:
             n, d = child.size()
             count, depth = count + n, max(depth, d)
         return count, depth + 1
-

@@ -76,7 +76,9 @@ def _float(text: str) -> float:
     digits = re.split("[eE]", text)[0]
     if math.isinf(value) or (value == 0 and re.search("[1-9]", digits)):
         size = "large" if math.isinf(value) else "small"
-        raise AmbiguousError(f"{_short(text)} is too {size} for a floating-point number", "write .inf or 0 if that is meant")
+        raise AmbiguousError(
+            f"{_short(text)} is too {size} for a floating-point number", "write .inf or 0 if that is meant"
+        )
     return value
 
 
