@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Pixels = Annotated[int, Field(ge=0)]
-Border = Pixels | Annotated[list[Pixels], Field(min_length=2, max_length=4)]
+Two = Annotated[list[Pixels], Field(min_length=2, max_length=2)]
+Four = Annotated[list[Pixels], Field(min_length=4, max_length=4)]
 
 
 class Pad(Transform):
@@ -28,7 +29,7 @@ class Pad(Transform):
 
     Shapes:  (C, H, W) → (C, top + H + bottom, left + W + right).
     Units:   the value is in the units of the stored values: 0 to 255 for byte images, for which it is a whole number.
-    Raises:  ShapeError if the input is not an image, a mirrored border is as large as it, or bytes cannot hold the value.
+    Raises:  ShapeError if the input is no image, a mirrored border is as large, or bytes cannot hold the value.
     Source:  torch.nn.functional.pad.
 
     Example:
@@ -37,7 +38,7 @@ class Pad(Transform):
 
     primary: ClassVar[str] = "padding"
     type: Literal["pad"] = "pad"
-    padding: Border
+    padding: Pixels | Two | Four
     """Pixels to add: one number for all sides, [vertical, horizontal], or [top, bottom, left, right]."""
     mode: Literal["constant", "reflect", "edge"] = "constant"
     """What is added: one value, the mirrored image, or its outermost pixels."""
@@ -69,12 +70,13 @@ class Pad(Transform):
 
     def _sides(self) -> tuple[int, ...]:
         """Return (top, bottom, left, right)."""
-        if isinstance(self.padding, int):
-            return (self.padding,) * 4
-        if len(self.padding) == len(("vertical", "horizontal")):
-            vertical, horizontal = self.padding
-            return vertical, vertical, horizontal, horizontal
-        return tuple(self.padding)
+        match self.padding:
+            case int(every):
+                return every, every, every, every
+            case [vertical, horizontal]:
+                return vertical, vertical, horizontal, horizontal
+            case sides:
+                return tuple(sides)
 
     def _check(self, x: TensorSpec) -> None:
         _, height, width = x.dims

@@ -1,11 +1,25 @@
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 import torch
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+import yaml
+from PIL import Image
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
+from dlx.component import leaf_class, types
 from dlx.errors import ShapeError
 from dlx.tensors import Stats, TensorSpec
 from dlx.transforms import Transform
+
+TYPES = types("transforms")
+
+
+def example(name):
+    """Return the YAML fragment in a leaf's docstring."""
+    text = inspect.getdoc(leaf_class("transforms", name))
+    return yaml.safe_load(text.partition("Example:")[2])
 
 
 def transform(value):
@@ -28,9 +42,9 @@ def described(batch, axes, **more):
     return TensorSpec(tuple(batch.shape[1:]), axes, dtype, stats=stats, **more)
 
 
-def images(dtype=torch.uint8, channels=3):
+def images(dtype=torch.uint8, channels=3, size=(8, 10)):
     generator = torch.Generator().manual_seed(0)
-    batch = torch.randint(0, 256, (16, channels, 8, 10), generator=generator)
+    batch = torch.randint(0, 256, (16, channels, *size), generator=generator)
     return batch.to(dtype)
 
 
@@ -39,6 +53,75 @@ def features():
     return torch.randn(64, 5, generator=generator) * torch.tensor([1.0, 10, 0.1, 3, 0]) + torch.tensor(
         [0.0, 5, 1, -7, 2]
     )
+
+
+def inputs():
+    """Return batches of every kind that a transform may meet, each with its spec."""
+    codes = torch.tensor([[0, 3], [2, 1], [1, 0]])
+    colour = images(size=(40, 48))
+    return [
+        *((batch, described(batch, "CHW")) for batch in (colour, colour[:, :1], colour / 255)),
+        (features(), described(features(), "F")),
+        (features().reshape(16, 4, 5), described(features().reshape(16, 4, 5), "TF")),
+        (features()[:, 0], described(features()[:, 0], "")),
+        (codes, TensorSpec((2,), "F", "int64", vocab=(3, 4), names=("a", "b"))),
+        (codes, TensorSpec((2,), "T", "int64", vocab=(4,))),
+        (codes[:, 0], TensorSpec((), "", "int64", vocab=(3,))),
+    ]
+
+
+def accepted(name):
+    """Return the transform of a leaf's example with each (batch, spec) that it does not refuse."""
+    leaf = transform(example(name))
+    pairs = []
+    for batch, x in inputs():
+        try:
+            leaf.spec(x)
+        except ShapeError:
+            continue
+        pairs.append((batch, x))
+    return leaf, pairs
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_example_validates_and_round_trips(name):
+    leaf = transform(example(name))
+    assert leaf.type == name
+    assert transform(leaf.model_dump(mode="json", serialize_as_any=True)) == leaf
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_what_comes_out_is_what_the_spec_says(name):
+    leaf, pairs = accepted(name)
+    assert pairs, f"{name} accepts no kind of input"
+    for batch, x in pairs:
+        before = batch.clone()
+        y, out = leaf.spec(x), leaf.build(x)(batch)
+        assert tuple(out.shape) == (len(batch), *y.dims), x
+        assert str(out.dtype) == f"torch.{y.dtype}", x
+        assert out.isfinite().all(), x
+        assert torch.equal(batch, before), "the input was changed in place"
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_statistics_bound_what_comes_out(name):
+    leaf, pairs = accepted(name)
+    for batch, x in pairs:
+        y, out = leaf.spec(x), leaf.build(x)(batch)
+        if y.stats is None or not y.stats.low:
+            continue
+        truth = described(out, y.axes).stats
+        assert len(truth.low) == len(y.stats.low) == len(y.stats.high)
+        assert np.all(np.array(truth.low) >= np.array(y.stats.low) - 1e-3), x
+        assert np.all(np.array(truth.high) <= np.array(y.stats.high) + 1e-3), x
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_survives_being_sent_to_a_worker(name):
+    leaf, pairs = accepted(name)
+    batch, x = pairs[0]
+    function = leaf.build(x)
+    assert torch.equal(pickle.loads(pickle.dumps(function))(batch), function(batch))
 
 
 @pytest.mark.parametrize(("scale", "reference"), [("mean_std", StandardScaler()), ("unit", MinMaxScaler())])
@@ -105,3 +188,158 @@ def test_normalize_keeps_digits_beside_a_large_mean():
 def test_normalize_refuses(value, x, words):
     with pytest.raises(ShapeError, match=words):
         transform(value).spec(x)
+
+
+def test_normalize_maps_booleans():
+    batch = torch.tensor([[True], [False]])
+    x = TensorSpec((1,), "F", "bool", stats=Stats(mean=(0.5,), std=(0.5,)))
+    assert transform("normalize").build(x)(batch).tolist() == [[1.0], [-1.0]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "filter_", "tolerance"),
+    [
+        ("bilinear", Image.Resampling.BILINEAR, 1.0),
+        ("area", Image.Resampling.BOX, 1.0),
+        ("nearest", Image.Resampling.NEAREST, 0),
+    ],
+)
+def test_resize_is_pillows(mode, filter_, tolerance):
+    batch = images(channels=1)[:, :, :8, :8]
+    out = transform({"type": "resize", "size": [4, 4], "mode": mode}).build(TensorSpec((1, 8, 8), "CHW", "uint8"))(
+        batch
+    )
+    for image, resized in zip(batch, out, strict=True):
+        expected = np.asarray(Image.fromarray(image[0].numpy()).resize((4, 4), filter_))
+        np.testing.assert_allclose(resized[0].numpy(), expected, atol=tolerance)
+
+
+def test_resize_without_antialias_skips_pixels():
+    batch = torch.tensor([0.0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 9]).reshape(1, 1, 1, 12).repeat(1, 1, 12, 1)
+    x = TensorSpec((1, 12, 12), "CHW")
+    smooth, sharp = ({"type": "resize", "size": 3, "antialias": a} for a in (True, False))
+    assert transform(smooth).build(x)(batch).min() > 1
+    assert transform(sharp).build(x)(batch).max() == 0
+
+
+def test_grayscale_is_pillows():
+    batch = images()
+    out = transform("grayscale").build(TensorSpec((3, 8, 10), "CHW", "uint8"))(batch)
+    for image, gray in zip(batch, out, strict=True):
+        expected = np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L"))
+        np.testing.assert_allclose(gray[0].numpy(), expected, atol=1)
+
+
+def test_center_crop_takes_the_middle():
+    batch = torch.arange(30).reshape(1, 1, 5, 6)
+    x = TensorSpec((1, 5, 6), "CHW", "int64")
+    assert transform({"center_crop": [1, 2]}).build(x)(batch).tolist() == [[[[14, 15]]]]
+    with pytest.raises(ShapeError, match="6 × 2 out of 5 × 6"):
+        transform({"center_crop": [6, 2]}).spec(x)
+
+
+def test_pad_by_side_and_its_statistics():
+    batch = images()
+    x = described(batch, "CHW")
+    leaf = transform({"type": "pad", "padding": [1, 2, 3, 4], "value": 7})
+    out = leaf.build(x)(batch)
+    assert out.shape == (16, 3, 11, 17)
+    assert torch.equal(out[:, :, 1:9, 3:13], batch)
+    outside = torch.ones_like(out, dtype=torch.bool)
+    outside[:, :, 1:9, 3:13] = False
+    assert (out[outside] == 7).all()
+    truth = described(out, "CHW").stats
+    np.testing.assert_allclose(leaf.spec(x).stats.mean, truth.mean)
+    np.testing.assert_allclose(leaf.spec(x).stats.std, truth.std)
+
+
+@pytest.mark.parametrize(("mode", "reference"), [("reflect", "reflect"), ("edge", "edge")])
+def test_pad_modes_are_numpys(mode, reference):
+    batch = images()
+    out = transform({"type": "pad", "padding": [2, 3], "mode": mode}).build(described(batch, "CHW"))(batch)
+    np.testing.assert_array_equal(out, np.pad(batch.numpy(), ((0, 0), (0, 0), (2, 2), (3, 3)), mode=reference))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"type": "pad", "padding": 1, "value": 0.5}, "whole numbers"),
+        ({"type": "pad", "padding": 8, "mode": "reflect"}, "cannot mirror"),
+        ({"type": "to_rgb"}, "1 channel"),
+    ],
+)
+def test_image_transforms_refuse(value, words):
+    with pytest.raises(ShapeError, match=words):
+        transform(value).spec(TensorSpec((3, 8, 10), "CHW", "uint8"))
+
+
+def test_one_hot_is_scikit_learns():
+    codes = torch.tensor([[0, 3], [2, 1], [1, 0]])
+    x = TensorSpec((2,), "F", "int64", vocab=(3, 4), names=("a", "b"))
+    encoder = OneHotEncoder(categories=[range(3), range(4)], sparse_output=False)
+    np.testing.assert_array_equal(transform("one_hot").build(x)(codes), encoder.fit_transform(codes.numpy()))
+    assert transform("one_hot").spec(x).names == ("a=0", "a=1", "a=2", "b=0", "b=1", "b=2", "b=3")
+
+
+def test_one_hot_of_an_unknown_code_is_zeros():
+    x = TensorSpec((), "", "int64", vocab=(3,))
+    out = transform("one_hot").build(x)(torch.tensor([-1, 1, 3]))
+    assert out.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_scale_clip_binarize_and_to_rgb():
+    batch = torch.tensor([[0, 100, 255]], dtype=torch.uint8)
+    x = TensorSpec((3,), "F", "uint8")
+    assert transform({"type": "scale", "factor": 2, "shift": [0.0, 1.0, 2.0]}).build(x)(batch).tolist() == [
+        [0, 201, 512]
+    ]
+    assert transform({"type": "clip", "low": 1.5, "high": 200}).build(x)(batch).tolist() == [[1.5, 100, 200]]
+    assert transform({"binarize": 100}).build(x)(batch).tolist() == [[0, 0, 1]]
+    image = images(channels=1)
+    assert torch.equal(
+        transform("to_rgb").build(TensorSpec((1, 8, 10), "CHW", "uint8"))(image), image.expand(-1, 3, -1, -1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"type": "clip"}, "needs a low or a high end"),
+        ({"type": "clip", "low": 2, "high": 1}, "low 2 is above high 1"),
+        ({"pad": [1, 2, 3]}, "at least 4 items"),
+        ({"resize": 0}, "greater than 0"),
+    ],
+)
+def test_impossible_fields_are_errors(value, words):
+    with pytest.raises(ValueError, match=words):
+        transform(value)
+
+
+def test_log1p_signed_and_refused():
+    batch = torch.tensor([[-3.0], [0.0], [7.0]])
+    x = described(batch, "F")
+    with pytest.raises(ShapeError, match=r"set `signed: true`"):
+        transform("log1p").spec(x)
+    out = transform({"type": "log1p", "signed": True}).build(x)(batch)
+    np.testing.assert_allclose(out.squeeze(), [-np.log(4), 0, np.log(8)], rtol=1e-6)
+    positive = TensorSpec((1,), "F", stats=Stats(low=(0,), high=(7,)))
+    np.testing.assert_allclose(transform("log1p").build(positive)(batch[1:]).squeeze(), [0, np.log(8)], rtol=1e-6)
+
+
+def test_moments_after_a_curve_come_from_the_quantiles():
+    values = np.random.default_rng(0).lognormal(3, 1, 20_000)
+    quantiles = tuple(np.quantile(values, np.linspace(0, 1, 101)))
+    x = TensorSpec((1,), "F", stats=Stats(low=(values.min(),), high=(values.max(),), quantiles=(quantiles,)))
+    stats = transform("log1p").spec(x).stats
+    assert stats.mean[0] == pytest.approx(np.log1p(values).mean(), rel=0.01)
+    assert stats.std[0] == pytest.approx(np.log1p(values).std(), rel=0.03)
+
+
+def test_flattened_columns_keep_the_statistics_of_their_channel():
+    batch = images()
+    x = described(batch, "CHW")
+    leaf = transform("flatten")
+    assert torch.equal(leaf.build(x)(batch), batch.flatten(1))
+    assert leaf.spec(x).stats.mean[79:82] == (x.stats.mean[0], x.stats.mean[1], x.stats.mean[1])
+    steps = features().reshape(16, 4, 5)
+    assert leaf.spec(described(steps, "TF")).stats.mean == described(steps, "TF").stats.mean * 4
