@@ -24,7 +24,7 @@ class Optimizer(Component):
 
     family = "optimizers"
     state_per_parameter: ClassVar[float] = 0.0
-    """Numbers kept for every parameter: 0 for plain SGD, 1 for momentum, 2 for Adam. Prices the optimizer's memory."""
+    """Numbers kept for every parameter, in step with its fields: none for plain descent, 1 for a momentum. Prices the memory."""
     needs_closure: ClassVar[bool] = False
     """Whether a step evaluates the loss again (L-BFGS, SAM)."""
     full_batch: ClassVar[bool] = False
@@ -33,7 +33,7 @@ class Optimizer(Component):
     lr: float = Field(1e-3, gt=0)
     """Step size of an update."""
     no_decay: list[str] = Field(default_factory=lambda: ["bias", "norm"])
-    """What weight decay spares: `bias` is every bias, `norm` every parameter of a normalization, else a glob of parameter names."""
+    """What weight decay spares: `bias` is every bias, `norm` every normalization; else a glob of parameter names."""
     layer_decay: float = Field(1.0, gt=0, le=1)
     """Factor on the lr for each layer further from the output; 1 gives all layers the same lr."""
 

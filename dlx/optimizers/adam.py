@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Adam(Optimizer):
     """Steps by the running mean of the gradient over the root of the running mean of its square.
 
-    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  θ ← θ − lr m̂ / (√v̂ + ε). Robust to the scale of the gradient, and so
-    the usual first try; with weight decay prefer `adamw`.
+    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  θ ← θ − lr m̂ / (√v̂ + ε). Robust to the scale of the gradient,
+    and so the usual first try; with weight decay prefer `adamw`.
 
     Units:   weight_decay is added to the gradient, so that its effect is divided by √v̂ too.
     Source:  Kingma & Ba 2015, arXiv:1412.6980; torch.optim.Adam.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class SGD(Optimizer):
     """Stochastic gradient descent: a step against the gradient of a batch.
 
-    θ ← θ − lr (g + λ θ). The reference that every other optimizer is measured against; `momentum` and `nesterov` are the
-    same with a running mean of the gradient.
+    θ ← θ − lr (g + λ θ). The reference that every other optimizer is measured against; `momentum` and `nesterov`
+    are the same with a running mean of the gradient.
 
     Units:   weight_decay is added to the gradient, as an L2 penalty of λ/2 |θ|².
     Source:  Robbins & Monro 1951, doi:10.1214/aoms/1177729586; torch.optim.SGD.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class EarlyStopping(Regularizer):
     """Ends training when a metric has not improved for some evaluations.
 
-    The number of steps bounds how far the weights can go from where they started, which regularizes much as L2 does. The
-    best checkpoint, not the last, is what the run is judged by.
+    The number of steps bounds how far the weights can go from where they started, which regularizes much as L2
+    does. The best checkpoint, not the last, is what the run is judged by.
 
     Units:   patience counts evaluations on val; min_delta is in the metric's units.
     Raises:  ValueError if mode is auto and the metric is not one whose direction is known.

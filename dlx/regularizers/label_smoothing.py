@@ -11,8 +11,8 @@ from dlx.regularizers import Regularizer
 class LabelSmoothing(Regularizer):
     """Trains toward 1 − ε + ε/K for the right class and ε/K for each other, so that no answer is ever sure enough.
 
-    Sets the `label_smoothing` of the task's loss, whatever it was. Improves calibration and accuracy where labels may be
-    wrong; the loss of a perfect network is then above zero.
+    Sets the `label_smoothing` of the task's loss, whatever it was. Improves calibration and accuracy where labels
+    may be wrong; the loss of a perfect network is then above zero.
 
     Units:   amount ε is a probability.
     Raises:  ValueError if the loss knows no label smoothing.
@@ -29,5 +29,5 @@ class LabelSmoothing(Regularizer):
 
     def rewrite_loss(self, loss: Component) -> Component:
         if "label_smoothing" not in type(loss).model_fields:
-            raise ValueError(f"the loss {loss.type} knows no label smoothing; cross_entropy does")
+            raise ValueError(f"the loss {loss.type} knows no label smoothing")
         return loss.model_copy(update={"label_smoothing": self.amount})

@@ -11,8 +11,8 @@ from dlx.schedules import Horizon, Schedule
 class Cosine(Schedule):
     """Lowers the learning rate along half a cosine.
 
-    factor = m + (1 − m) (1 + cos(π t / T)) / 2, from 1 at the start to the minimum m at the end. A good default when the
-    number of steps is known: it stays high for long and still ends small.
+    factor = m + (1 − m) (1 + cos(π t / T)) / 2, from 1 at the start to the minimum m at the end. A good default
+    when the number of steps is known: it stays high for long and still ends small.
 
     Units:   minimum is a fraction of the optimizer's lr.
     Source:  Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; torch.optim.lr_scheduler.CosineAnnealingLR.

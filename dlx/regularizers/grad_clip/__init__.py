@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 class GradClip(Regularizer):
     """Bounds the gradient of every step, so that one bad batch cannot throw the weights far.
 
-    norm: g ← g · min(1, norm / |g|) over all parameters together, which keeps the direction. value: every element to
-    [−value, value]. adaptive: each unit's gradient (a row of a matrix, a filter) to at most `adaptive` times the norm of its
-    weights, which allows large batches without batch normalization. Clips once per optimizer step, after accumulation.
+    norm: g ← g · min(1, norm / |g|) over all parameters together, which keeps the direction. value: every element
+    to [−value, value]. adaptive: each unit's gradient (a row of a matrix, a filter) to at most `adaptive` times the
+    norm of its weights, which allows large batches without batch normalization. Clips once per optimizer step,
+    after accumulation.
 
     Units:   norm and value are in the gradient's units; adaptive is a ratio, 0.01 to 0.16 in the paper.
     Raises:  ValueError unless exactly one of norm, value and adaptive is given.

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dlx.regularizers._gradients_torch import unscaled
+from dlx.regularizers._units_torch import unit_norms
 
 SMALLEST_NORM = 1e-3  # of a unit's weights in the paper, so that zero-initialized units can move
 
@@ -63,10 +64,3 @@ def clip_by_unit(parameters: Sequence[nn.Parameter], ratio: float) -> None:
         largest = unit_norms(parameter).clamp(min=SMALLEST_NORM) * ratio
         norms = unit_norms(parameter.grad)
         parameter.grad.mul_(torch.where(norms > largest, largest / norms.clamp(min=1e-6), 1.0))
-
-
-def unit_norms(tensor: Tensor) -> Tensor:
-    """Return the norm of each output unit, broadcastable to the tensor; of the whole where there is one dimension."""
-    if tensor.ndim <= 1:
-        return tensor.norm()
-    return tensor.norm(dim=tuple(range(1, tensor.ndim)), keepdim=True)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.optimizers import Groups, Optimizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Adafactor(Optimizer):
+    """Adam's scaling by squares, kept as one number a row and one a column, without a mean of the gradient.
+
+    v ≈ r cᵀ / mean(r), with r and c the running means of g² over rows and columns, and β₂ = 1 − t^decay; the step
+    is bounded to a root mean square of `clip` and is relative to that of the weights. For networks whose Adam state
+    would not fit in memory.
+
+    Units:   lr is relative to the root mean square of the weights, and falls as 1/√t once that is smaller;
+             weight_decay is multiplied by lr.
+    Source:  Shazeer & Stern 2018, arXiv:1804.04235; torch.optim.Adafactor.
+
+    Example:
+        {type: adafactor, lr: 0.05}
+    """
+
+    type: Literal["adafactor"] = "adafactor"
+    lr: float = Field(0.01, gt=0)
+    """Largest step, relative to the weights."""
+    decay: float = Field(-0.8, lt=0)
+    """Exponent of the step in β₂: the closer to 0, the shorter the memory."""
+    smallest: float = Field(1e-3, gt=0)
+    """Root mean square of the weights below which steps shrink no further."""
+    clip: float = Field(1.0, gt=0)
+    """Largest root mean square of an update before lr."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decay of the weights toward zero, times lr."""
+
+    def build(self, groups: Groups) -> torch.optim.Optimizer:
+        import torch
+
+        return torch.optim.Adafactor(
+            groups,
+            lr=self.lr,
+            beta2_decay=self.decay,
+            eps=(None, self.smallest),
+            d=self.clip,
+            weight_decay=self.weight_decay,
+        )

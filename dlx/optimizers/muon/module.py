@@ -1,0 +1,108 @@
+"""Muon: momentum orthogonalized by Newton–Schulz. torch has it from 2.9 on, for tensors of two dimensions alone.
+
+n, m   rows and columns of a matrix, n ≤ m while it is iterated
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx.optimizers._fused import fused
+
+QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan 2024: steepest at 0 among those that keep singular values near 1
+RMS_OF_ADAM = 0.2  # Liu et al. 2025: the usual root mean square of an update of AdamW
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon for tensors of two dimensions or more; an AdamW inside, over the same state, for the rest."""
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        *,
+        lr: float,
+        momentum: float,
+        nesterov: bool,
+        iterations: int,
+        weight_decay: float,
+        betas: tuple[float, float],
+        eps: float,
+    ) -> None:
+        self.rest: torch.optim.AdamW | None = None
+        groups = list(groups)
+        matrices, others = _where(groups, lambda p: p.ndim >= 2), _where(groups, lambda p: p.ndim < 2)
+        defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "iterations": iterations}
+        super().__init__(matrices or [{"params": []}], {**defaults, "weight_decay": weight_decay})
+        self.matrix_groups = len(self.param_groups)
+        if others:
+            self.rest = torch.optim.AdamW(
+                others, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused(others)
+            )
+            self.param_groups.extend(self.rest.param_groups)
+            self._share()
+
+    def _share(self) -> None:
+        """Let the AdamW inside see the very groups and state of this optimizer."""
+        if self.rest is not None:
+            self.rest.param_groups = self.param_groups[self.matrix_groups :]
+            self.rest.state = self.state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Move every parameter that has a gradient; return the closure's loss."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups[: self.matrix_groups]:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, group)
+        if self.rest is not None:
+            self.rest.step()
+        return loss
+
+    def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        gradient = parameter.grad
+        assert gradient is not None
+        state = self.state[parameter]
+        if not state:
+            state["mean"] = torch.zeros_like(parameter)
+        mean = state["mean"].lerp_(gradient, 1 - group["momentum"])
+        update = gradient.lerp(mean, group["momentum"]) if group["nesterov"] else mean
+        matrix = update.flatten(1)
+        scale = RMS_OF_ADAM * math.sqrt(max(matrix.shape))
+        step = orthogonalize(matrix, group["iterations"]).view_as(parameter)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(step, alpha=-group["lr"] * scale)
+
+
+def orthogonalize(matrix_nm: Tensor, iterations: int) -> Tensor:
+    """Return about U Vᵀ of the matrix U S Vᵀ: all singular values become roughly 1, between 0.7 and 1.2."""
+    a, b, c = QUINTIC
+    x_nm = matrix_nm.bfloat16() if matrix_nm.is_cuda else matrix_nm.float()
+    is_tall = matrix_nm.shape[0] > matrix_nm.shape[1]
+    if is_tall:
+        x_nm = x_nm.T
+    x_nm = x_nm / x_nm.norm().clamp(min=1e-7)
+    for _ in range(iterations):
+        gram_nn = x_nm @ x_nm.T
+        x_nm = a * x_nm + (b * gram_nn + c * gram_nn @ gram_nn) @ x_nm
+    nearest: Tensor = (x_nm.T if is_tall else x_nm).to(matrix_nm.dtype)
+    return nearest
+
+
+def _where(groups: list[dict[str, Any]], holds: Callable[[Tensor], bool]) -> list[dict[str, Any]]:
+    """Return the groups with those parameters alone of which it holds; groups that are then empty are left out."""
+    chosen = [{**group, "params": [p for p in group["params"] if holds(p)]} for group in groups]
+    return [group for group in chosen if group["params"]]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from dlx.optimizers import Groups, Optimizer
+
+if TYPE_CHECKING:
+    import torch
+
+OWN = ("lr", "no_decay", "layer_decay")  # fields of every optimizer: the wrapper has them, and gives them to the base
+
+
+class SAM(Optimizer):
+    """Steps by the gradient at the worst point nearby, and so toward flat minima. Wraps another optimizer.
+
+    e = ρ g / |g|;  the base optimizer then steps from θ with the gradient at θ + e. adaptive: e = ρ θ² g / |θ g|,
+    which does not depend on the scale of the weights. Doubles the time of a step; pays off where the network
+    overfits.
+
+    Units:   rho is a distance in weight space; with adaptive take it about 10 times larger.
+    Raises:  ValueError if lr, no_decay or layer_decay is given to the base; they stand beside it.
+    Source:  Foret et al. 2021, arXiv:2010.01412; adaptive: Kwon et al. 2021, arXiv:2102.11600.
+
+    Example:
+        {type: sam, lr: 0.05, base: {momentum: {momentum: 0.9}}, rho: 0.05}
+    """
+
+    type: Literal["sam"] = "sam"
+    needs_closure: ClassVar[bool] = True
+    base: Optimizer
+    """The optimizer that steps."""
+    rho: float = Field(0.05, gt=0)
+    """How far the worst point is looked for."""
+    adaptive: bool = False
+    """Whether distance is relative to the size of each weight."""
+
+    @field_validator("base", mode="after")
+    @classmethod
+    def _one_lr(cls, base: Optimizer, info: ValidationInfo) -> Optimizer:
+        own = {name: info.data[name] for name in OWN if name in info.data}
+        twice = [name for name in own if name in base.model_fields_set and getattr(base, name) != own[name]]
+        if twice:
+            raise ValueError(f"give {', '.join(twice)} beside base, not in it")
+        if base.needs_closure:
+            raise ValueError(f"{base.type} evaluates the loss by itself, and so cannot be the base")
+        return base.model_copy(update=own)
+
+    @property
+    def moves(self) -> Optimizer:
+        return self.base.model_copy(update={name: getattr(self, name) for name in OWN})
+
+    @property
+    def state_per_parameter(self) -> float:  # type: ignore[override]
+        return self.base.state_per_parameter + 1  # the weights, while the gradient nearby is taken
+
+    @property
+    def full_batch(self) -> bool:  # type: ignore[override]
+        return self.base.full_batch
+
+    def build(self, groups: Groups) -> torch.optim.Optimizer:
+        from dlx.optimizers.sam.module import SharpnessAware
+
+        return SharpnessAware(self.moves.build(groups), self.rho, self.adaptive)

@@ -1,0 +1,54 @@
+"""Sharpness-aware minimization around any optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class SharpnessAware(torch.optim.Optimizer):
+    """Evaluates the gradient at the worst point nearby, and lets the base step with it. Groups and state are the base's."""
+
+    def __init__(self, base: torch.optim.Optimizer, rho: float, adaptive: bool) -> None:
+        super().__init__(base.param_groups, {})
+        self.base, self.rho, self.adaptive = base, rho, adaptive
+        self._share()
+
+    def _share(self) -> None:
+        self.param_groups, self.state = self.base.param_groups, self.base.state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.base.load_state_dict(state_dict)
+        self._share()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Move every parameter that has a gradient; return the loss where the weights stood.
+
+        Raises: RuntimeError without a closure, which is how 16-bit mixed precision calls an optimizer.
+        """
+        if closure is None:
+            raise RuntimeError("sam needs to evaluate the loss twice in a step; use precision 32 or bf16-mixed")
+        evaluate = torch.enable_grad()(closure)
+        loss = evaluate()
+        before = self._climb()
+        evaluate()
+        for parameter, weights in before:
+            parameter.copy_(weights)
+        self.base.step()
+        return loss
+
+    def _climb(self) -> list[tuple[Tensor, Tensor]]:
+        """Move the weights to the worst point nearby; return where they stood."""
+        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        scaled = [p.grad * p.abs() if self.adaptive else p.grad for p in parameters]
+        norm = torch.stack([s.norm().to(scaled[0].device) for s in scaled]).norm()
+        before = [(p, p.clone()) for p in parameters]
+        for parameter, direction in zip(parameters, scaled, strict=True):
+            reach = direction * parameter.abs() if self.adaptive else direction
+            parameter.add_(reach * (self.rho / (norm + 1e-12)).to(parameter.device))
+        return before

@@ -1,0 +1,13 @@
+"""The weights that lead into one unit: a row of a matrix, a filter of a convolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def unit_norms(tensor: Tensor) -> Tensor:
+    """Return the norm of each output unit, broadcastable to the tensor; of the whole where there is one dimension."""
+    if tensor.ndim <= 1:
+        return torch.linalg.vector_norm(tensor)
+    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.ndim)), keepdim=True)

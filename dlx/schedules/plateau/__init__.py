@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.schedules import Horizon, Schedule
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Plateau(Schedule):
+    """Multiplies the learning rate by gamma when validation no longer improves.
+
+    Looks at the metric by which the best checkpoint is chosen, after every validation. Needs no number of steps in
+    advance; the price is the patience that each drop costs.
+
+    Units:   patience and cooldown count validations; threshold is a fraction of the best value.
+    Source:  torch.optim.lr_scheduler.ReduceLROnPlateau, with a warm-up, in which metrics are not looked at.
+
+    Example:
+        {type: plateau, gamma: 0.5, patience: 5}
+    """
+
+    per: ClassVar[str] = "validation"
+    type: Literal["plateau"] = "plateau"
+    gamma: float = Field(0.1, gt=0, lt=1)
+    """Factor of each drop."""
+    patience: int = Field(5, ge=0)
+    """How many validations without improvement are borne."""
+    threshold: float = Field(1e-4, ge=0)
+    """Smallest relative change that counts as an improvement."""
+    cooldown: int = Field(0, ge=0)
+    """Validations after a drop that are not counted."""
+    minimum: float = Field(0.0, ge=0, le=1)
+    """The smallest factor."""
+    mode: Literal["min", "max"] = "min"
+    """Whether a smaller or a greater value of the metric is better."""
+
+    def factor(self, step: int, horizon: Horizon) -> float:
+        return 1.0  # until the first drop, which no one knows in advance
+
+    def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
+        from dlx.schedules.plateau.module import WarmPlateau
+
+        return WarmPlateau(
+            optimizer,
+            warmup=horizon.count(self.warmup),
+            gamma=self.gamma,
+            patience=self.patience,
+            threshold=self.threshold,
+            cooldown=self.cooldown,
+            minimum=self.minimum,
+            mode=self.mode,
+        )

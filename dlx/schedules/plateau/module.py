@@ -1,0 +1,53 @@
+"""torch's plateau scheduler, with a warm-up."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+
+class WarmPlateau(ReduceLROnPlateau):
+    """Raises the rate with every optimizer step until the warm-up is over, and only then looks at metrics."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        *,
+        warmup: int,
+        gamma: float,
+        patience: int,
+        threshold: float,
+        cooldown: int,
+        minimum: float,
+        mode: Literal["min", "max"],
+    ) -> None:
+        self.warmup, self.taken = warmup, 0
+        self.full_rates = [float(group["lr"]) for group in optimizer.param_groups]
+        super().__init__(
+            optimizer,
+            mode=mode,
+            factor=gamma,
+            patience=patience,
+            threshold=threshold,
+            cooldown=cooldown,
+            min_lr=[rate * minimum for rate in self.full_rates],
+        )
+        self._warm()
+        optimizer.register_step_post_hook(self._after_step)
+
+    def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
+        """Look at a metric, unless the warm-up is still on."""
+        if self.taken >= self.warmup:
+            super().step(metrics)
+
+    def _after_step(self, *_: Any) -> None:
+        if self.taken < self.warmup:
+            self.taken += 1
+            self._warm()
+
+    def _warm(self) -> None:
+        share = (self.taken + 1) / (self.warmup + 1)
+        for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
+            group["lr"] = rate * share
