@@ -1,0 +1,52 @@
+"""Metrics of each class that are averaged over classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts, Kind
+from dlx.metrics import Metric
+
+if TYPE_CHECKING:
+    import torchmetrics
+
+    Make = Callable[..., torchmetrics.Metric]
+
+
+class Averaged(Metric):
+    """A metric that is asked of each class or label, and then averaged."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
+    average: Literal["macro", "micro", "weighted", "binary"] = "macro"
+    """`macro`: every class counts the same; `weighted`: every class by its samples; `micro`: every sample counts the
+    same; `binary`: the last of two classes alone, the one that is looked for (`yes` of no/yes, `1` of 0/1)."""
+
+    def check(self, facts: DataFacts) -> None:
+        super().check(facts)
+        if self.average == "binary":
+            check_binary(self.type, facts)
+
+    def choose(
+        self,
+        facts: DataFacts,
+        binary: Make,
+        classes: Make,
+        labels: Make,
+    ) -> torchmetrics.Metric:
+        """Return the metric that fits the target. Raises: ShapeError as `check` does."""
+        from dlx.metrics._positive_torch import of_positive
+
+        self.check(facts)
+        if self.average == "binary":
+            return of_positive(binary())
+        made = labels if facts.kind == "labels" else classes
+        return made(len(facts.classes), average=self.average)
+
+
+def check_binary(metric: str, facts: DataFacts) -> None:
+    """Raise ShapeError if there are not exactly two classes to take the last of."""
+    if facts.kind != "classes" or len(facts.classes) != 2:
+        what = "labels" if facts.kind == "labels" else f"{len(facts.classes)} classes"
+        raise ShapeError(f"{metric}: `average: binary` is for two classes, but there are {what}; use macro")

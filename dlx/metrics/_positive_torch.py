@@ -1,0 +1,16 @@
+"""Two classes, seen as yes and no.   B batch."""
+
+from __future__ import annotations
+
+import torch
+import torchmetrics
+from torchmetrics.wrappers import LambdaInputTransformer
+
+
+def of_positive(metric: torchmetrics.Metric) -> torchmetrics.Metric:
+    """Return a binary metric that reads the probability of the last of two classes from (B, 2)."""
+    return LambdaInputTransformer(metric, transform_pred=_positive)
+
+
+def _positive(prediction_B2: torch.Tensor) -> torch.Tensor:
+    return prediction_B2[:, 1]
