@@ -30,8 +30,8 @@ class Child:
 class Layer(Component):
     """A function from tensors to tensors, described by numbers alone.
 
-    A leaf answers `shape` and `cost` without torch and makes its module in `build`. A combinator (a layer that holds
-    layers) also answers `children`; the module that it builds holds each child under `Child.name`.
+    A leaf answers `shape` and `cost` without torch and makes its module in `build`. A combinator (a layer that
+    holds layers) also answers `children`; the module that it builds holds each child under `Child.name`.
     """
 
     family = "layers"

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Conv(Layer):
     """Slides learned filters over an image, a volume or a signal.
 
-    y[o] = b[o] + Σ_c w[o, c] ⋆ x[c]: the same small filter everywhere, so that what is learned at one place holds at
-    all. The number of spatial dimensions is the input's. groups splits the channels into parts that do not see each
-    other; as many groups as channels make a depthwise convolution.
+    y[o] = b[o] + Σ_c w[o, c] ⋆ x[c]: the same small filter everywhere, so that what is learned at one place holds
+    at all. The number of spatial dimensions is the input's. groups splits the channels into parts that do not see
+    each other; as many groups as channels make a depthwise convolution.
 
     Shapes:  (C, L) → (channels, L'); (C, H, W) → (channels, H', W'); (C, D, H, W) → (channels, D', H', W'), with
              size' = ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1.

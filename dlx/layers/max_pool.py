@@ -16,7 +16,8 @@ class MaxPool(Pool):
 
     Says whether a pattern is anywhere near, and makes the image smaller. Padding never wins: it counts as −∞.
 
-    Shapes:  (C, H, W) → (C, H', W') with size' = ⌊(size + 2·padding − kernel) / stride⌋ + 1; 1 and 3 dimensions alike.
+    Shapes:  (C, H, W) → (C, H', W') with size' = ⌊(size + 2·padding − kernel) / stride⌋ + 1; 1 and 3 dimensions
+             alike.
     Raises:  ShapeError if the kernel is larger than the padded input.
     Source:  torch.nn.MaxPool2d.
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class BatchNorm(Layer):
     """Gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
 
-    y = γ (x − μ) / √(σ² + ε) + β with the batch's μ and σ in training and their running means afterwards. Allows larger
-    steps and deeper networks; with fewer than about 8 samples a batch its statistics are noise, and `group_norm`
-    serves better.
+    y = γ (x − μ) / √(σ² + ε) + β with the batch's μ and σ in training and their running means afterwards. Allows
+    larger steps and deeper networks; with fewer than about 8 samples a batch its statistics are noise, and
+    `group_norm` serves better.
 
     Shapes:  kept; (F,), (T, F), (C, L), (C, H, W), (C, D, H, W). One mean for each F or C.
     Source:  Ioffe & Szegedy 2015, arXiv:1502.03167; torch.nn.BatchNorm2d.

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.initializers import Initializer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class HeUniform(Initializer):
+    """Weights are drawn evenly from ±gain · √(3 / fan).
+
+    Keeps the variance of activations (fan_in) or of gradients (fan_out) through the activation that follows. For
+    relu and its kin.
+
+    Source:  He et al. 2015, arXiv:1502.01852; torch.nn.init.kaiming_uniform_.
+
+    Example:
+        he_uniform
+    """
+
+    uses_gain: ClassVar[bool] = True
+    type: Literal["he_uniform"] = "he_uniform"
+    mode: Literal["fan_in", "fan_out"] = "fan_in"
+    """Whether the forward or the backward pass keeps its variance."""
+
+    def fill(self, weight: Tensor, gain: float) -> None:
+        from torch.nn import init
+
+        init.kaiming_uniform_(weight, mode=self.mode, nonlinearity="linear")
+        weight.mul_(gain)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dlx.initializers import Initializer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LeCun(Initializer):
+    """Weights are normal with standard deviation 1 / √fan_in, whatever activation follows.
+
+    Keeps the variance through a linear layer; the initializer of `selu` networks.
+
+    Source:  LeCun et al. 1998, "Efficient BackProp"; torch.nn.init.kaiming_normal_.
+
+    Example:
+        lecun
+    """
+
+    type: Literal["lecun"] = "lecun"
+
+    def fill(self, weight: Tensor, gain: float) -> None:
+        from torch.nn import init
+
+        init.kaiming_normal_(weight, nonlinearity="linear")

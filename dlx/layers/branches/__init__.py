@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Child, Layer, shape_at, single
+from dlx.layers._axes import feature_axis
+from dlx.tensors import Cost, Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Branches(Layer):
+    """Sends its input through several layers side by side and joins what they give.
+
+    concat puts features behind one another (Inception), sum and product combine them element by element (gates). A
+    branch that begins with `field` reads one field of a record, so that inputs of different kinds meet here.
+
+    Shapes:  concat: equal but for the features, which add up; sum and product: equal.
+    Raises:  ShapeError if the branches' outputs cannot be joined.
+    Source:  Szegedy et al. 2015, arXiv:1409.4842.
+
+    Example:
+        {branches: {join: concat, of: [[{linear: 8}, relu], {linear: 4}]}}
+    """
+
+    type: Literal["branches"] = "branches"
+    join: Literal["concat", "sum", "product"] = "concat"
+    """How the outputs become one."""
+    of: list[Layer] = Field(min_length=1)
+    """The branches; a list is a sequence."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        return [Child(layer.name or str(i), ("of", i), layer, x) for i, layer in enumerate(self.of)]
+
+    def shape(self, x: TensorSpec) -> Spec:
+        names = [child.name for child in self.children(x)]
+        if len(set(names)) < len(names):
+            raise ShapeError("two branches have the same name", ("of",))
+        outputs = [self._output(i, layer, x) for i, layer in enumerate(self.of)]
+        for i, y in enumerate(outputs):
+            if self._fixed(y) != self._fixed(outputs[0]):
+                text = (
+                    f"{y} ({y.axes}) cannot be joined by {self.join} with {outputs[0]} ({outputs[0].axes}) of the first"
+                )
+                raise ShapeError(text, ("of", i))
+        return self._joined(outputs)
+
+    def cost(self, x: TensorSpec) -> Cost:
+        kept = sum(child.layer.shape(x).elements for child in self.children(x)) if self.join == "product" else 0  # type: ignore[union-attr]
+        return super().cost(x) + Cost(activations=kept)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.branches.module import Joined
+
+        y = self.shape(x)
+        axis = feature_axis(y) + 1 if isinstance(y, TensorSpec) else 1
+        return Joined({c.name: c.layer.build(x) for c in self.children(x)}, self.join, axis)
+
+    def _output(self, i: int, layer: Layer, x: TensorSpec) -> TensorSpec:
+        y = shape_at(("of", i), layer, x)
+        try:
+            y = single(y, f"join: {self.join}")
+        except ShapeError as error:
+            raise error.within("of", i) from None
+        if self.join == "concat" and (feature_axis(y) < 0 or y.dims[feature_axis(y)] is None):
+            raise ShapeError(f"join: concat needs a known number of features, but gets {y}", ("of", i))
+        return y
+
+    def _fixed(self, y: TensorSpec) -> tuple[object, ...]:
+        """Return what must be equal in all outputs."""
+        dims = list(y.dims)
+        if self.join == "concat":
+            dims.pop(feature_axis(y))
+        return (y.axes, *dims)
+
+    def _joined(self, outputs: list[TensorSpec]) -> TensorSpec:
+        first = outputs[0]
+        if self.join != "concat":
+            return first.with_dims(first.dims)
+        axis = feature_axis(first)
+        total = sum(y.dims[axis] or 0 for y in outputs)
+        return first.with_dims((*first.dims[:axis], total, *first.dims[axis + 1 :]))

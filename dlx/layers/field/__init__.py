@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class FieldOfRecord(Layer):
+    """Chooses one field of a record of inputs: the start of a branch that reads it.
+
+    Shapes:  {a: (…), b: (…)} → the chosen field's.
+    Raises:  ShapeError if the input is not a record, or has no such field.
+
+    Example:
+        {field: numeric}
+    """
+
+    primary: ClassVar[str] = "key"
+    type: Literal["field"] = "field"
+    key: str
+    """The field's name."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        if isinstance(x, TensorSpec):
+            raise ShapeError(f"there are no fields to choose from: the input is one tensor of {x}")
+        if self.key not in x:
+            raise ShapeError(f"there is no field '{self.key}'; there are {', '.join(x)}")
+        return x[self.key]
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost()
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.field.module import Chosen
+
+        return Chosen(self.key)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.layers._activation import Activation
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class LeakyReLU(Activation):
+    """Lets a little of what is negative through: x for x > 0, slope · x otherwise.
+
+    Like relu, but no unit can die.
+
+    Source:  Maas et al. 2013; torch.nn.LeakyReLU.
+
+    Example:
+        {leaky_relu: 0.2}
+    """
+
+    primary: ClassVar[str] = "slope"
+    type: Literal["leaky_relu"] = "leaky_relu"
+    slope: float = Field(0.01, ge=0)
+    """Slope for negative inputs."""
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return nn.LeakyReLU(self.slope)
+
+    def gain(self) -> float:
+        return math.sqrt(2 / (1 + self.slope**2))

@@ -1,0 +1,39 @@
+"""A sum of a branch and a shortcut. B batch."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+def drop_samples(x: Tensor, probability: float) -> Tensor:
+    """Set whole samples to zero at random and scale the others, so that the mean stays."""
+    keep_B = x.new_empty(x.shape[0]).bernoulli_(1 - probability)
+    return x * keep_B.div_(1 - probability).view(-1, *[1] * (x.ndim - 1))
+
+
+class ResidualSum(nn.Module):
+    """then(shortcut(x) + layers(x)); without a shortcut, x itself."""
+
+    def __init__(
+        self,
+        layers: Mapping[str, nn.Module],
+        shortcut: nn.Module | None = None,
+        then: nn.Module | None = None,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(OrderedDict(layers))
+        self.shortcut = shortcut
+        self.then = then
+        self.drop_path = drop_path
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the sum, passed through `then`."""
+        branch = self.layers(x)
+        if self.training and self.drop_path:
+            branch = drop_samples(branch, self.drop_path)
+        total = branch + (x if self.shortcut is None else self.shortcut(x))
+        return total if self.then is None else self.then(total)
