@@ -68,8 +68,8 @@ class Source(Component):
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         """Read all samples. Paths are relative to `base`, the folder of the recipe.
 
-        Raises: DataError that lists every bad row, file or cell, unless `on_error` is "skip": then they are left out and
-        listed in `problems`.
+        Raises: DataError that lists every bad row, file or cell, unless `on_error` is "skip": then they are left out
+        and listed in `problems`.
         """
         raise NotImplementedError
 

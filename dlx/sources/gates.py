@@ -13,8 +13,8 @@ from dlx.sources._points import labelled
 class Gates(Source):
     """The truth table of a logic gate: inputs of 0 and 1, and what the gate makes of them.
 
-    A single perceptron learns and, or, nand and nor, but never xor and xnor, which no straight line separates. xor of more
-    than two inputs is their parity.
+    A single perceptron learns and, or, nand and nor, but never xor and xnor, which no straight line separates. xor of
+    more than two inputs is their parity.
 
     Shapes:  one number for each input, x1, x2, …; the class is "0" or "1".
     Units:   noise is the standard deviation of what is added to the inputs.

@@ -10,7 +10,7 @@ class Sklearn(Source):
     """Reads one of the small real data sets that come with scikit-learn.
 
     digits are 1,797 handwritten digits of 8×8 pixels in 0…16; iris (150), wine (178) and breast_cancer (569) are tables
-    with classes; diabetes (442) is a table for regression, unscaled. No download: a first choice for trials and lessons.
+    with classes; diabetes (442) is a table for regression, unscaled. No download: good for trials and lessons.
 
     Shapes:  digits: image (1, 8, 8); the others: one number per column.
     Source:  sklearn.datasets; UCI Machine Learning Repository.

@@ -1,0 +1,227 @@
+"""Files of rows: csv, tsv, json lines and parquet, read into columns of raw cells that remember their lines."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlx.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+
+SAMPLED = 200
+"""Rows that are looked at to tell whether a file begins with names."""
+
+
+@dataclass
+class Rows:
+    """Cells of a file, column by column; `lines` holds the line (or row, where there are no lines) of each."""
+
+    path: Path
+    names: list[str]
+    columns: list[np.ndarray]
+    lines: list[int]
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a text file is written."""
+
+    separator: str = "auto"
+    encoding: str = "utf-8"
+    quoted: bool = True
+    header: bool | str = "auto"
+    columns: tuple[str, ...] = ()
+    expected: frozenset[str] = frozenset()
+    """Names that the recipe mentions: a first row that holds one is a header."""
+    missing: tuple[str, ...] = ()
+
+
+def read_rows(path: Path, form: Format, names: Sequence[str] = ()) -> Rows:
+    """Read one file; `names` are those of a file that was read before and must be repeated.
+
+    Raises: DataError if the file is absent, empty, not text, or has no rows.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty")
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix in (".parquet", ".pq"):
+        rows = _parquet(path)
+    elif suffix in (".jsonl", ".ndjson"):
+        rows = _json_lines(path, _text(path, form.encoding))
+    else:
+        rows = _separated(path, _text(path, form.encoding), suffix, form, names)
+    if not rows.lines and not rows.problems:
+        raise DataError(f"{path}: the file has names of columns but no rows")
+    if names and set(rows.names) != set(names):
+        differ = sorted(set(rows.names) ^ set(names))
+        raise DataError(f"{path}: its columns differ from those of the first file: {', '.join(differ)}")
+    return rows
+
+
+def _text(path: Path, encoding: str) -> str:
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    try:
+        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}:{line}: not {encoding} text; say which with `encoding: latin-1`") from None
+    except LookupError:
+        raise DataError(f"unknown encoding '{encoding}'") from None
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[np.ndarray]:
+    import numpy as np
+
+    columns = [np.empty(len(rows), dtype=object) for _ in range(width)]
+    for i, cells in enumerate(zip(*rows, strict=True)):
+        columns[i][:] = cells
+    return columns
+
+
+def _parquet(path: Path) -> Rows:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a parquet file: {error}") from None
+    columns = [_plain(frame[name]) for name in frame.columns]
+    return Rows(path, [str(name) for name in frame.columns], columns, list(range(1, len(frame) + 1)))
+
+
+def _plain(series: Any) -> np.ndarray:
+    values: np.ndarray = series.astype(object).where(series.notna(), None).to_numpy(dtype=object)
+    return values
+
+
+def _json_lines(path: Path, text: str) -> Rows:
+    records, lines, problems = [], [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        record = _record(line)
+        if isinstance(record, dict):
+            records.append(record)
+            lines.append(number)
+        else:
+            problems.append(f"{path}:{number}: {record}")
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = _columns([[record.get(name) for name in names] for record in records], len(names))
+    return Rows(path, names, columns, lines, problems)
+
+
+def _record(line: str) -> dict[str, Any] | str:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return f"not JSON: {line[:60]}"
+    return record if isinstance(record, dict) else f"not an object: {line[:60]}"
+
+
+def _separated(path: Path, text: str, suffix: str, form: Format, names: Sequence[str]) -> Rows:
+    separator = _separator(text, suffix) if form.separator == "auto" else form.separator
+    problems: list[str] = []
+    numbered = list(_split(path, text, separator, form.quoted, problems))
+    if not numbered:
+        raise DataError("\n".join(problems) or f"{path}: the file is empty")
+    first = [cell.strip() for cell in numbered[0][1]]
+    has_header = first == list(names) if names else _has_header(path, first, [r for _, r in numbered[1:SAMPLED]], form)
+    if has_header:
+        numbered = numbered[1:]
+    header = _names(path, first, has_header, form, names)
+    whole = []
+    for line, cells in numbered:
+        if len(cells) == len(header):
+            whole.append((line, cells))
+        else:
+            problems.append(f"{path}:{line}: {len(cells)} cells where {len(header)} columns are expected")
+    columns = _columns([cells for _, cells in whole], len(header))
+    return Rows(path, header, columns, [line for line, _ in whole], problems)
+
+
+def _separator(text: str, suffix: str) -> str:
+    if suffix in (".tsv", ".tab"):
+        return "\t"
+    first = text.lstrip().split("\n", 1)[0]
+    return max((",", ";", "\t", "|"), key=first.count)
+
+
+def _split(path: Path, text: str, separator: str, quoted: bool, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True, skipinitialspace=True
+    )
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problems.append(f"{path}:{line}: {error}; if quotes are part of the text, say `quoted: false`")
+            cells = []
+        if len(cells) > 1 or (cells and cells[0].strip()):
+            yield line, cells
+        line = reader.line_num + 1
+
+
+def _has_header(path: Path, first: list[str], body: list[list[str]], form: Format) -> bool:
+    if isinstance(form.header, bool):
+        return form.header
+    if first == list(form.columns) or form.expected & set(first):
+        return True
+    if any(_number(cell) for cell in first) or len(set(first)) < len(first) or "" in first or not body:
+        return False
+    whole = [row for row in body if len(row) == len(first)]
+    if any(_numeric([row[i].strip() for row in whole], form.missing) for i in range(len(first))):
+        return True
+    found = not any(cell == row[i].strip() for row in whole for i, cell in enumerate(first))
+    log.warning(
+        "%s: every column is text; its first row is taken for %s (say `header: true` or `header: false`)",
+        path,
+        "the names of the columns" if found else "data",
+    )
+    return found
+
+
+def _names(path: Path, first: list[str], has_header: bool, form: Format, names: Sequence[str]) -> list[str]:
+    if names:
+        return list(names)
+    found = list(form.columns) or (first if has_header else [f"c{i + 1}" for i in range(len(first))])
+    if len(found) != len(first):
+        raise DataError(f"{path}: {len(found)} names in `columns`, but the first row has {len(first)} cells")
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: columns with the same name: {', '.join(twice)}; name them with `columns`")
+    return found
+
+
+def _numeric(cells: list[str], missing: tuple[str, ...]) -> bool:
+    present = [cell for cell in cells if cell not in missing]
+    return bool(present) and all(_number(cell) for cell in present)
+
+
+def _number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

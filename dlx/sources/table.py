@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, Strict
+
+from dlx.component import nearest
+from dlx.errors import DataError
+from dlx.sources import Column, Samples, Source
+from dlx.sources._cells import categories, clean, is_numeric, numbers
+from dlx.sources._problems import settle
+from dlx.sources._rows import Format, Rows, read_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Table(Source):
+    """Reads a table from a file: csv, tsv, json lines or parquet, plain or gzipped.
+
+    A column is numeric where all its cells are numbers, else categorical; `types` says otherwise. A few odd cells in a
+    column of numbers (at most one in twenty) are reported as errors with file, line and column.
+
+    Shapes:  one number or one category for each column; several targets together are a vector.
+    Raises:  DataError if a file is absent or empty, a row has too many or too few cells, a cell is neither a number nor
+             missing in a numeric column, or a target is missing.
+    Source:  Python's csv, pandas and pyarrow read the files.
+
+    Example:
+        type: table
+        path: data/abalone.csv
+        header: false
+        columns: [sex, length, diameter, height, whole, shucked, viscera, shell, rings]
+        target: rings
+    """
+
+    primary: ClassVar[str] = "path"
+    type: Literal["table"] = "table"
+    path: str
+    """File with all rows, or with those to train on."""
+    val_path: str | None = None
+    """File with the rows to validate on."""
+    test_path: str | None = None
+    """File with the rows to test on."""
+    header: bool | Literal["auto"] = "auto"
+    """Whether the first row names the columns; auto looks."""
+    columns: tuple[str, ...] = Field((), strict=False)
+    """Names of the columns, in place of the file's own."""
+    target: str | Annotated[tuple[str, ...], Strict(False)] | None = None
+    """Column to predict, or several; columns of a file without names are c1, c2, …."""
+    types: dict[str, Literal["numeric", "categorical", "ignore"]] = Field(default_factory=dict)
+    """What columns are, where it should not be inferred."""
+    missing: tuple[str, ...] = Field(("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"), strict=False)
+    """Cells that mean that a value is missing, after spaces around them are removed."""
+    separator: str = Field("auto", min_length=1)
+    """Character between cells; auto is a tab for .tsv, else the one that is frequent in the first line."""
+    encoding: str = "utf-8"
+    """Encoding of text files."""
+    quoted: bool = True
+    """Whether cells may be wrapped in double quotes."""
+    strip_end: str = ""
+    """Characters removed from the end of categories, such as the full stop in `<=50K.`."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        parts = self._read(base)
+        problems = [problem for rows in parts.values() for problem in rows.problems]
+        cells = self._cells(list(parts.values()))
+        places = [(rows.path, line) for rows in parts.values() for line in rows.lines]
+        bad: dict[int, str] = {}
+        columns = {name: self._column(name, values, bad, places) for name, values in cells.items()}
+        self._check_targets(columns, bad, places)
+        problems += [bad[row] for row in sorted(bad)]
+        settle(f"cannot use {self.path}", problems, on_error, self._hint())
+        return self._samples(columns, parts, sorted(bad), problems)
+
+    def files(self, base: Path) -> list[Path]:
+        return [base / Path(path).expanduser() for path in self._paths().values()]
+
+    def _paths(self) -> dict[str, str]:
+        given = {"train": self.path, "val": self.val_path, "test": self.test_path}
+        return {part: path for part, path in given.items() if path is not None}
+
+    def _targets(self) -> tuple[str, ...]:
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    def _read(self, base: Path) -> dict[str, Rows]:
+        mentioned = frozenset(self.types) | frozenset(self._targets())
+        form = Format(self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing)
+        parts: dict[str, Rows] = {}
+        for part, path in zip(self._paths(), self.files(base), strict=True):
+            names = parts["train"].names if parts else ()
+            parts[part] = read_rows(path, form, names)
+        for name in sorted(mentioned - set(parts["train"].names)):
+            near = nearest(name, parts["train"].names)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(parts['train'].names)}")
+        return parts
+
+    def _cells(self, parts: list[Rows]) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        kept = [name for name in parts[0].names if self.types.get(name) != "ignore"]
+        return {
+            name: clean(np.concatenate([rows.columns[rows.names.index(name)] for rows in parts]), self.missing)
+            for name in kept
+        }
+
+    def _column(self, name: str, cells: np.ndarray, bad: dict[int, str], places: list[tuple[Path, int]]) -> Column:
+        kind = self.types.get(name)
+        values, wrong = numbers(cells)
+        if kind == "categorical" or (kind is None and not is_numeric(cells, wrong)):
+            return Column(categories(cells, self.strip_end), "", "categorical")
+        for row in wrong.nonzero()[0]:
+            path, line = places[row]
+            bad.setdefault(int(row), f"{path}:{line}: column '{name}': '{cells[row]}' is not a number")
+        return Column(values, "", "numeric")
+
+    def _check_targets(self, columns: dict[str, Column], bad: dict[int, str], places: list[tuple[Path, int]]) -> None:
+        import pandas as pd
+
+        for name in self._targets():
+            if name not in columns:
+                raise DataError(f"the target '{name}' is ignored by `types`")
+            for row in pd.isna(columns[name].values).nonzero()[0]:
+                path, line = places[row]
+                bad.setdefault(int(row), f"{path}:{line}: column '{name}': the target is missing")
+
+    def _hint(self) -> str:
+        return (
+            "correct them, leave them out with data.on_error: skip, list what means missing under `missing`, "
+            "or say `types: {column: categorical}` where a column is not meant to hold numbers"
+        )
+
+    def _samples(
+        self, columns: dict[str, Column], parts: dict[str, Rows], bad: list[int], problems: list[str]
+    ) -> Samples:
+        import numpy as np
+
+        rows = sum(len(part.lines) for part in parts.values())
+        kept = np.setdiff1d(np.arange(rows), bad)
+        if len(kept) == 0:
+            raise DataError("\n".join([f"{self.path}: no row is left", *problems[:5]]))
+        columns = {name: Column(c.values[kept], c.axes, c.kind) for name, c in columns.items()}
+        inputs = tuple(name for name in columns if name not in self._targets())
+        belongs = np.concatenate([np.full(len(part.lines), name, dtype=object) for name, part in parts.items()])[kept]
+        target = self._join_targets(columns)
+        return Samples(columns, inputs, target, belongs if len(parts) > 1 else None, problems)
+
+    def _join_targets(self, columns: dict[str, Column]) -> str | None:
+        import numpy as np
+
+        names = self._targets()
+        if len(names) < 2:
+            return names[0] if names else None
+        taken = [columns.pop(name) for name in names]
+        text = [name for name, column in zip(names, taken, strict=True) if column.kind != "numeric"]
+        if text:
+            raise DataError(f"several targets must be numbers, but {', '.join(text)} holds categories")
+        if "target" in columns:
+            raise DataError("several targets are joined as 'target', but another column has that name: rename it")
+        columns["target"] = Column(np.stack([column.values for column in taken], axis=1), "F", "numeric", names=names)
+        return "target"
