@@ -24,7 +24,7 @@ class Optimizer(Component):
 
     family = "optimizers"
     state_per_parameter: ClassVar[float] = 0.0
-    """Numbers kept for every parameter, in step with its fields: none for plain descent, 1 for a momentum. Prices the memory."""
+    """Numbers kept for every parameter; a property where fields decide. Prices the optimizer's memory."""
     needs_closure: ClassVar[bool] = False
     """Whether a step evaluates the loss again (L-BFGS, SAM)."""
     full_batch: ClassVar[bool] = False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Regularizer(Component):
-    """One idea that improves generalization or stability. A leaf overrides the points where it acts; the rest do nothing.
+    """One idea that improves generalization or stability. A leaf overrides the points where it acts.
 
     The first three rewrite specifications before anything is built, so that `dlx plan` shows and prices what they do.
     """

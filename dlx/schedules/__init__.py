@@ -45,7 +45,7 @@ class Schedule(Component):
     """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
 
     def factor(self, step: int, horizon: Horizon) -> float:
-        """Return the factor on the lr at a step, counted from the end of the warm-up. The horizon excludes the warm-up too."""
+        """Return the factor on the lr at a step; step and horizon are counted from the end of the warm-up."""
         raise NotImplementedError
 
     def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:

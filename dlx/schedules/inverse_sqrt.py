@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from dlx.schedules import Horizon, Period, Schedule
+
+
+class InverseSqrt(Schedule):
+    """Lowers the learning rate as one over the root of the step.
+
+    factor = √(s / (s + t)). Does not depend on how long training is, so that a run can be made longer. With s equal to
+    the warm-up it is the original transformer's schedule.
+
+    Units:   scale is a fraction of all steps below 1, steps from 1 on, or epochs as "1 epoch".
+    Source:  Vaswani et al. 2017, arXiv:1706.03762.
+
+    Example:
+        {type: inverse_sqrt, warmup: 4000, scale: 4000}
+    """
+
+    type: Literal["inverse_sqrt"] = "inverse_sqrt"
+    scale: Period = 1000.0
+    """s, after as long as which the factor has fallen to 1/√2."""
+
+    def factor(self, step: int, horizon: Horizon) -> float:
+        scale = max(1, horizon.count(self.scale))
+        return math.sqrt(scale / (scale + step))

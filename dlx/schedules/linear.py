@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from dlx.schedules import Horizon, Schedule
+
+
+class Linear(Schedule):
+    """Lowers the learning rate along a straight line.
+
+    factor = 1 − (1 − m) t / T, from 1 at the start to the minimum m at the end. The usual choice, with a warm-up, for
+    fine-tuning transformers.
+
+    Units:   minimum is a fraction of the optimizer's lr.
+    Source:  Devlin et al. 2019, arXiv:1810.04805; torch.optim.lr_scheduler.LinearLR.
+
+    Example:
+        {type: linear, warmup: 0.1}
+    """
+
+    type: Literal["linear"] = "linear"
+    minimum: float = Field(0.0, ge=0, le=1)
+    """The factor at the end."""
+
+    def factor(self, step: int, horizon: Horizon) -> float:
+        return 1 - (1 - self.minimum) * min(step / horizon.steps, 1.0)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from dlx.schedules import Horizon, Schedule
+
+
+class Polynomial(Schedule):
+    """Lowers the learning rate as a power of the training that is left.
+
+    factor = m + (1 − m) (1 − t / T)^power. A power of 0.9 is usual in segmentation; 1 is a straight line.
+
+    Units:   minimum is a fraction of the optimizer's lr.
+    Source:  Chen et al. 2017, arXiv:1606.00915; torch.optim.lr_scheduler.PolynomialLR.
+
+    Example:
+        {type: polynomial, power: 0.9}
+    """
+
+    type: Literal["polynomial"] = "polynomial"
+    power: float = Field(2.0, gt=0)
+    """Exponent of the share that is left."""
+    minimum: float = Field(0.0, ge=0, le=1)
+    """The factor at the end."""
+
+    def factor(self, step: int, horizon: Horizon) -> float:
+        return self.minimum + (1 - self.minimum) * (1 - min(step / horizon.steps, 1.0)) ** self.power
