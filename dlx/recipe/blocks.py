@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
+from dlx.recipe.diagnostics import Diagnostic, in_order
 from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Mark, Node
 from dlx.recipe.references import MAX_TEXT, REFERENCE, interpolated
 
@@ -46,7 +46,7 @@ class Expander:
         """Return the recipe with every block written out. Raises: RecipeError with all that are wrong."""
         result = self._expand(self.root, {}, ())
         if self.problems:
-            raise RecipeError(self.problems)
+            raise RecipeError(in_order(self.problems))
         return result
 
     def _expand(self, node: Node, scope: Mapping[str, Block], via: tuple[str, ...], depth: int = 0) -> Node:
@@ -171,7 +171,7 @@ class Expander:
 
     def _too_large(self, node: Node, via: tuple[Mark, ...]) -> NoReturn:
         self._complain(node.mark, "DLX103", "blocks make this recipe larger than a recipe may be", via=via)
-        raise RecipeError(self.problems)
+        raise RecipeError(in_order(self.problems))
 
     def _unknown_parameter(self, block: Block, key: str, mark: Mark) -> None:
         from dlx.component import nearest

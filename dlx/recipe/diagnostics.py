@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 from dlx.errors import Loc
-from dlx.recipe.node import Mark
+from dlx.recipe.node import Mark, Node
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from dlx.recipe.compose import Composed
+
+_SHORT = 4
+"""A secret of fewer characters is too likely to occur by chance inside other words."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,9 @@ def dotted(loc: Loc) -> str:
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Return each diagnostic once, sorted by place."""
-    return sorted(dict.fromkeys(diagnostics), key=lambda d: (d.file, d.line, d.column, d.code))
+    """Return the diagnostics sorted by place; what is wrong in a block is told once, however often it is used."""
+    once = {(d.file, d.line, d.column, d.code, d.message, d.source_line): d for d in reversed(list(diagnostics))}
+    return sorted(once.values(), key=lambda d: (d.file, d.line, d.column, d.code, d.message))
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
@@ -56,16 +66,74 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
     return [{name: getattr(d, name) for name in fields} for d in in_order(diagnostics)]
 
 
+def notes_of(node: Node) -> tuple[str, ...]:
+    """Say where the value of a node came from, and what it replaced."""
+    origin = [f"its value is set in {mark}" for mark in node.origin]
+    replaced = [f"it replaces what is set in {mark}" for mark in reversed(node.history)]
+    used = [f"in the block used in {mark}" for mark in node.via]
+    return (*origin, *replaced, *used)
+
+
+def at(
+    recipe: Composed | Node,
+    loc: Loc,
+    message: str,
+    code: str,
+    suggestion: str = "",
+    notes: tuple[str, ...] = (),
+) -> Diagnostic:
+    """Make a diagnostic for what is found wrong later: it points at the name of the component or the value at `loc`."""
+    from dlx.recipe.places import locate
+
+    root, secrets = _parts(recipe)
+    place = locate(root, loc)
+    diagnostic = Diagnostic.of(place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node)))
+    return redacted(diagnostic, secrets)
+
+
+def from_validation(
+    error: ValidationError, recipe: Composed | Node, sections: Mapping[str, Collection[str]]
+) -> list[Diagnostic]:
+    """Return everything that the schema finds wrong; `sections` holds the field names of each section of a recipe."""
+    from dlx.recipe.validation import diagnostics_of
+
+    return diagnostics_of(error, _parts(recipe)[0], sections, _parts(recipe)[1])
+
+
+def sections_of(schema: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """Return the field names of every section of a schema; of a component's, those that all of its family have."""
+    from dlx.component import field_names
+
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in schema.model_fields.items():
+        inner = [t for t in (field.annotation, *get_args(field.annotation)) if hasattr(t, "model_fields")]
+        found[name] = tuple(f for t in inner for f in field_names(t) if f != "type")
+    return found
+
+
+def render(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
+    """Print the diagnostics as frames, by default to stderr; in colour on a terminal, unless NO_COLOR is set."""
+    from dlx.recipe.frames import write
+
+    write(in_order(diagnostics), stream)
+
+
 def redact(text: str, secrets: Collection[str]) -> str:
-    """Replace every value that came from the environment by ***."""
+    """Replace every value that came from the environment by stars; a short one only where it stands as a word."""
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***") if secret else text
+        pattern = re.escape(secret) if len(secret) >= _SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)"
+        text = re.sub(pattern, "***", text) if secret else text
     return text
 
 
 def redacted(diagnostic: Diagnostic, secrets: Collection[str]) -> Diagnostic:
-    """Return the diagnostic without any value that came from the environment."""
+    """Return the diagnostic without any value that came from the environment; columns stay right."""
+    line = diagnostic.source_line
+    for secret in (s for s in secrets if len(s) >= _SHORT):
+        line = line.replace(secret, "*" * len(secret))
     message, suggestion = redact(diagnostic.message, secrets), redact(diagnostic.suggestion, secrets)
-    return replace(
-        diagnostic, message=message, suggestion=suggestion, source_line=redact(diagnostic.source_line, secrets)
-    )
+    return replace(diagnostic, message=message, suggestion=suggestion, source_line=line)
+
+
+def _parts(recipe: Composed | Node) -> tuple[Node, Collection[str]]:
+    return (recipe, ()) if isinstance(recipe, Node) else (recipe.root, recipe.secrets)

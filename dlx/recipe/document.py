@@ -149,10 +149,18 @@ def _syntax(source: Source, error: yaml.YAMLError) -> Diagnostic:
     message = f"{problem}, {context}" if context else str(problem)
     if place is None:
         return Diagnostic(source.file, 1, 1, "", "DLX104", message, source_line=source.line(1))
-    mark = Mark(source, place.line + 1, place.column + 1, place.column + 2)
+    mark = _within(source, place.line + 1, place.column + 1)
     began = getattr(error, "context_mark", None)
     notes = (f"it began at {source.file}:{began.line + 1}",) if began is not None and began.line != place.line else ()
     return Diagnostic.of(mark, "DLX104", message, _advice(source, place), notes=notes)
+
+
+def _within(source: Source, line: int, column: int) -> Mark:
+    """Return a mark; one at the end of the text moves back to the end of the last line that holds something."""
+    if not any(text.strip() for text in source.lines[line - 1 :]):
+        line = max((i for i, text in enumerate(source.lines, 1) if text.strip()), default=1)
+        column = len(source.line(line).rstrip()) + 1
+    return Mark(source, line, column, column + 1)
 
 
 def _advice(source: Source, place: Any) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import yaml
 
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
+from dlx.recipe.diagnostics import Diagnostic, in_order
 from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Mark, Node, Source
 from dlx.recipe.scalars import AmbiguousError, resolve
 
 MAX_ALIASES = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 QUOTE = "put it in quotes if it is text"
 
 
@@ -56,7 +58,7 @@ class Reader:
                 )
             self._take(event)
         if self.problems:
-            raise RecipeError(self.problems)
+            raise RecipeError(in_order(self.problems))
         return self.root
 
     def _take(self, event: Any) -> None:
@@ -78,6 +80,8 @@ class Reader:
         mark = self._mark(event)
         self._refuse_tag(event, mark)
         plain = event.implicit[0]
+        if not plain and _SURROGATE.search(event.value):
+            self._note(mark, "DLX102", "half of a surrogate pair is not text", "write the character itself")
         if self._wants_key():
             self._key(event.value, plain, mark)
             return
@@ -187,7 +191,7 @@ class Reader:
 
     def _stop(self, mark: Mark, code: str, message: str, suggestion: str = "") -> NoReturn:
         self._note(mark, code, message, suggestion)
-        raise RecipeError(self.problems)
+        raise RecipeError(in_order(self.problems))
 
 
 def _parser(text: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
+from dlx.recipe.diagnostics import Diagnostic, in_order
 from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Node, Scalar
 from dlx.recipe.scalars import AmbiguousError, resolve
 
@@ -32,7 +32,7 @@ class Resolver:
         """Return the recipe without references. Raises: RecipeError with all that are wrong."""
         result = self._resolve(self.root, 0)
         if self.problems:
-            raise RecipeError(self.problems)
+            raise RecipeError(in_order(self.problems))
         return result
 
     def _resolve(self, node: Node, depth: int) -> Node:

@@ -1,0 +1,126 @@
+"""The schema's errors as diagnostics: each at its place, alternatives of one value told once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from dlx.errors import Loc
+from dlx.recipe.diagnostics import Diagnostic, in_order, notes_of, redacted
+from dlx.recipe.messages import Problem, Sections, explain, show, wrong_type
+from dlx.recipe.node import Mark, Node
+from dlx.recipe.places import Place, locate, named
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An error, told in words, and where it stands."""
+
+    place: Place
+    mark: Mark
+    loc: Loc
+    problem: Problem
+
+    @property
+    def is_alternative(self) -> bool:
+        """Whether the error says what one alternative of a union would have been."""
+        return bool(self.place.left) and self.problem.kind not in ("missing", "unknown_field")
+
+
+def diagnostics_of(
+    error: ValidationError, root: Node, sections: Sections, secrets: Collection[str]
+) -> list[Diagnostic]:
+    """Return one diagnostic for everything that is wrong, sorted by place."""
+    found = [_find(line, root) for line in error.errors(include_url=False)]
+    found = [f for f in found if not _follows_from_typo(f, found) and not _is_outdone(f, found)]
+    diagnostics = []
+    for group in _by_value(found):
+        code, message, suggestion = _explain(group, sections)
+        first = group[0]
+        notes = notes_of(first.place.node)
+        diagnostics.append(Diagnostic.of(first.mark, code, message, suggestion, first.loc, notes))
+    return in_order(redacted(d, secrets) for d in diagnostics)
+
+
+def _find(line: Any, root: Node) -> _Found:
+    kind, loc, value, context = line["type"], line["loc"], line["input"], line.get("ctx", {})
+    at_parent = kind in ("missing", "unknown_field")
+    place = locate(root, loc[:-1] if at_parent else loc, value)
+    field = str(loc[-1]) if at_parent else _last_name(place.loc, loc)
+    holder = _holder(place, value, kind) if at_parent else place
+    mark, spelled = holder.name_mark, holder.loc
+    if kind == "unknown_field":
+        child = _field(place, field)
+        if child is not None:
+            place, mark, spelled = child, child.key or mark, child.loc
+            holder = locate(root, spelled[:-1])
+    elif kind in ("unknown_type", "wrong_family", "missing_package", "no_primary"):
+        place = named(place, str(context.get("name", "")))
+        mark, spelled = _key_or_value(place, str(context.get("name", ""))), place.loc
+    elif kind != "missing":
+        mark = place.mark
+    shown = "***" if place.node.secret else show(value)
+    problem = Problem(kind, context, value, line["msg"], field, _owner(holder, root, kind, value), shown)
+    return _Found(place, mark, spelled, problem)
+
+
+def _last_name(spelled: Loc, loc: Loc) -> str:
+    names = [str(p) for p in spelled if isinstance(p, str)] or [str(p) for p in loc]
+    return names[-1] if names else "recipe"
+
+
+def _holder(place: Place, value: Any, kind: str) -> Place:
+    """Return the place of the component that lacks a field: behind the key that names its type."""
+    kind_name = value.get("type") if kind == "missing" and isinstance(value, dict) else None
+    return named(place, kind_name) if isinstance(kind_name, str) else place
+
+
+def _field(place: Place, field: str) -> Place | None:
+    found = locate(place.node, (field,))
+    if found.left or not found.loc:
+        return None
+    return Place(found.node, found.key, (*place.loc, *found.loc))
+
+
+def _key_or_value(place: Place, name: str) -> Mark:
+    return place.key if place.loc and place.loc[-1] == name and place.key is not None else place.mark
+
+
+def _owner(place: Place, root: Node, kind: str, value: Any) -> str:
+    if place.node is root:
+        return "the recipe"
+    kind_name = value.get("type") if kind == "missing" and isinstance(value, dict) else None
+    own = place.node.child("type")
+    name = kind_name or (own.value if own is not None else None) or _last_name(place.loc, ())
+    return f"`{name}`"
+
+
+def _follows_from_typo(found: _Found, everything: list[_Found]) -> bool:
+    """Whether a field is missing only because its name is mistyped next to it."""
+    if found.problem.kind != "missing":
+        return False
+    typos = [f for f in everything if f.problem.kind == "unknown_field" and f.loc[:-1] == found.loc]
+    return any(f.problem.context.get("suggestion") == found.problem.field for f in typos)
+
+
+def _is_outdone(found: _Found, everything: list[_Found]) -> bool:
+    """Whether another alternative of the same union got further: it speaks of a part of the value."""
+    if not found.is_alternative or not found.problem.expected:
+        return False
+    return any(found.place.node is node for other in everything for node in other.place.skipped)
+
+
+def _by_value(found: list[_Found]) -> list[list[_Found]]:
+    """Put the alternatives of one value together; if one of them accepts its kind, only that one counts."""
+    groups: dict[tuple[int, int], list[_Found]] = {}
+    for i, f in enumerate(found):
+        groups.setdefault((id(f.place.node), -1) if f.is_alternative else (id(f.place.node), i), []).append(f)
+    return [[f for f in group if not f.problem.expected][:1] or group for group in groups.values()]
+
+
+def _explain(group: list[_Found], sections: Sections) -> tuple[str, str, str]:
+    problems = [f.problem for f in group]
+    return wrong_type(problems) if all(p.expected for p in problems) else explain(problems[0], sections)
