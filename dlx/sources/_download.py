@@ -114,7 +114,8 @@ def _collect(url: str, part: Path, pause: float) -> None:
     for attempt in range(ATTEMPTS):
         before = part.stat().st_size if part.exists() else 0
         try:
-            return _request(url, part)
+            _request(url, part)
+            return
         except requests.RequestException as error:
             stuck = not part.exists() or part.stat().st_size <= before
             if stuck or attempt + 1 == ATTEMPTS:

@@ -1,0 +1,112 @@
+"""Image files: headers looked at, pixels decoded, within the limits that keep hostile files out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dlx.errors import DataError
+from dlx.sources import Lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+"""Formats that are decoded; Pillow knows many more, some of them rarely tested."""
+PIXELS = 1 << 26
+"""An image with more pixels is refused before it is decoded."""
+MODES = {1: "L", 3: "RGB"}
+WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+"""Modes of more than 8 bits, which a conversion would clip."""
+
+T = TypeVar("T")
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return height and width as the header says, after orientation.
+
+    Raises: DataError if the file is no image, is too large, or is damaged where that shows without decoding.
+    """
+    with _opened(path) as image:
+        turned = image.getexif().get(0x0112, 1) >= 5
+        width, height = image.size[::-1] if turned else image.size
+        if image.format == "PNG":
+            image.verify()
+        return height, width
+
+
+def decode(path: Path, channels: int, size: tuple[int, int]) -> np.ndarray:
+    """Return the pixels as (C, H, W) bytes, resized where the image has another size.
+
+    Raises: DataError if the file is damaged or is no image.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with _opened(path) as image:
+        upright = ImageOps.exif_transpose(image).convert(MODES[channels])
+        if upright.size != size[::-1]:
+            upright = upright.resize(size[::-1], Image.Resampling.BILINEAR)
+        pixels = np.asarray(upright, dtype="uint8")
+    return np.ascontiguousarray(pixels.reshape(*size, channels).transpose(2, 0, 1))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.size[0] * image.size[1] > PIXELS:
+                raise DataError(f"{path}: {image.size[0]} × {image.size[1]} pixels are more than {PIXELS} allowed")
+            if image.mode in WIDE:
+                raise DataError(f"{path}: its pixels have more than 8 bits (mode {image.mode})")
+            yield image
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        reason = "the file is empty" if empty else f"not an image in one of the formats {', '.join(FORMATS)}"
+        raise DataError(f"{path}: {reason}") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"{path}: more pixels than Pillow allows: an image bomb") from None
+    except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+        raise DataError(f"{path}: a damaged image: {error}") from None
+
+
+def sift(work: Callable[[Path], T], paths: Sequence[Path]) -> tuple[dict[int, T], list[str]]:
+    """Do some work for every file; return what succeeded by its index, and why the others failed."""
+
+    def attempt(path: Path) -> T | DataError:
+        try:
+            return work(path)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(attempt, paths))
+    good = {i: outcome for i, outcome in enumerate(outcomes) if not isinstance(outcome, DataError)}
+    return good, [str(outcome) for outcome in outcomes if isinstance(outcome, DataError)]
+
+
+class Pictures(Lazy):
+    """Image files that are decoded when asked for."""
+
+    dtype = "uint8"
+
+    def __init__(self, paths: Sequence[Path], channels: int, size: tuple[int, int]) -> None:
+        self.paths = list(paths)
+        self.channels = channels
+        self.size = size
+        self.shape = (channels, *size)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return decode(self.paths[index], self.channels, self.size)

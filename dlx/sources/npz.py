@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import DataError
+from dlx.sources import Column, Samples, Source
+from dlx.sources._problems import settle
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COLOURS = (1, 3, 4)
+"""Numbers of channels by which an image's channel axis is told from its space."""
+
+
+class Npz(Source):
+    """Reads arrays that NumPy saved with `np.savez`.
+
+    `axes` says what the axes of x mean after the first, which counts samples. auto takes bytes for images and other
+    numbers for features.
+
+    Shapes:  x (F,), (T, F) or (C, H, W), into which HW and HWC are turned; y a number, a vector or a class.
+    Raises:  DataError if an array is absent, holds Python objects, or has another length; if a label stands for no
+             class.
+    Source:  numpy.load, without pickles.
+
+    Example:
+        {type: npz, path: digits.npz, x: images, y: labels}
+    """
+
+    primary: ClassVar[str] = "path"
+    type: Literal["npz"] = "npz"
+    path: str
+    """The file."""
+    x: str = "x"
+    """Name of the array of inputs."""
+    y: str | None = "y"
+    """Name of the array of targets; null where there are none."""
+    x_test: str | None = None
+    """Name of the array of inputs to test on."""
+    y_test: str | None = None
+    """Name of the array of targets to test on."""
+    axes: Literal["auto", "", "F", "T", "TF", "HW", "CHW", "HWC"] = "auto"
+    """What the axes of x mean after the first."""
+    classes: tuple[str, ...] = Field((), strict=False)
+    """Names of the classes that whole numbers in y stand for, from 0."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+
+        (path,) = self.files(base)
+        names = [name for name in (self.x, self.y, self.x_test, self.y_test) if name is not None]
+        arrays = _read(path, names)
+        x = _joined(path, arrays, self.x, self.x_test)
+        columns = {"x": self._inputs(path, x)}
+        problems: list[str] = []
+        if self.y is not None:
+            columns["y"] = self._target(_joined(path, arrays, self.y, self.y_test))
+            problems = self._check(path, columns["y"], on_error)
+        if len({len(column) for column in columns.values()}) > 1:
+            lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
+            raise DataError(f"{path}: arrays of different lengths: {lengths}")
+        parts = None
+        if self.x_test is not None:
+            parts = np.full(len(x), "train", dtype=object)
+            parts[len(arrays[self.x]) :] = "test"
+        return self._kept(columns, parts, problems)
+
+    def files(self, base: Path) -> list[Path]:
+        return [base / Path(self.path).expanduser()]
+
+    def _inputs(self, path: Path, x: np.ndarray) -> Column:
+        axes = _guess(path, x) if self.axes == "auto" else self.axes
+        if x.ndim != 1 + len(axes):
+            raise DataError(f"{path}: '{self.x}' has {x.ndim - 1} axes after the first, but `axes` says '{axes}'")
+        if axes == "HW":
+            x, axes = x[:, None], "CHW"
+        if axes == "HWC":
+            x, axes = x.transpose(0, 3, 1, 2), "CHW"
+        image = axes == "CHW" and x.dtype == "uint8"
+        return Column(x if image else x.astype("float32"), axes, "image" if image else "numeric")
+
+    def _target(self, y: np.ndarray) -> Column:
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        if y.dtype.kind in "US":
+            return Column(y.astype(str).astype(object), "", "categorical")
+        if self.classes and y.ndim == 1:
+            return Column(y.astype("int64"), "", "categorical", self.classes)
+        return Column(y.astype("float64"), "F" if y.ndim == 2 else "", "numeric")
+
+    def _check(self, path: Path, y: Column, on_error: str) -> list[str]:
+        if not y.classes:
+            return []
+        wrong = ((y.values < 0) | (y.values >= len(y.classes))).nonzero()[0]
+        rows = [f"{path}: row {i} of y has label {y.values[i]}, but there are {len(y.classes)} classes" for i in wrong]
+        return settle("labels without a class", rows, on_error)
+
+    def _kept(self, columns: dict[str, Column], parts: np.ndarray | None, problems: list[str]) -> Samples:
+        target = "y" if "y" in columns else None
+        if problems:
+            y = columns["y"]
+            good = ((y.values >= 0) & (y.values < len(y.classes))).nonzero()[0]
+            columns = {name: Column(c.values[good], c.axes, c.kind, c.classes) for name, c in columns.items()}
+            parts = parts if parts is None else parts[good]
+        return Samples(columns, ("x",), target, parts, problems)
+
+
+def _read(path: Path, names: list[str]) -> Mapping[str, np.ndarray]:
+    import numpy as np
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: one array without a name; save it with np.savez")
+        with loaded as file:
+            absent = [name for name in names if name not in file]
+            if absent:
+                raise DataError(f"{path} has no array '{absent[0]}'; it has {', '.join(file.files)}")
+            return {name: file[name] for name in names}
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as arrays of numbers: {error}") from None
+
+
+def _joined(path: Path, arrays: Mapping[str, np.ndarray], name: str, test: str | None) -> np.ndarray:
+    import numpy as np
+
+    pieces = [arrays[name]] + ([arrays[test]] if test is not None else [])
+    if any(not piece.ndim or piece.dtype.kind not in "biufUS" for piece in pieces):
+        raise DataError(f"{path}: '{name}' is not an array of numbers or strings with one entry for each sample")
+    if len({piece.shape[1:] for piece in pieces}) > 1:
+        raise DataError(f"{path}: '{name}' and '{test}' have samples of different shapes")
+    return np.concatenate(pieces)
+
+
+def _guess(path: Path, x: np.ndarray) -> str:
+    if x.ndim <= 2:
+        return "F"[: x.ndim - 1]
+    if x.ndim == 3:
+        return "HW" if x.dtype == "uint8" else "TF"
+    if x.ndim == 4 and (x.shape[-1] in COLOURS) != (x.shape[1] in COLOURS):
+        return "HWC" if x.shape[-1] in COLOURS else "CHW"
+    raise DataError(f"{path}: samples of shape {x.shape[1:]}: say what their axes mean with `axes`")
