@@ -8,6 +8,6 @@ from torch import Tensor
 
 def unit_norms(tensor: Tensor) -> Tensor:
     """Return the norm of each output unit, broadcastable to the tensor; of the whole where there is one dimension."""
-    if tensor.ndim <= 1:
-        return torch.linalg.vector_norm(tensor)
-    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.ndim)), keepdim=True)
+    axes = None if tensor.ndim <= 1 else tuple(range(1, tensor.ndim))
+    norms: Tensor = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
+    return norms

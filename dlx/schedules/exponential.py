@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -26,4 +27,4 @@ class Exponential(Schedule):
     """The interval."""
 
     def factor(self, step: int, horizon: Horizon) -> float:
-        return self.gamma ** (step / max(1, horizon.count(self.every)))
+        return math.pow(self.gamma, step / max(1, horizon.count(self.every)))

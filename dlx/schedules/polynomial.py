@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -26,4 +27,5 @@ class Polynomial(Schedule):
     """The factor at the end."""
 
     def factor(self, step: int, horizon: Horizon) -> float:
-        return self.minimum + (1 - self.minimum) * (1 - min(step / horizon.steps, 1.0)) ** self.power
+        left = 1 - min(step / horizon.steps, 1.0)
+        return self.minimum + (1 - self.minimum) * math.pow(left, self.power)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from dlx.component import Component
 
@@ -11,6 +11,8 @@ class Strategy(Component):
     """A way to use several processes or devices."""
 
     family = "strategies"
+    most_devices: ClassVar[int | None] = None
+    """How many devices it can use at most; None is as many as there are."""
 
     def build(self) -> Any:
         """Return what `pytorch_lightning.Trainer(strategy=…)` takes."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class SharpnessAware(torch.optim.Optimizer):
-    """Evaluates the gradient at the worst point nearby, and lets the base, whose groups and state it has, step with it."""
+    """Takes the gradient at the worst point nearby, and lets the base, whose groups and state it has, step with it."""
 
     def __init__(self, base: torch.optim.Optimizer, rho: float, adaptive: bool) -> None:
         super().__init__(base.param_groups, {})

@@ -1,0 +1,32 @@
+"""Changing the layers of a tree, wherever they stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dlx.component import Component
+
+Change = Callable[[Component], Component]
+
+
+def parts(tree: Component) -> Iterator[Component]:
+    """Yield a layer and every layer in it, in the order of the recipe."""
+    yield tree
+    for _, value in tree:
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, Component) and item.family == tree.family:
+                yield from parts(item)
+
+
+def changed(tree: Component, change: Change) -> Component:
+    """Return the tree with every layer replaced by what `change` makes of it, inner ones first, in that same order."""
+    updates = {name: new for name, value in tree if (new := _changed_value(tree.family, value, change)) is not value}
+    return change(tree.model_copy(update=updates) if updates else tree)
+
+
+def _changed_value(family: str, value: object, change: Change) -> object:
+    if isinstance(value, Component) and value.family == family:
+        return changed(value, change)
+    if isinstance(value, list) and any(isinstance(item, Component) for item in value):
+        return [_changed_value(family, item, change) for item in value]
+    return value

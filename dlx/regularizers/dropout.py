@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Component, base_class
+from dlx.regularizers import Regularizer
+from dlx.regularizers._layers import changed, parts
+
+
+class Dropout(Regularizer):
+    """Sets random activations to zero in training, all over the network.
+
+    Where the network has dropout layers, their probability is set. Where it has none, one is put after every activation
+    that stands in a list of layers, but for one at the very end. A layer of your own choice goes into the model itself.
+
+    Units:   p is a probability.
+    Raises:  ValueError if the network has neither dropout layers nor such activations.
+    Source:  Srivastava et al. 2014, JMLR 15.
+
+    Example:
+        {dropout: 0.2}
+    """
+
+    primary: ClassVar[str] = "p"
+    type: Literal["dropout"] = "dropout"
+    p: float = Field(0.5, ge=0, lt=1)
+    """Probability that an activation is set to zero."""
+
+    def rewrite_layers(self, tree: Component) -> Component:
+        if any(_is_dropout(layer) for layer in parts(tree)):
+            return changed(tree, self._set)
+        grown = self._grown(tree, at_end=True)
+        if grown is tree:
+            raise ValueError("the network has neither dropout layers nor activations to put them after")
+        return grown
+
+    def _set(self, layer: Component) -> Component:
+        return layer.model_copy(update={"p": self.p}) if _is_dropout(layer) else layer
+
+    def _grown(self, layer: Component, at_end: bool) -> Component:
+        """Return the layer with dropout after each activation in its lists; itself if there is none."""
+        updates: dict[str, Any] = {}
+        for name, value in layer:
+            if isinstance(value, list):
+                ends = [at_end and i == len(value) - 1 for i in range(len(value))]
+                new = [self._element(item, layer.family, end) for item, end in zip(value, ends, strict=True)]
+                updates |= {name: new} if any(a is not b for a, b in zip(new, value, strict=True)) else {}
+            elif _is_layer(value, layer.family) and (inner := self._grown(value, at_end)) is not value:
+                updates[name] = inner
+        return layer.model_copy(update=updates) if updates else layer
+
+    def _element(self, item: Any, family: str, at_end: bool) -> Any:
+        if not _is_layer(item, family):
+            return item
+        if item.gain() is None:
+            return self._grown(item, at_end)
+        return item if at_end else base_class(family).model_validate([item, {"dropout": self.p}])
+
+
+def _is_layer(value: Any, family: str) -> bool:
+    return isinstance(value, Component) and value.family == family
+
+
+def _is_dropout(layer: Component) -> bool:
+    """Return whether a layer is dropout of any kind: of elements, of channels, one that keeps the moments."""
+    return "dropout" in layer.type and "p" in type(layer).model_fields

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.regularizers import Regularizer
+from dlx.regularizers._weights import weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class L2(Regularizer):
+    """Adds half the sum of squared weights to the training loss.
+
+    loss + λ/2 Σ w² over parameters of two dimensions or more; biases and normalizations are spared. Its gradient is
+    λ w: with plain gradient descent it is weight decay, with adaptive optimizers it is not.
+
+    Units:   amount λ is in units of the loss per weight.
+    Source:  Hoerl & Kennard 1970 (ridge), doi:10.1080/00401706.1970.10488634.
+
+    Example:
+        {l2: 1.0e-4}
+    """
+
+    primary: ClassVar[str] = "amount"
+    type: Literal["l2"] = "l2"
+    amount: float = Field(1e-4, ge=0)
+    """Factor λ of the penalty."""
+
+    def penalty(self, network: nn.Module) -> Tensor | None:
+        import torch
+
+        terms = [p.square().sum() for p in weights(network)]
+        return self.amount / 2 * torch.stack(terms).sum() if terms else None

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from itertools import count
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Component
+from dlx.regularizers import Regularizer
+from dlx.regularizers._layers import changed, parts
+
+FIELD = "drop_path"
+
+
+class StochasticDepth(Regularizer):
+    """Skips residual blocks at random in training, deep ones more often than early ones.
+
+    The l-th of L layers that have a field `drop_path` gets rate · l / L, whatever it had. A network of shorter ones is
+    trained in each step, of which the whole is an average.
+
+    Units:   rate is the probability that the last block is skipped.
+    Raises:  ValueError if no layer of the network has a `drop_path`.
+    Source:  Huang et al. 2016, arXiv:1603.09382. Deviation: a layer that is repeated counts once.
+
+    Example:
+        {stochastic_depth: 0.2}
+    """
+
+    primary: ClassVar[str] = "rate"
+    type: Literal["stochastic_depth"] = "stochastic_depth"
+    rate: float = Field(0.1, ge=0, lt=1)
+    """Probability that the last block is skipped."""
+
+    def rewrite_layers(self, tree: Component) -> Component:
+        blocks = sum(_can_be_skipped(layer) for layer in parts(tree))
+        if not blocks:
+            raise ValueError(f"no layer of the network has a {FIELD}; residual blocks do")
+        numbers = count(1)
+
+        def set_rate(layer: Component) -> Component:
+            if not _can_be_skipped(layer):
+                return layer
+            return layer.model_copy(update={FIELD: self.rate * next(numbers) / blocks})
+
+        return changed(tree, set_rate)
+
+
+def _can_be_skipped(layer: Component) -> bool:
+    return FIELD in type(layer).model_fields

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.regularizers import Regularizer
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+
+class SWA(Regularizer):
+    """Averages the weights at the ends of the last epochs, with the lr held up so that they differ.
+
+    From `start` on the lr is constant, and a ← a + (w − a) / (n + 1) at the end of each epoch; the average is evaluated
+    and saved. Ends in the middle of a flat region, at whose edge descent would stop.
+
+    Units:   start is a fraction of all steps.
+    Source:  Izmailov et al. 2018, arXiv:1803.05407; Lightning's WeightAveraging. Deviation: running statistics of batch
+             normalization are averaged too, not measured anew over the data.
+
+    Example:
+        {swa: {start: 0.75, lr: 0.05}}
+    """
+
+    primary: ClassVar[str] = "start"
+    type: Literal["swa"] = "swa"
+    start: float = Field(0.75, ge=0, lt=1)
+    """When averaging begins."""
+    lr: float | None = Field(None, gt=0)
+    """The lr from then on; null leaves it to the schedule. Groups with a lower lr keep their ratio."""
+
+    def callback(self) -> pl.Callback:
+        from dlx.regularizers.swa.module import TailAverage
+
+        return TailAverage(self.start, self.lr)

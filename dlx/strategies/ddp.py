@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dlx.strategies import Strategy
+
+
+class DDP(Strategy):
+    """A copy of the network on every device; gradients are averaged over them in each step.
+
+    Each device sees its share of the global batch, so that the steps are those of one device with the whole batch. The
+    first choice where network, gradients and optimizer state fit on one device.
+
+    Source:  Li et al. 2020, arXiv:2006.15704; pytorch_lightning's DDPStrategy.
+
+    Example:
+        {type: ddp}
+    """
+
+    type: Literal["ddp"] = "ddp"
+    find_unused: bool = False
+    """Whether parameters that a step does not use are looked for; costs time, needed where some are skipped."""
+    static_graph: bool = False
+    """Whether every step uses the same parameters in the same way, which saves memory with checkpointing."""
+
+    def build(self) -> Any:
+        from pytorch_lightning.strategies import DDPStrategy
+
+        return DDPStrategy(
+            find_unused_parameters=self.find_unused, static_graph=self.static_graph, gradient_as_bucket_view=True
+        )

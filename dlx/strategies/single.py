@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from dlx.strategies import Strategy
+
+
+class Single(Strategy):
+    """One device, whatever there are.
+
+    Nothing is exchanged; the reference that every other strategy must agree with.
+
+    Source:  pytorch_lightning's SingleDeviceStrategy.
+
+    Example:
+        {type: single}
+    """
+
+    type: Literal["single"] = "single"
+    most_devices: ClassVar[int | None] = 1
+
+    def build(self) -> Any:
+        return "auto"  # of one device: Lightning then chooses the device's own strategy
