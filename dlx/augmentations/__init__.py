@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 class Augmentation(Component):
     """A random function of a training batch, on the device.
 
-    Randomness comes from torch's global generator, which the engine seeds for every batch from (seed, epoch, batch): the same
-    batch is changed in the same way whenever it comes again.
+    Images come as floats from 0 to 1, whatever they are stored as: the engine divides bytes by 255 before the first
+    augmentation and multiplies by 255 after the last, so that transforms meet the units that they were planned for.
+
+    Randomness comes from torch's global generator, which the engine seeds for every batch from (seed, epoch, batch):
+    the same batch is changed in the same way whenever it comes again.
     """
 
     family = "augmentations"

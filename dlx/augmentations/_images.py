@@ -1,0 +1,49 @@
+"""What augmentations of images have in common. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Change = Callable[["Tensor", Any], tuple["Tensor", Any]]
+Positive = Annotated[float, Field(gt=0)]
+Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+"""Lowest and highest value that is drawn."""
+
+
+def check_image(x: TensorSpec, what: str, channels: tuple[int, ...] = ()) -> None:
+    """Raise ShapeError if x is not an image, or has none of these numbers of channels."""
+    if x.axes != "CHW":
+        raise ShapeError(f"{what} takes images (channels × height × width), but gets {x} ({x.axes or 'a scalar'})")
+    if channels and x.dims[0] not in channels:
+        raise ShapeError(f"{what} takes images with {' or '.join(map(str, channels))} channels, but gets {x}")
+
+
+def check_numbers(x: TensorSpec, what: str) -> None:
+    """Raise ShapeError if the values are codes, with which one does not calculate."""
+    if x.vocab or x.dtype == "int64":
+        raise ShapeError(f"{what} takes numbers, but gets codes of categories")
+
+
+def rising(values: list[float], name: str) -> list[float]:
+    """Return a range as it is. Raises: ValueError if its ends are swapped."""
+    if values[0] > values[1]:
+        raise ValueError(f"{name} goes from {values[0]:g} down to {values[1]:g}; write the smaller number first")
+    return values
+
+
+def keep_target(change: Callable[[Tensor], Tensor]) -> Change:
+    """Make an augmentation of a function of images that leaves the target alone."""
+
+    def apply(images: Tensor, target: Any) -> tuple[Tensor, Any]:
+        return change(images), target
+
+    return apply

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from dlx.augmentations import Augmentation
+from dlx.augmentations._images import Change, Range, check_image, keep_target, rising
+from dlx.errors import ShapeError
+from dlx.tensors import TensorSpec
+
+
+class Blur(Augmentation):
+    """Blurs images with a Gaussian whose width is drawn uniformly from a range.
+
+    For photographs in and out of focus. The kernel reaches three deviations of the widest Gaussian to each side.
+
+    Shapes:  (C, H, W) kept.
+    Units:   sigma is in pixels.
+    Raises:  ShapeError if the input is not an image, or is smaller than the kernel.
+    Source:  kornia.augmentation.RandomGaussianBlur.
+
+    Example:
+        {type: blur, sigma: [0.1, 1.5]}
+    """
+
+    type: Literal["blur"] = "blur"
+    extra: ClassVar[str] = "vision"
+    requires: ClassVar[tuple[str, ...]] = ("kornia",)
+    sigma: Range = Field(default_factory=lambda: [0.1, 2.0])
+    """Smallest and largest deviation of the Gaussian."""
+
+    @field_validator("sigma")
+    @classmethod
+    def _sigma_rises(cls, sigma: list[float]) -> list[float]:
+        return rising(sigma, "sigma")
+
+    def check(self, x: TensorSpec) -> None:
+        check_image(x, "blur")
+        if any(side is not None and side <= self._radius() for side in x.space):
+            raise ShapeError(
+                f"blur by {self.sigma[1]:g} needs sides of more than {self._radius()} pixels, but gets {x}"
+            )
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        from kornia.augmentation import RandomGaussianBlur
+
+        self.check(x)
+        kernel = 2 * self._radius() + 1
+        return keep_target(RandomGaussianBlur((kernel, kernel), (self.sigma[0], self.sigma[1]), p=self.p))
+
+    def _radius(self) -> int:
+        return math.ceil(3 * self.sigma[1])

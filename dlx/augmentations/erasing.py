@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from dlx.augmentations import Augmentation
+from dlx.augmentations._images import Change, Range, check_image, keep_target, rising
+from dlx.tensors import TensorSpec
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Erasing(Augmentation):
+    """Paints over a random rectangle of each image.
+
+    Makes the network look at more than one part of a thing, as cutout does.
+
+    Shapes:  (C, H, W) kept.
+    Units:   scale is a share of the area; ratio is height over width; value is in image units, 0 to 1.
+    Raises:  ShapeError if the input is not an image.
+    Source:  Zhong et al. 2017, arXiv:1708.04896; kornia.augmentation.RandomErasing.
+
+    Example:
+        {type: erasing, scale: [0.02, 0.2]}
+    """
+
+    type: Literal["erasing"] = "erasing"
+    extra: ClassVar[str] = "vision"
+    requires: ClassVar[tuple[str, ...]] = ("kornia",)
+    scale: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [0.02, 0.33])
+    """Smallest and largest share of the area that is painted over."""
+    ratio: Range = Field(default_factory=lambda: [0.3, 3.3])
+    """Flattest and tallest rectangle."""
+    value: float = Field(0.0, ge=0, le=1)
+    """What it is painted with, from black to white."""
+
+    @field_validator("scale", "ratio")
+    @classmethod
+    def _ranges_rise(cls, values: list[float]) -> list[float]:
+        return rising(values, "a range")
+
+    def check(self, x: TensorSpec) -> None:
+        check_image(x, "erasing")
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        from kornia.augmentation import RandomErasing
+
+        self.check(x)
+        scale, ratio = (self.scale[0], self.scale[1]), (self.ratio[0], self.ratio[1])
+        return keep_target(RandomErasing(scale, ratio, value=self.value, p=self.p))

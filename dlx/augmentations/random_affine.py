@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from dlx.augmentations import Augmentation
+from dlx.augmentations._images import Change, Range, check_image, keep_target, rising
+from dlx.tensors import TensorSpec
+
+
+class RandomAffine(Augmentation):
+    """Turns, shifts, zooms and shears images at once.
+
+    One warp with bilinear interpolation; each part is drawn uniformly. Good for handwriting, where 10 degrees and a
+    tenth of the size are what people do anyway.
+
+    Shapes:  (C, H, W) kept.
+    Units:   degrees and shear in degrees, drawn from [−a, a]; translate in fractions of the size; scale is a factor.
+    Raises:  ShapeError if the input is not an image.
+    Source:  kornia.augmentation.RandomAffine.
+
+    Example:
+        {type: random_affine, degrees: 10, translate: 0.1, scale: [0.9, 1.1], shear: 5}
+    """
+
+    type: Literal["random_affine"] = "random_affine"
+    extra: ClassVar[str] = "vision"
+    requires: ClassVar[tuple[str, ...]] = ("kornia",)
+    degrees: float = Field(0.0, ge=0, le=180)
+    """Largest rotation either way."""
+    translate: float = Field(0.0, ge=0, le=1)
+    """Largest shift either way, as a fraction of width and height."""
+    scale: Range = Field(default_factory=lambda: [1.0, 1.0])
+    """Smallest and largest zoom factor."""
+    shear: float = Field(0.0, ge=0, lt=90)
+    """Largest horizontal shear either way."""
+    border: Literal["zeros", "border", "reflection"] = "zeros"
+    """What comes in from outside: zeros, the outermost pixels, or the mirrored image."""
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_rises(cls, scale: list[float]) -> list[float]:
+        return rising(scale, "scale")
+
+    def check(self, x: TensorSpec) -> None:
+        check_image(x, "random_affine")
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        from kornia.augmentation import RandomAffine as Warp
+
+        self.check(x)
+        warp = Warp(
+            degrees=self.degrees,
+            translate=(self.translate, self.translate),
+            scale=(self.scale[0], self.scale[1]),
+            shear=self.shear,
+            padding_mode=self.border,
+            p=self.p,
+        )
+        return keep_target(warp)

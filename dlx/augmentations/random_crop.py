@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.augmentations import Augmentation
+from dlx.augmentations._images import Change, check_image, keep_target
+from dlx.errors import ShapeError
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RandomCrop(Augmentation):
+    """Cuts a window out of the padded image at a random place.
+
+    With the image's own size it shifts the image by up to `padding` pixels; a smaller window is enlarged to the
+    image's size again. The classic augmentation of small photographs (padding 4 for 32 × 32).
+
+    Shapes:  (C, H, W) kept.
+    Units:   padding and size are in pixels.
+    Raises:  ShapeError if the input is not an image of known size, or the window does not fit in it.
+    Source:  He et al. 2016, arXiv:1512.03385, section 4.2.
+
+    Example:
+        {type: random_crop, padding: 4}
+    """
+
+    type: Literal["random_crop"] = "random_crop"
+    p: float = Field(1.0, ge=0, le=1)
+    """Probability that a sample is changed."""
+    padding: int = Field(0, ge=0)
+    """Pixels added on every side before cutting."""
+    size: int | None = Field(None, gt=0)
+    """Height and width of the window, null for those of the image."""
+    border: Literal["constant", "reflect", "replicate"] = "constant"
+    """What is added: zeros, the mirrored image, or its outermost pixels."""
+
+    def check(self, x: TensorSpec) -> None:
+        check_image(x, "random_crop")
+        height, width = x.space
+        if height is None or width is None:
+            raise ShapeError(f"random_crop needs images of one size, but gets {x}; resize them first")
+        if self.border == "reflect" and self.padding >= min(height, width):
+            raise ShapeError(f"random_crop cannot mirror a border of {self.padding} pixels of images of {x}")
+        if self.size and self.size > min(height, width) + 2 * self.padding:
+            raise ShapeError(f"random_crop cannot cut {self.size} × {self.size} out of {x} padded by {self.padding}")
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        self.check(x)
+        return keep_target(self._crop)
+
+    def _crop(self, images: Tensor) -> Tensor:
+        from torch.nn.functional import interpolate, pad
+
+        from dlx.augmentations._random import chosen, windows
+
+        full = (images.shape[-2], images.shape[-1])
+        size = (self.size, self.size) if self.size else full
+        padded = pad(images, (self.padding,) * 4, mode=self.border)
+        cut = windows(padded, size)
+        if size != full:
+            cut = interpolate(cut, size=full, mode="bilinear")
+        return images.where(~chosen(images, self.p), cut)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.augmentations import Augmentation
+from dlx.augmentations._images import Change, check_image, keep_target
+from dlx.tensors import TensorSpec
+
+
+class RandomRotation(Augmentation):
+    """Turns images about their centre by an angle drawn uniformly from [−degrees, degrees]; corners fill with zeros.
+
+    Shapes:  (C, H, W) kept.
+    Units:   degrees.
+    Raises:  ShapeError if the input is not an image.
+    Source:  kornia.augmentation.RandomRotation.
+
+    Example:
+        {random_rotation: 15}
+    """
+
+    primary: ClassVar[str] = "degrees"
+    type: Literal["random_rotation"] = "random_rotation"
+    extra: ClassVar[str] = "vision"
+    requires: ClassVar[tuple[str, ...]] = ("kornia",)
+    degrees: float = Field(ge=0, le=180)
+    """Largest angle either way."""
+
+    def check(self, x: TensorSpec) -> None:
+        check_image(x, "random_rotation")
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        from kornia.augmentation import RandomRotation as Rotation
+
+        self.check(x)
+        return keep_target(Rotation(self.degrees, p=self.p))
