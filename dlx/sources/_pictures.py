@@ -6,6 +6,8 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,26 +25,41 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 PIXELS = 1 << 26
 """An image with more pixels is refused before it is decoded."""
 MODES = {1: "L", 3: "RGB"}
+ORIENTATION = 0x0112
+"""The EXIF tag that says how a camera was held; from `SIDEWAYS` on, width and height are exchanged."""
+SIDEWAYS = 5
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Modes of more than 8 bits, which a conversion would clip."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def size_of(path: Path) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Stored:
+    """An encoded image that lies in a larger file: a name to speak of it, and its bytes."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def size_of(path: Path | Stored) -> tuple[int, int]:
     """Return height and width as the header says, after orientation.
 
     Raises: DataError if the file is no image, is too large, or is damaged where that shows without decoding.
     """
     with _opened(path) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5
-        width, height = image.size[::-1] if turned else image.size
         if image.format == "PNG":
             image.verify()
+    with _opened(path) as image:
+        width, height = image.size[::-1] if image.getexif().get(ORIENTATION, 1) >= SIDEWAYS else image.size
         return height, width
 
 
-def decode(path: Path, channels: int, size: tuple[int, int]) -> np.ndarray:
+def decode(path: Path | Stored, channels: int, size: tuple[int, int]) -> np.ndarray:
     """Return the pixels as (C, H, W) bytes, resized where the image has another size.
 
     Raises: DataError if the file is damaged or is no image.
@@ -59,18 +76,18 @@ def decode(path: Path, channels: int, size: tuple[int, int]) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path | Stored) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(BytesIO(path.data) if isinstance(path, Stored) else path, formats=FORMATS) as image:
             if image.size[0] * image.size[1] > PIXELS:
                 raise DataError(f"{path}: {image.size[0]} × {image.size[1]} pixels are more than {PIXELS} allowed")
             if image.mode in WIDE:
                 raise DataError(f"{path}: its pixels have more than 8 bits (mode {image.mode})")
             yield image
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
+        empty = not (len(path.data) if isinstance(path, Stored) else path.stat().st_size)
         reason = "the file is empty" if empty else f"not an image in one of the formats {', '.join(FORMATS)}"
         raise DataError(f"{path}: {reason}") from None
     except Image.DecompressionBombError:
@@ -79,10 +96,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: a damaged image: {error}") from None
 
 
-def sift(work: Callable[[Path], T], paths: Sequence[Path]) -> tuple[dict[int, T], list[str]]:
+def sift(work: Callable[[S], T], paths: Sequence[S]) -> tuple[dict[int, T], list[str]]:
     """Do some work for every file; return what succeeded by its index, and why the others failed."""
 
-    def attempt(path: Path) -> T | DataError:
+    def attempt(path: S) -> T | DataError:
         try:
             return work(path)
         except DataError as error:

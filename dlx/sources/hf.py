@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, Strict
+
+from dlx.errors import DataError
+from dlx.sources import Column, Samples, Source
+from dlx.sources._pictures import Stored, decode, sift, size_of
+from dlx.sources._problems import settle
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+
+USUAL = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
+SAVED = ("dataset_dict.json", "state.json")
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Hf(Source):
+    """Reads a data set of the Hugging Face hub, or one in a folder, with the `datasets` library.
+
+    A folder may hold what `save_to_disk` wrote, or csv, json or parquet files named after their splits. Numbers,
+    strings, class labels, images and vectors of one length become fields; others are left out, with a warning.
+
+    Shapes:  image (channels, H, W), resized to `size`, without which all must be equal; one value for other columns.
+    Raises:  DataError if the data set cannot be found, an image is damaged, or a target is missing.
+    Source:  Lhoest et al. 2021, arXiv:2109.02846.
+
+    Example:
+        {type: hf, name: ylecun/mnist, target: label}
+    """
+
+    primary: ClassVar[str] = "name"
+    extra: ClassVar[str] = "text"
+    requires: ClassVar[tuple[str, ...]] = ("datasets",)
+    type: Literal["hf"] = "hf"
+    name: str
+    """Name on the hub, or a folder."""
+    config: str | None = None
+    """Which configuration, where there are several."""
+    revision: str | None = None
+    """Version on the hub: a tag or a commit."""
+    splits: dict[str, Literal["train", "val", "test"]] = Field(default_factory=dict)
+    """What the data set's own splits are used for, where their names do not say it."""
+    target: str | None = None
+    """Field to predict; by default the only one with class labels."""
+    size: Annotated[tuple[Positive, Positive], Strict(False)] | None = None
+    """Height and width that images are resized to."""
+    channels: Literal[1, 3] = 3
+    """1 for grey images, 3 for colour."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+        from datasets import concatenate_datasets
+
+        sets = self._split_sets(self._open(base))
+        joined = concatenate_datasets([data for data, _ in sets])
+        parts = np.concatenate([np.full(len(data), part, dtype=object) for data, part in sets])
+        bad: dict[int, str] = {}
+        columns = {name: self._column(name, joined, bad) for name in joined.column_names}
+        known = {name: column for name, column in columns.items() if column is not None}
+        target = self._target(known)
+        _check_target(target, known, bad)
+        problems = settle(f"data set {self.name}", [bad[row] for row in sorted(bad)], on_error)
+        kept = np.setdiff1d(np.arange(len(joined)), list(bad))
+        if not len(kept):
+            raise DataError(f"data set {self.name}: no sample can be used")
+        return Samples(
+            {name: Column(c.values[kept], c.axes, c.kind, c.classes) for name, c in known.items()},
+            tuple(name for name in known if name != target),
+            target,
+            parts[kept] if len(sets) > 1 else None,
+            problems,
+        )
+
+    def files(self, base: Path) -> list[Path]:
+        folder = base / Path(self.name).expanduser()
+        return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+    def _open(self, base: Path) -> Mapping[str, Any]:
+        import datasets
+
+        folder = base / Path(self.name).expanduser()
+        try:
+            if any((folder / file).is_file() for file in SAVED):
+                found = datasets.load_from_disk(str(folder))
+            else:
+                where = str(folder) if folder.is_dir() else self.name
+                found = datasets.load_dataset(where, self.config, revision=self.revision)
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot load data set {self.name} (nor is {folder} a folder with one): {error}") from None
+        return found if isinstance(found, Mapping) else {"train": found}
+
+    def _split_sets(self, found: Mapping[str, Any]) -> list[tuple[Any, str]]:
+        uses = self.splits or USUAL
+        sets = [(data, uses[split]) for split, data in found.items() if split in uses]
+        absent = [split for split in self.splits if split not in found]
+        if absent or not sets:
+            wanted = f"has no split '{absent[0]}'" if absent else "has no split with a usual name; say `splits`"
+            raise DataError(f"data set {self.name} {wanted}; it has {', '.join(found)}")
+        return sets
+
+    def _column(self, name: str, data: Any, bad: dict[int, str]) -> Column | None:
+        import datasets
+
+        feature = data.features[name]
+        if isinstance(feature, datasets.Image):
+            return self._images(name, data.cast_column(name, datasets.Image(decode=False))[name], bad)
+        if isinstance(feature, datasets.ClassLabel):
+            codes = [-1 if code is None else code for code in data[name]]
+            return Column(_array(codes, "int64"), "", "categorical", tuple(feature.names))
+        if isinstance(feature, datasets.Value):
+            return _scalars(feature.dtype, data[name])
+        return self._vectors(name, data[name])
+
+    def _images(self, name: str, cells: Any, bad: dict[int, str]) -> Column:
+        import numpy as np
+
+        stored = [_stored(f"{self.name} row {row + 1}, field '{name}'", cell) for row, cell in enumerate(cells)]
+        sizes, _ = sift(size_of, stored)
+        if self.size is None and len(set(sizes.values())) > 1:
+            raise DataError(
+                f"data set {self.name}: images of several sizes; say which one with `size: [height, width]`"
+            )
+        size = self.size or next(iter(sizes.values()), (1, 1))
+        arrays, problems = sift(partial(decode, channels=self.channels, size=size), stored)
+        failed = [row for row in range(len(stored)) if row not in arrays]
+        bad.update(zip(failed, problems, strict=True))
+        images = np.zeros((len(stored), self.channels, *size), dtype="uint8")
+        for row, pixels in arrays.items():
+            images[row] = pixels
+        return Column(images, "CHW", "image")
+
+    def _vectors(self, name: str, cells: Any) -> Column | None:
+        import numpy as np
+
+        try:
+            values = np.asarray(list(cells), dtype="float32")
+        except ValueError:
+            values = np.empty(0)
+        if values.ndim == 2:
+            return Column(values, "F", "numeric")
+        log.warning("data set %s: field '%s' is left out: neither a value nor a vector of one length", self.name, name)
+        return None
+
+    def _target(self, columns: Mapping[str, Column]) -> str | None:
+        labels = [name for name, column in columns.items() if column.classes]
+        if self.target is None:
+            return labels[0] if len(labels) == 1 else None
+        if self.target not in columns:
+            raise DataError(f"data set {self.name} has no field '{self.target}'; it has {', '.join(columns)}")
+        return self.target
+
+
+def _array(values: list[Any], dtype: str) -> np.ndarray:
+    import numpy as np
+
+    array = np.empty(len(values), dtype=dtype)
+    array[:] = values
+    return array
+
+
+def _stored(name: str, cell: Any) -> Stored:
+    if cell is None:
+        return Stored(name, b"")
+    return Stored(name, cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
+
+
+def _scalars(dtype: str, cells: Any) -> Column:
+    if dtype.startswith(("int", "uint", "float")):
+        return Column(_array([float("nan") if c is None else c for c in cells], "float64"), "", "numeric")
+    return Column(_array([None if cell is None else str(cell) for cell in cells], "object"), "", "categorical")
+
+
+def _check_target(target: str | None, columns: Mapping[str, Column], bad: dict[int, str]) -> None:
+    import pandas as pd
+
+    if target is None:
+        return
+    column = columns[target]
+    values = column.values
+    if column.classes:
+        wrong = (values < 0) | (values >= len(column.classes))
+    else:
+        wrong = pd.isna(values) if values.ndim == 1 else pd.isna(values).any(axis=1)
+    for row in wrong.nonzero()[0]:
+        bad.setdefault(int(row), f"row {row + 1}: field '{target}': the target is missing or stands for no class")
