@@ -32,7 +32,7 @@ class Adafactor(Optimizer):
     """Exponent of the step in β₂: the closer to 0, the shorter the memory."""
     smallest: float = Field(1e-3, gt=0)
     """Root mean square of the weights below which steps shrink no further."""
-    clip: float = Field(1.0, gt=0)
+    clip: float = Field(1.0, ge=1)
     """Largest root mean square of an update before lr."""
     weight_decay: float = Field(0.0, ge=0)
     """Decay of the weights toward zero, times lr."""

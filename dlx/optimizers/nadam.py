@@ -20,7 +20,7 @@ class NAdam(Optimizer):
     Source:  Dozat 2016, ICLR workshop; torch.optim.NAdam.
 
     Example:
-        {type: nadam, lr: 2.0e-3}
+        {type: nadam, lr: 2.0e-3, weight_decay: 0.01}
     """
 
     type: Literal["nadam"] = "nadam"

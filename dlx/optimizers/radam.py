@@ -20,7 +20,7 @@ class RAdam(Optimizer):
     Source:  Liu et al. 2020, arXiv:1908.03265; torch.optim.RAdam.
 
     Example:
-        {type: radam, lr: 1.0e-3}
+        {type: radam, lr: 1.0e-3, weight_decay: 0.01}
     """
 
     type: Literal["radam"] = "radam"
