@@ -38,4 +38,4 @@ class Flatten(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        return nn.Flatten()
+        return nn.Flatten() if x.dims else nn.Unflatten(0, (-1, 1))

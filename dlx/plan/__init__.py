@@ -1,1 +1,185 @@
 """What a recipe will build and cost, without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dlx.data.cache import facts_key, remember, remembered
+from dlx.errors import DataError, Loc, RecipeError, ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at
+from dlx.plan.checks import contradictions, cautions
+from dlx.plan.hardware import resolve
+from dlx.plan.memory import Memory, estimate
+from dlx.plan.networks import NetworkPlan, network_plan
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema import Recipe
+from dlx.schedules import Horizon
+from dlx.tasks import Task, for_role
+from dlx.tensors import TensorSpec
+from dlx.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known before torch is imported.
+
+    written    the recipe with every `auto` decided
+    recipe     the same with every regularizer's rewriting done
+    base       folder to which the recipe's paths are relative
+    facts      what the data say, as the source has them
+    seen       the same after transforms: what networks see
+    networks   one for each role of the task
+    horizon    how many optimizer steps there are
+    decided    every `auto` and what it became
+    cautions   what a person should know before training
+    """
+
+    written: Recipe
+    recipe: Recipe
+    base: Path
+    facts: DataFacts
+    seen: DataFacts
+    networks: Mapping[str, NetworkPlan]
+    horizon: Horizon
+    memory: Memory
+    decided: Mapping[str, str]
+    cautions: tuple[str, ...]
+
+    @property
+    def quantities(self) -> dict[str, float]:
+        """Numbers about which a recipe can make claims, under `plan/`."""
+        costs = [n.cost for n in self.networks.values()]
+        return {
+            "plan/parameters": sum(c.parameters for c in costs),
+            "plan/macs": sum(c.macs for c in costs),
+            "plan/flops": 2 * sum(c.macs for c in costs),
+            "plan/activations": sum(c.activations for c in costs),
+            "plan/memory": self.memory.total,
+            "plan/steps": self.horizon.steps,
+        }
+
+
+def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
+    """Plan a recipe, for facts that are known from elsewhere or else its own data's.
+
+    Raises: RecipeError with every contradiction at its line; DataError where data cannot be read.
+    """
+    facts = facts or facts_of(loaded.recipe, loaded.base)
+    written, decided = _decide(loaded.recipe, facts)
+    recipe = written
+    seen = transformed(facts, recipe.data.transforms)  # type: ignore[arg-type]
+    task = _blamed(loaded, ("regularize",), lambda: recipe.task.rewritten(recipe.regularize, seen))
+    recipe = recipe.model_copy(update={"task": task, "optimizer": _optimizers(recipe)})
+    networks = _networks(loaded, recipe, seen)
+    problems = contradictions(recipe, seen)
+    if problems:
+        raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
+    horizon = _horizon(recipe, facts)
+    pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
+    memory = estimate(pairs, max(1, recipe.train.batch_size // recipe.train.accumulate))
+    notes = cautions(recipe, seen, networks, horizon)
+    return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
+
+
+def facts_of(recipe: Recipe, base: Path) -> DataFacts:
+    """Return the facts of a recipe's data: remembered ones, or after reading the data once."""
+    key = facts_key(recipe.data, base, recipe.task.target_kind, recipe.seed)
+    known = remembered(key)
+    if known is None:
+        from dlx.data.prepare import prepare
+
+        known = prepare(recipe.data, base, recipe.task.target_kind, recipe.seed).facts
+        remember(key, known)
+    return known
+
+
+def transformed(facts: DataFacts, transforms: list[Transform]) -> DataFacts:
+    """Return what networks see: the facts after every transform, images as floats."""
+    fields = dict(facts.fields)
+    for transform in transforms:
+        name = transform.field or facts.inputs[0]
+        fields[name] = transform.spec(fields[name])
+    for name in facts.inputs:
+        if fields[name].dtype == "uint8":
+            fields[name] = fields[name].replace(dtype="float32")
+    return replace(facts, fields=fields)
+
+
+def _decide(recipe: Recipe, facts: DataFacts) -> tuple[Recipe, dict[str, str]]:
+    hardware, decided = resolve(recipe.hardware)
+    data = recipe.data
+    if data.transforms == "auto":
+        image = any(facts.fields[name].axes in ("CHW", "CDHW") for name in facts.inputs)
+        transforms = [Transform.model_validate("normalize")] if image else []
+        data = data.model_copy(update={"transforms": transforms})
+        decided["data.transforms"] = ", ".join(t.type for t in transforms) or "none"
+    return recipe.model_copy(update={"hardware": hardware, "data": data}), decided
+
+
+def _optimizers(recipe: Recipe) -> dict[str, Any]:
+    changed: dict[str, Any] = dict(recipe.optimizer)
+    for regularizer in recipe.regularize.values():
+        changed = {role: regularizer.rewrite_optimizer(o) for role, o in changed.items()}
+    return changed
+
+
+def _networks(loaded: Loaded, recipe: Recipe, facts: DataFacts) -> dict[str, NetworkPlan]:
+    return {role: _blamed(loaded, (), lambda role=role: _network(recipe, role, facts)) for role in recipe.task.roles(facts)}
+
+
+def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
+    task: Task = recipe.task
+    wanted = task.roles(facts)[role]
+    model = for_role(recipe.model, role)
+    shape_at(("model", role), model.tree(wanted.input), wanted.input)
+    try:
+        tree: Any = task.network(role, model, facts)
+        for name, regularizer in recipe.regularize.items():
+            tree = _rewritten(tree, regularizer, name)
+        plan = network_plan(role, tree, wanted.input)
+    except ShapeError as error:
+        raise error if error.loc[:1] == ("regularize",) else error.within("task", "head") from None
+    if wanted.output is not None and not _fits(plan.output, wanted.output):
+        raise ShapeError(f"{task.type} needs an output of {wanted.output}, but the model ends in {plan.output}", ("model", role))
+    return plan
+
+
+def _rewritten(tree: Layer, regularizer: Any, name: str) -> Layer:
+    try:
+        return regularizer.rewrite_layers(tree)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise ShapeError(str(error), ("regularize", name)) from None
+
+
+def _fits(output: Any, wanted: TensorSpec) -> bool:
+    return isinstance(output, TensorSpec) and output.axes == wanted.axes and output.dims == wanted.dims
+
+
+def _blamed(loaded: Loaded, loc: Loc, make: Any) -> Any:
+    """Turn a ShapeError, or a ValueError of a rewriting, into a diagnostic at its line."""
+    try:
+        return make()
+    except ShapeError as error:
+        raise RecipeError([loaded.at((*loc, *error.loc), error.message)]) from None
+    except ValueError as error:
+        raise RecipeError([loaded.at(loc, str(error))]) from None
+
+
+def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
+    samples = min(facts.counts["train"], recipe.train.limit_train or facts.counts["train"])
+    batch = batch_size(recipe, samples)
+    per_epoch = max(1, math.ceil(samples / batch) - (samples % batch == 1 and samples > 1))
+    if samples < 1:
+        raise DataError("there are no samples to train on")
+    return Horizon(recipe.train.steps or per_epoch * recipe.train.epochs, per_epoch)
+
+
+def batch_size(recipe: Recipe, samples: int) -> int:
+    """Return the samples in one optimizer step: all of them for a full-batch optimizer."""
+    full = any(o.full_batch for o in recipe.optimizer.values())
+    return samples if full else min(recipe.train.batch_size, samples)

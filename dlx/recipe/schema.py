@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.augmentations import Augmentation
 from dlx.component import C, Component, Named, Section, types
@@ -30,12 +30,7 @@ def _roles_of(family: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _write_roles(value: dict[str, Any]) -> Any:
-    dumped = {role: c.model_dump(serialize_as_any=True) for role, c in value.items()}
-    return dumped.get(EVERY_ROLE, dumped) if len(dumped) == 1 else dumped
-
-
-ByRole = Annotated[dict[str, C], PlainSerializer(_write_roles)]
+ByRole = Annotated[dict[str, C], Field(min_length=1)]
 """A component for every network that the task trains: one for all, or a mapping from role to component."""
 
 
@@ -172,5 +167,8 @@ class Recipe(Section):
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain values with every default written out, each component with its type."""
-        return self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars"})
+        written = self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars"})
+        for section in ("model", "optimizer", "schedule"):
+            written[section] = written[section].get(EVERY_ROLE, written[section])
+        return written
 

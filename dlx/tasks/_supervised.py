@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import torch
 import torchmetrics
 from torch import Tensor, nn
 
@@ -18,21 +20,39 @@ from dlx.tasks._module import Batch, TaskModule
 KEPT_OUTPUTS = 20_000  # test predictions that are kept for pictures
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a network said about N samples: arrays on the CPU, and the inputs that it saw, as the source has them."""
+
+    rows: np.ndarray
+    predictions: np.ndarray
+    targets: np.ndarray
+    losses: np.ndarray
+    inputs: Mapping[str, Any]
+
+
 @dataclass
 class Outputs:
-    """What a network said about the samples of a split: rows (N,), predictions, targets, and the loss of each, on the CPU."""
+    """Predictions, targets and each sample's loss, gathered batch by batch."""
 
     rows: list[Tensor] = field(default_factory=list)
     predictions: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
-    inputs: list[Any] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
 
-    def add(self, batch: Batch, prediction: Tensor) -> None:
+    def add(self, batch: Batch, prediction: Tensor, losses: Tensor) -> None:
         """Keep a batch, unless there is enough."""
         if sum(len(p) for p in self.predictions) < KEPT_OUTPUTS:
-            self.rows.append(batch["rows"].cpu())
-            self.predictions.append(prediction.detach().float().cpu())
-            self.targets.append(batch["target"].cpu())
+            pairs = ((self.rows, batch["rows"]), (self.predictions, prediction), (self.targets, batch["target"]))
+            for kept, value in (*pairs, (self.losses, losses)):
+                kept.append(value.detach().cpu())
+
+    def joined(self, arrays: Mapping[str, Any]) -> Judged:
+        """Return everything as arrays, with the inputs of these samples taken from the data's own."""
+        rows, predictions, targets, losses = (
+            torch.cat(x).float().numpy() for x in (self.rows, self.predictions, self.targets, self.losses)
+        )
+        return Judged(rows.astype(int), predictions, targets, losses, arrays)
 
 
 class SupervisedModule(TaskModule):
@@ -84,7 +104,10 @@ class SupervisedModule(TaskModule):
         self._measure(batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self.outputs.add(batch, self._measure(batch))
+        output_BK = self._measure(batch)
+        pairs = zip(output_BK, batch["target"], strict=True)
+        losses = torch.stack([self.loss_of(o[None], t[None]) for o, t in pairs])
+        self.outputs.add(batch, self.predict(output_BK), losses)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.predict(self(self.input_of(batch)))
@@ -101,12 +124,12 @@ class SupervisedModule(TaskModule):
         return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
 
     def _measure(self, batch: Batch) -> Tensor:
-        output, target = self(self.input_of(batch)), batch["target"]
+        output, target = self(self.input_of(batch)).float(), batch["target"]
         self.loss_meter.update(self.loss_of(output, target).detach(), weight=len(target))
-        prediction = self.predict(output.float())
+        prediction = self.predict(output)
         for meter in self.meters.values():
             meter.update(prediction, target.long() if self.facts.classes else target)
-        return prediction
+        return output
 
     def _reset(self) -> None:
         for meter in (self.loss_meter, *self.meters.values()):

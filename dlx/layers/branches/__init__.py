@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.layers import Child, Layer, shape_at, single
 from dlx.layers._axes import feature_axis
-from dlx.tensors import Cost, Spec, TensorSpec
+from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,29 +36,27 @@ class Branches(Layer):
     def children(self, x: TensorSpec) -> list[Child]:
         return [Child(layer.name or str(i), ("of", i), layer, x) for i, layer in enumerate(self.of)]
 
-    def shape(self, x: TensorSpec) -> Spec:
+    def shape(self, x: TensorSpec) -> TensorSpec:
         names = [child.name for child in self.children(x)]
         if len(set(names)) < len(names):
             raise ShapeError("two branches have the same name", ("of",))
         outputs = [self._output(i, layer, x) for i, layer in enumerate(self.of)]
         for i, y in enumerate(outputs):
             if self._fixed(y) != self._fixed(outputs[0]):
-                text = (
-                    f"{y} ({y.axes}) cannot be joined by {self.join} with {outputs[0]} ({outputs[0].axes}) of the first"
-                )
-                raise ShapeError(text, ("of", i))
+                first = f"{outputs[0]} ({outputs[0].axes}) of the first"
+                raise ShapeError(f"{y} ({y.axes}) cannot be joined by {self.join} with {first}", ("of", i))
         return self._joined(outputs)
 
     def cost(self, x: TensorSpec) -> Cost:
-        kept = sum(child.layer.shape(x).elements for child in self.children(x)) if self.join == "product" else 0  # type: ignore[union-attr]
+        outputs = [self._output(i, layer, x) for i, layer in enumerate(self.of)]
+        kept = sum(y.elements for y in outputs) if self.join == "product" else 0
         return super().cost(x) + Cost(activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.branches.module import Joined
 
-        y = self.shape(x)
-        axis = feature_axis(y) + 1 if isinstance(y, TensorSpec) else 1
-        return Joined({c.name: c.layer.build(x) for c in self.children(x)}, self.join, axis)
+        built = {child.name: child.layer.build(x) for child in self.children(x)}
+        return Joined(built, self.join, feature_axis(self.shape(x)) + 1)
 
     def _output(self, i: int, layer: Layer, x: TensorSpec) -> TensorSpec:
         y = shape_at(("of", i), layer, x)

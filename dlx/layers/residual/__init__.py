@@ -39,7 +39,7 @@ class Residual(Layer):
     layers: list[Layer] = Field(min_length=1)
     """The branch, in order."""
     shortcut: Annotated[Literal["auto"] | Layer, WrapValidator(_auto_or_layer)] = "auto"
-    """The way of the input to the sum: a layer, or auto for the identity and for a projection where the shape changes."""
+    """How the input reaches the sum: a layer, or auto for the identity, projected where the shape changes."""
     shortcut_norm: Layer | None = None
     """A norm after the projection of `auto`, which then has no bias."""
     drop_path: float = Field(0.0, ge=0, lt=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -35,5 +36,5 @@ class ResidualSum(nn.Module):
         branch = self.layers(x)
         if self.training and self.drop_path:
             branch = drop_samples(branch, self.drop_path)
-        total = branch + (x if self.shortcut is None else self.shortcut(x))
-        return total if self.then is None else self.then(total)
+        total: Tensor = branch + (x if self.shortcut is None else self.shortcut(x))
+        return total if self.then is None else cast(Tensor, self.then(total))

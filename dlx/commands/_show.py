@@ -1,0 +1,33 @@
+"""How results are printed: tables for people, JSON for tools."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def print_json(value: Any) -> None:
+    """Print plain values as JSON on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def summary(run: Any, console: Any) -> None:
+    """Print what came of a run, whether its claims held, where it is, and what to do next."""
+    from rich.table import Table
+
+    table = Table(title=f"{run.name}: {run.seconds:.1f} s of training", title_justify="left")
+    for heading in ("metric", "value", "expected", "verdict"):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    claims = {v.metric: v for v in run.verdict}
+    for metric in dict.fromkeys([*sorted(run.metrics), *claims]):
+        claim = claims.get(metric)
+        value = run.metrics.get(metric, claim.value if claim else None)
+        verdict = "" if claim is None else "[green]held[/]" if claim.held else "[red]failed[/]"
+        table.add_row(metric, "–" if value is None else f"{value:.6g}", str(claim.claim) if claim else "", verdict)
+    console.print(table)
+    for note in run.notes:
+        console.print(f"note: {note}", highlight=False)
+    console.print(f"run         {run.folder}\ncheckpoint  {run.checkpoint}", highlight=False, soft_wrap=True)
+    if run.pictures:
+        console.print(f"pictures    {run.folder / 'pictures'}", highlight=False, soft_wrap=True)
+    console.print("next        dlx ui   ·   dlx eval last   ·   dlx predict last INPUT", highlight=False)

@@ -1,0 +1,45 @@
+"""Facts are remembered by what the data are, so that a plan need not read them again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from dlx import __version__
+from dlx.data.files import write_whole
+from dlx.facts import DataFacts
+from dlx.recipe.schema import Data
+
+
+def cache_folder() -> Path:
+    """Return the folder of remembered facts: `$DLX_CACHE`, or the user's cache directory."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ["DLX_CACHE"]) if "DLX_CACHE" in os.environ else user_cache_path("dlx")
+
+
+def facts_key(data: Data, base: Path, target_kind: str | None, seed: int) -> str:
+    """Return a name for these data: it changes with the section, the seed, and any file's path, size or time."""
+    section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "workers"})
+    files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in data.source.files(base) if f.exists()]
+    text = json.dumps([__version__, section, str(base.resolve()) if files else "", target_kind, seed, files], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def remembered(key: str) -> DataFacts | None:
+    """Return the facts of these data if they are known."""
+    path = cache_folder() / "facts" / f"{key}.json"
+    try:
+        return DataFacts.from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # absent, or written by another version: the data are read again
+
+
+def remember(key: str, facts: DataFacts) -> None:
+    """Keep the facts. A cache that cannot be written is no reason to stop."""
+    try:
+        write_whole(cache_folder() / "facts" / f"{key}.json", json.dumps(facts.to_json()).encode())
+    except OSError:
+        return

@@ -1,0 +1,182 @@
+"""Batches: arrays gathered by index, converted, augmented and transformed whole, in an order that is a function.
+
+Which samples come in which order is `order(seed, epoch, n)`; how a batch is augmented follows from (seed, epoch, batch). No
+state is kept between batches, so training can start again anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlx.augmentations import Augmentation
+from dlx.facts import DataFacts
+from dlx.sources import Lazy
+from dlx.tensors import TensorSpec
+from dlx.transforms import Transform
+
+Batch = dict[str, Tensor]
+Step = Callable[[Batch], Batch]
+
+
+def order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """Return the permutation of n samples in an epoch."""
+    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
+
+
+@dataclass
+class Batches:
+    """The batches of one split, as Lightning iterates over them.
+
+    fields    encoded samples by name, all rows
+    rows      which rows belong to the split
+    size      samples in a batch; the last may be smaller, but never a single sample in training
+    shuffled  whether every epoch has an order of its own
+    steps     what is done to a batch, in order
+    random    whether a step draws random numbers
+    """
+
+    fields: Mapping[str, Any]
+    rows: np.ndarray
+    size: int
+    seed: int
+    shuffled: bool = False
+    steps: Sequence[Step] = ()
+    random: bool = False
+    workers: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    epoch: int = 0
+
+    @property
+    def sampler(self) -> Batches:
+        """Lightning tells the epoch to `sampler.set_epoch`."""
+        return self
+
+    @property
+    def batch_sampler(self) -> None:
+        """Lightning asks for it where there is a sampler."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.chosen())
+
+    def chosen(self) -> list[np.ndarray]:
+        """Return the row numbers of every batch of this epoch."""
+        rows = self.rows[order(self.seed, self.epoch, len(self.rows))] if self.shuffled else self.rows
+        batches = [rows[i : i + self.size] for i in range(0, len(rows), self.size)]
+        if self.shuffled and len(batches) > 1 and len(batches[-1]) == 1:
+            batches.pop()  # a single sample has no batch statistics
+        return batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        for number, batch in enumerate(self._gathered()):
+            yield self._randomly(batch, number) if self.random else self._prepared(batch)
+
+    def _prepared(self, batch: Batch) -> Batch:
+        for step in self.steps:
+            batch = step(batch)
+        return batch
+
+    def _randomly(self, batch: Batch, number: int) -> Batch:
+        """Run the steps with torch's generator seeded for this very batch, and leave the generator as it was."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.epoch, number]).generate_state(1)[0]))
+            return self._prepared(batch)
+
+    def _gathered(self) -> Iterator[Batch]:
+        if any(isinstance(v, Lazy) for v in self.fields.values()):
+            yield from self._decoded()
+            return
+        for rows in self.chosen():
+            index = torch.from_numpy(rows).to(self.device)
+            yield {**{name: v.index_select(0, index) for name, v in self.fields.items()}, "rows": index}
+
+    def _decoded(self) -> Iterator[Batch]:
+        """Decode samples that stay on disk, in worker processes."""
+        from torch.utils.data import DataLoader
+
+        loader = DataLoader(_Decoder(self.fields), batch_sampler=[c.tolist() for c in self.chosen()], num_workers=self.workers)
+        for batch in loader:
+            yield {name: v.to(self.device, non_blocking=True) for name, v in batch.items()}
+
+
+class _Decoder(torch.utils.data.Dataset[Batch]):
+    """Fetches the fields of one sample."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.fields = fields
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())))
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {**{name: v[row] for name, v in self.fields.items()}, "rows": row}
+
+
+def resident(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """Return arrays as tensors on the device; what is decoded lazily stays as it is."""
+    return {n: a if isinstance(a, Lazy) else torch.from_numpy(np.ascontiguousarray(a)).to(device) for n, a in arrays.items()}
+
+
+def floats(facts: DataFacts) -> Step:
+    """Return the step that turns byte images into floats in the same units."""
+    names = [n for n in facts.inputs if facts.fields[n].dtype == "uint8"]
+
+    def step(batch: Batch) -> Batch:
+        for name in names:
+            batch[name] = batch[name].float()
+        return batch
+
+    return step
+
+
+def transforming(transforms: Sequence[Transform], facts: DataFacts) -> list[Step]:
+    """Return one step for every transform."""
+    specs, steps = dict(facts.fields), []
+    for transform in transforms:
+        name = transform.field or facts.inputs[0]
+        steps.append(_on_field(name, transform.build(specs[name])))
+        specs[name] = transform.spec(specs[name])
+    return steps
+
+
+def _on_field(name: str, function: Callable[[Tensor], Tensor]) -> Step:
+    def step(batch: Batch) -> Batch:
+        batch[name] = function(batch[name])
+        return batch
+
+    return step
+
+
+def augmenting(augmentations: Sequence[Augmentation], facts: DataFacts) -> Step | None:
+    """Return the step that augments the first input: images are scaled to [0, 1] for it and back again."""
+    if not augmentations:
+        return None
+    name = facts.inputs[0]
+    spec = facts.fields[name]
+    peak = _peak(spec)
+    functions = [a.build(spec.replace(dtype="float32"), len(facts.classes)) for a in augmentations]
+
+    def step(batch: Batch) -> Batch:
+        x, target = batch[name] / peak, batch.get("target")
+        for function in functions:
+            x, target = function(x, target)
+        batch[name] = x * peak
+        if target is not None:
+            batch["target"] = target
+        return batch
+
+    return step
+
+
+def _peak(spec: TensorSpec) -> float:
+    is_image = spec.axes in ("CHW", "CDHW")
+    return max(spec.stats.high) or 1.0 if is_image and spec.stats is not None else 1.0

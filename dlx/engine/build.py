@@ -1,0 +1,97 @@
+"""From a plan to the objects that Lightning runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+import torch
+
+from dlx.data.prepare import Prepared, prepare
+from dlx.engine.batches import Batches, augmenting, floats, resident, transforming
+from dlx.errors import DataError
+from dlx.models import initialize
+from dlx.plan import Plan, batch_size
+from dlx.recipe.schema import Recipe
+from dlx.tasks import Learning, for_role
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Torch and Lightning objects, ready to run: the module, and the batches of each split that has samples."""
+
+    plan: Plan
+    module: pl.LightningModule
+    batches: Mapping[str, Batches]
+    prepared: Prepared
+
+
+def build(plan: Plan, prepared: Prepared | None = None) -> Experiment:
+    """Build a plan: networks are seeded by the recipe, data are read."""
+    hardware = plan.recipe.hardware
+    torch.set_num_threads(int(hardware.threads))
+    torch.use_deterministic_algorithms(plan.recipe.train.deterministic)
+    prepared = prepared or data_of(plan)
+    return Experiment(plan, build_module(plan), batches_of(plan, prepared), prepared)
+
+
+def data_of(plan: Plan) -> Prepared:
+    """Read the data. Raises: DataError if they are not what was planned for."""
+    recipe = plan.recipe
+    prepared = prepare(recipe.data, plan.base, recipe.task.target_kind, recipe.seed)
+    if prepared.facts.fingerprint != plan.facts.fingerprint:
+        raise DataError("the data changed while they were planned for; run again")
+    return prepared
+
+
+def build_module(plan: Plan) -> pl.LightningModule:
+    """Make the networks, start their weights from the seed, and the module that trains them."""
+    recipe = plan.recipe
+    pl.seed_everything(recipe.seed, verbose=False)
+    networks = {}
+    for role, network in plan.networks.items():
+        networks[role] = network.tree.build(network.input)  # type: ignore[arg-type]
+        initialize(networks[role], network.tree, network.input, for_role(recipe.model, role).init)
+        if recipe.hardware.compile:
+            networks[role].compile()
+    monitor, _ = monitored(plan)
+    learning = Learning(recipe.optimizer, recipe.schedule, recipe.regularize, plan.horizon, monitor)
+    return recipe.task.build(networks, plan.seen, learning)
+
+
+def monitored(plan: Plan) -> tuple[str, str]:
+    """Return the metric that chooses the best checkpoint, and whether "min" or "max" of it is best."""
+    task = plan.recipe.task
+    return (task.monitor, task.monitor_mode) if plan.seen.counts.get("val") else ("train/loss", "min")
+
+
+def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
+    """Return the batches of every split that has samples."""
+    recipe, device = plan.recipe, device_of(plan.recipe)
+    fields = resident(prepared.arrays, device)
+    workers = recipe.data.workers if recipe.data.workers != "auto" else 2
+
+    convert = floats(plan.facts)
+    transforms = transforming(recipe.data.transforms, plan.facts)  # type: ignore[arg-type]
+    augment = augmenting(recipe.data.augment, plan.facts)
+    training = [convert, *([augment] if augment else []), *transforms]
+
+    def evaluated(name: str, limit: int | None) -> Batches:
+        size = max(256, recipe.train.batch_size)
+        return Batches(
+            fields, prepared.rows[name][:limit], size, recipe.seed, False, [convert, *transforms], False, int(workers), device
+        )
+
+    train = recipe.train
+    rows = prepared.rows["train"][: train.limit_train]
+    size = max(1, batch_size(recipe, len(rows)) // train.accumulate)
+    learned = Batches(fields, rows, size, recipe.seed, True, training, augment is not None, int(workers), device)
+    made = {"train": learned, "val": evaluated("val", train.limit_val), "test": evaluated("test", train.limit_test)}
+    return {name: batches for name, batches in made.items() if len(batches.rows)}
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """Return the device on which batches are made."""
+    kinds = {"cpu": "cpu", "gpu": "cuda", "mps": "mps", "tpu": "xla"}
+    return torch.device(kinds[recipe.hardware.accelerator])

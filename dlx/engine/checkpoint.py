@@ -1,0 +1,82 @@
+"""Checkpoints that are there whole or not at all, and that say when they are damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import CheckpointIO
+
+from dlx.data.files import write_whole
+from dlx.errors import CheckpointError
+
+CARRIED = "dlx"
+"""Key under which a checkpoint carries the resolved recipe, the facts and what built it, as JSON."""
+
+
+class WholeCheckpointIO(CheckpointIO):
+    """Writes by temporary file, fsync and rename, with a SHA-256 beside it; reads weights only, never code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint. Raises: CheckpointError if it holds a number that is not finite or the disk is full."""
+        path = Path(path)
+        not_finite = [n for n, v in checkpoint.get("state_dict", {}).items() if not bool(torch.isfinite(v).all())]
+        if not_finite:
+            raise CheckpointError(f"{path.name} is not saved: {not_finite[0]} has values that are not finite")
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        content = buffer.getvalue()
+        try:
+            write_whole(path, content)
+            write_whole(manifest(path), hashlib.sha256(content).hexdigest().encode())
+        except OSError as error:
+            raise CheckpointError(f"{path} ({len(content):,} bytes) cannot be written: {error.strerror}") from error
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a checkpoint. Raises: CheckpointError if it is absent, truncated, changed, or holds code."""
+        return load(Path(path), map_location)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a checkpoint and its manifest."""
+        Path(path).unlink(missing_ok=True)
+        manifest(Path(path)).unlink(missing_ok=True)
+
+
+def manifest(path: Path) -> Path:
+    """Return where the SHA-256 of a checkpoint stands."""
+    return path.with_name(path.name + ".sha256")
+
+
+def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint whose content matches its manifest, if it has one. Nothing in it is executed."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    expected = manifest(path)
+    if expected.exists() and hashlib.sha256(content).hexdigest() != expected.read_text().strip():
+        raise CheckpointError(f"{path} is damaged: its content does not match its SHA-256")
+    try:
+        return dict(torch.load(io.BytesIO(content), map_location=map_location or "cpu", weights_only=True))
+    except Exception as error:  # torch raises many kinds: a broken archive, a forbidden type, an odd pickle
+        raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {str(error).splitlines()[0]}") from None
+
+
+def carried(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what dlx wrote into a checkpoint. Raises: CheckpointError if another program made it."""
+    if CARRIED not in checkpoint:
+        raise CheckpointError("this checkpoint was not made by dlx")
+    return dict(json.loads(checkpoint[CARRIED]))
+
+
+def sweep(folder: Path) -> None:
+    """Delete what an interrupted save of a process that is gone has left."""
+    for leftover in folder.glob(".*.tmp"):
+        if os.access(leftover, os.W_OK):
+            leftover.unlink(missing_ok=True)

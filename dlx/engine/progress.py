@@ -1,0 +1,75 @@
+"""What a person sees while a run goes on: a live bar on a terminal, one line an epoch elsewhere. All of it on stderr."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+
+SPARKS = "▁▂▃▄▅▆▇█"
+REFRESH = 4.0  # times a second
+
+
+def sparkline(values: list[float], width: int = 24) -> str:
+    """Draw numbers as one line of text, thinned to the width."""
+    shown = values[:: max(1, len(values) // width)][-width:]
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    span = (high - low) or 1.0
+    return "".join(SPARKS[int((v - low) / span * (len(SPARKS) - 1))] for v in shown)
+
+
+class Display(pl.Callback):
+    """Shows progress, the loss curve, metrics, throughput and the time left."""
+
+    def __init__(self, console: Any, steps: int, batch_size: int) -> None:
+        self.console, self.steps, self.batch_size = console, steps, batch_size
+        self.live = console.is_terminal
+        self.losses: list[float] = []
+        self.began = self.shown = 0.0
+        self.bar: Any = None
+        self.job: Any = None
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.began = time.monotonic()
+        if not self.live:
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = ("epoch {task.fields[epoch]}", BarColumn(), "{task.completed}/{task.total}", TimeElapsedColumn(), "left", TimeRemainingColumn())
+        texts = [TextColumn(c) if isinstance(c, str) else c for c in columns]
+        self.bar = Progress(*texts, TextColumn("{task.fields[rate]} {task.fields[curve]}"), console=self.console, auto_refresh=False)
+        self.job = self.bar.add_task("", total=self.steps, completed=trainer.global_step, epoch=1, rate="", curve="")
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        now = time.monotonic()
+        if self.bar is None or now - self.shown < 1 / REFRESH:
+            return
+        self.shown = now
+        rate = f"{trainer.global_step * self.batch_size / (now - self.began):,.0f} samples/s"
+        self.bar.update(
+            self.job, completed=trainer.global_step, epoch=trainer.current_epoch + 1, rate=rate, curve=sparkline(self.losses)
+        )
+        self.bar.refresh()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        known = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        if "train/loss" in known:
+            self.losses.append(known["train/loss"])
+        metrics = "  ".join(f"{name} {value:.4g}" for name, value in sorted(known.items()) if "/" in name)
+        epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
+        line = f"epoch {trainer.current_epoch + 1}/{epochs}  {metrics}  {sparkline(self.losses)}"
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.close()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None

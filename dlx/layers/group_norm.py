@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer
+from dlx.layers._axes import IMAGES, width
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class GroupNorm(Layer):
+    """Gives every group of channels of every sample mean 0 and variance 1, then a learned scale and shift by channel.
+
+    Does what batch norm does, without the batch: for small batches, as in segmentation and detection.
+
+    Shapes:  kept; (F,), (C, L), (C, H, W), (C, D, H, W).
+    Raises:  ShapeError if groups does not divide the channels.
+    Source:  Wu & He 2018, arXiv:1803.08494; torch.nn.GroupNorm.
+
+    Example:
+        {group_norm: 2}
+    """
+
+    primary: ClassVar[str] = "groups"
+    type: Literal["group_norm"] = "group_norm"
+    groups: int = Field(32, gt=0)
+    """How many groups; 1 normalizes over all channels."""
+    eps: float = Field(1e-5, gt=0)
+    """Added to the variance."""
+    affine: bool = True
+    """Whether scale and shift are learned."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        self._channels(x)
+        return x
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(parameters=2 * self._channels(x) * self.affine, activations=x.elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return nn.GroupNorm(self.groups, self._channels(x), self.eps, self.affine)
+
+    def _channels(self, x: TensorSpec) -> int:
+        channels = width(x, self.type, ("F", *IMAGES))
+        if channels % self.groups:
+            raise ShapeError(f"{self.groups} groups do not divide {channels} channels")
+        return channels

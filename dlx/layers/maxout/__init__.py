@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer
+from dlx.layers._axes import feature_axis, width, with_width
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Maxout(Layer):
+    """Keeps the largest of every few neighbouring features.
+
+    After a linear layer with `pieces` times as many features each unit is a convex function made of that many
+    pieces: an activation that is learned.
+
+    Shapes:  (F,) → (F / pieces,); (T, F) → (T, F / pieces); (C, H, W) → (C / pieces, H, W).
+    Raises:  ShapeError if pieces does not divide the features.
+    Source:  Goodfellow et al. 2013, arXiv:1302.4389.
+
+    Example:
+        {maxout: 2}
+    """
+
+    primary: ClassVar[str] = "pieces"
+    type: Literal["maxout"] = "maxout"
+    pieces: int = Field(2, gt=1)
+    """How many features compete."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        features = width(x, self.type)
+        if features % self.pieces:
+            raise ShapeError(f"{self.pieces} pieces do not divide {features} features")
+        return with_width(x, features // self.pieces)
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(activations=self.shape(x).elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.maxout.module import Largest
+
+        return Largest(feature_axis(x) + 1, self.pieces)
+
+    def gain(self) -> float:
+        return 1.0

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.layers import Layer, one
+from dlx.layers._axes import IMAGES
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SpatialDropout(Layer):
+    """Sets whole random channels to zero in training.
+
+    Neighbouring pixels tell of each other, so that dropping single ones hides little; a dropped channel is gone.
+    The rest is multiplied by 1 / (1 − p).
+
+    Shapes:  kept; (C, L), (C, H, W), (C, D, H, W).
+    Units:   p is a probability.
+    Source:  Tompson et al. 2015, arXiv:1411.4280; torch.nn.Dropout2d.
+
+    Example:
+        {spatial_dropout: 0.2}
+    """
+
+    primary: ClassVar[str] = "p"
+    type: Literal["spatial_dropout"] = "spatial_dropout"
+    p: float = Field(0.5, ge=0, lt=1)
+    """Probability that a channel is dropped."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return one(x, IMAGES, self.type)
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(activations=one(x, IMAGES, self.type).elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        return (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)[len(x.space) - 1](self.p)

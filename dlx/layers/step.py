@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dlx.layers._activation import Activation
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Step(Activation):
+    """Fires or does not: 1 for x ≥ 0, else 0.
+
+    The unit of McCulloch & Pitts. Its true gradient is zero everywhere, so that nothing before it can learn from
+    it; straight_through pretends that it is the identity between −1 and 1.
+
+    Source:  McCulloch & Pitts 1943; Bengio et al. 2013, arXiv:1308.3432.
+
+    Example:
+        {type: step, gradient: straight_through}
+    """
+
+    type: Literal["step"] = "step"
+    gradient: Literal["straight_through", "zero"] = "straight_through"
+    """What the backward pass sees: the identity where |x| ≤ 1, or the true gradient, zero."""
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers._threshold_torch import Step
+
+        return Step(below=0.0, straight_through=self.gradient == "straight_through")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.layers import Layer
+from dlx.layers._axes import IMAGES, width
+from dlx.layers._window import Sizes, Window, window
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Subsample(Layer):
+    """Adds up each window, multiplies by a learned coefficient and adds a learned bias, one of each a channel.
+
+    The pooling of the first convolutional networks; windows do not overlap. It starts as a mean.
+
+    Shapes:  (C, H, W) → (C, ⌊H / kernel⌋, ⌊W / kernel⌋); 1 and 3 spatial dimensions alike.
+    Raises:  ShapeError if the kernel is larger than the input.
+    Source:  LeCun et al. 1998 (layers S2 and S4 of LeNet-5).
+
+    Example:
+        {subsample: 2}
+    """
+
+    primary: ClassVar[str] = "kernel"
+    type: Literal["subsample"] = "subsample"
+    kernel: Sizes = 2
+    """Side of the window; a list gives each dimension its own."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return x.with_dims((width(x, self.type, IMAGES), *self._window(x).slide(x.space)))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        kept = x.elements + self.shape(x).elements
+        return Cost(parameters=2 * width(x, self.type, IMAGES), activations=kept)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.subsample.module import TrainableSubsampling
+
+        return TrainableSubsampling(width(x, self.type, IMAGES), self._window(x).kernel)
+
+    def _window(self, x: TensorSpec) -> Window:
+        return window(len(x.space), self.kernel, self.kernel, "valid")

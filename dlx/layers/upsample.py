@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.layers import Layer, one
+from dlx.layers._axes import IMAGES
+from dlx.layers._window import Sizes, per_axis
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Upsample(Layer):
+    """Makes an image larger by a whole factor, without parameters.
+
+    nearest repeats each pixel; linear goes smoothly from one to the next. Followed by a convolution it is the way
+    up that has no checkerboards.
+
+    Shapes:  (C, H, W) → (C, factor·H, factor·W); 1 and 3 spatial dimensions alike.
+    Source:  torch.nn.Upsample, with pixels as areas (align_corners=False).
+
+    Example:
+        {upsample: 2}
+    """
+
+    primary: ClassVar[str] = "factor"
+    type: Literal["upsample"] = "upsample"
+    factor: Sizes
+    """How many times larger; a list gives each dimension its own."""
+    mode: Literal["nearest", "linear"] = "nearest"
+    """What stands between two pixels."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        space = (None if n is None else n * f for n, f in zip(x.space, self._factors(x), strict=True))
+        return x.with_dims((x.dims[0], *space))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost()
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        factors = tuple(float(f) for f in self._factors(x))
+        linear = ("linear", "bilinear", "trilinear")[len(factors) - 1]
+        return nn.Upsample(scale_factor=factors, mode="nearest" if self.mode == "nearest" else linear)
+
+    def _factors(self, x: TensorSpec) -> tuple[int, ...]:
+        return per_axis(self.factor, len(one(x, IMAGES, self.type).space), "factor")

@@ -1,0 +1,56 @@
+"""Checks across sections: what no single section can know to be wrong, and what a person should be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dlx.component import nearest
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import walk
+from dlx.plan.networks import NetworkPlan
+from dlx.recipe.schema import Recipe
+from dlx.schedules import Horizon
+
+QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
+
+
+def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Return everything in the recipe that the data or another section rules out, each with its place."""
+    found = [error.within("task") for error in recipe.task.problems(facts)]
+    known = metric_names(recipe, facts)
+    for name, regularizer in recipe.regularize.items():
+        watched = regularizer.monitors()
+        if watched is not None and watched not in known:
+            found.append(ShapeError(_no_such_metric(watched, known), ("regularize", name, "monitor")))
+    claims = [*known, *(f"plan/{q}" for q in QUANTITIES)]
+    found += [ShapeError(_no_such_metric(c, claims), ("expect", c)) for c in recipe.expect if c not in claims]
+    return found
+
+
+def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:
+    """Return every metric that the run will have: `train/loss`, and each of the task's on every split that has samples."""
+    splits = [s for s in ("val", "test") if facts.counts.get(s)]
+    return ["train/loss", *(f"{split}/{name}" for split in splits for name in recipe.task.emits(facts))]
+
+
+def _no_such_metric(name: str, known: list[str]) -> str:
+    near = nearest(name, known)
+    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+    return f"this run has no metric {name}{hint}"
+
+
+def cautions(
+    recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan], horizon: Horizon
+) -> list[str]:
+    """Return what a person should know before training."""
+    batch = recipe.train.batch_size // recipe.train.accumulate
+    notes = [
+        note
+        for plan in networks.values()
+        for path, layer, x in walk(plan.tree, plan.input)
+        if (note := layer.caution(x, batch, path)) is not None  # type: ignore[arg-type]
+    ]
+    if not facts.counts.get("val"):
+        notes.append("there is no val split: the last checkpoint is kept, not the best")
+    return [*dict.fromkeys(notes), *recipe.task.warnings(facts)]

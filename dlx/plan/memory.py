@@ -1,0 +1,42 @@
+"""How much memory training takes, in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dlx.optimizers import Optimizer
+from dlx.plan.networks import NetworkPlan
+from dlx.tensors import TensorSpec
+
+FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak of a training step, by what they hold."""
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it together."""
+        return self.parameters + self.gradients + self.optimizer + self.activations
+
+
+def estimate(networks: Iterable[tuple[NetworkPlan, Optimizer]], batch: int, activation_bytes: int = FLOAT) -> Memory:
+    """Price a training step on `batch` samples at a time.
+
+    During the backward pass, what was kept forward and the gradients of the widest layer's input and output are alive at once.
+    """
+    parameters = gradients = state = activations = 0
+    for plan, optimizer in networks:
+        parameters += FLOAT * (plan.cost.parameters + plan.cost.buffers)
+        gradients += FLOAT * plan.cost.parameters
+        state += round(FLOAT * plan.cost.parameters * optimizer.state_per_parameter)
+        widest = max((row.output.elements for row in plan.rows if isinstance(row.output, TensorSpec)), default=0)
+        activations += activation_bytes * batch * (plan.cost.activations + widest)
+    return Memory(parameters, gradients, state, activations)

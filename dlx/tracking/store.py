@@ -1,0 +1,91 @@
+"""The MLflow store: where runs are, and how one is found again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import UsageError
+
+
+def quiet() -> None:
+    """Keep MLflow from reporting usage and from printing its own progress and migrations."""
+    import logging
+
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("mlflow", "alembic", "alembic.runtime.migration"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def client(uri: str | None = None) -> Any:
+    """Return an MLflow client for a tracking URI, by default the one that MLflow itself would use in this directory."""
+    quiet()
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri or default_uri())
+
+
+def default_uri() -> str:
+    """Return the URI that a plain `mlflow ui` in this directory would show."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run on disk: its directory, its checkpoint, and its MLflow run id where it has one."""
+
+    folder: Path
+    checkpoint: Path
+    run_id: str | None
+
+
+def find_run(run: str, root: Path | None = None) -> FoundRun:
+    """Find a run by MLflow id or unique prefix, by name, directory, checkpoint, or `last`.
+
+    Raises: UsageError if there is none, or several fit.
+    """
+    path = Path(run)
+    if path.is_file():
+        folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+        return FoundRun(folder, path, _run_id(folder))
+    if (path / "checkpoints").is_dir():
+        return _in_folder(path)
+    folders = run_folders(root or Path("runs"))
+    if run == "last":
+        if not folders:
+            raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")
+        return _in_folder(folders[-1])
+    fitting = [f for f in folders if f.name.startswith(run) or (_run_id(f) or "").startswith(run)]
+    exact = [f for f in fitting if f.name == run or _run_id(f) == run]
+    named = exact or fitting
+    if len(named) == 1 or (named and all(f.name.rpartition("-")[0] == run for f in named)):
+        return _in_folder(named[-1])
+    if named:
+        raise UsageError(f"'{run}' may mean {', '.join(f.name for f in named[-5:])}; write more of it")
+    raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Return the directories of all runs, oldest first."""
+    return sorted((f.parent for f in root.glob("*/run.json")), key=lambda f: (f / "run.json").stat().st_mtime_ns)
+
+
+def _run_id(folder: Path) -> str | None:
+    import json
+
+    try:
+        value = json.loads((folder / "run.json").read_text()).get("mlflow_run")
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _in_folder(folder: Path) -> FoundRun:
+    for name in ("best.ckpt", "last.ckpt"):
+        if (folder / "checkpoints" / name).exists():
+            return FoundRun(folder, folder / "checkpoints" / name, _run_id(folder))
+    raise UsageError(f"{folder} has no checkpoint: the run ended before its first epoch did")
