@@ -33,7 +33,7 @@ class InstanceNorm(Layer):
     """Whether a scale and a shift are learned."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        if x.elements == self._channels(x) and None not in x.dims:
+        if self._channels(x) == x.elements and None not in x.dims:
             raise ShapeError(f"instance_norm needs several positions, but {x} has one")
         return x
 

@@ -33,7 +33,7 @@ class Linear(Layer):
     """Whether a bias is added."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return x.with_dims((*self._input(x).dims[:-1], self.features))
+        return self._input(x).with_dims((*x.dims[:-1], self.features))
 
     def cost(self, x: TensorSpec) -> Cost:
         inputs = self._width(x)

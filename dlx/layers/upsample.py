@@ -32,7 +32,8 @@ class Upsample(Layer):
     """What stands between two pixels."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        space = (None if n is None else n * f for n, f in zip(x.space, self._factors(x), strict=True))
+        factors = self._factors(x)
+        space = (None if n is None else n * f for n, f in zip(x.space, factors, strict=True))
         return x.with_dims((x.dims[0], *space))
 
     def cost(self, x: TensorSpec) -> Cost:

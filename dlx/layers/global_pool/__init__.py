@@ -29,7 +29,8 @@ class GlobalPool(Layer):
     """Mean or maximum."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return x.with_dims((width(x, self.type, ("TF", *IMAGES)),), "F")
+        size = width(x, self.type, ("TF", *IMAGES))
+        return x.with_dims((size,), "F")
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost(activations=x.elements)

@@ -30,7 +30,8 @@ class Subsample(Layer):
     """Side of the window; a list gives each dimension its own."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return x.with_dims((width(x, self.type, IMAGES), *self._window(x).slide(x.space)))
+        channels = width(x, self.type, IMAGES)
+        return x.with_dims((channels, *self._window(x).slide(x.space)))
 
     def cost(self, x: TensorSpec) -> Cost:
         kept = x.elements + self.shape(x).elements
