@@ -233,7 +233,7 @@ def test_muon_steps_by_the_orthogonal_factor_of_the_gradient():
 
     matrix = torch.randn(12, 20)
     u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
-    found_u, found_s, found_vt = torch.linalg.svd(orthogonalize(matrix, 5), full_matrices=False)
+    found_s = torch.linalg.svdvals(orthogonalize(matrix, 5))
     assert ((found_s > 0.6) & (found_s < 1.3)).all()
     cosine = (orthogonalize(matrix, 5) * (u @ vt)).sum() / (found_s.norm() * math.sqrt(12))
     assert cosine > 0.97
