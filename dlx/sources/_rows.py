@@ -33,6 +33,8 @@ class Rows:
     columns: list[np.ndarray]
     lines: list[int]
     problems: list[str] = field(default_factory=list)
+    header: list[str] = field(default_factory=list)
+    """The first row of a file where it holds names."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Format:
     missing: tuple[str, ...] = ()
 
 
-def read_rows(path: Path, form: Format, names: Sequence[str] = ()) -> Rows:
-    """Read one file; `names` are those of a file that was read before and must be repeated.
+def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
+    """Read one file; `like` is a file that was read before and whose columns this one must have.
 
     Raises: DataError if the file is absent, empty, not text, or has no rows.
     """
@@ -64,11 +66,11 @@ def read_rows(path: Path, form: Format, names: Sequence[str] = ()) -> Rows:
     elif suffix in (".jsonl", ".ndjson"):
         rows = _json_lines(path, _text(path, form.encoding))
     else:
-        rows = _separated(path, _text(path, form.encoding), suffix, form, names)
+        rows = _separated(path, _text(path, form.encoding), suffix, form, like)
     if not rows.lines and not rows.problems:
         raise DataError(f"{path}: the file has names of columns but no rows")
-    if names and set(rows.names) != set(names):
-        differ = sorted(set(rows.names) ^ set(names))
+    differ = sorted(set(rows.names) ^ set(like.names)) if like is not None else []
+    if differ:
         raise DataError(f"{path}: its columns differ from those of the first file: {', '.join(differ)}")
     return rows
 
@@ -136,17 +138,21 @@ def _record(line: str) -> dict[str, Any] | str:
     return record if isinstance(record, dict) else f"not an object: {line[:60]}"
 
 
-def _separated(path: Path, text: str, suffix: str, form: Format, names: Sequence[str]) -> Rows:
+def _separated(path: Path, text: str, suffix: str, form: Format, like: Rows | None) -> Rows:
     separator = _separator(text, suffix) if form.separator == "auto" else form.separator
     problems: list[str] = []
     numbered = list(_split(path, text, separator, form.quoted, problems))
     if not numbered:
         raise DataError("\n".join(problems) or f"{path}: the file is empty")
     first = [cell.strip() for cell in numbered[0][1]]
-    has_header = first == list(names) if names else _has_header(path, first, [r for _, r in numbered[1:SAMPLED]], form)
+    if like is None:
+        has_header = _has_header(path, first, [row for _, row in numbered[1:SAMPLED]], form)
+        header = _names(path, first, has_header, form)
+    else:
+        has_header = form.header is True or (bool(like.header) and set(first) == set(like.header))
+        header = _same_names(first, has_header, like)
     if has_header:
         numbered = numbered[1:]
-    header = _names(path, first, has_header, form, names)
     whole = []
     for line, cells in numbered:
         if len(cells) == len(header):
@@ -154,7 +160,7 @@ def _separated(path: Path, text: str, suffix: str, form: Format, names: Sequence
         else:
             problems.append(f"{path}:{line}: {len(cells)} cells where {len(header)} columns are expected")
     columns = _columns([cells for _, cells in whole], len(header))
-    return Rows(path, header, columns, [line for line, _ in whole], problems)
+    return Rows(path, header, columns, [line for line, _ in whole], problems, first if has_header else [])
 
 
 def _separator(text: str, suffix: str) -> str:
@@ -188,7 +194,9 @@ def _has_header(path: Path, first: list[str], body: list[list[str]], form: Forma
         return form.header
     if first == list(form.columns) or form.expected & set(first):
         return True
-    if any(_number(cell) for cell in first) or len(set(first)) < len(first) or "" in first or not body:
+    if any(_number(cell) for cell in first) or len(set(first)) < len(first) or not body:
+        return False
+    if set(first) & {"", *form.missing}:
         return False
     whole = [row for row in body if len(row) == len(first)]
     if any(_numeric([row[i].strip() for row in whole], form.missing) for i in range(len(first))):
@@ -202,9 +210,7 @@ def _has_header(path: Path, first: list[str], body: list[list[str]], form: Forma
     return found
 
 
-def _names(path: Path, first: list[str], has_header: bool, form: Format, names: Sequence[str]) -> list[str]:
-    if names:
-        return list(names)
+def _names(path: Path, first: list[str], has_header: bool, form: Format) -> list[str]:
     found = list(form.columns) or (first if has_header else [f"c{i + 1}" for i in range(len(first))])
     if len(found) != len(first):
         raise DataError(f"{path}: {len(found)} names in `columns`, but the first row has {len(first)} cells")
@@ -212,6 +218,13 @@ def _names(path: Path, first: list[str], has_header: bool, form: Format, names: 
     if twice:
         raise DataError(f"{path}: columns with the same name: {', '.join(twice)}; name them with `columns`")
     return found
+
+
+def _same_names(first: list[str], has_header: bool, like: Rows) -> list[str]:
+    """Names of the columns of a later file: in the order of its own header, where it has one."""
+    if not has_header or not set(first) <= set(like.header):
+        return like.names
+    return [like.names[like.header.index(cell)] for cell in first]
 
 
 def _numeric(cells: list[str], missing: tuple[str, ...]) -> bool:

@@ -91,8 +91,7 @@ class Table(Source):
         form = Format(self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing)
         parts: dict[str, Rows] = {}
         for part, path in zip(self._paths(), self.files(base), strict=True):
-            names = parts["train"].names if parts else ()
-            parts[part] = read_rows(path, form, names)
+            parts[part] = read_rows(path, form, parts.get("train"))
         for name in sorted(mentioned - set(parts["train"].names)):
             near = nearest(name, parts["train"].names)
             meant = f"; did you mean '{near[0]}'?" if near else ""
