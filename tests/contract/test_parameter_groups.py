@@ -1,0 +1,68 @@
+import pytest
+from torch import nn
+
+from dlx.optimizers import Optimizer, groups
+
+
+def optimizer(value):
+    return Optimizer.model_validate(value)
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+        self.attention = nn.MultiheadAttention(4, 2)
+        self.frozen = nn.Linear(4, 4).requires_grad_(False)
+        self.norm = nn.LayerNorm((4, 4))
+        self.head = nn.Linear(4, 2)
+
+
+def named(network, made):
+    names = {p: n for n, p in network.named_parameters()}
+    return [({names[p] for p in g["params"]}, {k: v for k, v in g.items() if k != "params"}) for g in made]
+
+
+def test_groups_spare_biases_and_normalizations_from_decay():
+    net = Scaled()
+    (decayed, plain), (spared, settings) = named(net, groups(optimizer("adamw"), net))
+    assert plain == {}
+    assert settings == {"weight_decay": 0.0}
+    assert decayed == {"conv.weight", "attention.in_proj_weight", "attention.out_proj.weight", "head.weight"}
+    assert spared == {
+        *("conv.bias", "bn.weight", "bn.bias", "attention.in_proj_bias", "attention.out_proj.bias"),
+        *("norm.weight", "norm.bias", "head.bias"),
+    }
+
+
+def test_groups_spare_what_a_glob_names():
+    net = Scaled()
+    spec = optimizer({"type": "adamw", "no_decay": ["head.*"]})
+    assert named(net, groups(spec, net))[1][0] == {"head.weight", "head.bias"}
+
+
+def test_groups_are_one_where_nothing_decays():
+    net = Scaled()
+    for value in ("sgd", "lbfgs", {"type": "adamw", "weight_decay": 0.0}):
+        ((names, settings),) = named(net, groups(optimizer(value), net))
+        assert settings == {}
+        assert len(names) == 12
+
+
+def test_layer_decay_slows_what_is_far_from_the_output():
+    net = Scaled()
+    spec = optimizer({"type": "sgd", "lr": 0.1, "layer_decay": 0.5})
+    rates = {name: settings.get("lr", 0.1) for names, settings in named(net, groups(spec, net)) for name in names}
+    assert rates["head.weight"] == rates["head.bias"] == 0.1
+    assert rates["norm.weight"] == pytest.approx(0.05)  # stands after the frozen layer, which counts
+    assert rates["attention.out_proj.weight"] == rates["attention.out_proj.bias"] == pytest.approx(0.025)
+    assert rates["attention.in_proj_weight"] == pytest.approx(0.0125)
+    assert rates["conv.weight"] == rates["bn.weight"] == pytest.approx(0.00625)
+
+
+def test_a_shared_parameter_is_in_one_group():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    net[1].weight = net[0].weight
+    made = groups(optimizer("adamw"), net)
+    assert sum(len(g["params"]) for g in made) == 3
