@@ -1,0 +1,224 @@
+"""Every metric: its example validates, it computes what scikit-learn computes, also over several batches."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+import torch
+import yaml
+
+from dlx.component import leaf_class, types
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.metrics import Metric
+from dlx.tensors import TensorSpec
+
+METRICS = types("metrics")
+KINDS = ("classes", "labels", "regression")
+SAMPLES = 200
+
+
+def facts_of(kind: str, k: int) -> DataFacts:
+    """Facts of a target of this kind with k classes, labels or outputs."""
+    target = TensorSpec((), "", "int64") if kind == "classes" else TensorSpec((k,), "F")
+    return DataFacts(
+        fields={"x": TensorSpec((3,), "F"), "target": target},
+        inputs=("x",),
+        target="target",
+        classes=() if kind == "regression" else tuple("abcdefgh"[:k]),
+        multilabel=kind == "labels",
+    )
+
+
+def data(kind: str, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return predictions that are better than chance but far from right, and targets."""
+    generator = torch.Generator().manual_seed(k)
+    noise = torch.randn(SAMPLES, k, generator=generator)
+    if kind == "regression":
+        target = torch.randn(SAMPLES, k, generator=generator) + 3
+        return target + noise, target
+    if kind == "labels":
+        target = torch.randint(0, 2, (SAMPLES, k), generator=generator)
+        return (noise + target).sigmoid(), target
+    target = torch.randint(0, k, (SAMPLES,), generator=generator)
+    return (noise + torch.nn.functional.one_hot(target, k)).softmax(1), target
+
+
+def measure(spelling: object, kind: str, k: int) -> torch.Tensor:
+    """Compute a metric over three uneven batches."""
+    metric = Metric.model_validate(spelling).build(facts_of(kind, k))
+    prediction, target = data(kind, k)
+    for part in (slice(0, 90), slice(90, 91), slice(91, None)):
+        metric.update(prediction[part], target[part])
+    return metric.compute()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_example_validates_and_round_trips(name: str) -> None:
+    leaf = leaf_class("metrics", name)
+    metric = Metric.model_validate(yaml.safe_load(textwrap.dedent(inspect.getdoc(leaf).split("Example:")[1])))
+    assert type(metric) is leaf and metric.type == name
+    assert Metric.model_validate(metric.model_dump(serialize_as_any=True)) == metric
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_judges_what_it_promises_and_refuses_the_rest(name: str, kind: str) -> None:
+    metric = Metric.model_validate(name)
+    if kind not in metric.kinds:
+        with pytest.raises(ShapeError, match=kind):
+            metric.check(facts_of(kind, 6))
+        return
+    metric.check(facts_of(kind, 6))
+    value = measure(name, kind, 6)
+    assert value.isfinite().all()
+    assert (value.ndim == 0) == metric.scalar
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_better_is_the_direction_of_a_perfect_prediction(name: str) -> None:
+    spec = Metric.model_validate(name)
+    if not spec.scalar:
+        return
+    (kind, *_) = spec.kinds
+    metric, (_, target) = spec.build(facts_of(kind, 6)), data(kind, 6)
+    perfect = torch.nn.functional.one_hot(target, 6).float() if kind == "classes" else target.float()
+    metric.update(perfect, target)
+    best, usual = metric.compute(), measure(name, kind, 6)
+    assert best > usual if spec.better == "higher" else best < usual
+
+
+def test_reset_forgets() -> None:
+    for name in METRICS:
+        spec = Metric.model_validate(name)
+        metric, (prediction, target) = spec.build(facts_of(spec.kinds[0], 6)), data(spec.kinds[0], 6)
+        metric.update(prediction.flip(0), target)
+        metric.reset()
+        metric.update(prediction, target)
+        assert torch.allclose(metric.compute(), measure(name, spec.kinds[0], 6)), name
+
+
+# ---- against scikit-learn -----------------------------------------------------------------------------------------
+
+AVERAGED = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
+
+
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize(("name", "reference"), AVERAGED.items())
+def test_averaged_metrics_are_scikit_learns(name: str, reference, average: str, k: int) -> None:
+    spelling = {name: {"average": average}}
+    prediction, target = data("classes", k)
+    assert measure(spelling, "classes", k).item() == pytest.approx(
+        reference(target, prediction.argmax(1), average=average)
+    )
+    prediction, target = data("labels", k)
+    assert measure(spelling, "labels", k).item() == pytest.approx(reference(target, prediction > 0.5, average=average))
+
+
+@pytest.mark.parametrize(("name", "reference"), AVERAGED.items())
+def test_binary_average_looks_at_the_last_of_two_classes(name: str, reference) -> None:
+    prediction, target = data("classes", 2)
+    value = measure({name: {"average": "binary"}}, "classes", 2)
+    assert value.item() == pytest.approx(reference(target, prediction.argmax(1), pos_label=1))
+    for facts in (facts_of("classes", 3), facts_of("labels", 2)):
+        with pytest.raises(ShapeError, match="binary"):
+            Metric.model_validate({name: {"average": "binary"}}).check(facts)
+
+
+def test_accuracy_is_scikit_learns() -> None:
+    prediction, target = data("classes", 5)
+    assert measure("accuracy", "classes", 5).item() == pytest.approx(sk.accuracy_score(target, prediction.argmax(1)))
+    prediction, target = data("labels", 3)
+    expected = np.mean((prediction > 0.5).numpy() == target.numpy())
+    assert measure("accuracy", "labels", 3).item() == pytest.approx(expected)
+
+
+def test_top_k_is_scikit_learns() -> None:
+    prediction, target = data("classes", 6)
+    expected = sk.top_k_accuracy_score(target, prediction, k=3)
+    assert measure({"top_k": 3}, "classes", 6).item() == pytest.approx(expected)
+    with pytest.raises(ShapeError, match="only 2 classes"):
+        Metric.model_validate({"top_k": 3}).check(facts_of("classes", 2))
+
+
+@pytest.mark.parametrize("average", ["macro", "weighted"])
+def test_auroc_is_scikit_learns(average: str) -> None:
+    prediction, target = data("classes", 4)
+    rows = prediction.double() / prediction.double().sum(1, keepdim=True)
+    expected = sk.roc_auc_score(target, rows, multi_class="ovr", average=average)
+    assert measure({"auroc": {"average": average}}, "classes", 4).item() == pytest.approx(expected, abs=1e-5)
+    prediction, target = data("labels", 3)
+    expected = sk.roc_auc_score(target, prediction, average=average)
+    assert measure({"auroc": {"average": average}}, "labels", 3).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_auroc_of_two_classes_is_that_of_either() -> None:
+    prediction, target = data("classes", 2)
+    expected = sk.roc_auc_score(target, prediction[:, 1])
+    assert measure("auroc", "classes", 2).item() == pytest.approx(expected, abs=1e-5)
+    assert measure({"auroc": {"thresholds": 500}}, "classes", 2).item() == pytest.approx(expected, abs=0.01)
+
+
+def test_average_precision_is_scikit_learns() -> None:
+    prediction, target = data("classes", 2)
+    expected = sk.average_precision_score(target, prediction[:, 1])
+    assert measure({"average_precision": {"average": "binary"}}, "classes", 2).item() == pytest.approx(
+        expected, abs=1e-5
+    )
+    prediction, target = data("classes", 4)
+    expected = sk.average_precision_score(np.eye(4)[target], prediction, average="macro")
+    assert measure("average_precision", "classes", 4).item() == pytest.approx(expected, abs=1e-5)
+    prediction, target = data("labels", 3)
+    expected = sk.average_precision_score(target, prediction, average="weighted")
+    value = measure({"average_precision": {"average": "weighted"}}, "labels", 3)
+    assert value.item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("normalize", ["true", "pred", "all", None])
+def test_confusion_matrix_is_scikit_learns(normalize: str | None) -> None:
+    prediction, target = data("classes", 4)
+    expected = sk.confusion_matrix(target, prediction.argmax(1), normalize=normalize)
+    value = measure({"confusion_matrix": {"normalize": normalize}}, "classes", 4)
+    assert np.allclose(value, expected, atol=1e-6)
+    prediction, target = data("labels", 3)
+    assert np.array_equal(
+        measure("confusion_matrix", "labels", 3), sk.multilabel_confusion_matrix(target, prediction > 0.5)
+    )
+
+
+@pytest.mark.parametrize("norm", ["mean", "rms", "max"])
+def test_calibration_error_is_the_formula_of_guo(norm: str) -> None:
+    prediction, target = (tensor.numpy() for tensor in data("classes", 4))
+    confidence, right = prediction.max(1), prediction.argmax(1) == target
+    bins = np.minimum((confidence * 10).astype(int), 9)
+    parts = [(bins == b) for b in range(10) if (bins == b).any()]
+    gaps = np.array([abs(confidence[p].mean() - right[p].mean()) for p in parts])
+    shares = np.array([p.mean() for p in parts])
+    expected = {"mean": (shares * gaps).sum(), "rms": np.sqrt((shares * gaps**2).sum()), "max": gaps.max()}[norm]
+    value = measure({"calibration_error": {"bins": 10, "norm": norm}}, "classes", 4)
+    assert value.item() == pytest.approx(expected, abs=1e-5)
+
+
+REGRESSION = {
+    "mse": sk.mean_squared_error,
+    "rmse": lambda t, p: np.sqrt(sk.mean_squared_error(t, p)),
+    "mae": sk.mean_absolute_error,
+    "r2": sk.r2_score,
+    "mape": sk.mean_absolute_percentage_error,
+}
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize(("name", "reference"), REGRESSION.items())
+def test_regression_metrics_are_scikit_learns(name: str, reference, k: int) -> None:
+    prediction, target = data("regression", k)
+    assert measure(name, "regression", k).item() == pytest.approx(reference(target, prediction), rel=1e-4)
+    if k == 1:
+        metric = Metric.model_validate(name).build(facts_of("regression", 1))
+        metric.update(prediction[:, 0], target[:, 0])
+        assert metric.compute().item() == pytest.approx(reference(target, prediction), rel=1e-4)
