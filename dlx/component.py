@@ -1,7 +1,8 @@
 """The mechanism: a folder is a registry, a file in it is a component, a YAML fragment becomes one leaf.
 
-A family is a package `dlx.<family>` whose `__init__` defines one base class with `family = "<family>"`. A leaf is a module in
-that package whose name is the component's type. Nothing lists them: `find` imports the one leaf that is named.
+A family is a package `dlx.<family>` whose `__init__` defines one base class with `family = "<family>"`. A leaf is a
+module in that package whose name is the component's type. Nothing lists them: `find` imports the one leaf that is
+named.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ class Section(BaseModel):
     """Anything that a recipe's mapping is read into: frozen, closed, strict about numbers."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
     @model_validator(mode="wrap")
@@ -143,7 +149,9 @@ def find(family: str, name: str) -> type[Component]:
     if absent:
         install = f"pip install 'dlx[{leaf.extra}]'"
         raise PydanticCustomError(
-            "missing_package", "{name} needs {packages}", {"name": name, "packages": ", ".join(absent), "suggestion": install}
+            "missing_package",
+            "{name} needs {packages}",
+            {"name": name, "packages": ", ".join(absent), "suggestion": install},
         )
     return leaf
 
@@ -157,7 +165,7 @@ def leaf_class(family: str, name: str) -> type[Component]:
         if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__:
             field = value.model_fields.get("type")
             if field is not None and field.default == name:
-                return cast(type[Component], value)
+                return value
     raise TypeError(f"{module.__name__} defines no {base.__name__} whose type is {name!r}")
 
 
@@ -203,7 +211,9 @@ def _unknown_type(family: str, name: str) -> PydanticCustomError:
     elsewhere = [f for f in families() if f != family and name in types(f)]
     if elsewhere and not near:
         context["elsewhere"] = elsewhere[0]
-        return PydanticCustomError("wrong_family", "'{name}' is not one of the {family}; it is one of the {elsewhere}", context)
+        return PydanticCustomError(
+            "wrong_family", "'{name}' is not one of the {family}; it is one of the {elsewhere}", context
+        )
     return PydanticCustomError("unknown_type", "unknown {what} '{name}'", context)
 
 
@@ -229,4 +239,5 @@ def _read_entry(key: Any, value: Any) -> Any:
 
 C = TypeVar("C")
 Named = Annotated[dict[str, C], BeforeValidator(_read_named)]
-"""Components keyed by their type or by a name of the user's, so that `extends` adds without dropping; null removes one."""
+"""Components keyed by their type or by a name of the user's, so that `extends` adds without dropping; null removes
+one."""

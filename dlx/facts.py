@@ -59,15 +59,16 @@ class DataFacts:
         """Read what `to_json` wrote."""
         fields = {name: _tensor_spec(value) for name, value in data["fields"].items()}
         categories = {name: tuple(values) for name, values in data["categories"].items()}
-        rest = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return cls(**{**rest, "fields": fields, "categories": categories})
 
 
 def _tensor_spec(data: Mapping[str, Any]) -> TensorSpec:
     stats = data.get("stats")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     if stats is not None:
-        values["stats"] = Stats(
-            **{k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()}
-        )
+        known: dict[str, Any] = {
+            k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()
+        }
+        values["stats"] = Stats(**known)
     return TensorSpec(**values)

@@ -60,7 +60,9 @@ class Target:
         counts = self.class_counts(rows["train"])
         absent = [name for name, n in zip(self.classes, counts, strict=True) if n == 0]
         if absent:
-            raise DataError(f"the train split has no sample of class {', '.join(absent)}; use more data or another data.split")
+            raise DataError(
+                f"the train split has no sample of class {', '.join(absent)}; use more data or another data.split"
+            )
 
 
 def encode_inputs(columns: Mapping[str, Column], train: np.ndarray) -> Inputs:
@@ -105,7 +107,7 @@ def _add_categorical(result: Inputs, columns: Mapping[str, Column], train: np.nd
 
 def _strings(column: Column) -> np.ndarray:
     if column.classes:
-        return np.array(column.classes, dtype=object)[np.asarray(column.values)]
+        return np.array([column.classes[code] for code in column.values], dtype=object)
     return np.array([None if v is None else str(v) for v in column.values], dtype=object)
 
 
@@ -129,7 +131,9 @@ def statistics(values: np.ndarray, axes: str) -> Stats:
 
 
 def encode_target(columns: list[Column], names: tuple[str, ...], kind: str | None) -> Target:
-    """Encode the target as the task needs it. Several columns, or one with several values, are several outputs or labels."""
+    """Encode the target as the task needs it. Several columns, or one with several values, are several outputs or
+    labels.
+    """
     if kind == "regression":
         return _values(columns, names)
     if len(columns) > 1 or columns[0].axes == "F":
@@ -144,13 +148,17 @@ def _codes(column: Column, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         codes = np.asarray(column.values, dtype=np.int64)
         bad = np.flatnonzero((codes < 0) | (codes >= len(column.classes)))
         if len(bad):
-            raise DataError(f"row {bad[0] + 1}: label {codes[bad[0]]} of {name}, but there are {len(column.classes)} classes")
+            raise DataError(
+                f"row {bad[0] + 1}: label {codes[bad[0]]} of {name}, but there are {len(column.classes)} classes"
+            )
         return codes, column.classes
     values = np.array([_label(v) for v in column.values], dtype=object)
     found = sorted(set(column.values), key=lambda v: (isinstance(v, str), v))
     classes = tuple(_label(v) for v in found)
     if len(classes) > max(100, len(values) // 2):
-        raise DataError(f"target {name} has {len(classes)} different values in {len(values)} rows: use `task: regression`")
+        raise DataError(
+            f"target {name} has {len(classes)} different values in {len(values)} rows: use `task: regression`"
+        )
     index = {c: i for i, c in enumerate(classes)}
     return np.array([index[v] for v in values], dtype=np.int64), classes
 

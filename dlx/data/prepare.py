@@ -1,4 +1,6 @@
-"""From a source's samples to encoded arrays and the facts about them; everything is learned from the train split alone."""
+"""From a source's samples to encoded arrays and the facts about them; everything is learned from the train split
+alone.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def _load(data: Data, base: Path) -> Samples:
         raise DataError(f"{data.source.type}: there are no samples")
     if len(samples.problems) > data.max_skipped * total:
         listed = "\n".join(f"  {p}" for p in samples.problems[:20])
-        raise DataError(f"{len(samples.problems)} of {total} samples are bad, more than data.max_skipped allows:\n{listed}")
+        raise DataError(
+            f"{len(samples.problems)} of {total} samples are bad, more than data.max_skipped allows:\n{listed}"
+        )
     return samples
 
 
@@ -126,7 +130,7 @@ def is_missing(column: Column) -> np.ndarray:
     if values.dtype == object:
         return np.array([v is None for v in values], dtype=bool)
     if values.dtype.kind == "f":
-        return np.isnan(values.reshape(len(values), -1)).any(axis=1)
+        return np.asarray(np.isnan(values.reshape(len(values), -1)).any(axis=1))
     return np.zeros(len(values), dtype=bool)
 
 

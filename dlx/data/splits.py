@@ -49,7 +49,7 @@ def _take(
     rows: np.ndarray, share: float, strata: np.ndarray | None, generator: np.random.Generator, ordered: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (kept, taken): a share of the rows below 1, a number of them from 1 on."""
-    count = int(round(share * len(rows))) if share < 1 else int(share)
+    count = round(share * len(rows)) if share < 1 else int(share)
     if count > len(rows):
         raise DataError(f"data.split asks for {count} samples, but only {len(rows)} are left")
     if ordered:

@@ -1,6 +1,7 @@
 """Batches: arrays gathered by index, converted, augmented and transformed whole, in an order that is a function.
 
-Which samples come in which order is `order(seed, epoch, n)`; how a batch is augmented follows from (seed, epoch, batch). No
+Which samples come in which order is `order(seed, epoch, n)`; how a batch is augmented follows from (seed, epoch,
+batch). No
 state is kept between batches, so training can start again anywhere.
 """
 
@@ -103,7 +104,9 @@ class Batches:
         """Decode samples that stay on disk, in worker processes."""
         from torch.utils.data import DataLoader
 
-        loader = DataLoader(_Decoder(self.fields), batch_sampler=[c.tolist() for c in self.chosen()], num_workers=self.workers)
+        loader = DataLoader(
+            _Decoder(self.fields), batch_sampler=[c.tolist() for c in self.chosen()], num_workers=self.workers
+        )
         for batch in loader:
             yield {name: v.to(self.device, non_blocking=True) for name, v in batch.items()}
 
@@ -123,7 +126,9 @@ class _Decoder(torch.utils.data.Dataset[Batch]):
 
 def resident(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """Return arrays as tensors on the device; what is decoded lazily stays as it is."""
-    return {n: a if isinstance(a, Lazy) else torch.from_numpy(np.ascontiguousarray(a)).to(device) for n, a in arrays.items()}
+    return {
+        n: a if isinstance(a, Lazy) else torch.from_numpy(np.ascontiguousarray(a)).to(device) for n, a in arrays.items()
+    }
 
 
 def floats(facts: DataFacts) -> Step:

@@ -80,7 +80,15 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     def evaluated(name: str, limit: int | None) -> Batches:
         size = max(256, recipe.train.batch_size)
         return Batches(
-            fields, prepared.rows[name][:limit], size, recipe.seed, False, [convert, *transforms], False, int(workers), device
+            fields,
+            prepared.rows[name][:limit],
+            size,
+            recipe.seed,
+            False,
+            [convert, *transforms],
+            False,
+            int(workers),
+            device,
         )
 
     train = recipe.train

@@ -11,7 +11,17 @@ from typing import Any
 from dlx import __version__
 from dlx.plan import Plan
 
-PACKAGES = ("torch", "pytorch-lightning", "torchmetrics", "pydantic", "mlflow", "numpy", "pandas", "scikit-learn", "kornia")
+PACKAGES = (
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "pydantic",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "kornia",
+)
 
 
 def lock(plan: Plan) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""What a person sees while a run goes on: a live bar on a terminal, one line an epoch elsewhere. All of it on stderr."""
+"""What a person sees while a run goes on: a live bar on a terminal, one line an epoch elsewhere. All of it on
+stderr.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,18 @@ class Display(pl.Callback):
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        columns = ("epoch {task.fields[epoch]}", BarColumn(), "{task.completed}/{task.total}", TimeElapsedColumn(), "left", TimeRemainingColumn())
+        columns = (
+            "epoch {task.fields[epoch]}",
+            BarColumn(),
+            "{task.completed}/{task.total}",
+            TimeElapsedColumn(),
+            "left",
+            TimeRemainingColumn(),
+        )
         texts = [TextColumn(c) if isinstance(c, str) else c for c in columns]
-        self.bar = Progress(*texts, TextColumn("{task.fields[rate]} {task.fields[curve]}"), console=self.console, auto_refresh=False)
+        self.bar = Progress(
+            *texts, TextColumn("{task.fields[rate]} {task.fields[curve]}"), console=self.console, auto_refresh=False
+        )
         self.job = self.bar.add_task("", total=self.steps, completed=trainer.global_step, epoch=1, rate="", curve="")
         self.bar.start()
 
@@ -49,7 +60,11 @@ class Display(pl.Callback):
         self.shown = now
         rate = f"{trainer.global_step * self.batch_size / (now - self.began):,.0f} samples/s"
         self.bar.update(
-            self.job, completed=trainer.global_step, epoch=trainer.current_epoch + 1, rate=rate, curve=sparkline(self.losses)
+            self.job,
+            completed=trainer.global_step,
+            epoch=trainer.current_epoch + 1,
+            rate=rate,
+            curve=sparkline(self.losses),
         )
         self.bar.refresh()
 

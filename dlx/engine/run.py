@@ -105,7 +105,10 @@ def _execute(run: Run, experiment: Experiment, record: Record, console: Any, fas
         logger=record.logger,
         callbacks=[
             *(c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None),
-            Carry(carried_by(plan)), FiniteLoss(), history, keep,
+            Carry(carried_by(plan)),
+            FiniteLoss(),
+            history,
+            keep,
             Display(console, plan.horizon.steps, plan.recipe.train.batch_size),
         ],
         fast=fast,
@@ -188,7 +191,13 @@ def quieted() -> Any:
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        for text in ("does not have many workers", "number of training batches", "Checkpoint directory", "LeafSpec", "IterableDataset"):
+        for text in (
+            "does not have many workers",
+            "number of training batches",
+            "Checkpoint directory",
+            "LeafSpec",
+            "IterableDataset",
+        ):
             warnings.filterwarnings("ignore", message=f".*{text}.*")
         with nullcontext():
             yield
@@ -220,5 +229,3 @@ def _describe(folder: Path, plan: Plan, loaded: Loaded) -> None:
 
 def _write_run(run: Run) -> None:
     write_whole(run.folder / "run.json", json.dumps({**run.to_json(), "time": time.time()}, indent=2).encode())
-
-

@@ -12,7 +12,7 @@ from dlx.data.cache import facts_key, remember, remembered
 from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
-from dlx.plan.checks import contradictions, cautions
+from dlx.plan.checks import cautions, contradictions
 from dlx.plan.hardware import resolve
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan
@@ -129,7 +129,9 @@ def _optimizers(recipe: Recipe) -> dict[str, Any]:
 
 
 def _networks(loaded: Loaded, recipe: Recipe, facts: DataFacts) -> dict[str, NetworkPlan]:
-    return {role: _blamed(loaded, (), lambda role=role: _network(recipe, role, facts)) for role in recipe.task.roles(facts)}
+    return {
+        role: _blamed(loaded, (), lambda role=role: _network(recipe, role, facts)) for role in recipe.task.roles(facts)
+    }
 
 
 def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
@@ -145,7 +147,9 @@ def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
     except ShapeError as error:
         raise error if error.loc[:1] == ("regularize",) else error.within("task", "head") from None
     if wanted.output is not None and not _fits(plan.output, wanted.output):
-        raise ShapeError(f"{task.type} needs an output of {wanted.output}, but the model ends in {plan.output}", ("model", role))
+        raise ShapeError(
+            f"{task.type} needs an output of {wanted.output}, but the model ends in {plan.output}", ("model", role)
+        )
     return plan
 
 

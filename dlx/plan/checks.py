@@ -29,7 +29,9 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 
 
 def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:
-    """Return every metric that the run will have: `train/loss`, and each of the task's on every split that has samples."""
+    """Return every metric that the run will have: `train/loss`, and each of the task's on every split that has
+    samples.
+    """
     splits = [s for s in ("val", "test") if facts.counts.get(s)]
     return ["train/loss", *(f"{split}/{name}" for split in splits for name in recipe.task.emits(facts))]
 
@@ -40,9 +42,7 @@ def _no_such_metric(name: str, known: list[str]) -> str:
     return f"this run has no metric {name}{hint}"
 
 
-def cautions(
-    recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan], horizon: Horizon
-) -> list[str]:
+def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan], horizon: Horizon) -> list[str]:
     """Return what a person should know before training."""
     batch = recipe.train.batch_size // recipe.train.accumulate
     notes = [

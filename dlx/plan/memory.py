@@ -30,7 +30,8 @@ class Memory:
 def estimate(networks: Iterable[tuple[NetworkPlan, Optimizer]], batch: int, activation_bytes: int = FLOAT) -> Memory:
     """Price a training step on `batch` samples at a time.
 
-    During the backward pass, what was kept forward and the gradients of the widest layer's input and output are alive at once.
+    During the backward pass, what was kept forward and the gradients of the widest layer's input and output are
+    alive at once.
     """
     parameters = gradients = state = activations = 0
     for plan, optimizer in networks:

@@ -60,7 +60,9 @@ class Task(Component):
     monitor_mode: ClassVar[str] = "min"
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        """Return the networks that the task trains. Raises: ShapeError if the task cannot be learned from these data."""
+        """Return the networks that the task trains. Raises: ShapeError if the task cannot be learned from these
+        data.
+        """
         raise NotImplementedError
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:

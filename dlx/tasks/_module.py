@@ -42,7 +42,16 @@ class TaskModule(pl.LightningModule):
         """Add a step's loss to the training curve; a point is logged every few steps without waiting for the device."""
         self._loss_sum = loss.detach() if self._loss_sum is None else self._loss_sum + loss.detach()
         self._loss_count += 1
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        if (self.trainer.global_step + 1) % self.log_every == 0:
+            self.flush_loss()
+
+    @property
+    def log_every(self) -> int:
+        """Steps between points of the loss curve."""
+        return int(self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.trainer.is_last_batch:
             self.flush_loss()
 
     def flush_loss(self) -> None:
@@ -61,7 +70,11 @@ class TaskModule(pl.LightningModule):
         optimizer = spec.build(groups(spec, self.networks[role]))
         scheduler = schedule.build(optimizer, self.learning.horizon)
         on_validation = schedule.per == "validation"
-        config = {"scheduler": scheduler, "interval": "epoch" if on_validation else "step", "monitor": self.learning.monitor}
+        config = {
+            "scheduler": scheduler,
+            "interval": "epoch" if on_validation else "step",
+            "monitor": self.learning.monitor,
+        }
         return {"optimizer": optimizer, "lr_scheduler": config}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +69,9 @@ class SupervisedModule(TaskModule):
         super().__init__(networks, facts, learning)
         (self.role,) = networks
         self.judge = loss
-        self.loss = loss.build(facts)
-        self.meters = nn.ModuleDict({_key(name): metric.build(facts) for name, metric in metrics.items()})
+        self.loss: Callable[[Tensor, Tensor], Tensor] = loss.build(facts)
+        built = {_key(name): metric.build(facts) for name, metric in metrics.items()}
+        self._metrics = nn.ModuleDict(built)
         self.loss_meter = torchmetrics.MeanMetric()
         self.outputs = Outputs()
 
@@ -80,18 +81,16 @@ class SupervisedModule(TaskModule):
 
     def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss of a batch."""
-        return self.loss(output_BK, target)  # type: ignore[no-any-return]
+        return self.loss(output_BK, target)
 
     def forward(self, x: Any) -> Tensor:
-        return self.networks[self.role](x)
+        output_BK: Tensor = self.networks[self.role](x)
+        return output_BK
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self.loss_of(self(self.input_of(batch)), batch["target"]) + self.penalty(self.role)
         self.note_loss(loss)
         return loss
-
-    def on_train_epoch_end(self) -> None:
-        self.flush_loss()
 
     def on_validation_epoch_start(self) -> None:
         self._reset()
@@ -120,7 +119,7 @@ class SupervisedModule(TaskModule):
 
     def measured(self, split: str) -> dict[str, Tensor]:
         """Return the scalar metrics of the split that was just evaluated."""
-        scalars = {f"{split}/{_name(key)}": meter.compute() for key, meter in self.meters.items()}
+        scalars = {f"{split}/{name}": meter.compute() for name, meter in self.meters.items()}
         return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
 
     def _measure(self, batch: Batch) -> Tensor:
@@ -130,6 +129,11 @@ class SupervisedModule(TaskModule):
         for meter in self.meters.values():
             meter.update(prediction, target.long() if self.facts.classes else target)
         return output
+
+    @property
+    def meters(self) -> dict[str, torchmetrics.Metric]:
+        """The metrics by name; as modules of this one they move to its device."""
+        return {_name(key): meter for key, meter in self._metrics.items()}  # type: ignore[misc]
 
     def _reset(self) -> None:
         for meter in (self.loss_meter, *self.meters.values()):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-
-
 from dlx.component import Named
-from dlx.errors import ShapeError
+from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.losses import Loss
@@ -29,18 +27,24 @@ class Supervision(Task):
     metrics: Named[Metric]
     """What is measured on val and test."""
     head: Literal["auto", "none"] | list[Layer] = "auto"
-    """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model itself
+    """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model
+    itself
     ends in the required shape; or layers of your own."""
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts),), "F"))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        body = model.tree(facts.input)
+        body: Any = model.tree(facts.input)
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
         head = self.head if isinstance(self.head, list) else _head(body.shape(facts.input), self.loss.outputs(facts))
-        return Layer.model_validate([{"type": "sequence", "name": "body", "layers": [body]}, {"type": "sequence", "name": "head", "layers": head}])
+        return Layer.model_validate(
+            [
+                {"type": "sequence", "name": "body", "layers": [body]},
+                {"type": "sequence", "name": "head", "layers": head},
+            ]
+        )
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **{name: m.better for name, m in self.metrics.items() if m.scalar}}
@@ -52,8 +56,9 @@ class Supervision(Task):
         return self if loss is self.loss else self.model_copy(update={"loss": loss})
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
-        places = {("loss",): self.loss, **{("metrics", name): metric for name, metric in self.metrics.items()}}
-        return [e.within(*loc) for loc, judge in places.items() if (e := _objection(judge, facts)) is not None]
+        judges: list[tuple[Loc, Loss | Metric]] = [(("loss",), self.loss)]
+        judges += [(("metrics", name), metric) for name, metric in self.metrics.items()]
+        return [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
 
     def warnings(self, facts: DataFacts) -> list[str]:
         chance = self.loss.chance(facts)

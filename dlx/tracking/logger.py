@@ -90,7 +90,7 @@ class MLflowTracker(Logger):
         from mlflow.entities import Metric
 
         while not self._queue.empty():
-            batch = []
+            batch: list[Any] = []
             while not self._queue.empty() and len(batch) < BATCH:
                 batch.append(Metric(*self._queue.get_nowait()))
             self._try(lambda batch=batch: self._client.log_batch(self.run_id, metrics=batch))

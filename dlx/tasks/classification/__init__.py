@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Classification(Supervision):
     """Says to which class a sample belongs, or to which classes where several may be true at once.
 
-    The network returns one score a class; probabilities are their softmax, or each one's sigmoid for several labels. A target
+    The network returns one score a class; probabilities are their softmax, or each one's sigmoid for several labels.
+    A target
     of several 0/1 columns makes it multi-label.
 
     Shapes:  input → (K,) for K classes, also where K = 2.
@@ -46,8 +47,3 @@ class Classification(Supervision):
         from dlx.tasks._supervised import SupervisedModule
 
         return SupervisedModule(networks, facts, learning, self.loss, self.metrics)
-
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.classification.pictures import draw
-
-        return {} if facts.multilabel else draw(outputs, facts)

@@ -33,14 +33,10 @@ class Regression(Supervision):
     metrics: Named[Metric] = Field({"mse": {}, "mae": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test, in the units of the target."""
     standardize: bool = True
-    """Whether the network learns the target in units of its deviation around its mean; loss is in these units, metrics are not."""
+    """Whether the network learns the target in units of its deviation around its mean; loss is in these units,
+    metrics are not."""
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.regression.module import RegressionModule
 
         return RegressionModule(networks, facts, learning, self.loss, self.metrics, self.standardize)
-
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.regression.pictures import draw
-
-        return draw(outputs, facts)

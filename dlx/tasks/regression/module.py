@@ -17,8 +17,8 @@ from dlx.tasks._supervised import SupervisedModule
 class RegressionModule(SupervisedModule):
     """One network that predicts numbers."""
 
-    mean_K: Tensor
-    std_K: Tensor
+    target_mean: Tensor
+    target_std: Tensor
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class RegressionModule(SupervisedModule):
         target = facts.fields["target"]
         known = target.stats if standardize else None
         width = target.elements
-        self.register_buffer("mean_K", torch.tensor(known.mean if known else [0.0] * width))
-        self.register_buffer("std_K", torch.tensor([s or 1.0 for s in known.std] if known else [1.0] * width))
+        self.register_buffer("target_mean", torch.tensor(known.mean if known else [0.0] * width))
+        self.register_buffer("target_std", torch.tensor([s or 1.0 for s in known.std] if known else [1.0] * width))
 
     def predict(self, output_BK: Tensor) -> Tensor:
-        return super().predict(output_BK) * self.std_K + self.mean_K
+        return super().predict(output_BK) * self.target_std + self.target_mean
 
     def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
-        return super().loss_of(output_BK, (target - self.mean_K) / self.std_K)
+        return super().loss_of(output_BK, (target - self.target_mean) / self.target_std)
