@@ -20,7 +20,8 @@ ATTEMPTS = 6
 """How often a download that was cut goes on where it stopped before the next mirror is asked."""
 TIMEOUT = (10.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes."""
-CHUNK = 1 << 18
+CHUNK = 1 << 14
+"""Bytes read at once: at most so many are lost when a connection is cut."""
 
 
 def data_folder(name: str) -> Path:

@@ -194,13 +194,14 @@ def _has_header(path: Path, first: list[str], body: list[list[str]], form: Forma
         return form.header
     if first == list(form.columns) or form.expected & set(first):
         return True
-    if any(_number(cell) for cell in first) or len(set(first)) < len(first) or not body:
+    if any(_number(cell) for cell in first):
         return False
-    if set(first) & {"", *form.missing}:
-        return False
+    named = [i for i, cell in enumerate(first) if cell not in form.missing]
     whole = [row for row in body if len(row) == len(first)]
-    if any(_numeric([row[i].strip() for row in whole], form.missing) for i in range(len(first))):
+    if not body or any(_numeric([row[i].strip() for row in whole], form.missing) for i in named):
         return True
+    if len(set(first)) < len(first) or len(named) < len(first):
+        return False
     found = not any(cell == row[i].strip() for row in whole for i, cell in enumerate(first))
     log.warning(
         "%s: every column is text; its first row is taken for %s (say `header: true` or `header: false`)",
@@ -211,7 +212,7 @@ def _has_header(path: Path, first: list[str], body: list[list[str]], form: Forma
 
 
 def _names(path: Path, first: list[str], has_header: bool, form: Format) -> list[str]:
-    found = list(form.columns) or (first if has_header else [f"c{i + 1}" for i in range(len(first))])
+    found = list(form.columns) or [(cell if has_header else "") or f"c{i + 1}" for i, cell in enumerate(first)]
     if len(found) != len(first):
         raise DataError(f"{path}: {len(found)} names in `columns`, but the first row has {len(first)} cells")
     twice = sorted({name for name in found if found.count(name) > 1})

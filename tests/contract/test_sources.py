@@ -187,6 +187,7 @@ def test_several_targets_are_a_vector(tmp_path):
         ("1,2\n3,4\n", ["c1", "c2"]),
         ("x,?\ny,2\n", ["c1", "c2"]),
         ("name,size\nx,?\ny,2\n", ["name", "size"]),
+        (",size\n0,1\n1,2\n", ["c1", "size"]),
         ("red,blue\nred,green\n", ["c1", "c2"]),
         ("colour,sky\nred,green\n", ["colour", "sky"]),
         ('"a";"b"\n1;2\n', ["a", "b"]),
