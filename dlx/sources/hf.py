@@ -68,6 +68,7 @@ class Hf(Source):
         known = {name: column for name, column in columns.items() if column is not None}
         target = self._target(known)
         _check_target(target, known, bad)
+        known = {name: column if name == target else _with_missing(column) for name, column in known.items()}
         problems = settle(f"data set {self.name}", [bad[row] for row in sorted(bad)], on_error)
         kept = np.setdiff1d(np.arange(len(joined)), list(bad))
         if not len(kept):
@@ -177,6 +178,14 @@ def _scalars(dtype: str, cells: Any) -> Column:
     if dtype.startswith(("int", "uint", "float")):
         return Column(_array([float("nan") if c is None else c for c in cells], "float64"), "", "numeric")
     return Column(_array([None if cell is None else str(cell) for cell in cells], "object"), "", "categorical")
+
+
+def _with_missing(column: Column) -> Column:
+    """Labels of an input field, as strings with None where there is none; -1 stands for it in the file."""
+    if not column.classes or column.values.min(initial=0) >= 0:
+        return column
+    names = [column.classes[code] if code >= 0 else None for code in column.values]
+    return Column(_array(names, "object"), "", "categorical")
 
 
 def _check_target(target: str | None, columns: Mapping[str, Column], bad: dict[int, str]) -> None:

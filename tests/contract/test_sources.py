@@ -401,7 +401,19 @@ def test_hf_reads_what_datasets_saved(tmp_path, caplog):
     assert "'ragged' is left out" in caplog.text
 
 
-def test_hf_reads_a_folder_of_files(tmp_path, monkeypatch):
+def test_hf_labels_that_are_missing(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    label = datasets.ClassLabel(names=["no", "yes"])
+    data = datasets.Dataset.from_dict(
+        {"a": [1, -1, 0], "b": [0, 1, -1]}, features=datasets.Features({"a": label, "b": label})
+    )
+    data.save_to_disk(str(tmp_path / "d"))
+    assert list(load({"hf": "d"}, tmp_path).columns["a"].values) == ["yes", None, "no"]
+    with pytest.raises(DataError, match="row 3: field 'b': the target is missing"):
+        load({"hf": {"name": "d", "target": "b"}}, tmp_path)
+
+
+def test_hf_reads_a_folder_of_files(tmp_path):
     pytest.importorskip("datasets")
     (tmp_path / "p").mkdir()
     pd.DataFrame({"a": [1, 2], "b": ["x", None]}).to_parquet(tmp_path / "p" / "train.parquet")
