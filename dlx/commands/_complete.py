@@ -1,0 +1,41 @@
+"""What the shell offers for a half-written word; nothing but the file system is read."""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+
+import dlx
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Recipes and folders that begin like this."""
+    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
+    found = [p for p in folder.glob("*") if p.is_dir() or p.suffix in (".yaml", ".yml")]
+    names = sorted(f"{p}/" if p.is_dir() else str(p) for p in found if not p.name.startswith("."))
+    return [name for name in names if name.startswith(incomplete.removeprefix("./"))]
+
+
+def runs(incomplete: str) -> list[str]:
+    """Runs of this directory, newest first."""
+    folders = sorted((f.parent for f in Path("runs").glob("*/run.json")), key=lambda f: f.stat().st_mtime, reverse=True)
+    return [name for name in ["last", *(f.name for f in folders)] if name.startswith(incomplete)]
+
+
+def families(incomplete: str) -> list[str]:
+    """Families of components: the packages of dlx that hold some."""
+    packages = [m.name for m in pkgutil.iter_modules(dlx.__path__) if m.ispkg]
+    return [name for name in packages if name.startswith(incomplete) and _leaves(name)]
+
+
+def components(incomplete: str) -> list[str]:
+    """Components by name, and recipes."""
+    names = sorted({leaf for family in families("") for leaf in _leaves(family)})
+    return [*(name for name in names if name.startswith(incomplete)), *recipes(incomplete)]
+
+
+def _leaves(family: str) -> list[str]:
+    folder = Path(dlx.__path__[0]) / family
+    if "family = " not in (folder / "__init__.py").read_text(encoding="utf-8"):
+        return []
+    return [m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_")]

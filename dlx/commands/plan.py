@@ -1,0 +1,100 @@
+"""Show what a recipe will build and cost: layers, shapes, parameters, memory."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlx.commands._complete import recipes
+
+FLOAT = 4
+
+
+def command(
+    recipe: Annotated[Path, typer.Argument(help="The recipe.", autocompletion=recipes)],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: train.epochs=3")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Show what a recipe will build and cost: layers, shapes, parameters, memory.
+
+    The data are read once, for their shapes; nothing is trained.
+    """
+    from dlx.plan import make
+    from dlx.plan.report import report
+    from dlx.recipe.load import load
+
+    loaded = load(recipe, overrides or [])
+    found = report(make(loaded))
+    if as_json:
+        from dlx.commands._show import print_json
+
+        print_json(found)
+        return
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False)
+    for role, network in found["networks"].items():
+        title = found["name"] if len(found["networks"]) == 1 else f"{found['name']}: {role}"
+        console.print(_layers(title, network, found["batch_size"]))
+    console.print(_facts(found))
+    messages = Console(stderr=True, highlight=False)
+    for caution in found["cautions"]:
+        messages.print(f"[yellow]note:[/] {caution}", soft_wrap=True)
+    messages.print(" ".join(["next: dlx train", str(recipe), *(overrides or [])]), soft_wrap=True, markup=False)
+
+
+def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for heading in ("layer", "type", "output"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("parameters", "multiply-adds", f"activations of {batch}"):
+        table.add_column(heading, justify="right")
+    table.add_row("", "input", network["input"], "", "", "", style="dim")
+    for layer in network["layers"]:
+        table.add_row(layer["name"], layer["type"], layer["output"], *_costs(layer, batch))
+    table.add_section()
+    table.add_row("total", "", network["output"], *_costs(network, batch), style="bold")
+    return table
+
+
+def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
+    return f"{cost['parameters']:,}", f"{cost['macs']:,}", size(FLOAT * batch * cost["activations"])
+
+
+def _facts(found: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    memory, data = found["memory"], found["data"]
+    parts = ", ".join(f"{part} {size(memory[part])}" for part in memory if part != "total")
+    table.add_row("memory", f"{size(memory['total'])} at batch size {found['batch_size']} ({parts})")
+    table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
+    table.add_row("samples", ", ".join(f"{split} {count:,}" for split, count in data["samples"].items()))
+    for name, field in data["inputs"].items():
+        table.add_row("input", f"{name}: {field['shape']} {field['type']}, seen as {field['seen']}")
+    if data["target"]:
+        table.add_row("target", _target(data))
+    for name, value in found["decided"].items():
+        table.add_row("auto", f"{name} = {value}")
+    return table
+
+
+def _target(data: dict[str, Any]) -> str:
+    if not data["classes"]:
+        return "numbers"
+    shown = [f"{name} ({n:,})" for name, n in zip(data["classes"], data["class_counts"], strict=True)]
+    return f"{len(shown)} classes: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}"
+
+
+def size(count: float) -> str:
+    """Write a number of bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

@@ -1,0 +1,39 @@
+"""Check recipes without running them: every error at its line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlx.commands._complete import recipes
+
+
+def command(
+    recipe: Annotated[list[Path], typer.Argument(help="One recipe or several.", autocompletion=recipes)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the errors as JSON.")] = False,
+) -> None:
+    """Check recipes without running them: every error at its line.
+
+    The shapes of layers are checked too once `dlx plan` or `dlx train` has seen the data.
+    """
+    from dlx.plan.check import check
+    from dlx.recipe.diagnostics import as_json as plain
+    from dlx.recipe.diagnostics import render
+
+    checked = [check(path) for path in recipe]
+    wrong = [d for c in checked for d in c.diagnostics]
+    if as_json:
+        from dlx.commands._show import print_json
+
+        print_json(plain(wrong))
+    else:
+        for c in checked:
+            if not c.diagnostics:
+                print(f"{c.path}: ok" if c.planned else f"{c.path}: ok (shapes not checked: the data are not read yet)")
+    if wrong:
+        render(wrong)
+        raise typer.Exit(2)
+    print(f"next: dlx plan {recipe[0]}", file=sys.stderr)

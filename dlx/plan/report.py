@@ -1,0 +1,59 @@
+"""A plan as plain values: what `dlx plan` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dlx.facts import DataFacts
+from dlx.plan import Plan
+from dlx.plan.networks import NetworkPlan, describe
+
+
+def report(plan: Plan) -> dict[str, Any]:
+    """Return everything that a plan says, ready for JSON."""
+    return {
+        "name": plan.recipe.name,
+        "networks": {role: _network(network) for role, network in plan.networks.items()},
+        "memory": {**asdict(plan.memory), "total": plan.memory.total},
+        "steps": plan.horizon.steps,
+        "steps_per_epoch": plan.horizon.steps_per_epoch,
+        "batch_size": plan.recipe.train.batch_size,
+        "data": _data(plan.facts, plan.seen),
+        "decided": dict(plan.decided),
+        "cautions": list(plan.cautions),
+        "quantities": plan.quantities,
+    }
+
+
+def _network(network: NetworkPlan) -> dict[str, Any]:
+    return {
+        "input": describe(network.input),
+        "output": describe(network.output),
+        **asdict(network.cost),
+        "layers": [
+            {"name": row.path, "type": row.kind, "output": describe(row.output), **asdict(row.cost)}
+            for row in network.rows
+        ],
+    }
+
+
+def _data(facts: DataFacts, seen: DataFacts) -> dict[str, Any]:
+    return {
+        "samples": dict(facts.counts),
+        "inputs": {name: _field(facts, seen, name) for name in facts.inputs},
+        "target": facts.target,
+        "kind": facts.kind if facts.target else None,
+        "classes": list(facts.classes),
+        "class_counts": list(facts.class_counts),
+        "fingerprint": facts.fingerprint,
+    }
+
+
+def _field(facts: DataFacts, seen: DataFacts, name: str) -> Mapping[str, str]:
+    return {
+        "shape": describe(facts.fields[name]),
+        "type": facts.fields[name].dtype,
+        "seen": f"{describe(seen.fields[name])} {seen.fields[name].dtype}",
+    }
