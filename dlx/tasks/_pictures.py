@@ -22,7 +22,7 @@ COUNTED_CLASSES = 20  # with more, numbers in the cells cannot be read
 NAMED_CLASSES = 40  # with more, only some ticks have names
 POINTS = 3000  # with more, density is drawn instead of points
 PANELS = 12
-SMOOTHED_FROM = 80  # curves with more points are drawn with a running mean
+SMOOTHED_FROM = 80  # training curves with more points are drawn with a running mean
 
 Curve = Sequence[tuple[float, float]]
 
@@ -74,7 +74,7 @@ def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
     axes.imshow(np.ma.masked_array(shares, diagonal | (counts == 0)), cmap="Oranges", norm=PowerNorm(0.5, 0, 1))
     if len(counts) <= COUNTED_CLASSES:
         _write_counts(axes, counts, shares)
-    _name_classes(axes, [short(c) for c in classes], rows[:, 0])
+    _name_classes(axes, [short(c) for c in classes], rows[:, 0], side)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (samples)" if len(counts) <= COUNTED_CLASSES else "true")
     headline(axes, _confusion_in_words(counts, classes))
@@ -89,12 +89,13 @@ def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
             axes.text(j, i, str(count), ha="center", va="center", fontsize=size, color="white" if dark else "black")
 
 
-def _name_classes(axes: Axes, names: list[str], totals: np.ndarray) -> None:
+def _name_classes(axes: Axes, names: list[str], totals: np.ndarray, inches: float) -> None:
     count = len(names)
     ticks = np.arange(0, count, math.ceil(count / NAMED_CLASSES))
     shown = [names[i] for i in ticks]
     size = 9 if count <= COUNTED_CLASSES else 7
-    upright = max(map(len, shown)) > (4 if count <= COUNTED_CLASSES else 2)
+    fitting = inches * 0.75 * 72 / count / (0.65 * size)  # letters of 0.65 of their height, in a cell
+    upright = max(map(len, shown)) > fitting
     axes.set_xticks(ticks, shown, fontsize=size, rotation=90 if upright else 0)
     with_totals = [f"{n} ({totals[i]})" if count <= COUNTED_CLASSES else n for i, n in zip(ticks, shown, strict=True)]
     axes.set_yticks(ticks, with_totals, fontsize=size)
@@ -135,10 +136,12 @@ def reliability_diagram(confidence: Any, correct: Any, bins: int = 15) -> Figure
     width, filled = 1 / bins, count > 0
     left = edges[:-1][filled]
     top.bar(left, right[filled], width, align="edge", color=BLUE, edgecolor="white", label="accuracy")
-    gap = mean[filled] - right[filled]
-    top.bar(
-        left, gap, width, right[filled], align="edge", color=ORANGE, alpha=0.35, hatch="///", label="gap to confidence"
-    )
+    for sign, colour, label in ((1, "#F4CBB0", "gap: too sure"), (-1, "#A6DCCB", "gap: not sure enough")):
+        gap = np.maximum(sign * (mean - right), 0)[filled]
+        base = np.minimum(mean, right)[filled]
+        top.bar(
+            left, gap, width, base, align="edge", color=colour, edgecolor=GRAY, hatch="///", linewidth=0, label=label
+        )
     top.plot([0, 1], [0, 1], "--", color=GRAY, linewidth=1, label="perfectly calibrated")
     top.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
     top.legend(loc="upper left", frameon=False, fontsize=9)
@@ -158,14 +161,15 @@ def _calibration_in_words(ece: float, confidence: np.ndarray, correct: np.ndarra
         verdict = "as sure as it is right"
     else:
         verdict = f"{'over' if excess > 0 else 'under'}confident by {abs(excess):.1f} points"
-    return f"ECE {ece * 100:.1f} %: {verdict}\n{percent(correct.mean())} right, mean confidence {percent(confidence.mean())}"
+    means = f"{percent(correct.mean())} right, mean confidence {percent(confidence.mean())}"
+    return f"ECE {ece * 100:.1f} %: {verdict}\n{means}"
 
 
 def predicted_vs_true(predicted: Any, true: Any, names: Sequence[str] = ()) -> Figure:
     """Draw predictions against the truth, one panel for each output; on the dashed line they agree."""
     predicted, true = (_columns(v) for v in (predicted, true))
     outputs = min(predicted.shape[1], PANELS)
-    columns = min(outputs, 3)
+    columns = _columns_of_panels(outputs)
     figure = new_figure(4.9 * columns + 0.3, 4.7 * math.ceil(outputs / columns))
     grid = figure.subplots(math.ceil(outputs / columns), columns, squeeze=False)
     for k, axes in enumerate(grid.flat):
@@ -215,8 +219,8 @@ def learning_curves(history: Mapping[str, Curve], better: Mapping[str, str] | No
         split, _, metric = name.rpartition("/")
         if len(curve):
             panels.setdefault(metric, {})[split] = curve
-    names = sorted(panels, key=lambda m: (m != "loss", m))[:PANELS]
-    columns = min(max(len(names), 1), 3)
+    names = sorted(panels, key=lambda m: (m != "loss", "" in panels[m], m))[:PANELS]
+    columns = _columns_of_panels(len(names))
     rows = max(math.ceil(len(names) / columns), 1)
     figure = new_figure(4.8 * columns + 0.4, 3.5 * rows + 0.2)
     for axes, metric in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
@@ -233,7 +237,7 @@ def _draw_curves(axes: Axes, metric: str, curves: Mapping[str, Curve], direction
         colour = SPLIT_COLOURS.get(split, GRAY)
         if split == "test":
             axes.axhline(values[-1], color=colour, linestyle=":", linewidth=1.6, label=f"test {values[-1]:.4g}")
-        elif len(values) >= SMOOTHED_FROM:
+        elif split == "train" and len(values) >= SMOOTHED_FROM:
             axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3)
             axes.plot(steps, _running_mean(values), color=colour, linewidth=1.8, label=split or metric)
         else:
@@ -273,6 +277,11 @@ def _running_mean(values: np.ndarray) -> np.ndarray:
 def _spans_decades(values: np.ndarray, decades: float) -> bool:
     finite = values[np.isfinite(values)]
     return bool(len(finite) and finite.min() > 0 and finite.max() / finite.min() > 10**decades)
+
+
+def _columns_of_panels(count: int) -> int:
+    """Return in how many columns panels stand: three at most, and four panels in a square."""
+    return 2 if count == 4 else min(max(count, 1), 3)
 
 
 def _tidy(axes: Axes) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TILES = 25
+ONE_LINE = 20  # letters above a tile
 ROWS = 20
 COLUMNS = 12  # as many as fit on a page
 OUTCOMES = ("true", "predicted", "loss")
@@ -26,8 +27,8 @@ def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, clas
     images are (N, C, H, W) or (N, H, W), bytes or floats; labels and predictions are class indices, or values where
     there are no classes.
     """
-    losses = np.nan_to_num(np.asarray(losses, dtype=float), nan=np.inf)
-    order = np.argsort(-losses, kind="stable")[:TILES]
+    losses = np.asarray(losses, dtype=float)
+    order = _worst_first(losses)[:TILES]
     columns = min(max(math.ceil(math.sqrt(len(order))), 3), 5)
     rows = max(math.ceil(len(order) / columns), 1)
     figure = new_figure(1.9 * columns, 2.3 * rows + 0.5)
@@ -42,6 +43,11 @@ def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, clas
         _caption(axes, labels[i], predictions[i], losses[i], classes)
     figure.suptitle(_sheet_in_words(labels, predictions, len(order), classes), fontsize=12, fontweight="bold")
     return figure
+
+
+def _worst_first(losses: np.ndarray) -> np.ndarray:
+    """Return the order by falling loss; one that is not a number is the worst."""
+    return np.argsort(-np.where(np.isnan(losses), np.inf, losses), kind="stable")
 
 
 def _displayable(images: np.ndarray) -> np.ndarray:
@@ -61,19 +67,19 @@ def _caption(axes: Axes, label: Any, predicted: Any, loss: float, classes: Seque
     wrong = bool(len(classes)) and int(label) != int(predicted)
     true_name, predicted_name = (_name(v, classes) for v in (label, predicted))
     both = f"{true_name} → {predicted_name}"
-    text = both if len(both) <= 18 else f"{true_name}\n→ {predicted_name}"
+    text = both if len(both) <= ONE_LINE else f"{true_name}\n→ {predicted_name}"
     axes.set_title(f"{text}\nloss {loss:.3g}", fontsize=9, color=ORANGE if wrong else GRAY)
 
 
 def _name(value: Any, classes: Sequence[str]) -> str:
-    return short(classes[int(value)] if len(classes) else float(value))
+    return short(classes[int(value)] if len(classes) else float(value), ONE_LINE)
 
 
 def _sheet_in_words(labels: np.ndarray, predictions: np.ndarray, shown: int, classes: Sequence[str]) -> str:
     if not len(classes):
         return f"The {shown} worst of {len(labels)} (true → predicted)"
     wrong = int((labels.astype(int) != predictions.astype(int)).sum())
-    return f"{wrong} of {len(labels)} wrong; the {shown} with the highest loss (true → predicted)"
+    return f"{wrong} of {len(labels)} wrong\nthe {shown} with the highest loss (true → predicted)"
 
 
 def worst_rows(table: Mapping[str, Sequence[Any]]) -> Figure:
@@ -82,8 +88,7 @@ def worst_rows(table: Mapping[str, Sequence[Any]]) -> Figure:
     Columns `true`, `predicted` and `loss` stand first; of the others as many as fit.
     """
     size = len(next(iter(table.values()))) if table else 0
-    losses = np.nan_to_num(np.asarray(table.get("loss", np.zeros(size)), dtype=float), nan=np.inf)
-    order = np.argsort(-losses, kind="stable")[:ROWS]
+    order = _worst_first(np.asarray(table.get("loss", np.zeros(size)), dtype=float))[:ROWS]
     first = [c for c in OUTCOMES if c in table]
     others = [c for c in table if c not in OUTCOMES]
     columns = [*first, *others][:COLUMNS]
@@ -91,7 +96,7 @@ def worst_rows(table: Mapping[str, Sequence[Any]]) -> Figure:
     axes = figure.add_subplot()
     axes.set_axis_off()
     left_out = len(first) + len(others) - len(columns)
-    note = f"; {left_out} more columns" if left_out else ""
+    note = f"; {left_out} columns left out" if left_out else ""
     headline(axes, f"The {len(order)} worst of {size}{note}", size=12)
     if columns and size:
         cells = [[short(_value(table[c][i]), 14) for c in columns] for i in order]
@@ -103,7 +108,7 @@ def _value(value: Any) -> Any:
     """Return a cell as it is written: whole numbers without a fraction, missing ones as a dash."""
     if value is None or value != value:  # NaN alone differs from itself
         return "–"
-    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(value) < 1e6:
+    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < 1e6:
         return int(value)
     return value
 
@@ -118,6 +123,6 @@ def _draw_table(axes: Axes, cells: list[list[str]], columns: list[str], outcomes
         cell.set_linewidth(0)
         cell.set_facecolor("#F3F3F3" if row % 2 == 0 and row else "white")
         if row == 0:
-            cell.set_text_props(fontweight="bold")
+            cell.set_text_props(fontweight="bold", ha="right")
         elif column < outcomes:
             cell.set_text_props(color=ORANGE)
