@@ -7,7 +7,7 @@ A mapping with `blocks` beside `layers` defines names for everything inside it. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from dlx.errors import RecipeError
@@ -54,16 +54,13 @@ class Expander:
         if self.count > MAX_NODES or depth > 2 * MAX_DEPTH:
             self._too_large(node, node.via)
         if isinstance(node.value, list):
-            return replace(
-                node,
-                value=[self._use(n, scope, via, depth) or self._expand(n, scope, via, depth + 1) for n in node.value],
-            )
+            return node.changed([self._item("", n, scope, via, depth) for n in node.value])
         if not isinstance(node.value, dict):
             return node
         inner = self._scope(node, scope)
         keep = ("blocks",) if inner is not scope else ()
         value = {key: self._item(key, n, inner, via, depth) if key not in keep else n for key, n in node.value.items()}
-        return replace(node, value=value)
+        return node.changed(value)
 
     def _item(self, key: str, node: Node, scope: Mapping[str, Block], via: tuple[str, ...], depth: int) -> Node:
         used = None if key in _OWN_FIELDS else self._use(node, scope, via, depth)
@@ -113,6 +110,7 @@ class Expander:
         block = scope.get(name)
         if block is None:
             return None
+        self.count += 1
         if name in via:
             circle = " → ".join([*via[via.index(name) :], name])
             self._complain(
@@ -155,19 +153,20 @@ class Expander:
 
     def _substitute(self, node: Node, arguments: Mapping[str, Node], via: tuple[Mark, ...]) -> Node:
         """Return a copy of a block's body with its parameters replaced by what is given."""
+        self.count += 1
         if isinstance(node.value, dict):
-            return replace(node, value={k: self._substitute(n, arguments, via) for k, n in node.value.items()}, via=via)
+            return node.changed({k: self._substitute(n, arguments, via) for k, n in node.value.items()}, via)
         if isinstance(node.value, list):
-            return replace(node, value=[self._substitute(n, arguments, via) for n in node.value], via=via)
+            return node.changed([self._substitute(n, arguments, via) for n in node.value], via)
         if not isinstance(node.value, str) or "${" not in node.value:
-            return replace(node, via=via)
+            return node.changed(node.value, via)
         whole = REFERENCE.fullmatch(node.value)
         if whole and whole[1].strip() in arguments:
-            return replace(arguments[whole[1].strip()])
+            return arguments[whole[1].strip()]
         text = interpolated(node.value, arguments)
         if len(text) > MAX_TEXT:
             self._too_large(node, via)
-        return replace(node, value=text, via=via)
+        return node.changed(text, via)
 
     def _too_large(self, node: Node, via: tuple[Mark, ...]) -> NoReturn:
         self._complain(node.mark, "DLX103", "blocks make this recipe larger than a recipe may be", via=via)

@@ -1,4 +1,4 @@
-"""Error codes explained: `codes.yaml` says of each what it means, why it is an error, and how an example is put right."""
+"""Error codes explained: `codes.yaml` says what each means, why it is an error, and how an example is put right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
-from dlx.component import nearest
 from dlx.errors import UsageError
 from dlx.recipe.document import read
 
@@ -33,6 +32,8 @@ def explain(code: str) -> str:
     code = code.upper()
     found = codes().get(code)
     if found is None:
+        from dlx.component import nearest
+
         near = nearest(code, list(codes()))
         raise UsageError(f"there is no error code {code}" + (f"; did you mean {near[0]}?" if near else ""))
     parts = [f"{code}: {found.title}", found.why]

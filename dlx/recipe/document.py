@@ -151,7 +151,9 @@ def _syntax(source: Source, error: yaml.YAMLError) -> Diagnostic:
         return Diagnostic(source.file, 1, 1, "", "DLX104", message, source_line=source.line(1))
     mark = _within(source, place.line + 1, place.column + 1)
     began = getattr(error, "context_mark", None)
-    notes = (f"it began at {source.file}:{began.line + 1}",) if began is not None and began.line != place.line else ()
+    notes = (
+        (f"it began at {source.file}:{began.line + 1}",) if began is not None and began.line + 1 != mark.line else ()
+    )
     return Diagnostic.of(mark, "DLX104", message, _advice(source, place), notes=notes)
 
 

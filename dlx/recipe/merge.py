@@ -62,7 +62,10 @@ def _value(source: Source, start: int) -> Node:
     place = Mark(source, 1, start + 1, max(start + 2, len(source.text) + 1))
     if text.lstrip().startswith(">"):  # a comparison such as >= 0.9: YAML would begin a folded text
         return Node(text.strip(), place)
-    node = parse_value(Source(COMMAND_LINE, " " * start + text))
+    try:
+        node = parse_value(Source(COMMAND_LINE, " " * start + text))
+    except RecipeError as error:
+        raise RecipeError([replace(d, source_line=source.line(d.line)) for d in error.diagnostics]) from None
     if node is None:
         raise _wrong(place, "there is no value after the `=`", "write null to remove a value, '' for an empty text")
     return _from(node, source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -127,13 +127,16 @@ class Node:
             node = node.child(part) if node is not None else None
         return node
 
+    def changed(self, value: Scalar | dict[str, Node] | list[Node], via: tuple[Mark, ...] | None = None) -> Node:
+        """Return a node at the same place with another value."""
+        used = self.via if via is None else via
+        return Node(value, self.mark, dict(self.keys), self.history, used, self.origin, self.secret)
+
     def copy(self) -> Node:
         """Return a deep copy that can be changed freely."""
         if isinstance(self.value, dict):
-            return replace(self, value={k: n.copy() for k, n in self.value.items()}, keys=dict(self.keys))
-        if isinstance(self.value, list):
-            return replace(self, value=[n.copy() for n in self.value])
-        return replace(self)
+            return self.changed({k: n.copy() for k, n in self.value.items()})
+        return self.changed([n.copy() for n in self.value] if isinstance(self.value, list) else self.value)
 
     def size(self) -> tuple[int, int]:
         """Return how many nodes this one holds, itself included, and how deep they are nested."""
