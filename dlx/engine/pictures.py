@@ -10,4 +10,15 @@ from dlx.engine.build import Experiment
 
 def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], experiment: Experiment) -> list[Path]:
     """Draw every picture of a finished run as PNG and return where they are."""
-    return []
+    from dlx.tasks._pictures import learning_curves
+
+    task, facts = experiment.plan.recipe.task, experiment.plan.facts
+    figures = {"learning_curves": learning_curves(history, task.emits(facts))} if history else {}
+    outputs = getattr(experiment.module, "outputs", None)
+    if outputs is not None and outputs.rows:
+        figures |= task.pictures(outputs.joined(experiment.prepared.arrays), facts)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        figure.savefig(path, dpi=120)
+    return paths

@@ -7,8 +7,8 @@ import os
 import secrets
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,15 @@ from dlx.plan import Plan
 from dlx.recipe.claims import holds
 from dlx.recipe.load import Loaded
 from dlx.tracking.record import Record, open_record
+
+
+ADVICE = (
+    "does not have many workers",
+    "number of training batches",
+    "Checkpoint directory",
+    "LeafSpec",
+    "`IterableDataset`",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
     run = Run(plan.recipe.name, folder, folder / "checkpoints" / "last.ckpt", record.run_id)
     _write_run(run)
     try:
-        _execute(run, experiment, record, console, fast)
+        with quieted():
+            _execute(run, experiment, record, console, fast)
     except KeyboardInterrupt:
         record.close("KILLED")
         raise
@@ -114,18 +124,17 @@ def _execute(run: Run, experiment: Experiment, record: Record, console: Any, fas
         fast=fast,
         root=run.folder,
     )
-    with quieted():
-        trainer.fit(experiment.module, batches["train"], batches.get("val"))
-        run.seconds = history.seconds
-        best = Path(keep.best_model_path or keep.last_model_path or run.checkpoint)
-        if best.exists():
-            run.checkpoint = best
-            experiment.module.load_state_dict(load(best)["state_dict"])
-        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" in k}
-        if "val" in batches and not fast:
-            metrics |= dict(trainer.validate(experiment.module, batches["val"], verbose=False)[0])
-        if "test" in batches:
-            metrics |= dict(trainer.test(experiment.module, batches["test"], verbose=False)[0])
+    trainer.fit(experiment.module, batches["train"], batches.get("val"))
+    run.seconds = history.seconds
+    best = Path(keep.best_model_path or keep.last_model_path or run.checkpoint)
+    if best.exists():
+        run.checkpoint = best
+        experiment.module.load_state_dict(load(best)["state_dict"])
+    metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" in k}
+    if "val" in batches and not fast:
+        metrics |= dict(trainer.validate(experiment.module, batches["val"], verbose=False)[0])
+    if "test" in batches:
+        metrics |= dict(trainer.test(experiment.module, batches["test"], verbose=False)[0])
     run.metrics = {k: v for k, v in metrics.items() if "/" in k}
     run.verdict = judge(plan, run.metrics)
     run.pictures = draw_all(run.folder / "pictures", history.points, experiment)
@@ -183,24 +192,22 @@ def _checkpoints(plan: Plan, folder: Path) -> ModelCheckpoint:
 
 
 @contextmanager
-def quieted() -> Any:
-    """Silence Lightning's advice about loaders and devices, which dlx decides itself."""
+def quieted() -> Iterator[None]:
+    """Silence Lightning's advice about loaders, devices and other products, which dlx decides itself."""
     import logging
 
-    names = ("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero")
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        for text in (
-            "does not have many workers",
-            "number of training batches",
-            "Checkpoint directory",
-            "LeafSpec",
-            "IterableDataset",
-        ):
-            warnings.filterwarnings("ignore", message=f".*{text}.*")
-        with nullcontext():
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")]
+    before = [(log, log.level) for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for text in ADVICE:
+                warnings.filterwarnings("ignore", message=f".*{text}.*")
             yield
+    finally:
+        for log, level in before:
+            log.setLevel(level)
 
 
 def _new_folder(root: Path, name: str) -> Path:

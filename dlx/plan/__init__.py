@@ -71,10 +71,10 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     """
     facts = facts or facts_of(loaded.recipe, loaded.base)
     written, decided = _decide(loaded.recipe, facts)
-    recipe = written
     seen = transformed(facts, recipe.data.transforms)  # type: ignore[arg-type]
-    task = _blamed(loaded, ("regularize",), lambda: recipe.task.rewritten(recipe.regularize, seen))
-    recipe = recipe.model_copy(update={"task": task, "optimizer": _optimizers(recipe)})
+    optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
+    task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
+    recipe = written.model_copy(update={"task": task, "optimizer": optimizers})
     networks = _networks(loaded, recipe, seen)
     problems = contradictions(recipe, seen)
     if problems:

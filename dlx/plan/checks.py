@@ -18,6 +18,7 @@ QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Return everything in the recipe that the data or another section rules out, each with its place."""
     found = [error.within("task") for error in recipe.task.problems(facts)]
+    found += _closures(recipe)
     known = metric_names(recipe, facts)
     for name, regularizer in recipe.regularize.items():
         watched = regularizer.monitors()
@@ -26,6 +27,18 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     claims = [*known, *(f"plan/{q}" for q in QUANTITIES)]
     found += [ShapeError(_no_such_metric(c, claims), ("expect", c)) for c in recipe.expect if c not in claims]
     return found
+
+
+def _closures(recipe: Recipe) -> list[ShapeError]:
+    """Refuse what an optimizer that evaluates the loss twice cannot do."""
+    twice = [o.type for o in recipe.optimizer.values() if o.needs_closure]
+    if twice and recipe.train.accumulate > 1:
+        return [
+            ShapeError(f"{twice[0]} evaluates a batch twice and cannot accumulate portions", ("train", "accumulate"))
+        ]
+    if twice and recipe.hardware.precision == "16-mixed":
+        return [ShapeError(f"{twice[0]} evaluates a batch twice, which 16-mixed cannot do", ("hardware", "precision"))]
+    return []
 
 
 def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:

@@ -123,7 +123,8 @@ class SupervisedModule(TaskModule):
         return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
 
     def _measure(self, batch: Batch) -> Tensor:
-        output, target = self(self.input_of(batch)).float(), batch["target"]
+        target: Tensor = batch["target"]
+        output: Tensor = self(self.input_of(batch)).float()
         self.loss_meter.update(self.loss_of(output, target).detach(), weight=len(target))
         prediction = self.predict(output)
         for meter in self.meters.values():

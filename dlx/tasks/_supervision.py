@@ -8,7 +8,7 @@ from typing import Any, Literal
 from dlx.component import Named
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer
+from dlx.layers import Layer, shape_at
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
@@ -28,17 +28,17 @@ class Supervision(Task):
     """What is measured on val and test."""
     head: Literal["auto", "none"] | list[Layer] = "auto"
     """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model
-    itself
-    ends in the required shape; or layers of your own."""
+    itself ends in the required shape; or layers of your own."""
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts),), "F"))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        body: Any = model.tree(facts.input)
+        body = model.tree(facts.input)
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
-        head = self.head if isinstance(self.head, list) else _head(body.shape(facts.input), self.loss.outputs(facts))
+        features = shape_at((), body, facts.input)
+        head = self.head if isinstance(self.head, list) else _head(features, self.loss.outputs(facts))
         return Layer.model_validate(
             [
                 {"type": "sequence", "name": "body", "layers": [body]},

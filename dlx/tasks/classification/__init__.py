@@ -47,3 +47,8 @@ class Classification(Supervision):
         from dlx.tasks._supervised import SupervisedModule
 
         return SupervisedModule(networks, facts, learning, self.loss, self.metrics)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.classification.pictures import draw
+
+        return {} if facts.multilabel else dict(draw(outputs, facts))

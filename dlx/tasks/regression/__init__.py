@@ -40,3 +40,8 @@ class Regression(Supervision):
         from dlx.tasks.regression.module import RegressionModule
 
         return RegressionModule(networks, facts, learning, self.loss, self.metrics, self.standardize)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.regression.pictures import draw
+
+        return dict(draw(outputs, facts))
