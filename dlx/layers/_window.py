@@ -27,12 +27,14 @@ def _one_error(expected: str) -> WrapValidator:
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Sizes = Annotated[
-    Positive | Annotated[tuple[Positive, ...], Field(strict=False)],
+    Positive | Annotated[tuple[Positive, ...], Field(strict=False, min_length=1, max_length=3)],
     _one_error("a positive whole number, or a list with one for each spatial dimension"),
 ]
 """One number for all spatial dimensions, or a list with one for each."""
 Padding = Annotated[
-    Literal["same", "valid"] | NotNegative | Annotated[tuple[NotNegative, ...], Field(strict=False)],
+    Literal["same", "valid"]
+    | NotNegative
+    | Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1, max_length=3)],
     _one_error("same, valid, a whole number, or a list with one for each spatial dimension"),
 ]
 """same, valid, or how many zeros are put on each side."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ class Branches(Layer):
         {branches: {join: concat, of: [[{linear: 8}, relu], {linear: 4}]}}
     """
 
+    primary: ClassVar[str] = "of"
     type: Literal["branches"] = "branches"
     join: Literal["concat", "sum", "product"] = "concat"
     """How the outputs become one."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -35,6 +35,7 @@ class Residual(Layer):
         {residual: {layers: [{conv: {channels: 8, kernel: 3, padding: same}}, batch_norm], then: relu}}
     """
 
+    primary: ClassVar[str] = "layers"
     type: Literal["residual"] = "residual"
     layers: list[Layer] = Field(min_length=1)
     """The branch, in order."""
