@@ -30,7 +30,6 @@ from dlx.recipe.claims import holds
 from dlx.recipe.load import Loaded
 from dlx.tracking.record import Record, open_record
 
-
 ADVICE = (
     "does not have many workers",
     "number of training batches",

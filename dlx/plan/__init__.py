@@ -71,7 +71,7 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     """
     facts = facts or facts_of(loaded.recipe, loaded.base)
     written, decided = _decide(loaded.recipe, facts)
-    seen = transformed(facts, recipe.data.transforms)  # type: ignore[arg-type]
+    seen = transformed(facts, written.data.transforms)  # type: ignore[arg-type]
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
     recipe = written.model_copy(update={"task": task, "optimizer": optimizers})

@@ -22,9 +22,15 @@ def worst(judged: Judged, facts: DataFacts, labels: Any, predictions: Any, class
     rows, losses = judged.rows[order], judged.losses[order]
     name = facts.inputs[0]
     if facts.fields[name].axes == "CHW":
-        images = np.stack([judged.inputs[name][row] for row in rows])
+        stats = facts.fields[name].stats
+        peak = max(stats.high) if stats is not None else 0
+        images = np.stack([judged.inputs[name][row] for row in rows]) / (peak or 1.0)
         return {"worst_examples": worst_examples(images, labels[order], predictions[order], losses, classes)}
-    said: dict[str, Sequence[Any]] = {"true": _named(labels[order], classes), "predicted": _named(predictions[order], classes), "loss": losses}
+    said: dict[str, Sequence[Any]] = {
+        "true": _named(labels[order], classes),
+        "predicted": _named(predictions[order], classes),
+        "loss": losses,
+    }
     return {"worst_rows": worst_rows({**said, **_columns(judged.inputs, rows, facts)})}
 
 
