@@ -6,13 +6,15 @@ import importlib
 import os
 import pkgutil
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from dlx import __version__, commands
 from dlx.errors import DlxError, RecipeError
+
+PLUGIN = "A folder with components of your own; may be given more than once."
 
 
 class Verbs(TyperGroup):
@@ -52,10 +54,13 @@ def _version(value: bool) -> None:
 def root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
     debug: bool = typer.Option(False, "--debug", help="Show a traceback where dlx would print a message."),
+    plugin: Annotated[list[str] | None, typer.Option("--plugin", metavar="PATH", help=PLUGIN)] = None,
 ) -> None:
     """Compile a YAML recipe into a trained and tracked deep-learning run."""
     if debug:
         os.environ["DLX_DEBUG"] = "1"
+    if plugin:
+        os.environ["DLX_PLUGINS"] = os.pathsep.join([*plugin, *filter(None, [os.environ.get("DLX_PLUGINS")])])
 
 
 def main() -> None:

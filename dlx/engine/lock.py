@@ -10,6 +10,7 @@ from typing import Any
 
 from dlx import __version__
 from dlx.plan import Plan
+from dlx.plugins import active
 
 PACKAGES = (
     "torch",
@@ -31,6 +32,7 @@ def lock(plan: Plan) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
         "git": _git(plan.base),
+        "plugins": [p.to_json() for p in active()],
         "data": plan.facts.fingerprint,
         "hardware": {"machine": platform.machine(), "system": platform.system(), **plan.recipe.hardware.model_dump()},
     }

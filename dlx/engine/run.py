@@ -26,6 +26,7 @@ from dlx.engine.pictures import draw_all
 from dlx.engine.progress import Display
 from dlx.errors import UsageError
 from dlx.plan import Plan
+from dlx.plugins import active
 from dlx.recipe.claims import holds
 from dlx.recipe.load import Loaded
 from dlx.tracking.record import Record, open_record
@@ -172,7 +173,12 @@ def trainer_for(
 
 def carried_by(plan: Plan) -> dict[str, Any]:
     """Return what every checkpoint of the run carries: enough to build the experiment again without its recipe."""
-    return {"recipe": plan.written.canonical(), "facts": plan.facts.to_json(), "base": str(plan.base.resolve())}
+    return {
+        "recipe": plan.written.canonical(),
+        "facts": plan.facts.to_json(),
+        "base": str(plan.base.resolve()),
+        "plugins": [p.to_json() for p in active()],
+    }
 
 
 def judge(plan: Plan, metrics: Mapping[str, float]) -> list[Verdict]:

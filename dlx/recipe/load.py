@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dlx.errors import Loc, RecipeError
+from dlx.plugins import activate
 from dlx.recipe.compose import Composed, compose
 from dlx.recipe.diagnostics import Diagnostic, at, from_validation, redact, redacted, sections_of
 from dlx.recipe.schema import Recipe
@@ -45,6 +46,7 @@ class Loaded:
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate a recipe. Raises: RecipeError with everything that is wrong with it."""
+    activate()
     composed = compose(path, overrides)
     try:
         recipe = Recipe.model_validate(composed.plain())

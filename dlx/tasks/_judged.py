@@ -29,7 +29,7 @@ def worst(judged: Judged, facts: DataFacts, labels: Any, predictions: Any, class
     said: dict[str, Sequence[Any]] = {
         "true": _named(labels[order], classes),
         "predicted": _named(predictions[order], classes),
-        "loss": losses,
+        "loss": list(losses),
     }
     return {"worst_rows": worst_rows({**said, **_columns(judged.inputs, rows, facts)})}
 
