@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import Layer
+from dlx.layers import Layer, walk
 from dlx.tensors import Spec
 
 if TYPE_CHECKING:
@@ -45,33 +46,44 @@ class Model(Component):
 
 
 def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | None) -> None:
-    """Start the weights of every layer by its own initializer or the default one.
+    """Start the weights of every layer by its own initializer, or that of the nearest layer around it, or the default.
 
     The gain is that of the first activation after the layer, as in He et al. 2015; 1 where none follows.
     """
-    from dlx.layers import walk
-
-    nodes = [(path, layer) for path, layer, inner in walk(tree, x) if not layer.children(inner)]  # type: ignore[arg-type]
+    starts: dict[str, Initializer | None] = {}
+    nodes: list[tuple[str, Layer]] = []
+    for path, layer, inner in walk(tree, x):
+        starts[path] = layer.init or _around(path, starts, default)
+        if not layer.children(inner):  # type: ignore[arg-type]
+            nodes.append((path, layer))
     gain = 1.0
     for path, layer in reversed(nodes):
         own = layer.gain()
         if own is not None:
             gain = own
-            continue
-        start = layer.init or default
-        if _has_matrix(module.get_submodule(path)):
-            if start is not None:
-                _fill(module.get_submodule(path), start, gain)
+        elif _has_matrix(module.get_submodule(path)):
+            _fill(module.get_submodule(path), starts[path], gain)
             gain = 1.0
+
+
+def _around(path: str, starts: Mapping[str, Initializer | None], default: Initializer | None) -> Initializer | None:
+    """Return the initializer of the nearest layer that holds the one at this path."""
+    while path:
+        path = path.rpartition(".")[0]
+        if path in starts:
+            return starts[path]
+    return default
 
 
 def _has_matrix(module: nn.Module) -> bool:
     return any(p.ndim >= 2 for p in module.parameters())
 
 
-def _fill(module: nn.Module, start: Initializer, gain: float) -> None:
+def _fill(module: nn.Module, start: Initializer | None, gain: float) -> None:
     import torch
 
+    if start is None:
+        return
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if parameter.ndim >= 2:

@@ -12,7 +12,7 @@ class LinearModel(Model):
 
     Linear regression under mse, logistic regression under cross_entropy. The baseline that anything deeper has to beat.
 
-    Shapes:  any → (F,); a record goes through `columns`, everything else is flattened.
+    Shapes:  any → (F,); a table goes through `columns`, one feature a category, everything else is flattened.
 
     Example:
         linear
@@ -21,4 +21,4 @@ class LinearModel(Model):
     type: Literal["linear"] = "linear"
 
     def architecture(self, x: Spec) -> list[Any]:
-        return list(to_features(x))
+        return to_features(x, embedding="one_hot")

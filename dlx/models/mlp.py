@@ -16,7 +16,7 @@ class MLP(Model):
     For each hidden size: linear → norm → activation → dropout. With one hidden layer that is wide enough it
     approximates any continuous function; the task adds the last linear layer.
 
-    Shapes:  any → (last hidden size,); a record goes through `columns`, everything else is flattened.
+    Shapes:  any → (last hidden size,); a table goes through `columns`, everything else is flattened.
     Units:   dropout is a probability.
     Source:  Rumelhart, Hinton & Williams 1986, Nature 323.
 
@@ -36,7 +36,7 @@ class MLP(Model):
     """What stands between a linear layer and its activation, such as batch_norm."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        layers: list[Any] = list(to_features(x))
+        layers: list[Any] = to_features(x)
         for size in self.hidden:
             layers.append({"linear": size})
             layers += [self.norm] if self.norm is not None else []

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.initializers import Initializer
+from dlx.models import Model
+from dlx.models._features import to_features
+from dlx.tensors import Spec
+
+
+class Perceptron(Model):
+    """Rosenblatt's perceptron: one linear unit a class, all weights zero at the start.
+
+    Learns what a hyperplane can separate, and XOR never. The rule by which it learned is the loss `perceptron` under
+    plain `sgd` with lr 1, sample by sample.
+
+    Shapes:  any → (F,); a table goes through `columns`, one feature a category, everything else is flattened; the task
+             adds the linear units.
+    Source:  Rosenblatt 1958, Psychological Review 65.
+
+    Example:
+        perceptron
+    """
+
+    type: Literal["perceptron"] = "perceptron"
+    init: Initializer | None = Field(default="zeros", validate_default=True)
+    """How the weights start."""
+
+    def architecture(self, x: Spec) -> list[Any]:
+        return to_features(x, embedding="one_hot")
