@@ -182,6 +182,8 @@ def _section_of(family: str, sections: Sections) -> str:
 
 
 def _missing(problem: Problem) -> Explained:
+    if problem.field.isdigit():
+        return "DLX312", f"{problem.owner} has too few items", ""
     return "DLX303", f"{problem.owner} needs `{problem.field}`", f"write {problem.field}: …"
 
 

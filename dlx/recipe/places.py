@@ -8,7 +8,7 @@ from typing import Any
 from dlx.errors import Loc
 from dlx.recipe.node import Mark, Node
 
-_ANY = object()
+_NOTHING = object()
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Place:
         return self.key if self.key is not None and not _is_scalar(self.node) else self.node.mark
 
 
-def locate(root: Node, loc: Loc, value: Any = _ANY) -> Place:
+def locate(root: Node, loc: Loc, value: Any = _NOTHING) -> Place:
     """Follow a path of the schema through the recipe as far as it goes.
 
     A part that the recipe does not spell out is looked for behind the single keys of `{name: {conv: {…}}}`. Only if
@@ -84,7 +84,7 @@ def _step(place: Place, part: str | int, following: str | int | None, value: Any
         if found is not None:
             return found
         if _is_scalar(here.node):
-            bare = here is not place and value is not _ANY and _same(here.node.value, value)
+            bare = here is not place and _is_field(part) and _same(here.node.value, value)
             return Place(here.node, here.key, here.loc, (*place.left, part), place.skipped) if bare else None
         here = _only_child(here) if here.node.child("type") is None else None
     return None
@@ -117,6 +117,10 @@ def _only_child(place: Place) -> Place | None:
 
 def _is_scalar(node: Node) -> bool:
     return not isinstance(node.value, (dict, list))
+
+
+def _is_field(part: str | int) -> bool:
+    return isinstance(part, str) and part.isidentifier()
 
 
 def _same(a: Any, b: Any) -> bool:

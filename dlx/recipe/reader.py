@@ -69,7 +69,7 @@ class Reader:
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             self._open(event)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._close()
+            self._close(event)
 
     def _mark(self, event: Any) -> Mark:
         start, end = event.start_mark, event.end_mark
@@ -95,7 +95,7 @@ class Reader:
     def _key(self, text: str, plain: bool, mark: Mark) -> None:
         top = self.stack[-1]
         if plain and text == "<<":
-            self._note(
+            self._stop(
                 mark,
                 "DLX108",
                 "merge keys `<<` are not part of the recipe language",
@@ -145,8 +145,11 @@ class Reader:
         self._add(node, None)
         self.stack.append(_Open(node, event.anchor))
 
-    def _close(self) -> None:
+    def _close(self, event: Any) -> None:
         done = self.stack.pop()
+        mark, end = done.node.mark, event.end_mark
+        if end.line + 1 == mark.line and end.column > mark.column:
+            done.node.mark = Mark(mark.source, mark.line, mark.column, end.column + 1)
         if done.anchor is not None:
             self.anchors[done.anchor] = (done.node, *done.node.size())
 

@@ -48,7 +48,7 @@ def diagnostics_of(
 def _find(line: Any, root: Node) -> _Found:
     kind, loc, value, context = line["type"], line["loc"], line["input"], line.get("ctx", {})
     at_parent = kind in ("missing", "unknown_field")
-    place = locate(root, loc[:-1] if at_parent else loc, value)
+    place = locate(root, loc[:-1]) if at_parent else locate(root, loc, value)
     field = str(loc[-1]) if at_parent else _last_name(place.loc, loc)
     holder = _holder(place, value, kind) if at_parent else place
     mark, spelled = holder.name_mark, holder.loc
@@ -74,7 +74,8 @@ def _last_name(spelled: Loc, loc: Loc) -> str:
 
 def _holder(place: Place, value: Any, kind: str) -> Place:
     """Return the place of the component that lacks a field: behind the key that names its type."""
-    kind_name = value.get("type") if kind == "missing" and isinstance(value, dict) else None
+    own = place.node.child("type")
+    kind_name = value.get("type") if kind == "missing" and own is None and isinstance(value, dict) else None
     return named(place, kind_name) if isinstance(kind_name, str) else place
 
 

@@ -1,0 +1,255 @@
+"""What the schema refuses: the place, the words, the suggestion, and how it is printed."""
+
+import io
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from dlx.errors import RecipeError
+from dlx.recipe.compose import compose
+from dlx.recipe.diagnostics import Diagnostic, as_json, at, from_validation, redact, render, sections_of
+from dlx.recipe.document import parse
+from dlx.recipe.load import load
+from dlx.recipe.schema import Recipe
+
+MINIMAL = """\
+task: classification
+data: {source: {sklearn: iris}}
+model: {type: layers, layers: [{linear: 8}]}
+"""
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Diagnostics of a minimal recipe that is changed by this text."""
+
+    def refused(text, *overrides):
+        (tmp_path / "base.yaml").write_text(MINIMAL)
+        (tmp_path / "r.yaml").write_text(f"extends: base.yaml\n{text}")
+        with pytest.raises(RecipeError) as error:
+            load(tmp_path / "r.yaml", overrides)
+        return error.value.diagnostics
+
+    return refused
+
+
+def under(d):
+    """What the caret of a diagnostic underlines."""
+    return d.source_line[d.column - 1 : d.column - 1 + d.length]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "marked", "path", "words"),
+    [
+        ("train: {epochz: 3}", "DLX301", "epochz", "train.epochz", "did you mean 'epochs'?"),
+        ("data: {batch_size: 3}", "DLX301", "batch_size", "data.batch_size", "it lives in train.batch_size"),
+        ("epochs: 3", "DLX301", "epochs", "epochs", "it lives in train.epochs"),
+        ("train: {hardware: 3}", "DLX301", "hardware", "train.hardware", "section of its own"),
+        ("optimizr: adamw", "DLX301", "optimizr", "optimizr", "did you mean 'optimizer'?"),
+        ("optimizer: {adamw: {learning: 1}}", "DLX301", "learning", "optimizer.adamw.learning", "in `adamw`"),
+        ("optimizer: {type: adamw, betaz: 1}", "DLX301", "betaz", "optimizer.betaz", "'betas'"),
+        ("optimizer: adamv", "DLX302", "adamv", "optimizer", "'adam'"),
+        ("optimizer: {type: adamv}", "DLX302", "adamv", "optimizer.type", "'adam'"),
+        ("model: {layers: [{stem: {linaer: 3}}]}", "DLX302", "linaer", "model.layers.0.stem.linaer", "'linear'"),
+        ("model: {layers: [relu, rleu]}", "DLX302", "rleu", "model.layers.1", "'relu'"),
+        ("optimizer: cross_entropy", "DLX311", "cross_entropy", "optimizer", "one of the losses"),
+        ("model: {layers: [{linear: {}}]}", "DLX303", "linear", "model.layers.0.linear", "`linear` needs `features`"),
+        ("model: {layers: [{type: linear}]}", "DLX303", "linear", "model.layers.0", "write features: …"),
+        ("model: {layers: [{linear: {featurs: 3}}]}", "DLX301", "featurs", "model.layers.0.linear.featurs", "'features'"),
+        ("model: {layers: [{linear: -1}]}", "DLX305", "-1", "model.layers.0.linear", "> 0, but is -1"),
+        ("model: {layers: [{a: {linear: 2.5}}]}", "DLX304", "2.5", "model.layers.0.a.linear", "an integer, but is 2.5"),
+        ("model: {layers: [[{sequence: [{linear: 0}]}]]}", "DLX305", "0", "model.layers.0.0.sequence.0.linear", "> 0"),
+        ("train: {epochs: true}", "DLX304", "true", "train.epochs", "must be an integer, but is true"),
+        ("train: {epochs: '3'}", "DLX304", "'3'", "train.epochs", "leave out the quotes"),
+        ("train: {epochs: 3.0}", "DLX304", "3.0", "train.epochs", "write 3"),
+        ("train: {deterministic: yes}", "DLX304", "yes", "train.deterministic", "write true"),
+        ("train: 3", "DLX304", "3", "train", "a mapping of fields"),
+        ("name: 3", "DLX304", "3", "name", 'put it in quotes: "3"'),
+        ("data: {inputs: a}", "DLX304", "a", "data.inputs", "write [a]"),
+        ("data: {target: [a, 3]}", "DLX304", "3", "data.target.1", "text, but is 3"),
+        ("data: {target: 3}", "DLX304", "3", "data.target", "text or a list, but is 3"),
+        ("data: {workers: autoo}", "DLX304", "autoo", "data.workers", "did you mean auto?"),
+        ("hardware: {accelerator: gqu}", "DLX306", "gqu", "hardware.accelerator", "did you mean gpu?"),
+        ("hardware: {precision: bf16}", "DLX306", "bf16", "hardware.precision", "did you mean bf16-mixed?"),
+        ("optimizer: {adamw: {lr: .inf}}", "DLX307", ".inf", "optimizer.adamw.lr", "finite"),
+        ("optimizer: {adamw: {lr: .nan}}", "DLX307", ".nan", "optimizer.adamw.lr", "finite"),
+        ("optimizer: [adamw]", "DLX308", "[adamw]", "optimizer", "but this is a list"),
+        ("optimizer: {adamw: {betas: [1]}}", "DLX312", "betas", "optimizer.adamw.betas", "too few items"),
+        ("optimizer: {adamw: {betas: [1, 2, 3]}}", "DLX312", "[1, 2, 3]", "optimizer.adamw.betas", "at most 2 items"),
+        ("name: a b", "DLX312", "a b", "name", "must match"),
+        ("expect: {a: x}", "DLX310", "x", "expect.a", "a claim is a comparison"),
+        ("seed: -1", "DLX305", "-1", "seed", "≥ 0, but is -1"),
+        ("version: 2", "DLX306", "2", "version", "must be 1"),
+    ],
+)  # fmt: skip
+def test_one_error_is_told_at_its_place(refused, text, code, marked, path, words):
+    (diagnostic,) = refused(text)
+    assert (diagnostic.code, under(diagnostic), diagnostic.path) == (code, marked, path)
+    assert words in f"{diagnostic.message} {diagnostic.suggestion}"
+    assert diagnostic.line == 2
+
+
+def test_what_is_missing_at_the_top(tmp_path):
+    (tmp_path / "r.yaml").write_text("seed: 1\n")
+    with pytest.raises(RecipeError) as error:
+        load(tmp_path / "r.yaml")
+    assert [d.message for d in error.value.diagnostics] == [
+        f"the recipe needs `{s}`" for s in ("data", "model", "task")
+    ]
+
+
+def test_all_errors_are_told_at_once_in_the_order_of_the_text(refused):
+    found = refused(
+        "train: {epochs: 0, log_evry: 3}\nseed: x\nmodel: {layers: [{linaer: 3}, {linear: -2}]}\noptimizer: adamv\n"
+    )
+    assert [(d.line, d.code) for d in found] == [
+        (2, "DLX305"), (2, "DLX301"), (3, "DLX304"), (4, "DLX302"), (4, "DLX305"), (5, "DLX302"),
+    ]  # fmt: skip
+
+
+def test_an_error_on_the_command_line_shows_the_override(refused):
+    (typed,) = refused("seed: 1", "train.epochs=three")
+    assert (typed.file, typed.line, typed.column, under(typed)) == ("<command line>", 1, 14, "three")
+    assert typed.source_line == "train.epochs=three"
+    (unknown,) = refused("seed: 1", "train.epoch=3")
+    assert (unknown.file, under(unknown)) == ("<command line>", "epoch")
+
+
+def test_notes_say_where_a_value_came_from(refused):
+    (replaced,) = refused("seed: 1", "seed=-3")
+    assert [n.rpartition("/")[2] for n in replaced.notes] == ["r.yaml:2"]
+    assert "replaces" in replaced.notes[0]
+    (referred,) = refused('vars: {n: -1}\nseed: "${vars.n}"')
+    assert referred.line == 3
+    assert referred.notes[0].endswith("r.yaml:2")
+
+
+def test_what_is_wrong_in_a_block_is_told_once(refused):
+    (found,) = refused("model:\n  blocks: {b: [rleu]}\n  layers: [b, b]\n")
+    assert (found.line, under(found)) == (3, "rleu")
+    assert found.notes[0].endswith("r.yaml:4")
+
+
+def test_values_from_the_environment_are_never_shown(refused, monkeypatch):
+    monkeypatch.setenv("DLX_TEST_TOKEN", "hunter2hunter2")
+    found = refused(
+        'seed: "${env:DLX_TEST_TOKEN}"\nname: "a ${env:DLX_TEST_TOKEN}"\noptimizer: "${env:DLX_TEST_TOKEN}"',
+        "train.epochs=hunter2hunter2",
+    )
+    shown = io.StringIO()
+    render(found, shown)
+    assert len(found) == 4
+    assert "hunter2" not in shown.getvalue() + json.dumps(as_json(found)) + str(found)
+
+
+def test_short_values_are_redacted_as_words_only():
+    assert redact("seed must be ≥ 0, but is 12 in 123", {"12"}) == "seed must be ≥ 0, but is *** in 123"
+
+
+def test_at_points_at_the_deepest_thing_on_the_way():
+    root = parse(
+        "model:\n  type: layers\n  layers: [relu, {stem: {conv: {kernel: 3}}}, [a, {sequence: [b]}]]\noptimizer: {adamw: {lr: 3}}\n",
+        "r",
+    ).root
+
+    def place(*loc):
+        d = at(root, loc, "message", "DLX401")
+        return under(d), d.path
+
+    assert place("model", "*", "layers", 0) == ("relu", "model.layers.0")
+    assert place("model", "*", "layers", 1) == ("stem", "model.layers.1")
+    assert place("model", "layers", 1, "kernel") == ("3", "model.layers.1.stem.conv.kernel")
+    assert place("model", "layers", 2, "layers", 1, "layers", 0) == ("b", "model.layers.2.1.sequence.0")
+    assert place("model", "somewhere", "else") == ("layers", "model")
+    assert place("optimizer", "layers", 0) == ("optimizer", "optimizer")
+    assert place("nothing")[1] == ""
+
+
+def test_sections_are_read_from_the_schema():
+    sections = sections_of(Recipe)
+    assert "epochs" in sections["train"]
+    assert "lr" in sections["optimizer"]
+    assert sections["seed"] == ()
+
+
+FRAME = """\
+error[DLX305]: `epochs` must be ≥ 1, but is 0
+  --> r.yaml:12:10
+   |
+12 | train: {é日: 0}
+   |          ^^
+   = note: set elsewhere
+   = help: write 1
+
+1 error; `dlx show error DLX305` explains DLX305
+"""
+
+
+def example(**changes):
+    fields = {
+        "file": "r.yaml", "line": 12, "column": 10, "path": "train.epochs", "code": "DLX305",
+        "message": "`epochs` must be ≥ 1, but is 0", "suggestion": "write 1", "source_line": "train: {é日: 0}",
+        "length": 2, "notes": ("set elsewhere",),
+    }  # fmt: skip
+    return Diagnostic(**{**fields, **changes})
+
+
+def test_a_frame_looks_like_a_compilers():
+    stream = io.StringIO()
+    render([example(length=1)], stream)
+    assert stream.getvalue() == FRAME
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal, plain = Terminal(), Terminal()
+    render([example()], terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    render([example()], plain)
+    assert "\x1b[" in terminal.getvalue()
+    assert "\x1b[" not in plain.getvalue()
+    assert "`epochs` must be" in terminal.getvalue()
+
+
+def test_a_recipe_cannot_steer_the_terminal():
+    stream = io.StringIO()
+    render([example(message="a\x1b[31m\x07", source_line="x\x1b]0;title\x07", file="a\nb")], stream)
+    assert not set(stream.getvalue()) & {"\x1b", "\x07"}
+
+
+def test_a_long_line_is_shown_around_the_caret():
+    stream = io.StringIO()
+    line = "a" * 5000 + "HERE" + "b" * 5000
+    render([example(source_line=line, column=5001, length=4)], stream)
+    shown, caret = (text for text in stream.getvalue().splitlines() if " | " in text)
+    assert len(shown) < 130
+    assert shown[caret.index("^") : caret.rindex("^") + 1] == "HERE"
+
+
+def test_json_is_what_tools_read():
+    (found,) = as_json([example()])
+    assert found == {
+        "file": "r.yaml", "line": 12, "column": 10, "path": "train.epochs", "code": "DLX305",
+        "message": "`epochs` must be ≥ 1, but is 0", "suggestion": "write 1",
+    }  # fmt: skip
+
+
+def test_from_validation_takes_a_bare_tree_too():
+    root = parse("seed: x", "r").root
+    with pytest.raises(ValidationError) as error:
+        Recipe.model_validate(root.plain())
+    codes = [d.code for d in from_validation(error.value, root, sections_of(Recipe))]
+    assert codes.count("DLX303") == 3
+    assert "DLX304" in codes
+
+
+def test_a_good_recipe_has_no_diagnostics(tmp_path):
+    (tmp_path / "r.yaml").write_text(MINIMAL)
+    assert Recipe.model_validate(compose(tmp_path / "r.yaml").plain()).train.epochs > 0
