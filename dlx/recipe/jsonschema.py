@@ -1,0 +1,230 @@
+"""The JSON Schema of recipes: what an editor needs to complete, explain and check them.
+
+pydantic describes sections and leaves; here every family becomes a choice among its leaves, in all spellings.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from dlx.component import Component, base_class, families, leaf_class, types
+from dlx.layers import Layer
+from dlx.recipe.schema import Recipe
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REFERENCE = {
+    "type": "string",
+    "pattern": r"\$\{[^}]+\}",
+    "description": "A reference: ${vars.name}, ${env:NAME,default}.",
+}
+_LOOSE = "*"
+"""Ends the names of definitions in which a layer may also be one of the recipe's own blocks."""
+Schema = dict[str, Any]
+
+
+def recipe_schema() -> Schema:
+    """Return the schema of a whole recipe, in draft 2020-12, with every component that is installed."""
+    root = Recipe.model_json_schema()
+    bases = {base_class(family).__name__: family for family in families()}
+    defs = {name: schema for name, schema in root.pop("$defs").items() if name not in bases}
+    for name, family in bases.items():
+        leaves = {key: _open(schema, bases) for key, schema in _leaves(family, bases).items()}
+        defs |= leaves | _primaries(family, leaves)
+        defs[name] = _choice(family)
+        defs[f"{name}.named"] = _named(family)
+        defs[f"{name}.roles"] = _roles(family)
+    defs = {name: schema if "." in name or name in bases else _open(schema, bases) for name, schema in defs.items()}
+    _add_blocks(defs)
+    defs["Reference"] = REFERENCE
+    used = _reachable(_extending(_open(root, bases), defs), defs)
+    return {"$schema": DIALECT, "title": "dlx recipe", **used}
+
+
+def _leaves(family: str, bases: dict[str, str]) -> dict[str, Schema]:
+    """Return a definition for every leaf, and for the sections inside of it under its name."""
+    found: dict[str, Schema] = {}
+    for name in types(family):
+        schema = leaf_class(family, name).model_json_schema()
+        inner = {key: value for key, value in schema.pop("$defs", {}).items() if key not in bases}
+        moved = {key: f"{family}.{name}.{key}" for key in inner}
+        found |= {moved[key]: _renamed(value, moved) for key, value in inner.items()}
+        found[f"{family}.{name}"] = _renamed(schema, moved)
+    return found
+
+
+def _primaries(family: str, leaves: dict[str, Schema]) -> dict[str, Schema]:
+    """Return a definition for what each leaf's name may stand before without naming the field."""
+    primary = {f"{family}.{name}": leaf_class(family, name).primary for name in types(family)}
+    return {f"{key}.primary": leaves[key]["properties"][field] for key, field in primary.items() if field}
+
+
+def _renamed(schema: Any, names: dict[str, str]) -> Any:
+    """Return the schema with its references led to other definitions."""
+    if isinstance(schema, list):
+        return [_renamed(item, names) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: _renamed(value, names) for key, value in schema.items()}
+    if isinstance(schema.get("$ref"), str):
+        name = _target(schema)
+        result |= _ref(names.get(name, name))
+    return result
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _target(schema: Schema) -> str:
+    return str(schema.get("$ref", "")).removeprefix("#/$defs/")
+
+
+def _choice(family: str) -> Schema:
+    """Return every spelling of a component: `relu`, `{type: relu}`, `{conv: {…}}`, `{max_pool: 2}`."""
+    base, leaves = base_class(family), {name: leaf_class(family, name) for name in types(family)}
+    bare = [name for name, leaf in leaves.items() if not _required(leaf)]
+    typed = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": list(leaves)}},
+        "allOf": [
+            {"if": {"properties": {"type": {"const": name}}}, "then": _ref(f"{family}.{name}")} for name in leaves
+        ],
+    }
+    keyed = {
+        "type": "object",
+        "properties": {name: _fields(family, name, leaf) for name, leaf in leaves.items()},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    ways = [{"enum": bare}, typed, keyed, _ref("Reference")]
+    if issubclass(base, Layer):
+        named = {**_one_key(_ref(base.__name__)), "propertyNames": {"not": {"enum": ["type", *leaves]}}}
+        ways += [{"type": "array", "items": _ref(base.__name__)}, named]
+    return {"description": _sentence(base), "anyOf": ways}
+
+
+def _required(leaf: type[Component]) -> list[str]:
+    return [name for name, field in leaf.model_fields.items() if field.is_required()]
+
+
+def _sentence(cls: type[Component]) -> str:
+    return (cls.__doc__ or "").strip().split("\n\n")[0]
+
+
+def _one_key(value: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": value, "minProperties": 1, "maxProperties": 1}
+
+
+def _fields(family: str, name: str, leaf: type[Component]) -> Schema:
+    """Return what may stand after a component's name: its fields, its primary field, or nothing."""
+    here = f"{family}.{name}"
+    ways = [_ref(here)]
+    ways += [_ref(f"{here}.primary")] if leaf.primary else []
+    ways += [] if _required(leaf) else [{"enum": [None, True]}]
+    return {"description": _sentence(leaf), "anyOf": ways}
+
+
+def _named(family: str) -> Schema:
+    """Return a map of components by type or by a name of one's own; null or false takes one out."""
+    base = base_class(family).__name__
+    entries = {name: _fields(family, name, leaf_class(family, name)) for name in types(family)}
+    without = [{"enum": [None, False]}]
+    by_type = {name: {**entry, "anyOf": [*entry["anyOf"], *without]} for name, entry in entries.items()}
+    others = {"anyOf": [{"allOf": [{"type": "object", "required": ["type"]}, _ref(base)]}, *without]}
+    mapping = {"type": "object", "properties": by_type, "additionalProperties": others}
+    return {"anyOf": [mapping, {"type": "array", "items": _ref(base)}, _ref("Reference")]}
+
+
+def _roles(family: str) -> Schema:
+    """Return one component for all networks of a task, or a map from role to component."""
+    base = base_class(family).__name__
+    names = {"not": {"enum": ["type", *types(family)]}}
+    roles = {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": _ref(base)}
+    return {"anyOf": [_ref(base), roles]}
+
+
+def _open(schema: Any, bases: dict[str, str]) -> Any:
+    """Return a section's schema with maps of components in all spellings, and references wherever a value stands."""
+    if not isinstance(schema, dict) or "properties" not in schema:
+        return schema
+    properties = {
+        name: value if name == "type" else _value(value, bases) for name, value in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
+def _value(schema: Schema, bases: dict[str, str]) -> Schema:
+    inner = schema.get("additionalProperties")
+    base = _target(inner) if isinstance(inner, dict) else ""
+    notes: Schema = {key: schema[key] for key in ("description", "default", "title") if key in schema}
+    if base in bases:
+        return {**notes, **_ref(f"{base}.roles" if schema.get("minProperties") else f"{base}.named")}
+    if _target(schema) in bases:
+        return schema
+    bare = {key: value for key, value in schema.items() if key not in notes}
+    bare |= {
+        key: _value(bare[key], bases) for key in ("items", "additionalProperties") if isinstance(bare.get(key), dict)
+    }
+    if not bare or bare == {"type": "string"}:
+        return {**notes, **bare}
+    ways = [_value(way, bases) for way in bare["anyOf"]] if set(bare) == {"anyOf"} else [bare]
+    return {**notes, "anyOf": [*(way for way in ways if way != _ref("Reference")), _ref("Reference")]}
+
+
+def _add_blocks(defs: dict[str, Schema]) -> None:
+    """Let `blocks` beside `layers` bring names of one's own: add a second set of layers that takes any name."""
+    base, family = Layer.__name__, Layer.family
+    mine = [name for name in defs if name == base or name.startswith(f"{family}.")]
+    loose = {name: f"{name}{_LOOSE}" for name in mine}
+    copies = {loose[name]: _renamed(copy.deepcopy(defs[name]), loose) for name in mine}
+    copies[loose[base]]["anyOf"] += [{"type": "string"}, _one_key({})]
+    for name, schema in list(defs.items()):
+        fields = schema.get("properties", {})
+        if {"blocks", "layers"} <= set(fields):
+            copies[f"{name}{_LOOSE}"] = {
+                **schema,
+                "properties": {**fields, "layers": _renamed(fields["layers"], loose)},
+            }
+            copies[f"{name}.plain"] = {**schema, "properties": {key: fields[key] for key in fields if key != "blocks"}}
+            ways = {"then": _ref(f"{name}{_LOOSE}"), "else": _ref(f"{name}.plain")}
+            copies[name] = {"description": schema.get("description", ""), "if": {"required": ["blocks"]}, **ways}
+    defs |= copies
+
+
+def _extending(root: Schema, defs: dict[str, Schema]) -> Schema:
+    """Let a recipe that extends another leave out what is there: whole sections, and types of components."""
+    required = root.pop("required")
+    bases = {base_class(family).__name__ for family in families()}
+    holding = {n for n, s in root["properties"].items() if bases & {r.split(".")[0] for r in _refs(s, defs)}}
+    strict = {name: root["properties"][name] for name in holding}
+    for name in holding:
+        notes = {key: value for key, value in strict[name].items() if key in ("description", "default")}
+        root["properties"][name] = {**notes, "anyOf": [strict[name], {"type": ["object", "null"]}]}
+    whole = {"properties": strict, "required": required}
+    return {**root, "if": {"required": ["extends"]}, "else": whole}
+
+
+def _refs(schema: Any, defs: dict[str, Schema], seen: set[str] | None = None) -> set[str]:
+    """Return the names of all definitions that a schema leads to."""
+    seen = set() if seen is None else seen
+    for name in _direct(schema):
+        if name not in seen:
+            seen.add(name)
+            _refs(defs.get(name), defs, seen)
+    return seen
+
+
+def _direct(schema: Any) -> Iterator[str]:
+    values = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+        yield _target(schema)
+    for value in values:
+        yield from _direct(value)
+
+
+def _reachable(root: Schema, defs: dict[str, Schema]) -> Schema:
+    return {**root, "$defs": {name: defs[name] for name in sorted(_refs(root, defs))}}
