@@ -1,3 +1,87 @@
-"""dlx: a compiler for deep-learning experiments. A YAML recipe becomes a trained and tracked run."""
+"""dlx: a compiler for deep-learning experiments. A YAML recipe becomes a trained and tracked run.
+
+    import dlx
+
+    plan = dlx.plan.make(dlx.load("r.yaml"))
+    run = dlx.train("r.yaml", {"train.epochs": 3})
+    dlx.evaluate(run.folder).metrics
+    dlx.predict("last", ["new.csv"]).frame()
+
+Each function is what the verb of the same name calls. Nothing heavy is imported before one is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from dlx.engine.evaluate import Evaluation
+    from dlx.engine.predict import Predictions
+    from dlx.engine.run import Run
+    from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"
+__all__ = ["evaluate", "load", "plan", "predict", "train"]
+
+Overrides = Mapping[str, Any] | Sequence[str]
+
+
+def load(recipe: str | Path, overrides: Overrides = ()) -> Loaded:
+    """Read and validate a recipe; `overrides` change it: `{"train.epochs": 3}` or `["train.epochs=3"]`.
+
+    Raises: RecipeError with everything that is wrong with it.
+    """
+    import json
+
+    from dlx.recipe import load as reading
+
+    pairs = [f"{k}={json.dumps(v)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else overrides
+    return reading.load(recipe, list(pairs))
+
+
+def train(
+    recipe: str | Path | Loaded,
+    overrides: Overrides = (),
+    *,
+    root: str | Path = "runs",
+    fast: bool = False,
+    console: Any = None,
+) -> Run:
+    """Train a recipe, test what came of it, and track the run under `root`; progress goes to a Rich console, or stderr.
+
+    Raises: RecipeError before anything runs; DataError; RunError if training fails.
+    """
+    from rich.console import Console
+
+    from dlx import plan as planning
+    from dlx.engine import run as engine
+
+    loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
+    shown = console or Console(stderr=True)
+    return engine.train(planning.make(loaded), loaded, shown, root=Path(root), fast=fast)
+
+
+def evaluate(
+    run: str | Path, split: Literal["test", "val", "train"] = "test", data: str | Path | None = None
+) -> Evaluation:
+    """Measure a trained run on a split of its data, or on all of other data. Raises: CheckpointError; DataError."""
+    from dlx.engine import evaluate as engine
+
+    return engine.evaluate(run, split, data)
+
+
+def predict(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Predictions:
+    """Predict what a trained run says of files or folders. Raises: CheckpointError; DataError."""
+    from dlx.engine import predict as engine
+
+    return engine.predict(run, [inputs] if isinstance(inputs, str | Path) else inputs)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plan":
+        import importlib
+
+        return importlib.import_module("dlx.plan")
+    raise AttributeError(f"module 'dlx' has no attribute {name!r}")

@@ -65,14 +65,18 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     try:
         return dict(torch.load(io.BytesIO(content), map_location=map_location or "cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds: a broken archive, a forbidden type, an odd pickle
-        raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {str(error).splitlines()[0]}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {reason}") from None
 
 
 def carried(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Return what dlx wrote into a checkpoint. Raises: CheckpointError if another program made it."""
     if CARRIED not in checkpoint:
         raise CheckpointError("this checkpoint was not made by dlx")
-    return dict(json.loads(checkpoint[CARRIED]))
+    try:
+        return dict(json.loads(checkpoint[CARRIED]))
+    except (TypeError, ValueError):
+        raise CheckpointError(f"what this checkpoint carries under '{CARRIED}' was not written by dlx") from None
 
 
 def sweep(folder: Path) -> None:

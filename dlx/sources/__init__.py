@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from dlx.component import Component
+from dlx.component import Component, leaf_class, types
+from dlx.errors import UsageError
+from dlx.facts import DataFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +66,8 @@ class Source(Component):
     """A place where samples come from."""
 
     family = "sources"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """How the names of files end from which the source can read inputs by themselves."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         """Read all samples. Paths are relative to `base`, the folder of the recipe.
@@ -76,3 +80,24 @@ class Source(Component):
     def files(self, base: Path) -> list[Path]:
         """Return the files that the samples are made of, for the data's fingerprint; none where numbers make them."""
         return []
+
+    def at(self, path: Path) -> Self:
+        """Return the same source with another file or folder in place of its own. Raises: UsageError if it has none."""
+        if self.primary != "path":
+            raise UsageError(f"the data come from '{self.type}', which reads no file that another could replace")
+        return self.model_copy(update={"path": str(path.absolute())})
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        """Read the inputs that facts name, and no target, from files whose names end in one of `suffixes`."""
+        raise UsageError(f"'{self.type}' cannot read inputs from {paths[0]}")
+
+
+def reader_of(suffix: str, own: Source) -> Source | None:
+    """Return a source that reads files with this suffix: a recipe's own one if it can."""
+    if suffix in own.suffixes:
+        return own
+    for name in types("sources"):
+        leaf = cast(type[Source], leaf_class("sources", name))
+        if suffix in leaf.suffixes and leaf.primary is not None:
+            return leaf.model_validate({"type": name, leaf.primary: "."})
+    return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
+from dlx.facts import DataFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,17 @@ class Format:
     expected: frozenset[str] = frozenset()
     """Names that the recipe mentions: a first row that holds one is a header."""
     missing: tuple[str, ...] = ()
+
+
+def names_of(facts: DataFacts) -> dict[str, Literal["numeric", "categorical"]]:
+    """Return the columns of the tables that are input, and what they are."""
+    tables: dict[str, Literal["numeric", "categorical"]] = {}
+    for name in facts.inputs:
+        for column in facts.fields[name].names:
+            tables[column] = "categorical" if column in facts.categories else "numeric"
+    if not tables:
+        raise DataError(f"the model takes {', '.join(facts.inputs)}, not the columns of a table")
+    return tables
 
 
 def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:

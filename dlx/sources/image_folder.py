@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict
 
 from dlx.errors import DataError
+from dlx.facts import DataFacts
 from dlx.sources import Column, Samples, Source
 from dlx.sources._archive import extract, is_archive
 from dlx.sources._download import data_folder
@@ -39,6 +40,9 @@ class ImageFolder(Source):
     primary: ClassVar[str] = "path"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("PIL",)
+    suffixes: ClassVar[tuple[str, ...]] = (
+        ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".tif", ".tiff", ".webp",
+    )  # fmt: skip
     type: Literal["image_folder"] = "image_folder"
     path: str
     """Folder, or zip or tar archive, with the images."""
@@ -69,6 +73,23 @@ class ImageFolder(Source):
     def files(self, base: Path) -> list[Path]:
         given = base / Path(self.path).expanduser()
         return [given] if is_archive(given) else [path for path, _, _ in _find(self._root(base))]
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        import numpy as np
+
+        (name, *more) = facts.inputs
+        spec = facts.fields[name]
+        if more or spec.axes != "CHW":
+            raise DataError(f"the model takes {', '.join(facts.inputs)}, not images")
+        channels, size = spec.dims[0] or 1, (spec.dims[1] or 1, spec.dims[2] or 1)
+        sizes, problems = sift(size_of, paths)
+        if self.size is None:
+            wrong = [f"{paths[i]}: {h} × {w} pixels" for i, (h, w) in sizes.items() if (h, w) != size]
+            problems += [f"{line}, but the model takes {size[0]} × {size[1]}" for line in wrong]
+        settle("images", problems, "raise")
+        arrays, problems = sift(partial(decode, channels=channels, size=size), paths)
+        settle("images", problems, "raise")
+        return {name: Column(np.stack(list(arrays.values())), "CHW", "image")}
 
     def _root(self, base: Path) -> Path:
         given = base / Path(self.path).expanduser()

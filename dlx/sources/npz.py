@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -71,6 +71,9 @@ class Npz(Source):
             parts = np.full(len(x), "train", dtype=object)
             parts[len(arrays[self.x]) :] = "test"
         return self._kept(columns, parts, problems)
+
+    def at(self, path: Path) -> Self:
+        return super().at(path).model_copy(update={"x_test": None, "y_test": None})
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(self.path).expanduser()]

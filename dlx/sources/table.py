@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, Strict
 
 from dlx.component import nearest
 from dlx.errors import DataError
+from dlx.facts import DataFacts
 from dlx.sources import Column, Samples, Source
 from dlx.sources._cells import categories, clean, is_numeric, numbers
 from dlx.sources._problems import settle
-from dlx.sources._rows import Format, Rows, read_rows
+from dlx.sources._rows import Format, Rows, names_of, read_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +39,9 @@ class Table(Source):
     """
 
     primary: ClassVar[str] = "path"
+    suffixes: ClassVar[tuple[str, ...]] = (
+        ".csv", ".tsv", ".tab", ".txt", ".data", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz",
+    )  # fmt: skip
     type: Literal["table"] = "table"
     path: str
     """File with all rows, or with those to train on."""
@@ -76,6 +82,42 @@ class Table(Source):
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(path).expanduser() for path in self._paths().values()]
+
+    def at(self, path: Path) -> Self:
+        return super().at(path).model_copy(update={"val_path": None, "test_path": None})
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        import numpy as np
+
+        form = Format(self.separator, self.encoding, self.quoted, "auto", (), frozenset(names_of(facts)), self.missing)
+        parts = [self._named(read_rows(path, form), facts) for path in paths]
+        places = [(rows.path, line) for rows in parts for line in rows.lines]
+        problems = [problem for rows in parts for problem in rows.problems]
+        bad: dict[int, str] = {}
+        columns = {}
+        for name, kind in names_of(facts).items():
+            joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in parts])
+            reader = self.model_copy(update={"types": {name: kind}})
+            columns[name] = reader._column(name, clean(joined, self.missing), bad, places)
+        settle(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
+        return columns
+
+    def _named(self, rows: Rows, facts: DataFacts) -> Rows:
+        """Return rows under the names that training knew; a file without names has them in the recipe's order."""
+        wanted = list(names_of(facts))
+        inputs = [name for name in self.columns if name not in self._targets()]
+        if not set(wanted) & set(rows.names):
+            fitting = [names for names in (list(self.columns), inputs, wanted) if len(names) == len(rows.names)]
+            rows = replace(rows, names=fitting[0]) if fitting else rows
+        absent = [name for name in wanted if name not in rows.names]
+        if absent:
+            near = nearest(absent[0], rows.names)
+            meant = f"; did it mean '{near[0]}'?" if near else ""
+            raise DataError(
+                f"{rows.path} has no column '{absent[0]}', with which the model was trained{meant}; "
+                f"it has {', '.join(rows.names[:20])}"
+            )
+        return rows
 
     def _paths(self) -> dict[str, str]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}

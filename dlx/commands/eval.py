@@ -1,0 +1,48 @@
+"""Measure a trained run again, on one of its splits or on other data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, cast, get_args
+
+import typer
+
+from dlx.errors import UsageError
+
+Part = Literal["test", "val", "train"]
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.")],
+    split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
+    data: Annotated[Path | None, typer.Option("--data", help="Another file or folder, all of it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure a trained run again, on one of its splits or on other data."""
+    if split not in get_args(Part):
+        raise UsageError(f"there is no split '{split}'; there are {', '.join(get_args(Part))}")
+
+    import dlx
+    from dlx.commands._show import print_json
+
+    done = dlx.evaluate(run, cast(Part, split), data)
+    for note in done.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    if as_json:
+        print_json(done.to_json())
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table()
+    for heading, side in (("metric", "left"), ("value", "right"), ("claim", "left")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for name, value in sorted(done.metrics.items()):
+        held = done.claims.get(name)
+        table.add_row(name, f"{value:.6g}", "" if held is None else "[green]held[/]" if held else "[red]failed[/]")
+    console.print(f"{done.checkpoint}: {done.samples:,} samples of {done.data or done.split}", soft_wrap=True)
+    console.print(table)
+    console.print(f"next        dlx predict {run} INPUT   ·   dlx ui", highlight=False)

@@ -1,0 +1,70 @@
+"""Predict what a trained run says of new inputs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlx.errors import UsageError
+
+SHOWN = 50  # rows of a table on a terminal
+WRITERS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Tables, images, folders of images, .npy or .npz arrays.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .csv, .parquet or .jsonl file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the predictions as JSON.")] = False,
+) -> None:
+    """Predict what a trained run says of new inputs."""
+    if output is not None and output.suffix not in WRITERS:
+        raise UsageError(f"{output}: predictions are written as {', '.join(WRITERS)}")
+
+    import dlx
+    from dlx.commands._show import print_json
+
+    found = dlx.predict(run, inputs)
+    for note in found.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    if output is not None:
+        _write(found.frame(), output)
+        print(f"{len(found):,} predictions are in {output}", file=sys.stderr)
+    if as_json:
+        print_json(found.frame().to_dict(orient="records"))
+    elif output is None and sys.stdout.isatty():
+        _table(found)
+    elif output is None:
+        found.frame().to_csv(sys.stdout, index=False)
+
+
+def _write(frame: Any, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False)
+        elif path.suffix == ".parquet":
+            frame.to_parquet(path, index=False)
+        else:
+            frame.to_json(path, orient="records", lines=True, force_ascii=False)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _table(found: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for name in found.columns:
+        table.add_column(name)
+    rows = zip(*found.columns.values(), strict=True)
+    for _, row in zip(range(SHOWN), rows, strict=False):
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row))
+    console = Console()
+    console.print(table)
+    if len(found) > SHOWN:
+        console.print(f"{len(found) - SHOWN:,} more rows; write them all with -o predictions.csv", highlight=False)

@@ -1,0 +1,52 @@
+"""Run recipes for the claims that they make, and say which held."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlx.errors import UsageError
+
+
+def command(
+    recipes: Annotated[list[Path], typer.Argument(help="Recipes, or folders of recipes.")],
+    root: Annotated[Path, typer.Option("--root", help="Where runs are kept.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run recipes for the claims that they make, and say which held."""
+    paths = [p for given in recipes for p in (sorted(given.rglob("*.yaml")) if given.is_dir() else [given])]
+    if not paths:
+        raise UsageError(f"there is no recipe in {', '.join(map(str, recipes))}")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from dlx.commands._show import print_json
+    from dlx.engine.claims import check_recipe
+
+    progress = Console(stderr=True)
+    rows = [row for path in paths for row in check_recipe(path, root, progress)]
+    for row in rows:
+        if row.message:
+            print(f"{row.recipe}: {row.message}", file=sys.stderr)
+    if as_json:
+        print_json([row.to_json() for row in rows])
+    else:
+        table = Table()
+        for heading in ("recipe", "claim", "value", "verdict", "seconds"):
+            table.add_column(heading, justify="right" if heading in ("value", "seconds") else "left")
+        for row in rows:
+            colour = "green" if row.fine else "red"
+            claim = "" if row.metric is None else f"{row.metric} {row.claim}"
+            value = "–" if row.value is None else f"{row.value:.6g}"
+            table.add_row(row.recipe, claim, value, f"[{colour}]{row.verdict}[/]", f"{row.seconds:.1f}")
+        console = Console()
+        console.print(table)
+        failed = len({row.recipe for row in rows if not row.fine})
+        console.print(f"{len(paths) - failed} of {len(paths)} recipes keep their claims", highlight=False)
+        console.print("next        dlx runs   ·   dlx show RECIPE", highlight=False)
+    if not all(row.fine for row in rows):
+        raise typer.Exit(1)

@@ -1,0 +1,28 @@
+"""Show the runs in a browser: starts MLflow's server for this directory's store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this computer.")] = 5000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the address as JSON, once it answers.")] = False,
+) -> None:
+    """Show the runs in a browser: starts MLflow's server for this directory's store."""
+    import sys
+
+    from dlx.commands._show import print_json
+    from dlx.tracking.server import serve
+
+    with serve(port) as server:
+        if as_json:
+            print_json({"url": server.url, "store": server.store, "pid": server.pid})
+        else:
+            print(server.url)
+        sys.stdout.flush()
+        print(f"showing {server.store}; Ctrl-C stops it", file=sys.stderr)
+        code = server.wait()
+    raise typer.Exit(code)

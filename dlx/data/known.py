@@ -1,0 +1,114 @@
+"""Samples that come after training, encoded as training encoded its own: by the facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlx.data.encode import encode_target
+from dlx.data.prepare import Prepared, is_missing
+from dlx.errors import DataError
+from dlx.facts import DataFacts
+from dlx.recipe.schema import Data
+from dlx.sources import Column, Lazy, Samples
+
+
+def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFacts) -> Prepared:
+    """Read data other than those of training; all of their samples are one split, `test`.
+
+    Raises: DataError where they lack a column, or hold a class, that training knew.
+    """
+    samples = data.source.load(base, data.on_error)
+    names = _targets(data, samples) if target_kind is not None else ()
+    samples = _with_targets(samples, names)
+    arrays = encode_known(samples.columns, facts)
+    if names:
+        arrays["target"] = target_known([samples.columns[n] for n in names], names, target_kind, facts)
+    return everything(arrays, facts, samples.problems)
+
+
+def everything(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[str] = ()) -> Prepared:
+    """Return encoded samples, all of them in `test`."""
+    n, none = len(next(iter(arrays.values()))), np.array([], dtype=int)
+    return Prepared(facts, arrays, {"train": none, "val": none, "test": np.arange(n)}, list(problems))
+
+
+def encode_known(columns: Mapping[str, Column], facts: DataFacts) -> dict[str, Any]:
+    """Encode inputs as training did; an unseen category becomes 0. Raises: DataError for what does not fit."""
+    arrays: dict[str, Any] = {}
+    for field in facts.inputs:
+        names = facts.fields[field].names
+        if field == "numeric" and names:
+            table = [np.asarray(_column(columns, n).values, dtype=np.float32) for n in names]
+            arrays[field] = np.stack(table, axis=1)
+        elif field == "categorical":
+            arrays[field] = np.stack([_codes(_column(columns, n), facts.categories[n]) for n in names], axis=1)
+        else:
+            arrays[field] = _whole(field, _column(columns, field), facts)
+    return arrays
+
+
+def _column(columns: Mapping[str, Column], name: str) -> Column:
+    if name not in columns:
+        raise DataError(f"there is no field '{name}', with which the model was trained; there are {', '.join(columns)}")
+    return columns[name]
+
+
+def _codes(column: Column, known: tuple[str, ...]) -> np.ndarray:
+    index = {category: i + 1 for i, category in enumerate(known)}
+    values = [column.classes[int(v)] for v in column.values] if column.classes else column.values
+    return np.array([0 if v is None else index.get(str(v), 0) for v in values], dtype=np.int64)
+
+
+def _whole(field: str, column: Column, facts: DataFacts) -> Any:
+    values, spec = column.values, facts.fields[field]
+    dims = tuple(values.shape) if isinstance(values, Lazy) else values.shape[1:]
+    fits = len(dims) == len(spec.dims) and all(w is None or d == w for d, w in zip(dims, spec.dims, strict=True))
+    if not fits:
+        raise DataError(f"'{field}' is {' × '.join(map(str, dims)) or 'a number'}, but the model takes {spec}")
+    if isinstance(values, Lazy):
+        return values
+    if spec.dtype == "uint8" and values.dtype != np.uint8:
+        raise DataError(f"'{field}' holds {values.dtype}, but the model takes bytes from 0 to 255")
+    return values if spec.dtype == "uint8" else np.asarray(values, dtype=np.float32)
+
+
+def target_known(columns: list[Column], names: tuple[str, ...], kind: str | None, facts: DataFacts) -> np.ndarray:
+    """Encode a target with the classes of training. Raises: DataError for a class that training did not have."""
+    found = encode_target(columns, names, kind)
+    if found.multilabel != facts.multilabel and kind != "regression":
+        raise DataError("the target is of one class a sample in one set of data, and of several in the other")
+    values: np.ndarray = found.arrays["target"]
+    if not facts.classes or facts.multilabel:
+        if values.shape[1] != facts.fields["target"].elements:
+            raise DataError(f"the target has {values.shape[1]} columns, but the model gives {facts.fields['target']}")
+        return values
+    unseen = sorted(set(found.classes) - set(facts.classes))
+    if unseen:
+        raise DataError(f"the model was not trained on the class {unseen[0]}; it knows {', '.join(facts.classes[:20])}")
+    codes: np.ndarray = np.array([facts.classes.index(c) for c in found.classes], dtype=np.int64)[values]
+    return codes
+
+
+def _targets(data: Data, samples: Samples) -> tuple[str, ...]:
+    asked = data.target if data.target is not None else samples.target
+    names = () if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
+    if not names or any(n not in samples.columns for n in names):
+        raise DataError(f"data.target: there is no '{', '.join(names)}'; there are {', '.join(samples.columns)}")
+    return names
+
+
+def _with_targets(samples: Samples, names: tuple[str, ...]) -> Samples:
+    """Return the samples that have a target; those without are listed in `problems`."""
+    missing = np.zeros(len(next(iter(samples.columns.values()))), dtype=bool)
+    for name in names:
+        missing |= is_missing(samples.columns[name])
+    if not missing.any():
+        return samples
+    columns = {n: replace(c, values=c.values[~missing]) for n, c in samples.columns.items()}
+    problems = [*samples.problems, f"{missing.sum()} samples have no target and are left out"]
+    return replace(samples, columns=columns, problems=problems)
