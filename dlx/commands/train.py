@@ -13,6 +13,9 @@ def command(
     recipe: Annotated[Path, typer.Argument(help="The recipe.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: optimizer.lr=0.01")] = None,
     fast_dev_run: Annotated[bool, typer.Option("--fast-dev-run", help="Two batches of everything.")] = False,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Find the learning rate first, and train with it.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -29,7 +32,15 @@ def command(
 
     plan = dlx.plan.make(loaded)
     console = Console(stderr=True)
-    console.print(f"[bold]{plan.recipe.name}[/]  {plan.quantities['plan/parameters']:,} parameters, {plan.horizon.steps:,} steps")
+    console.print(
+        f"[bold]{plan.recipe.name}[/]  {plan.quantities['plan/parameters']:,} parameters, {plan.horizon.steps:,} steps"
+    )
+    if find_lr:
+        from dlx.engine.find_lr import find_lr as search
+        from dlx.engine.find_lr import with_lr
+
+        plan = with_lr(plan, search(plan))
+        console.print(f"learning rate  {plan.recipe.optimizer['*'].lr:.3g} (found)")
     run = train(plan, loaded, console, fast=fast_dev_run)
     if as_json:
         print_json(run.to_json())

@@ -37,6 +37,8 @@ ADVICE = (
     "Checkpoint directory",
     "LeafSpec",
     "`IterableDataset`",
+    "but have no logger configured",
+    "but have no `val_dataloader`",
 )
 
 

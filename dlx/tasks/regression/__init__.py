@@ -39,7 +39,9 @@ class Regression(Supervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.regression.module import RegressionModule
 
-        return RegressionModule(networks, facts, learning, self.loss, self.metrics, self.standardize)
+        return RegressionModule(
+            networks, facts, learning, self.loss, self.metrics, self.standardize and self.loss.rescalable
+        )
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.regression.pictures import draw
