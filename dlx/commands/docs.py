@@ -1,0 +1,26 @@
+"""Write the reference pages of all components, and of a recipe's sections, as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; pages that are there are replaced.")],
+) -> None:
+    """Write the reference pages of all components, and of a recipe's sections, as Markdown.
+
+    Components of plugins are in them too.
+    """
+    from dlx.data.files import write_whole
+    from dlx.plugins import activate
+    from dlx.recipe.reference import pages
+
+    activate()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        write_whole(folder / name, text.encode())
+    print(folder)

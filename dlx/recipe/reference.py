@@ -1,0 +1,267 @@
+"""Reference pages in Markdown: a page for each family and for the sections of a recipe, written from the specs alone.
+
+The words are the docstrings and field descriptions that `dlx show` and the editor's schema use as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types as pythontypes
+from collections.abc import Iterator
+from textwrap import dedent
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from dlx.component import Component, Section, base_class, families, leaf_class, types
+from dlx.recipe.codes import Code, codes
+from dlx.recipe.schema import Recipe
+
+_LABELLED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
+_SPECIAL = re.compile(r"[*<\[\]]|(?<!\w)_|_(?!\w)")
+_CODE_SPAN = re.compile(r"(`[^`]*`)")
+_ONE_WORD = {int: "integer", float: "number", bool: "true or false", str: "text", type(None): "null", Any: "any value"}
+
+
+def pages() -> dict[str, str]:
+    """Return every reference page by its file name."""
+    written = {f"{family}.md": _family_page(family) for family in families()}
+    return {"README.md": _index(), "codes.md": _codes_page(), "recipe.md": _recipe_page(), **written}
+
+
+def _index() -> str:
+    rows = [f"| [{f}]({f}.md) | {len(types(f))} | {_cell(_summary(f))} |" for f in families()]
+    return _page(
+        "# Reference",
+        "Written by `make docs` from the specifications in `dlx/`; a test holds that it is up to date.",
+        "- [The sections of a recipe](recipe.md)\n- [Error codes](codes.md)",
+        "\n".join(["| Family | Components | What they are |", "|---|---|---|", *rows]),
+    )
+
+
+def _family_page(family: str) -> str:
+    base = base_class(family)
+    names = types(family)
+    places = ", ".join(f"`{place}`" for place in sorted(_places(base)))
+    shared = [*_shared_fields(base)]
+    return _page(
+        f"# {family.replace('_', ' ').capitalize()}",
+        _escape(_summary(family)),
+        f"Written at {places}." if places else "",
+        *_described(base),
+        *(["Every one of them has these fields:", *shared] if shared else []),
+        " · ".join(f"[{name}](#{name})" for name in names),
+        *(part for name in names for part in _component(leaf_class(family, name), base)),
+    )
+
+
+def _component(leaf: type[Component], base: type[Component]) -> Iterator[str]:
+    yield f"## {leaf.model_fields['type'].default}"
+    yield from _described(leaf)
+    own = {
+        name: f
+        for name, f in leaf.model_fields.items()
+        if name not in base.model_fields or f.default != base.model_fields[name].default
+    }
+    own.pop("type", None)
+    if own:
+        yield _table(own)
+    if leaf.primary is not None:
+        yield f"A bare value stands for `{leaf.primary}`."
+    if leaf.extra is not None:
+        yield f"Needs `pip install 'dlx[{leaf.extra}]'`."
+    for section in _inner_sections(own):
+        yield f"### {section.__name__}"
+        yield from _described(section)
+        yield _table(section.model_fields)
+
+
+def _recipe_page() -> str:
+    sections: list[type[BaseModel]] = [Recipe, *_inner_sections(Recipe.model_fields)]
+    parts = [part for section in sections for part in _section(section)]
+    return _page(
+        "# The sections of a recipe", "[The recipe language](../language.md) says how they are written.", *parts
+    )
+
+
+def _section(section: type[BaseModel]) -> Iterator[str]:
+    yield f"## {section.__name__}"
+    yield from _described(section)
+    yield _table(section.model_fields)
+
+
+def _codes_page() -> str:
+    rows = [f"| [{code}](#{code.lower()}) | {_cell(_sentence(found.title))} |" for code, found in codes().items()]
+    intro = "Also printed by `dlx show error CODE`. [How diagnostics look](../errors.md)."
+    table = "\n".join(["| Code | Meaning |", "|---|---|", *rows])
+    return _page("# Error codes", intro, table, *(p for c, found in codes().items() for p in _code(c, found)))
+
+
+def _code(code: str, found: Code) -> Iterator[str]:
+    yield f"## {code}"
+    yield f"**{_escape(_sentence(found.title))}.**"
+    yield _escape(found.why)
+    for title, text in (("Wrong:", found.wrong), ("Right:", found.right)):
+        if text:
+            yield f"{title}\n\n```text\n{text.rstrip()}\n```"
+
+
+def _page(*parts: str) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _summary(family: str) -> str:
+    module = inspect.getdoc(inspect.getmodule(base_class(family))) or family
+    sentence = " ".join(module.split("\n\n")[0].split())
+    return _sentence(sentence.partition(": ")[2] or sentence)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _described(cls: type[BaseModel]) -> Iterator[str]:
+    """Yield a docstring in Markdown: paragraphs, labelled lines as a list, indented text and the example as blocks."""
+    doc, _, example = (inspect.getdoc(cls) or "").partition("\nExample:\n")
+    for paragraph in re.split(r"\n\s*\n", doc):
+        if paragraph.startswith("    "):
+            yield f"```text\n{dedent(paragraph).rstrip()}\n```"
+        elif _LABELLED.match(paragraph):
+            yield "\n".join(_labelled(paragraph.splitlines()))
+        elif re.search(r"\n\s{2,}", paragraph) or re.search(r"^\S+  +\S", paragraph, re.MULTILINE):
+            yield f"```text\n{paragraph.rstrip()}\n```"
+        elif paragraph.strip():
+            yield _escape(" ".join(paragraph.split()))
+    if example:
+        yield f"```yaml\n{dedent(example).strip()}\n```"
+
+
+def _labelled(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        label = _LABELLED.match(line)
+        text = _escape(line[label.end() :] if label else line.strip())
+        yield f"- **{label[1]}:** {text}" if label else f"  {text}"
+
+
+def _shared_fields(base: type[Component]) -> Iterator[str]:
+    fields = {name: f for name, f in base.model_fields.items() if name != "type"}
+    if fields:
+        yield _table(fields)
+
+
+def _table(fields: dict[str, FieldInfo]) -> str:
+    rows = [
+        f"| `{f.alias or name}` | {_kind(f)} | {_default(f)} | {_cell(f.description or '')} |"
+        for name, f in fields.items()
+    ]
+    return "\n".join(["| Field | Type | Default | Meaning |", "|---|---|---|---|", *rows])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(value, BaseModel):
+        written = value.model_dump(mode="json", exclude_unset=True, serialize_as_any=True)
+        return f"`{written}`" if written else ""
+    return f"`{_yaml(value)}`"
+
+
+def _yaml(value: Any) -> str:
+    plain = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return plain[value]
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_yaml(v) for v in value)}]"
+    return '""' if value == "" else str(value)
+
+
+def _kind(field: FieldInfo) -> str:
+    limits = [text for m in field.metadata for text in _limits(m)]
+    return ", ".join([_name(field.annotation), *limits])
+
+
+def _limits(metadata: Any) -> Iterator[str]:
+    for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
+        bound = getattr(metadata, name, None)
+        if bound is not None:
+            yield f"{sign} {bound}"
+    pattern = getattr(metadata, "pattern", None)
+    if pattern:
+        yield f"matches `{_cell_code(pattern)}`"
+
+
+def _name(annotation: Any) -> str:
+    """Say in words what a field takes."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        limits = [text for m in inside[1:] for text in _limits(m)]
+        return " ".join([_name(inside[0]), *limits])
+    if origin is Literal:
+        return " or ".join(f"`{_yaml(v)}`" for v in inside)
+    if origin in (Union, pythontypes.UnionType):
+        return " or ".join(dict.fromkeys(_name(a) for a in inside))
+    if origin is list:
+        return f"list of {_name(inside[0])}"
+    if origin is tuple:
+        return f"[{', '.join('…' if a is Ellipsis else _name(a) for a in inside)}]"
+    if origin is dict:
+        return f"mapping to {_name(inside[1])}"
+    return _ONE_WORD.get(annotation) or _class_name(annotation)
+
+
+def _class_name(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, Component):
+        return f"[{base_class(annotation.family).__name__.lower()}]({annotation.family}.md)"
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _mentioned(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inside in get_args(annotation):
+        yield from _mentioned(inside)
+
+
+def _inner_sections(fields: dict[str, FieldInfo]) -> list[type[BaseModel]]:
+    """Return the sections, not components, that fields hold, and those inside of them."""
+    found: dict[type[BaseModel], None] = {}
+    for field in fields.values():
+        for cls in _mentioned(field.annotation):
+            if not issubclass(cls, Component) and cls not in found:
+                found |= dict.fromkeys([cls, *_inner_sections(cls.model_fields)])
+    return list(found)
+
+
+def _places(base: type[Component]) -> Iterator[str]:
+    """Yield where a recipe writes components of a family."""
+    holders: list[tuple[str, type[BaseModel]]] = [("", Recipe)]
+    holders += [(f"{name}.", cls) for name, f in Recipe.model_fields.items() for cls in _sections_of(f)]
+    holders += [(f"{name}.", leaf_class(family, name)) for family in families() for name in types(family)]
+    for prefix, cls in holders:
+        for name, field in cls.model_fields.items():
+            inherited = any(name in getattr(parent, "model_fields", ()) for parent in cls.__mro__[1:])
+            if base in _mentioned(field.annotation) and not inherited:
+                yield f"{prefix}{name}"
+
+
+def _sections_of(field: FieldInfo) -> list[type[BaseModel]]:
+    return [cls for cls in _mentioned(field.annotation) if not issubclass(cls, Component)]
+
+
+def _escape(text: str) -> str:
+    """Protect what Markdown would take for its own outside of code spans."""
+    parts = _CODE_SPAN.split(text)
+    return "".join(p if p.startswith("`") else _SPECIAL.sub(r"\\\g<0>", p) for p in parts)
+
+
+def _cell(text: str) -> str:
+    return " ".join(_escape(text).replace("|", r"\|").split())
+
+
+def _cell_code(text: str) -> str:
+    return text.replace("|", r"\|")
