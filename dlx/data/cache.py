@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
 
-from dlx import __version__
 from dlx.data.files import write_whole
 from dlx.facts import DataFacts
 from dlx.recipe.schema import Data
@@ -25,7 +25,7 @@ def facts_key(data: Data, base: Path, target_kind: str | None, seed: int) -> str
     section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "workers"})
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in data.source.files(base) if f.exists()]
     text = json.dumps(
-        [__version__, section, str(base.resolve()) if files else "", target_kind, seed, files], sort_keys=True
+        [version("dlx"), section, str(base.resolve()) if files else "", target_kind, seed, files], sort_keys=True
     )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

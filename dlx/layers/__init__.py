@@ -37,6 +37,8 @@ class Layer(Component):
     family = "layers"
     sequence_type: ClassVar[str] = "sequence"
     """What a bare list of layers means."""
+    drops: ClassVar[bool] = False
+    """Whether it sets random parts of its input to zero in training, with a probability `p`."""
 
     name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""

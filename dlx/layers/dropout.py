@@ -25,6 +25,7 @@ class Dropout(Layer):
     """
 
     primary: ClassVar[str] = "p"
+    drops: ClassVar[bool] = True
     type: Literal["dropout"] = "dropout"
     p: float = Field(0.5, ge=0, lt=1)
     """Probability that an element is dropped."""

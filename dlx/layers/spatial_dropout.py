@@ -27,6 +27,7 @@ class SpatialDropout(Layer):
     """
 
     primary: ClassVar[str] = "p"
+    drops: ClassVar[bool] = True
     type: Literal["spatial_dropout"] = "spatial_dropout"
     p: float = Field(0.5, ge=0, lt=1)
     """Probability that a channel is dropped."""

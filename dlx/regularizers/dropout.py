@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.component import Component, base_class
+from dlx.layers import Layer
 from dlx.regularizers import Regularizer
 from dlx.regularizers._layers import changed, parts
 
@@ -65,4 +66,4 @@ def _is_layer(value: Any, family: str) -> bool:
 
 def _is_dropout(layer: Component) -> bool:
     """Return whether a layer is dropout of any kind: of elements, of channels, one that keeps the moments."""
-    return "dropout" in layer.type and "p" in type(layer).model_fields
+    return isinstance(layer, Layer) and layer.drops
