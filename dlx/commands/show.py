@@ -1,0 +1,157 @@
+"""Show a component, a recipe in full, a run, an error code, or a model's layers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlx.commands._complete import components
+
+
+def command(
+    what: Annotated[
+        str, typer.Argument(help="A component, a recipe, a run, `error` or `model`.", autocompletion=components)
+    ],
+    more: Annotated[
+        list[str] | None, typer.Argument(help="After error: a code. After model: its type, key=value …")
+    ] = None,
+    origins: Annotated[bool, typer.Option("--origins", help="Of a recipe: where every value was written.")] = False,
+    input_: Annotated[str | None, typer.Option("--input", help="Of a model: its input, such as 1x28x28.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show a component, a recipe in full, a run, an error code, or a model's layers.
+
+    dlx show conv · dlx show layers/dropout · dlx show recipe.yaml optimizer.lr=0.1 · dlx show last ·
+    dlx show error DLX301 · dlx show model mlp hidden=[64,32]
+    """
+    from dlx.plugins import activate
+
+    activate()
+    words = more or []
+    if what == "error" and words:
+        _error(words[0], as_json)
+    elif what == "model" and words:
+        _model(words[0], words[1:], input_, as_json)
+    elif Path(what).suffix in (".yaml", ".yml"):
+        _recipe(Path(what), words, origins, as_json)
+    else:
+        _component_or_run(what, as_json)
+
+
+def _error(code: str, as_json: bool) -> None:
+    from dlx.recipe.codes import explain
+
+    text = explain(code)
+    _print_json({"code": code.upper(), "text": text}) if as_json else print(text)
+
+
+def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> None:
+    from dlx.plan.architecture import fitting_input, input_spec, model_named, written
+
+    model = model_named(name, settings)
+    x = input_spec(given) if given else fitting_input(model)
+    tree = model.tree(x)
+    layers = written(model.architecture(x))
+    if as_json:
+        _print_json({"type": name, "input": list(x.dims), "layers": layers})
+    else:
+        print(_yaml({"model": {"type": "layers", "layers": layers}}), end="")
+    cost = f"{tree.cost(x).parameters:,} parameters without the task's head"  # type: ignore[arg-type]
+    print(f"for an input of {x}: {cost}; dlx show models/{name} says more", file=sys.stderr)
+
+
+def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> None:
+    from dlx.recipe.load import load
+    from dlx.recipe.origins import origins_of
+
+    loaded = load(path, overrides)
+    if origins:
+        found = origins_of(loaded)
+        _print_json([vars(o) for o in found]) if as_json else print("\n".join(map(str, found)))
+    else:
+        values = loaded.redacted(loaded.recipe.canonical())
+        _print_json(values) if as_json else print(_yaml(values), end="")
+    print(" ".join(["next: dlx plan", str(path), *overrides]), file=sys.stderr)
+
+
+def _component_or_run(word: str, as_json: bool) -> None:
+    from dlx.errors import UsageError
+    from dlx.recipe.docs import document, named, near
+
+    docs = [] if Path(word).exists() else [document(leaf) for leaf in named(word)]
+    if docs:
+        from dataclasses import asdict
+
+        _print_json([asdict(doc) for doc in docs]) if as_json else _print_docs(docs)
+        return
+    from dlx.tracking.store import find_run
+
+    folder = Path(word)
+    if not (folder / "run.json").exists():
+        try:
+            folder = find_run(word).folder
+        except UsageError as error:
+            meant = near(word)
+            raise UsageError(f"{error}; did you mean {', '.join(meant)}?" if meant else str(error)) from None
+    _run(folder, as_json)
+
+
+def _run(folder: Path, as_json: bool) -> None:
+    import json
+
+    from dlx.recipe.document import read
+
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    resolved = folder / "resolved.yaml"
+    if as_json:
+        _print_json({"run": run, "recipe": read(resolved).root.plain() if resolved.exists() else None})
+        return
+    print(_yaml({"run": run}))
+    print(resolved.read_text(encoding="utf-8") if resolved.exists() else "", end="")
+    print(f"next: dlx eval {folder}", file=sys.stderr)
+
+
+def _print_docs(docs: list[Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False)
+    for doc in docs:
+        console.print(f"{doc.family}/{doc.type}", style="bold")
+        console.print("\n" + "\n\n".join(map(_joined, doc.text.split("\n\n"))) + "\n", soft_wrap=True)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("field", "takes", "default", ""):
+            table.add_column(heading, overflow="fold", no_wrap=heading == "field")
+        for field in doc.fields:
+            table.add_row(field.name, field.kind, field.default or "required", field.text)
+        if doc.fields:
+            console.print(table)
+        if doc.primary:
+            console.print(f"A bare value stands for {doc.primary}.\n")
+        if doc.install:
+            console.print(f"Needs: {doc.install}\n")
+        console.print(f"Example:\n\n{doc.example}\n")
+    print(f"next: dlx list {docs[0].family}", file=sys.stderr)
+
+
+def _joined(paragraph: str) -> str:
+    """Return running text on one line; formulas and labelled lines as they are."""
+    lines = paragraph.splitlines()
+    running = not any(line.startswith(" ") or ":  " in line for line in lines)
+    return " ".join(lines) if running else paragraph
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def _print_json(value: Any) -> None:
+    from dlx.commands._show import print_json
+
+    print_json(value)

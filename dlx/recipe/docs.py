@@ -1,0 +1,138 @@
+"""What a component says of itself: its docstring, its example, and a line for every field."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import Any
+
+from dlx.component import Component, base_class, families, leaf_class, nearest, types
+from dlx.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a component: its name, what it takes, its default as YAML ("" where it must be given), its words."""
+
+    name: str
+    kind: str
+    default: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Doc:
+    """A component for a reader; `primary` is the field that a bare value stands for."""
+
+    family: str
+    type: str
+    text: str
+    example: str
+    fields: tuple[Field, ...]
+    primary: str | None
+    install: str | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One line of a list: a name and a sentence."""
+
+    name: str
+    text: str
+    count: int = 1
+
+
+def all_families() -> list[Summary]:
+    """Return every family, with the first sentence of its module and how many components it has."""
+    modules = {family: inspect.getdoc(inspect.getmodule(base_class(family))) or "" for family in families()}
+    return [Summary(f, _sentence(text.partition(": ")[2] or text), len(types(f))) for f, text in modules.items()]
+
+
+def components(family: str) -> list[Summary]:
+    """Return every component of a family with its first sentence. Raises: UsageError if there is no such family."""
+    name = family_named(family)
+    return [Summary(leaf, _sentence(inspect.getdoc(leaf_class(name, leaf)) or "")) for leaf in types(name)]
+
+
+def family_named(word: str) -> str:
+    """Return the family that a word means, in the plural, the singular, or as the recipe's section."""
+    known = families()
+    for family in known:
+        if word in (family, family.removesuffix("s"), family.removesuffix("rs")):
+            return family
+    near = nearest(word, list(known))
+    raise UsageError(
+        f"there is no family '{word}'" + (f"; did you mean {near[0]}?" if near else f": {', '.join(known)}")
+    )
+
+
+def named(word: str) -> list[type[Component]]:
+    """Return the components that a word means: `conv`, or `layers/conv` where several families have one."""
+    family, _, name = word.rpartition("/")
+    places = [family_named(family)] if family else families()
+    return [leaf_class(place, name) for place in places if name in types(place)]
+
+
+def near(word: str) -> list[str]:
+    """Return components whose names are near to a word, as family/type."""
+    known = {leaf: f"{family}/{leaf}" for family in families() for leaf in types(family)}
+    return [known[name] for name in nearest(word.rpartition("/")[2], list(known), n=3)]
+
+
+def document(leaf: type[Component]) -> Doc:
+    """Return what a component says of itself."""
+    text, _, example = (inspect.getdoc(leaf) or "").partition("\nExample:\n")
+    schema = leaf.model_json_schema()
+    return Doc(
+        leaf.family,
+        leaf.model_fields["type"].default,
+        text.strip(),
+        dedent(example).strip(),
+        tuple(_fields(schema)),
+        leaf.primary,
+        f"pip install 'dlx[{leaf.extra}]'" if leaf.extra else None,
+    )
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[Field]:
+    for name, field in schema["properties"].items():
+        if name == "type":
+            continue
+        default = "" if name in schema.get("required", ()) else _written(field.get("default"))
+        yield Field(name, _kind(field), default, " ".join(field.get("description", "").split()))
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return value or '""'
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Say in words what a JSON Schema takes."""
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2]).lower()
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(way) for way in schema["anyOf"]))
+    if "const" in schema or "enum" in schema:
+        return " | ".join(_written(v) for v in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        items = schema.get("items") or (schema.get("prefixItems") or [{}])[0]
+        return f"list of {_kind(items)}"
+    inner = schema.get("additionalProperties")
+    if schema.get("type") == "object" and isinstance(inner, dict):
+        return f"mapping to {_kind(inner)}"
+    return " ".join([{"string": "text"}.get(schema.get("type", ""), schema.get("type", "any")), *_limits(schema)])
+
+
+def _limits(schema: dict[str, Any]) -> list[str]:
+    signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+    return [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+
+
+def _sentence(text: str) -> str:
+    first = " ".join(text.split("\n\n", maxsplit=1)[0].split())
+    return first[:1].upper() + first[1:].partition(". ")[0].rstrip(".") + "."
