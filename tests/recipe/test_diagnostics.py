@@ -56,7 +56,7 @@ def under(d):
         ("optimizer: cross_entropy", "DLX311", "cross_entropy", "optimizer", "one of the losses"),
         ("model: {layers: [{linear: {}}]}", "DLX303", "linear", "model.layers.0.linear", "`linear` needs `features`"),
         ("model: {layers: [{type: linear}]}", "DLX303", "linear", "model.layers.0", "write features: …"),
-        ("model: {layers: [{linear: {featurs: 3}}]}", "DLX301", "featurs", "model.layers.0.linear.featurs", "'features'"),
+        ("model: {layers: [{linear: {featur: 3}}]}", "DLX301", "featur", "model.layers.0.linear.featur", "'features'"),
         ("model: {layers: [{linear: -1}]}", "DLX305", "-1", "model.layers.0.linear", "> 0, but is -1"),
         ("model: {layers: [{a: {linear: 2.5}}]}", "DLX304", "2.5", "model.layers.0.a.linear", "an integer, but is 2.5"),
         ("model: {layers: [[{sequence: [{linear: 0}]}]]}", "DLX305", "0", "model.layers.0.0.sequence.0.linear", "> 0"),
@@ -75,7 +75,7 @@ def under(d):
         ("optimizer: {adamw: {lr: .inf}}", "DLX307", ".inf", "optimizer.adamw.lr", "finite"),
         ("optimizer: {adamw: {lr: .nan}}", "DLX307", ".nan", "optimizer.adamw.lr", "finite"),
         ("optimizer: [adamw]", "DLX308", "[adamw]", "optimizer", "but this is a list"),
-        ("optimizer: {adamw: {betas: [1]}}", "DLX312", "betas", "optimizer.adamw.betas", "too few items"),
+        ("optimizer: {adamw: {betas: [0.9]}}", "DLX312", "betas", "optimizer.adamw.betas", "too few items"),
         ("optimizer: {adamw: {betas: [1, 2, 3]}}", "DLX312", "[1, 2, 3]", "optimizer.adamw.betas", "at most 2 items"),
         ("name: a b", "DLX312", "a b", "name", "must match"),
         ("expect: {a: x}", "DLX310", "x", "expect.a", "a claim is a comparison"),
@@ -133,10 +133,8 @@ def test_what_is_wrong_in_a_block_is_told_once(refused):
 
 def test_values_from_the_environment_are_never_shown(refused, monkeypatch):
     monkeypatch.setenv("DLX_TEST_TOKEN", "hunter2hunter2")
-    found = refused(
-        'seed: "${env:DLX_TEST_TOKEN}"\nname: "a ${env:DLX_TEST_TOKEN}"\noptimizer: "${env:DLX_TEST_TOKEN}"',
-        "train.epochs=hunter2hunter2",
-    )
+    token = "${env:DLX_TEST_TOKEN}"
+    found = refused(f'seed: "{token}"\nname: "a {token}"\noptimizer: "{token}"', "train.epochs=hunter2hunter2")
     shown = io.StringIO()
     render(found, shown)
     assert len(found) == 4
@@ -149,7 +147,8 @@ def test_short_values_are_redacted_as_words_only():
 
 def test_at_points_at_the_deepest_thing_on_the_way():
     root = parse(
-        "model:\n  type: layers\n  layers: [relu, {stem: {conv: {kernel: 3}}}, [a, {sequence: [b]}]]\noptimizer: {adamw: {lr: 3}}\n",
+        "model:\n  type: layers\n  layers: [relu, {stem: {conv: {kernel: 3}}}, [a, {sequence: [b]}]]\n"
+        "optimizer: {adamw: {lr: 3}}\n",
         "r",
     ).root
 
