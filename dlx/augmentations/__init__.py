@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -25,6 +25,9 @@ class Augmentation(Component):
     """
 
     family = "augmentations"
+
+    mixes: ClassVar[bool] = False
+    """Whether it mixes samples, so that the target becomes probabilities."""
 
     p: float = Field(0.5, ge=0, le=1)
     """Probability that a sample is changed."""

@@ -30,6 +30,7 @@ class Cutmix(Augmentation):
     """
 
     primary: ClassVar[str] = "alpha"
+    mixes: ClassVar[bool] = True
     type: Literal["cutmix"] = "cutmix"
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""

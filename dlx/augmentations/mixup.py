@@ -29,6 +29,7 @@ class Mixup(Augmentation):
     """
 
     primary: ClassVar[str] = "alpha"
+    mixes: ClassVar[bool] = True
     type: Literal["mixup"] = "mixup"
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""

@@ -1,4 +1,4 @@
-"""The learning-rate range test: the rate grows from tiny to huge over a few steps, and the loss says which one learns fastest.
+"""The learning-rate range test: the rate grows over a few steps, and the loss says which one learns fastest.
 
 Source: Smith 2017, arXiv:1506.01186; by Lightning's Tuner.
 """
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pytorch_lightning.tuner import Tuner
+from pytorch_lightning.tuner.tuning import Tuner
 
 from dlx.engine.build import build
 from dlx.engine.run import quieted, trainer_for
@@ -19,6 +19,7 @@ from dlx.plan import Plan
 from dlx.recipe.schema import Recipe
 
 STEPS = 100
+LR = "lr"
 
 
 def find_lr(plan: Plan) -> float:
@@ -31,9 +32,9 @@ def find_lr(plan: Plan) -> float:
     log.setLevel(logging.ERROR)
     with TemporaryDirectory() as folder, quieted():
         trainer = trainer_for(plan, root=Path(folder))
-        experiment.module.lr = 0.0  # the Tuner asks for an attribute of this name
+        setattr(experiment.module, LR, 0.0)  # the Tuner asks for an attribute of this name
         found = Tuner(trainer).lr_find(
-            experiment.module, experiment.batches["train"], num_training=STEPS, update_attr=False, attr_name="lr"
+            experiment.module, experiment.batches["train"], num_training=STEPS, update_attr=False, attr_name=LR
         )
         rate = found.suggestion() if found is not None else None
     if rate is None:

@@ -19,6 +19,7 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Return everything in the recipe that the data or another section rules out, each with its place."""
     found = [error.within("task") for error in recipe.task.problems(facts)]
     found += _closures(recipe)
+    found += _mixing(recipe)
     known = metric_names(recipe, facts)
     for name, regularizer in recipe.regularize.items():
         watched = regularizer.monitors()
@@ -41,10 +42,17 @@ def _closures(recipe: Recipe) -> list[ShapeError]:
     return []
 
 
+def _mixing(recipe: Recipe) -> list[ShapeError]:
+    """Refuse augmentations that mix samples where the task's loss cannot judge a mixture of targets."""
+    if recipe.task.takes_mixtures:
+        return []
+    message = "makes mixtures of targets, which the loss of this task cannot judge"
+    mixing = [(i, a.type) for i, a in enumerate(recipe.data.augment) if a.mixes]
+    return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in mixing]
+
+
 def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:
-    """Return every metric that the run will have: `train/loss`, and each of the task's on every split that has
-    samples.
-    """
+    """Return every metric that the run will have: `train/loss`, and each of the task's on every split with samples."""
     splits = [s for s in ("val", "test") if facts.counts.get(s)]
     return ["train/loss", *(f"{split}/{name}" for split in splits for name in recipe.task.emits(facts))]
 

@@ -59,6 +59,11 @@ class Task(Component):
     """The metric by which the best checkpoint is chosen."""
     monitor_mode: ClassVar[str] = "min"
 
+    @property
+    def takes_mixtures(self) -> bool:
+        """Whether targets may be mixtures of several samples' targets."""
+        return False
+
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         """Return the networks that the task trains. Raises: ShapeError if the task cannot be learned from these
         data.

@@ -30,6 +30,10 @@ class Supervision(Task):
     """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model
     itself ends in the required shape; or layers of your own."""
 
+    @property
+    def takes_mixtures(self) -> bool:
+        return self.loss.soft
+
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts),), "F"))}
 
