@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import pkgutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from dlx import __version__, commands
 from dlx.errors import DlxError, RecipeError
 
+HELP = {"help_option_names": ["-h", "--help"]}
 PLUGIN = "A folder with components of your own; may be given more than once."
 
 
 class Verbs(TyperGroup):
-    """A group whose commands are the modules of `dlx.commands`, imported when they are called.
+    """A group whose commands are the modules of `dlx.commands`, each imported when it is called.
 
     The help of a verb is the first line of its module, read without importing it.
     """
@@ -27,19 +30,36 @@ class Verbs(TyperGroup):
         return [m.name.replace("_", "-") for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module = importlib.import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
-        verb = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        verb.command(cmd_name)(module.command)
-        return typer.main.get_command(verb)
+        """Return a stand-in that knows its name and help; `resolve_command` brings the verb itself."""
+        return TyperCommand(cmd_name, help=_first_line(cmd_name)) if cmd_name in self.list_commands(ctx) else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        self.commands = dict.fromkeys(self.list_commands(ctx))  # type: ignore[assignment]  # only names, to suggest one
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and _verb(str(name)), rest
+
+
+def _module(verb: str) -> str:
+    return verb.replace("-", "_")
+
+
+def _first_line(verb: str) -> str:
+    text = (Path(commands.__path__[0]) / f"{_module(verb)}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+
+
+def _verb(name: str) -> Any:
+    module = importlib.import_module(f"{commands.__name__}.{_module(name)}")
+    verb = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP)
+    verb.command(name)(module.command)
+    return typer.main.get_command(verb)
 
 
 app = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
     help="Compile a YAML recipe into a trained and tracked deep-learning run.",
 )
 
