@@ -49,7 +49,7 @@ def test_there_is_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "overrides", [{"train.epochs": 3, "optimizer.lr": 1e-05}, ["train.epochs=3", "optimizer.lr=1e-05"]]
+    "overrides", [{"train.epochs": 3, "optimizer.adamw.lr": 1e-05}, ["train.epochs=3", "optimizer.adamw.lr=1e-05"]]
 )
 def test_overrides_are_a_mapping_or_words(recipe, overrides):
     loaded = dlx.load(recipe, overrides).recipe
