@@ -45,7 +45,7 @@ class Supervision(Task):
         head = self.head if isinstance(self.head, list) else _head(features, self.loss.outputs(facts))
         return Layer.model_validate(
             [
-                {"type": "sequence", "name": "body", "layers": [body]},
+                body.model_copy(update={"name": "body"}),
                 {"type": "sequence", "name": "head", "layers": head},
             ]
         )
