@@ -14,7 +14,7 @@ from dlx.component import base_class, families, leaf_class, types
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "dlx").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
-TEST_TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "tests").rglob("*.py"))}
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LEAVES = [(family, name) for family in families() for name in types(family)]
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "constants", "misc"}
 
@@ -66,9 +66,7 @@ def test_files_and_functions_are_short(path):
 
 
 def test_every_file_has_a_name_that_says_what_is_in_it():
-    assert [
-        p for p in [*SOURCES, *TEST_TREES] if VAGUE_NAMES & {part.lstrip("_") for part in (p.stem, p.parent.name)}
-    ] == []
+    assert [p for p in [*SOURCES, *TESTS] if VAGUE_NAMES & {part.lstrip("_") for part in (p.stem, p.parent.name)}] == []
 
 
 @pytest.mark.parametrize(("family", "name"), LEAVES)
@@ -124,8 +122,8 @@ def test_tests_ask_no_component_which_it_is():
     names = {name for _, name in LEAVES}
     asked = [
         _place(path, node)
-        for path, tree in TEST_TREES.items()
-        for node in _branches_on_a_type(tree)
+        for path in TESTS
+        for node in _branches_on_a_type(ast.parse(path.read_text(encoding="utf-8")))
         if names & {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
     ]
     assert asked == []

@@ -46,6 +46,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     inputs = _choose_inputs(data, samples)
     names = _choose_target(data, samples) if target_kind is not None else ()
     samples = _without_missing_targets(samples, names, data.on_error)
+    _limit_problems(samples, data)
     target = encode_target([samples.columns[n] for n in names], names, target_kind) if names else Target()
     rows = split_rows(samples, data.split, target.strata, seed)
     target.check(rows)
@@ -67,20 +68,25 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
 
 def _load(data: Data, base: Path) -> Samples:
     samples = data.source.load(base, data.on_error)
-    total = len(next(iter(samples.columns.values()))) + len(samples.problems)
-    if total == len(samples.problems):
+    if not len(next(iter(samples.columns.values()))):
         raise DataError(f"{data.source.type}: there are no samples")
+    _limit_problems(samples, data)
+    return samples
+
+
+def _limit_problems(samples: Samples, data: Data) -> None:
+    """Raise DataError if more samples were left out than the recipe allows."""
+    total = len(next(iter(samples.columns.values()))) + len(samples.problems)
     if len(samples.problems) > data.max_skipped * total:
         listed = "\n".join(f"  {p}" for p in samples.problems[:20])
         raise DataError(
             f"{len(samples.problems)} of {total} samples are bad, more than data.max_skipped allows:\n{listed}"
         )
-    return samples
 
 
 def _choose_inputs(data: Data, samples: Samples) -> tuple[str, ...]:
     if data.inputs is None:
-        targets = _names(data.target)
+        targets = [samples.target] if data.target is None else _names(data.target)
         extra = (data.split.column,) if data.split.column else ()
         return tuple(n for n in samples.inputs if n not in targets and n not in extra)
     return tuple(_known(n, samples, "inputs") for n in data.inputs)

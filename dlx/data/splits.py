@@ -10,6 +10,7 @@ from dlx.errors import DataError
 from dlx.recipe.schema import Split
 from dlx.sources import Samples
 
+PARTS = ("train", "val", "test")
 Parts = dict[str, "np.ndarray[Any, Any]"]
 
 
@@ -42,7 +43,12 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
 def _column_parts(samples: Samples, split: Split) -> np.ndarray:
     if split.column is None or split.column not in samples.columns:
         raise DataError(f"data.split: `by: column` needs `column`, one of {', '.join(samples.columns)}")
-    return np.asarray(samples.columns[split.column].values)
+    said = np.asarray(samples.columns[split.column].values)
+    strange = [(row, v) for row, v in enumerate(said) if v not in PARTS]
+    if strange:
+        row, value = strange[0]
+        raise DataError(f"row {row + 1}: {split.column} is '{value}', but a split is one of {', '.join(PARTS)}")
+    return said
 
 
 def _take(
