@@ -9,27 +9,42 @@ from dlx.errors import RecipeError
 from dlx.recipe.diagnostics import Diagnostic
 from dlx.recipe.document import parse_value
 from dlx.recipe.node import Mark, Node, Source
+from dlx.recipe.spelling import family_of, is_by_role, kind, unfolded
 
 COMMAND_LINE = "<command line>"
 
 
-def merge(base: Node, later: Node) -> Node:
+def merge(base: Node, later: Node, family: str = "") -> Node:
     """Return base changed by later: mappings merge by key, anything else is replaced and remembered.
 
-    A mapping whose `type` changes is replaced whole, because the fields of one component mean nothing to another.
+    A component whose type changes is replaced whole, because the fields of one mean nothing to another; one whose type
+    stays is changed field by field, however either is spelled. `family` is the one that both belong to.
     """
-    if not isinstance(base.value, dict) or not isinstance(later.value, dict) or _type_changes(base, later):
-        return replace(later, history=(*base.history, base.mark, *later.history))
+    if not isinstance(later.value, dict) or _is_another(base, later, family):
+        return _replaced(base, later)
+    named = kind(base, family), kind(later, family)
+    if any(named) and set(base.keys) != set(later.keys):
+        base, later = unfolded(base, family), unfolded(later, family)
+    if not isinstance(base.value, dict):
+        return _replaced(base, later)
     value, keys = dict(base.value), dict(base.keys)
-    for key, node in later.value.items():
-        value[key] = merge(value[key], node) if key in value else node
+    for key, node in (later.value if isinstance(later.value, dict) else {}).items():
+        inner = family_of(key) or ("" if any(named) else family)
+        value[key] = merge(value[key], node, inner) if key in value else node
         keys[key] = later.keys[key]
     return replace(later, value=value, keys=keys, history=(*base.history, *later.history))
 
 
-def _type_changes(base: Node, later: Node) -> bool:
-    old, new = base.child("type"), later.child("type")
-    return old is not None and new is not None and old.value != new.value
+def _replaced(base: Node, later: Node) -> Node:
+    return replace(later, history=(*base.history, base.mark, *later.history))
+
+
+def _is_another(base: Node, later: Node, family: str) -> bool:
+    """Whether one is not a change of the other: another type, or one for each role and the other for all."""
+    old, new = kind(base, family), kind(later, family)
+    if old and new:
+        return old != new
+    return (bool(old) and is_by_role(later, family)) or (is_by_role(base, family) and bool(new))
 
 
 def override(root: Node, text: str) -> None:
@@ -39,9 +54,13 @@ def override(root: Node, text: str) -> None:
     if not equals:
         raise _wrong(Mark(source, 1, 1, len(text) + 1), f"'{text}' is not an override", f"write {path or 'name'}=value")
     marks = _segments(source, path)
-    node = root
-    for (part, mark), (_, following) in itertools.pairwise(marks):
+    node, family = root, ""
+    for (part, mark), (name, following) in itertools.pairwise(marks):
+        family = family_of(part) or ("" if kind(node, family) else family)
         node = _step(node, part, mark, following)
+        if name not in node.keys:
+            spelled = unfolded(node, family)
+            node.value, node.keys = spelled.value, spelled.keys
     _set(node, *marks[-1], _value(source, len(path) + 1))
 
 

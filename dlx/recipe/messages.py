@@ -192,6 +192,8 @@ def _not_finite(problem: Problem) -> Explained:
 
 
 def _not_a_component(problem: Problem) -> Explained:
+    if isinstance(problem.value, Mapping):
+        return "DLX308", f"{problem.message}, but this is a mapping without a type", "write type: … in it"
     return "DLX308", f"{problem.message}, but this is {problem.shown}", ""
 
 

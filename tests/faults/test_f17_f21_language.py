@@ -13,15 +13,15 @@ MINIMAL = "task: classification\ndata: {source: {sklearn: iris}}\nmodel: {type: 
 
 @pytest.fixture
 def refused(tmp_path):
-    """Load a recipe of these bytes and return the diagnostics, in bounded time."""
+    """Load a recipe of these bytes and return the diagnostics, in bounded time of the processor."""
 
     def refused(data):
         path = tmp_path / "r.yaml"
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(RecipeError) as error:
             load(path)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
         assert error.value.exit_code == 2
         return error.value.diagnostics
 

@@ -66,6 +66,36 @@ class TestExtends:
             "lr": 2,
         }
 
+    @pytest.mark.parametrize(
+        ("base", "later", "merged"),
+        [
+            ("{adamw: {lr: 1}}", "{adamw: {eps: 2}}", {"adamw": {"lr": 1, "eps": 2}}),
+            ("{adamw: {lr: 1}}", "{type: adamw, eps: 2}", {"type": "adamw", "lr": 1, "eps": 2}),
+            ("{type: adamw, lr: 1}", "{adamw: {eps: 2}}", {"type": "adamw", "lr": 1, "eps": 2}),
+            ("{adamw: {lr: 1}}", "{eps: 2}", {"type": "adamw", "lr": 1, "eps": 2}),
+            ("{adamw: {lr: 1}}", "{lr: 2}", {"type": "adamw", "lr": 2}),
+            ("adamw", "{lr: 2}", {"type": "adamw", "lr": 2}),
+            ("adamw", "{adamw: {lr: 2}}", {"type": "adamw", "lr": 2}),
+            ("{adamw: {lr: 1}}", "{sgd: {momentum: 2}}", {"sgd": {"momentum": 2}}),
+            ("{adamw: {lr: 1}}", "{type: sgd}", {"type": "sgd"}),
+            ("{adamw: {lr: 1}}", "sgd", "sgd"),
+            ("sgd", "{adamw: {lr: 1}}", {"adamw": {"lr": 1}}),
+            ("{g: {adamw: {lr: 1}}, d: sgd}", "{g: {sgd: {lr: 2}}}", {"g": {"sgd": {"lr": 2}}, "d": "sgd"}),
+            ("{g: {adamw: {lr: 1}}, d: sgd}", "{g: {lr: 2}}", {"g": {"type": "adamw", "lr": 2}, "d": "sgd"}),
+            ("{adamw: {lr: 1}}", "{g: sgd, d: adamw}", {"g": "sgd", "d": "adamw"}),
+            ("{g: sgd, d: adamw}", "{adamw: {lr: 1}}", {"adamw": {"lr": 1}}),
+        ],
+    )
+    def test_a_component_is_changed_or_replaced_however_it_is_spelled(self, write, base, later, merged):
+        write(f"optimizer: {base}\n", "base.yaml")
+        assert plain(write(f"extends: base.yaml\noptimizer: {later}\n"))["optimizer"] == merged
+
+    def test_named_maps_add(self, write):
+        write("regularize: {grad_clip: {norm: 1}}\nmetrics: {accuracy: {}}\n", "base.yaml")
+        found = plain(write("extends: base.yaml\nregularize: {ema: null}\nmetrics: {f1: {}}\n"))
+        assert found["regularize"] == {"grad_clip": {"norm": 1}, "ema": None}
+        assert found["metrics"] == {"accuracy": {}, "f1": {}}
+
     def test_a_file_that_two_others_extend_is_no_cycle(self, write):
         write("a: 1", "root.yaml")
         write("extends: root.yaml\nb: 1", "left.yaml")
@@ -189,6 +219,24 @@ class TestOverrides:
         composed = compose(write("optimizer: adamw"), ["optimizer.lr=0.1"])
         assert composed.plain()["optimizer"] == {"type": "adamw", "lr": 0.1}
         assert composed.root.find(("optimizer", "type")).file.endswith("r.yaml")
+
+    @pytest.mark.parametrize(
+        ("written", "override", "meant"),
+        [
+            ("{adamw: {lr: 1}}", "optimizer.lr=2", {"type": "adamw", "lr": 2}),
+            ("{adamw: {lr: 1}}", "optimizer.adamw.lr=2", {"adamw": {"lr": 2}}),
+            ("{adamw: null}", "optimizer.lr=2", {"type": "adamw", "lr": 2}),
+            ("{type: adamw, lr: 1}", "optimizer.lr=2", {"type": "adamw", "lr": 2}),
+            ("{g: {adamw: {lr: 1}}, d: sgd}", "optimizer.g.lr=2", {"g": {"type": "adamw", "lr": 2}, "d": "sgd"}),
+            ("{adamw: {lr: 1}}", "optimizer=sgd", "sgd"),
+        ],
+    )
+    def test_a_field_of_a_component_however_it_is_spelled(self, write, written, override, meant):
+        assert plain(write(f"optimizer: {written}"), override)["optimizer"] == meant
+
+    def test_a_field_beside_a_bare_value(self, write):
+        found = plain(write("data: {source: {sklearn: iris}}"), "data.source.x=1")
+        assert found["data"]["source"] == {"type": "sklearn", "dataset": "iris", "x": 1}
 
     @pytest.mark.parametrize(
         ("override", "code", "column"),
