@@ -73,7 +73,7 @@ class Batches:
         """Return the row numbers of every batch of this epoch."""
         rows = self.rows[order(self.seed, self.epoch, len(self.rows))] if self.shuffled else self.rows
         batches = [rows[i : i + self.size] for i in range(0, len(rows), self.size)]
-        if self.shuffled and len(batches) > 1 and len(batches[-1]) == 1:
+        if self.shuffled and self.size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
             batches.pop()  # a single sample has no batch statistics
         return batches
 

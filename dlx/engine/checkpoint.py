@@ -32,9 +32,12 @@ class WholeCheckpointIO(CheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         content = buffer.getvalue()
+        digest = hashlib.sha256(content).hexdigest()
         try:
+            # Killed between two of these writes, the file that is there is still one that the manifest names.
+            write_whole(manifest(path), "\n".join([*_accepted(path), digest]).encode())
             write_whole(path, content)
-            write_whole(manifest(path), hashlib.sha256(content).hexdigest().encode())
+            write_whole(manifest(path), digest.encode())
         except OSError as error:
             raise CheckpointError(f"{path} ({len(content):,} bytes) cannot be written: {error.strerror}") from error
 
@@ -53,6 +56,13 @@ def manifest(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
+def _accepted(path: Path) -> list[str]:
+    """Return the SHA-256 that the file may have: one, or two while a new one takes its place."""
+    if manifest(path).exists():
+        return manifest(path).read_text().split()
+    return [hashlib.sha256(path.read_bytes()).hexdigest()] if path.exists() else []
+
+
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint whose content matches its manifest, if it has one. Nothing in it is executed."""
     try:
@@ -60,7 +70,7 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     expected = manifest(path)
-    if expected.exists() and hashlib.sha256(content).hexdigest() != expected.read_text().strip():
+    if expected.exists() and hashlib.sha256(content).hexdigest() not in expected.read_text().split():
         raise CheckpointError(f"{path} is damaged: its content does not match its SHA-256")
     try:
         return dict(torch.load(io.BytesIO(content), map_location=map_location or "cpu", weights_only=True))
