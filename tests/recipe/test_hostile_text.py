@@ -140,6 +140,18 @@ def test_any_override(path, override):
     answer(load, path, [override])
 
 
+@MANY
+@given(place=st.sampled_from([p for p in places(PLAIN) if p]), value=ANYTHING)
+def test_any_value_merged_into_a_good_recipe(path, place, value):
+    changed = value
+    for key in reversed(place):
+        changed = {str(key): changed}
+    path.with_name("base.yaml").write_text(GOOD)
+    text = yaml.safe_dump({**changed, "extends": "base.yaml"}, allow_unicode=True)
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    answer(load, path)
+
+
 def test_the_good_recipe_is_good(path):
     path.write_text(GOOD)
     assert load(path).recipe.train.epochs == 3
