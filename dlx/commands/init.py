@@ -1,0 +1,68 @@
+"""Look at data and write a commented recipe that trains on it as it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SCHEMA = "recipe.schema.json"
+
+
+def command(
+    data: Annotated[
+        str, typer.Argument(help="A table (csv, tsv, jsonl, parquet), a folder of images, or iris, digits ….")
+    ],
+    target: Annotated[str | None, typer.Option("--target", help="Column to predict; by default the last one.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The recipe to write.")] = Path("recipe.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Look at data and write a commented recipe that trains on it as it is.
+
+    The schema with which editors check recipes is written beside it.
+    """
+    from dlx.errors import UsageError
+
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists; choose another name with -o, or replace it with --force")
+    from dlx.data.draft import draft
+    from dlx.data.files import write_whole
+    from dlx.data.inspect import inspect
+
+    output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
+    found = inspect(data, output.parent, target)
+    text = draft(found, Path(data).name.partition(".")[0], SCHEMA)
+    write_whole(output, text.encode())
+    schema = _schema(output.parent / SCHEMA, force)
+    if as_json:
+        from dataclasses import asdict
+
+        from dlx.commands._show import print_json
+
+        print_json({"recipe": str(output), "schema": str(schema), **asdict(found)})
+    else:
+        print(output)
+    print(
+        f"{found.rows:,} samples, inputs {', '.join(list(found.inputs)[:8])}, {found.task} of '{found.target}'",
+        file=sys.stderr,
+    )
+    for name, why in found.ignored.items():
+        print(f"note: column '{name}' is left out: {why}", file=sys.stderr)
+    if found.bad:
+        print(f"note: {found.bad:.1%} of the samples cannot be used and are skipped", file=sys.stderr)
+    print(f"next: dlx train {output}", file=sys.stderr)
+
+
+def _schema(path: Path, force: bool) -> Path:
+    """Write the schema unless there is one."""
+    if force or not path.exists():
+        import json
+
+        from dlx.data.files import write_whole
+        from dlx.recipe.jsonschema import recipe_schema
+
+        write_whole(path, json.dumps(recipe_schema(), ensure_ascii=False).encode())
+    return path

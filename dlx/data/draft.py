@@ -1,0 +1,136 @@
+"""A first recipe for data that were looked at: it trains as it is, and says in comments what was found and chosen."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dlx.data.inspect import Found
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
+_NOT_TEXT = {"null", "true", "false"}
+SHOWN = 30
+"""Columns that are listed one by one."""
+STEPS = 3000
+"""Optimizer steps that a small problem takes about, by which epochs are chosen."""
+MOST_EPOCHS = 100
+SMALLEST_SIDE = 8
+"""Images are halved while they are at least this large."""
+
+
+def draft(found: Found, name: str, schema: str) -> str:
+    """Return a recipe as commented YAML; `schema` is the file that editors check it with."""
+    parts = [
+        [f"# yaml-language-server: $schema={schema}"],
+        ["version: 1", f"name: {_name(name)}"],
+        _task(found),
+        _data(found),
+        _model(found),
+        _learning(found),
+        _claim(found),
+    ]
+    return "\n".join("\n".join(part) + "\n" for part in parts)
+
+
+def _name(text: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-._")[:100] or "experiment"
+    return f"{flow(name)}"
+
+
+def _task(found: Found) -> list[str]:
+    if found.task == "regression":
+        return [f"# '{_line(found.target)}' is a number.", "task: {regression: {metrics: [mae, rmse, r2]}}"]
+    counts = [f"{_line(name)} ({n:,})" for name, n in list(found.classes.items())[:8]]
+    more = ", …" if len(found.classes) > len(counts) else ""
+    balanced = max(found.classes.values()) <= 3 * min(found.classes.values())
+    metrics = "[accuracy]" if balanced else "[accuracy, f1]"
+    return [
+        f"# '{_line(found.target)}' is one of {len(found.classes)} classes: {', '.join(counts)}{more}",
+        f"task: {{classification: {{metrics: {metrics}}}}}",
+    ]
+
+
+def _data(found: Found) -> list[str]:
+    lines = [f"# {found.rows:,} samples."]
+    lines += [f"#   {_line(name)}: {_line(words)}" for name, words in list(found.inputs.items())[:SHOWN]]
+    lines += [f"#   … and {len(found.inputs) - SHOWN} more"] if len(found.inputs) > SHOWN else []
+    lines += [f"#   {_line(name)} is left out: {_line(why)}" for name, why in found.ignored.items()]
+    ((kind, fields),) = found.source.items()
+    lines += ["data:"]
+    if isinstance(fields, Mapping):
+        lines += ["  source:", f"    type: {kind}", *(f"    {flow(key)}: {flow(v)}" for key, v in fields.items())]
+    else:
+        lines += [f"  source: {{{kind}: {flow(fields)}}}"]
+    lines += ["  split: {val: 0.15, test: 0.15}  # shares; what they choose and judge is never trained on"]
+    if found.bad > 0:
+        share = min(1.0, round(found.bad + 0.05, 2))
+        lines += [f"  on_error: skip  # {found.bad:.1%} of the samples cannot be used"]
+        lines += [f"  max_skipped: {share}"]
+    if found.image is not None:
+        lines += ["  # augment: [{random_flip: {}}]  # if a mirrored image means the same; `dlx list augmentations`"]
+    return lines
+
+
+def _model(found: Found) -> list[str]:
+    head = ["# The task adds the last layer. Shapes follow from the data: `dlx plan` shows them.", "model:"]
+    head += ["  type: layers", "  layers:"]
+    layers = _table_layers(found) if found.image is None else _image_layers(found.image)
+    return head + [f"    - {layer}" for layer in layers]
+
+
+def _table_layers(found: Found) -> list[str]:
+    width = 64 if found.rows < 2000 else 128
+    first = "columns  # numbers are standardized, categories looked up in a learned table"
+    return [first, f"linear: {width}", "relu", f"linear: {width // 2}", "relu"]
+
+
+def _image_layers(image: tuple[int, ...]) -> list[str]:
+    side, channels = min(image[1:]), 16
+    layers: list[str] = []
+    while side >= SMALLEST_SIDE and channels <= 128:
+        layers += [f"conv: {{channels: {channels}, kernel: 3, padding: same}}", "batch_norm", "relu", "max_pool: 2"]
+        side, channels = side // 2, channels * 2
+    if not layers:
+        return ["flatten", "linear: 64", "relu"]
+    return [*layers, "flatten" if side <= SMALLEST_SIDE // 2 else "global_pool: avg"]
+
+
+def _learning(found: Found) -> list[str]:
+    batch = 32 if found.rows < 5000 else 128
+    epochs = max(5, min(MOST_EPOCHS, round(STEPS * batch / found.rows)))
+    return [
+        "optimizer: {adamw: {lr: 1.0e-3}}  # the learning rate is the first thing to try: 3.0e-4, 3.0e-3",
+        "schedule: {cosine: {warmup: 0.05}}",
+        "regularize:",
+        "  early_stopping: {patience: 10}",
+        "  # dropout: 0.2  # if val/loss rises while train/loss falls",
+        f"train: {{epochs: {epochs}, batch_size: {batch}}}",
+    ]
+
+
+def _claim(found: Found) -> list[str]:
+    if found.task == "regression":
+        return ["# Always answering with the mean gives an r2 of 0.", '# expect: {test/r2: ">= 0.5"}']
+    share = max(found.classes.values()) / sum(found.classes.values())
+    return [
+        f"# Always answering with the most frequent class gives an accuracy of {share:.2f}.",
+        f'# expect: {{test/accuracy: ">= {min(0.99, (1 + share) / 2):.2f}"}}',
+    ]
+
+
+def flow(value: Any) -> str:
+    """Write a value on one line of YAML that every reader understands alike."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(flow(item) for item in value) + "]"
+    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _NOT_TEXT:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _line(text: str) -> str:
+    """Keep what stands in a comment on its line."""
+    return "".join(c if c.isprintable() else " " for c in text)
