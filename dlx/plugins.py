@@ -23,7 +23,8 @@ from dlx.errors import UsageError
 @dataclass(frozen=True)
 class Plugin:
     """A folder that is in use: where it is, the SHA-256 of its files, and the components that it adds, as
-    family/type."""
+    family/type.
+    """
 
     path: str
     sha256: str

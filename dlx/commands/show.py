@@ -72,7 +72,7 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
         found = origins_of(loaded)
         _print_json([vars(o) for o in found]) if as_json else print("\n".join(map(str, found)))
     else:
-        values = loaded.redacted(loaded.recipe.canonical())
+        values = loaded.storable()
         _print_json(values) if as_json else print(_yaml(values), end="")
     print(" ".join(["next: dlx plan", str(path), *overrides]), file=sys.stderr)
 

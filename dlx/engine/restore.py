@@ -18,7 +18,7 @@ from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.plan.hardware import resolve
 from dlx.plugins import activate, active
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import Loaded, with_environment
 from dlx.recipe.schema import Hardware, Recipe
 from dlx.tracking.store import find_run
 
@@ -66,7 +66,7 @@ def _checkpoint(run: str) -> Path:
 
 def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
     try:
-        recipe = Recipe.model_validate(content["recipe"])
+        recipe = Recipe.model_validate(with_environment(content["recipe"]))
         facts = DataFacts.from_json(content["facts"])
         recipe = recipe.model_copy(update={"hardware": _available(recipe.hardware, notes)})
         return dlx.plan.make(Loaded(recipe, Path(content["base"])), facts=facts)

@@ -24,6 +24,7 @@ from dlx.engine.checkpoint import WholeCheckpointIO, load, sweep
 from dlx.engine.lock import lock
 from dlx.engine.pictures import draw_all
 from dlx.engine.progress import Display
+from dlx.engine.signals import Stoppable, Stopped
 from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.plugins import active
@@ -89,15 +90,16 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
     """
     folder = _new_folder(root, plan.recipe.name)
     sweep(folder / "checkpoints")
-    _describe(folder, plan, loaded)
+    stored = loaded.storable(plan.written)
+    _describe(folder, plan, loaded, stored)
     experiment = build(plan)
-    record = open_record(plan, folder)
+    record = open_record(plan, folder, stored)
     run = Run(plan.recipe.name, folder, folder / "checkpoints" / "last.ckpt", record.run_id)
     _write_run(run)
     try:
-        with quieted():
-            _execute(run, experiment, record, console, fast)
-    except KeyboardInterrupt:
+        with quieted(), Stoppable(folder / "checkpoints") as stoppable:
+            _execute(run, experiment, record, console, fast, [Carry(carried_by(plan, stored)), stoppable])
+    except (KeyboardInterrupt, Stopped):
         record.close("KILLED")
         raise
     except BaseException:
@@ -108,7 +110,9 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
     return run
 
 
-def _execute(run: Run, experiment: Experiment, record: Record, console: Any, fast: bool) -> None:
+def _execute(
+    run: Run, experiment: Experiment, record: Record, console: Any, fast: bool, callbacks: list[pl.Callback]
+) -> None:
     plan, history = experiment.plan, History()
     batches = experiment.batches
     keep = _checkpoints(plan, run.folder)
@@ -117,10 +121,10 @@ def _execute(run: Run, experiment: Experiment, record: Record, console: Any, fas
         logger=record.logger,
         callbacks=[
             *(c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None),
-            Carry(carried_by(plan)),
             FiniteLoss(),
             history,
             keep,
+            *callbacks,
             Display(console, plan.horizon.steps, plan.recipe.train.batch_size),
         ],
         fast=fast,
@@ -173,10 +177,10 @@ def trainer_for(
     )
 
 
-def carried_by(plan: Plan) -> dict[str, Any]:
+def carried_by(plan: Plan, stored: dict[str, Any]) -> dict[str, Any]:
     """Return what every checkpoint of the run carries: enough to build the experiment again without its recipe."""
     return {
-        "recipe": plan.written.canonical(),
+        "recipe": stored,
         "facts": plan.facts.to_json(),
         "base": str(plan.base.resolve()),
         "plugins": [p.to_json() for p in active()],
@@ -233,9 +237,9 @@ def _new_folder(root: Path, name: str) -> Path:
     raise UsageError(f"{root} cannot be written")
 
 
-def _describe(folder: Path, plan: Plan, loaded: Loaded) -> None:
+def _describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -> None:
     """Write down what is about to run: the recipe as written and as resolved, and the lock."""
-    resolved = yaml.safe_dump(loaded.redacted(plan.written.canonical()), sort_keys=False, allow_unicode=True)
+    resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
     write_whole(folder / "recipe.yaml", loaded.redacted_text().encode())
     write_whole(folder / "resolved.yaml", resolved.encode())
     write_whole(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())

@@ -75,10 +75,10 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
     recipe = written.model_copy(update={"task": task, "optimizer": optimizers})
-    networks = _networks(loaded, recipe, seen)
     problems = contradictions(recipe, seen)
     if problems:
         raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
+    networks = _networks(loaded, recipe, seen)
     horizon = _horizon(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
     memory = estimate(pairs, max(1, recipe.train.batch_size // recipe.train.accumulate))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,19 @@ class Composed:
 
     root     every node knows where it was written and what it replaced
     files    the files that were read, the recipe itself first
-    secrets  values that came from the environment: never to be stored or shown
+    environment  values that came from the environment, never to be stored or shown, and the names of their variables
     base     the folder of the recipe; relative paths in it start here
     """
 
     root: Node
     files: list[Path]
     base: Path
-    secrets: frozenset[str] = frozenset()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that came from the environment."""
+        return frozenset(self.environment)
 
     def plain(self) -> dict[str, Any]:
         """Return the values in plain Python."""
@@ -46,7 +51,7 @@ def compose(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
     root = loader.load(path, ()).copy()
     _override_all(root, overrides)
     resolver = Resolver(Expander(root).run())
-    return Composed(resolver.run(), loader.files, path.parent, frozenset(resolver.secrets))
+    return Composed(resolver.run(), loader.files, path.parent, resolver.environment)
 
 
 def _override_all(root: Node, overrides: Sequence[str]) -> None:

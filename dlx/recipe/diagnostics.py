@@ -118,11 +118,11 @@ def render(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> N
     write(in_order(diagnostics), stream)
 
 
-def redact(text: str, secrets: Collection[str]) -> str:
+def redact(text: str, secrets: Collection[str], instead: str = "***") -> str:
     """Replace every value that came from the environment by stars; a short one only where it stands as a word."""
     for secret in sorted(secrets, key=len, reverse=True):
         pattern = re.escape(secret) if len(secret) >= _SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)"
-        text = re.sub(pattern, "***", text) if secret else text
+        text = re.sub(pattern, lambda _: instead, text) if secret else text
     return text
 
 

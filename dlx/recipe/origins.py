@@ -27,7 +27,7 @@ class Origin:
 
 def origins_of(loaded: Loaded) -> list[Origin]:
     """Return the origin of every single value, in the order of the canonical form."""
-    values = loaded.redacted(loaded.recipe.canonical())
+    values = loaded.storable()
     return [_origin(loaded, loc, value) for loc, value in _values(values, ())]
 
 

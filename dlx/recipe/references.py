@@ -22,7 +22,7 @@ class Resolver:
     """Replaces every reference in a recipe by what it refers to, and collects what cannot be resolved."""
 
     root: Node
-    secrets: set[str] = field(default_factory=set)
+    environment: dict[str, str] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
     active: dict[int, str] = field(default_factory=dict)
     done: dict[int, Node] = field(default_factory=dict)
@@ -126,7 +126,8 @@ class Resolver:
             return None
         value = os.environ.get(match[1])
         if value is not None:
-            self.secrets.update({value} - {""})
+            if value:
+                self.environment[value] = match[1]
             return replace(node, value=_typed(value), secret=True)
         if match[2] is not None:
             return replace(node, value=_typed(match[2].strip()))

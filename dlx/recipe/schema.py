@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.augmentations import Augmentation
-from dlx.component import C, Component, Named, Section, types
+from dlx.component import C, Component, Named, Section, field_names, leaf_class, types
 from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.recipe.claims import Claim
@@ -18,17 +18,36 @@ from dlx.sources import Source
 from dlx.tasks import EVERY_ROLE, Task
 from dlx.transforms import Transform
 
-def _roles_of(family: str) -> BeforeValidator:
-    """Read one component, or a mapping of roles to components, as a mapping of roles."""
+
+def _roles_of(family: str, default: str | None = None) -> BeforeValidator:
+    """Read one component, or a mapping of roles to components, as a mapping of roles.
+
+    Fields alone, without a type, are those of the default component: `optimizer: {lr: 0.1}`.
+    """
 
     def read(value: Any) -> Any:
-        if not isinstance(value, Mapping) or "type" in value or isinstance(value, Component):
-            return {EVERY_ROLE: value}
-        one_key = len(value) == 1 and next(iter(value)) in types(family)
-        return {EVERY_ROLE: value} if one_key else value
+        if isinstance(value, Mapping) and value and all(_names_one(family, v) for v in value.values()):
+            return value
+        if default is not None and isinstance(value, Mapping) and set(value) <= _fields(family, default):
+            return {EVERY_ROLE: {"type": default, **value}}
+        return {EVERY_ROLE: value}
 
     return BeforeValidator(read)
 
+
+def _names_one(family: str, value: Any) -> bool:
+    """Say whether a value is the spelling of a component of the family."""
+    if isinstance(value, Mapping):
+        return "type" in value or (len(value) == 1 and next(iter(value)) in types(family))
+    return isinstance(value, Component) or (isinstance(value, str) and value in types(family))
+
+
+def _fields(family: str, name: str) -> set[str]:
+    return {*field_names(leaf_class(family, name))} - {"type"}
+
+
+OPTIMIZER, SCHEDULE = "adamw", "constant"
+"""What trains a network when a recipe does not say."""
 
 ByRole = Annotated[dict[str, C], Field(min_length=1)]
 """A component for every network that the task trains: one for all, or a mapping from role to component."""
@@ -144,9 +163,11 @@ class Recipe(Section):
     """Where samples come from."""
     model: Annotated[ByRole[Model], _roles_of("models")]
     """The network, or one for each role of the task."""
-    optimizer: Annotated[ByRole[Optimizer], _roles_of("optimizers")] = Field("adamw", validate_default=True)  # type: ignore[assignment]
+    optimizer: Annotated[ByRole[Optimizer], _roles_of("optimizers", OPTIMIZER)] = Field(
+        OPTIMIZER, validate_default=True
+    )  # type: ignore[assignment]
     """How parameters move."""
-    schedule: Annotated[ByRole[Schedule], _roles_of("schedules")] = Field("constant", validate_default=True)  # type: ignore[assignment]
+    schedule: Annotated[ByRole[Schedule], _roles_of("schedules", SCHEDULE)] = Field(SCHEDULE, validate_default=True)  # type: ignore[assignment]
     """How the learning rate changes."""
     regularize: Named[Regularizer] = Field(default_factory=dict)
     """What keeps the network from fitting noise."""
@@ -171,4 +192,3 @@ class Recipe(Section):
         for section in ("model", "optimizer", "schedule"):
             written[section] = written[section].get(EVERY_ROLE, written[section])
         return written
-

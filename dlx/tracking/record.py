@@ -45,7 +45,7 @@ class Record:
         return [*self.notes, *([f"{len(lost)} calls to the tracker failed: {lost[0]}"] if lost else [])]
 
 
-def open_record(plan: Plan, folder: Path) -> Record:
+def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any]) -> Record:
     """Start tracking a run. A tracker that is not there is said, not raised: training goes on."""
     recipe, tracking = plan.recipe, plan.recipe.tracking
     tags = {**tracking.tags, "dlx.recipe": recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
@@ -55,7 +55,7 @@ def open_record(plan: Plan, folder: Path) -> Record:
         logger = MLflowTracker(tracking.experiment or recipe.name, folder.name, tracking.uri, tags)
     except Exception as error:  # no server, no disk, a locked database: the run is worth more than its record
         return Record(None, [f"the run is not tracked: {str(error).splitlines()[0]}"])
-    logger.log_params(_flat({k: v for k, v in plan.written.canonical().items() if k not in ("expect", "tracking")}))
+    logger.log_params(_flat({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
     logger.log_metrics(plan.quantities)
     for name in ("recipe.yaml", "resolved.yaml", "lock.json"):
         logger.log_file(folder / name)
