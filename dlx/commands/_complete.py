@@ -29,9 +29,9 @@ def families(incomplete: str) -> list[str]:
 
 
 def components(incomplete: str) -> list[str]:
-    """Components by name, and recipes."""
+    """Components by name, recipes, and runs."""
     names = sorted({leaf for family in families("") for leaf in _leaves(family)})
-    return [*(name for name in names if name.startswith(incomplete)), *recipes(incomplete)]
+    return [*(name for name in names if name.startswith(incomplete)), *recipes(incomplete), *runs(incomplete)]
 
 
 def _leaves(family: str) -> list[str]:

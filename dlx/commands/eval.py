@@ -8,13 +8,16 @@ from typing import Annotated, Literal, cast, get_args
 
 import typer
 
+from dlx.commands._complete import runs
 from dlx.errors import UsageError
 
 Part = Literal["test", "val", "train"]
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.")],
+    run: Annotated[
+        str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
+    ],
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
     data: Annotated[Path | None, typer.Option("--data", help="Another file or folder, all of it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dlx.commands._complete import runs
 from dlx.errors import UsageError
 
 SHOWN = 50  # rows of a table on a terminal
@@ -15,7 +16,9 @@ WRITERS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.")],
+    run: Annotated[
+        str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
+    ],
     inputs: Annotated[list[Path], typer.Argument(help="Tables, images, folders of images, .npy or .npz arrays.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A .csv, .parquet or .jsonl file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the predictions as JSON.")] = False,

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from dlx.commands._complete import recipes
+
 
 def command(
-    recipe: Annotated[Path, typer.Argument(help="The recipe.")],
+    recipe: Annotated[Path, typer.Argument(help="The recipe.", autocompletion=recipes)],
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: optimizer.lr=0.01")] = None,
     fast_dev_run: Annotated[bool, typer.Option("--fast-dev-run", help="Two batches of everything.")] = False,
     find_lr: Annotated[
