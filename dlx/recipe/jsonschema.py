@@ -11,6 +11,7 @@ from typing import Any
 
 from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.layers import Layer
+from dlx.plugins import activate
 from dlx.recipe.schema import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +27,7 @@ Schema = dict[str, Any]
 
 def recipe_schema() -> Schema:
     """Return the schema of a whole recipe, in draft 2020-12, with every component that is installed."""
+    activate()
     root = Recipe.model_json_schema()
     bases = {base_class(family).__name__: family for family in families()}
     defs = {name: schema for name, schema in root.pop("$defs").items() if name not in bases}

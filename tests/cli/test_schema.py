@@ -89,3 +89,14 @@ def test_the_command_writes_the_schema_without_reading_data(dlx, tmp_path):
     written = json.loads((tmp_path / "recipe.schema.json").read_text())
     assert written["$schema"].endswith("2020-12/schema")
     assert "yaml-language-server" in result.stderr
+
+
+def test_components_of_a_plugin_are_in_the_schema(dlx, tmp_path):
+    (tmp_path / "mine" / "models").mkdir(parents=True)
+    (tmp_path / "mine" / "models" / "tiny.py").write_text(
+        'from typing import Literal\nfrom dlx.models import Model\n\n\nclass Tiny(Model):\n    """A tiny one."""\n\n'
+        '    type: Literal["tiny"] = "tiny"\n'
+    )
+    result = dlx("--plugin", tmp_path / "mine", "schema", light=True)
+    assert result.returncode == 0, result.stderr
+    assert Draft202012Validator(json.loads(result.stdout)).is_valid({**BASE, "model": "tiny"})
