@@ -1,6 +1,8 @@
-"""What all activations share: the shape is kept, the input is remembered for the backward pass."""
+"""What all activations share: the shape is kept, the input or the output is remembered for the backward pass."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from dlx.layers import Layer, single
 from dlx.tensors import Cost, TensorSpec
@@ -9,11 +11,14 @@ from dlx.tensors import Cost, TensorSpec
 class Activation(Layer):
     """A function of every element by itself, or of all features at one position."""
 
+    keeps_output: ClassVar[bool] = False
+    """Whether the backward pass needs only the output, which the next layer keeps as its input anyway."""
+
     def shape(self, x: TensorSpec) -> TensorSpec:
         return single(x, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=single(x, self.type).elements)
+        return Cost(activations=0 if self.keeps_output else single(x, self.type).elements)
 
     def gain(self) -> float | None:
         return 1.0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers._activation import Activation
 from dlx.tensors import TensorSpec
@@ -22,6 +22,7 @@ class ReLU(Activation):
         {type: relu}
     """
 
+    keeps_output: ClassVar[bool] = True
     type: Literal["relu"] = "relu"
 
     def build(self, x: TensorSpec) -> nn.Module:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers._activation import Activation
 from dlx.tensors import TensorSpec
@@ -20,6 +20,7 @@ class Sigmoid(Activation):
         {type: sigmoid}
     """
 
+    keeps_output: ClassVar[bool] = True
     type: Literal["sigmoid"] = "sigmoid"
 
     def build(self, x: TensorSpec) -> nn.Module:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import one
 from dlx.layers._activation import Activation
@@ -23,6 +23,7 @@ class Softmax(Activation):
         softmax
     """
 
+    keeps_output: ClassVar[bool] = True
     type: Literal["softmax"] = "softmax"
 
     def shape(self, x: TensorSpec) -> TensorSpec:

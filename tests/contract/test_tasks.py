@@ -1,0 +1,180 @@
+"""Every task: its example validates, learns a batch by heart, measures what it promises, and survives a checkpoint."""
+
+import inspect
+import math
+import textwrap
+
+import pytest
+import torch
+import yaml
+
+from dlx.component import leaf_class, types
+from dlx.data.prepare import prepare
+from dlx.engine.build import batches_of, build_module
+from dlx.engine.checkpoint import WholeCheckpointIO, load
+from dlx.engine.run import quieted, trainer_for
+from dlx.facts import DataFacts
+from dlx.plan import make
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema import Recipe
+from dlx.tasks import Task
+from dlx.tensors import TensorSpec
+
+every_task = pytest.mark.parametrize("name", types("tasks"))
+
+SOURCES = {
+    "classes": {"sklearn": "iris"},
+    "regression": {"sklearn": "diabetes"},
+    None: {"sklearn": "digits"},
+}
+"""Small data for every kind of target."""
+
+
+def example(name):
+    docs = inspect.getdoc(leaf_class("tasks", name))
+    return yaml.safe_load(textwrap.dedent(docs.partition("Example:\n")[2]))
+
+
+def planned(task, folder, **changes):
+    kind = Task.model_validate(task).target_kind
+    recipe = Recipe.model_validate(
+        {
+            "task": task,
+            "data": {"source": SOURCES[kind]},
+            "model": {"mlp": {"hidden": [32]}},
+            "optimizer": {"adam": {"lr": 0.01}},
+            "train": {"epochs": 1},
+            "hardware": {"accelerator": "cpu", "threads": 1},
+            **changes,
+        }
+    )
+    return make(Loaded(recipe, folder))
+
+
+def made(plan):
+    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind, plan.recipe.seed)
+    return build_module(plan), batches_of(plan, prepared)
+
+
+def first_of(batches):
+    return {k: v[:16] for k, v in next(iter(batches)).items()}
+
+
+@every_task
+def test_the_example_validates_and_round_trips(name):
+    task = Task.model_validate(example(name))
+    assert task.type == name
+    assert Task.model_validate(task.model_dump(mode="json", serialize_as_any=True)) == task
+
+
+@every_task
+def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
+    plan = planned(example(name), tmp_path)
+    task = plan.recipe.task
+    assert set(task.roles(plan.seen)) == set(plan.networks)
+    assert task.default_role in plan.networks
+    assert set(task.emits(plan.seen).values()) <= {"higher", "lower"}
+    assert task.monitor.removeprefix("val/") in task.emits(plan.seen)
+    assert task.monitor_mode in ("min", "max")
+
+
+@every_task
+def test_a_task_learns_a_batch_by_heart(name, tmp_path):
+    plan = planned(example(name), tmp_path)
+    module, batches = made(plan)
+    batch = first_of(batches["train"])
+    module.note_loss = lambda loss: None
+    optimizer = module.configure_optimizers()["optimizer"]
+    module.train()
+    losses = []
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = module.training_step(batch, 0)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[0] > 0
+    assert losses[-1] < 0.05 * losses[0]
+
+
+@every_task
+@pytest.mark.parametrize("own_metrics", [True, False])
+def test_a_task_measures_exactly_what_it_promises(name, own_metrics, tmp_path):
+    plan = planned(example(name) if own_metrics else name, tmp_path)
+    module, batches = made(plan)
+    trainer = trainer_for(plan)
+    promised = set(plan.recipe.task.emits(plan.seen))
+    with quieted():
+        for split, measure in (("val", trainer.validate), ("test", trainer.test)):
+            (metrics,) = measure(module, batches[split], verbose=False)
+            assert set(metrics) == {f"{split}/{metric}" for metric in promised}
+            assert all(math.isfinite(v) for v in metrics.values())
+
+
+@every_task
+def test_a_task_survives_a_checkpoint(name, tmp_path):
+    plan = planned(example(name), tmp_path)
+    module, batches = made(plan)
+    path = tmp_path / "last.ckpt"
+    trainer = trainer_for(plan)
+    with quieted():
+        trainer.fit(module, batches["train"])
+        WholeCheckpointIO().save_checkpoint({"state_dict": module.state_dict()}, path)
+        before = torch.cat(trainer.predict(module, batches["test"]))
+        fresh = build_module(plan)
+        untrained = torch.cat(trainer_for(plan).predict(fresh, batches["test"]))
+        fresh.load_state_dict(load(path)["state_dict"])
+        after = torch.cat(trainer_for(plan).predict(fresh, batches["test"]))
+    assert torch.equal(before, after)
+    assert not torch.equal(untrained, after)
+
+
+@every_task
+def test_metrics_of_a_split_do_not_depend_on_what_was_measured_before(name, tmp_path):
+    plan = planned(example(name), tmp_path)
+    module, batches = made(plan)
+    with quieted():
+        first = trainer_for(plan).test(module, batches["test"], verbose=False)
+        trainer_for(plan).validate(module, batches["val"], verbose=False)
+        again = trainer_for(plan).test(module, batches["test"], verbose=False)
+    assert first == again
+
+
+@every_task
+def test_the_loss_that_is_measured_is_that_of_all_samples(name, tmp_path):
+    plan = planned(example(name), tmp_path)
+    module, batches = made(plan)
+    whole, small = batches["test"], batches["test"]
+    with quieted():
+        (one,) = trainer_for(plan).test(module, whole, verbose=False)
+        small.size = 5
+        (other,) = trainer_for(plan).test(module, small, verbose=False)
+    assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_classification_predicts_probabilities_of_every_class(tmp_path):
+    module, batches = made(planned("classification", tmp_path))
+    batch = next(iter(batches["test"]))
+    probabilities = module.eval().predict_step(batch, 0)
+    assert torch.allclose(probabilities.sum(1), torch.ones(len(probabilities)))
+    assert torch.equal(probabilities, torch.softmax(module(module.input_of(batch)), 1))
+
+
+def test_regression_learns_in_deviations_and_measures_in_units(tmp_path):
+    plan = planned({"type": "regression", "metrics": ["mse"]}, tmp_path)
+    module, batches = made(plan)
+    batch = next(iter(batches["test"]))
+    stats = plan.seen.fields["target"].stats
+    output = module.eval()(module.input_of(batch))
+    assert torch.allclose(module.predict(output), output * stats.std[0] + stats.mean[0])
+    with quieted():
+        (metrics,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    error = (module.predict(output) - batch["target"]).square().mean()
+    assert metrics["test/mse"] == pytest.approx(error.item(), rel=1e-4)
+    assert metrics["test/loss"] == pytest.approx(error.item() / stats.std[0] ** 2, rel=1e-4)
+
+
+def test_classification_needs_two_classes():
+    facts = DataFacts({"x": TensorSpec((2,), "F"), "target": TensorSpec((), "", "int64", vocab=(1,))}, ("x",), "target")
+    (problem,) = Task.model_validate("classification").problems(facts)
+    assert "at least two classes" in problem.message
