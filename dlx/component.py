@@ -80,7 +80,7 @@ class Component(Section):
             (name, inner), *_ = value.items()
             if isinstance(name, str) and name != "type":
                 return cls._read_single_key(name, inner)
-        what = cls.family.removesuffix("s").replace("_", " ")
+        what = cls.__name__.lower()
         raise PydanticCustomError(
             "not_a_component",
             "a {what} is written as its name, as {type: name, …}, or as {name: {…}}",
@@ -205,7 +205,7 @@ def _base_or_none(family: str) -> type[Component] | None:
 
 
 def _unknown_type(family: str, name: str) -> PydanticCustomError:
-    what = family.removesuffix("s").replace("_", " ")
+    what = base_class(family).__name__.lower()
     near = nearest(name, list(types(family)), n=3)
     context = {"name": name, "what": what, "family": family, "suggestion": near[0] if near else ""}
     elsewhere = [f for f in families() if f != family and name in types(f)]

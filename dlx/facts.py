@@ -67,8 +67,6 @@ def _tensor_spec(data: Mapping[str, Any]) -> TensorSpec:
     stats = data.get("stats")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     if stats is not None:
-        known: dict[str, Any] = {
-            k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()
-        }
+        known: dict[str, Any] = {k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in stats.items()}
         values["stats"] = Stats(**known)
     return TensorSpec(**values)

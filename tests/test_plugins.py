@@ -1,4 +1,4 @@
-"""Components from a folder outside the package: trained with, listed, recorded, and asked for when they are not there."""
+"""Components from a folder outside the package: trained with, recorded, and asked for when they are not there."""
 
 import json
 import subprocess

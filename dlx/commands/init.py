@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,10 +45,13 @@ def command(
         print_json({"recipe": str(output), "schema": str(schema), **asdict(found)})
     else:
         print(output)
-    print(
-        f"{found.rows:,} samples, inputs {', '.join(list(found.inputs)[:8])}, {found.task} of '{found.target}'",
-        file=sys.stderr,
-    )
+    _say(found, output)
+
+
+def _say(found: Any, output: Path) -> None:
+    """Print what was found in the data, and what to do next."""
+    inputs = ", ".join(list(found.inputs)[:8])
+    print(f"{found.rows:,} samples, inputs {inputs}, {found.task} of '{found.target}'", file=sys.stderr)
     for name, why in found.ignored.items():
         print(f"note: column '{name}' is left out: {why}", file=sys.stderr)
     if found.bad:
