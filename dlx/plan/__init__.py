@@ -180,7 +180,7 @@ def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
     per_epoch = max(1, math.ceil(samples / batch) - (samples % batch == 1 and samples > 1))
     if samples < 1:
         raise DataError("there are no samples to train on")
-    return Horizon(recipe.train.steps or per_epoch * recipe.train.epochs, per_epoch)
+    return Horizon(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
 
 
 def batch_size(recipe: Recipe, samples: int) -> int:

@@ -96,8 +96,8 @@ class Data(Section):
 class Train(Section):
     """How long and in what portions."""
 
-    epochs: int = Field(10, ge=1)
-    """Passes over the train split."""
+    epochs: int | None = Field(10, ge=1)
+    """Passes over the train split; null where `steps` are given."""
     steps: int | None = Field(None, ge=1)
     """Optimizer steps, instead of epochs."""
     batch_size: int = Field(64, ge=1)
@@ -117,6 +117,20 @@ class Train(Section):
     deterministic: bool = False
     """Only algorithms that give the same bits every time; an error where there is none."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_replace_epochs(cls, value: Any) -> Any:
+        by_steps = isinstance(value, Mapping) and value.get("steps") is not None
+        return {"epochs": None, **value} if by_steps else value
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Train:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give epochs or steps, not both")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size {self.batch_size} cannot be computed in {self.accumulate} equal portions")
+        return self
+
 
 class Hardware(Section):
     """On what it is learned."""
@@ -128,7 +142,7 @@ class Hardware(Section):
     compile: bool = False
     """Whether torch compiles the network first: slower to start, faster after."""
     threads: int | Literal["auto"] = "auto"
-    """CPU threads of torch; `auto` leaves it to torch."""
+    """CPU threads of torch; `auto` is the number of cores that this process may use."""
 
 
 class Tracking(Section):
@@ -179,12 +193,6 @@ class Recipe(Section):
     """Where the run is written down."""
     expect: dict[str, Claim] = Field(default_factory=dict)
     """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`)."""
-
-    @model_validator(mode="after")
-    def _one_horizon(self) -> Recipe:
-        if self.train.steps is not None and "epochs" in self.train.model_fields_set:
-            raise ValueError("train: give epochs or steps, not both")
-        return self
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain values with every default written out, each component with its type."""
