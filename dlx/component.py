@@ -11,8 +11,10 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -182,10 +184,20 @@ def _modules(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def families() -> tuple[str, ...]:
-    """Names of all families: the sub-packages whose `__init__` defines a base with that family's name."""
+    """Names of all families: the sub-packages whose `__init__` defines a base with that family's name.
+
+    They are read, not imported: what stands above the families is none of theirs.
+    """
     root = importlib.import_module(ROOT)
-    names = [m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg]
-    return tuple(sorted(name for name in names if _base_or_none(name) is not None))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg and _says_family(m.name)))
+
+
+def _says_family(name: str) -> bool:
+    spec = importlib.util.find_spec(f"{ROOT}.{name}")
+    if spec is None or spec.origin is None:
+        return False
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    return re.search(rf"^ +family\b[^=\n]*= \"{name}\"$", text, re.MULTILINE) is not None
 
 
 def base_class(family: str) -> type[Component]:

@@ -1,11 +1,16 @@
 """What the schema refuses: the place, the words, the suggestion, and how it is printed."""
 
+import importlib
 import io
 import json
+import pkgutil
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
 
+import dlx
 from dlx.errors import RecipeError
 from dlx.recipe.compose import compose
 from dlx.recipe.diagnostics import Diagnostic, as_json, at, from_validation, redact, render, sections_of
@@ -252,3 +257,31 @@ def test_from_validation_takes_a_bare_tree_too():
 def test_a_good_recipe_has_no_diagnostics(tmp_path):
     (tmp_path / "r.yaml").write_text(MINIMAL)
     assert Recipe.model_validate(compose(tmp_path / "r.yaml").plain()).train.epochs > 0
+
+
+@pytest.mark.parametrize("wrong", ["adamv", "cross_entropy", "nothing_like_it"])
+def test_an_unknown_type_is_explained_without_what_stands_above_the_families(tmp_path, wrong):
+    (tmp_path / "r.yaml").write_text(f"{MINIMAL}optimizer: {wrong}\n")
+    script = (
+        "import sys, dlx\n"
+        "try: dlx.load(sys.argv[1])\n"
+        "except dlx.errors.RecipeError as error: print(error.diagnostics[0].code)\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "r.yaml")]
+    code, modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert code.startswith("DLX3")
+    assert "dlx.optimizers" in modules.split()
+    above = {"torch", "mlflow", "dlx.plan", "dlx.engine", "dlx.tracking", "dlx.cli"}
+    assert not above & set(modules.split())
+
+
+def test_families_are_found_without_importing_them():
+    script = "import sys, dlx.component as c; print(*c.families()); print(*(m for m in sys.modules if 'dlx' in m))"
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    names, modules = printed.splitlines()
+    assert modules.split() == ["dlx", "dlx.component"]
+    packages = [m.name for m in pkgutil.iter_modules(dlx.__path__) if m.ispkg]
+    bases = [vars(importlib.import_module(f"dlx.{name}")).values() for name in packages]
+    declared = {getattr(value, "__dict__", {}).get("family") for values in bases for value in values}
+    assert set(names.split()) == declared & set(packages)
