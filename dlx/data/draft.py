@@ -1,16 +1,17 @@
-"""A first recipe for data that were looked at: it trains as it is, and says in comments what was found and chosen."""
+"""A first recipe for data that were looked at: it trains as it is, and says in comments what was found and chosen.
+
+Like a recipe of the gallery it names components, because it chooses for someone who has not chosen yet; nothing depends
+on these choices, and the tests hold that what is written loads and trains.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from dlx.data.inspect import Found
+from dlx.recipe.fields import yaml
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
-_NOT_TEXT = {"null", "true", "false"}
 SHOWN = 30
 """Columns that are listed one by one."""
 STEPS = 3000
@@ -36,7 +37,7 @@ def draft(found: Found, name: str, schema: str) -> str:
 
 def _name(text: str) -> str:
     name = re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-._")[:100] or "experiment"
-    return f"{flow(name)}"
+    return f"{yaml(name)}"
 
 
 def _task(found: Found) -> list[str]:
@@ -60,9 +61,9 @@ def _data(found: Found) -> list[str]:
     ((kind, fields),) = found.source.items()
     lines += ["data:"]
     if isinstance(fields, Mapping):
-        lines += ["  source:", f"    type: {kind}", *(f"    {flow(key)}: {flow(v)}" for key, v in fields.items())]
+        lines += ["  source:", f"    type: {kind}", *(f"    {yaml(key)}: {yaml(v)}" for key, v in fields.items())]
     else:
-        lines += [f"  source: {{{kind}: {flow(fields)}}}"]
+        lines += [f"  source: {{{kind}: {yaml(fields)}}}"]
     lines += ["  split: {val: 0.15, test: 0.15}  # shares; what they choose and judge is never trained on"]
     if found.bad > 0:
         share = min(1.0, round(found.bad + 0.05, 2))
@@ -118,17 +119,6 @@ def _claim(found: Found) -> list[str]:
         f"# Always answering with the most frequent class gives an accuracy of {share:.2f}.",
         f'# expect: {{test/accuracy: ">= {min(0.99, (1 + share) / 2):.2f}"}}',
     ]
-
-
-def flow(value: Any) -> str:
-    """Write a value on one line of YAML that every reader understands alike."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(flow(item) for item in value) + "]"
-    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _NOT_TEXT:
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _line(text: str) -> str:

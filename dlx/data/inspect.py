@@ -1,4 +1,7 @@
-"""Looking at data that nobody has described yet: what is in it, what to predict, and as what kind of problem."""
+"""Looking at data that nobody has described yet: what is in it, what to predict, and as what kind of problem.
+
+What is found is said as a source that a recipe may write: a table, a folder of images, or a bundled data set.
+"""
 
 from __future__ import annotations
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import dedent
-from typing import Any
+
+from pydantic.fields import FieldInfo
 
 from dlx.component import Component, base_class, families, leaf_class, nearest, types
 from dlx.errors import UsageError
+from dlx.recipe.fields import Wording, default
 
 
 @dataclass(frozen=True)
@@ -85,52 +85,20 @@ def near(word: str) -> list[str]:
 def document(leaf: type[Component]) -> Doc:
     """Return what a component says of itself."""
     text, _, example = (inspect.getdoc(leaf) or "").partition("\nExample:\n")
-    schema = leaf.model_json_schema()
     return Doc(
         leaf.family,
         leaf.model_fields["type"].default,
         text.strip(),
         dedent(example).strip(),
-        tuple(_fields(schema)),
+        tuple(_field(name, field) for name, field in leaf.model_fields.items() if name != "type"),
         leaf.primary,
         f"pip install 'dlx[{leaf.extra}]'" if leaf.extra else None,
     )
 
 
-def _fields(schema: dict[str, Any]) -> Iterator[Field]:
-    for name, field in schema["properties"].items():
-        if name == "type":
-            continue
-        default = "" if name in schema.get("required", ()) else _written(field.get("default"))
-        yield Field(name, _kind(field), default, " ".join(field.get("description", "").split()))
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, str):
-        return value or '""'
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    """Say in words what a JSON Schema takes."""
-    if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2]).lower()
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_kind(way) for way in schema["anyOf"]))
-    if "const" in schema or "enum" in schema:
-        return " | ".join(_written(v) for v in schema.get("enum", [schema.get("const")]))
-    if schema.get("type") == "array":
-        items = schema.get("items") or (schema.get("prefixItems") or [{}])[0]
-        return f"list of {_kind(items)}"
-    inner = schema.get("additionalProperties")
-    if schema.get("type") == "object" and isinstance(inner, dict):
-        return f"mapping to {_kind(inner)}"
-    return " ".join([{"string": "text"}.get(schema.get("type", ""), schema.get("type", "any")), *_limits(schema)])
-
-
-def _limits(schema: dict[str, Any]) -> list[str]:
-    signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
-    return [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+def _field(name: str, field: FieldInfo) -> Field:
+    text = " ".join((field.description or "").split())
+    return Field(field.alias or name, Wording().kind(field), default(field) or "", text)
 
 
 def _sentence(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dlx.errors import Loc
 from dlx.recipe.diagnostics import dotted, notes_of
+from dlx.recipe.fields import yaml
 from dlx.recipe.load import Loaded
 from dlx.recipe.places import locate
 
@@ -22,7 +23,7 @@ class Origin:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.value}  # {'; '.join([self.place, *self.notes])}"
+        return f"{self.path}: {yaml(self.value)}  # {'; '.join([self.place, *self.notes])}"
 
 
 def origins_of(loaded: Loaded) -> list[Origin]:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import inspect
 import re
-import types as pythontypes
 from collections.abc import Iterator
 from textwrap import dedent
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dlx.component import Component, Section, base_class, families, leaf_class, types
+from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.recipe.codes import Code, codes
+from dlx.recipe.fields import Wording, class_name, default
 from dlx.recipe.schema import Recipe
 
 _LABELLED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
 _SPECIAL = re.compile(r"[*<\[\]]|(?<!\w)_|_(?!\w)")
 _CODE_SPAN = re.compile(r"(`[^`]*`)")
-_ONE_WORD = {int: "integer", float: "number", bool: "true or false", str: "text", type(None): "null", Any: "any value"}
 
 
 def pages() -> dict[str, str]:
@@ -153,71 +152,28 @@ def _shared_fields(base: type[Component]) -> Iterator[str]:
 
 def _table(fields: dict[str, FieldInfo]) -> str:
     rows = [
-        f"| `{f.alias or name}` | {_kind(f)} | {_default(f)} | {_cell(f.description or '')} |"
+        f"| `{f.alias or name}` | {_WORDING.kind(f)} | {_default(f)} | {_cell(f.description or '')} |"
         for name, f in fields.items()
     ]
     return "\n".join(["| Field | Type | Default | Meaning |", "|---|---|---|---|", *rows])
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "**required**"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, BaseModel):
-        written = value.model_dump(mode="json", exclude_unset=True, serialize_as_any=True)
-        return f"`{written}`" if written else ""
-    return f"`{_yaml(value)}`"
+    written = default(field)
+    return "**required**" if written is None else f"`{written}`"
 
 
-def _yaml(value: Any) -> str:
-    plain = {None: "null", True: "true", False: "false"}
-    if value is None or isinstance(value, bool):
-        return plain[value]
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_yaml(v) for v in value)}]"
-    return '""' if value == "" else str(value)
+def _link(cls: type) -> str:
+    page = f"{cls.family}.md" if issubclass(cls, Component) else f"#{cls.__name__.lower()}"
+    return f"[{class_name(cls)}]({page})"
 
 
-def _kind(field: FieldInfo) -> str:
-    limits = [text for m in field.metadata for text in _limits(m)]
-    return ", ".join([_name(field.annotation), *limits])
+def _cell_code(text: str) -> str:
+    escaped = text.replace("|", r"\|")
+    return f"`{escaped}`"
 
 
-def _limits(metadata: Any) -> Iterator[str]:
-    for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
-        bound = getattr(metadata, name, None)
-        if bound is not None:
-            yield f"{sign} {bound}"
-    pattern = getattr(metadata, "pattern", None)
-    if pattern:
-        yield f"matches `{_cell_code(pattern)}`"
-
-
-def _name(annotation: Any) -> str:
-    """Say in words what a field takes."""
-    origin, inside = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        limits = [text for m in inside[1:] for text in _limits(m)]
-        return " ".join([_name(inside[0]), *limits])
-    if origin is Literal:
-        return " or ".join(f"`{_yaml(v)}`" for v in inside)
-    if origin in (Union, pythontypes.UnionType):
-        return " or ".join(dict.fromkeys(_name(a) for a in inside))
-    if origin is list:
-        return f"list of {_name(inside[0])}"
-    if origin is tuple:
-        return f"[{', '.join('…' if a is Ellipsis else _name(a) for a in inside)}]"
-    if origin is dict:
-        return f"mapping to {_name(inside[1])}"
-    return _ONE_WORD.get(annotation) or _class_name(annotation)
-
-
-def _class_name(annotation: Any) -> str:
-    if isinstance(annotation, type) and issubclass(annotation, Component):
-        return f"[{base_class(annotation.family).__name__.lower()}]({annotation.family}.md)"
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-    return getattr(annotation, "__name__", str(annotation))
+_WORDING = Wording(_cell_code, _link)
 
 
 def _mentioned(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -261,7 +217,3 @@ def _escape(text: str) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(_escape(text).replace("|", r"\|").split())
-
-
-def _cell_code(text: str) -> str:
-    return text.replace("|", r"\|")

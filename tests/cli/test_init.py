@@ -8,9 +8,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from dlx.data.draft import draft, flow
+from dlx.data.draft import draft
 from dlx.data.inspect import inspect
 from dlx.errors import DataError, UsageError
+from dlx.recipe.fields import yaml as yaml_of
 from dlx.recipe.load import load
 
 RNG = np.random.default_rng(7)
@@ -132,7 +133,7 @@ def test_what_cannot_be_meant_is_said(tmp_path):
 )
 def test_odd_names_are_read_back_as_they_are(value, tmp_path):
     path = tmp_path / "x.yaml"
-    path.write_text(f"vars: {{a: {flow(value)}}}\n", encoding="utf-8")
+    path.write_text(f"vars: {{a: {yaml_of(value)}}}\n", encoding="utf-8")
     from dlx.recipe.document import read
 
     assert read(path).root.plain()["vars"]["a"] == value

@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from dlx.component import families, leaf_class, types
 from dlx.models import Model
 from dlx.plan.architecture import USUAL, fitting_input, written
 from dlx.recipe.docs import components, document
+from dlx.recipe.document import parse
 
 
 def test_list_counts_every_family(dlx):
@@ -37,10 +40,30 @@ def test_every_component_documents_itself(family):
         ]
 
 
+@pytest.mark.parametrize("family", families())
+def test_a_shown_default_is_what_a_recipe_may_write(family):
+    for name in types(family):
+        leaf = leaf_class(family, name)
+        for field in document(leaf).fields:
+            spec = leaf.model_fields[field.name]
+            if spec.is_required():
+                continue
+            shown = parse(f"value: {field.default}", "default").plain()["value"]
+            value = spec.get_default(call_default_factory=True, validated_data={})
+            plain = json.loads(TypeAdapter(Any).dump_json(value))
+            assert shown == plain, f"{name}.{field.name}"
+
+
+def test_limits_inside_a_field_are_shown():
+    fields = {f.name: f for f in document(leaf_class("optimizers", "adamw")).fields}
+    assert fields["betas"].kind == "[number ≥ 0 and < 1, number ≥ 0 and < 1]"
+    assert fields["no_decay"].default == "[bias, norm]"
+
+
 def test_show_a_component(dlx):
     result = dlx("show", "conv", light=True)
     assert result.returncode == 0, result.stderr
-    assert "layers/conv" in result.stdout and "Number of filters." in result.stdout and "integer > 0" in result.stdout
+    assert "layers/conv" in result.stdout and "Number of filters." in result.stdout and "integer, > 0" in result.stdout
 
 
 def test_show_a_name_that_two_families_share(dlx):
@@ -68,6 +91,9 @@ def test_origins_say_where_values_were_written(dlx, tmp_path):
     assert origins["optimizer.lr"]["value"] == 0.5 and "command line" in origins["optimizer.lr"]["place"]
     assert any(f"{path}:5" in note for note in origins["optimizer.lr"]["notes"])
     assert origins["optimizer.eps"]["place"] == "default"
+    lines = dlx("show", path, "--origins", light=True).stdout.splitlines()
+    values = [line.partition("  # ")[0].partition(": ")[2] for line in lines]
+    assert "null" in values and "false" in values and not {"None", "True", "False", ""} & {*values}
 
 
 def test_a_secret_is_not_shown(dlx, tmp_path):
