@@ -33,6 +33,8 @@ class BatchNorm(Layer):
     """Share of the newest batch in the running statistics."""
     affine: bool = True
     """Whether scale and shift are learned."""
+    start: float = 1.0
+    """Where the scale starts; 0 at the end of a residual branch lets a deep network begin as the identity."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         width(x, self.type)
@@ -43,6 +45,6 @@ class BatchNorm(Layer):
         return Cost(parameters=2 * channels * self.affine, buffers=2 * channels + 1, activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.batch_norm.module import by_axes
+        from dlx.layers.batch_norm.module import batch_norm
 
-        return by_axes(x.axes)(width(x, self.type), self.eps, self.momentum, self.affine)
+        return batch_norm(x.axes, width(x, self.type), self.eps, self.momentum, self.start if self.affine else None)

@@ -14,8 +14,11 @@ class TimeBatchNorm(nn.BatchNorm1d):
         return super().forward(x_BTF.transpose(1, 2)).transpose(1, 2)
 
 
-def by_axes(axes: str) -> type[_BatchNorm]:
-    """Return the class that normalizes the features of these axes."""
-    if axes == "TF":
-        return TimeBatchNorm
-    return {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}[len(axes)]
+def batch_norm(axes: str, features: int, eps: float, momentum: float, start: float | None) -> _BatchNorm:
+    """Return the module that normalizes features of these axes; its scale starts at `start`, or there is none."""
+    by_rank: dict[int, type[_BatchNorm]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}
+    make = TimeBatchNorm if axes == "TF" else by_rank[len(axes)]
+    norm = make(features, eps, momentum, affine=start is not None)
+    if start is not None:
+        nn.init.constant_(norm.weight, start)
+    return norm

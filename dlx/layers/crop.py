@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer, one
+from dlx.layers._axes import IMAGES
+from dlx.layers._window import Sizes, per_axis, text
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Crop(Layer):
+    """Takes a border off an image.
+
+    Brings an early, larger map to the size of a later one that convolutions without padding have made smaller, so
+    that both can be joined.
+
+    Shapes:  (C, H, W) → (C, H − 2·size, W − 2·size); 1 and 3 spatial dimensions alike.
+    Raises:  ShapeError if nothing is left of the image.
+    Source:  Ronneberger et al. 2015, arXiv:1505.04597.
+
+    Example:
+        {crop: 2}
+    """
+
+    primary: ClassVar[str] = "size"
+    type: Literal["crop"] = "crop"
+    size: Sizes
+    """Width of the border; a list gives each dimension its own."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        sizes = self._sizes(x)
+        space = tuple(None if n is None else n - 2 * p for p, n in zip(sizes, x.space, strict=True))
+        if any(n is not None and n <= 0 for n in space):
+            raise ShapeError(f"crop {text(sizes)} leaves nothing of a {text(x.space)} input")
+        return x.with_dims((x.dims[0], *space))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost()
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch import nn
+
+        make = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)[len(x.space) - 1]  # a negative border is taken off
+        return make(tuple(-p for size in reversed(self._sizes(x)) for p in (size, size)))  # type: ignore[arg-type]
+
+    def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
+        return per_axis(self.size, len(one(x, IMAGES, self.type).space), "size")
