@@ -35,6 +35,7 @@ class TensorSpec:
     vocab  how many values each integer may take: one number, or one a column
     names  the columns of a feature axis, where they have names
     stats  statistics of the train split, known for inputs only
+    context  named values that are in scope where this tensor flows, such as an encoder's memory
     """
 
     dims: tuple[Dim, ...]
@@ -43,6 +44,7 @@ class TensorSpec:
     vocab: tuple[int, ...] = ()
     names: tuple[str, ...] = field(default=(), compare=False)
     stats: Stats | None = field(default=None, compare=False)
+    context: Mapping[str, TensorSpec] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.dims) != len(self.axes):
@@ -79,6 +81,20 @@ class TensorSpec:
 
 Record = Mapping[str, TensorSpec]
 Spec = TensorSpec | Record
+
+
+def context_of(x: Spec) -> Mapping[str, TensorSpec]:
+    """Return the named values that are in scope where x flows; a record's are those of its fields."""
+    if isinstance(x, TensorSpec):
+        return x.context
+    return next((field.context for field in x.values()), {})
+
+
+def with_context(x: Spec, context: Mapping[str, TensorSpec]) -> Spec:
+    """Return x with other named values in scope; a record gets them in each of its fields."""
+    if isinstance(x, TensorSpec):
+        return x if x.context == context else x.replace(context=context)
+    return {name: field.replace(context=context) for name, field in x.items()}
 
 
 @dataclass(frozen=True)

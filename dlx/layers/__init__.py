@@ -12,7 +12,7 @@ from pydantic import Field
 from dlx.component import Component, find, types
 from dlx.errors import Loc, ShapeError
 from dlx.initializers import Initializer
-from dlx.tensors import Cost, Spec, TensorSpec
+from dlx.tensors import Cost, Spec, TensorSpec, context_of, with_context
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +32,10 @@ class Layer(Component):
 
     A leaf answers `shape` and `cost` without torch and makes its module in `build`. A combinator (a layer that
     holds layers) also answers `children`; the module that it builds holds each child under `Child.name`.
+
+    Besides its input, a layer may read named values that are in scope (`provided`). Its module then has
+    `takes_context = True` and `forward(x, context=None)`, where context is a dict by name; every other module stays
+    `forward(x)`. A module that adds to the loss leaves the scalar of its last forward in `auxiliary_loss`.
     """
 
     family = "layers"
@@ -115,11 +119,23 @@ def chain(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
 
 
 def shape_at(loc: Loc, layer: Layer, x: Spec) -> Spec:
-    """Return the layer's output shape; a ShapeError is told where the layer stands."""
+    """Return the layer's output shape, with all in scope that was in scope before it.
+
+    Raises: ShapeError that is told where the layer stands.
+    """
     try:
-        return layer.shape(x)  # type: ignore[arg-type]
+        return with_context(layer.shape(x), context_of(x))  # type: ignore[arg-type]
     except ShapeError as error:
         raise error.within(*loc) from None
+
+
+def provided(x: Spec, name: str, what: str) -> TensorSpec:
+    """Return the value of that name that is in scope where x flows. Raises: ShapeError if nothing provides it."""
+    context = context_of(x)
+    if name not in context:
+        known = f"in scope are {', '.join(context)}" if context else "nothing is in scope"
+        raise ShapeError(f"{what} reads '{name}', which nothing provides here; {known}; put it inside a `provide`")
+    return context[name]
 
 
 def single(x: Spec, what: str) -> TensorSpec:

@@ -34,9 +34,9 @@ class Repeat(Layer):
         return self._copies(x)[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from torch import nn
+        from dlx.layers._context_torch import in_order
 
-        return nn.Sequential(*(child.layer.build(child.x) for child in self.children(x)))  # type: ignore[arg-type]
+        return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     def _copies(self, x: TensorSpec) -> tuple[list[Child], Spec]:
         children: list[Child] = []

@@ -3,7 +3,8 @@
 import torch
 
 from dlx.layers import Layer
-from dlx.tensors import Stats, TensorSpec
+from dlx.layers._context_torch import apply
+from dlx.tensors import Stats, TensorSpec, context_of
 
 BATCH = 2
 STATS = Stats(
@@ -25,9 +26,16 @@ def sample(x, batch=BATCH):
         return {name: sample(field, batch) for name, field in x.items()}
     if x.is_float:
         return torch.randn(batch, *x.dims)
+    if x.dtype == "bool":
+        return torch.ones(batch, *x.dims, dtype=torch.bool)
     return torch.stack([torch.randint(x.vocab[i % len(x.vocab)], (batch,)) for i in range(x.elements)], 1)
 
 
 def built(spec, x):
     torch.manual_seed(0)
     return Layer.model_validate(spec).build(x)
+
+
+def run(module, inputs, x):
+    """Apply a module to inputs of this spec, with a sample of everything that is in scope."""
+    return apply(module, inputs, {name: sample(value) for name, value in context_of(x).items()})

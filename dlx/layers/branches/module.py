@@ -8,6 +8,8 @@ from functools import partial, reduce
 import torch
 from torch import Tensor, nn
 
+from dlx.layers._context_torch import Context, takes_context
+
 Join = Callable[[list[Tensor]], Tensor]
 
 
@@ -24,7 +26,10 @@ class Joined(nn.Module):
             "product": partial(reduce, torch.mul),
         }
         self._join = joins[join]
+        self._takes = [takes_context(branch) for branch in branches.values()]
+        self.takes_context = any(self._takes)
 
-    def forward(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
+    def forward(self, x: Tensor | Mapping[str, Tensor], context: Context | None = None) -> Tensor:
         """Return the joined outputs."""
-        return self._join([branch(x) for branch in self.children()])
+        pairs = zip(self.children(), self._takes, strict=True)
+        return self._join([branch(x, context) if takes else branch(x) for branch, takes in pairs])

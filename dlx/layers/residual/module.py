@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import cast
 
 from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, apply, in_order, takes_context
 
 
 def drop_samples(x: Tensor, probability: float) -> Tensor:
@@ -26,15 +26,25 @@ class ResidualSum(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict(layers))
+        self.layers = in_order(layers)
         self.shortcut = shortcut
         self.then = then
         self.drop_path = drop_path
+        self.takes_context = any(takes_context(part) for part in (self.layers, shortcut, then) if part is not None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Return the sum, passed through `then`."""
+        if self.takes_context:
+            return self._in_context(x, context)
         branch = self.layers(x)
         if self.training and self.drop_path:
             branch = drop_samples(branch, self.drop_path)
         total: Tensor = branch + (x if self.shortcut is None else self.shortcut(x))
-        return total if self.then is None else cast(Tensor, self.then(total))
+        return total if self.then is None else self.then(total)  # type: ignore[no-any-return]
+
+    def _in_context(self, x: Tensor, context: Context | None) -> Tensor:
+        branch = apply(self.layers, x, context)
+        if self.training and self.drop_path:
+            branch = drop_samples(branch, self.drop_path)
+        total: Tensor = branch + (x if self.shortcut is None else apply(self.shortcut, x, context))
+        return total if self.then is None else apply(self.then, total, context)  # type: ignore[no-any-return]

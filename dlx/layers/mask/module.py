@@ -1,0 +1,24 @@
+"""Padding set to zero. B batch, T time."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, mask_of
+
+
+class Masked(nn.Module):
+    """Zeroes the padded steps of x, whose axis `time` counts the batch as 0."""
+
+    takes_context = True
+
+    def __init__(self, time: int) -> None:
+        super().__init__()
+        self.time = time
+
+    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
+        """Return x, zero where the mask is false."""
+        mask_BT = mask_of(context)
+        if mask_BT is None:
+            return x
+        return x * mask_BT.unsqueeze(2 if self.time == 1 else 1).to(x.dtype)

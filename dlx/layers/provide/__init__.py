@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Child, Layer, chain
+from dlx.tensors import Spec, TensorSpec, context_of, with_context
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Provide(Layer):
+    """Computes a value once and lets all layers inside read it by its name.
+
+    `layers` run on the input; what they give is in scope, under `key`, while `then` runs on the same input. So an
+    encoder's memory reaches every block of a decoder. If the input is a record, each of the two lists begins with
+    the `field` that it reads. Where the context has a mask named `<key>_mask`, `layers` take it as their `mask`; for
+    an input that is one tensor they take the input's own mask, which is then `<key>_mask` for `then`.
+
+    Shapes:  those of `then`.
+    Raises:  ShapeError at the first layer that does not fit, or if the value is not one tensor.
+
+    Example:
+        {provide: {key: memory, layers: [{linear: 8}], then: [{linear: 4}]}}
+    """
+
+    type: Literal["provide"] = "provide"
+    key: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name by which layers read the value, such as memory."""
+    layers: list[Layer] = Field(min_length=1)
+    """What computes the value."""
+    then: list[Layer] = Field(min_length=1)
+    """What runs on the input while the value is in scope."""
+    each_step: bool = False
+    """Whether, in stepwise decoding, the value is made anew at every step from the steps that are new; else it is
+    made once, at the first step, of a whole input such as a source sentence."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        return self._parts(x)[0]
+
+    def shape(self, x: TensorSpec) -> Spec:
+        return with_context(self._parts(x)[1], context_of(x))
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.provide.module import Provided
+
+        built = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        layers = {name.removeprefix("layers."): m for name, m in built.items() if name.startswith("layers.")}
+        then = {name.removeprefix("then."): m for name, m in built.items() if name.startswith("then.")}
+        return Provided(self.key, layers, then, self.each_step)
+
+    def _parts(self, x: Spec) -> tuple[list[Child], Spec]:
+        outer = context_of(x)
+        mask = outer.get(f"{self.key}_mask", outer.get("mask") if isinstance(x, TensorSpec) else None)
+        inside = {name: value for name, value in outer.items() if name != "mask"}
+        masks = {} if mask is None else {"mask": mask}
+        made, value = chain(self.layers, with_context(x, {**inside, **masks}), "layers")
+        if not isinstance(value, TensorSpec):
+            raise ShapeError(
+                f"provide takes one tensor, but its layers give the fields {', '.join(value)}", ("layers",)
+            )
+        masks = {} if mask is None else {f"{self.key}_mask": mask}
+        scope = {**outer, **masks, self.key: value.replace(context={})}
+        used, y = chain(self.then, with_context(x, scope), "then")
+        return [*_named("layers", made), *_named("then", used)], y
+
+
+def _named(field: str, children: list[Child]) -> list[Child]:
+    return [Child(f"{field}.{c.name}", c.loc, c.layer, c.x) for c in children]

@@ -1,0 +1,46 @@
+"""A value in scope. B batch, T time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, apply, in_order, state_of
+
+
+class Provided(nn.Module):
+    """Runs `layers`, then `then` with their value in its context."""
+
+    takes_context = True
+
+    def __init__(
+        self, key: str, layers: Mapping[str, nn.Module], then: Mapping[str, nn.Module], each_step: bool
+    ) -> None:
+        super().__init__()
+        self.key = key
+        self.layers = in_order(layers)
+        self.then = in_order(then)
+        self.each_step = each_step
+
+    def forward(self, x: Any, context: Context | None = None) -> Any:
+        """Return what `then` makes of x while the value is in scope."""
+        outer = dict(context or {})
+        mask = outer.get(f"{self.key}_mask", outer.get("mask") if isinstance(x, Tensor) else None)
+        scope = {**outer, self.key: self._value(x, outer, mask)}
+        if mask is not None:
+            scope[f"{self.key}_mask"] = mask
+        return apply(self.then, x, scope)
+
+    def _value(self, x: Any, outer: dict[str, Any], mask: Tensor | None) -> Tensor:
+        inside = {**outer, "mask": mask}
+        if self.each_step:
+            return apply(self.layers, x, inside)  # type: ignore[no-any-return]
+        state = state_of(outer, self)
+        if state is None:
+            return apply(self.layers, x, inside)  # type: ignore[no-any-return]
+        if not state:
+            del inside["cache"]  # the source is whole: its layers see all of it at once
+            state["value"] = apply(self.layers, x, inside)
+        return state["value"]
