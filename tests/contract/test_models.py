@@ -16,12 +16,14 @@ from dlx.tensors import Stats, TensorSpec
 BATCH = 3
 FLAT = TensorSpec((7,), "F")
 IMAGE = TensorSpec((1, 28, 28), "CHW")
+PHOTO = TensorSpec((3, 64, 64), "CHW")
 STATS = Stats(mean=(10.0, 20.0), std=(2.0, 5.0), missing=(False, True))
 NUMBERS = TensorSpec((2,), "F", names=("age", "hours"), stats=STATS)
 CODES = TensorSpec((2,), "F", "int64", vocab=(3, 5), names=("work", "sex"))
 INPUTS = {
     "flat": FLAT,
     "image": IMAGE,
+    "photo": PHOTO,
     "numbers": NUMBERS,
     "codes": CODES,
     "table": {"numeric": NUMBERS, "categorical": CODES},
