@@ -1,0 +1,104 @@
+"""Recurrence over padded sequences. B batch, T time, F features, H state, L layers times directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from dlx.layers._context_torch import Context, mask_of, state_of
+
+State = Tensor | tuple[Tensor, ...]
+PARTS = ("h", "c")  # what a state consists of; only that of an LSTM has a second part
+
+
+class Recurrent(nn.Module):
+    """Runs cells over the real steps of a sequence, wherever its padding stands, and keeps their state in a cache."""
+
+    takes_context = True
+
+    def __init__(self, core: nn.RNNBase, last: bool = False) -> None:
+        super().__init__()
+        self.core = core
+        self.last = last
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return the top layer's state at every step, zero at padded ones; or the last of each direction."""
+        mask_BT, kept = mask_of(context), state_of(context, self)
+        if kept is None:
+            y_BTH, _ = self.run(x_BTF, mask_BT)
+        elif self.core.bidirectional:
+            raise ValueError("a bidirectional layer reads the whole sequence: it cannot go on step by step")
+        else:
+            y_BTH, state = self.run(x_BTF, mask_BT, recall(kept), carry=True)
+            kept.update(remember(state))
+        return self._ends(y_BTH, mask_BT) if self.last else y_BTH
+
+    def run(
+        self, x_BTF: Tensor, mask_BT: Tensor | None = None, state: State | None = None, carry: bool = False
+    ) -> tuple[Tensor, State]:
+        """Return the states at every step, and the whole state after the last real one.
+
+        With a mask, the latter is exact only on `carry`: without need of it, a forward layer just runs on over the
+        padding, which is faster than leaving it out.
+        """
+        if mask_BT is None:
+            return self.core(x_BTF, state)  # type: ignore[no-any-return]
+        real_first_BT = mask_BT.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
+        x_BTF = x_BTF.take_along_dim(real_first_BT[..., None], 1)
+        if carry or self.core.bidirectional:
+            y_BTH, state = self._packed(x_BTF, mask_BT.sum(1), state)
+        else:
+            y_BTH, state = self.core(x_BTF, state)
+        y_BTH = y_BTH.take_along_dim(real_first_BT.argsort(dim=1)[..., None], 1)
+        return y_BTH.masked_fill(mask_BT.logical_not()[..., None], 0.0), state
+
+    def _packed(self, x_BTF: Tensor, lengths_B: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Run over the first steps of each sample only; a sample without any keeps its state."""
+        packed = pack_padded_sequence(x_BTF, lengths_B.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
+        outputs, after = self.core(packed, state)
+        y_BTH, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x_BTF.shape[1])
+        any_B1 = (lengths_B > 0)[:, None]
+        before = [torch.zeros_like(part) for part in _parts(after)] if state is None else _parts(state)
+        kept = [torch.where(any_B1, new, old) for new, old in zip(_parts(after), before, strict=True)]
+        return y_BTH, _state(kept)
+
+    def _ends(self, y_BTH: Tensor, mask_BT: Tensor | None) -> Tensor:
+        """Return the forward states at the last real step, and behind them the backward ones at the first."""
+        ahead_BTH, *back = y_BTH.split(self.core.hidden_size, -1)
+        if mask_BT is None:
+            return torch.cat([ahead_BTH[:, -1], *(b_BTH[:, 0] for b_BTH in back)], -1)
+        steps_T = torch.arange(1, y_BTH.shape[1] + 1, device=y_BTH.device)
+        last_B11 = (steps_T * mask_BT).argmax(1)[:, None, None]
+        first_B11 = mask_BT.to(torch.uint8).argmax(1)[:, None, None]
+        ends = [ahead_BTH.take_along_dim(last_B11, 1), *(b_BTH.take_along_dim(first_B11, 1) for b_BTH in back)]
+        return torch.cat(ends, -1)[:, 0]
+
+
+def recall(kept: Mapping[str, Tensor]) -> State | None:
+    """Return the state that a cache holds, None at the first step."""
+    return _state([kept[part].transpose(0, 1).contiguous() for part in PARTS if part in kept]) if kept else None
+
+
+def remember(state: State) -> dict[str, Tensor]:
+    """Return what a cache holds of a state: the batch comes first, so that samples can be reordered."""
+    return {name: part_LBH.transpose(0, 1) for name, part_LBH in zip(PARTS, _parts(state), strict=False)}
+
+
+def _parts(state: State) -> tuple[Tensor, ...]:
+    return state if isinstance(state, tuple) else (state,)
+
+
+def _state(parts: list[Tensor]) -> State:
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def start_forgetting_at(core: nn.LSTM, bias: float) -> None:
+    """Let the forget gates of all cells start with this bias: torch has two, of which the second becomes zero."""
+    with torch.no_grad():
+        for name, parameter in core.named_parameters():
+            if name.startswith("bias_"):
+                forget_H = parameter[core.hidden_size : 2 * core.hidden_size]
+                forget_H.fill_(bias if name.startswith("bias_ih") else 0.0)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from dlx.layers._recurrent import RecurrentLayer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class LSTM(RecurrentLayer):
+    """Steps through a sequence with a cell that gates write to, clear and read: memory over hundreds of steps.
+
+    i, f, o = σ(W x_t + U h_{t−1} + b), g = tanh(…), c_t = f ⊙ c_{t−1} + i ⊙ g, h_t = o ⊙ tanh(c_t). Along c the
+    gradient is only multiplied by f, so that it survives long distances where that of `rnn` vanishes. Padded steps
+    (context `mask`) are skipped in both directions, and their output is 0; a `cache` carries the state from call to
+    call. Peepholes let the gates see the cell, i and f before the step and o after it, which helps with precise
+    timing; they run step by step in Python, several times slower than torch's own cells.
+
+    Shapes:  (T, F) → (T, hidden), or (hidden,) with `output: last`; twice as wide if bidirectional.
+    Units:   dropout is a probability.
+    Raises:  ShapeError if the input is not a sequence of features, or their number is unknown.
+    Source:  Hochreiter & Schmidhuber 1997; forget gates: Gers et al. 2000; peepholes: Gers & Schmidhuber 2000;
+             torch.nn.LSTM.
+
+    Example:
+        {lstm: {hidden: 8, num_layers: 2, dropout: 0.2, forget_bias: 1.0}}
+    """
+
+    gates: ClassVar[int] = 4
+    kept: ClassVar[int] = 6
+    type: Literal["lstm"] = "lstm"
+    peepholes: bool = False
+    """Whether the gates see the cell, each unit its own."""
+    forget_bias: float | None = None
+    """Where the forget gates' bias starts; 1 or more lets cells remember from the start. null leaves it to torch."""
+
+    @model_validator(mode="after")
+    def _has_a_bias_to_start(self) -> Self:
+        if self.forget_bias is not None and not self.bias:
+            raise PydanticCustomError("forget_bias", "there is no bias that could start at forget_bias")
+        return self
+
+    def _core(self, inputs: int) -> nn.RNNBase:
+        from torch import nn
+
+        from dlx.layers._recurrent_torch import start_forgetting_at
+        from dlx.layers.lstm.module import PeepholeLSTM
+
+        make = PeepholeLSTM if self.peepholes else nn.LSTM
+        core = make(
+            inputs,
+            self.hidden,
+            self.num_layers,
+            bias=self.bias,
+            batch_first=True,
+            dropout=self.dropout,
+            bidirectional=self.bidirectional,
+        )
+        if self.forget_bias is not None:
+            start_forgetting_at(core, self.forget_bias)
+        return core
+
+    @property
+    def _diagonals(self) -> int:
+        return 3 * self.peepholes

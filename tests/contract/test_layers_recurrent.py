@@ -1,0 +1,169 @@
+"""Recurrent layers against torch's own modules, against a loop written by hand, and against padding."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from dlx.layers import Layer
+from dlx.layers._context_torch import Cache
+from dlx.tensors import TensorSpec
+
+X = TensorSpec((None, 5), "TF")
+TORCH = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+PEEPHOLES = {"type": "lstm", "hidden": 4, "num_layers": 2, "peepholes": True}
+KINDS = [
+    *({"type": name, "hidden": 4, "num_layers": n} for name, n in itertools.product(TORCH, (1, 2))),
+    {"type": "rnn", "hidden": 4, "nonlinearity": "relu", "bias": False},
+    PEEPHOLES,
+]
+MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1], [0, 1, 0, 1, 0, 0]]).bool()
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def make(spec, **changes):
+    return Layer.model_validate({**spec, **changes}).build(X).double()
+
+
+def numbers(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("name", TORCH)
+def test_states_are_those_of_torch(name, bidirectional):
+    module = make({"type": name, "hidden": 4, "num_layers": 2, "bidirectional": bidirectional})
+    twin = TORCH[name](5, 4, 2, batch_first=True, bidirectional=bidirectional).double()
+    twin.load_state_dict(module.core.state_dict())
+    x = numbers(3, 7, 5)
+    y, state = twin(x)
+    assert torch.allclose(module(x), y)
+    final = state[0] if name == "lstm" else state
+    ends = final[-2:] if bidirectional else final[-1:]
+    module.last = True
+    assert torch.allclose(module(x), torch.cat(list(ends), -1))
+
+
+@pytest.mark.parametrize("output", ["steps", "last"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("spec", KINDS, ids=str)
+def test_padding_anywhere_never_changes_a_result(spec, bidirectional, output):
+    module = make(spec, bidirectional=bidirectional, output=output)
+    x = numbers(4, 6, 5)
+    y = module(x, {"mask": MASK})
+    for i, real in enumerate(MASK):
+        alone = module(x[i : i + 1, real])[0]
+        assert torch.allclose(y[i, real] if output == "steps" else y[i], alone)
+    if output == "steps":
+        assert (y[~MASK] == 0).all()
+    other = torch.where(MASK[..., None], x, numbers(4, 6, 5))
+    assert torch.equal(module(other, {"mask": MASK}), y)
+
+
+@pytest.mark.parametrize("output", ["steps", "last"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_sample_without_real_steps_gives_zeros(output, bidirectional):
+    module = make({"type": "lstm", "hidden": 4}, bidirectional=bidirectional, output=output)
+    mask = torch.tensor([[True] * 3, [False] * 3])
+    assert (module(numbers(2, 3, 5), {"mask": mask})[1] == 0).all()
+
+
+@pytest.mark.parametrize("cuts", [(1, 2, 3, 4, 5), (2,), (4, 5)], ids=str)
+@pytest.mark.parametrize("spec", KINDS, ids=str)
+def test_going_on_from_a_cache_gives_what_the_whole_sequence_gives(spec, cuts):
+    module, x = make(spec), numbers(4, 6, 5)
+    for mask in (None, MASK):
+        cache = Cache()
+        parts = []
+        for start, end in itertools.pairwise((0, *cuts, 6)):
+            context = {"cache": cache, **({} if mask is None else {"mask": mask[:, start:end]})}
+            parts.append(module(x[:, start:end], context))
+            cache.advance(end - start)
+        assert torch.allclose(torch.cat(parts, 1), module(x, {} if mask is None else {"mask": mask}))
+
+
+def test_a_beam_goes_on_from_the_row_that_it_is_told():
+    module, x, index = make({"type": "lstm", "hidden": 4, "num_layers": 2}), numbers(3, 4, 5), torch.tensor([2, 0, 2])
+    cache = Cache()
+    module(x[:, :3], {"cache": cache})
+    cache.reorder(index)
+    y = module(x[:, 3:], {"cache": cache})
+    whole = torch.cat([x[index, :3], x[:, 3:]], 1)
+    assert torch.allclose(y[:, 0], module(whole)[:, -1])
+
+
+def test_a_bidirectional_layer_refuses_to_go_step_by_step():
+    with pytest.raises(ValueError, match="whole sequence"):
+        make({"type": "gru", "hidden": 4, "bidirectional": True})(numbers(1, 2, 5), {"cache": Cache()})
+
+
+def test_dropout_acts_between_layers_in_training_only():
+    module, x = make({"type": "lstm", "hidden": 64, "num_layers": 2, "dropout": 0.5}), numbers(2, 3, 5)
+    assert not torch.equal(module(x), module(x))
+    module.eval()
+    assert torch.equal(module(x), module(x))
+    with pytest.raises(ValueError, match="between layers"):
+        Layer.model_validate({"lstm": {"hidden": 3, "dropout": 0.5}})
+
+
+def peephole_by_hand(weights, x):
+    """One layer, forward, element by element as Gers & Schmidhuber write it."""
+    w, u, b, c_b, p = (weights[k] for k in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "peephole_l0"))
+    h = c = torch.zeros(4, dtype=torch.float64)
+    outputs = []
+    for step in x:
+        i, f, g, o = (w @ step + u @ h + b + c_b).view(4, 4)
+        i, f = torch.sigmoid(i + p[0] * c), torch.sigmoid(f + p[1] * c)
+        c = f * c + i * torch.tanh(g)
+        h = torch.sigmoid(o + p[2] * c) * torch.tanh(c)
+        outputs.append(h)
+    return torch.stack(outputs)
+
+
+def test_peepholes_are_those_of_a_loop_by_hand():
+    module, x = make(PEEPHOLES, num_layers=1), numbers(2, 6, 5)
+    expected = torch.stack([peephole_by_hand(module.core.state_dict(), sample) for sample in x])
+    assert torch.allclose(module(x), expected)
+
+
+def test_closed_peepholes_leave_torchs_lstm():
+    module, x = make(PEEPHOLES, bidirectional=True), numbers(2, 6, 5)
+    twin = nn.LSTM(5, 4, 2, batch_first=True, bidirectional=True).double()
+    twin.load_state_dict({k: v for k, v in module.core.state_dict().items() if "peephole" not in k})
+    assert not torch.allclose(module(x), twin(x)[0])
+    for name, parameter in module.core.named_parameters():
+        if "peephole" in name:
+            nn.init.zeros_(parameter)
+    assert torch.allclose(module(x), twin(x)[0])
+
+
+def test_gradients_through_peepholes_and_padding_are_those_of_finite_differences():
+    module = make(PEEPHOLES, bidirectional=True, hidden=2)
+    x = numbers(4, 6, 5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: module(x, {"mask": MASK}), x)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_forget_gates_start_where_they_are_told(peepholes):
+    core = make({"type": "lstm", "hidden": 4, "num_layers": 2, "forget_bias": 1.5}, peepholes=peepholes).core
+    for layer in ("l0", "l1"):
+        total = getattr(core, f"bias_ih_{layer}") + getattr(core, f"bias_hh_{layer}")
+        assert (total[4:8] == 1.5).all() and (total[:4] != 1.5).all()
+    with pytest.raises(ValueError, match="no bias"):
+        Layer.model_validate({"lstm": {"hidden": 4, "bias": False, "forget_bias": 1.0}})
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("spec", KINDS, ids=str)
+def test_parameters_and_multiply_adds_are_counted(spec, bidirectional):
+    layer = Layer.model_validate({**spec, "bidirectional": bidirectional})
+    x = TensorSpec((7, 5), "TF")
+    core = layer.build(x).core
+    assert layer.cost(x).parameters == sum(p.numel() for p in core.parameters())
+    matrices = sum(p.numel() for name, p in core.named_parameters() if name.startswith("weight"))
+    assert layer.cost(x).macs == 7 * matrices
