@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.errors import DataError
+from dlx.tokenizers import Codec, Tokenizer
+from dlx.tokenizers._symbols import Symbols
+
+WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+
+
+class Word(Tokenizer):
+    """One token for every word and every punctuation mark that is frequent enough in the train split.
+
+    Words are numbered from the most frequent one down, equally frequent ones by the alphabet. Rarer words are unknown.
+    Decoding puts one space between tokens. For classification with little text; a subword tokenizer reads rare words.
+
+    Raises:  DataError if no word is left.
+
+    Example:
+        {type: word, min_count: 2, lower: true}
+    """
+
+    type: Literal["word"] = "word"
+    min_count: int = Field(1, ge=1)
+    """Rarer words are unknown."""
+    max_size: int | None = Field(None, ge=1)
+    """At most this many words, the most frequent ones."""
+    lower: bool = False
+    """Whether letters are made small first."""
+    split: Literal["punctuation", "space"] = "punctuation"
+    """Where words end: at spaces and around punctuation, or at spaces alone."""
+
+    def train(self, texts: Sequence[str], base: Path) -> Codec:
+        counts = Counter(word for text in texts for word in self._cut(text))
+        ranked = sorted((word for word, n in counts.items() if n >= self.min_count), key=lambda w: (-counts[w], w))
+        if not ranked:
+            raise DataError(f"the tokenizer 'word' finds no word {self.min_count} times in the train split")
+        return _Words(ranked[: self.max_size], self)
+
+    def restore(self, state: Mapping[str, Any]) -> Codec:
+        return _Words(state["symbols"], self)
+
+    def _cut(self, text: str) -> list[str]:
+        text = text.lower() if self.lower else text
+        return text.split() if self.split == "space" else WORDS.findall(text)
+
+
+class _Words(Symbols):
+    def __init__(self, symbols: Sequence[str], spec: Word) -> None:
+        super().__init__(symbols)
+        self.cut = spec._cut  # type: ignore[method-assign]
+
+    def join(self, symbols: Sequence[str]) -> str:
+        return " ".join(symbols)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.tokenizers import SPECIAL, UNKNOWN, Codec, Tokenizer
+
+
+class WordPiece(Tokenizer):
+    """Whole words where they are frequent, else pieces, of which all but the first are written ##piece.
+
+    A word is cut greedily into the longest pieces that are known, from the left. A word with a character that the train
+    split lacks is unknown. Decoding does not restore spaces exactly. BERT's tokenizer.
+
+    Source:  Schuster & Nakajima 2012; Devlin et al. 2019, arXiv:1810.04805; the `tokenizers` library.
+
+    Example:
+        {type: wordpiece, vocab_size: 4000}
+    """
+
+    extra: ClassVar[str] = "text"
+    requires: ClassVar[tuple[str, ...]] = ("tokenizers",)
+    type: Literal["wordpiece"] = "wordpiece"
+    vocab_size: int = Field(8000, gt=len(SPECIAL))
+    """How many tokens there are at most, special ones included."""
+    min_count: int = Field(2, ge=1)
+    """Pairs that are rarer are not joined."""
+    lower: bool = True
+    """Whether letters are made small and lose their accents first."""
+
+    def train(self, texts: Sequence[str], base: Path) -> Codec:
+        from tokenizers import models, trainers
+
+        from dlx.tokenizers._library import Library, learn
+
+        tokenizer = self._around(models.WordPiece(unk_token=SPECIAL[UNKNOWN]))
+        letters = sorted({c for text in texts for c in set(text)})
+        later = [f"##{c}" for c in sorted(set("".join(map(tokenizer.normalizer.normalize_str, letters)))) if c.strip()]
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=self.vocab_size,
+            min_frequency=self.min_count,
+            special_tokens=[*SPECIAL, *later],  # numbered here, or equally frequent pairs are joined in random order
+            show_progress=False,
+        )
+        pieces = sorted(set(learn(tokenizer, trainer, texts, self.type).tokens) - set(SPECIAL))
+        vocabulary = {piece: i for i, piece in enumerate([*SPECIAL, *pieces])}
+        return Library(self._around(models.WordPiece(vocabulary, unk_token=SPECIAL[UNKNOWN])))
+
+    def _around(self, model: Any) -> Any:
+        from tokenizers import Tokenizer as Base
+        from tokenizers import decoders, normalizers, pre_tokenizers
+
+        tokenizer = Base(model)
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=self.lower)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        return tokenizer
+
+    def restore(self, state: Mapping[str, Any]) -> Codec:
+        from dlx.tokenizers._library import restored
+
+        return restored(state)
