@@ -1,0 +1,34 @@
+"""A convolution over time that sees only the past. B batch, T time, F features, R reach into the past."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from dlx.layers._context_torch import Context, mask_of, state_of
+
+
+class CausalConv1d(nn.Module):
+    """A dilated convolution, with zeros before the start, or the steps that a cache remembers."""
+
+    takes_context = True
+
+    def __init__(self, inputs: int, features: int, kernel: int, dilation: int, bias: bool, normed: bool) -> None:
+        super().__init__()
+        conv = nn.Conv1d(inputs, features, kernel, dilation=dilation, bias=bias)
+        self.conv = weight_norm(conv) if normed else conv
+        self.reach = (kernel - 1) * dilation
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return (B, T, features); padded steps are read as zeros."""
+        mask_BT, kept = mask_of(context), state_of(context, self)
+        if mask_BT is not None:
+            x_BTF = x_BTF.masked_fill(~mask_BT[..., None], 0.0)
+        past_BRF = x_BTF.new_zeros(x_BTF.shape[0], self.reach, x_BTF.shape[2])
+        if kept:
+            past_BRF = kept["past"]
+        seen_BTF = torch.cat([past_BRF, x_BTF], 1)
+        if kept is not None:
+            kept["past"] = seen_BTF[:, seen_BTF.shape[1] - self.reach :]
+        return self.conv(seen_BTF.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]

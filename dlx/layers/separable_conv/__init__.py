@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from dlx.layers import Child, Layer, shape_at
+from dlx.layers._axes import IMAGES, width
+from dlx.layers._window import Padding, Sizes
+from dlx.tensors import Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SeparableConv(Layer):
+    """A convolution in two cheap steps: every channel is filtered by itself, then a 1×1 convolution mixes channels.
+
+    Of k² · C · C' weights there remain k² · C + C · C', eight to nine times fewer for k = 3, at little loss of
+    accuracy.
+
+    Shapes:  (C, H, W) → (channels, H', W'), as `conv` has them; 1 and 3 spatial dimensions alike.
+    Raises:  ShapeError if the kernel is larger than the padded input, or the number of channels is unknown.
+    Source:  Howard et al. 2017, arXiv:1704.04861 (with `between: [batch_norm, relu]`); Chollet 2017,
+             arXiv:1610.02357.
+
+    Example:
+        {separable_conv: {channels: 8, kernel: 3, padding: same, between: [batch_norm, relu]}}
+    """
+
+    type: Literal["separable_conv"] = "separable_conv"
+    channels: int = Field(gt=0)
+    """Number of outputs."""
+    kernel: Sizes
+    """Side of the filters; a list gives each dimension its own."""
+    stride: Sizes = 1
+    """Step between two positions."""
+    padding: Padding = "valid"
+    """Zeros on each side: valid for none, same for as many outputs as inputs (divided by stride), or how many."""
+    dilation: Sizes = 1
+    """Distance between two inputs of a filter."""
+    multiplier: int = Field(1, gt=0)
+    """How many filters each input channel has."""
+    bias: bool = True
+    """Whether both steps add a bias."""
+    between: Layer | None = None
+    """What stands between the two steps, such as a norm and an activation; a list is a sequence."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        return self._steps(x)[0]
+
+    def shape(self, x: TensorSpec) -> Spec:
+        return self._steps(x)[1]
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers._context_torch import in_order
+
+        return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+
+    def _steps(self, x: Spec) -> tuple[list[Child], Spec]:
+        inputs = width(x, self.type, IMAGES)
+        depthwise = {
+            "channels": inputs * self.multiplier,
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": inputs,
+            "bias": self.bias,
+        }
+        steps: list[tuple[str, tuple[str, ...], Any]] = [("depthwise", (), {"conv": depthwise})]
+        steps += [("between", ("between",), self.between)] if self.between is not None else []
+        steps.append(("pointwise", (), {"conv": {"channels": self.channels, "kernel": 1, "bias": self.bias}}))
+        children: list[Child] = []
+        for name, loc, spelling in steps:
+            layer = Layer.model_validate(spelling)
+            children.append(Child(name, loc, layer, x))
+            x = shape_at(loc, layer, x)
+        return children, x
