@@ -9,6 +9,7 @@ from pydantic import Field
 from dlx.tokenizers import SPECIAL, UNKNOWN, Codec, Tokenizer
 
 STEP = 0.0001
+DIGITS = 6
 
 
 class Unigram(Tokenizer):
@@ -44,8 +45,7 @@ class Unigram(Tokenizer):
         )
         state = learn(self._around(models.Unigram()), trainer, texts, self.type).state()
         (unknown, *pieces) = state["json"]["model"]["vocab"]
-        ranked = sorted(_leveled(pieces), key=lambda piece: (-piece[1], piece[0]))
-        return Library(self._around(models.Unigram([tuple(unknown), *ranked], unk_id=0)))
+        return Library(self._around(models.Unigram([tuple(unknown), *sorted(_repeatable(pieces))], unk_id=0)))
 
     def _around(self, model: Any) -> Any:
         from tokenizers import Tokenizer as Base
@@ -64,12 +64,14 @@ class Unigram(Tokenizer):
         return restored(state)
 
 
-def _leveled(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Return the pieces with one score for the characters that are kept only so that every word can be cut.
+def _repeatable(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Return the pieces with scores that are the same whenever the same texts are learned.
 
-    The library ranks them by tiny steps above the lowest score, in an order that is another one every time.
+    The library sums in random order, and ranks the characters that are kept only so that every word can be cut by
+    tiny steps above the lowest score, again in random order.
     """
     letters = sum(len(piece) == 1 for piece, _ in pieces)
     lowest = min(score for _, score in pieces)
     kept = lowest + STEP * (letters + 1)
-    return [(piece, lowest if len(piece) == 1 and score < kept else score) for piece, score in pieces]
+    level = [(piece, lowest if len(piece) == 1 and score < kept else score) for piece, score in pieces]
+    return [(piece, round(score, DIGITS)) for piece, score in level]
