@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from layer_inputs import BATCH, TABLE, built, run, sample
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from dlx.component import leaf_class, types

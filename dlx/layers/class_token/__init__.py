@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer
+from dlx.layers._axes import width
+from dlx.tensors import Cost, TensorSpec, context_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ClassToken(Layer):
+    """Puts a learned vector before the steps of a sequence, in which attention gathers what the class depends on.
+
+    `take_step` picks it up at the end. For text without padding, and patches; with padding, let the tokenizer write a
+    token of that kind.
+
+    Shapes:  (T, F) → (1 + T, F).
+    Raises:  ShapeError if the sequence is padded: its mask would not fit any more.
+    Source:  Devlin et al. 2018, arXiv:1810.04805; Dosovitskiy et al. 2020, arXiv:2010.11929.
+
+    Example:
+        class_token
+    """
+
+    type: Literal["class_token"] = "class_token"
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        features = width(x, self.type, ("TF",))
+        if "mask" in context_of(x):
+            raise ShapeError("class_token does not take padded sequences; let the tokenizer write such a token")
+        steps = x.dims[0]
+        return x.with_dims((None if steps is None else steps + 1, features))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(parameters=width(x, self.type, ("TF",)))
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.class_token.module import Prepended
+
+        return Prepended(width(x, self.type, ("TF",)))

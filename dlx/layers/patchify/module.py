@@ -1,0 +1,17 @@
+"""Patches as a sequence. B batch, C channels, H height, W width, T patches, F features."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Patches(nn.Module):
+    """Maps each patch by the same linear map."""
+
+    def __init__(self, channels: int, size: int, features: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, features, size, size)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return (B, T, F)."""
+        return self.project(x_BCHW).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]

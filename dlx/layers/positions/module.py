@@ -1,0 +1,79 @@
+"""Vectors added for positions. B batch, T time, F features, L table length."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, mask_of, state_of, steps_seen
+
+
+def sinusoids(length: int, features: int) -> Tensor:
+    """Return (L, F): sines of geometrically growing wavelengths at even features, cosines at odd ones."""
+    steps_L1 = torch.arange(length, dtype=torch.float32).unsqueeze(1)
+    rates_F = torch.exp(torch.arange(0, features, 2) * (-math.log(10000.0) / features))
+    table_LF = torch.empty(length, features)
+    table_LF[:, 0::2] = torch.sin(steps_L1 * rates_F)
+    table_LF[:, 1::2] = torch.cos(steps_L1 * rates_F)
+    return table_LF
+
+
+class _Positions(nn.Module):
+    """Adds rows of a table: the first T, or with padding those of the real steps counted from each row's first."""
+
+    takes_context = True
+
+    def table(self, length: int) -> Tensor:
+        """Return at least this many rows."""
+        raise NotImplementedError
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return x with the vector of its position added to every step."""
+        seen, steps = steps_seen(context), x_BTF.shape[1]
+        table_LF = self.table(seen + steps)
+        index_BT = self._counted(x_BTF, context)
+        return x_BTF + (table_LF[seen : seen + steps] if index_BT is None else table_LF[index_BT])
+
+    def _counted(self, x_BTF: Tensor, context: Context | None) -> Tensor | None:
+        """Return each step's position where padding makes it another than its place; None where nothing does."""
+        mask_BT, state = mask_of(context), state_of(context, self)
+        if mask_BT is None and not state:
+            return None
+        if mask_BT is None:
+            mask_BT = torch.ones(x_BTF.shape[:2], dtype=torch.bool, device=x_BTF.device)
+        count_BT = mask_BT.long().cumsum(1)
+        if state is not None:
+            before_B = state.get("real", count_BT.new_full((len(count_BT),), steps_seen(context)))
+            count_BT = count_BT + before_B.unsqueeze(1)
+            state["real"] = count_BT[:, -1]
+        return (count_BT - 1).clamp(min=0)
+
+
+class LearnedPositions(_Positions):
+    """Positions from a learned table."""
+
+    def __init__(self, length: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(length, features).normal_(std=0.02))
+
+    def table(self, length: int) -> Tensor:
+        if length > len(self.weight):
+            raise ValueError(f"{length} steps are more than the {len(self.weight)} positions that are learned")
+        return self.weight
+
+
+class SinusoidalPositions(_Positions):
+    """Positions from sines; the table grows with the longest sequence seen."""
+
+    def __init__(self, features: int, length: int) -> None:
+        super().__init__()
+        self.features = features
+        self.register_buffer("sines", sinusoids(length, features), persistent=False)
+        self.sines: Tensor
+
+    def table(self, length: int) -> Tensor:
+        if length > len(self.sines):
+            self.sines = sinusoids(2 * length, self.features).to(self.sines)
+        return self.sines
