@@ -34,22 +34,23 @@ class Block:
         return [*self.required, *self.defaults]
 
 
+Scope = Mapping[str, Block | None]
+"""The blocks that may be used somewhere; None is one whose definition is wrong, which is said there."""
+
+
 @dataclass
 class Expander:
-    """Writes out every use of a block in a recipe, and collects what is wrong with them."""
+    """Writes out every use of a block in a recipe, and collects what is wrong with them in `problems`."""
 
     root: Node
     problems: list[Diagnostic] = field(default_factory=list)
     count: int = 0
 
     def run(self) -> Node:
-        """Return the recipe with every block written out. Raises: RecipeError with all that are wrong."""
-        result = self._expand(self.root, {}, ())
-        if self.problems:
-            raise RecipeError(in_order(self.problems))
-        return result
+        """Return the recipe with every block written out. Raises: RecipeError if it becomes too large."""
+        return self._expand(self.root, {}, ())
 
-    def _expand(self, node: Node, scope: Mapping[str, Block], via: tuple[str, ...], depth: int = 0) -> Node:
+    def _expand(self, node: Node, scope: Scope, via: tuple[str, ...], depth: int = 0) -> Node:
         self.count += 1
         if self.count > MAX_NODES or depth > 2 * MAX_DEPTH:
             self._too_large(node, node.via)
@@ -62,16 +63,15 @@ class Expander:
         value = {key: self._item(key, n, inner, via, depth) if key not in keep else n for key, n in node.value.items()}
         return node.changed(value)
 
-    def _item(self, key: str, node: Node, scope: Mapping[str, Block], via: tuple[str, ...], depth: int) -> Node:
+    def _item(self, key: str, node: Node, scope: Scope, via: tuple[str, ...], depth: int) -> Node:
         used = None if key in _OWN_FIELDS else self._use(node, scope, via, depth)
         return used or self._expand(node, scope, via, depth + 1)
 
-    def _scope(self, node: Node, outer: Mapping[str, Block]) -> Mapping[str, Block]:
+    def _scope(self, node: Node, outer: Scope) -> Scope:
         blocks = node.child("blocks")
         if blocks is None or node.child("layers") is None or not isinstance(blocks.value, dict):
             return outer
-        found = {name: self._define(name, n, blocks.keys[name]) for name, n in blocks.value.items()}
-        return {**outer, **{name: block for name, block in found.items() if block is not None}}
+        return {**outer, **{name: self._define(name, n, blocks.keys[name]) for name, n in blocks.value.items()}}
 
     def _define(self, name: str, node: Node, mark: Mark) -> Block | None:
         if isinstance(node.value, list):
@@ -104,19 +104,21 @@ class Expander:
             if name.isidentifier() and name not in block.parameters and self.root.child(name) is None:
                 self._unknown_parameter(block, name, node.mark)
 
-    def _use(self, node: Node, scope: Mapping[str, Block], via: tuple[str, ...], depth: int) -> Node | None:
+    def _use(self, node: Node, scope: Scope, via: tuple[str, ...], depth: int) -> Node | None:
         """Return what stands for a use of a block; None if this is none."""
         name, given, mark = _read_use(node)
-        block = scope.get(name)
-        if block is None:
+        if name not in scope:
             return None
+        block = scope[name]
+        if block is None:
+            return _nothing(node, mark)
         self.count += 1
         if name in via:
             circle = " → ".join([*via[via.index(name) :], name])
             self._complain(
                 mark, "DLX210", f"the block '{name}' holds itself: {circle}", "use `repeat` to apply layers many times"
             )
-            return node
+            return _nothing(node, mark)
         arguments, own = self._arguments(block, given, mark)
         arguments |= {
             k: self._item(k, n, scope, via, depth) for k, n in arguments.items() if n is not block.defaults.get(k)
@@ -186,6 +188,12 @@ class Expander:
 
 
 _DEFINITION = "write name: {parameters: {width: 64}, layers: […]}"
+
+
+def _nothing(node: Node, mark: Mark) -> Node:
+    """Return what stands for the use of a block that is wrong: a sequence of no layers, of which nobody complains."""
+    value = {"type": Node("sequence", mark), "layers": Node([], mark)}
+    return Node(value, node.mark, keys=dict.fromkeys(value, mark), history=node.history, via=node.via)
 
 
 def _read_use(node: Node) -> tuple[str, Node | None, Mark]:

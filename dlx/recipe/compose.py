@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.errors import RecipeError
+from dlx.errors import Loc, RecipeError
 from dlx.recipe.blocks import Expander
-from dlx.recipe.diagnostics import Diagnostic, in_order
+from dlx.recipe.diagnostics import Diagnostic, dotted, in_order
 from dlx.recipe.document import read
 from dlx.recipe.merge import merge, override
 from dlx.recipe.node import Mark, Node
@@ -24,14 +24,16 @@ class Composed:
 
     root     every node knows where it was written and what it replaced
     files    the files that were read, the recipe itself first
-    environment  values that came from the environment, never to be stored or shown, and the names of their variables
     base     the folder of the recipe; relative paths in it start here
+    environment  values that came from the environment, never to be stored or shown, and the names of their variables
+    problems what is wrong with its text, overrides, blocks and references
     """
 
     root: Node
     files: list[Path]
     base: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[Diagnostic] = ()
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -46,62 +48,129 @@ class Composed:
 
 def compose(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
     """Read a recipe with everything that it is made of. Raises: RecipeError with everything that is wrong."""
+    composed = examine(path, overrides)
+    if composed.problems:
+        raise RecipeError(composed.problems)
+    return composed
+
+
+def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
+    """Read a recipe as far as it can be put together, with what is wrong in `problems`.
+
+    Raises: RecipeError with everything that is wrong, where a file cannot be read or the whole becomes too large.
+    """
     path = Path(path)
     loader = _Loader()
-    root = loader.load(path, ()).copy()
-    _override_all(root, overrides)
-    resolver = Resolver(Expander(root).run())
-    return Composed(resolver.run(), loader.files, path.parent, resolver.environment)
+    loaded = loader.load(path, ())
+    if loaded is None or loader.incomplete:
+        raise RecipeError(in_order(loader.problems))
+    root = loaded.copy()
+    found = [*loader.problems, *_override_all(root, overrides)]
+    written = _paths(root)
+    expander = Expander(root)
+    try:
+        resolver = Resolver(expander.run())
+        tree = resolver.run()
+    except RecipeError as error:
+        raise RecipeError(_placed([*found, *error.diagnostics], written)) from None
+    problems = _placed(untold(resolver.problems, [*found, *expander.problems]), written)
+    return Composed(tree, loader.files, path.parent, resolver.environment, problems)
 
 
-def _override_all(root: Node, overrides: Sequence[str]) -> None:
+def _paths(root: Node) -> dict[tuple[str, int, int], Loc]:
+    """Return the path of whatever is written at a place, for every key and every value."""
+    found: dict[tuple[str, int, int], Loc] = {}
+    waiting: list[tuple[Loc, Node]] = [((), root)]
+    while waiting:
+        loc, node = waiting.pop()
+        found.setdefault((node.file, node.line, node.column), loc)
+        children = enumerate(node.value) if isinstance(node.value, list) else ()
+        items: list[tuple[str | int, Node]] = [*node.value.items()] if isinstance(node.value, dict) else [*children]
+        for key, child in items:
+            mark = node.keys.get(str(key))
+            if mark is not None:
+                found[mark.file, mark.line, mark.column] = (*loc, key)
+            waiting.append(((*loc, key), child))
+    return found
+
+
+def untold(later: Sequence[Diagnostic], earlier: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Return the earlier diagnostics and those later ones that do not follow from one of them, being where it is."""
+    places = {d.place for d in earlier}
+    return [*earlier, *(d for d in later if d.place not in places)]
+
+
+def _placed(problems: Sequence[Diagnostic], paths: Mapping[tuple[str, int, int], Loc]) -> list[Diagnostic]:
+    """Return the diagnostics in order, each with the path of what it points at."""
+    return in_order(d if d.path else replace(d, path=dotted(paths.get(d.place[:3], ()))) for d in problems)
+
+
+def _override_all(root: Node, overrides: Sequence[str]) -> list[Diagnostic]:
     problems: list[Diagnostic] = []
     for text in overrides:
         try:
             override(root, text)
         except RecipeError as error:
-            problems += error.diagnostics
-    if problems:
-        raise RecipeError(in_order(problems))
+            path, equals, _ = text.partition("=")
+            problems += [replace(d, path=path if equals else "") for d in error.diagnostics]
+    return problems
 
 
 @dataclass
 class _Loader:
-    """Follows `extends` from file to file."""
+    """Follows `extends` from file to file; `incomplete` once one of them could not be read."""
 
     files: list[Path] = field(default_factory=list)
     loads: int = 0
+    problems: list[Diagnostic] = field(default_factory=list)
+    incomplete: bool = False
 
-    def load(self, path: Path, below: tuple[Path, ...], asked_by: Mark | None = None) -> Node:
-        """Return the recipe merged onto what it extends; `below` are the files that lead here."""
+    def load(self, path: Path, below: tuple[Path, ...], asked_by: Mark | None = None, loc: Loc = ()) -> Node | None:
+        """Return the recipe merged onto what it extends; `below` are the files that lead here; None after a complaint.
+
+        A file that cannot be read is blamed on `asked_by`, the place that names it, and the path `loc`.
+        """
+        try:
+            root = self._read(path, below, asked_by)
+        except RecipeError as error:
+            self.problems += [replace(d, path=d.path or dotted(loc)) for d in error.diagnostics]
+            self.incomplete = True
+            return None
+        if path not in self.files:
+            self.files.append(path)
+        merged: Node | None = None
+        for name, inner, mark in self._bases(root):
+            base = self.load(path.parent / name, (*below, path.resolve()), mark, inner)
+            if self.loads > MAX_FILES:
+                return None
+            merged = base if merged is None or base is None else merge(merged, base)
+        return root if merged is None else merge(_without_extends(merged), root)
+
+    def _read(self, path: Path, below: tuple[Path, ...], asked_by: Mark | None) -> Node:
         self.loads += 1
-        root = read(path, asked_by).root
+        root = read(path, asked_by, self.problems).root
         here = path.resolve()
         if asked_by is not None and here in below:
             circle = " → ".join(p.name for p in (*below[below.index(here) :], here))
             raise _wrong(asked_by, "DLX201", f"this recipe extends itself: {circle}", "leave one of them out")
         if asked_by is not None and self.loads > MAX_FILES:
             raise _wrong(asked_by, "DLX201", f"a recipe may be made of at most {MAX_FILES} files", "merge some of them")
-        if path not in self.files:
-            self.files.append(path)
-        merged: Node | None = None
-        for name, mark in _bases(root):
-            base = self.load(path.parent / name, (*below, here), mark)
-            merged = base if merged is None else merge(merged, base)
-        return root if merged is None else merge(_without_extends(merged), root)
+        return root
 
-
-def _bases(root: Node) -> list[tuple[str, Mark]]:
-    node = root.child("extends")
-    if node is None or node.value is None:
-        return []
-    nodes = node.value if isinstance(node.value, list) else [node]
-    wrong = [n for n in nodes if not isinstance(n.value, str) or not n.value]
-    if wrong:
-        raise _wrong(
-            wrong[0].mark, "DLX202", "`extends` takes the path of a recipe, or a list of paths", "extends: base.yaml"
-        )
-    return [(str(n.value), n.mark) for n in nodes]
+    def _bases(self, root: Node) -> Iterator[tuple[str, Loc, Mark]]:
+        """Yield what a recipe extends: its name, and where that is written."""
+        node = root.child("extends")
+        if node is None or node.value is None:
+            return
+        several = isinstance(node.value, list)
+        for i, n in enumerate(node.value if isinstance(node.value, list) else [node]):
+            loc: Loc = ("extends", i) if several else ("extends",)
+            if isinstance(n.value, str) and n.value:
+                yield n.value, loc, n.mark
+                continue
+            message = "`extends` takes the path of a recipe, or a list of paths"
+            self.problems.append(Diagnostic.of(n.mark, "DLX202", message, "extends: base.yaml", loc))
+            self.incomplete = True
 
 
 def _without_extends(node: Node) -> Node:

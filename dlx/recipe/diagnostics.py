@@ -38,6 +38,11 @@ class Diagnostic:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{place}: error[{self.code}]: {self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
 
+    @property
+    def place(self) -> tuple[str, int, int, str]:
+        """File, line and column, and the line itself: every override is line 1 of the command line."""
+        return self.file, self.line, self.column, self.source_line
+
     @classmethod
     def of(
         cls, mark: Mark, code: str, message: str, suggestion: str = "", loc: Loc = (), notes: tuple[str, ...] = ()
@@ -56,7 +61,7 @@ def dotted(loc: Loc) -> str:
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Return the diagnostics sorted by place; what is wrong in a block is told once, however often it is used."""
-    once = {(d.file, d.line, d.column, d.code, d.message, d.source_line): d for d in reversed(list(diagnostics))}
+    once = {(*d.place, d.code, d.message): d for d in reversed(list(diagnostics))}
     return sorted(once.values(), key=lambda d: (d.file, d.line, d.column, d.code, d.message))
 
 

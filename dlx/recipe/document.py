@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
+from dlx.errors import Loc, RecipeError
+from dlx.recipe.diagnostics import Diagnostic, dotted, in_order
 from dlx.recipe.node import Mark, Node, Source
 from dlx.recipe.reader import QUOTE, Reader
 
@@ -37,10 +37,11 @@ class Document:
         return values
 
 
-def read(path: str | Path, asked_by: Mark | None = None) -> Document:
+def read(path: str | Path, asked_by: Mark | None = None, problems: list[Diagnostic] | None = None) -> Document:
     """Read a recipe from a file. Raises: RecipeError with diagnostics.
 
-    An unreadable file is blamed on `asked_by`, the place that names it.
+    An unreadable file is blamed on `asked_by`, the place that names it. What is wrong but does not keep the rest from
+    being read is put into `problems` where there is such a list.
     """
     path = Path(path)
     try:
@@ -48,13 +49,15 @@ def read(path: str | Path, asked_by: Mark | None = None) -> Document:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error, asked_by) from None
-    return parse(_decode(data, str(path)), str(path))
+    return parse(_decode(data, str(path)), str(path), problems)
 
 
-def parse(text: str, file: str) -> Document:
+def parse(text: str, file: str, problems: list[Diagnostic] | None = None) -> Document:
     """Read a recipe from text. Raises: RecipeError with a diagnostic if it is not one mapping in well-formed YAML."""
     source = Source(file, text.removeprefix("\ufeff"))
-    root = parse_value(source)
+    root = parse_value(source, problems)
+    if problems and not (root and isinstance(root.value, dict)):
+        raise RecipeError(in_order(problems))
     if root is None:
         _fail(Mark(source), "DLX112", f"{file} is empty", "write at least `task`, `data` and `model`")
     if not isinstance(root.value, dict):
@@ -65,17 +68,23 @@ def parse(text: str, file: str) -> Document:
     return Document(source, root)
 
 
-def parse_value(source: Source) -> Node | None:
-    """Read any one YAML value; None where the text holds none. Raises: RecipeError with a diagnostic."""
+def parse_value(source: Source, problems: list[Diagnostic] | None = None) -> Node | None:
+    """Read any one YAML value; None where the text holds none. Raises: RecipeError with diagnostics."""
     if len(source.text) > MAX_BYTES:
         raise _too_large(source.file)
     found = _UNPRINTABLE.search(source.text)
     if found:
         _refuse_character(source, found.start())
+    reader = Reader(source)
     try:
-        return Reader(source).read()
+        root = reader.read()
     except yaml.YAMLError as error:
-        raise RecipeError([_syntax(source, error)]) from None
+        raise RecipeError(in_order([*reader.problems, _syntax(source, error, reader.loc)])) from None
+    if problems is None and reader.problems:
+        raise RecipeError(in_order(reader.problems))
+    if problems is not None:
+        problems += reader.problems
+    return root
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -142,19 +151,18 @@ def _fail(mark: Mark, code: str, message: str, suggestion: str = "", notes: tupl
     raise RecipeError([Diagnostic.of(mark, code, message, suggestion, notes=notes)])
 
 
-def _syntax(source: Source, error: yaml.YAMLError) -> Diagnostic:
+def _syntax(source: Source, error: yaml.YAMLError, loc: Loc) -> Diagnostic:
     place = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is not YAML"
     context = getattr(error, "context", None)
     message = f"{problem}, {context}" if context else str(problem)
     if place is None:
-        return Diagnostic(source.file, 1, 1, "", "DLX104", message, source_line=source.line(1))
+        return Diagnostic(source.file, 1, 1, dotted(loc), "DLX104", message, source_line=source.line(1))
     mark = _within(source, place.line + 1, place.column + 1)
     began = getattr(error, "context_mark", None)
-    notes = (
-        (f"it began at {source.file}:{began.line + 1}",) if began is not None and began.line + 1 != mark.line else ()
-    )
-    return Diagnostic.of(mark, "DLX104", message, _advice(source, place), notes=notes)
+    earlier = began is not None and began.line < place.line and began.line + 1 != mark.line
+    notes = (f"it began at {source.file}:{began.line + 1}",) if began is not None and earlier else ()
+    return Diagnostic.of(mark, "DLX104", message, _advice(source, place), loc, notes)
 
 
 def _within(source: Source, line: int, column: int) -> Mark:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from dlx.errors import Loc, RecipeError, UsageError
 from dlx.plugins import activate
-from dlx.recipe.compose import Composed, compose
-from dlx.recipe.diagnostics import Diagnostic, at, from_validation, redact, redacted, sections_of
+from dlx.recipe.compose import Composed, examine, untold
+from dlx.recipe.diagnostics import Diagnostic, at, from_validation, in_order, redact, redacted, sections_of
 from dlx.recipe.schema import Recipe
 
 
@@ -74,10 +74,12 @@ def with_environment(value: Any) -> Any:
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate a recipe. Raises: RecipeError with everything that is wrong with it."""
     activate()
-    composed = compose(path, overrides)
+    composed = examine(path, overrides)
+    problems = [*composed.problems]
     try:
         recipe = Recipe.model_validate(composed.plain())
     except ValidationError as error:
-        found = from_validation(error, composed.root, sections_of(Recipe))
-        raise RecipeError([redacted(d, composed.secrets) for d in found]) from None
+        problems = untold(from_validation(error, composed.root, sections_of(Recipe)), problems)
+    if problems:
+        raise RecipeError([redacted(d, composed.secrets) for d in in_order(problems)])
     return Loaded(recipe, composed.base, composed)

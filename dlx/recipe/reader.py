@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dlx.errors import RecipeError
+from dlx.errors import Loc, RecipeError
 from dlx.recipe.diagnostics import Diagnostic, in_order
 from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Mark, Node, Source
 from dlx.recipe.scalars import AmbiguousError, resolve
@@ -20,18 +20,24 @@ QUOTE = "put it in quotes if it is text"
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list whose end has not come yet; `key` waits for its value."""
+    """A mapping or list at the path `loc` whose end has not come yet; `key` waits for its value."""
 
     node: Node
     anchor: str | None
+    loc: Loc
     key: str | None = None
+
+    @property
+    def child(self) -> str | int | None:
+        """Name or number of the child that comes next; None where a name is still awaited."""
+        return len(self.node.value) if isinstance(self.node.value, list) else self.key
 
 
 @dataclass
 class Reader:
     """Turns events into nodes without recursion, counting as it goes.
 
-    What makes the rest unreadable ends the reading; a duplicate key or an ambiguous number is kept in `problems`.
+    What makes the rest unreadable ends the reading; a duplicate key or an ambiguous number is only put into `problems`.
     """
 
     source: Source
@@ -43,7 +49,10 @@ class Reader:
     aliases: int = 0
 
     def read(self) -> Node | None:
-        """Return the one value in the text; None where there is none. Raises: RecipeError, yaml.YAMLError."""
+        """Return the one value in the text; None where there is none.
+
+        Raises: RecipeError, yaml.YAMLError where there is no reading on.
+        """
         parser = _parser(self.source.text)
         documents = 0
         while parser.check_event():
@@ -57,9 +66,15 @@ class Reader:
                     "use one file each",
                 )
             self._take(event)
-        if self.problems:
-            raise RecipeError(in_order(self.problems))
         return self.root
+
+    @property
+    def loc(self) -> Loc:
+        """The path of what is being read."""
+        if not self.stack:
+            return ()
+        top = self.stack[-1]
+        return top.loc if top.child is None else (*top.loc, top.child)
 
     def _take(self, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
@@ -94,6 +109,7 @@ class Reader:
 
     def _key(self, text: str, plain: bool, mark: Mark) -> None:
         top = self.stack[-1]
+        top.key = text
         if plain and text == "<<":
             self._stop(
                 mark,
@@ -112,7 +128,6 @@ class Reader:
                 "keep one of them",
                 (f"first given at {first}:{first.column}",),
             )
-        top.key = text
         top.node.keys[text] = mark
         self._grow(1, mark)
 
@@ -142,8 +157,9 @@ class Reader:
         if len(self.stack) >= MAX_DEPTH:
             self._stop(mark, "DLX110", f"this is nested more than {MAX_DEPTH} levels deep", "close what is open")
         node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], mark)
+        loc = self.loc
         self._add(node, None)
-        self.stack.append(_Open(node, event.anchor))
+        self.stack.append(_Open(node, event.anchor, loc))
 
     def _close(self, event: Any) -> None:
         done = self.stack.pop()
@@ -190,7 +206,7 @@ class Reader:
             top.key = None
 
     def _note(self, mark: Mark, code: str, message: str, suggestion: str = "", notes: tuple[str, ...] = ()) -> None:
-        self.problems.append(Diagnostic.of(mark, code, message, suggestion, notes=notes))
+        self.problems.append(Diagnostic.of(mark, code, message, suggestion, self.loc, notes))
 
     def _stop(self, mark: Mark, code: str, message: str, suggestion: str = "") -> NoReturn:
         self._note(mark, code, message, suggestion)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic, in_order
+from dlx.recipe.diagnostics import Diagnostic
 from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Node, Scalar
 from dlx.recipe.scalars import AmbiguousError, resolve
 
@@ -19,7 +19,7 @@ MAX_TEXT = 100_000
 
 @dataclass
 class Resolver:
-    """Replaces every reference in a recipe by what it refers to, and collects what cannot be resolved."""
+    """Replaces every reference in a recipe by what it refers to, and collects what is wrong in `problems`."""
 
     root: Node
     environment: dict[str, str] = field(default_factory=dict)
@@ -29,11 +29,8 @@ class Resolver:
     count: int = 0
 
     def run(self) -> Node:
-        """Return the recipe without references. Raises: RecipeError with all that are wrong."""
-        result = self._resolve(self.root, 0)
-        if self.problems:
-            raise RecipeError(in_order(self.problems))
-        return result
+        """Return the recipe without references. Raises: RecipeError if it becomes too large."""
+        return self._resolve(self.root, 0)
 
     def _resolve(self, node: Node, depth: int) -> Node:
         self._grow(node, depth)
@@ -89,7 +86,9 @@ class Resolver:
                 secret = secret or found.secret
                 parts.append(_written(found.value))
             if sum(map(len, parts)) > MAX_TEXT:
-                raise RecipeError([Diagnostic.of(node.mark, "DLX103", "references make this text too long")])
+                raise RecipeError(
+                    [*self.problems, Diagnostic.of(node.mark, "DLX103", "references make this text too long")]
+                )
         return replace(node, value="".join(parts), secret=secret)
 
     def _look_up(self, node: Node, name: str, depth: int) -> Node | None:
