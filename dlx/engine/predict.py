@@ -48,7 +48,11 @@ def predict(run: str | Path, inputs: Sequence[str | Path]) -> Predictions:
     Raises: UsageError if an input is not there; DataError where it does not fit the model; CheckpointError.
     """
     paths = _files([Path(i) for i in inputs])
-    restored = restore(run)
+    return predict_with(restore(run), paths)
+
+
+def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
+    """Predict samples in files with a run that is restored already. Raises: DataError where they do not fit it."""
     arrays, origin = _read(paths, restored.plan)
     values = _predicted(restored, arrays)
     return Predictions({**origin, **_columns(values, restored.plan.facts)}, restored.notes)

@@ -106,6 +106,7 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
         record.close("FAILED")
         raise
     run.notes += record.close("FINISHED")
+    run.mlflow_run = record.run_id  # known only now: the tracker was not waited for
     _write_run(run)
     return run
 

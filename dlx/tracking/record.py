@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlx.data.files import write_whole
 from dlx.plan import Plan
 from dlx.tracking.logger import MLflowTracker
+from dlx.tracking.signature import signature_of
+from dlx.tracking.spool import State, read_state
+from dlx.tracking.store import storable_uri
 
 
 @dataclass
@@ -17,49 +25,99 @@ class Record:
 
     logger: MLflowTracker | None
     notes: list[str]
+    plan: Plan | None = None
 
     @property
     def run_id(self) -> str | None:
-        """The MLflow run id."""
+        """The MLflow run id, as soon as the tracker has answered: None at the start of a run."""
         return self.logger.run_id if self.logger else None
 
     def finish(self, metrics: Mapping[str, float], held: bool | None, pictures: list[Path], checkpoint: Path) -> None:
-        """Log the final metrics, the verdict, the pictures and the best checkpoint."""
+        """Log the test metrics that were not logged yet, the verdict, the pictures, the checkpoint and the model."""
         if self.logger is None:
             return
-        final = {k: v for k, v in metrics.items() if k.startswith("test/")}
-        self.logger.log_metrics(final)
+        final = {k: v for k, v in metrics.items() if k.startswith("test/") and k not in self.logger.logged}
+        self.logger.log_metrics(final, self.logger.step)
         if held is not None:
-            self.logger.set_tag("dlx.verdict", "held" if held else "failed")
+            self.logger.set_tags({"dlx.verdict": "held" if held else "failed"})
         for picture in pictures:
             self.logger.log_file(picture, "pictures")
-        if checkpoint.exists():
-            self.logger.log_file(checkpoint, "checkpoints")
+        if not checkpoint.exists():
+            return
+        self.logger.log_file(checkpoint, "checkpoints")
+        signature = signature_of(self.plan.facts, self.plan.recipe.task.target_kind) if self.plan else None
+        if signature is not None:
+            self.logger.put({"kind": "model", "path": str(checkpoint.absolute()), "signature": signature})
 
     def close(self, status: str) -> list[str]:
-        """End the run and return what could not be tracked, as sentences."""
+        """End the run and return what could not be tracked as it was, as sentences."""
         if self.logger is None:
             return self.notes
-        self.logger.close(status)
-        lost = self.logger.failures
-        return [*self.notes, *([f"{len(lost)} calls to the tracker failed: {lost[0]}"] if lost else [])]
+        notes = [*self.notes, *self.logger.close(status)]
+        _write_id(self.logger.folder, self.logger.run_id)
+        return notes
 
 
-def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any]) -> Record:
-    """Start tracking a run. A tracker that is not there is said, not raised: training goes on."""
-    recipe, tracking = plan.recipe, plan.recipe.tracking
-    tags = {**tracking.tags, "dlx.recipe": recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
-    if recipe.description:
-        tags["mlflow.note.content"] = recipe.description
+def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None = None) -> Record:
+    """Start tracking a run, or go on with one that was interrupted: `resume` is its MLflow id, or "" if it has none.
+
+    A tracker that is not there is no error: what it should know waits beside the run.
+    """
     try:
-        logger = MLflowTracker(tracking.experiment or recipe.name, folder.name, tracking.uri, tags)
-    except Exception as error:  # no server, no disk, a locked database: the run is worth more than its record
-        return Record(None, [f"the run is not tracked: {str(error).splitlines()[0]}"])
+        state = _state(folder, stored, resume)
+        tracking = stored.get("tracking", {})
+        experiment = tracking.get("experiment") or plan.recipe.name
+        logger = MLflowTracker(folder, state, experiment)
+    except OSError as error:
+        return Record(None, [f"the run is not tracked: {error.strerror}"])
+    if resume is None:
+        _describe(logger, plan, stored, experiment)
+    else:
+        logger.put({"kind": "resume", "run_id": resume})
     logger.log_params(_flat({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
-    logger.log_metrics(plan.quantities)
     for name in ("recipe.yaml", "resolved.yaml", "lock.json"):
-        logger.log_file(folder / name)
-    return Record(logger, [])
+        if (folder / name).exists():
+            logger.log_file(folder / name)
+    logger.start()
+    return Record(logger, [], plan)
+
+
+def _state(folder: Path, stored: Mapping[str, Any], resume: str | None) -> State:
+    known = read_state(folder) if resume is not None else None
+    uri = stored.get("tracking", {}).get("uri") or storable_uri()
+    state = known or State(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
+    state.status, state.host = "RUNNING", socket.gethostname()
+    return state
+
+
+def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any], experiment: str) -> None:
+    """Put what makes the run, and what it reads. What came from the environment stays a reference until it is sent."""
+    facts, source = plan.facts, stored.get("data", {}).get("source", {})
+    tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(logger.folder), "dlx.data": facts.fingerprint}
+    if stored.get("description"):
+        tags["mlflow.note.content"] = stored["description"]
+    logger.put({
+        "kind": "open", "experiment": experiment, "name": logger.folder.name, "tags": tags,
+        "time": int(time.time() * 1000),
+    })  # fmt: skip
+    logger.set_tags(stored.get("tracking", {}).get("tags", {}))
+    logger.log_metrics(plan.quantities)
+    counts = {split: n for split, n in facts.counts.items() if n}
+    logger.put({
+        "kind": "inputs", "name": str(source.get("type", "data")), "source": source,
+        "fingerprint": facts.fingerprint, "counts": counts,
+    })  # fmt: skip
+
+
+def _write_id(folder: Path, run_id: str | None) -> None:
+    """Add MLflow's id, which was not known at the start, to what the run's directory says of it."""
+    path = folder / "run.json"
+    try:
+        said = json.loads(path.read_text())
+        if run_id is not None and said.get("mlflow_run") is None:
+            write_whole(path, json.dumps({**said, "mlflow_run": run_id}, indent=2).encode())
+    except (OSError, ValueError):
+        return
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

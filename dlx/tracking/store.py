@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.tracking.spool import read_state
 
 
 def quiet() -> None:
@@ -21,17 +22,33 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def impatient() -> None:
+    """Let calls to a tracking server fail soon: dlx keeps what was not sent and tries again itself.
+
+    A person's own settings of these variables stand.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # 7, which takes minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # 120 seconds
+
+
 def client(uri: str | None = None) -> Any:
     """Return an MLflow client for a tracking URI, by default the one that MLflow itself would use in this directory."""
     quiet()
+    impatient()
     from mlflow.tracking import MlflowClient
 
+    quiet()  # importing MLflow has set its loggers' levels
     return MlflowClient(tracking_uri=uri or default_uri())
 
 
 def default_uri() -> str:
     """Return the URI that a plain `mlflow ui` in this directory would show."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+def storable_uri() -> str:
+    """Return the same so that it can be written down: an address from the environment may hold a password."""
+    return "${env:MLFLOW_TRACKING_URI}" if os.environ.get("MLFLOW_TRACKING_URI") else default_uri()
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,10 @@ def _run_id(folder: Path) -> str | None:
         value = json.loads((folder / "run.json").read_text()).get("mlflow_run")
     except (OSError, ValueError):
         return None
-    return value if isinstance(value, str) else None
+    if isinstance(value, str):
+        return value
+    state = read_state(folder)
+    return None if state is None else state.run_id
 
 
 def _in_folder(folder: Path) -> FoundRun:

@@ -1,0 +1,80 @@
+"""A run's checkpoint as a model that MLflow loads and serves: dlx itself is its code, and nothing is pickled."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dlx import __version__
+from dlx.tracking.spool import State
+
+NAME = "model"
+LOADER = "dlx.engine.served"
+"""Module whose `_load_pyfunc` MLflow calls with the folder that holds the checkpoint."""
+NEEDS = ("torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
+
+
+def log_model(client: Any, state: State, checkpoint: Path, signature: Mapping[str, Any]) -> None:
+    """Store a model with the run. Raises: whatever the tracker does; FileNotFoundError if the checkpoint is gone."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    already = client.get_run(state.run_id).outputs
+    if already is not None and already.model_outputs:
+        return
+    model = client.create_logged_model(state.experiment, NAME, state.run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        _save(Path(folder), Model(run_id=state.run_id, model_id=model.model_id), checkpoint, signature)
+        client.log_model_artifacts(model.model_id, str(Path(folder) / NAME))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(state.run_id, [LoggedModelOutput(model.model_id, 0)])
+
+
+def _save(folder: Path, described: Any, checkpoint: Path, signature: Mapping[str, Any]) -> None:
+    import mlflow.pyfunc
+
+    data = folder / "checkpoint"
+    data.mkdir()
+    for path in (checkpoint, checkpoint.with_name(checkpoint.name + ".sha256")):
+        if path.exists():
+            shutil.copy2(path, data / path.name)
+    mlflow.pyfunc.save_model(
+        str(folder / NAME),
+        loader_module=LOADER,
+        data_path=str(data),
+        mlflow_model=described,
+        signature=_signature(signature),
+        input_example=_example(signature),
+        pip_requirements=[f"dlx=={__version__}", *(f"{name}=={version(name)}" for name in NEEDS)],
+    )
+
+
+def _signature(plain: Mapping[str, Any]) -> Any:
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    outputs = Schema([ColSpec(kind, name) for name, kind in plain["outputs"]])
+    if plain["tabular"]:
+        return ModelSignature(Schema([ColSpec(kind, name, required=True) for name, kind in plain["inputs"]]), outputs)
+    several = len(plain["inputs"]) > 1
+    tensors = [TensorSpec(np.dtype(d), tuple(dims), name if several else None) for name, d, dims in plain["inputs"]]
+    return ModelSignature(Schema(tensors), outputs)
+
+
+def _example(plain: Mapping[str, Any]) -> Any:
+    if plain["example"] is None:
+        return None
+    if plain["tabular"]:
+        import pandas as pd
+
+        return pd.DataFrame([plain["example"]])
+    import numpy as np
+
+    kinds = {name: np.dtype(kind) for name, kind, _ in plain["inputs"]}
+    arrays = {name: np.zeros((1, *dims), kinds[name]) for name, dims in plain["example"].items()}
+    return arrays if len(arrays) > 1 else next(iter(arrays.values()))
