@@ -23,6 +23,9 @@ from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
 
+WORKERS = 2
+"""Processes that decode samples where the recipe leaves their number open: one that works while the other is asked."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -113,11 +116,18 @@ def transformed(facts: DataFacts, transforms: list[Transform]) -> DataFacts:
 def _decide(recipe: Recipe, facts: DataFacts) -> tuple[Recipe, dict[str, str]]:
     hardware, decided = resolve(recipe.hardware)
     data = recipe.data
+    if data.split.by == "auto":
+        by = "stratified" if facts.kind == "classes" else "random"
+        data = data.model_copy(update={"split": data.split.model_copy(update={"by": by})})
+        decided["data.split.by"] = by
     if data.transforms == "auto":
         image = any(facts.fields[name].axes in ("CHW", "CDHW") for name in facts.inputs)
         transforms = [Transform.model_validate("normalize")] if image else []
         data = data.model_copy(update={"transforms": transforms})
         decided["data.transforms"] = ", ".join(t.type for t in transforms) or "none"
+    if data.workers == "auto":
+        data = data.model_copy(update={"workers": WORKERS})
+        decided["data.workers"] = str(WORKERS)
     return recipe.model_copy(update={"hardware": hardware, "data": data}), decided
 
 

@@ -7,7 +7,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from dlx.data.prepare import prepare
 from dlx.engine.build import build, build_module
-from dlx.engine.run import trainer_for
+from dlx.engine.trainer import trainer_for
 from dlx.errors import RecipeError
 from dlx.plan import make
 from dlx.plan.check import check
@@ -199,30 +199,6 @@ def test_a_loss_or_metric_that_is_unfit_for_the_target(written, task, line, word
     (found,) = refused(written(f"{task}data: {{source: {{sklearn: {source}}}}}\nmodel: linear\n"))
     assert word in found.message
     assert found.line == line
-
-
-def autos(value, path=()):
-    """Return the paths of every `auto` in plain values."""
-    if isinstance(value, dict):
-        return {p for k, v in value.items() for p in autos(v, (*path, k))}
-    return {".".join(path)} if value == "auto" else set()
-
-
-def test_every_auto_of_data_and_hardware_is_decided_and_told(written):
-    loaded = load(written(DIGITS + "model: linear\n"))
-    plan = make(loaded)
-    before, after = loaded.recipe.canonical(), plan.written.canonical()
-    for section in ("hardware", "data"):
-        undecided = autos({section: after[section]}) - {"data.split.by", "data.workers"}
-        assert undecided == set()
-        decided = autos({section: before[section]}) - {"data.split.by", "data.workers"}
-        assert decided and decided <= set(plan.decided)
-    assert plan.decided["data.transforms"] == "normalize"
-
-
-def test_what_is_given_is_not_decided(written):
-    text = DIGITS + "model: linear\nhardware: {accelerator: cpu, precision: 32, threads: 1}\n"
-    assert set(make(load(written(text))).decided) == {"data.transforms"}
 
 
 def test_checking_needs_no_data_but_uses_what_is_remembered(written, monkeypatch, tmp_path):

@@ -1,0 +1,74 @@
+"""Whatever a section of a recipe leaves to `auto` is decided by the plan, told, and stored."""
+
+from typing import get_args
+
+import pytest
+
+from dlx.component import Component, Section
+from dlx.data.prepare import prepare
+from dlx.plan import make
+from dlx.recipe.load import load
+from dlx.recipe.schema import Recipe
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def takes_auto(annotation):
+    """Say whether a field that is annotated like this may be `auto`."""
+    return any(a == "auto" or takes_auto(a) for a in get_args(annotation))
+
+
+def fields_that_take_auto(section, path=()):
+    """Return the paths of all such fields in a section of the schema and the sections inside of it."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section) and not issubclass(kind, Component):
+            yield from fields_that_take_auto(kind, (*path, name))
+        elif takes_auto(kind):
+            yield (*path, name)
+
+
+AUTOS = list(fields_that_take_auto(Recipe))
+
+
+def recipe_of(task, source):
+    return f"task: {task}\ndata: {{source: {{sklearn: {source}}}}}\nmodel: linear\n"
+
+
+CLASSES, AMOUNTS = recipe_of("classification", "digits"), recipe_of("regression", "diabetes")
+
+
+@pytest.mark.parametrize("path", AUTOS, ids=".".join)
+@pytest.mark.parametrize("text", [CLASSES, AMOUNTS], ids=["classes", "amounts"])
+def test_every_auto_of_a_section_is_decided_told_and_stored(written, path, text):
+    loaded = load(written(text), [f"{'.'.join(path)}=auto"])
+    plan = make(loaded)
+    stored = loaded.storable(plan.written)
+    for name in path:
+        stored = stored[name]
+    assert stored != "auto" and plan.decided[".".join(path)]
+    assert {".".join(p) for p in AUTOS} <= set(plan.decided)
+
+
+@pytest.mark.parametrize("text", [CLASSES, AMOUNTS, recipe_of("classification", "iris")])
+def test_a_decided_split_is_the_one_that_auto_makes(written, text):
+    loaded = load(written(text))
+    plan = make(loaded)
+    assert plan.written.data.split.by != loaded.recipe.data.split.by == "auto"
+    assert prepare(plan.written.data, plan.base, plan.recipe.task.target_kind, 0).facts == plan.facts
+
+
+def test_what_is_given_is_not_decided(written):
+    given = ["accelerator=cpu", "precision=32", "threads=1"]
+    overrides = ["data.workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
+    plan = make(load(written(CLASSES), overrides))
+    assert set(plan.decided) == {"data.transforms"} and plan.decided["data.transforms"] == "normalize"
+    assert (plan.written.data.workers, plan.written.data.split.by) == (1, "random")
