@@ -23,6 +23,8 @@ class RecurrentLayer(Layer):
     """How many vectors of the state's width a step computes."""
     kept: ClassVar[int] = 1
     """How many vectors of the state's width a step keeps for the backward pass, beside its input."""
+    parts: ClassVar[int] = 1
+    """How many vectors the state of a cell consists of."""
 
     hidden: int = Field(gt=0)
     """Width of the state."""

@@ -60,10 +60,8 @@ class Recurrent(nn.Module):
         packed = pack_padded_sequence(x_BTF, lengths_B.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         outputs, after = self.core(packed, state)
         y_BTH, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x_BTF.shape[1])
-        any_B1 = (lengths_B > 0)[:, None]
-        before = [torch.zeros_like(part) for part in _parts(after)] if state is None else _parts(state)
-        kept = [torch.where(any_B1, new, old) for new, old in zip(_parts(after), before, strict=True)]
-        return y_BTH, _state(kept)
+        start = join_parts([torch.zeros_like(part) for part in parts_of(after)]) if state is None else state
+        return y_BTH, choose((lengths_B > 0)[:, None], after, start)
 
     def _ends(self, y_BTH: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the forward states at the last real step, and behind them the backward ones at the first."""
@@ -79,19 +77,28 @@ class Recurrent(nn.Module):
 
 def recall(kept: Mapping[str, Tensor]) -> State | None:
     """Return the state that a cache holds, None at the first step."""
-    return _state([kept[part].transpose(0, 1).contiguous() for part in PARTS if part in kept]) if kept else None
+    parts = [kept[part].transpose(0, 1).contiguous() for part in PARTS if part in kept]
+    return join_parts(parts) if parts else None
 
 
 def remember(state: State) -> dict[str, Tensor]:
     """Return what a cache holds of a state: the batch comes first, so that samples can be reordered."""
-    return {name: part_LBH.transpose(0, 1) for name, part_LBH in zip(PARTS, _parts(state), strict=False)}
+    return {name: part_LBH.transpose(0, 1) for name, part_LBH in zip(PARTS, parts_of(state), strict=False)}
 
 
-def _parts(state: State) -> tuple[Tensor, ...]:
+def choose(condition_B1: Tensor, first: State, second: State) -> State:
+    """Return the state of each sample from the first where the condition holds, else from the second."""
+    pairs = zip(parts_of(first), parts_of(second), strict=True)
+    return join_parts([torch.where(condition_B1, a_LBH, b_LBH) for a_LBH, b_LBH in pairs])
+
+
+def parts_of(state: State) -> tuple[Tensor, ...]:
+    """Return h, or h and c."""
     return state if isinstance(state, tuple) else (state,)
 
 
-def _state(parts: list[Tensor]) -> State:
+def join_parts(parts: list[Tensor]) -> State:
+    """Return the state that torch takes: h itself, or h and c."""
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 

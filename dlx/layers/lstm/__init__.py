@@ -32,6 +32,7 @@ class LSTM(RecurrentLayer):
 
     gates: ClassVar[int] = 4
     kept: ClassVar[int] = 6
+    parts: ClassVar[int] = 2
     type: Literal["lstm"] = "lstm"
     peepholes: bool = False
     """Whether the gates see the cell, each unit its own."""

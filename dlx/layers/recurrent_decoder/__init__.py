@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from dlx.errors import ShapeError
+from dlx.layers import Child, Layer, one, provided
+from dlx.layers._axes import width
+from dlx.layers._recurrent import RecurrentLayer
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class RecurrentDecoder(Layer):
+    """Steps through a target sequence and looks, at every step, at what matters of an encoder's `memory`.
+
+    Weights a_ts = softmax_s(score) give c_t = Σ_s a_ts m_s, and y_t = tanh(W [h_t; c_t]) is the output. bahdanau
+    looks before the step, score = v · tanh(W h_{t−1} + U m_s), and feeds c_t to the cell beside x_t. luong looks
+    after it, score = h_t · W m_s, so that all steps run at once, which is faster. The state starts as a linear
+    function, with tanh, of the memory's mean. In training the input is the target itself, one step late (teacher
+    forcing); with a `cache` it is what was decoded so far. Padding (`mask`, `memory_mask`) counts nowhere.
+
+    Shapes:  (T, F) → (T, hidden of the cell); memory (S, D).
+    Raises:  ShapeError if nothing provides a memory, or the input is not a sequence of features.
+    Source:  Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025 (global, general). Deviations:
+             Luong's output layer serves both, in the place of Bahdanau's maxout; no input feeding.
+
+    Example:
+        {recurrent_decoder: {cell: {gru: 8}, attention: bahdanau}}
+    """
+
+    type: Literal["recurrent_decoder"] = "recurrent_decoder"
+    cell: Layer = Field(default={"gru": 256}, validate_default=True)
+    """The recurrent layer: its kind and its sizes."""
+    attention: Literal["bahdanau", "luong"] = "bahdanau"
+    """How it looks at the memory: additive before each step, or multiplicative after it."""
+
+    @field_validator("cell")
+    @classmethod
+    def _steps_forward(cls, cell: Layer) -> Layer:
+        if not isinstance(cell, RecurrentLayer):
+            raise PydanticCustomError("cell", "{kind} is no recurrent layer", {"kind": cell.type})
+        if cell.bidirectional or cell.output != "steps":
+            raise PydanticCustomError("cell", "the cell of a decoder goes forward and gives every step", {})
+        return cell
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        cell, memory = self._cell, self._memory(x)
+        hidden, steps, inputs = cell.hidden, x.dims[0], width(x, self.type, ("TF",))
+        places, size = memory.dims[0] or 1, memory.dims[-1] or 0
+        looks_first = self.attention == "bahdanau"
+        parts = [
+            _linear("initial", hidden * cell.num_layers * cell.parts, TensorSpec((size,), "F"), bias=True),
+            _linear("keys", hidden, memory, bias=looks_first),
+            Child("cell", ("cell",), cell, TensorSpec((steps, inputs + size * looks_first), "TF")),
+            _linear("output", hidden, TensorSpec((steps, hidden + size), "TF"), bias=False),
+        ]
+        if looks_first:
+            parts.append(_linear("query", hidden, TensorSpec((steps, hidden), "TF"), bias=False))
+            parts.append(_linear("score", 1, TensorSpec(((steps or 1) * places, hidden), "TF"), bias=False))
+        return parts
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        self.children(x)
+        return x.with_dims((x.dims[0], self._cell.hidden))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        memory, hidden = self._memory(x), self._cell.hidden
+        pairs = (x.dims[0] or 1) * (memory.dims[0] or 1)
+        products = (memory.dims[-1] or 0) + hidden * (self.attention == "luong")
+        return super().cost(x) + Cost(macs=pairs * products, activations=pairs + memory.elements)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.recurrent_decoder import module
+
+        decoder = module.LooksBefore if self.attention == "bahdanau" else module.LooksAfter
+        return decoder({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+
+    @property
+    def _cell(self) -> RecurrentLayer:
+        return cast(RecurrentLayer, self.cell)
+
+    def _memory(self, x: TensorSpec) -> TensorSpec:
+        memory = one(provided(x, "memory", self.type), "TF", "the memory of recurrent_decoder")
+        if memory.dims[-1] is None:
+            raise ShapeError(f"recurrent_decoder needs to know how many features the memory has, but gets {memory}")
+        return memory
+
+
+def _linear(name: str, features: int, x: TensorSpec, bias: bool) -> Child:
+    spelling: dict[str, Any] = {"linear": {"features": features, "bias": bias}}
+    return Child(name, (), Layer.model_validate(spelling), x)
