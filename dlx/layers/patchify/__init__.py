@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.layers._axes import width
+from dlx.layers._window import Sizes, per_axis
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -14,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Patchify(Layer):
-    """Cuts an image into square patches and maps each to features: an image becomes a sequence, row by row.
+    """Cuts an image into patches and maps each to features: an image becomes a sequence, row by row.
 
     Shapes:  (C, H, W) → (H / size · W / size, features).
     Raises:  ShapeError if patches do not fill the image, or its size is unknown.
     Source:  Dosovitskiy et al. 2020, arXiv:2010.11929.
 
     Example:
-        {patchify: {size: 3, features: 16}}
+        {patchify: {size: [3, 4], features: 16}}
     """
 
     type: Literal["patchify"] = "patchify"
-    size: int = Field(16, gt=0)
-    """Side of a patch."""
+    size: Sizes = 16
+    """Side of a patch; a list gives its height and its width."""
     features: int = Field(gt=0)
     """Size of a patch's vector."""
 
@@ -35,7 +37,7 @@ class Patchify(Layer):
         return x.with_dims((patches, self.features), "TF")
 
     def cost(self, x: TensorSpec) -> Cost:
-        inputs = width(x, self.type, ("CHW",)) * self.size**2
+        inputs = width(x, self.type, ("CHW",)) * prod(self._sides(x))
         return Cost(
             parameters=self.features * (inputs + 1),
             macs=self._patches(x) * inputs * self.features,
@@ -45,11 +47,16 @@ class Patchify(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.patchify.module import Patches
 
-        return Patches(width(x, self.type, ("CHW",)), self.size, self.features)
+        return Patches(width(x, self.type, ("CHW",)), self._sides(x), self.features)
+
+    def _sides(self, x: TensorSpec) -> tuple[int, ...]:
+        return per_axis(self.size, len(x.space), "size")
 
     def _patches(self, x: TensorSpec) -> int:
         width(x, self.type, ("CHW",))
-        height, side = x.space
-        if not height or not side or height % self.size or side % self.size:
-            raise ShapeError(f"patches of {self.size} do not fill an image of {x}")
-        return (height // self.size) * (side // self.size)
+        counts = []
+        for size, side in zip(x.space, self._sides(x), strict=True):
+            if not size or size % side:
+                raise ShapeError(f"patches of {'×'.join(map(str, self._sides(x)))} do not fill an image of {x}")
+            counts.append(size // side)
+        return prod(counts)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 class Patches(nn.Module):
     """Maps each patch by the same linear map."""
 
-    def __init__(self, channels: int, size: int, features: int) -> None:
+    def __init__(self, channels: int, size: tuple[int, ...], features: int) -> None:
         super().__init__()
-        self.project = nn.Conv2d(channels, features, size, size)
+        self.project = nn.Conv2d(channels, features, size, size)  # type: ignore[arg-type]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return (B, T, F)."""

@@ -1,0 +1,175 @@
+"""Multi-head attention. B batch, H heads, G heads of keys, T queries, S keys, F features, D features of a head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dlx.layers._context_torch import Context, mask_of, state_of, steps_seen
+from dlx.layers.attention.pattern import Pattern
+from dlx.layers.attention.rotary import Rotary
+
+
+class _Attention(nn.Module):
+    """What self- and cross-attention share: the weighted sum and the map back to features."""
+
+    takes_context = True
+    keep_maps = False
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        kv_heads: int,
+        size: int,
+        bias: bool,
+        scale: float,
+        dropout: float,
+        position_bias: str | None,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.size = heads, kv_heads, size
+        self.scale, self.dropout, self.position_bias = scale, dropout, position_bias
+        self.maps_BHTS: Tensor | None = None
+        self.out = nn.Linear(heads * size, features, bias=bias)
+
+    def split(self, x_BTE: Tensor) -> Tensor:
+        """Return (B, H, T, D) heads of features that lie side by side."""
+        return x_BTE.unflatten(-1, (-1, self.size)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
+
+    def gather(
+        self, q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, allowed: Tensor | None, causal: bool, context: Context
+    ) -> Tensor:
+        """Return (B, T, F): each query's mean of the values that it may see, by how well the keys fit."""
+        if self.position_bias is not None:
+            bias_BHTS = context[self.position_bias].to(q_BHTD.dtype)
+            allowed = bias_BHTS if allowed is None else bias_BHTS.masked_fill(~allowed, float("-inf"))
+        if self.keep_maps:
+            y_BHTD = self._explicitly(q_BHTD, k_BGSD, v_BGSD, allowed, causal)
+        else:
+            y_BHTD = F.scaled_dot_product_attention(
+                q_BHTD,
+                k_BGSD,
+                v_BGSD,
+                attn_mask=allowed,
+                dropout_p=self.dropout if self.training else 0.0,
+                is_causal=causal,
+                scale=self.scale,
+                enable_gqa=self.heads != self.kv_heads,
+            )
+        return self.out(y_BHTD.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _explicitly(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None, causal: bool) -> Tensor:
+        groups = self.heads // self.kv_heads
+        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+        scores_BHTS = q @ k.transpose(-1, -2) * self.scale
+        if causal:
+            allowed = Pattern(causal=True).allowed(q.shape[2], k.shape[2], q.device)
+        if allowed is not None and allowed.dtype == torch.bool:
+            scores_BHTS = scores_BHTS.masked_fill(~allowed, float("-inf"))
+        elif allowed is not None:
+            scores_BHTS = scores_BHTS + allowed
+        weights_BHTS = scores_BHTS.softmax(-1).nan_to_num(0.0)  # a query that may see nothing gathers nothing
+        self.maps_BHTS = weights_BHTS.detach()
+        return F.dropout(weights_BHTS, self.dropout, self.training) @ v
+
+
+class SelfAttention(_Attention):
+    """Attention of a sequence to itself."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        kv_heads: int,
+        size: int,
+        bias: bool,
+        scale: float,
+        dropout: float,
+        position_bias: str | None,
+        pattern: Pattern,
+        rotary_base: float | None,
+    ) -> None:
+        super().__init__(features, heads, kv_heads, size, bias, scale, dropout, position_bias)
+        self.qkv = nn.Linear(features, (heads + 2 * kv_heads) * size, bias=bias)
+        self.pattern = pattern
+        self.rotary = None if rotary_base is None else Rotary(size, rotary_base)
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return (B, T, F)."""
+        context = context or {}
+        q, k, v = self.split(self.qkv(x_BTF)).split([self.heads, self.kv_heads, self.kv_heads], dim=1)
+        if self.rotary is not None:
+            seen = steps_seen(context)
+            q, k = self.rotary(q, seen), self.rotary(k, seen)
+        mask_BS = mask_of(context)
+        state = state_of(context, self)
+        if state is not None:
+            k, v, mask_BS = _remembered(state, k, v, mask_BS)
+        queries, keys = q.shape[2], k.shape[2]
+        if mask_BS is None and self.position_bias is None and self.pattern.is_plainly_causal(queries, keys):
+            return self.gather(q, k, v, None, True, context)
+        allowed = self.pattern.allowed(queries, keys, q.device)
+        if mask_BS is not None:
+            real_B11S = mask_BS[:, None, None, :]
+            allowed = real_B11S if allowed is None else allowed & real_B11S
+        return self.gather(q, k, v, allowed, False, context)
+
+
+def _remembered(
+    state: dict[str, Tensor], k: Tensor, v: Tensor, mask_BT: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Append new keys, values and mask to those of the steps before, and return all of them."""
+    past = state["k"].shape[2] if state else 0
+    if mask_BT is None and "mask" in state:
+        mask_BT = state["mask"].new_ones(len(k), k.shape[2])
+    if mask_BT is not None:
+        before = state.get("mask", mask_BT.new_ones(len(k), past))
+        mask_BT = state["mask"] = torch.cat([before, mask_BT], dim=1)
+    if past:
+        k, v = torch.cat([state["k"], k], dim=2), torch.cat([state["v"], v], dim=2)
+    state.update(k=k, v=v)
+    return k, v, mask_BT
+
+
+class CrossAttention(_Attention):
+    """Attention of a sequence to another one, which is in the context."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        kv_heads: int,
+        size: int,
+        bias: bool,
+        scale: float,
+        dropout: float,
+        position_bias: str | None,
+        memory: str,
+        memory_features: int,
+    ) -> None:
+        super().__init__(features, heads, kv_heads, size, bias, scale, dropout, position_bias)
+        self.q = nn.Linear(features, heads * size, bias=bias)
+        self.kv = nn.Linear(memory_features, 2 * kv_heads * size, bias=bias)
+        self.memory = memory
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return (B, T, F)."""
+        context = context or {}
+        k, v = self._keys_and_values(context)
+        mask_BS = context.get(f"{self.memory}_mask")
+        allowed = None if mask_BS is None else mask_BS[:, None, None, :]
+        return self.gather(self.split(self.q(x_BTF)), k, v, allowed, False, context)
+
+    def _keys_and_values(self, context: Context) -> tuple[Any, Any]:
+        """Return those of the memory; in stepwise decoding they are made once."""
+        state = state_of(context, self)
+        if state:
+            return state["k"], state["v"]
+        k, v = self.split(self.kv(context[self.memory])).chunk(2, dim=1)
+        if state is not None:
+            state.update(k=k, v=v)
+        return k, v

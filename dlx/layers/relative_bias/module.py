@@ -1,0 +1,41 @@
+"""Biases by distance. N heads, T queries, S keys, K buckets."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, steps_seen
+
+
+def bucket_of(away: Tensor, buckets: int, distance: int) -> Tensor:
+    """Return the bucket of each distance ≥ 0: its own for the first half, then logarithmically wider ones."""
+    single = buckets // 2
+    share = torch.log(away.clamp(min=1).float() / single) / math.log(distance / single)
+    wide = single + (share * (buckets - single)).long()
+    return torch.where(away < single, away, wide.clamp(max=buckets - 1))
+
+
+class BiasByDistance(nn.Module):
+    """A learned number for each head and each bucket of distances."""
+
+    takes_context = True
+
+    def __init__(self, heads: int, buckets: int, distance: int, causal: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(buckets, heads).normal_(std=0.02))
+        self.buckets, self.distance, self.causal = buckets, distance, causal
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return (1, N, T, S) for the T steps of x and all S steps up to its last."""
+        seen = steps_seen(context)
+        keys = seen + x_BTF.shape[1]
+        away_TS = torch.arange(seen, keys, device=x_BTF.device).unsqueeze(1) - torch.arange(keys, device=x_BTF.device)
+        if self.causal:
+            bucket_TS = bucket_of(away_TS.clamp(min=0), self.buckets, self.distance)
+        else:
+            half = self.buckets // 2
+            bucket_TS = bucket_of(away_TS.abs(), half, self.distance) + half * (away_TS < 0)
+        return self.weight[bucket_TS].permute(2, 0, 1).unsqueeze(0)
