@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 from dlx.tensors import Spec, Stats, TensorSpec
 
-Kind = Literal["classes", "labels", "regression"]
+Kind = Literal["classes", "labels", "regression", "tokens"]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the sequences of a field are: on average in the train split, and at most in any split."""
+
+    mean: float
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,8 @@ class DataFacts:
     classes       names of the classes of the target, empty where it is not categorical
     multilabel    whether a sample may belong to several classes at once (the target is then a 0/1 vector)
     categories    category names of each categorical input column, in the order of their codes
+    tokenizers    what `dlx.tokenizers.store` keeps of the trained tokenizer of each text field
+    lengths       how long the sequences of each field are whose length varies
     class_counts  how often each class stands in the train split
     counts        samples in each split
     fingerprint   SHA-256 over what the data are and how they were split
@@ -32,6 +42,8 @@ class DataFacts:
     classes: tuple[str, ...] = ()
     multilabel: bool = False
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tokenizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lengths: Mapping[str, Lengths] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     fingerprint: str = ""
@@ -45,9 +57,9 @@ class DataFacts:
 
     @property
     def kind(self) -> Kind:
-        """What the target is: one of several classes, a 0/1 vector of labels, or numbers."""
+        """What the target is: one of several classes, a 0/1 vector of labels, numbers, or a sequence of tokens."""
         if not self.classes:
-            return "regression"
+            return "tokens" if self.target is not None and self.fields[self.target].vocab else "regression"
         return "labels" if self.multilabel else "classes"
 
     def to_json(self) -> dict[str, Any]:
@@ -59,8 +71,9 @@ class DataFacts:
         """Read what `to_json` wrote."""
         fields = {name: _tensor_spec(value) for name, value in data["fields"].items()}
         categories = {name: tuple(values) for name, values in data["categories"].items()}
+        lengths = {name: Lengths(**value) for name, value in data.get("lengths", {}).items()}
         rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**{**rest, "fields": fields, "categories": categories})
+        return cls(**{**rest, "fields": fields, "categories": categories, "lengths": lengths})
 
 
 def _tensor_spec(data: Mapping[str, Any]) -> TensorSpec:

@@ -23,7 +23,8 @@ def cache_folder() -> Path:
 def facts_key(data: Data, base: Path, target_kind: str | None, seed: int) -> str:
     """Return a name for these data: it changes with the section, the seed, and any file's path, size or time."""
     section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "workers"})
-    files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in data.source.files(base) if f.exists()]
+    read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
+    files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
     text = json.dumps(
         [version("dlx"), section, str(base.resolve()) if files else "", target_kind, seed, files], sort_keys=True
     )

@@ -1,4 +1,15 @@
-"""How columns become numbers, and what is learned for it from the train split."""
+"""How columns become numbers, and what is learned for it from the train split.
+
+Samples of one shape are an array whose first axis counts samples. Sequences are `Spans`: one flat array of values, and
+where each sample starts and how long it is. Tokens are spans of int64 with axes "T", series are spans of float32 with
+axes "TF"; their spec has the dimension None where lengths vary, and the length where all have the same. Spans cost two
+numbers a sample, may overlap (windows of a series, blocks of a text) and may lie in a mapped file; a batch is gathered
+by one index (`dlx.data.padding`), padded to its own longest.
+
+Ids 0 … 3 are padding, unknown, begin and end under every tokenizer. A real token is never 0, so `ids != 0` is the mask
+of a batch of tokens. A text to predict begins with begin and ends with end; a text to read has neither, and is one
+unknown token if it is empty.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from dlx.data.text import Text, lengths
 from dlx.errors import DataError
-from dlx.sources import Column, Lazy
+from dlx.facts import Lengths
+from dlx.sources import Column, Lazy, Spans
 from dlx.tensors import Stats, TensorSpec
 
 QUANTILES = 101
@@ -18,26 +31,28 @@ LAZY_SAMPLE = 2000  # decoded samples that estimate the statistics of images whi
 
 @dataclass(frozen=True)
 class Inputs:
-    """Encoded input fields: arrays, their specs, and the names of categories."""
+    """Encoded input fields: arrays, their specs, the names of categories, and lengths where they vary."""
 
     arrays: dict[str, Any]
     fields: dict[str, TensorSpec]
     categories: dict[str, tuple[str, ...]]
+    lengths: dict[str, Lengths]
 
 
 @dataclass(frozen=True)
 class Target:
-    """The encoded target: nothing, class codes (N,), 0/1 labels (N, K), or values (N, K)."""
+    """The encoded target: nothing, class codes (N,) or (N, H, W), 0/1 labels (N, K), values (N, K), or series."""
 
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, TensorSpec] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     multilabel: bool = False
 
     @property
     def strata(self) -> np.ndarray | None:
-        """Class codes by which a split is stratified."""
-        return self.arrays["target"] if self.classes and not self.multilabel else None
+        """Class codes by which a split is stratified: of samples that have one each."""
+        one_each = self.classes and not self.multilabel and self.arrays["target"].ndim == 1
+        return self.arrays["target"] if one_each else None
 
     def class_counts(self, train: np.ndarray) -> tuple[int, ...]:
         """Return how often each class stands in the train split."""
@@ -46,14 +61,15 @@ class Target:
         values = self.arrays["target"][train]
         if self.multilabel:
             return tuple(int(n) for n in values.sum(axis=0))
-        return tuple(int(n) for n in np.bincount(values, minlength=len(self.classes)))
+        return tuple(int(n) for n in np.bincount(values.reshape(-1), minlength=len(self.classes)))
 
     def described(self, train: np.ndarray) -> dict[str, TensorSpec]:
         """Return the target's spec, with statistics of the train split where it is numbers."""
         if self.classes or not self.fields:
             return self.fields
-        values = self.arrays["target"][train]
-        return {"target": self.fields["target"].replace(stats=statistics(values, "F"))}
+        values, spec = self.arrays["target"][train], self.fields["target"]
+        known = values.covered() if isinstance(values, Spans) else values
+        return {"target": spec.replace(stats=statistics(known, spec.axes))}
 
     def check(self, rows: Mapping[str, np.ndarray]) -> None:
         """Raise DataError if a class of val or test never stands in train."""
@@ -65,9 +81,12 @@ class Target:
             )
 
 
-def encode_inputs(columns: Mapping[str, Column], train: np.ndarray) -> Inputs:
-    """Encode fields: scalars are gathered into `numeric` and `categorical` tables, everything else stays by itself."""
-    result = Inputs({}, {}, {})
+def encode_inputs(columns: Mapping[str, Column], train: np.ndarray, texts: Mapping[str, Text] | None = None) -> Inputs:
+    """Encode fields: scalars are gathered into `numeric` and `categorical` tables, everything else stays by itself.
+
+    texts holds the trained tokenizer of every field with text.
+    """
+    result = Inputs({}, {}, {}, {})
     numeric = [n for n, c in columns.items() if c.axes == "" and c.kind == "numeric"]
     categorical = [n for n, c in columns.items() if c.axes == "" and c.kind == "categorical"]
     if numeric:
@@ -76,7 +95,13 @@ def encode_inputs(columns: Mapping[str, Column], train: np.ndarray) -> Inputs:
     if categorical:
         _add_categorical(result, {n: columns[n] for n in categorical}, train)
     for name, column in columns.items():
-        if column.axes != "":
+        if texts and name in texts:
+            _add_spans(result, name, texts[name].encode(column.values, name), texts[name].spec(), train)
+        elif isinstance(column.values, Spans):
+            values = Spans(column.values.values.astype(np.float32), column.values.starts, column.values.lengths)
+            features = values.values.shape[1]
+            _add_spans(result, name, values, TensorSpec((None, features), "TF", names=column.names), train)
+        elif column.axes != "":
             _add_numeric(result, name, column.values, column.axes, column.names, train)
     if not result.fields:
         raise DataError("data.inputs: there is nothing to learn from")
@@ -90,6 +115,15 @@ def _add_numeric(result: Inputs, name: str, values: Any, axes: str, names: tuple
     result.arrays[name] = values if lazy or values.dtype == np.uint8 else np.asarray(values, dtype=np.float32)
     dtype = "uint8" if str(values.dtype) == "uint8" else "float32"
     result.fields[name] = TensorSpec(tuple(dims), axes, dtype, names=names, stats=statistics(known, axes))
+
+
+def _add_spans(result: Inputs, name: str, values: Spans, spec: TensorSpec, train: np.ndarray) -> None:
+    """Add sequences; those whose lengths all agree have a spec that says so."""
+    result.arrays[name] = values
+    if values.length is None:
+        result.lengths[name] = lengths(values, train)
+    stats = statistics(values[train].covered(), spec.axes) if spec.is_float else None
+    result.fields[name] = spec.replace(dims=(values.length, *spec.dims[1:]), stats=stats)
 
 
 def _add_categorical(result: Inputs, columns: Mapping[str, Column], train: np.ndarray) -> None:
@@ -112,11 +146,13 @@ def _strings(column: Column) -> np.ndarray:
 
 
 def statistics(values: np.ndarray, axes: str) -> Stats:
-    """Return statistics of each channel of images (N, C, …), or of each column of a table (N, F). NaN is missing.
+    """Return statistics of each channel of images (N, C, …), or of each column of a table (N, F) or of series
+    (…, F). NaN is missing.
 
     Quantiles are taken for tables only.
     """
-    flat = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) if values.ndim > 1 else values.reshape(1, -1)
+    channel = -1 if axes == "TF" else 1
+    flat = np.moveaxis(values, channel, 0).reshape(values.shape[channel], -1) if values.ndim > 1 else values[None]
     rows = [row[~np.isnan(row)] if row.dtype.kind == "f" else row for row in flat]
     rows = [row if len(row) else np.zeros(1) for row in rows]
     quantiles = [tuple(np.quantile(r, np.linspace(0, 1, QUANTILES)).tolist()) for r in rows] if axes == "F" else []
@@ -134,13 +170,28 @@ def encode_target(columns: list[Column], names: tuple[str, ...], kind: str | Non
     """Encode the target as the task needs it. Several columns, or one with several values, are several outputs or
     labels.
     """
+    if columns[0].kind == "text":
+        raise DataError(f"the target {names[0]} is text, but the task predicts {kind}")
     if kind == "regression":
-        return _values(columns, names)
+        return _series(columns[0]) if columns[0].axes == "TF" else _values(columns, names)
     if len(columns) > 1 or columns[0].axes == "F":
         return _labels(columns, names)
     codes, classes = _codes(columns[0], names[0])
-    spec = TensorSpec((), "", "int64", vocab=(len(classes),))
+    spec = TensorSpec(codes.shape[1:], columns[0].axes, "int64", vocab=(len(classes),))
     return Target({"target": codes}, {"target": spec}, classes)
+
+
+def _series(column: Column) -> Target:
+    """Keep moments and columns apart: (T, F)."""
+    given, features = column.values, column.values.values.shape[1]
+    values = Spans(given.values.astype(np.float32), given.starts, given.lengths)
+    return Target({"target": values}, {"target": TensorSpec((values.length, features), "TF", names=column.names)})
+
+
+def encode_sequence(column: Column, text: Text, name: str) -> Target:
+    """Encode a target that is text, with begin and end."""
+    values = text.encode(column.values, name, ends=True)
+    return Target({"target": values}, {"target": text.spec((values.length,))})
 
 
 def _codes(column: Column, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -148,9 +199,8 @@ def _codes(column: Column, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         codes = np.asarray(column.values, dtype=np.int64)
         bad = np.flatnonzero((codes < 0) | (codes >= len(column.classes)))
         if len(bad):
-            raise DataError(
-                f"row {bad[0] + 1}: label {codes[bad[0]]} of {name}, but there are {len(column.classes)} classes"
-            )
+            row, label = bad[0] // max(1, codes[0].size) + 1, codes.reshape(-1)[bad[0]]
+            raise DataError(f"row {row}: label {label} of {name}, but there are {len(column.classes)} classes")
         return codes, column.classes
     values = np.array([_label(v) for v in column.values], dtype=object)
     found = sorted(set(column.values), key=lambda v: (isinstance(v, str), v))

@@ -11,10 +11,11 @@ import numpy as np
 
 from dlx.data.encode import encode_target
 from dlx.data.prepare import Prepared, is_missing
+from dlx.data.text import Text, blocks
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema import Data
-from dlx.sources import Column, Lazy, Samples
+from dlx.sources import Column, Lazy, Samples, Spans
 
 
 def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFacts) -> Prepared:
@@ -23,6 +24,11 @@ def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFa
     Raises: DataError where they lack a column, or hold a class, that training knew.
     """
     samples = data.source.load(base, data.on_error)
+    if samples.blocks is not None:
+        (name,) = samples.inputs
+        text = Text.known(facts.tokenizers["tokens"])
+        arrays, _ = blocks({"test": list(samples.columns[name].values)}, text, samples.blocks)
+        return everything(arrays, facts, samples.problems)
     names = _targets(data, samples) if target_kind is not None else ()
     samples = _with_targets(samples, names)
     arrays = encode_known(samples.columns, facts)
@@ -45,6 +51,8 @@ def encode_known(columns: Mapping[str, Column], facts: DataFacts) -> dict[str, A
         if field == "numeric" and names:
             table = [np.asarray(_column(columns, n).values, dtype=np.float32) for n in names]
             arrays[field] = np.stack(table, axis=1)
+        elif field in facts.tokenizers:
+            arrays[field] = Text.known(facts.tokenizers[field]).encode(_column(columns, field).values, field)
         elif field == "categorical":
             arrays[field] = np.stack([_codes(_column(columns, n), facts.categories[n]) for n in names], axis=1)
         else:
@@ -66,26 +74,38 @@ def _codes(column: Column, known: tuple[str, ...]) -> np.ndarray:
 
 def _whole(field: str, column: Column, facts: DataFacts) -> Any:
     values, spec = column.values, facts.fields[field]
-    dims = tuple(values.shape) if isinstance(values, Lazy) else values.shape[1:]
+    dims = _dims(values)
     fits = len(dims) == len(spec.dims) and all(w is None or d == w for d, w in zip(dims, spec.dims, strict=True))
     if not fits:
         raise DataError(f"'{field}' is {' × '.join(map(str, dims)) or 'a number'}, but the model takes {spec}")
     if isinstance(values, Lazy):
         return values
+    if isinstance(values, Spans):
+        return Spans(values.values.astype(np.float32), values.starts, values.lengths)
     if spec.dtype == "uint8" and values.dtype != np.uint8:
         raise DataError(f"'{field}' holds {values.dtype}, but the model takes bytes from 0 to 255")
     return values if spec.dtype == "uint8" else np.asarray(values, dtype=np.float32)
 
 
-def target_known(columns: list[Column], names: tuple[str, ...], kind: str | None, facts: DataFacts) -> np.ndarray:
+def _dims(values: Any) -> tuple[int | None, ...]:
+    if isinstance(values, Spans):
+        return (values.length, *values.values.shape[1:])
+    return tuple(values.shape) if isinstance(values, Lazy) else tuple(values.shape[1:])
+
+
+def target_known(columns: list[Column], names: tuple[str, ...], kind: str | None, facts: DataFacts) -> Any:
     """Encode a target with the classes of training. Raises: DataError for a class that training did not have."""
+    if kind == "tokens":
+        return Text.known(facts.tokenizers["target"]).encode(columns[0].values, names[0], ends=True)
     found = encode_target(columns, names, kind)
     if found.multilabel != facts.multilabel and kind != "regression":
         raise DataError("the target is of one class a sample in one set of data, and of several in the other")
-    values: np.ndarray = found.arrays["target"]
+    values = found.arrays["target"]
     if not facts.classes or facts.multilabel:
-        if values.shape[1] != facts.fields["target"].elements:
-            raise DataError(f"the target has {values.shape[1]} columns, but the model gives {facts.fields['target']}")
+        if found.fields["target"].dims != facts.fields["target"].dims:
+            raise DataError(
+                f"the target has {found.fields['target']} columns, but the model gives {facts.fields['target']}"
+            )
         return values
     unseen = sorted(set(found.classes) - set(facts.classes))
     if unseen:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dlx.data.encode import Target, encode_inputs, encode_target
-from dlx.data.splits import split_rows
+from dlx.data.encode import Target, encode_inputs, encode_sequence, encode_target
+from dlx.data.splits import split_documents, split_rows
+from dlx.data.text import Text, blocks, learn, lengths
 from dlx.errors import DataError
-from dlx.facts import DataFacts
+from dlx.facts import DataFacts, Lengths
 from dlx.recipe.schema import Data
-from dlx.sources import Column, Lazy, Samples
+from dlx.sources import Blocks, Column, Lazy, Samples, Spans
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,27 @@ class Prepared:
 def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepared:
     """Load, split, learn the encodings from the train split, and encode.
 
-    target_kind is what the task predicts: "classes", "labels", "regression", or None where nothing is.
+    target_kind is what the task predicts: "classes", "labels", "regression", "tokens" (one text), or None where nothing
+    is. Running text for a language model always has its own next token as the target.
     Raises: DataError where the data contradict the recipe.
     """
     samples = _load(data, base)
+    if samples.blocks is not None:
+        return _prepare_blocks(samples, samples.blocks, data, base, seed)
     inputs = _choose_inputs(data, samples)
     names = _choose_target(data, samples) if target_kind is not None else ()
     samples = _without_missing_targets(samples, names, data.on_error)
     _limit_problems(samples, data)
-    target = encode_target([samples.columns[n] for n in names], names, target_kind) if names else Target()
+    sequence = _sequence(samples, names) if target_kind == "tokens" else ()
+    found = [samples.columns[n] for n in names]
+    target = encode_target(found, names, target_kind) if names and not sequence else Target()
     rows = split_rows(samples, data.split, target.strata, seed)
     target.check(rows)
-    encoded = encode_inputs({n: samples.columns[n] for n in inputs}, rows["train"])
+    columns = {n: samples.columns[n] for n in inputs}
+    texts = _learn(columns, {n: samples.columns[n] for n in sequence}, rows["train"], data, base)
+    encoded = encode_inputs(columns, rows["train"], texts)
+    for name in sequence:
+        target = encode_sequence(samples.columns[name], texts["target"], name)
     arrays = {**encoded.arrays, **target.arrays}
     facts = DataFacts(
         fields={**encoded.fields, **target.described(rows["train"])},
@@ -59,11 +69,53 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
         classes=target.classes,
         multilabel=target_kind == "labels" or target.multilabel,
         categories=encoded.categories,
+        tokenizers={name: text.stored for name, text in texts.items()},
+        lengths={**encoded.lengths, **_varying(target, rows["train"])},
         class_counts=target.class_counts(rows["train"]),
         counts={split: len(index) for split, index in rows.items()},
     )
     facts = replace(facts, fingerprint=_fingerprint(arrays, rows, data.source.files(base)))
     return Prepared(facts, arrays, rows, samples.problems)
+
+
+def _prepare_blocks(samples: Samples, how: Blocks, data: Data, base: Path, seed: int) -> Prepared:
+    """Prepare running text for a language model: blocks of tokens, and the same one token later as the target."""
+    (name,) = samples.inputs
+    documents = split_documents(samples, list(samples.columns[name].values), data.split, seed)
+    text = learn({"tokens": documents["train"]}, data, base)["tokens"]
+    arrays, rows = blocks(documents, text, how)
+    facts = DataFacts(
+        fields=dict.fromkeys(arrays, text.spec((how.length,))),
+        inputs=("tokens",),
+        target="target",
+        tokenizers=dict.fromkeys(arrays, text.stored),
+        counts={split: len(index) for split, index in rows.items()},
+        fingerprint=_fingerprint(arrays, rows, data.source.files(base)),
+    )
+    return Prepared(facts, arrays, rows, samples.problems)
+
+
+def _sequence(samples: Samples, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the one field of text that is to be predicted."""
+    kinds = [samples.columns[n].kind for n in names]
+    if kinds != ["text"]:
+        raise DataError(f"data.target: the task predicts one text, but {', '.join(names)} is {' and '.join(kinds)}")
+    return names
+
+
+def _learn(
+    inputs: Mapping[str, Column], target: Mapping[str, Column], train: np.ndarray, data: Data, base: Path
+) -> dict[str, Text]:
+    """Train the tokenizers of all fields with text, the target's under its own name."""
+    read = {n: c for n, c in inputs.items() if c.kind == "text"}
+    said = dict(zip(["target"], target.values(), strict=False))
+    return learn({n: c.values[train] for n, c in {**read, **said}.items()}, data, base)
+
+
+def _varying(target: Target, train: np.ndarray) -> dict[str, Lengths]:
+    """Return how long the sequences to predict are, where their lengths vary."""
+    spans = {n: a for n, a in target.arrays.items() if isinstance(a, Spans) and a.length is None}
+    return {n: lengths(a, train) for n, a in spans.items()}
 
 
 def _load(data: Data, base: Path) -> Samples:
@@ -125,13 +177,14 @@ def _without_missing_targets(samples: Samples, names: tuple[str, ...], on_error:
     keep = ~missing
     columns = {n: replace(c, values=c.values[keep]) for n, c in samples.columns.items()}
     parts = None if samples.parts is None else samples.parts[keep]
-    return replace(samples, columns=columns, parts=parts, problems=samples.problems + problems)
+    time = None if samples.time is None else samples.time[keep]
+    return replace(samples, columns=columns, parts=parts, time=time, problems=samples.problems + problems)
 
 
 def is_missing(column: Column) -> np.ndarray:
     """Return for every row whether the value is absent: NaN or None."""
     values = column.values
-    if isinstance(values, Lazy):
+    if isinstance(values, Lazy | Spans):
         return np.zeros(len(values), dtype=bool)
     if values.dtype == object:
         return np.array([v is None for v in values], dtype=bool)
@@ -148,6 +201,10 @@ def _fingerprint(arrays: Mapping[str, Any], rows: Mapping[str, np.ndarray], file
         if isinstance(arrays[name], Lazy):
             for file in files:
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
+        elif isinstance(arrays[name], Spans):
+            spans = arrays[name]
+            for part in (spans.values, spans.starts, spans.lengths):
+                digest.update(np.ascontiguousarray(part).data)
         else:
             digest.update(np.ascontiguousarray(arrays[name]).data)
     for split in sorted(rows):

@@ -19,6 +19,8 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
 
     labels are class codes where the target is categorical (splits are then stratified by them), else None.
     """
+    if samples.time is not None and split.by in ("auto", "order"):
+        return _by_time(samples.time, split)
     rows = np.arange(len(next(iter(samples.columns.values()))))
     given = samples.parts if split.by != "column" else _column_parts(samples, split)
     generator = np.random.default_rng([seed, 0x5911])
@@ -40,6 +42,66 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
     return {"train": rest, "val": val, "test": test}
 
 
+def _by_time(time: np.ndarray, split: Split) -> Parts:
+    """Split windows of a series so that every moment is in the targets of one split at most: train, then val, test.
+
+    Shares are of the time, numbers are steps of time. Windows whose target reaches over a boundary are left out; what a
+    network sees before its target may come from the split before, as it is known by then.
+    """
+    if split.folds is not None:
+        raise DataError("data.split: folds would let a series train on what comes after it; leave `folds` out")
+    begin, end = time.T
+    first, last = int(begin.min()), int(end.max())
+    test = last - _count(split.test, last - first)
+    val = test - _count(split.val, test - first)
+    inside = {"train": (first, val), "val": (val, test), "test": (test, last)}
+    parts = {part: np.flatnonzero((begin >= low) & (end <= high)) for part, (low, high) in inside.items()}
+    for part, (low, high) in inside.items():
+        if low < high and not len(parts[part]):
+            raise DataError(f"data.split: {part} has {high - low} steps of time, into which no target fits")
+    if not len(parts["train"]):
+        raise DataError("data.split leaves no samples to train on")
+    return parts
+
+
+def _count(share: float, whole: int) -> int:
+    return round(share * whole) if share < 1 else int(share)
+
+
+def split_documents(samples: Samples, documents: list[str], split: Split, seed: int) -> dict[str, list[str]]:
+    """Return running text for train, val and test.
+
+    Text that belongs to no split is cut by characters: the end is for test, what is before it for val. With
+    `by: random`, whole documents are dealt out.
+    """
+    if split.by not in ("auto", "order", "random") or split.folds is not None:
+        raise DataError(f"data.split: running text is split by order or random, not by {split.by} or folds")
+    if split.by == "random":
+        return {part: [documents[i] for i in rows] for part, rows in split_rows(samples, split, None, seed).items()}
+    said = samples.parts if samples.parts is not None else np.full(len(documents), "train", dtype=object)
+    parts = {part: [d for d, p in zip(documents, said, strict=True) if p == part] for part in PARTS}
+    for part, share in (("test", split.test), ("val", split.val)):
+        if not parts[part]:
+            parts["train"], parts[part] = _cut(parts["train"], share)
+    if not parts["train"]:
+        raise DataError("data.split leaves no text to train on")
+    return parts
+
+
+def _cut(documents: list[str], share: float) -> tuple[list[str], list[str]]:
+    """Return (kept, taken): the last characters are taken, in the middle of a document if need be."""
+    kept, taken = list(documents), list[str]()
+    count = _count(share, sum(map(len, documents)))
+    while count and kept:
+        last = kept.pop()
+        if len(last) > count:
+            kept.append(last[:-count])
+            last = last[-count:]
+        taken.insert(0, last)
+        count -= len(last)
+    return kept, taken
+
+
 def _column_parts(samples: Samples, split: Split) -> np.ndarray:
     if split.column is None or split.column not in samples.columns:
         raise DataError(f"data.split: `by: column` needs `column`, one of {', '.join(samples.columns)}")
@@ -55,7 +117,7 @@ def _take(
     rows: np.ndarray, share: float, strata: np.ndarray | None, generator: np.random.Generator, ordered: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (kept, taken): a share of the rows below 1, a number of them from 1 on."""
-    count = round(share * len(rows)) if share < 1 else int(share)
+    count = _count(share, len(rows))
     if count > len(rows):
         raise DataError(f"data.split asks for {count} samples, but only {len(rows)} are left")
     if ordered:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -16,6 +17,7 @@ from dlx.regularizers import Regularizer
 from dlx.schedules import Schedule
 from dlx.sources import Source
 from dlx.tasks import EVERY_ROLE, Task
+from dlx.tokenizers import Tokenizer
 from dlx.transforms import Transform
 
 
@@ -46,6 +48,15 @@ def _fields(family: str, name: str) -> set[str]:
     return {*field_names(leaf_class(family, name))} - {"type"}
 
 
+@dataclass(frozen=True)
+class Rule:
+    """Whether a field may differ when a run goes on: "free", "fixed", or "ask" where nothing is said."""
+
+    name: Literal["free", "fixed"]
+
+
+FREE, FIXED = Rule("free"), Rule("fixed")
+
 OPTIMIZER, SCHEDULE = "adamw", "constant"
 """What trains a network when a recipe does not say."""
 
@@ -73,14 +84,20 @@ class Split(Section):
 class Data(Section):
     """Where samples come from and what is done to them."""
 
-    source: Source
+    source: Annotated[Source, FIXED]
     """Where samples come from."""
-    inputs: list[str] | None = None
+    inputs: Annotated[list[str] | None, FIXED] = None
     """Which fields a network sees; by default the source's."""
-    target: str | list[str] | None = None
+    target: Annotated[str | list[str] | None, FIXED] = None
     """Which field is to be predicted; a list for several outputs or labels."""
-    split: Split = Split()
+    split: Annotated[Split, FIXED] = Split()
     """Which samples train, choose and judge."""
+    tokenizer: Annotated[ByRole[Tokenizer], _roles_of("tokenizers")] | None = None
+    """How text becomes tokens: one vocabulary for all text fields, or a mapping from field to tokenizer; null leaves it
+    to the source.
+    """
+    max_length: int | None = Field(None, ge=1)
+    """Longer sequences of tokens are cut off here."""
     transforms: list[Transform] | Literal["auto"] = "auto"
     """What is done to every sample; `auto` normalizes images by the train split's mean and deviation."""
     augment: list[Augmentation] = Field(default_factory=list)
@@ -89,7 +106,7 @@ class Data(Section):
     """What happens to bad rows and files: stop and list them, or leave them out and say so."""
     max_skipped: float = Field(0.05, ge=0, le=1)
     """With `on_error: skip`: the share of bad samples from which on it is an error after all."""
-    workers: int | Literal["auto"] = "auto"
+    workers: Annotated[int | Literal["auto"], FREE] = "auto"
     """Processes that decode samples which do not fit in memory."""
 
 
@@ -106,8 +123,10 @@ class Train(Section):
     """Portions in which a batch is computed, to save memory."""
     validate_every: int = Field(1, ge=1)
     """Epochs between validations."""
-    log_every: int = Field(50, ge=1)
+    log_every: Annotated[int, FREE] = Field(50, ge=1)
     """Steps between points of the training-loss curve."""
+    save_every: Annotated[float, FREE] = Field(300.0, gt=0)
+    """Seconds after which a checkpoint is written in the middle of an epoch too."""
     limit_train: int | None = Field(None, ge=1)
     """At most this many training samples, for trials."""
     limit_val: int | None = Field(None, ge=1)
@@ -161,21 +180,21 @@ class Recipe(Section):
 
     version: Literal[1] = 1
     """Version of the recipe language."""
-    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)
+    name: Annotated[str, FIXED] = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)
     """Name of the experiment and of its runs."""
-    description: str = ""
+    description: Annotated[str, FREE] = ""
     """What it shows, in a sentence."""
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: Annotated[int, FIXED] = Field(0, ge=0, lt=2**32)
     """Everything random follows from it."""
     extends: str | list[str] | None = None
     """Recipes that this one changes; already merged when this is read."""
     vars: dict[str, Any] = Field(default_factory=dict)
     """Values for `${vars.name}`."""
-    task: Task
+    task: Annotated[Task, FIXED]
     """What is learned: loss, head, metrics."""
     data: Data
     """Where samples come from."""
-    model: Annotated[ByRole[Model], _roles_of("models")]
+    model: Annotated[ByRole[Model], _roles_of("models"), FIXED]
     """The network, or one for each role of the task."""
     optimizer: Annotated[ByRole[Optimizer], _roles_of("optimizers", OPTIMIZER)] = Field(
         OPTIMIZER, validate_default=True
@@ -189,9 +208,9 @@ class Recipe(Section):
     """How long and in what portions."""
     hardware: Hardware = Hardware()
     """On what it is learned."""
-    tracking: Tracking = Tracking()
+    tracking: Annotated[Tracking, FREE] = Tracking()
     """Where the run is written down."""
-    expect: dict[str, Claim] = Field(default_factory=dict)
+    expect: Annotated[dict[str, Claim], FREE] = Field(default_factory=dict)
     """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`)."""
 
     def canonical(self) -> dict[str, Any]:
@@ -200,3 +219,16 @@ class Recipe(Section):
         for section in ("model", "optimizer", "schedule"):
             written[section] = written[section].get(EVERY_ROLE, written[section])
         return written
+
+
+def rules() -> dict[tuple[str, ...], Rule]:
+    """Return what the fields of the schema say about changes while a run goes on, by path."""
+    return dict(_rules(Recipe, ()))
+
+
+def _rules(section: type[Section], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Rule]]:
+    for name, field in section.model_fields.items():
+        yield from (((*path, name), m) for m in field.metadata if isinstance(m, Rule))
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section) and not issubclass(inner, Component):
+            yield from _rules(inner, (*path, name))

@@ -20,9 +20,10 @@ class Column:
     """One field of all samples, as the source has it.
 
     values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D) with NaN where
-            missing, strings (N,) object with None where missing; or a `Lazy` sequence that decodes one sample at a time
-    axes    what the axes after the first mean: "CHW", "F", ""
-    kind    "numeric", "categorical" (strings or codes), "image"
+            missing, strings (N,) object with None where missing; a `Lazy` sequence that decodes one sample at a time;
+            or `Spans`, sequences that lie in one long array
+    axes    what the axes after the first mean: "CHW", "F", "TF", "T" for text, ""
+    kind    "numeric", "categorical" (strings or codes), "image", "text" (strings that a tokenizer cuts)
     classes names of the values of a categorical column, where the source knows them; codes index into them
     names   names of the columns of a feature axis
     """
@@ -44,6 +45,58 @@ class Lazy(Sequence[Any]):
     dtype: str
 
 
+@dataclass(frozen=True, eq=False)
+class Spans(Sequence[Any]):
+    """Sequences of any length that lie in one long array: sample i is `values[starts[i] : starts[i] + lengths[i]]`.
+
+    Spans may overlap, so that windows of a series take no more memory than the series, and `values` may be a file that
+    is mapped into memory. Indexing with rows gives other spans of the same values.
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, sequences: Sequence[np.ndarray]) -> Spans:
+        """Lay sequences end to end."""
+        import numpy as np
+
+        lengths = np.array([len(s) for s in sequences], dtype=np.int64)
+        return cls(np.concatenate(sequences), np.cumsum(lengths) - lengths, lengths)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: Any) -> Any:
+        start, length = self.starts[index], self.lengths[index]
+        return Spans(self.values, start, length) if start.ndim else self.values[start : start + length]
+
+    @property
+    def length(self) -> int | None:
+        """The length that all have, None where they differ."""
+        return int(self.lengths[0]) if len(self) and (self.lengths == self.lengths[0]).all() else None
+
+    def covered(self) -> np.ndarray:
+        """Return the values that lie in at least one span, each once."""
+        import numpy as np
+
+        change = np.zeros(len(self.values) + 1, dtype=np.int64)
+        np.add.at(change, self.starts, 1)
+        np.add.at(change, self.starts + self.lengths, -1)
+        return self.values[np.cumsum(change[:-1]) > 0]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How running text becomes samples: every `stride` tokens begins a block of `length`; the target is the block that
+    begins one token later.
+    """
+
+    length: int
+    stride: int
+
+
 @dataclass(frozen=True)
 class Samples:
     """What a source yields.
@@ -53,6 +106,9 @@ class Samples:
     target   default target field
     parts    "train", "val" or "test" for every row where the source itself says to which split it belongs, else None
     problems bad rows or files that were left out, each with its place and reason
+    blocks   for a language model: rows are documents of running text, of which blocks of tokens become the samples
+    time     (N, 2): when the target of each sample begins and has ended, in whole steps. Then a split is by time, and
+             no moment is in the targets of two splits.
     """
 
     columns: Mapping[str, Column]
@@ -60,6 +116,8 @@ class Samples:
     target: str | None = None
     parts: np.ndarray | None = None
     problems: list[str] = field(default_factory=list)
+    blocks: Blocks | None = None
+    time: np.ndarray | None = None
 
 
 class Source(Component):
@@ -68,6 +126,8 @@ class Source(Component):
     family = "sources"
     suffixes: ClassVar[tuple[str, ...]] = ()
     """How the names of files end from which the source can read inputs by themselves."""
+    tokenizer: ClassVar[str] = "word"
+    """What cuts its text where the recipe does not say."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         """Read all samples. Paths are relative to `base`, the folder of the recipe.

@@ -1,0 +1,35 @@
+"""Gathering spans into a batch: as long as its longest, with a mask of what is real. Imports torch.
+
+Axes: B samples, T time; any further axes are those of one moment.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlx.sources import Spans
+
+
+def gathered(values: Tensor, spans: Spans, rows: np.ndarray) -> Tensor:
+    """Return the spans of these rows, (B, T, …), filled with zeros (for ids: the padding) after the end of each.
+
+    values  the spans' values, on the device where the batch is wanted
+    """
+    starts_B, lengths_B = spans.starts[rows], spans.lengths[rows]
+    moment_T = np.arange(int(lengths_B.max(initial=0)))
+    real_BT = moment_T < lengths_B[:, None]
+    index_BT = torch.from_numpy(np.where(real_BT, starts_B[:, None] + moment_T, 0)).to(values.device)
+    batch = values[index_BT]
+    if real_BT.all():
+        return batch
+    padded_BT = torch.from_numpy(~real_BT).to(values.device)
+    return batch.masked_fill(padded_BT.reshape(*padded_BT.shape, *[1] * (batch.ndim - 2)), 0)
+
+
+def real(spans: Spans, rows: np.ndarray, device: torch.device | None = None) -> Tensor:
+    """Return the mask (B, T) that is true where `gathered` gives a value of the sample and not padding."""
+    lengths_B = spans.lengths[rows]
+    mask_BT = np.arange(int(lengths_B.max(initial=0))) < lengths_B[:, None]
+    return torch.from_numpy(mask_BT).to(device or torch.device("cpu"))
