@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from dlx.engine.claims import Tested
     from dlx.engine.evaluate import Evaluation
     from dlx.engine.predict import Predictions
     from dlx.engine.run import Run
+    from dlx.recipe.diagnostics import Diagnostic
     from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load", "plan", "predict", "train"]
+__all__ = ["evaluate", "load", "plan", "predict", "test", "train", "validate"]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -41,16 +43,25 @@ def load(recipe: str | Path, overrides: Overrides = ()) -> Loaded:
     return reading.load(recipe, list(pairs))
 
 
+def validate(recipe: str | Path) -> list[Diagnostic]:
+    """Return everything that is wrong with a recipe; its shapes are checked where the data have been seen before."""
+    from dlx.plan.check import check
+
+    return list(check(Path(recipe)).diagnostics)
+
+
 def train(
     recipe: str | Path | Loaded,
     overrides: Overrides = (),
     *,
     root: str | Path = "runs",
     fast: bool = False,
+    find_lr: bool = False,
     console: Any = None,
 ) -> Run:
     """Train a recipe, test what came of it, and track the run under `root`; progress goes to a Rich console, or stderr.
 
+    `fast` runs a few steps of everything; `find_lr` looks for the learning rate first.
     Raises: RecipeError before anything runs; DataError; RunError if training fails.
     """
     from rich.console import Console
@@ -60,7 +71,26 @@ def train(
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
     shown = console or Console(stderr=True)
-    return engine.train(planning.make(loaded), loaded, shown, root=Path(root), fast=fast)
+    plan = planning.make(loaded)
+    parameters = plan.quantities["plan/parameters"]
+    shown.print(f"[bold]{plan.recipe.name}[/]  {parameters:,} parameters, {plan.horizon.steps:,} steps")
+    if find_lr:
+        from dlx.engine import find_lr as finding
+
+        rate = finding.find_lr(plan)
+        plan = finding.with_lr(plan, rate)
+        shown.print(f"learning rate  {rate:.3g} (found)")
+    return engine.train(plan, loaded, shown, root=Path(root), fast=fast)
+
+
+def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: Any = None) -> list[Tested]:
+    """Run recipes for their claims; what goes wrong with one is in its result, and the others are tested as well."""
+    from rich.console import Console
+
+    from dlx.engine.claims import check_recipe
+
+    shown = console or Console(stderr=True)
+    return [row for recipe in recipes for row in check_recipe(Path(recipe), Path(root), shown)]
 
 
 def evaluate(

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -60,6 +61,26 @@ def test_overrides_are_a_mapping_or_words(recipe, overrides):
 def test_a_wrong_override_has_a_diagnostic(recipe):
     with pytest.raises(RecipeError, match="epochs"):
         dlx.load(recipe, {"train.epochs": "three"})
+
+
+def test_validate_returns_what_is_wrong(recipe, tmp_path):
+    assert dlx.validate(recipe) == []
+    (tmp_path / "wrong.yaml").write_text(recipe.read_text().replace("epochs", "epochz"))
+    (found,) = dlx.validate(tmp_path / "wrong.yaml")
+    assert found.path == "train.epochz"
+
+
+def test_test_judges_claims(recipe, tmp_path):
+    held = tmp_path / "held.yaml"
+    held.write_text(f'{recipe.read_text()}expect: {{plan/parameters: "== 15"}}\n')
+    rows = dlx.test([held, tmp_path / "absent.yaml"], root=tmp_path / "runs")
+    assert [row.verdict for row in rows] == ["held", "error"] and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "test", "plan", "eval", "predict"])
+def test_a_verb_calls_the_function_of_its_name(verb):
+    source = (Path(dlx.__file__).parent / "commands" / f"{verb}.py").read_text()
+    assert f"dlx.{'evaluate' if verb == 'eval' else verb}" in source and "dlx.engine" not in source
 
 
 def test_train_evaluate_predict(recipe, tmp_path):

@@ -22,12 +22,10 @@ def command(
 
     The data are read once, for their shapes; nothing is trained.
     """
-    from dlx.plan import make
+    import dlx
     from dlx.plan.report import report
-    from dlx.recipe.load import load
 
-    loaded = load(recipe, overrides or [])
-    found = report(make(loaded))
+    found = report(dlx.plan.make(dlx.load(recipe, overrides or [])))
     if as_json:
         from dlx.commands._show import print_json
 

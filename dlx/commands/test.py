@@ -24,11 +24,10 @@ def command(
     from rich.console import Console
     from rich.table import Table
 
+    import dlx
     from dlx.commands._show import print_json
-    from dlx.engine.claims import check_recipe
 
-    progress = Console(stderr=True)
-    rows = [row for path in paths for row in check_recipe(path, root, progress)]
+    rows = dlx.test(paths, root=root)
     for row in rows:
         if row.message:
             print(f"{row.recipe}: {row.message}", file=sys.stderr)

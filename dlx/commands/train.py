@@ -22,28 +22,14 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a recipe, test what came of it, and track the run."""
+    import dlx
     from dlx.commands._show import print_json, summary
-    from dlx.recipe.load import load
 
-    loaded = load(recipe, overrides or [])
+    loaded = dlx.load(recipe, overrides or [])  # what is wrong with it is said before anything heavy is imported
 
     from rich.console import Console
 
-    import dlx.plan
-    from dlx.engine.run import train
-
-    plan = dlx.plan.make(loaded)
-    console = Console(stderr=True)
-    console.print(
-        f"[bold]{plan.recipe.name}[/]  {plan.quantities['plan/parameters']:,} parameters, {plan.horizon.steps:,} steps"
-    )
-    if find_lr:
-        from dlx.engine.find_lr import find_lr as search
-        from dlx.engine.find_lr import with_lr
-
-        plan = with_lr(plan, search(plan))
-        console.print(f"learning rate  {plan.recipe.optimizer['*'].lr:.3g} (found)")
-    run = train(plan, loaded, console, fast=fast_dev_run)
+    run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr)
     if as_json:
         print_json(run.to_json())
     else:
