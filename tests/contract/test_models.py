@@ -20,6 +20,8 @@ PHOTO = TensorSpec((3, 64, 64), "CHW")
 STATS = Stats(mean=(10.0, 20.0), std=(2.0, 5.0), missing=(False, True))
 NUMBERS = TensorSpec((2,), "F", names=("age", "hours"), stats=STATS)
 CODES = TensorSpec((2,), "F", "int64", vocab=(3, 5), names=("work", "sex"))
+TOKENS = TensorSpec((9,), "T", "int64", vocab=(11,))
+SERIES = TensorSpec((9, 4), "TF")
 INPUTS = {
     "flat": FLAT,
     "image": IMAGE,
@@ -27,6 +29,9 @@ INPUTS = {
     "numbers": NUMBERS,
     "codes": CODES,
     "table": {"numeric": NUMBERS, "categorical": CODES},
+    "tokens": TOKENS,
+    "series": SERIES,
+    "pair": {"source": TOKENS, "target": TOKENS.replace(dims=(6,), vocab=(13,))},
 }
 MODELS = types("models")
 LENET_1998 = {
@@ -46,7 +51,7 @@ def sample(x: object) -> object:
     if not isinstance(x, TensorSpec):
         return {name: sample(field) for name, field in x.items()}
     if x.vocab:
-        return torch.stack([torch.randint(n, (BATCH,)) for n in x.vocab], 1)
+        return torch.stack([torch.randint(x.vocab[i % len(x.vocab)], (BATCH,)) for i in range(x.elements)], 1)
     return torch.randn(BATCH, *x.dims)
 
 

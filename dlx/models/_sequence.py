@@ -1,0 +1,33 @@
+"""What turns an input into a sequence of features, and a sequence into what a task asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dlx.errors import ShapeError
+from dlx.layers import one
+from dlx.tensors import Spec
+
+Output = Literal["last", "mean", "max", "attention", "steps"]
+
+
+def to_sequence(x: Spec, embedding: int, what: str) -> list[Any]:
+    """Return the layers that make a sequence of features of x: tokens get vectors, a grey image is read row by row.
+
+    Raises: ShapeError if x is none of these.
+    """
+    x = one(x, ("T", "TF", "CHW"), what)
+    if x.axes == "T":
+        return [{"embedding": embedding}]
+    if x.axes == "TF":
+        return []
+    channels, *rows = x.dims
+    if channels != 1 or None in rows:
+        raise ShapeError(f"{what} reads images of one channel and known size row by row, but gets {x}")
+    return [{"reshape": rows}]
+
+
+def summary(output: Output, dropout: float) -> list[Any]:
+    """Return what makes one vector of all steps, or leaves them, and drops features of it in training."""
+    pool: list[Any] = [] if output == "steps" else [{"time_pool": output}]
+    return pool + ([{"dropout": dropout}] if dropout else [])

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dlx.models._recurrent import RecurrentModel
+
+
+class RNN(RecurrentModel):
+    """A simple recurrent network: reads a sequence step by step into a state, and hands that to the task.
+
+    Tokens are embedded; a series is taken as it is; an image of one channel is read row by row. It forgets what is
+    more than some tens of steps back: the model that `lstm` and `gru` improve on.
+
+    Shapes:  (T,) tokens, (T, F) or (1, H, W) → (hidden,), twice as wide if bidirectional; (T, hidden) with `output:
+             steps`.
+    Units:   dropout is a probability.
+    Raises:  ShapeError if the input is no sequence.
+    Source:  Elman 1990, Cognitive Science 14.
+
+    Example:
+        {type: rnn, hidden: 32, embedding: 16}
+    """
+
+    type: Literal["rnn"] = "rnn"
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    """What bounds the state, or, with relu, does not."""
+
+    def cell(self) -> dict[str, Any]:
+        return {"nonlinearity": self.nonlinearity}

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.tensors import Spec, TensorSpec
+
+
+class Seq2Seq(Model):
+    """A recurrent encoder and decoder with attention: reads one sequence and writes another.
+
+    The encoder's states are a memory, at which the decoder looks before or after every step; so no single vector has
+    to hold a whole sentence. The decoder reads the target, one step late, in training (teacher forcing), and what it
+    has written itself afterwards.
+
+    Shapes:  {source: (S,) tokens, target: (T,) tokens} → (T, hidden of the cell).
+    Units:   dropout is a probability.
+    Raises:  ShapeError if the input has no fields source and target.
+    Source:  Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025; Sutskever et al. 2014.
+
+    Example:
+        {type: seq2seq, embedding: 16, encoder: {gru: {hidden: 16, bidirectional: true}}, cell: {gru: 24}}
+    """
+
+    type: Literal["seq2seq"] = "seq2seq"
+    embedding: int = Field(256, gt=0)
+    """Size of a token's vector."""
+    encoder: Layer = Field(default={"gru": {"hidden": 256, "bidirectional": True}}, validate_default=True)
+    """What makes the memory of the source's vectors; a list is a sequence."""
+    cell: Layer = Field(default={"gru": 256}, validate_default=True)
+    """The recurrent layer of the decoder."""
+    attention: Literal["bahdanau", "luong"] = "bahdanau"
+    """How the decoder looks at the memory: additive before each step, or multiplicative after it, which is faster."""
+    share_embedding: bool = False
+    """Whether source and target have one table of vectors, for where they have one vocabulary."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Probability that an element of a vector is set to zero in training, of tokens and of the output."""
+
+    def architecture(self, x: Spec) -> list[Any]:
+        if isinstance(x, TensorSpec) or not {"source", "target"} <= set(x):
+            got = f"one tensor of {x}" if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
+            raise ShapeError(f"seq2seq takes the fields source and target, but gets {got}")
+        drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
+        table: list[Any] = [{"embedding": self.embedding}]
+        own, shared = ([], table) if self.share_embedding else (table, [])
+        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention}}
+        memory = {
+            "key": "memory",
+            "layers": [{"field": "source"}, *own, *drop, self.encoder],
+            "then": [{"field": "target"}, *own, *drop, decoder, *drop],
+        }
+        return [*shared, {"provide": memory}]

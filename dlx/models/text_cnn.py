@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.models._sequence import to_sequence
+from dlx.tensors import Spec
+
+
+class TextCNN(Model):
+    """Looks for short phrases anywhere in a text: filters over a few words, each asked for its strongest response.
+
+    embedding → for each width: convolution over so many words → relu → maximum over time; all of them side by side →
+    dropout. Fast, and hard to beat where a few telling phrases decide, as in the mood of a review. Padding is never
+    seen.
+
+    Shapes:  (T,) tokens or (T, F) → (filters · number of widths,).
+    Units:   dropout is a probability.
+    Raises:  ShapeError if the input is no sequence.
+    Source:  Kim 2014, arXiv:1408.5882 (CNN-rand). Deviations: zeros stand before the text only, so that a text that
+             is shorter than a filter has an answer; the norm of the head's weights is not limited.
+
+    Example:
+        {type: text_cnn, embedding: 16, filters: 8}
+    """
+
+    type: Literal["text_cnn"] = "text_cnn"
+    embedding: int = Field(300, gt=0)
+    """Size of a word's vector; input that is features already needs none."""
+    widths: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (3, 4, 5)
+    """How many words the filters see: one group of filters a width."""
+    filters: int = Field(100, gt=0)
+    """How many filters each width has."""
+    activation: Layer = Field(default="relu", validate_default=True)
+    """What follows the convolutions."""
+    dropout: float = Field(0.5, ge=0, lt=1)
+    """Probability that a feature is set to zero in training; 0 leaves the layer out."""
+
+    def architecture(self, x: Spec) -> list[Any]:
+        phrases = [
+            [{"causal_conv": {"features": self.filters, "kernel": width}}, self.activation, {"time_pool": "max"}]
+            for width in self.widths
+        ]
+        start = to_sequence(x, self.embedding, self.type)
+        return [*start, {"branches": phrases}, *([{"dropout": self.dropout}] if self.dropout else [])]
