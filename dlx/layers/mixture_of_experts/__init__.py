@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Child, Layer, shape_at
+from dlx.layers._axes import width
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class MixtureOfExperts(Layer):
+    """Sends every step to the few of many experts that a learned router chooses: more parameters at the same work.
+
+    The router gives each step a probability for each expert. The `top` most probable ones compute, and their results
+    are added, weighted by these probabilities; with top > 1 the weights are made to add up to 1. So that no expert
+    starves, balance · experts · Σ fᵢ Pᵢ is added to the loss: fᵢ is the share of choices that fell on expert i, Pᵢ
+    its mean probability. Even use makes it `balance`, the least it can be. Padding is not counted.
+
+    The plan counts the multiply-adds of the experts that compute, and the parameters of all.
+
+    Shapes:  (F,) or (T, F), kept.
+    Raises:  ShapeError if top is more than there are experts, or an expert changes the shape.
+    Source:  Shazeer et al. 2017, arXiv:1701.06538; loss: Fedus et al. 2021, arXiv:2101.03961. Deviation: no step is
+             ever dropped.
+
+    Example:
+        {mixture_of_experts: {experts: 3, top: 2, expert: {feed_forward: 16}}}
+    """
+
+    type: Literal["mixture_of_experts"] = "mixture_of_experts"
+    expert: Layer
+    """What each expert is, such as feed_forward; each has its own weights."""
+    experts: int = Field(8, gt=1)
+    """How many there are."""
+    top: int = Field(2, gt=0)
+    """How many compute for each step."""
+    balance: float = Field(0.01, ge=0)
+    """Weight of the loss that evens out their use."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        return [Child(f"experts.{i}", ("expert",), self.expert, self._step(x)) for i in range(self.experts)]
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        step = self._step(x)
+        y = shape_at(("expert",), self.expert, step)
+        if not isinstance(y, TensorSpec) or y.dims != step.dims:
+            raise ShapeError(f"an expert gives {y} for {step}, but must keep the shape", ("expert",))
+        if self.top > self.experts:
+            raise ShapeError(f"top {self.top} is more than {self.experts} experts")
+        return x
+
+    def cost(self, x: TensorSpec) -> Cost:
+        step = self._step(x)
+        features, expert = step.elements, self.expert.cost(step)
+        steps = x.elements // features
+        return Cost(
+            parameters=self.experts * (expert.parameters + features),
+            buffers=self.experts * expert.buffers,
+            macs=steps * (self.top * expert.macs + features * self.experts),
+            activations=steps * (self.top * (expert.activations + features) + features + 2 * self.experts),
+        )
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.mixture_of_experts.module import Experts
+
+        experts = [child.layer.build(child.x) for child in self.children(x)]  # type: ignore[arg-type]
+        return Experts(experts, self._step(x).elements, self.top, self.balance)
+
+    def _step(self, x: TensorSpec) -> TensorSpec:
+        features = width(x, self.type, ("F", "TF"))
+        return x.with_dims((features,), "F")

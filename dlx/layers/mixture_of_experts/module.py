@@ -1,0 +1,49 @@
+"""A mixture of experts. N steps of the whole batch, F features, E experts, K chosen ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, mask_of
+
+
+class Experts(nn.Module):
+    """Adds up what the chosen experts make of each step; `shares` is how often each was chosen the last time."""
+
+    takes_context = True
+
+    def __init__(self, experts: Sequence[nn.Module], features: int, top: int, balance: float) -> None:
+        super().__init__()
+        self.router = nn.Linear(features, len(experts), bias=False)
+        self.experts = nn.ModuleList(experts)
+        self.top, self.balance = top, balance
+        self.auxiliary_loss: Tensor | None = None
+        self.shares: Tensor | None = None
+
+    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
+        """Return x's shape."""
+        x_NF = x.flatten(0, -2)
+        probabilities_NE = self.router(x_NF).float().softmax(-1)
+        weights_NK, chosen_NK = probabilities_NE.topk(self.top, dim=-1)
+        if self.top > 1:
+            weights_NK = weights_NK / weights_NK.sum(-1, keepdim=True)
+        self.auxiliary_loss = self._imbalance(probabilities_NE, chosen_NK, mask_of(context) if x.ndim > 2 else None)
+        y_NF = torch.zeros_like(x_NF)
+        for i, expert in enumerate(self.experts):
+            step, rank = (chosen_NK == i).nonzero(as_tuple=True)
+            part = expert(x_NF[step]) * weights_NK[step, rank].unsqueeze(-1).to(x.dtype)
+            y_NF = y_NF.index_add(0, step, part.to(y_NF.dtype))
+        return y_NF.view_as(x)
+
+    def _imbalance(self, probabilities_NE: Tensor, chosen_NK: Tensor, mask_BT: Tensor | None) -> Tensor:
+        """Return the loss that is least where experts are evenly used."""
+        if mask_BT is not None:
+            real_N = mask_BT.flatten()
+            probabilities_NE, chosen_NK = probabilities_NE[real_N], chosen_NK[real_N]
+        count = len(self.experts)
+        shares_E = torch.bincount(chosen_NK.flatten(), minlength=count) / max(chosen_NK.numel(), 1)
+        self.shares = shares_E
+        return self.balance * count * (shares_E * probabilities_NE.mean(0)).sum()

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.layers import Layer
+from dlx.layers._composite import Composite
+from dlx.tensors import TensorSpec
+
+
+class TransformerBlock(Composite):
+    """Attention, then a map of every step by itself, each added to what it was given and normalized.
+
+    pre: x + f(norm(x)), which trains without warmup however deep, and wants a norm after the last block. post:
+    norm(x + f(x)), as in 2017. A decoder's block also has `cross`, an attention to the encoder's memory, in between.
+
+    Shapes:  (T, F), kept.
+    Units:   dropout and drop_path are probabilities: of an element, and of a sample's whole branch.
+    Raises:  ShapeError if a part does not fit, or changes the shape.
+    Source:  Vaswani et al. 2017, arXiv:1706.03762; pre: Xiong et al. 2020, arXiv:2002.04745.
+
+    Example:
+        {transformer_block: {attention: {attention: {heads: 4, causal: true}}, feed_forward: {feed_forward: 64}}}
+    """
+
+    type: Literal["transformer_block"] = "transformer_block"
+    attention: Layer
+    """What mixes steps, usually attention."""
+    feed_forward: Layer
+    """What maps every step by itself, such as feed_forward or mixture_of_experts."""
+    cross: Layer | None = None
+    """An attention to a memory, between the two."""
+    norm: Layer = Field(default="layer_norm", validate_default=True)
+    """The norm of each part."""
+    order: Literal["pre", "post"] = "pre"
+    """Whether parts are normalized before they are computed, or after they are added."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Probability that an element of a part's result is set to zero in training."""
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    """Probability that a sample skips a part in training."""
+
+    def written(self, x: TensorSpec) -> list[Any]:
+        parts = {"attend": self.attention, "cross": self.cross, "feed": self.feed_forward}
+        return [self._part(name, layer) for name, layer in parts.items() if layer is not None]
+
+    def _part(self, name: str, layer: Layer) -> dict[str, Any]:
+        norm = self.norm.model_copy(update={"name": "norm"})
+        branch: list[Any] = [layer.model_copy(update={"name": "layer"})]
+        branch += [{"dropout": self.dropout}] if self.dropout else []
+        residual = {"type": "residual", "name": name, "shortcut": "identity", "drop_path": self.drop_path}
+        if self.order == "pre":
+            return {**residual, "layers": [norm, *branch]}
+        return {**residual, "layers": branch, "then": self.norm}
