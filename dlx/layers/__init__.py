@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlx.component import Component, find, types
 from dlx.errors import Loc, ShapeError
 from dlx.initializers import Initializer
+from dlx.layers._names import free
 from dlx.tensors import Cost, Spec, TensorSpec, context_of, with_context
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Layer(Component):
     drops: ClassVar[bool] = False
     """Whether it sets random parts of its input to zero in training, with a probability `p`."""
 
-    name: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    name: Annotated[str | None, AfterValidator(free)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
     init: Initializer | None = None
     """How the weights start; null leaves it to the model's `init`, and else to torch."""

@@ -62,6 +62,8 @@ def _find(line: Any, root: Node) -> _Found:
         mark, spelled = _key_or_value(place, str(context.get("name", ""))), place.loc
     elif kind != "missing":
         mark = place.mark
+        if place.left and isinstance(value, str) and value in place.node.keys:  # a key gave it: `{stem: {conv: …}}`
+            mark, field, spelled = place.node.keys[value], str(loc[-1]), (*spelled, value)
     shown = "***" if place.node.secret else show(value)
     problem = Problem(kind, context, value, line["msg"], field, _owner(holder, root, kind, value), shown)
     return _Found(place, mark, spelled, problem)

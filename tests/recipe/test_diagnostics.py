@@ -347,3 +347,18 @@ def test_every_file_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(RecipeError) as error:
         load(tmp_path / "r.yaml")
     assert sorted(d.code for d in error.value.diagnostics) == ["DLX101", "DLX104", "DLX106"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "code", "marked", "words"),
+    [
+        ("{forward: {linear: 3}}", "DLX310", "forward", "cannot be named 'forward'"),
+        ("{parameters: [relu]}", "DLX310", "parameters", "cannot be named 'parameters'"),
+        ("{type: linear, features: 3, name: training}", "DLX310", "training", "cannot be named 'training'"),
+        ("{_modules: {linear: 3}}", "DLX312", "_modules", "`name` may not be '_modules'"),
+    ],
+)
+def test_a_node_cannot_have_a_name_that_modules_need(refused, layer, code, marked, words):
+    (found,) = refused(f"model: {{type: layers, layers: [relu, {layer}]}}")
+    assert (found.code, under(found)) == (code, marked) and words in found.message
+    assert found.path.startswith("model.layers.1")

@@ -1,0 +1,24 @@
+"""No node can take a name that a module needs for itself."""
+
+import pytest
+from torch import nn
+
+from dlx.layers import Layer
+from dlx.layers._names import TAKEN
+
+
+@pytest.mark.parametrize("container", [nn.Module(), nn.Sequential(), nn.ModuleDict(), nn.ModuleList()])
+def test_whatever_torch_has_is_taken(container):
+    names = {name for name in [*dir(type(container)), *vars(container)] if not name.startswith("_")}
+    assert names <= TAKEN
+
+
+def test_what_the_contract_of_layers_asks_of_modules_is_taken():
+    assert {"takes_context", "auxiliary_loss", "forward"} <= TAKEN
+
+
+@pytest.mark.parametrize("name", ["forward", "takes_context", "_modules", "a.b", ""])
+def test_a_name_that_no_module_can_hold_is_refused(name):
+    with pytest.raises(ValueError):
+        Layer.model_validate({"type": "linear", "features": 3, "name": name})
+    assert Layer.model_validate({"type": "linear", "features": 3, "name": "stem"}).name == "stem"
