@@ -1,0 +1,42 @@
+"""Pieces that transformers share, as a person would write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlx.errors import ShapeError
+from dlx.tensors import Spec, TensorSpec
+
+
+def stack(depth: int, **block: Any) -> dict[str, Any]:
+    """Return that many transformer blocks; fields that are None or 0 are left out."""
+    fields = {name: value for name, value in block.items() if value is not None and value != 0.0}
+    return {"repeat": {"times": depth, "layer": {"transformer_block": fields}}}
+
+
+def attention(heads: int, **fields: Any) -> dict[str, Any]:
+    """Return an attention layer; fields that are None, False or 0 are left out, but for a bias that is False."""
+    given = {name: value for name, value in fields.items() if value or (name == "bias" and value is False)}
+    given.pop("bias", None) if given.get("bias") is True else None
+    return {"attention": {"heads": heads, **given}}
+
+
+def feed_forward(hidden: int, activation: Any, dropout: float = 0.0, gate: bool = False, bias: bool = True) -> Any:
+    """Return a feed-forward layer; what is the default is left out."""
+    fields: dict[str, Any] = {"hidden": hidden, "activation": activation}
+    fields |= {"gate": True} if gate else {}
+    fields |= {} if bias else {"bias": False}
+    fields |= {"dropout": dropout} if dropout else {}
+    return {"feed_forward": fields}
+
+
+def dropped(p: float) -> list[Any]:
+    """Return a dropout layer, or none where nothing is dropped."""
+    return [{"dropout": p}] if p else []
+
+
+def pair(x: Spec, what: str) -> None:
+    """Raise a ShapeError if x is not the record that encoder and decoder read: tokens of a source and a target."""
+    if isinstance(x, TensorSpec) or not {"source", "target"} <= set(x):
+        given = str(x) if isinstance(x, TensorSpec) else ", ".join(x)
+        raise ShapeError(f"{what} reads the fields source and target, but gets {given}")

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.initializers import Initializer
+from dlx.layers import one
+from dlx.models import Model
+from dlx.models._transformer import attention, dropped, feed_forward, stack
+from dlx.tensors import Spec
+
+
+class BERT(Model):
+    """A transformer encoder of text, in which every step sees all others.
+
+    By default the base model: 109,482,240 parameters with a vocabulary of 30,522. With the pooler it gives one vector
+    of the first token, for a whole text; without it one for each token.
+
+    Shapes:  (T,) tokens → (features,), or (T, features) without pooler.
+    Units:   dropout is a probability.
+    Raises:  ShapeError if there are no tokens, or more than `length`.
+    Source:  Devlin et al. 2018, arXiv:1810.04805.
+
+    Example:
+        {type: bert, features: 16, depth: 2, heads: 2, length: 16}
+    """
+
+    type: Literal["bert"] = "bert"
+    init: Initializer | None = Field(default="normal", validate_default=True)
+    """How the weights start."""
+    features: int = Field(768, gt=0)
+    """Size of every vector."""
+    depth: int = Field(12, gt=0)
+    """Number of blocks."""
+    heads: int = Field(12, gt=0)
+    """Heads of attention."""
+    hidden: int | None = Field(None, gt=0)
+    """Size between the maps of a block; null is 4 · features."""
+    length: int = Field(512, gt=0)
+    """Most tokens of a text."""
+    segments: int = Field(2, ge=0)
+    """How many texts a sequence may be made of; 0 for no vectors that tell them apart."""
+    pooler: bool = True
+    """Whether the first token's vector, mapped and squashed, stands for the text."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Probability that an element, or a weight of attention, is set to zero in training."""
+
+    def architecture(self, x: Spec) -> list[Any]:
+        one(x, "T", "bert")
+        norm = {"layer_norm": {"eps": 1e-12}}
+        blocks = stack(
+            self.depth,
+            attention=attention(self.heads, dropout=self.dropout),
+            feed_forward=feed_forward(self.hidden or 4 * self.features, "gelu"),
+            norm=norm,
+            order="post",
+            dropout=self.dropout,
+        )
+        layers: list[Any] = [{"embedding": self.features}, {"positions": {"kind": "learned", "length": self.length}}]
+        layers += [{"segments": self.segments}] if self.segments else []
+        layers += [{"norm": norm}, *dropped(self.dropout), {"blocks": blocks}]
+        pooler = {"pooler": ["take_step", {"linear": self.features}, "tanh"]}
+        return [*layers, pooler] if self.pooler else layers

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.initializers import Initializer
+from dlx.layers import Layer, one
+from dlx.models import Model
+from dlx.models._transformer import attention, dropped, feed_forward, stack
+from dlx.tensors import Spec
+
+
+class GPT(Model):
+    """A transformer that reads text from left to right: each step sees only what came before.
+
+    By default the small GPT-2: 124,439,808 parameters with its vocabulary of 50,257 and 1,024 tokens. A model after
+    LLaMA has `norm: rms_norm`, `positions: rotary`, `activation: silu`, `gate: true`, `bias: false` and `tie: false`.
+
+    Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without tie.
+    Units:   dropout is a probability.
+    Raises:  ShapeError if there are no tokens, or learned positions are to be of unknown length.
+    Source:  Radford et al. 2019; rotary, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971. Deviation: all
+             matrices start alike, those that end a branch too.
+
+    Example:
+        {type: gpt, features: 16, depth: 2, heads: 2}
+    """
+
+    type: Literal["gpt"] = "gpt"
+    init: Initializer | None = Field(default="normal", validate_default=True)
+    """How the weights start."""
+    features: int = Field(768, gt=0)
+    """Size of every vector."""
+    depth: int = Field(12, gt=0)
+    """Number of blocks."""
+    heads: int = Field(12, gt=0)
+    """Heads of attention."""
+    kv_heads: int | None = Field(None, gt=0)
+    """Heads of keys and values; null makes as many as heads."""
+    hidden: int | None = Field(None, gt=0)
+    """Size between the maps of a block; null is 4 · features, with gate two thirds of that in steps of 8."""
+    length: int | None = Field(None, gt=0)
+    """Number of learned positions; null takes the length of the data's sequences."""
+    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"
+    """How steps know where they are."""
+    norm: Layer = Field(default="layer_norm", validate_default=True)
+    """The norm of each part and of the end."""
+    activation: Layer = Field(default={"gelu": {"approximate": "tanh"}}, validate_default=True)
+    """What follows the first map of a block."""
+    gate: bool = False
+    """Whether that is multiplied by a second map."""
+    bias: bool = True
+    """Whether linear maps have a bias."""
+    window: int | None = Field(None, gt=0)
+    """How many tokens back a step sees; null is all."""
+    tie: bool = True
+    """Whether the table of tokens also scores the next one; else the task's own head does."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Probability that an element, or a weight of attention, is set to zero in training."""
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the network ends in scores of all words."""
+        return self.tie
+
+    def architecture(self, x: Spec) -> list[Any]:
+        one(x, "T", "gpt")
+        body: list[Any] = [*self._positions(), *dropped(self.dropout), {"blocks": self._blocks()}, self.norm]
+        if self.tie:
+            return [{"tied_embedding": {"features": self.features, "layers": body}}]
+        return [{"embedding": self.features}, *body]
+
+    def _positions(self) -> list[Any]:
+        if self.positions in ("rotary", "none"):
+            return []
+        length = {"length": self.length} if self.length else {}
+        return [{"positions": {"kind": self.positions, **length}}]
+
+    def _blocks(self) -> dict[str, Any]:
+        look = attention(
+            self.heads,
+            kv_heads=self.kv_heads,
+            causal=True,
+            window=self.window,
+            rotary=self.positions == "rotary",
+            bias=self.bias,
+            dropout=self.dropout,
+        )
+        hidden = self.hidden or (-(-self.features // 3) * 8 if self.gate else 4 * self.features)
+        feed = feed_forward(hidden, self.activation, gate=self.gate, bias=self.bias)
+        return stack(self.depth, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout)

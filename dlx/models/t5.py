@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.initializers import Initializer
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.models._transformer import attention, dropped, feed_forward, pair, stack
+from dlx.tensors import Spec
+
+
+class T5(Model):
+    """An encoder and a decoder that know positions by learned biases of distances alone.
+
+    No maps have biases, norms have no means, scores no scale, and each side shares one relative bias among its
+    blocks. By default the small model: 60,506,624 parameters with its vocabulary of 32,128. Version 1.1 has
+    `activation: {gelu: {approximate: tanh}}`, `gate: true` and `tie: false`.
+
+    Shapes:  {source: (S,), target: (T,)} tokens → (T, vocabulary) scores of the next token, or (T, features) without
+             tie.
+    Units:   dropout is a probability.
+    Raises:  ShapeError if the fields source and target are not tokens.
+    Source:  Raffel et al. 2020, arXiv:1910.10683. Deviation: without tie the two sides have tables of their own.
+
+    Example:
+        {type: t5, features: 16, depth: 2, heads: 2, head_size: 8, hidden: 32}
+    """
+
+    type: Literal["t5"] = "t5"
+    init: Initializer | None = None
+    """How the weights start; null is the layers' own way."""
+    features: int = Field(512, gt=0)
+    """Size of every vector."""
+    depth: int = Field(6, gt=0)
+    """Blocks of the encoder, and of the decoder."""
+    heads: int = Field(8, gt=0)
+    """Heads of attention."""
+    head_size: int = Field(64, gt=0)
+    """Features of a head."""
+    hidden: int = Field(2048, gt=0)
+    """Size between the maps of a block."""
+    buckets: int = Field(32, ge=4)
+    """How many distances are told apart."""
+    distance: int = Field(128, gt=1)
+    """From this distance on all are one."""
+    activation: Layer = Field(default="relu", validate_default=True)
+    """What follows the first map of a block."""
+    gate: bool = False
+    """Whether that is multiplied by a second map."""
+    tie: bool = True
+    """Whether source, target and output share one table of words; else each side has its own, and the task a head."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Probability that an element is set to zero in training."""
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the network ends in scores of all words."""
+        return self.tie
+
+    def architecture(self, x: Spec) -> list[Any]:
+        pair(x, "t5")
+        both = {
+            "provide": {"key": "memory", "layers": self._side("source"), "then": self._side("target", decodes=True)}
+        }
+        if not self.tie:
+            return [both]
+        table = {"features": self.features, "output_scale": self.features**-0.5, "layers": [both]}
+        return [{"tied_embedding": table}]
+
+    def _side(self, field: str, decodes: bool = False) -> list[Any]:
+        words = [] if self.tie else [{"embedding": self.features}]
+        bias = {"heads": self.heads, "buckets": self.buckets, "distance": self.distance}
+        shared = {
+            "key": "distances",
+            "each_step": True,
+            "layers": [{"relative_bias": {**bias, "causal": True} if decodes else bias}],
+            "then": [{"blocks": self._blocks(decodes)}, {"norm": "rms_norm"}],
+        }
+        return [{"field": field}, *words, *dropped(self.dropout), {"provide": shared}, *dropped(self.dropout)]
+
+    def _blocks(self, decodes: bool) -> dict[str, Any]:
+        same = {"head_size": self.head_size, "scale": 1.0, "bias": False, "dropout": self.dropout}
+        return stack(
+            self.depth,
+            attention=attention(self.heads, causal=decodes, position_bias="distances", **same),
+            cross=attention(self.heads, memory="memory", **same) if decodes else None,
+            feed_forward=feed_forward(self.hidden, self.activation, self.dropout, self.gate, bias=False),
+            norm="rms_norm",
+            dropout=self.dropout,
+        )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlx.initializers import Initializer
+from dlx.layers import one
+from dlx.layers._window import Sizes
+from dlx.models import Model
+from dlx.models._transformer import attention, dropped, feed_forward, stack
+from dlx.tensors import Spec
+
+
+class ViT(Model):
+    """The vision transformer: an image as a sequence of patches, and a class token that attends to them.
+
+    By default ViT-B/16: 86,567,656 parameters with a head for 1000 classes of 224 × 224 images, 17.6 G multiply-adds.
+    It knows nothing of images but what it learns, so that on few of them a convolutional network is better.
+
+    Shapes:  (C, H, W) → (features,), the class token's.
+    Units:   dropout and drop_path are probabilities.
+    Raises:  ShapeError if patches do not fill the image.
+    Source:  Dosovitskiy et al. 2020, arXiv:2010.11929.
+
+    Example:
+        {type: vit, patch: 7, features: 32, depth: 2, heads: 4}
+    """
+
+    type: Literal["vit"] = "vit"
+    init: Initializer | None = Field(default="normal", validate_default=True)
+    """How the weights start."""
+    patch: Sizes = 16
+    """Side of a patch; a list gives its height and its width."""
+    features: int = Field(768, gt=0)
+    """Size of every vector."""
+    depth: int = Field(12, gt=0)
+    """Number of blocks."""
+    heads: int = Field(12, gt=0)
+    """Heads of attention."""
+    hidden: int | None = Field(None, gt=0)
+    """Size between the maps of a block; null is 4 · features."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Probability that an element of a part's result is set to zero in training."""
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    """Probability that a sample skips a part in training."""
+
+    def architecture(self, x: Spec) -> list[Any]:
+        one(x, "CHW", "vit")
+        norm = {"layer_norm": {"eps": 1e-6}}
+        blocks = stack(
+            self.depth,
+            attention=attention(self.heads),
+            feed_forward=feed_forward(self.hidden or 4 * self.features, "gelu", self.dropout),
+            norm=norm,
+            dropout=self.dropout,
+            drop_path=self.drop_path,
+        )
+        patches = {"patchify": {"size": self.patch, "features": self.features}}
+        start = [patches, "class_token", {"positions": "learned"}, *dropped(self.dropout)]
+        return [*start, {"blocks": blocks}, {"norm": norm}, "take_step"]
