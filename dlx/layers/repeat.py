@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.layers import Child, Layer, shape_at
-from dlx.tensors import Spec, TensorSpec
+from dlx.tensors import Cost, Spec, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,15 +33,25 @@ class Repeat(Layer):
     def shape(self, x: TensorSpec) -> Spec:
         return self._copies(x)[1]
 
+    def cost(self, x: TensorSpec) -> Cost:
+        total, before, each = Cost(), None, Cost()
+        for child in self.children(x):
+            each = each if child.x is before else self.layer.cost(child.x)  # type: ignore[arg-type]
+            total, before = total + each, child.x
+        return total
+
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers._context_torch import in_order
 
         return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     def _copies(self, x: TensorSpec) -> tuple[list[Child], Spec]:
-        children: list[Child] = []
-        y: Spec = x
-        for i in range(self.times):
+        """Return each copy and what comes out of the last; once a copy keeps the shape, all after it do."""
+        children = [Child("0", ("layer",), self.layer, x)]
+        y = shape_at(("layer",), self.layer, x)
+        settled = False
+        for i in range(1, self.times):
             children.append(Child(str(i), ("layer",), self.layer, y))
-            y = shape_at(("layer",), self.layer, y)
+            after = y if settled else shape_at(("layer",), self.layer, y)
+            settled, y = after == y, y if after == y else after
         return children, y
