@@ -1,43 +1,78 @@
-"""List the runs of this directory, newest last."""
+"""List the runs of this directory, newest last: state, recipe, verdict, the metric that says most."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+SECONDS = 10.0  # that the list may be followed by, for what a tracker has not taken yet
+COLOURS = {"RUNNING": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "UNREADABLE": "red"}
 
 
 def command(
     root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help="test/accuracy>0.9, state=FAILED, or a part of a name.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help="A metric or a column; -metric turns it round.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many, the last ones.")] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Send all that the tracker has not taken, then list.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """List the runs of this directory, newest last."""
-    from dlx.commands._show import print_json
-    from dlx.tracking.listing import list_runs
+    """List the runs of this directory, newest last: state, recipe, verdict, the metric that says most.
 
-    found = list_runs(root)
+    What a tracker did not take while it was away is sent, and a run whose process is gone is marked as KILLED there.
+    """
+    from dlx.commands._show import print_json
+    from dlx.tracking.listing import chosen, list_runs
+
+    failed = _sync(root, None) if sync else False
+    found = chosen(list_runs(root), filters or [], sort, limit)
     if as_json:
         print_json([run.to_json() for run in found])
-        return
+    else:
+        _print(found, root)
+        sys.stdout.flush()
+    if sync:
+        raise typer.Exit(int(failed))
+    _sync(root, SECONDS)
 
+
+def _sync(root: Path, seconds: float | None) -> bool:
+    """Send what waits; MLflow is imported only where something does. Return whether something could not be sent."""
+    from dlx.tracking.spool import is_running
+    from dlx.tracking.sync import sync, waiting
+
+    if not any(not is_running(folder) for folder in waiting(root)):
+        return False
+    troubles = sync(root, seconds)
+    for trouble in troubles:
+        print(f"warning: {trouble}", file=sys.stderr)
+    return bool(troubles)
+
+
+def _print(found: list[Any], root: Path) -> None:
     from datetime import datetime
 
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     if not found:
-        console.print(f"no runs in {root} yet\nnext        dlx train RECIPE", highlight=False)
+        console.print(f"no such runs in {root} yet\nnext        dlx train RECIPE", highlight=False)
         return
-    table = Table()
-    for heading in ("run", "time", "verdict", "metric", "value", "seconds"):
-        table.add_column(
-            heading, justify="right" if heading in ("value", "seconds") else "left", no_wrap=heading == "run"
-        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("run", "state", "result", "", "started", "seconds"):
+        side = "right" if heading == "seconds" else "left"
+        table.add_column(heading, justify=side, no_wrap=heading in ("run", "state", "started"))  # type: ignore[arg-type]
     for run in found:
-        moment = datetime.fromtimestamp(run.time).strftime("%Y-%m-%d %H:%M")
-        value = "–" if run.value is None else f"{run.value:.6g}"
-        table.add_row(run.run, moment, run.verdict, run.metric or "", value, f"{run.seconds:.1f}")
+        moment = datetime.fromtimestamp(run.time).strftime("%m-%d %H:%M")
+        result = "–" if run.value is None else f"{run.metric} {run.value:.4g}"
+        state = f"[{COLOURS.get(run.state, 'white')}]{run.state}[/]{' (unsent)' if run.unsent else ''}"
+        table.add_row(run.run, state, result, run.verdict, moment, f"{run.seconds:.1f}")
     console.print(table)
-    console.print("next        dlx show RUN   ·   dlx eval RUN   ·   dlx ui", highlight=False)
+    console.print("next        dlx show RUN   ·   dlx compare RUN RUN   ·   dlx ui", highlight=False)

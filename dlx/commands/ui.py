@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+SECONDS = 30.0  # for what the tracker has not taken yet
 
 
 def command(
@@ -16,7 +19,10 @@ def command(
 
     from dlx.commands._show import print_json
     from dlx.tracking.server import serve
+    from dlx.tracking.sync import sync
 
+    for trouble in sync(Path("runs"), SECONDS):
+        print(f"warning: {trouble}", file=sys.stderr)
     with serve(port) as server:
         if as_json:
             print_json({"url": server.url, "store": server.store, "pid": server.pid})

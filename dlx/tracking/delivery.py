@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dlx.recipe.load import with_environment
 from dlx.tracking.spool import Entry, State
 from dlx.tracking.store import client
 
@@ -37,31 +38,27 @@ class Delivery:
         """Whether entries may have been sent before, without an answer."""
 
     def connect(self) -> None:
-        """Reach the tracker: imports MLflow, and opens the store."""
+        """Reach the tracker: imports MLflow, opens the store, and makes the run if there is none yet."""
         if self._client is None:
-            from dlx.recipe.load import with_environment
-
             self._client = client(with_environment(self.state.uri))
+        if self.state.run_id is None:
+            self._open(self.state.opening)
 
     def send(self, entry: Entry) -> None:
         """Send one entry."""
         self.connect()
         getattr(self, f"_{entry['kind']}")(entry)
 
-    def _open(self, entry: Entry) -> None:
+    def _open(self, opening: Entry) -> None:
         """Make the run; one whose making was not confirmed is found by its token."""
-        from dlx.recipe.load import with_environment
-
-        if self.state.run_id is not None:
-            return
-        experiment = self._experiment(entry["experiment"])
+        experiment = self._experiment(opening["experiment"])
         found: Any = None
         if self.again:
             found = next(iter(self._client.search_runs([experiment], f"tags.`{TOKEN}` = '{self.state.token}'")), None)
         self.again = True
         if found is None:
-            tags = {**with_environment(entry["tags"]), TOKEN: self.state.token}
-            found = self._client.create_run(experiment, entry["time"], tags, entry["name"])
+            tags = {**with_environment(opening["tags"]), TOKEN: self.state.token}
+            found = self._client.create_run(experiment, opening["time"], tags, opening["name"])
         self.state.run_id, self.state.experiment = found.info.run_id, experiment
 
     def _experiment(self, name: str) -> str:
@@ -80,9 +77,14 @@ class Delivery:
         return str(found.experiment_id)
 
     def _resume(self, entry: Entry) -> None:
-        """Set an earlier run going again, and note how far its metrics had come."""
-        self.state.run_id = self.state.run_id or entry["run_id"]
-        self._client.update_run(self.state.run_id, status="RUNNING")
+        """Set an earlier run going again, and note how far its metrics had come; one that was deleted is made anew."""
+        try:
+            self._client.update_run(self.state.run_id, status="RUNNING")
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            self.state.run_id = None
+            self.connect()
         found = self._client.get_run(self.state.run_id)
         self.state.experiment = found.info.experiment_id
         self.state.last = {m.key: int(m.step) for m in found.data.to_proto().metrics}
@@ -105,8 +107,6 @@ class Delivery:
 
     def _tags(self, entry: Entry) -> None:
         from mlflow.entities import RunTag
-
-        from dlx.recipe.load import with_environment
 
         tags = [RunTag(k, v) for k, v in with_environment(entry["values"]).items()]
         for i in range(0, len(tags), PARAMS):

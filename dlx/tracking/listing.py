@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dlx.errors import UsageError
+from dlx.tracking.spool import SPOOL, is_running, read_state
 from dlx.tracking.store import run_folders
+
+_FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    "=": lambda a, b: a == b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in one line: `metric` is the first that its recipe makes a claim about, else one of its test split."""
+    """A run in one line: `metric` is the first that its recipe makes a claim about, else one of its test split.
+
+    state   RUNNING, FINISHED, FAILED, KILLED, or UNREADABLE where its record is damaged
+    unsent  whether the tracker has not taken all of it yet
+    """
 
     run: str
+    state: str
+    recipe: str
     time: float
     verdict: str
     metric: str | None
     value: float | None
     seconds: float
     mlflow_run: str | None
+    metrics: dict[str, float]
+    unsent: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
+
+    def known(self, name: str) -> Any:
+        """Return a metric, or what stands in a column; None where there is neither."""
+        return self.metrics.get(name, vars(self).get(name))
 
 
 def list_runs(root: Path) -> list[Listed]:
@@ -33,21 +59,73 @@ def list_runs(root: Path) -> list[Listed]:
     return [_listed(folder) for folder in run_folders(root)]
 
 
+def chosen(runs: list[Listed], filters: list[str], sort: str | None, limit: int | None) -> list[Listed]:
+    """Return the runs that pass every filter, in order, the last ones if there are too many.
+
+    A filter is `metric>0.9`, `state=FAILED`, or a text that stands in the run's name. `sort` is a metric or a column,
+    from small to large, with `-` before it from large to small; runs without it come first.
+    Raises: UsageError for a filter that compares a text with a number.
+    """
+    for text in filters:
+        runs = [run for run in runs if _passes(run, text)]
+    if sort is not None:
+        name = sort.removeprefix("-")
+        having = [run for run in runs if run.known(name) is not None]
+        try:
+            having.sort(key=lambda run: run.known(name), reverse=sort.startswith("-"))
+        except TypeError:
+            raise UsageError(f"runs cannot be sorted by '{name}'") from None
+        if runs and not having:
+            raise UsageError(f"no run has '{name}'; a metric is meant, or one of {', '.join(vars(runs[0]))}")
+        runs = [run for run in runs if run.known(name) is None] + having
+    return runs[-limit:] if limit else runs
+
+
+def _passes(run: Listed, text: str) -> bool:
+    found = _FILTER.match(text)
+    if found is None:
+        return text.lower() in run.run.lower() or text.lower() in run.recipe.lower()
+    name, sign, wanted = found.groups()
+    value = run.known(name)
+    if value is None:
+        return False
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return _COMPARED[sign](float(value), float(wanted))
+        except ValueError:
+            raise UsageError(f"'{text}' compares {name}, a number, with '{wanted}'") from None
+    return _COMPARED[sign](str(value).lower(), wanted.lower())
+
+
 def _listed(folder: Path) -> Listed:
     try:
         record = json.loads((folder / "run.json").read_text())
-        metric, value = _telling(record.get("metrics", {}), record.get("verdict", []))
-        verdict = _verdict(record)
+        metrics = {str(k): float(v) for k, v in record.get("metrics", {}).items()}
+        telling, value = _telling(metrics, record.get("verdict", []))
+        tracked = read_state(folder)
+        began = tracked.opening.get("time", 0) / 1000 if tracked else 0
+        mlflow_run = record.get("mlflow_run") or (tracked.run_id if tracked else None)
+        unsent = (folder / SPOOL).exists() and not is_running(folder)
         return Listed(
-            folder.name, record["time"], verdict, metric, value, record.get("seconds", 0.0), record.get("mlflow_run")
-        )
+            folder.name, _state(folder, metrics), record.get("name", ""), began or record["time"], _verdict(record),
+            telling, value, record.get("seconds", 0.0), mlflow_run, metrics, unsent,
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Listed(folder.name, (folder / "run.json").stat().st_mtime, "unreadable", None, None, 0.0, None)
+        modified = (folder / "run.json").stat().st_mtime
+        return Listed(folder.name, "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
+
+
+def _state(folder: Path, metrics: Mapping[str, float]) -> str:
+    """Return how a run ended, or that it goes on; one whose process is gone without a word was killed."""
+    if is_running(folder):
+        return "RUNNING"
+    known = read_state(folder)
+    if known is None:
+        return "FINISHED" if metrics else "KILLED"
+    return "KILLED" if known.status == "RUNNING" else known.status
 
 
 def _verdict(record: Mapping[str, Any]) -> str:
-    if not record.get("metrics"):
-        return "unfinished"
     claims = record.get("verdict", [])
     return "" if not claims else "held" if all(claim["held"] for claim in claims) else "failed"
 

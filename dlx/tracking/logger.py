@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,17 @@ BATCH = 1000  # metrics that MLflow takes in one call
 IN_MEMORY = 20_000  # points; what is more waits on disk
 OTHERS = 10.0  # seconds for what earlier runs have left
 RETRY = (5.0, 60.0)  # seconds until a tracker that failed is asked again, at first and at most
-PATIENCE = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 5.0}  # seconds that the end of a run waits for the tracker
+PATIENCE = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 10.0}  # seconds that the end of a run waits for the tracker
 
 
 class MLflowTracker(Logger):
     """Writes one run. Nothing here can stop or slow training: what the tracker does not take waits on disk."""
 
-    def __init__(self, folder: Path, state: State, experiment: str) -> None:
+    def __init__(self, folder: Path, state: State) -> None:
         super().__init__()
         self.state, self.folder = state, folder
         self.logged: set[str] = set()
         self.step = 0
-        self._name = experiment
         self._notes: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._spool = Spool(folder)
@@ -54,7 +54,7 @@ class MLflowTracker(Logger):
     @property
     def name(self) -> str:
         """The experiment."""
-        return self._name
+        return str(self.state.opening["experiment"])
 
     @property
     def version(self) -> str:
@@ -107,6 +107,10 @@ class MLflowTracker(Logger):
         with self._mutex:
             self._pending.append(entry)
 
+    def put_on_disk(self, entry: Entry) -> None:
+        """Queue an entry behind those that an earlier process has left."""
+        self._spool.append([entry])
+
     def close(self, status: str) -> list[str]:
         """End the run as FINISHED, FAILED or KILLED, and return as sentences what was changed or is still unsent.
 
@@ -115,6 +119,9 @@ class MLflowTracker(Logger):
         self.state.status = status
         self._collect()
         self.put({"kind": "end", "status": status, "time": int(time.time() * 1000)})
+        self._to_disk(keep_first=True, durable=True)
+        with suppress(OSError):  # a full disk is said when what is left is counted
+            self.state.save(self.folder)
         self._stopping = True
         self._wake.set()
         try:
@@ -159,28 +166,32 @@ class MLflowTracker(Logger):
                 return
 
     def _deliver(self) -> None:
-        """Send everything, the spool first: it is older. Runs of before are sent once this one is known."""
+        """Send everything, the spool first: it is older. At last, once, what runs of before have left."""
+        known = self.state.run_id
         self._delivery.connect()
-        if self._spool.size() > self.state.sent:
-            drain(self._spool, self._delivery, self.folder, self._lost)
-        while self._pending and not self._abandoned:
-            entry = self._pending[0]
-            known = self.state.run_id
-            try:
-                self._delivery.send(entry)
-            except Exception as error:
-                if not is_lost(error):
-                    raise
-                self._lost(entry, error)
-            with self._mutex:
-                if not self._abandoned:
-                    self._pending.popleft()
-            if known is None and self.state.run_id is not None:
-                self.state.save(self.folder)
+        if known is None:
+            self.state.save(self.folder)
+        while not self._abandoned and (self._pending or self._spool.size() > self.state.sent):
+            if self._spool.size() > self.state.sent:
+                drain(self._spool, self._delivery, self.folder, self._lost)
+            if self._pending:
+                self._send_first()
         if not self._alone:
             self._alone = True
             for trouble in sync(self.folder.parent, OTHERS, self.state.uri):
                 self._say(trouble.folder.name, str(trouble))
+
+    def _send_first(self) -> None:
+        entry = self._pending[0]
+        try:
+            self._delivery.send(entry)
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            self._lost(entry, error)
+        with self._mutex:
+            if not self._abandoned:
+                self._pending.popleft()
 
     def _collect(self) -> None:
         """Turn the points so far into entries."""
@@ -189,18 +200,18 @@ class MLflowTracker(Logger):
         for i in range(0, len(taken), BATCH):
             self.put({"kind": "metrics", "points": taken[i : i + BATCH]})
 
-    def _to_disk(self, keep_first: bool = False) -> None:
+    def _to_disk(self, keep_first: bool = False, durable: bool = False) -> None:
         """Move what is pending to the spool; the first entry may be on its way."""
         with self._mutex:
             if self._abandoned:
                 return
             moved = list(self._pending)[1 if keep_first else 0 :]
             try:
-                self._spool.append(moved)
+                self._spool.append(moved, durable)
             except OSError as error:
                 self._say("disk", f"the run's record is not complete: {self._spool.path}: {error.strerror}")
             for _ in moved:
-                self._pending.pop()
+                self._pending.pop()  # from the end: the first one stays first
 
     def _lost(self, entry: Entry, error: Exception) -> None:
         self._say(entry["kind"], f"MLflow refuses {entry['kind']} of the run: {reason(error)}")

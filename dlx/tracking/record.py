@@ -13,7 +13,9 @@ from typing import Any
 
 from dlx.data.files import write_whole
 from dlx.plan import Plan
+from dlx.tracking.comparison import flat
 from dlx.tracking.logger import MLflowTracker
+from dlx.tracking.names import TAG_LENGTH, shortened
 from dlx.tracking.signature import signature_of
 from dlx.tracking.spool import State, read_state
 from dlx.tracking.store import storable_uri
@@ -64,17 +66,14 @@ def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str
     A tracker that is not there is no error: what it should know waits beside the run.
     """
     try:
-        state = _state(folder, stored, resume)
-        tracking = stored.get("tracking", {})
-        experiment = tracking.get("experiment") or plan.recipe.name
-        logger = MLflowTracker(folder, state, experiment)
+        logger = MLflowTracker(folder, _state(plan, folder, stored, resume))
     except OSError as error:
         return Record(None, [f"the run is not tracked: {error.strerror}"])
     if resume is None:
-        _describe(logger, plan, stored, experiment)
+        _describe(logger, plan, stored)
     else:
-        logger.put({"kind": "resume", "run_id": resume})
-    logger.log_params(_flat({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
+        logger.put_on_disk({"kind": "resume"})  # after what was unsent then, before all that comes
+    logger.log_params(flat({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
     for name in ("recipe.yaml", "resolved.yaml", "lock.json"):
         if (folder / name).exists():
             logger.log_file(folder / name)
@@ -82,24 +81,27 @@ def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str
     return Record(logger, [], plan)
 
 
-def _state(folder: Path, stored: Mapping[str, Any], resume: str | None) -> State:
+def _state(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None) -> State:
     known = read_state(folder) if resume is not None else None
     uri = stored.get("tracking", {}).get("uri") or storable_uri()
     state = known or State(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
     state.status, state.host = "RUNNING", socket.gethostname()
+    state.opening = state.opening or _opening(plan, folder, stored)
     return state
 
 
-def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any], experiment: str) -> None:
-    """Put what makes the run, and what it reads. What came from the environment stays a reference until it is sent."""
-    facts, source = plan.facts, stored.get("data", {}).get("source", {})
-    tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(logger.folder), "dlx.data": facts.fingerprint}
+def _opening(plan: Plan, folder: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes the run. What came from the environment stays a reference until it is sent."""
+    tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
     if stored.get("description"):
-        tags["mlflow.note.content"] = stored["description"]
-    logger.put({
-        "kind": "open", "experiment": experiment, "name": logger.folder.name, "tags": tags,
-        "time": int(time.time() * 1000),
-    })  # fmt: skip
+        tags["mlflow.note.content"] = shortened(stored["description"], TAG_LENGTH)
+    experiment = stored.get("tracking", {}).get("experiment") or plan.recipe.name
+    return {"experiment": experiment, "name": folder.name, "tags": tags, "time": int(time.time() * 1000)}
+
+
+def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:
+    """Put the recipe's tags, the plan's quantities, and what data the run reads."""
+    facts, source = plan.facts, stored.get("data", {}).get("source", {})
     logger.set_tags(stored.get("tracking", {}).get("tags", {}))
     logger.log_metrics(plan.quantities)
     counts = {split: n for split, n in facts.counts.items() if n}
@@ -118,15 +120,3 @@ def _write_id(folder: Path, run_id: str | None) -> None:
             write_whole(path, json.dumps({**said, "mlflow_run": run_id}, indent=2).encode())
     except (OSError, ValueError):
         return
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested values under dotted names; a component's type stands under its own name."""
-    if isinstance(value, dict):
-        pairs = [(k, v) for k, v in value.items()]
-        merged: dict[str, Any] = {}
-        for key, inner in pairs:
-            name = prefix if key == "type" and prefix else f"{prefix}.{key}" if prefix else key
-            merged |= _flat(inner, name)
-        return merged
-    return {} if value is None or value in ([], "") else {prefix: value}

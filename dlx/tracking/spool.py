@@ -30,6 +30,7 @@ class State:
     run_id      MLflow's id, once there is one
     experiment  MLflow's id of the experiment
     host        the computer that runs it
+    opening     what MLflow needs to make the run
     sent        bytes of the spool that have reached the tracker
     last        the last step of every metric that was sent before the run was resumed
     """
@@ -40,6 +41,7 @@ class State:
     status: str = "RUNNING"
     run_id: str | None = None
     experiment: str | None = None
+    opening: Entry = field(default_factory=dict)
     sent: int = 0
     last: dict[str, int] = field(default_factory=dict)
 

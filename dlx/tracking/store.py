@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
 from dlx.tracking.spool import read_state
+
+SQLITE = "sqlite:///"
 
 
 def quiet() -> None:
@@ -38,12 +41,38 @@ def client(uri: str | None = None) -> Any:
     from mlflow.tracking import MlflowClient
 
     quiet()  # importing MLflow has set its loggers' levels
-    return MlflowClient(tracking_uri=uri or default_uri())
+    address = uri or default_uri()
+    if address.startswith(SQLITE):
+        _make_database(Path(address.removeprefix(SQLITE)))
+    return MlflowClient(tracking_uri=address)
+
+
+def _make_database(path: Path) -> None:
+    """Make a database whole or not at all: a process killed among MLflow's migrations would leave one of no use.
+
+    Of several processes that do so at once, the first one's database stays.
+    """
+    from mlflow.tracking import MlflowClient
+
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        MlflowClient(tracking_uri=f"{SQLITE}{unfinished}").search_experiments(max_results=1)
+        try:
+            path.hardlink_to(unfinished)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def default_uri() -> str:
     """Return the URI that a plain `mlflow ui` in this directory would show."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{Path('mlflow.db').absolute()}"
 
 
 def storable_uri() -> str:
@@ -69,18 +98,23 @@ def find_run(run: str, root: Path | None = None) -> FoundRun:
     if path.is_file():
         folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return FoundRun(folder, path, _run_id(folder))
-    if (path / "checkpoints").is_dir():
-        return _in_folder(path)
+    return _in_folder(path if (path / "checkpoints").is_dir() else folder_of(run, root))
+
+
+def folder_of(run: str, root: Path | None = None) -> Path:
+    """Find the directory of a run, whether it has a checkpoint or not. Raises: UsageError if none or several fit."""
+    if (Path(run) / "run.json").exists():
+        return Path(run)
     folders = run_folders(root or Path("runs"))
     if run == "last":
         if not folders:
             raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")
-        return _in_folder(folders[-1])
+        return folders[-1]
     fitting = [f for f in folders if f.name.startswith(run) or (_run_id(f) or "").startswith(run)]
     exact = [f for f in fitting if f.name == run or _run_id(f) == run]
     named = exact or fitting
     if len(named) == 1 or (named and all(f.name.rpartition("-")[0] == run for f in named)):
-        return _in_folder(named[-1])
+        return named[-1]
     if named:
         raise UsageError(f"'{run}' may mean {', '.join(f.name for f in named[-5:])}; write more of it")
     raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
@@ -105,7 +139,7 @@ def _run_id(folder: Path) -> str | None:
 
 
 def _in_folder(folder: Path) -> FoundRun:
-    for name in ("best.ckpt", "last.ckpt"):
-        if (folder / "checkpoints" / name).exists():
-            return FoundRun(folder, folder / "checkpoints" / name, _run_id(folder))
+    best = folder / "checkpoints" / "best.ckpt"
+    if best.exists():
+        return FoundRun(folder, best, _run_id(folder))
     raise UsageError(f"{folder} has no checkpoint: the run ended before its first epoch did")

@@ -1,0 +1,127 @@
+"""Look whether everything that dlx needs is here: versions, devices, tracker, cache, optional packages."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `help` says what to do where something is missing."""
+
+    name: str
+    state: str
+    fine: bool = True
+    help: str = ""
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Look whether everything that dlx needs is here: versions, devices, tracker, cache, optional packages.
+
+    Exits with 1 if something is missing without which dlx does not work; optional packages are only named.
+    """
+    found = [*_versions(), *_devices(), _tracker(), _cache(), _runs(), *_extras()]
+    if as_json:
+        from dlx.commands._show import print_json
+
+        print_json([asdict(f) for f in found])
+    else:
+        width = max(len(f.name) for f in found)
+        for f in found:
+            print(f"{'ok ' if f.fine else 'NO '} {f.name:<{width}}  {f.state}{f'  →  {f.help}' if f.help else ''}")
+    if not all(f.fine for f in found):
+        raise typer.Exit(1)
+    print("next: dlx train RECIPE", file=sys.stderr)
+
+
+def _versions() -> list[Finding]:
+    """Compare what is installed with what dlx asks for."""
+    import platform
+    from importlib.metadata import requires
+
+    found = [Finding("python", platform.python_version())]
+    return found + [_package(line) for line in requires("dlx") or [] if "extra ==" not in line]
+
+
+def _package(requirement: str) -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(requirement)
+    try:
+        here = version(wanted.name)
+    except PackageNotFoundError:
+        return Finding(wanted.name, "is not installed", False, f"pip install '{wanted}'")
+    fits = wanted.specifier.contains(here, prereleases=True)
+    return Finding(wanted.name, here, fits, "" if fits else f"pip install '{wanted}'")
+
+
+def _devices() -> list[Finding]:
+    import os
+
+    from dlx.plan.hardware import resolve
+    from dlx.recipe.schema import Hardware
+
+    hardware, _ = resolve(Hardware())
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return [
+        Finding("device", f"{hardware.accelerator}, precision {hardware.precision}"),
+        Finding("threads", f"{hardware.threads} of {usable} cores that this process may use"),
+    ]
+
+
+def _tracker() -> Finding:
+    from dlx.tracking.reach import reach
+
+    address, why = reach()
+    if why is None:
+        return Finding("tracker", f"{address} answers")
+    return Finding("tracker", f"{address}: {why}", False, "runs are kept and sent later; dlx runs --sync")
+
+
+def _cache() -> Finding:
+    import os
+
+    from dlx.data.cache import cache_folder
+
+    folder = cache_folder()
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(there, os.W_OK):
+        return Finding("cache", f"{folder} cannot be written", False, "set DLX_CACHE to a folder of yours")
+    return Finding("cache", f"{folder}, {_size(folder)}")
+
+
+def _runs() -> Finding:
+    root = Path("runs")
+    unsent = len(list(root.glob("*/tracking.jsonl")))
+    waiting = f", {unsent} under way or not all sent" if unsent else ""
+    return Finding("runs", f"{len(list(root.glob('*/run.json')))} in {root.absolute()}, {_size(root)}{waiting}")
+
+
+def _size(folder: Path) -> str:
+    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _extras() -> list[Finding]:
+    """Name the optional packages that are absent, and the command that installs them."""
+    from importlib.metadata import metadata, requires
+
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(line) for line in requires("dlx") or [] if "extra ==" in line]
+    found = []
+    for extra in metadata("dlx").get_all("Provides-Extra") or []:
+        needs = [r for r in wanted if r.marker is not None and r.marker.evaluate({"extra": extra}) and r.name != "dlx"]
+        absent = [r.name for r in needs if not _package(str(r).partition(";")[0]).fine]
+        state = f"without {', '.join(absent)}" if absent else "complete"
+        found.append(Finding(f"[{extra}]", state, help=f"pip install 'dlx[{extra}]'" if absent else ""))
+    return found

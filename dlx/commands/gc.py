@@ -1,0 +1,40 @@
+"""Find what old and dead runs have left on disk; with --delete it goes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
+    keep: Annotated[int, typer.Option("--keep", min=0, help="So many newest runs keep all of their checkpoints.")] = 10,
+    days: Annotated[float, typer.Option("--days", min=0, help="Younger runs keep all of their checkpoints.")] = 7,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what is listed; without it nothing is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Find what old and dead runs have left on disk; with --delete it goes.
+
+    The best checkpoint of a run, and what a tracker has not taken yet, always stay.
+    """
+    from dlx.tracking.leftovers import leftovers
+
+    found = leftovers(root, keep, days)
+    if delete:
+        for item in found:
+            item.delete()
+    total = sum(item.bytes for item in found)
+    if as_json:
+        from dlx.commands._show import print_json
+
+        items = [{"path": str(i.path), "why": i.why, "bytes": i.bytes} for i in found]
+        print_json({"deleted": delete, "bytes": total, "items": items})
+        return
+    for item in found:
+        print(f"{item.bytes:>14,}  {item.path}  ({item.why})")
+    print(f"{total:>14,}  bytes {'deleted' if delete else 'can be deleted'} in {len(found)} places")
+    if found and not delete:
+        print("next: dlx gc --delete", file=sys.stderr)

@@ -1,0 +1,117 @@
+"""Runs beside each other: what their recipes say differently, what came of it, and their learning curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import UsageError
+from dlx.tracking.spool import read_state
+from dlx.tracking.store import client
+
+ABSENT = None
+Points = list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs by name; `recipe` holds what differs, `metrics` all of them, each with one value for every run."""
+
+    runs: tuple[str, ...]
+    recipe: dict[str, list[Any]]
+    metrics: dict[str, list[float | None]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"runs": list(self.runs), "recipe": self.recipe, "metrics": self.metrics}
+
+
+def compare(folders: Sequence[Path]) -> Comparison:
+    """Compare runs. Raises: UsageError if one has no recipe or no record."""
+    recipes = [flat(_recipe(folder)) for folder in folders]
+    metrics = [_metrics(folder) for folder in folders]
+    differing = {k: v for k, v in _beside(recipes).items() if any(value != v[0] for value in v)}
+    return Comparison(tuple(f.name for f in folders), differing, _beside(metrics))
+
+
+def _beside(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for one in values for name in one)
+    return {name: [one.get(name, ABSENT) for one in values] for name in names}
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested values under dotted names; a component's type stands under its own name."""
+    if not isinstance(value, dict):
+        return {} if value is None or value in ([], "") else {prefix: value}
+    merged: dict[str, Any] = {}
+    for key, inner in value.items():
+        merged |= flat(inner, prefix if key == "type" and prefix else f"{prefix}.{key}" if prefix else key)
+    return merged
+
+
+def _recipe(folder: Path) -> Any:
+    from dlx.recipe.document import read
+
+    try:
+        return read(folder / "resolved.yaml").root.plain()
+    except OSError as error:
+        raise UsageError(f"{folder} has no recipe that can be read: {error.strerror}") from None
+
+
+def _metrics(folder: Path) -> dict[str, float]:
+    try:
+        found = json.loads((folder / "run.json").read_text()).get("metrics", {})
+        return {str(k): float(v) for k, v in sorted(found.items())}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(f"{folder}: its record cannot be read: {error}") from None
+
+
+def curves(folder: Path) -> dict[str, Points]:
+    """Return the points of every metric that has several. Raises: UsageError if the tracker does not answer."""
+    from dlx.recipe.load import with_environment
+
+    state = read_state(folder)
+    if state is None or state.run_id is None:
+        return {}
+    try:
+        tracker = client(with_environment(state.uri))
+        names = [n for n in tracker.get_run(state.run_id).data.metrics if not n.startswith(("plan/", "test/"))]
+        found = {n: [(m.step, m.value) for m in tracker.get_metric_history(state.run_id, n)] for n in names}
+    except Exception as error:  # whatever the tracker does, it is said in one sentence
+        raise UsageError(f"the learning curves of {folder.name} cannot be read: {error}") from None
+    return {name: sorted(points) for name, points in found.items() if len(points) > 1}
+
+
+def draw(curves_of: Mapping[str, Mapping[str, Points]], path: Path) -> bool:
+    """Draw the curves of all runs over each other, one picture a metric, as PNG; say whether there was anything."""
+    metrics = sorted({metric for found in curves_of.values() for metric in found})
+    if not metrics:
+        return False
+    from matplotlib.figure import Figure
+
+    columns = min(2, len(metrics))
+    rows = -(-len(metrics) // columns)
+    figure = Figure(figsize=(6 * columns, 3.5 * rows), layout="constrained")
+    for place, metric in enumerate(metrics, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        for i, (run, found) in enumerate(curves_of.items()):
+            if metric in found:
+                steps, values = zip(*found[metric], strict=True)
+                axes.plot(steps, values, label=run, color=f"C{i}", linewidth=1.4)
+        axes.set_title(metric, loc="left", fontsize=10)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+    figure.legend(*_legend(figure, curves_of), loc="outside lower center", ncols=min(4, len(curves_of)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    return True
+
+
+def _legend(figure: Any, curves_of: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
+    """Return one line for every run, from whichever picture has it."""
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
+    names = [run for run in curves_of if run in lines]
+    return [lines[run] for run in names], names
