@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlx.component import nearest
-from dlx.errors import ShapeError
+from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import walk
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import Recipe
-from dlx.schedules import Horizon
+from dlx.regularizers import Regularizer
+from dlx.schedules import Horizon, Schedule
 
 QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 
@@ -20,6 +21,8 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     found = [error.within("task") for error in recipe.task.problems(facts)]
     found += _closures(recipe)
     found += _mixing(recipe)
+    found += _averages(recipe)
+    found += _directions(recipe, facts)
     known = metric_names(recipe, facts)
     for name, regularizer in recipe.regularize.items():
         watched = regularizer.monitors()
@@ -49,6 +52,33 @@ def _mixing(recipe: Recipe) -> list[ShapeError]:
     message = "makes mixtures of targets, which the loss of this task cannot judge"
     mixing = [(i, a.type) for i, a in enumerate(recipe.data.augment) if a.mixes]
     return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in mixing]
+
+
+def _averages(recipe: Recipe) -> list[ShapeError]:
+    """Refuse a second average of the weights: only one of them can be evaluated and saved."""
+    averaging = [name for name, r in recipe.regularize.items() if r.averages]
+    message = "takes the place of the weights that are evaluated, and so does {}: use one of them"
+    return [ShapeError(f"{name} {message.format(averaging[0])}", ("regularize", name)) for name in averaging[1:]]
+
+
+def _directions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse a schedule or a regularizer that waits for a metric to grow of which less is better, or the reverse."""
+    best = {"val/" + name: {"lower": "min", "higher": "max"}.get(way) for name, way in recipe.task.emits(facts).items()}
+    best[recipe.task.monitor] = recipe.task.monitor_mode
+    asked: list[tuple[Loc, Schedule | Regularizer, str]] = [
+        (("schedule", role), s, recipe.task.monitor) for role, s in recipe.schedule.items()
+    ]
+    asked += [(("regularize", name), r, r.monitors() or "") for name, r in recipe.regularize.items()]
+    found = []
+    for loc, who, metric in asked:
+        given, right = who.direction(), best.get(metric)
+        if given is not None and right is not None and given != right:
+            message = f"{who.type} waits for {_EXTREME[given]} {metric}, but {_EXTREME[right]} one is better"
+            found.append(ShapeError(f"{message}: write mode: {right}", (*loc, "mode")))
+    return found
+
+
+_EXTREME = {"min": "a smaller", "max": "a greater"}
 
 
 def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.component import Component
 
@@ -18,6 +18,8 @@ class Regularizer(Component):
     """
 
     family = "regularizers"
+    averages: ClassVar[bool] = False
+    """Whether an average takes the place of the weights where they are evaluated and saved."""
 
     def rewrite_layers(self, tree: Component) -> Component:
         """Return the layer tree of a network, changed (dropout, stochastic depth)."""
@@ -37,6 +39,10 @@ class Regularizer(Component):
 
     def callback(self) -> pl.Callback | None:
         """Return a Lightning callback that does the rest (clipping, averaging, stopping), or None."""
+        return None
+
+    def direction(self) -> Literal["min", "max"] | None:
+        """Return which direction of the metric that it watches is an improvement, or None."""
         return None
 
     def monitors(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,10 @@ class Schedule(Component):
 
     warmup: Amount = 0.0
     """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
+
+    def direction(self) -> Literal["min", "max"] | None:
+        """Return which direction of the metric that it looks at is an improvement; None if it looks at none."""
+        return None
 
     def factor(self, step: int, horizon: Horizon) -> float:
         """Return the factor on the lr at a step; step and horizon are counted from the end of the warm-up."""

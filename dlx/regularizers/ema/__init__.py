@@ -25,6 +25,7 @@ class EMA(Regularizer):
         {ema: 0.999}
     """
 
+    averages: ClassVar[bool] = True
     primary: ClassVar[str] = "decay"
     type: Literal["ema"] = "ema"
     decay: float = Field(0.999, gt=0, lt=1)

@@ -24,6 +24,7 @@ class SWA(Regularizer):
         {swa: {start: 0.75, lr: 0.05}}
     """
 
+    averages: ClassVar[bool] = True
     primary: ClassVar[str] = "start"
     type: Literal["swa"] = "swa"
     start: float = Field(0.75, ge=0, lt=1)

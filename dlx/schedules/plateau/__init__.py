@@ -38,6 +38,9 @@ class Plateau(Schedule):
     mode: Literal["min", "max"] = "min"
     """Whether a smaller or a greater value of the metric is better."""
 
+    def direction(self) -> Literal["min", "max"]:
+        return self.mode
+
     def factor(self, step: int, horizon: Horizon) -> float:
         return 1.0  # until the first drop, which no one knows in advance
 

@@ -1,0 +1,52 @@
+"""Sections that are fine one by one but not together are refused at their line."""
+
+import pytest
+
+from dlx.component import leaf_class, types
+from dlx.errors import RecipeError
+from dlx.plan import make
+from dlx.recipe.load import load
+
+BASE = "task: classification\ndata: {source: {sklearn: iris}}\nmodel: linear\n"
+AVERAGES = [name for name in types("regularizers") if leaf_class("regularizers", name).averages]
+
+
+@pytest.fixture
+def refusals(tmp_path):
+    def refusals(text):
+        (tmp_path / "r.yaml").write_text(BASE + text)
+        try:
+            make(load(tmp_path / "r.yaml"))
+        except RecipeError as error:
+            return [(d.source_line[d.column - 1 : d.column - 1 + d.length], d.message) for d in error.diagnostics]
+        return []
+
+    return refusals
+
+
+def test_only_one_average_can_take_the_place_of_the_weights(refusals):
+    first, second = AVERAGES
+    ((marked, message),) = refusals(f"regularize: {{{first}: {{}}, {second}: {{}}}}\n")
+    assert marked == second and first in message and "use one of them" in message
+    assert [refusals(f"regularize: {{{name}: {{}}}}\n") for name in AVERAGES] == [[], []]
+
+
+def test_a_plateau_that_waits_for_the_wrong_direction(refusals):
+    ((marked, message),) = refusals("schedule: {plateau: {mode: max}}\n")
+    assert marked == "max" and "waits for a greater val/loss, but a smaller one is better: write mode: min" in message
+    assert refusals("schedule: plateau\n") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ("{monitor: val/accuracy, mode: min}", "min"),
+        ("{monitor: val/loss, mode: max}", "max"),
+        ("{monitor: val/accuracy, mode: max}", None),
+        ("{monitor: val/accuracy}", None),
+        ("{monitor: val/loss}", None),
+    ],
+)
+def test_early_stopping_in_the_wrong_direction(refusals, fields, wrong):
+    found = refusals(f"regularize: {{early_stopping: {fields}}}\n")
+    assert [marked for marked, _ in found] == ([wrong] if wrong else [])
