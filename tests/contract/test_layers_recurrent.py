@@ -8,6 +8,7 @@ from torch import nn
 
 from dlx.layers import Layer
 from dlx.layers._context_torch import Cache
+from dlx.layers._memory_probe_torch import gradient_norms_by_step
 from dlx.tensors import TensorSpec
 
 X = TensorSpec((None, 5), "TF")
@@ -27,7 +28,7 @@ def seeded():
 
 
 def make(spec, **changes):
-    return Layer.model_validate({**spec, **changes}).build(X).double()
+    return Layer.model_validate({**spec, **changes} if changes else spec).build(X).double()
 
 
 def numbers(*shape):
@@ -167,3 +168,35 @@ def test_parameters_and_multiply_adds_are_counted(spec, bidirectional):
     assert layer.cost(x).parameters == sum(p.numel() for p in core.parameters())
     matrices = sum(p.numel() for name, p in core.named_parameters() if name.startswith("weight"))
     assert layer.cost(x).macs == 7 * matrices
+
+
+def test_gradient_norms_by_step_are_those_of_a_loop_by_hand():
+    net, x, y = make([{"rnn": {"hidden": 4, "output": "last"}}, {"linear": 1}]), numbers(3, 6, 5), numbers(3, 1)
+    norms = gradient_norms_by_step(net, lambda: (net(x) - y).square().mean())
+    core, states = net[0].core, [torch.zeros(3, 4, dtype=torch.float64)]
+    for t in range(6):
+        inner = x[:, t] @ core.weight_ih_l0.T + states[-1] @ core.weight_hh_l0.T + core.bias_ih_l0 + core.bias_hh_l0
+        states.append(torch.tanh(inner))
+    each = (net[1](states[-1]) - y).square()[:, 0]
+    expected = [torch.autograd.grad(each.sum(), s, retain_graph=True)[0].norm(dim=1).mean() for s in states[1:]]
+    assert torch.allclose(norms["0"], torch.stack(expected))
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_an_open_forget_gate_lets_gradients_pass_that_vanish_in_a_simple_network():
+    x = numbers(8, 60, 5)
+    share = {}
+    for name, fields in {"rnn": {}, "lstm": {"forget_bias": 8.0}}.items():
+        net = make({"type": name, "hidden": 16, "output": "last", **fields})
+        norms = gradient_norms_by_step(net, lambda net=net: net(x).square().mean(0).sum())[""]
+        assert norms.shape == (60,)
+        share[name] = (norms[0] / norms[-1]).item()
+    assert share["rnn"] < 1e-6 < 0.1 < share["lstm"]
+
+
+def test_stacked_layers_and_a_running_hook_leave_the_network_as_it_was():
+    net, x = make([{"a": {"lstm": {"hidden": 4, "num_layers": 2}}}, {"b": {"gru": {"hidden": 3}}}]), numbers(2, 6, 5)
+    before = net(x)
+    norms = gradient_norms_by_step(net, lambda: net(x, {"mask": MASK[:2]}).square().mean())
+    assert set(norms) == {"a", "b"} and all((n > 0).sum() > 0 for n in norms.values())
+    assert torch.equal(net(x), before)
