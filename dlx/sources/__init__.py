@@ -22,7 +22,7 @@ class Column:
     values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D) with NaN where
             missing, strings (N,) object with None where missing; a `Lazy` sequence that decodes one sample at a time;
             or `Spans`, sequences that lie in one long array
-    axes    what the axes after the first mean: "CHW", "F", "TF", "T" for text, ""
+    axes    what the axes after the first mean: "CHW", "F", "TF", ""
     kind    "numeric", "categorical" (strings or codes), "image", "text" (strings that a tokenizer cuts)
     classes names of the values of a categorical column, where the source knows them; codes index into them
     names   names of the columns of a feature axis

@@ -52,9 +52,12 @@ class Format:
     missing: tuple[str, ...] = ()
 
 
-def names_of(facts: DataFacts) -> dict[str, Literal["numeric", "categorical"]]:
-    """Return the columns of the tables that are input, and what they are."""
-    tables: dict[str, Literal["numeric", "categorical"]] = {}
+Kind = Literal["numeric", "categorical", "text"]
+
+
+def names_of(facts: DataFacts) -> dict[str, Kind]:
+    """Return the columns of the tables and the columns of text that are input, and what they are."""
+    tables: dict[str, Kind] = {name: "text" for name in facts.inputs if name in facts.tokenizers}
     for name in facts.inputs:
         for column in facts.fields[name].names:
             tables[column] = "categorical" if column in facts.categories else "numeric"
@@ -68,17 +71,14 @@ def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
 
     Raises: DataError if the file is absent, empty, not text, or has no rows.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty")
+    _exists(path)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix in (".parquet", ".pq"):
         rows = _parquet(path)
     elif suffix in (".jsonl", ".ndjson"):
-        rows = _json_lines(path, _text(path, form.encoding))
+        rows = _json_lines(path, text_of(path, form.encoding))
     else:
-        rows = _separated(path, _text(path, form.encoding), suffix, form, like)
+        rows = _separated(path, text_of(path, form.encoding), suffix, form, like)
     if not rows.lines and not rows.problems:
         raise DataError(f"{path}: the file has names of columns but no rows")
     differ = sorted(set(rows.names) ^ set(like.names)) if like is not None else []
@@ -87,7 +87,16 @@ def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
     return rows
 
 
-def _text(path: Path, encoding: str) -> str:
+def _exists(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty")
+
+
+def text_of(path: Path, encoding: str) -> str:
+    """Return what is in a text file, gzipped or not. Raises: DataError if it is absent, empty or not such text."""
+    _exists(path)
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

@@ -25,7 +25,7 @@ class Table(Source):
     A column is numeric where all its cells are numbers, else categorical; `types` says otherwise. A few odd cells in a
     column of numbers (at most one in twenty) are reported as errors with file, line and column.
 
-    Shapes:  one number or one category for each column; several targets together are a vector.
+    Shapes:  one number, category or text for each column; several targets together are a vector.
     Raises:  DataError if a file is absent or empty, a row has too many or too few cells, a cell is neither a number nor
              missing in a numeric column, or a target is missing.
     Source:  Python's csv, pandas and pyarrow read the files.
@@ -55,8 +55,8 @@ class Table(Source):
     """Names of the columns, in place of the file's own."""
     target: str | Annotated[tuple[str, ...], Strict(False)] | None = None
     """Column to predict, or several; columns of a file without names are c1, c2, …."""
-    types: dict[str, Literal["numeric", "categorical", "ignore"]] = Field(default_factory=dict)
-    """What columns are, where it should not be inferred."""
+    types: dict[str, Literal["numeric", "categorical", "text", "ignore"]] = Field(default_factory=dict)
+    """What columns are, where it should not be inferred; text is cut into tokens by `data.tokenizer`."""
     missing: tuple[str, ...] = Field(("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"), strict=False)
     """Cells that mean that a value is missing, after spaces around them are removed."""
     separator: str = Field("auto", min_length=1)
@@ -98,7 +98,7 @@ class Table(Source):
         for name, kind in names_of(facts).items():
             joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in parts])
             reader = self.model_copy(update={"types": {name: kind}})
-            columns[name] = reader._column(name, clean(joined, self.missing), bad, places)
+            columns[name] = reader._column(name, reader._clean(name, joined), bad, places)
         settle(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
         return columns
 
@@ -145,12 +145,18 @@ class Table(Source):
 
         kept = [name for name in parts[0].names if self.types.get(name) != "ignore"]
         return {
-            name: clean(np.concatenate([rows.columns[rows.names.index(name)] for rows in parts]), self.missing)
+            name: self._clean(name, np.concatenate([rows.columns[rows.names.index(name)] for rows in parts]))
             for name in kept
         }
 
+    def _clean(self, name: str, cells: np.ndarray) -> np.ndarray:
+        """Strip cells and put None where they are missing; a word of a text is never a sign that it is missing."""
+        return clean(cells, ("",) if self.types.get(name) == "text" else self.missing)
+
     def _column(self, name: str, cells: np.ndarray, bad: dict[int, str], places: list[tuple[Path, int]]) -> Column:
         kind = self.types.get(name)
+        if kind == "text":
+            return Column(categories(cells, ""), "", "text")
         values, wrong = numbers(cells)
         if kind == "categorical" or (kind is None and not is_numeric(cells, wrong)):
             return Column(categories(cells, self.strip_end), "", "categorical")

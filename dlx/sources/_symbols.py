@@ -1,0 +1,57 @@
+"""Random sequences of letters, written as text with spaces between them."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from dlx.sources import Column, Samples, Source
+
+LETTERS = string.ascii_lowercase
+
+
+def texts(sequences: Sequence[Sequence[str]]) -> Column:
+    """Return a column of text, one sequence of letters a row."""
+    import numpy as np
+
+    values = np.empty(len(sequences), dtype=object)
+    values[:] = [" ".join(sequence) for sequence in sequences]
+    return Column(values, "", "text")
+
+
+class Rewriting(Source):
+    """What sources share whose target is a function of a random sequence of letters."""
+
+    samples: int = Field(10000, ge=1)
+    """How many sequences."""
+    symbols: int = Field(10, ge=1, le=len(LETTERS))
+    """How many different letters."""
+    shortest: int = Field(5, ge=1)
+    """Length of the shortest sequences."""
+    longest: int = Field(10, ge=1)
+    """Length of the longest sequences."""
+    seed: int = Field(0, ge=0)
+    """Seed of the letters."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Rewriting:
+        if self.shortest > self.longest:
+            raise ValueError(f"shortest {self.shortest} is longer than longest {self.longest}")
+        return self
+
+    def rewritten(self, function: Callable[[Sequence[str]], Sequence[str]]) -> Samples:
+        """Return random sequences, each with what the function makes of it."""
+        import numpy as np
+
+        random = np.random.default_rng(self.seed)
+        lengths = random.integers(self.shortest, self.longest + 1, self.samples)
+        letters = np.array(list(LETTERS[: self.symbols]))
+        drawn = [letters[random.integers(0, self.symbols, length)].tolist() for length in lengths]
+        columns = {"source": texts(drawn), "target": texts([function(sequence) for sequence in drawn])}
+        return Samples(columns, ("source",), "target")
+
+    def files(self, base: Path) -> list[Path]:
+        return []

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from dlx.sources import Column, Samples, Source
+from dlx.sources._symbols import LETTERS, texts
+
+
+class DelayedRecall(Source):
+    """The first letter of a sequence is to be named at its end, after many others that mean nothing.
+
+    Letters to recall and letters that distract are different ones; the last token is a question mark. A recurrent
+    network must keep the first letter over `delay` steps, whose gradient shrinks or grows with every one.
+
+    Shapes:  text of delay + 2 tokens; the target is one of `symbols` classes.
+    Source:  Hochreiter & Schmidhuber 1997, Long short-term memory, experiment 2.
+
+    Example:
+        {type: delayed_recall, delay: 50, symbols: 4}
+    """
+
+    type: Literal["delayed_recall"] = "delayed_recall"
+    samples: int = Field(5000, ge=1)
+    """How many sequences."""
+    delay: int = Field(20, ge=0)
+    """Letters between the first one and the question."""
+    symbols: int = Field(4, ge=2, le=13)
+    """How many letters there are to recall."""
+    distractors: int = Field(8, ge=1, le=13)
+    """How many letters there are between."""
+    seed: int = Field(0, ge=0)
+    """Seed of the letters."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+
+        random = np.random.default_rng(self.seed)
+        codes = random.integers(0, self.symbols, self.samples)
+        between = random.integers(0, self.distractors, (self.samples, self.delay))
+        others = LETTERS[::-1]
+        rows = [[LETTERS[c], *(others[i] for i in row), "?"] for c, row in zip(codes, between, strict=True)]
+        target = Column(codes.astype("int64"), "", "categorical", tuple(LETTERS[: self.symbols]))
+        return Samples({"text": texts(rows), "target": target}, ("text",), "target")

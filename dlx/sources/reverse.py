@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from dlx.sources import Samples
+from dlx.sources._symbols import Rewriting
+
+
+class Reverse(Rewriting):
+    """Random letters that are to be written backwards.
+
+    Attention between target and source is then the anti-diagonal, which a picture shows.
+
+    Shapes:  source, text of letters with spaces between; target, the like.
+    Source:  Grefenstette et al. 2015, arXiv:1506.02516.
+
+    Example:
+        {type: reverse, samples: 2000, symbols: 8, longest: 12}
+    """
+
+    type: Literal["reverse"] = "reverse"
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        return self.rewritten(lambda sequence: list(reversed(sequence)))

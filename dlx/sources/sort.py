@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from dlx.sources import Samples
+from dlx.sources._symbols import Rewriting
+
+
+class Sort(Rewriting):
+    """Random letters that are to be written in the order of the alphabet, each as often as it stands there.
+
+    Every letter of the target depends on all of the source; attention looks for the next larger one.
+
+    Shapes:  source, text of letters with spaces between; target, the like.
+    Source:  Vinyals et al. 2016, arXiv:1511.06391, section 4.1.
+
+    Example:
+        {type: sort, samples: 2000, symbols: 8, longest: 12}
+    """
+
+    type: Literal["sort"] = "sort"
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        return self.rewritten(sorted)

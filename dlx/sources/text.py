@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import DataError
+from dlx.facts import DataFacts
+from dlx.sources import Blocks, Column, Samples, Source
+from dlx.sources._problems import settle
+from dlx.sources._rows import text_of
+
+
+class Text(Source):
+    """Running text for a language model: blocks of tokens, each with the same block one token later as its target.
+
+    One file, all files of a folder, or all that a pattern such as `plays/*.txt` fits, in the order of their names; each
+    is a document, or each line is. Without files of their own, val and test are the end of the text. Blocks never reach
+    over the end of a split. In training a `stride` smaller than `length` lets blocks overlap; 1 begins one at every
+    token.
+
+    Shapes:  tokens (length,), target (length,).
+    Units:   length and stride are in tokens; shares of a split are in characters.
+    Raises:  DataError if a file is absent, empty, or not text in this encoding.
+
+    Example:
+        {type: text, path: input.txt, length: 64}
+    """
+
+    primary: ClassVar[str] = "path"
+    tokenizer: ClassVar[str] = "char"
+    type: Literal["text"] = "text"
+    path: str
+    """File, folder or pattern with all text, or with that to train on."""
+    val_path: str | None = None
+    """File, folder or pattern to validate on."""
+    test_path: str | None = None
+    """File, folder or pattern to test on."""
+    length: int = Field(64, ge=1)
+    """Tokens in a block."""
+    stride: int | None = Field(None, ge=1)
+    """Tokens from the beginning of one training block to that of the next; null is `length`."""
+    documents: Literal["files", "lines"] = "files"
+    """What a document is; where there are several, each ends with the end token."""
+    encoding: str = "utf-8"
+    """Encoding of the files."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+
+        texts: list[str] = []
+        parts: list[str] = []
+        problems: list[str] = []
+        for part, files in self._files(base).items():
+            for file in files:
+                try:
+                    found = self._documents(text_of(file, self.encoding))
+                except DataError as error:
+                    problems.append(str(error))
+                    continue
+                texts += found
+                parts += [part] * len(found)
+        settle(f"cannot use {self.path}", problems, on_error)
+        if not texts:
+            raise DataError("\n".join([f"{self.path}: no text is left", *problems[:5]]))
+        values = np.array(texts, dtype=object)
+        belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
+        blocks = Blocks(self.length, self.stride or self.length)
+        return Samples({"text": Column(values, "", "text")}, ("text",), None, belongs, problems, blocks)
+
+    def files(self, base: Path) -> list[Path]:
+        return [file for files in self._files(base).values() for file in files]
+
+    def at(self, path: Path) -> Text:
+        return super().at(path).model_copy(update={"val_path": None, "test_path": None})
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        raise DataError("a language model continues text: use `dlx generate`, or measure it with `dlx eval --data`")
+
+    def _files(self, base: Path) -> dict[str, list[Path]]:
+        given = {"train": self.path, "val": self.val_path, "test": self.test_path}
+        return {part: _found(base, path) for part, path in given.items() if path is not None}
+
+    def _documents(self, text: str) -> list[str]:
+        text = text.replace("\r\n", "\n")
+        return [line for line in text.splitlines() if line.strip()] if self.documents == "lines" else [text]
+
+
+def _found(base: Path, path: str) -> list[Path]:
+    whole = base / Path(path).expanduser()
+    if whole.is_dir():
+        files = sorted(p for p in whole.rglob("*") if p.is_file() and not p.name.startswith("."))
+    elif set("*?[") & set(path) and not whole.exists():
+        anchor = Path(whole.anchor or ".")
+        files = sorted(p for p in anchor.glob(str(whole.relative_to(anchor))) if p.is_file())
+    else:
+        return [whole]
+    if not files:
+        raise DataError(f"{whole}: no files found")
+    return files
