@@ -48,6 +48,7 @@ class Model(Component):
 def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | None) -> None:
     """Start the weights of every layer by its own initializer, or that of the nearest layer around it, or the default.
 
+    A module whose weight is not laid out as (outputs, inputs, …) has a method `fill_weight` that takes what fills one.
     The gain is that of the first activation after the layer, as in He et al. 2015; 1 where none follows.
     """
     starts: dict[str, Initializer | None] = {}
@@ -84,9 +85,12 @@ def _fill(module: nn.Module, start: Initializer | None, gain: float) -> None:
 
     if start is None:
         return
+    own = getattr(module, "fill_weight", None)
     with torch.no_grad():
+        if own is not None:
+            own(lambda weight: start.fill(weight, gain))
         for name, parameter in module.named_parameters():
-            if parameter.ndim >= 2:
+            if parameter.ndim >= 2 and own is None:
                 start.fill(parameter, gain)
             elif name.rpartition(".")[2] == "bias":
                 parameter.zero_()

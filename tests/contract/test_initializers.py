@@ -8,6 +8,9 @@ import yaml
 
 from dlx.component import leaf_class, types
 from dlx.initializers import Initializer
+from dlx.layers import Layer
+from dlx.models import initialize
+from dlx.tensors import TensorSpec
 
 FAN_IN, FAN_OUT, GAIN = 300, 200, 1.7
 TYPES = types("initializers")
@@ -93,3 +96,17 @@ def test_he_normal_keeps_the_variance_through_relu_layers():
 def test_an_empty_interval_is_refused():
     with pytest.raises(ValueError, match="not below"):
         Initializer.model_validate({"uniform": {"low": 1.0, "high": 0.0}})
+
+
+def test_a_sparse_convolution_counts_the_inputs_that_each_output_has():
+    table = [[0, 1, 2, 3, 4, 5, 6, 7]] * 40 + [[3, 5]] * 40
+    x = TensorSpec((8, 12, 12), "CHW")
+    layer = Layer.model_validate({"connected_conv": {"table": table, "kernel": 5}})
+    torch.manual_seed(0)
+    module = layer.build(x)
+    initialize(module, layer, x, Initializer.model_validate("he_normal"))
+    many, few = module.weight[: 40 * 8], module.weight[40 * 8 :]
+    assert many.std().item() == pytest.approx(1 / math.sqrt(8 * 25), rel=0.05)
+    assert few.std().item() == pytest.approx(1 / math.sqrt(2 * 25), rel=0.05)
+    assert not module.bias.any()
+    assert module(torch.randn(64, *x.dims)).std().item() == pytest.approx(1.0, rel=0.05)

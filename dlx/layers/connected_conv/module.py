@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,22 @@ class TableConv(nn.Module):
         self.conv = (F.conv1d, F.conv2d, F.conv3d)[len(kernel) - 1]
         self.weight = nn.Parameter(torch.empty(len(connections), *kernel))
         self.bias = nn.Parameter(torch.empty(len(table))) if bias else None
-        self._start([len(inputs) for inputs in table])
+        self.counts = [len(inputs) for inputs in table]
+        self._start()
 
     @torch.no_grad()
-    def _start(self, counts: list[int]) -> None:
+    def fill_weight(self, fill: Callable[[Tensor], None]) -> None:
+        """Give each output channel what a dense convolution of as many inputs as it has would start with."""
+        for count in sorted(set(self.counts)):
+            dense_OcK = self.weight.new_empty(len(self.counts), count, *self.weight.shape[1:])
+            fill(dense_OcK)
+            for o in (o for o, inputs in enumerate(self.counts) if inputs == count):
+                self.weight[self.output_index == o] = dense_OcK[o]
+
+    @torch.no_grad()
+    def _start(self) -> None:
         """Draw weights and biases evenly from ±1 / √fan_in, each output channel with its own number of inputs."""
-        bound_O = self.weight[0].numel() ** -0.5 * torch.tensor(counts, dtype=self.weight.dtype).rsqrt()
+        bound_O = self.weight[0].numel() ** -0.5 * torch.tensor(self.counts, dtype=self.weight.dtype).rsqrt()
         bound_N = bound_O[self.output_index].view(-1, *[1] * (self.weight.ndim - 1))
         self.weight.uniform_(-1, 1).mul_(bound_N)
         if self.bias is not None:
