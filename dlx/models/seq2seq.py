@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.tensors import Spec, TensorSpec
+from dlx.models._transformer import dropped, pair
+from dlx.tensors import Spec
 
 
 class Seq2Seq(Model):
@@ -19,7 +19,7 @@ class Seq2Seq(Model):
 
     Shapes:  {source: (S,) tokens, target: (T,) tokens} → (T, hidden of the cell).
     Units:   dropout is a probability.
-    Raises:  ShapeError if the input has no fields source and target.
+    Raises:  ShapeError if the fields source and target are missing or hold no tokens.
     Source:  Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025; Sutskever et al. 2014.
 
     Example:
@@ -41,10 +41,8 @@ class Seq2Seq(Model):
     """Probability that an element of a vector is set to zero in training, of tokens and of the output."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        if isinstance(x, TensorSpec) or not {"source", "target"} <= set(x):
-            got = f"one tensor of {x}" if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
-            raise ShapeError(f"seq2seq takes the fields source and target, but gets {got}")
-        drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
+        pair(x, self.type)
+        drop = dropped(self.dropout)
         table: list[Any] = [{"embedding": self.embedding}]
         own, shared = ([], table) if self.share_embedding else (table, [])
         decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention}}

@@ -141,5 +141,5 @@ def test_seq2seq_does_not_see_padding_nor_the_targets_future(spelling):
 def test_seq2seq_shares_its_table_on_demand():
     apart, shared = (parameters({**S2S[2], "share_embedding": s}, PAIR) for s in (False, True))
     assert apart - shared == 20 * 5
-    with pytest.raises(ShapeError, match="takes the fields source and target, but gets the fields source"):
+    with pytest.raises(ShapeError, match="reads the fields source and target, but gets source"):
         tree("seq2seq", {"source": TOKENS})
