@@ -28,7 +28,8 @@ def _roles_of(family: str, default: str | None = None) -> BeforeValidator:
     """
 
     def read(value: Any) -> Any:
-        if isinstance(value, Mapping) and value and all(_names_one(family, v) for v in value.values()):
+        names_roles = isinstance(value, Mapping) and value and "type" not in value
+        if names_roles and all(_names_one(family, v) for v in value.values()):
             return value
         if default is not None and isinstance(value, Mapping) and set(value) <= _fields(family, default):
             return {EVERY_ROLE: {"type": default, **value}}
