@@ -107,6 +107,15 @@ def test_gates_hold_their_truth_table(gate, outputs):
     assert [truth[row] for row in rows] == labels and len(labels) == 12
 
 
+def test_noise_has_every_byte_and_every_class_alike_and_in_no_order():
+    samples = load({"noise": {"samples": 200, "size": 32, "channels": 1, "classes": 10}})
+    images, labels = samples.columns["image"].values, samples.columns["target"].values
+    assert images.shape == (200, 1, 32, 32) and images.dtype == np.uint8
+    assert abs(np.bincount(images.ravel(), minlength=256) / images.size * 256 - 1).max() < 0.2
+    assert np.bincount(labels).tolist() == [20] * 10
+    assert (np.diff(labels) == 1).mean() < 0.3
+
+
 def test_spirals_lie_on_their_arms_and_sine_on_its_wave():
     arms = load({"type": "spirals", "classes": 3, "turns": 1.0, "noise": 0.0}).columns
     x, y, k = (arms[name].values for name in ("x1", "x2", "target"))
