@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,9 @@ def command(
         list[str] | None, typer.Argument(help="After error: a code. After model: its type, key=value …")
     ] = None,
     origins: Annotated[bool, typer.Option("--origins", help="Of a recipe: where every value was written.")] = False,
-    input_: Annotated[str | None, typer.Option("--input", help="Of a model: its input, such as 1x28x28.")] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", help="Of a model: its input, such as 1x28x28 or 64@1000.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Show a component, a recipe in full, a run, an error code, or a model's layers.
@@ -50,17 +53,20 @@ def _error(code: str, as_json: bool) -> None:
 
 def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> None:
     from dlx.plan.architecture import fitting_input, input_spec, model_named, written
+    from dlx.plan.networks import describe
 
     model = model_named(name, settings)
     x = input_spec(given) if given else fitting_input(model)
     tree = model.tree(x)
     layers = written(model.architecture(x))
     if as_json:
-        _print_json({"type": name, "input": list(x.dims), "layers": layers})
+        dims = {key: list(field.dims) for key, field in x.items()} if isinstance(x, Mapping) else list(x.dims)
+        _print_json({"type": name, "input": dims, "layers": layers})
     else:
         print(_yaml({"model": {"type": "layers", "layers": layers}}), end="")
-    cost = f"{tree.cost(x).parameters:,} parameters without the task's head"  # type: ignore[arg-type]
-    print(f"for an input of {x}: {cost}; dlx show models/{name} says more", file=sys.stderr)
+    whole = "" if model.has_head else " without the task's head"
+    cost = f"{tree.cost(x).parameters:,} parameters{whole}"  # type: ignore[arg-type]
+    print(f"for an input of {describe(x)}: {cost}; dlx show models/{name} says more", file=sys.stderr)
 
 
 def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> None:

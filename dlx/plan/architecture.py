@@ -10,11 +10,21 @@ from pydantic import ValidationError
 from dlx.component import Component
 from dlx.errors import ShapeError, UsageError
 from dlx.models import Model
-from dlx.tensors import TensorSpec
+from dlx.tensors import Spec, TensorSpec
 
 AXES = {1: "F", 2: "TF", 3: "CHW", 4: "CDHW"}
-USUAL = ((1, 28, 28), (3, 32, 32), (3, 224, 224), (16,), (32, 16))
-"""Inputs that are tried where none is given: digits, small and large photos, features, sequences."""
+WORDS = 50_257  # of GPT-2, the vocabulary that papers compare by
+USUAL: tuple[Spec, ...] = (
+    TensorSpec((1, 28, 28), "CHW"),
+    TensorSpec((3, 32, 32), "CHW"),
+    TensorSpec((3, 224, 224), "CHW"),
+    TensorSpec((16,), "F"),
+    TensorSpec((32, 16), "TF"),
+    TensorSpec((1024,), "T", "int64", (WORDS,)),
+    TensorSpec((128,), "T", "int64", (WORDS,)),
+    {name: TensorSpec((64,), "T", "int64", (37_000,)) for name in ("source", "target")},
+)
+"""Inputs that are tried where none is given: digits, small and large photos, features, sequences, texts, pairs."""
 
 
 def model_named(name: str, settings: Sequence[str]) -> Model:
@@ -37,19 +47,31 @@ def model_named(name: str, settings: Sequence[str]) -> Model:
         raise UsageError("; ".join(lines)) from None
 
 
-def input_spec(text: str) -> TensorSpec:
-    """Read `1x28x28`. Raises: UsageError if it is no shape."""
-    parts = text.lower().replace("×", "x").split("x")
-    if not all(part.strip().isdigit() for part in parts) or len(parts) not in AXES:
-        raise UsageError(f"'{text}' is not a shape such as 1x28x28")
-    return TensorSpec(tuple(int(part) for part in parts), AXES[len(parts)])
+def input_spec(text: str) -> Spec:
+    """Read `1x28x28`, `64@1000` (64 tokens of 1000 words), or `source=64@1000,target=64@1000`.
+
+    Raises: UsageError if it is none of these.
+    """
+    if "=" in text:
+        fields = [part.partition("=") for part in text.split(",")]
+        return {name.strip(): _one_spec(shape) for name, _, shape in fields}
+    return _one_spec(text)
 
 
-def fitting_input(model: Model) -> TensorSpec:
+def _one_spec(text: str) -> TensorSpec:
+    shape, _, words = text.lower().replace("×", "x").partition("@")
+    parts = [part.strip() for part in shape.split("x")]
+    numbers = [*parts, words.strip()] if "@" in text else parts
+    if not all(number.isdigit() for number in numbers) or len(parts) not in AXES or ("@" in text and len(parts) > 1):
+        raise UsageError(f"'{text}' is not a shape such as 1x28x28, or 64@1000 for 64 tokens of 1000 words")
+    dims = tuple(int(part) for part in parts)
+    return TensorSpec(dims, "T", "int64", (int(words),)) if words else TensorSpec(dims, AXES[len(dims)])
+
+
+def fitting_input(model: Model) -> Spec:
     """Return the first usual input that the model takes. Raises: ShapeError of the first one if it takes none."""
     first: ShapeError | None = None
-    for dims in USUAL:
-        x = TensorSpec(dims, AXES[len(dims)])
+    for x in USUAL:
         try:
             model.tree(x).shape(x)  # type: ignore[arg-type]
         except ShapeError as error:
