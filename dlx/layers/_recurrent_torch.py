@@ -47,12 +47,12 @@ class Recurrent(nn.Module):
         if mask_BT is None:
             return self.core(x_BTF, state)  # type: ignore[no-any-return]
         real_first_BT = mask_BT.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-        x_BTF = x_BTF.take_along_dim(real_first_BT[..., None], 1)
+        x_BTF = at_steps(x_BTF, real_first_BT)
         if carry or self.core.bidirectional:
             y_BTH, state = self._packed(x_BTF, mask_BT.sum(1), state)
         else:
             y_BTH, state = self.core(x_BTF, state)
-        y_BTH = y_BTH.take_along_dim(real_first_BT.argsort(dim=1)[..., None], 1)
+        y_BTH = at_steps(y_BTH, real_first_BT.argsort(dim=1))
         return y_BTH.masked_fill(mask_BT.logical_not()[..., None], 0.0), state
 
     def _packed(self, x_BTF: Tensor, lengths_B: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -69,10 +69,16 @@ class Recurrent(nn.Module):
         if mask_BT is None:
             return torch.cat([ahead_BTH[:, -1], *(b_BTH[:, 0] for b_BTH in back)], -1)
         steps_T = torch.arange(1, y_BTH.shape[1] + 1, device=y_BTH.device)
-        last_B11 = (steps_T * mask_BT).argmax(1)[:, None, None]
-        first_B11 = mask_BT.to(torch.uint8).argmax(1)[:, None, None]
-        ends = [ahead_BTH.take_along_dim(last_B11, 1), *(b_BTH.take_along_dim(first_B11, 1) for b_BTH in back)]
+        last_B1 = (steps_T * mask_BT).argmax(1, keepdim=True)
+        first_B1 = mask_BT.to(torch.uint8).argmax(1, keepdim=True)
+        ends = [at_steps(ahead_BTH, last_B1), *(at_steps(b_BTH, first_B1) for b_BTH in back)]
         return torch.cat(ends, -1)[:, 0]
+
+
+def at_steps(x_BTF: Tensor, steps_BN: Tensor) -> Tensor:
+    """Return (B, N, F): of each sample the steps whose indices are given."""
+    samples_B1 = torch.arange(x_BTF.shape[0], device=x_BTF.device)[:, None]
+    return x_BTF[samples_B1, steps_BN]
 
 
 def recall(kept: Mapping[str, Tensor]) -> State | None:
