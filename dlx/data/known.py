@@ -27,7 +27,8 @@ def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFa
     if samples.blocks is not None:
         (name,) = samples.inputs
         text = Text.known(facts.tokenizers["tokens"])
-        arrays, _ = blocks({"test": list(samples.columns[name].values)}, text, samples.blocks)
+        documents = list(samples.columns[name].values)
+        arrays, _ = blocks({"test": documents}, text, samples.blocks, ends=len(documents) > 1)
         return everything(arrays, facts, samples.problems)
     names = _targets(data, samples) if target_kind is not None else ()
     samples = _with_targets(samples, names)

@@ -81,9 +81,10 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
 def _prepare_blocks(samples: Samples, how: Blocks, data: Data, base: Path, seed: int) -> Prepared:
     """Prepare running text for a language model: blocks of tokens, and the same one token later as the target."""
     (name,) = samples.inputs
-    documents = split_documents(samples, list(samples.columns[name].values), data.split, seed)
+    whole = list(samples.columns[name].values)
+    documents = split_documents(samples, whole, data.split, seed)
     text = learn({"tokens": documents["train"]}, data, base)["tokens"]
-    arrays, rows = blocks(documents, text, how)
+    arrays, rows = blocks(documents, text, how, ends=len(whole) > 1)
     facts = DataFacts(
         fields=dict.fromkeys(arrays, text.spec((how.length,))),
         inputs=("tokens",),

@@ -80,17 +80,18 @@ def lengths(spans: Spans, train: np.ndarray) -> Lengths:
     return Lengths(float(spans.lengths[train].mean()), int(spans.lengths.max()))
 
 
-def blocks(parts: Mapping[str, Sequence[str]], text: Text, how: Blocks) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def blocks(
+    parts: Mapping[str, Sequence[str]], text: Text, how: Blocks, ends: bool
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return running text as fields `tokens` and `target`, the same one token later, and the rows of each split.
 
-    Every document ends with the end id where there are several. No block reaches over the end of a split. Blocks
+    With `ends` the end id follows every document, and every piece of one that a split cuts. No block reaches over the end of a split. Blocks
     overlap, where `stride` says so, in training only.
     """
-    several = sum(len(documents) for documents in parts.values()) > 1
     none = np.array([], dtype=np.int64)
     values, starts, rows = [none], [none], {}
     for part, documents in parts.items():
-        end = np.array([END] if several else [], dtype=np.int64)
+        end = np.array([END] if ends else [], dtype=np.int64)
         tokens = np.concatenate([none, *(piece for ids in text.codec.encode(documents) for piece in (ids, end))])
         begin, known = sum(len(v) for v in values), sum(len(s) for s in starts)
         found = begin + np.arange(0, max(0, len(tokens) - how.length), how.stride if part == "train" else how.length)

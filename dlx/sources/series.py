@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, Strict
+
+from dlx.component import nearest
+from dlx.errors import DataError
+from dlx.sources import Column, Samples, Source, Spans
+from dlx.sources._calendar import Unit, moments, steps
+from dlx.sources._cells import clean, numbers
+from dlx.sources._problems import settle
+from dlx.sources._rows import Format, Rows, read_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Names = Annotated[tuple[str, ...], Strict(False)]
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+
+
+class Series(Source):
+    """Windows of time series from a table with one row a moment: what was, and what comes next.
+
+    A sample is `history` steps of all columns; its target is the next `horizon` steps of the target columns. Rows are
+    put in the order of time. The split is by time: no moment is in the targets of two splits, while a history may reach
+    back into the split before, as it is known by then. Several series stand below each other, told apart by the column
+    `series`, or beside each other, as several targets. Columns in `known` are known ahead (holidays, prices): a sample
+    also has their values at the steps of the target.
+
+    Shapes:  history (history, columns), future (horizon, known) where there are any; the target is (horizon, targets).
+    Units:   history, horizon and stride are in steps of time, the commonest distance of two rows.
+    Raises:  DataError if a cell is no number, a moment is unreadable or stands twice, or no window fits.
+
+    Example:
+        {type: series, path: airline-passengers.csv, time: Month, target: Passengers, history: 24, horizon: 12}
+    """
+
+    primary: ClassVar[str] = "path"
+    type: Literal["series"] = "series"
+    path: str
+    """File: csv, tsv, json lines or parquet, plain or gzipped."""
+    time: str | None = None
+    """Column that says when; null takes the rows as they stand, one step apart."""
+    time_format: str | None = None
+    """How times are written, such as %d/%m/%Y; null is how the first one seems to be."""
+    series: str | None = None
+    """Column that says to which series a row belongs."""
+    target: str | Names
+    """Column to predict, or several."""
+    covariates: Names = ()
+    """More columns that the history has."""
+    known: Names = ()
+    """Columns whose values are known ahead; the history has them too."""
+    history: int = Field(24, ge=1)
+    """Steps that a network sees."""
+    horizon: int = Field(1, ge=1)
+    """Steps to predict."""
+    stride: int = Field(1, ge=1)
+    """Steps from the beginning of one window to that of the next."""
+    unit: Unit | None = None
+    """In what times are counted; null is the coarsest unit in which no two moments coincide."""
+    gaps: Literal["skip", "previous", "ignore"] = "skip"
+    """Missing moments and values: no window holds one, the last value is carried on, or rows follow each other whatever
+    their times say.
+    """
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+
+        (file,) = self.files(base)
+        rows = read_rows(file, Format(expected=frozenset(self._columns()), missing=MISSING))
+        self._check_names(rows)
+        values_NF, when, who, problems = self._cells(rows)
+        settle(f"cannot use {self.path}", problems, on_error)
+        runs = [run for g in np.unique(who) for run in self._runs(values_NF[who == g], when[who == g])]
+        return self._windows(runs, problems)
+
+    def files(self, base: Path) -> list[Path]:
+        return [base / Path(self.path).expanduser()]
+
+    def _targets(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    def _values(self) -> list[str]:
+        return list(dict.fromkeys([*self._targets(), *self.covariates, *self.known]))
+
+    def _columns(self) -> list[str]:
+        return [*self._values(), *(name for name in (self.time, self.series) if name is not None)]
+
+    def _check_names(self, rows: Rows) -> None:
+        for name in self._columns():
+            if name not in rows.names:
+                near = nearest(name, rows.names)
+                meant = f"; did you mean '{near[0]}'?" if near else ""
+                raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(rows.names)}")
+
+    def _cells(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+        """Return the values, the step of time and the number of the series of every good row, and what is wrong."""
+        import numpy as np
+
+        cells = {name: clean(rows.columns[rows.names.index(name)], MISSING) for name in self._columns()}
+        bad: dict[int, str] = {}
+        numeric = [self._numbers(name, cells[name], bad, rows) for name in self._values()]
+        names = cells[self.series] if self.series else np.zeros(len(rows.lines))
+        _, who = np.unique(np.array([str(name) for name in names]), return_inverse=True)
+        kept, times = self._times(cells, who, bad, rows)
+        values_NF = np.stack(numeric, axis=1)[kept]
+        when = times if self.time is None or self.gaps == "ignore" else steps(times, who[kept], self.unit)
+        return values_NF, when, who[kept], [*rows.problems, *(bad[row] for row in sorted(bad))]
+
+    def _numbers(self, name: str, cells: np.ndarray, bad: dict[int, str], rows: Rows) -> np.ndarray:
+        values, wrong = numbers(cells)
+        for row in wrong.nonzero()[0]:
+            bad.setdefault(int(row), f"{rows.path}:{rows.lines[row]}: column '{name}': '{cells[row]}' is not a number")
+        return values
+
+    def _times(
+        self, cells: dict[str, np.ndarray], who: np.ndarray, bad: dict[int, str], rows: Rows
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that can be used and their moments, as they stand or as the time column says."""
+        import numpy as np
+        import pandas as pd
+
+        if self.time is None:
+            kept = np.setdiff1d(np.arange(len(who)), list(bad))
+            return kept, pd.Series(who).groupby(who).cumcount().to_numpy()[kept]
+        times, wrong = moments(cells[self.time], self.time_format)
+        for row in wrong.nonzero()[0]:
+            place = f"{rows.path}:{rows.lines[row]}: column '{self.time}'"
+            bad.setdefault(int(row), f"{place}: '{cells[self.time][row]}' is not a time")
+        seen: dict[tuple[object, object], int] = {}
+        for row in np.flatnonzero(~wrong):
+            first = seen.setdefault((who[row], times[row]), int(row))
+            if first != row:
+                place = f"{rows.path}:{rows.lines[row]}: column '{self.time}'"
+                bad.setdefault(int(row), f"{place}: '{cells[self.time][row]}' stands in line {rows.lines[first]} too")
+        kept = np.setdiff1d(np.arange(len(who)), list(bad))
+        return kept, times[kept]
+
+    def _runs(self, values_NF: np.ndarray, when: np.ndarray) -> list[_Run]:
+        """Return one series as stretches without a gap."""
+        import numpy as np
+
+        order = np.argsort(when, kind="stable")
+        values_NF, when = values_NF[order], when[order]
+        if self.gaps == "ignore":
+            when = np.arange(len(when))
+        if self.gaps == "previous":
+            values_NF, when = _carried_on(values_NF, when)
+        whole = ~np.isnan(values_NF).any(axis=1)
+        values_NF, when = values_NF[whole], when[whole]
+        ends = np.flatnonzero(np.diff(when) != 1) + 1
+        return [_Run(v, w) for v, w in zip(np.split(values_NF, ends), np.split(when, ends), strict=True) if len(w)]
+
+    def _windows(self, runs: list[_Run], problems: list[str]) -> Samples:
+        import numpy as np
+
+        length, begin = self.history + self.horizon, 0
+        starts, times = [np.array([], dtype=np.int64)], [np.array([], dtype=np.int64)]
+        for run in runs:
+            places = np.arange(0, len(run.when) - length + 1, self.stride)
+            starts.append(begin + places)
+            times.append(run.when[places + self.history])
+            begin += len(run.when)
+        first, time = np.concatenate(starts), np.concatenate(times)
+        if not len(first):
+            longest = max((len(run.when) for run in runs), default=0)
+            raise DataError(
+                f"{self.path}: no window of {self.history} + {self.horizon} steps fits; the longest stretch without a "
+                f"gap has {longest} (see `gaps`)"
+            )
+        values_NF = np.concatenate([run.values for run in runs])
+        columns = self._spans(values_NF, first)
+        inputs = tuple(name for name in columns if name != "target")
+        return Samples(columns, inputs, "target", None, problems, None, np.stack([time, time + self.horizon], axis=1))
+
+    def _spans(self, values_NF: np.ndarray, first: np.ndarray) -> dict[str, Column]:
+        import numpy as np
+
+        def column(names: tuple[str, ...], offset: int, length: int) -> Column:
+            chosen = values_NF[:, [self._values().index(name) for name in names]]
+            spans = Spans(np.ascontiguousarray(chosen), first + offset, np.full(len(first), length))
+            return Column(spans, "TF", "numeric", names=names)
+
+        columns = {"history": column(tuple(self._values()), 0, self.history)}
+        if self.known:
+            columns["future"] = column(self.known, self.history, self.horizon)
+        return {**columns, "target": column(self._targets(), self.history, self.horizon)}
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Moments that follow each other without a gap: their values, and when they are, in steps."""
+
+    values: np.ndarray
+    when: np.ndarray
+
+
+def _carried_on(values_NF: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return every moment from the first to the last; where a value is missing, the one before it."""
+    import numpy as np
+    import pandas as pd
+
+    whole = np.arange(when[0], when[-1] + 1)
+    row = np.searchsorted(when, whole, side="right") - 1
+    filled: np.ndarray = pd.DataFrame(values_NF).ffill().to_numpy()
+    return filled[row], whole

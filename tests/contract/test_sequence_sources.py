@@ -1,0 +1,213 @@
+"""Sources of sequences: text, series, symbols and sounds hold what their files hold, and name the line that is bad."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dlx.errors import DataError
+from dlx.sources import Source, Spans
+
+
+def load(spec, base=Path(), on_error="raise"):
+    return Source.model_validate(spec).load(Path(base), on_error)
+
+
+def rows(column):
+    return [column.values[i] for i in range(len(column))]
+
+
+def test_spans_are_slices_of_one_array():
+    spans = Spans.of([np.array([1, 2]), np.array([], dtype=int), np.array([3, 4, 5])])
+    assert [s.tolist() for s in spans] == [[1, 2], [], [3, 4, 5]]
+    assert spans.length is None and spans[[0, 0]].length == 2
+    assert [s.tolist() for s in spans[np.array([True, False, True])]] == [[1, 2], [3, 4, 5]]
+    windows = Spans(np.arange(10), np.array([1, 2, 6]), np.array([3, 3, 3]))
+    assert windows.covered().tolist() == [1, 2, 3, 4, 6, 7, 8]
+    assert windows[1:].values is windows.values
+
+
+def test_text_reads_files_folders_and_patterns_in_the_order_of_their_names(tmp_path):
+    (tmp_path / "b.txt").write_text("two\r\nlines\n", newline="")
+    (tmp_path / "a.txt").write_text("é first")
+    (tmp_path / "c.md").write_text("other")
+    assert list(load({"text": "b.txt"}, tmp_path).columns["text"].values) == ["two\nlines\n"]
+    assert list(load({"text": "*.txt"}, tmp_path).columns["text"].values) == ["é first", "two\nlines\n"]
+    assert len(load({"text": str(tmp_path)}).columns["text"]) == 3
+    lines = load({"text": {"path": "b.txt", "documents": "lines", "val_path": "a.txt"}}, tmp_path)
+    assert list(lines.columns["text"].values) == ["two", "lines", "é first"]
+    assert list(lines.parts) == ["train", "train", "val"]
+
+
+def test_text_names_the_file_and_line_that_is_no_text(tmp_path):
+    (tmp_path / "good.txt").write_text("good")
+    (tmp_path / "bad.txt").write_bytes(b"one\ntw\xff")
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(DataError, match=r"(?s)bad\.txt:2: not utf-8.*empty\.txt: the file is empty"):
+        load({"text": "*.txt"}, tmp_path)
+    left = load({"text": "*.txt"}, tmp_path, "skip")
+    assert list(left.columns["text"].values) == ["good"] and len(left.problems) == 2
+    for path in ("absent.txt", "*.none"):
+        with pytest.raises(DataError, match=r"no such file|no files found"):
+            load({"text": path}, tmp_path)
+
+
+def test_a_table_has_columns_of_text(tmp_path):
+    (tmp_path / "films.tsv").write_text("None of it works\t0\nwell , made\t1\n\t1\n")
+    spec = {
+        "path": "films.tsv",
+        "header": False,
+        "columns": ["text", "label"],
+        "target": "label",
+        "types": {"text": "text"},
+    }
+    samples = load({"table": spec}, tmp_path)
+    assert samples.columns["text"].kind == "text" and samples.inputs == ("text",)
+    assert list(samples.columns["text"].values) == ["None of it works", "well , made", None]
+    (tmp_path / "films.jsonl").write_text('{"text": "a, \\"b\\"", "label": 1}\n')
+    (text,) = load({"table": {"path": "films.jsonl", "types": {"text": "text"}}}, tmp_path).columns["text"].values
+    assert text == 'a, "b"'
+
+
+def test_parallel_text_reads_pairs_of_lines_gzipped_or_not(tmp_path):
+    (tmp_path / "a.en").write_text("one\ntwo \n")
+    with gzip.open(tmp_path / "a.de.gz", "wt") as file:
+        file.write("eins\nzwei")
+    samples = load({"parallel_text": {"path": ["a.en", "a.de.gz"], "test_path": ["a.en", "a.en"]}}, tmp_path)
+    assert list(samples.columns["source"].values) == ["one", "two", "one", "two"]
+    assert list(samples.columns["target"].values) == ["eins", "zwei", "one", "two"]
+    assert list(samples.parts) == ["train", "train", "test", "test"]
+
+
+def test_parallel_text_names_what_does_not_pair(tmp_path):
+    (tmp_path / "a").write_text("one\n\nthree\n")
+    (tmp_path / "b").write_text("eins\nzwei\ndrei\n")
+    (tmp_path / "c").write_text("eins\nzwei\n")
+    with pytest.raises(DataError, match=r"a:2: the line is empty"):
+        load({"parallel_text": {"path": ["a", "b"]}}, tmp_path)
+    assert len(load({"parallel_text": {"path": ["a", "b"]}}, tmp_path, "skip").columns["source"]) == 2
+    with pytest.raises(DataError, match=r"a has 3 lines, but .*c has 2"):
+        load({"parallel_text": {"path": ["a", "c"]}}, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "function"), [("copy", list), ("reverse", lambda s: s[::-1]), ("sort", sorted)])
+def test_symbols_are_rewritten(name, function):
+    samples = load({name: {"samples": 200, "shortest": 3, "longest": 6, "symbols": 4}})
+    sources, targets = ([text.split() for text in samples.columns[n].values] for n in ("source", "target"))
+    assert [function(s) for s in sources] == targets
+    assert {len(s) for s in sources} == {3, 4, 5, 6} and {c for s in sources for c in s} == set("abcd")
+
+
+def test_delayed_recall_asks_for_the_first_letter():
+    samples = load({"delayed_recall": {"samples": 100, "delay": 7, "symbols": 3}})
+    texts = [text.split() for text in samples.columns["text"].values]
+    classes = samples.columns["target"].classes
+    assert [classes[code] for code in samples.columns["target"].values] == [text[0] for text in texts]
+    assert {len(text) for text in texts} == {9} and {text[-1] for text in texts} == {"?"}
+    assert not {c for text in texts for c in text[1:]} & set(classes)
+
+
+def test_adding_has_two_marks_and_a_baseline_of_a_sixth():
+    samples = load({"adding": {"samples": 20000, "length": 11}})
+    numbers, marks = np.moveaxis(samples.columns["sequence"].values, 2, 0)
+    assert (marks[:, :5].sum(1) == 1).all() and (marks[:, 5:].sum(1) == 1).all()
+    total = samples.columns["sum"].values
+    assert np.allclose(total, [n[m == 1].sum() for n, m in zip(numbers, marks, strict=True)])
+    assert abs(((total - 1) ** 2).mean() - 1 / 6) < 0.005
+
+
+def test_shapes_are_brighter_than_their_background_and_of_the_area_that_geometry_says():
+    samples = load({"shapes": {"samples": 300, "size": 64, "most": 1, "noise": 0.0}})
+    images, masks = samples.columns["image"].values[:, 0], samples.columns["target"].values
+    assert images[masks > 0].min() >= 120 > 80 >= images[masks == 0].max()
+    for code, filled in ((1, np.pi / 4), (2, 1.0), (3, 0.5)):
+        found = [m == code for m in masks if (m == code).any()]
+        shares = [f.sum() / ((np.ptp(np.where(f)[0]) + 1) * (np.ptp(np.where(f)[1]) + 1)) for f in found]
+        assert abs(np.mean(shares) - filled) < 0.06
+
+
+SERIES = "day,shop,sold,price\n" + "".join(
+    f"2024-02-{27 + d if d < 3 else d - 2:02d},{s},{10 * i + d},{d}\n".replace("2024-02-0", "2024-03-0")
+    for i, s in enumerate(("x", "y"))
+    for d in range(8)
+)
+
+
+def series(folder, text=SERIES, **fields):
+    (folder / "s.csv").write_text(text)
+    given = {"path": "s.csv", "time": "day", "series": "shop", "target": "sold", "history": 3, "horizon": 2}
+    return load({"series": {**given, **fields}}, folder)
+
+
+def test_series_are_windows_that_a_loop_would_cut(tmp_path):
+    samples = series(tmp_path, covariates=["price"])
+    frame = pd.read_csv(tmp_path / "s.csv")
+    expected = [
+        (part.iloc[i : i + 3][["sold", "price"]].to_numpy(), part.iloc[i + 3 : i + 5][["sold"]].to_numpy(), i + 3)
+        for _, part in frame.groupby("shop")
+        for i in range(4)
+    ]
+    assert len(samples.columns["history"]) == len(expected)
+    for i, (history, target, when) in enumerate(expected):
+        assert np.array_equal(samples.columns["history"].values[i], history)
+        assert np.array_equal(samples.columns["target"].values[i], target)
+        assert samples.time[i].tolist() == [when, when + 2]
+
+
+def test_series_in_any_order_of_rows_are_the_same(tmp_path):
+    lines = SERIES.splitlines(keepends=True)
+    first, second = series(tmp_path), series(tmp_path, "".join([lines[0], *lines[:0:-1]]))
+    assert all(map(np.array_equal, rows(first.columns["history"]), rows(second.columns["history"])))
+
+
+def test_values_known_ahead_are_those_of_the_horizon(tmp_path):
+    samples = series(tmp_path, known=["price"], stride=2)
+    assert samples.inputs == ("history", "future") and len(samples.columns["future"]) == 4
+    assert samples.columns["future"].values[1].tolist() == [[5], [6]]
+    assert samples.columns["history"].names == ("sold", "price")
+
+
+def test_gaps_are_left_out_carried_on_or_ignored(tmp_path):
+    days = [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    text = "day,shop,sold\n" + "".join(f"{d},x,{d}\n" for d in days)
+    windows = rows(series(tmp_path, text, history=2, horizon=1).columns["history"])
+    assert [w[:, 0].tolist() for w in windows] == [[0, 1], [1, 2], [5, 6], [6, 7], [7, 8]]
+    carried = rows(series(tmp_path, text, history=2, horizon=1, gaps="previous").columns["history"])
+    assert [3, 3] in [w[:, 0].tolist() for w in carried] and len(carried) == 8
+    ignored = rows(series(tmp_path, text, history=2, horizon=1, gaps="ignore").columns["history"])
+    assert [3, 5] in [w[:, 0].tolist() for w in ignored] and len(ignored) == 7
+
+
+@pytest.mark.parametrize("freq", ["YS", "QS", "MS", "W", "D", "h", "15min", "s"])
+def test_calendars_are_counted_in_equal_steps(tmp_path, freq):
+    times = pd.date_range("2023-01-01", periods=40, freq=freq)
+    text = "day,shop,sold\n" + "".join(f"{t},x,{i}\n" for i, t in enumerate(times))
+    assert len(series(tmp_path, text).columns["history"]) == 36
+    missing = "day,shop,sold\n" + "".join(f"{t},x,{i}\n" for i, t in enumerate(times) if i != 20)
+    assert len(series(tmp_path, missing).columns["history"]) == 16 + 15
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("2024-03-06,x,abc,1\n", r"s\.csv:18: column 'sold': 'abc' is not a number"),
+        ("someday,x,1,1\n", r"s\.csv:18: column 'day': 'someday' is not a time"),
+        ("2024-02-27,x,1,1\n", r"s\.csv:18: column 'day': '2024-02-27' stands in line 2 too"),
+        ("2024-03-06,x,1\n", r"s\.csv:18: 3 cells where 4 columns"),
+    ],
+)
+def test_a_bad_row_of_a_series_is_named(tmp_path, line, reason):
+    with pytest.raises(DataError, match=reason):
+        series(tmp_path, SERIES + line)
+    (tmp_path / "s.csv").write_text(SERIES + line)
+    spec = {"path": "s.csv", "time": "day", "series": "shop", "target": "sold", "history": 3, "horizon": 2}
+    assert len(load({"series": spec}, tmp_path, "skip").columns["history"]) == 8
+
+
+def test_series_that_cannot_be_cut_say_why(tmp_path):
+    with pytest.raises(DataError, match=r"no window of 30 \+ 2 steps fits; the longest stretch .* has 8"):
+        series(tmp_path, history=30)
+    with pytest.raises(DataError, match="no column 'sod'; did you mean 'sold'"):
+        series(tmp_path, target="sod")
