@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlx.initializers import Initializer
 from dlx.layers import one
@@ -54,9 +54,16 @@ class ResNet(Model):
     preactivation: bool = False
     """Whether batch norm and relu come before each convolution, so that nothing but sums is on the shortcuts' way."""
     zero_init: bool = False
-    """Whether the last batch norm of each branch starts from 0, so that the network begins as a shallow one."""
+    """Whether each branch begins as zero, by its last batch norm (with preactivation: its last convolution), so that
+    the network begins as a shallow one."""
     init: Initializer | None = Field(default="he_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
+
+    @model_validator(mode="after")
+    def _branches_may_be_zero(self) -> Self:
+        if self.zero_init and not self.shortcuts:
+            raise ValueError("zero_init needs shortcuts: a plain network that begins as zero learns nothing")
+        return self
 
     def architecture(self, x: Spec) -> list[Any]:
         one(x, "CHW", self.type)
@@ -99,10 +106,12 @@ class ResNet(Model):
         branch: list[Any] = []
         for i, layer in enumerate(convs):
             last = i == len(convs) - 1
+            zero = last and self.zero_init
             if self.preactivation:
-                branch += [layer] if opens and i == 0 else [self._norm(last), "relu", layer]
+                layer = {"conv": {**layer["conv"], "init": "zeros"}} if zero else layer
+                branch += [layer] if opens and i == 0 else ["batch_norm", "relu", layer]
             else:
-                branch += [layer, self._norm(last)] + ([] if last else ["relu"])
+                branch += [layer, {"batch_norm": {"start": 0.0}} if zero else "batch_norm"] + ([] if last else ["relu"])
         then = [] if self.preactivation else ["relu"]
         if not self.shortcuts:
             return [*branch, *then]
@@ -114,9 +123,6 @@ class ResNet(Model):
         if self._is_bottleneck:
             return [conv(channels, 1), conv(channels, 3, stride), conv(EXPANSION * channels, 1)]
         return [conv(channels, 3, stride), conv(channels, 3)]
-
-    def _norm(self, last: bool) -> Any:
-        return {"batch_norm": {"start": 0.0}} if last and self.zero_init else "batch_norm"
 
     def _shortcut(self, channels: int, stride: int) -> list[Any]:
         out = channels * (EXPANSION if self._is_bottleneck else 1)

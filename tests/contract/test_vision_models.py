@@ -276,6 +276,28 @@ def test_a_preactivated_network_has_nothing_but_sums_between_its_blocks():
     assert torch.equal(block(signal), signal)
 
 
+@pytest.mark.parametrize("preactivation", [False, True])
+def test_branches_that_begin_as_zero_still_learn(preactivation):
+    torch.manual_seed(0)
+    x = TensorSpec((3, 8, 8), "CHW")
+    model = Model.model_validate({"type": "resnet", "depth": 8, "zero_init": True, "preactivation": preactivation})
+    tree = model.tree(x)
+    network = tree.build(x)
+    initialize(network, tree, x, model.init)
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    for _ in range(3):  # the first step moves the ends of the branches, the next ones what is before them
+        optimizer.zero_grad()
+        network(torch.randn(8, *x.dims)).square().mean().backward()
+        optimizer.step()
+    for path, parameter in network.named_parameters():
+        assert parameter.grad.abs().sum() > 0, path
+
+
+def test_a_plain_network_cannot_begin_as_zero():
+    with pytest.raises(ValueError, match="needs shortcuts"):
+        Model.model_validate({"type": "resnet", "depth": 8, "zero_init": True, "shortcuts": False})
+
+
 def test_shortcut_a_skips_pixels_and_adds_channels_of_zeros():
     x = TensorSpec((2, 4, 4), "CHW")
     past = Layer.model_validate([{"avg_pool": {"kernel": 1, "stride": 2}}, {"pad_channels": 5}]).build(x)
