@@ -43,7 +43,9 @@ class Layer(Component):
     sequence_type: ClassVar[str] = "sequence"
     """What a bare list of layers means."""
     drops: ClassVar[bool] = False
-    """Whether it sets random parts of its input to zero in training, with a probability `p`."""
+    """Whether it sets random parts of its input to zero in training."""
+    drop_field: ClassVar[str] = "p"
+    """The field that holds the probability of that."""
 
     name: Annotated[str | None, AfterValidator(free)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""

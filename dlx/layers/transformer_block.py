@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class TransformerBlock(Composite):
         {transformer_block: {attention: {attention: {heads: 4, causal: true}}, feed_forward: {feed_forward: 64}}}
     """
 
+    drops: ClassVar[bool] = True
+    drop_field: ClassVar[str] = "dropout"
     type: Literal["transformer_block"] = "transformer_block"
     attention: Layer
     """What mixes steps, usually attention."""

@@ -23,7 +23,7 @@ class BERT(Model):
     Source:  Devlin et al. 2018, arXiv:1810.04805.
 
     Example:
-        {type: bert, features: 16, depth: 2, heads: 2, length: 16}
+        {type: bert, features: 16, depth: 2, heads: 2}
     """
 
     type: Literal["bert"] = "bert"

@@ -13,8 +13,9 @@ from dlx.regularizers._layers import changed, parts
 class Dropout(Regularizer):
     """Sets random activations to zero in training, all over the network.
 
-    Where the network has dropout layers, their probability is set. Where it has none, one is put after every activation
-    that stands in a list of layers, but for one at the very end. A layer of your own choice goes into the model itself.
+    Where the network has dropout layers or transformer blocks, their probability is set. Where it has none, one is put
+    after every activation that stands in a list of layers, but for one at the very end. A layer of your own choice goes
+    into the model itself.
 
     Units:   p is a probability.
     Raises:  ValueError if the network has neither dropout layers nor such activations.
@@ -38,7 +39,9 @@ class Dropout(Regularizer):
         return grown
 
     def _set(self, layer: Component) -> Component:
-        return layer.model_copy(update={"p": self.p}) if _is_dropout(layer) else layer
+        if not isinstance(layer, Layer) or not layer.drops:
+            return layer
+        return layer.model_copy(update={layer.drop_field: self.p})
 
     def _grown(self, layer: Component, at_end: bool) -> Component:
         """Return the layer with dropout after each activation in its lists; itself if there is none."""

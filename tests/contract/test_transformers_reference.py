@@ -9,6 +9,7 @@ from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.layers._context_torch import Cache, apply
 from dlx.models import Model
+from dlx.regularizers import Regularizer
 from dlx.tensors import TensorSpec
 
 IMAGE = TensorSpec((3, 224, 224), "CHW")
@@ -409,6 +410,14 @@ def test_every_expert_gets_a_gradient_though_none_chose_it():
 
 
 # ---- models as the language -------------------------------------------------------------------------------------
+
+
+def test_the_regularizers_of_depth_and_dropout_reach_the_blocks():
+    tree = Model.model_validate({"type": "gpt", **SMALL}).tree(tokens(6, 11))
+    dropped = Regularizer.model_validate({"dropout": 0.3}).rewrite_layers(tree).build(tokens(6, 11))
+    assert [m.p for m in dropped.modules() if isinstance(m, nn.Dropout)] == [0.3] * 4
+    shorter = Regularizer.model_validate({"stochastic_depth": 0.2}).rewrite_layers(tree).build(tokens(6, 11))
+    assert {m.drop_path for m in shorter.modules() if hasattr(m, "drop_path")} == {0.2}
 
 
 def test_only_what_scores_words_has_a_head():
