@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,13 @@ class Recurrent(nn.Module):
         super().__init__()
         self.core = core
         self.last = last
+
+    def fill_weight(self, fill: Callable[[Tensor], None]) -> None:
+        """Start every gate's matrices anew, each by itself."""
+        for name, parameter in self.core.named_parameters():
+            if name.startswith("weight_"):
+                for gate in parameter.split(self.core.hidden_size):
+                    fill(gate)
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return the top layer's state at every step, zero at padded ones; or the last of each direction."""

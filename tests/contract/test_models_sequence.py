@@ -6,7 +6,7 @@ from torch import nn
 
 from dlx.errors import ShapeError
 from dlx.layers._context_torch import Cache
-from dlx.models import Model
+from dlx.models import Model, initialize
 from dlx.tensors import TensorSpec
 
 TOKENS = TensorSpec((None,), "T", "int64", vocab=(20,))
@@ -143,3 +143,25 @@ def test_seq2seq_shares_its_table_on_demand():
     assert apart - shared == 20 * 5
     with pytest.raises(ShapeError, match="reads the fields source and target, but gets source"):
         tree("seq2seq", {"source": TOKENS})
+
+
+def test_an_initializer_reaches_through_weight_norm():
+    network = initialized({"type": "tcn", "channels": [40], "init": "he_normal"}, TensorSpec((None, 30), "TF"))
+    conv = network[0].layers[0].conv
+    assert conv.weight.std().item() == pytest.approx((2 / (30 * 7)) ** 0.5, rel=0.05)
+    assert (conv.bias == 0).all()
+
+
+def test_an_initializer_fills_each_gate_by_itself_and_keeps_the_forget_bias():
+    core = initialized({"type": "lstm", "hidden": 4, "init": "orthogonal", "forget_bias": 2.0}, SERIES)[0].core
+    for gate in (*core.weight_ih_l0.split(4), *core.weight_hh_l0.split(4)):
+        assert torch.allclose(gate @ gate.T, torch.eye(4), atol=1e-6)
+    assert (core.bias_ih_l0[4:8] == 2).all()
+
+
+def initialized(spelling, x):
+    model = Model.model_validate(spelling)
+    layers = model.tree(x)
+    network = layers.build(x)
+    initialize(network, layers, x, model.init)
+    return network

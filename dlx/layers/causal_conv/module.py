@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from dlx.layers._context_torch import Context, mask_of, state_of
 
@@ -19,6 +22,15 @@ class CausalConv1d(nn.Module):
         conv = nn.Conv1d(inputs, features, kernel, dilation=dilation, bias=bias)
         self.conv = weight_norm(conv) if normed else conv
         self.reach = (kernel - 1) * dilation
+
+    def fill_weight(self, fill: Callable[[Tensor], None]) -> None:
+        """Start the filters anew; their length and direction follow where these are learned apart."""
+        weight = self.conv.weight.detach().clone()
+        fill(weight)
+        if is_parametrized(self.conv, "weight"):
+            self.conv.weight = weight  # type: ignore[assignment]
+        else:
+            self.conv.weight.copy_(weight)
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, features); padded steps are read as zeros."""
