@@ -85,8 +85,8 @@ def blocks(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return running text as fields `tokens` and `target`, the same one token later, and the rows of each split.
 
-    With `ends` the end id follows every document, and every piece of one that a split cuts. No block reaches over the end of a split. Blocks
-    overlap, where `stride` says so, in training only.
+    With `ends` the end id follows every document, and every piece of one that a split cuts. No block reaches over the
+    end of a split. Blocks overlap, where `stride` says so, in training only.
     """
     none = np.array([], dtype=np.int64)
     values, starts, rows = [none], [none], {}

@@ -75,6 +75,24 @@ def decode(path: Path | Stored, channels: int, size: tuple[int, int]) -> np.ndar
     return np.ascontiguousarray(pixels.reshape(*size, channels).transpose(2, 0, 1))
 
 
+def decode_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+    """Return the values of a picture's pixels (H, W) as they are stored: grey values, or indices into a palette.
+
+    A picture of another size takes the nearest pixel. Raises: DataError if pixels are colours, or as `decode` does.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with _opened(path) as image:
+        if image.mode not in ("1", "L", "P"):
+            raise DataError(f"{path}: its pixels are colours ({image.mode}), not numbers of classes")
+        upright = ImageOps.exif_transpose(image)
+        if size is not None and upright.size != size[::-1]:
+            upright = upright.resize(size[::-1], Image.Resampling.NEAREST)
+        codes: np.ndarray = np.array(upright, dtype="uint8")
+    return codes
+
+
 @contextmanager
 def _opened(path: Path | Stored) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError

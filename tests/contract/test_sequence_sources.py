@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+import torch
+from PIL import Image
 
 from dlx.errors import DataError
 from dlx.sources import Source, Spans
@@ -211,3 +214,112 @@ def test_series_that_cannot_be_cut_say_why(tmp_path):
         series(tmp_path, history=30)
     with pytest.raises(DataError, match="no column 'sod'; did you mean 'sold'"):
         series(tmp_path, target="sod")
+
+
+def save(path, pixels, mode="L"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(pixels, dtype=np.uint8), mode).save(path)
+
+
+def test_masks_are_the_values_of_their_pixels(tmp_path):
+    generator = np.random.default_rng(0)
+    masks = generator.integers(0, 3, (4, 6, 5))
+    for i, mask in enumerate(masks):
+        part = "val" if i == 3 else "train"
+        save(tmp_path / part / "images" / f"{i}.png", generator.integers(0, 255, (6, 5)))
+        save(tmp_path / part / "masks" / f"{i}.png", mask)
+    spec = {"path": str(tmp_path), "channels": 1}
+    samples = load({"image_masks": {**spec, "classes": ["sky", "sea", "land"]}})
+    assert np.array_equal(samples.columns["target"].values, masks) and samples.columns["target"].axes == "HW"
+    assert list(samples.parts) == ["train"] * 3 + ["val"] and samples.columns["image"].values.shape == (4, 1, 6, 5)
+    resized = load({"image_masks": {**spec, "size": [12, 10]}}).columns["target"]
+    assert np.array_equal(resized.values, masks.repeat(2, 1).repeat(2, 2)) and resized.classes == ("0", "1", "2")
+
+
+def test_black_and_white_masks_have_two_classes(tmp_path):
+    save(tmp_path / "images/a.png", np.zeros((4, 4)))
+    save(tmp_path / "masks/a.gif", 255 * np.eye(4))
+    target = load({"image_masks": str(tmp_path)}).columns["target"]
+    assert np.array_equal(target.values[0], np.eye(4)) and len(target.classes) == 2
+
+
+def test_masks_that_do_not_fit_are_named(tmp_path):
+    for name in ("good", "lonely", "small", "colour", "high"):
+        save(tmp_path / f"images/{name}.png", np.zeros((4, 4)))
+    save(tmp_path / "masks/good.png", np.eye(4))
+    save(tmp_path / "masks/small.png", np.eye(3))
+    save(tmp_path / "masks/colour.png", np.zeros((4, 4, 3)), "RGB")
+    save(tmp_path / "masks/high.png", 7 * np.eye(4))
+    save(tmp_path / "masks/orphan.png", np.eye(4))
+    spec = {"path": str(tmp_path), "classes": ["no", "yes"]}
+    with pytest.raises(DataError) as error:
+        load({"image_masks": spec})
+    for reason in (
+        "lonely.png: there is no mask",
+        "orphan.png: there is no image",
+        "small.png: 3 × 3 pixels, but its image has 4 × 4",
+        "colour.png: its pixels are colours",
+        "high.png: row 1, column 1 has value 7, but there are 2 classes",
+    ):
+        assert reason in str(error.value)
+    assert len(load({"image_masks": spec}, on_error="skip").columns["target"]) == 1
+
+
+RATE = 8000
+
+
+def tone(hertz, seconds=0.5, rate=RATE):
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+
+
+def sounds(folder, **files):
+    for name, (samples, rate) in files.items():
+        label, _, file = name.partition("__")
+        (folder / label).mkdir(exist_ok=True)
+        soundfile.write(folder / label / f"{file}.wav", samples, rate)
+    return {"path": str(folder), "rate": RATE, "seconds": 0.5, "window": 256, "hop": 100, "mels": 20}
+
+
+def test_spectrograms_are_those_of_torch(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.9, 0.9, 4000)
+    spec = sounds(tmp_path, noise__a=(noise, RATE))
+    image = load({"audio_folder": spec}).columns["image"]
+    stored = torch.from_numpy(soundfile.read(tmp_path / "noise/a.wav", dtype="float32")[0])
+    power = torch.stft(stored, 256, 100, window=torch.hann_window(256), center=False, return_complex=True).abs() ** 2
+    mels = np.linspace(0, 2595 * np.log10(1 + 4000 / 700), 22)
+    corners = 700 * (10 ** (mels / 2595) - 1)
+    bands = [np.interp(np.linspace(0, 4000, 129), corners[i : i + 3], [0, 1, 0]) for i in range(20)]
+    expected = 10 * torch.log10(torch.from_numpy(np.array(bands, dtype=np.float32)) @ power)
+    assert image.values.shape == (1, 1, 20, 1 + (4000 - 256) // 100)
+    assert np.allclose(image.values[0, 0], expected.numpy(), atol=1e-2)
+
+
+def test_higher_tones_lie_in_higher_bands_whatever_the_rate_of_the_file(tmp_path):
+    files = {
+        f"f{hz}__r{rate}": (tone(hz, rate=rate), rate) for hz in (300, 900, 2700) for rate in (RATE, 2 * RATE, 11025)
+    }
+    samples = load({"audio_folder": sounds(tmp_path, **files)})
+    loudest = samples.columns["image"].values[:, 0].mean(axis=2).argmax(axis=1)
+    by_class = [set(loudest[samples.columns["target"].values == k]) for k in range(3)]
+    named = dict(zip(samples.columns["target"].classes, by_class, strict=True))
+    assert all(len(bands) == 1 for bands in by_class)
+    assert max(named["f300"]) < max(named["f900"]) < max(named["f2700"])
+
+
+def test_sounds_are_cut_off_or_followed_by_silence(tmp_path):
+    spec = sounds(tmp_path, a__long=(tone(500, 2.0), RATE), a__short=(tone(500, 0.1), RATE))
+    images = load({"audio_folder": spec}).columns["image"].values[:, 0]
+    assert images[0, :, -1].max() > 0 > -90 > images[1, :, -1].max()
+
+
+def test_files_that_are_no_sounds_are_named(tmp_path):
+    spec = sounds(tmp_path, a__good=(tone(500), RATE), a__none=(np.zeros(0), RATE))
+    (tmp_path / "a/empty.wav").touch()
+    (tmp_path / "a/text.wav").write_text("RIFF nothing")
+    with pytest.raises(
+        DataError, match=r"(?s)empty.wav: the file is empty.*none.wav: a sound of no.*text.wav: a damaged"
+    ):
+        load({"audio_folder": spec})
+    assert len(load({"audio_folder": spec}, on_error="skip").columns["image"]) == 1
+    with pytest.raises(DataError, match="take fewer mels"):
+        load({"audio_folder": {**spec, "mels": 200}})

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import DataError
+from dlx.facts import DataFacts
+from dlx.sources import Column, Samples, Source
+from dlx.sources._pictures import sift
+from dlx.sources._problems import settle
+from dlx.sources._sounds import loudness, mel_bands, sound, spectrogram
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PARTS = ("train", "val", "test")
+
+
+class AudioFolder(Source):
+    """Reads sounds from a folder with one sub-folder for each class, as pictures: spectrograms on the mel scale.
+
+    Each column of the picture is a moment, each row a band of frequencies, the value is how loud it is. Folders train,
+    val and test may stand above the classes. Sounds are cut off at `seconds`, or followed by silence up to it.
+
+    Shapes:  image (1, mels, frames), frames = 1 + (seconds · rate − window) // hop.
+    Units:   values are in decibels; window and hop are in samples of the sound.
+    Raises:  DataError that lists the files that are empty, damaged, no sounds, or of another rate.
+    Source:  soundfile reads WAV, FLAC and OGG; mel scale of O'Shaughnessy 1987.
+
+    Example:
+        {type: audio_folder, path: commands, rate: 16000, seconds: 1.0}
+    """
+
+    primary: ClassVar[str] = "path"
+    extra: ClassVar[str] = "audio"
+    requires: ClassVar[tuple[str, ...]] = ("soundfile",)
+    suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg")
+    type: Literal["audio_folder"] = "audio_folder"
+    path: str
+    """Folder with the sounds."""
+    seconds: float = Field(1.0, gt=0)
+    """How long a sample is."""
+    rate: int = Field(16000, ge=1000)
+    """Samples in a second; sounds of another rate are converted."""
+    window: int = Field(512, ge=16)
+    """Samples from which the frequencies of a moment are taken."""
+    hop: int = Field(256, ge=1)
+    """Samples from one moment to the next."""
+    mels: int = Field(64, ge=1)
+    """Bands of frequencies."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+
+        found = self._found(base)
+        if not found:
+            raise DataError(f"{base / self.path}: no sounds found; expected {Path(self.path).name}/<class>/<sound>")
+        pictures, problems = sift(self._picture(), [path for path, _, _ in found])
+        settle(f"sounds in {self.path}", problems, on_error)
+        if not pictures:
+            raise DataError("\n".join([f"{self.path}: no sound can be used", *problems[:5]]))
+        kept = [found[i] for i in pictures]
+        classes = tuple(sorted({label for _, label, _ in kept}))
+        codes: np.ndarray = np.array([classes.index(label) for _, label, _ in kept], dtype=np.int64)
+        parts = np.array([part for _, _, part in kept], dtype=object) if kept[0][2] else None
+        image = Column(np.stack(list(pictures.values())), "CHW", "image")
+        return Samples(
+            {"image": image, "target": Column(codes, "", "categorical", classes)}, ("image",), "target", parts, problems
+        )
+
+    def files(self, base: Path) -> list[Path]:
+        return [path for path, _, _ in self._found(base)]
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        import numpy as np
+
+        pictures, problems = sift(self._picture(), paths)
+        settle("sounds", problems, "raise")
+        (name,) = facts.inputs
+        return {name: Column(np.stack(list(pictures.values())), "CHW", "image")}
+
+    def _picture(self) -> partial[np.ndarray]:
+        bands = mel_bands(self.mels, self.window, self.rate)
+        empty = int((bands.sum(axis=1) == 0).sum())
+        if empty:
+            raise DataError(
+                f"{empty} of {self.mels} mels hold no frequency of a window of {self.window}: take fewer mels"
+            )
+        return partial(self._heard, bands=bands)
+
+    def _heard(self, path: Path, bands: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        samples, _ = sound(path, self.rate)
+        length = max(self.window, round(self.seconds * self.rate))
+        whole = np.zeros(length, dtype=np.float32)
+        whole[: len(samples)] = samples[:length]
+        return loudness(bands @ spectrogram(whole, self.window, self.hop))[None]
+
+    def _found(self, base: Path) -> list[tuple[Path, str, str]]:
+        """Return every file with its class and its part, or an empty word."""
+        root = base / Path(self.path).expanduser()
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder")
+        parts = [part for part in PARTS if (root / part).is_dir()] if (root / "train").is_dir() else [""]
+        folders = [(folder, part) for part in parts for folder in sorted((root / part).iterdir()) if folder.is_dir()]
+        return [
+            (path, folder.name, part)
+            for folder, part in folders
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")
+        ]
