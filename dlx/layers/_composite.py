@@ -25,7 +25,7 @@ class Composite(Layer):
         return [Child(child.name, (), child.layer, child.x) for child in self._tree(x).children(x)]
 
     def shape(self, x: TensorSpec) -> Spec:
-        tree = self._tree(x)
+        tree = self._tree(x)  # may know the place of what does not fit
         try:
             return tree.shape(x)
         except ShapeError as error:

@@ -4,7 +4,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Layer
+from dlx.errors import ShapeError
+from dlx.layers import Layer, one, shape_at
 from dlx.layers._composite import Composite
 from dlx.tensors import TensorSpec
 
@@ -43,14 +44,21 @@ class TransformerBlock(Composite):
     """Probability that a sample skips a part in training."""
 
     def written(self, x: TensorSpec) -> list[Any]:
-        parts = {"attend": self.attention, "cross": self.cross, "feed": self.feed_forward}
-        return [self._part(name, layer) for name, layer in parts.items() if layer is not None]
+        one(x, "TF", self.type)
+        names = {"attention": "attend", "cross": "cross", "feed_forward": "feed"}
+        parts = {field: getattr(self, field) for field in names}
+        given = {field: layer for field, layer in parts.items() if layer is not None}
+        for field, layer in given.items():
+            y = shape_at((field,), layer, x)
+            if not isinstance(y, TensorSpec) or y.dims != x.dims:
+                raise ShapeError(f"a part of a transformer_block keeps the shape, but {x} becomes {y}", (field,))
+        return [self._part(names[field], layer) for field, layer in given.items()]
 
     def _part(self, name: str, layer: Layer) -> dict[str, Any]:
         norm = self.norm.model_copy(update={"name": "norm"})
         branch: list[Any] = [layer.model_copy(update={"name": "layer"})]
         branch += [{"dropout": self.dropout}] if self.dropout else []
-        residual = {"type": "residual", "name": name, "shortcut": "identity", "drop_path": self.drop_path}
+        residual = {"type": "residual", "name": name, "drop_path": self.drop_path}
         if self.order == "pre":
             return {**residual, "layers": [norm, *branch]}
         return {**residual, "layers": branch, "then": self.norm}

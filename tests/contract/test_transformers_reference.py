@@ -125,6 +125,14 @@ def test_a_decoder_block_is_torchs(order):
     torch.testing.assert_close(apply(ours, x, {"memory": memory, "memory_mask": mask}), expected)
 
 
+def test_a_part_of_a_block_keeps_the_shape():
+    for wrong, message in (({"linear": 3}, "6 × 8 becomes 6 × 3"), ({"attention": 3}, "3 heads do not divide 8")):
+        block = {"transformer_block": {"attention": {"attention": 2}, "feed_forward": wrong}}
+        with pytest.raises(ShapeError, match=message) as error:
+            Layer.model_validate([block]).shape(X)
+        assert error.value.loc == ("layers", 0, "feed_forward")
+
+
 def test_dropout_and_drop_path_of_a_block_act_in_training():
     x = torch.randn(64, 6, 8)
     for field in ("dropout", "drop_path"):
