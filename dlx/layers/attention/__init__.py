@@ -83,6 +83,7 @@ class Attention(Layer):
         steps, seen = x.elements // features, source.elements // width(source, self.type, ("TF",))
         maps = [(features, inner, steps), (width(source, self.type), outer, seen), (inner, features, steps)]
         kept = x.elements + 2 * steps * inner + seen * outer + steps * self.heads
+        kept += steps * (inner + outer // 2) * self.rotary  # queries and keys before they are turned
         return Cost(
             parameters=sum((a + self.bias) * b for a, b, _ in maps),
             macs=sum(a * b * n for a, b, n in maps) + 2 * steps * seen * inner,
