@@ -1,0 +1,115 @@
+"""Every recipe of the gallery says what it shows, validates, plans, trains, and keeps its claims.
+
+Recipes are found, not listed. One that needs minutes carries the tag `slow`; one whose header holds an indented Python
+snippet has its data written by that snippet, as a reader would.
+"""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import dlx
+from dlx.errors import DataError, RecipeError
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+FOUND = sorted(RECIPES.rglob("*.yaml"))
+LITTLE_WORK, FEW_STEPS = 2e11, 20_000
+"""Multiply-adds and steps of training that a recipe without the tag `slow` may take: a few seconds on one core."""
+every_recipe = pytest.mark.parametrize("path", FOUND, ids=lambda p: str(p.relative_to(RECIPES).with_suffix("")))
+
+
+def header(path):
+    return re.match(r"(?:#.*\n)*", path.read_text())[0]
+
+
+def is_slow(path):
+    try:
+        return "slow" in dlx.load(path).recipe.tracking.tags
+    except RecipeError:
+        return False  # the test of its validity says why
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    return tmp_path_factory.mktemp("gallery")
+
+
+@pytest.fixture
+def planned(path, shared, monkeypatch):
+    """Return a recipe and its plan on one core, its data written by its snippet; skip where its data are elsewhere."""
+    monkeypatch.setattr("socket.getaddrinfo", _no_network)
+    overrides = ["hardware.accelerator=cpu", "hardware.threads=1", f"tracking.uri=sqlite:///{shared}/mlflow.db"]
+    loaded = dlx.load(path, [*overrides, *_written_data(path, shared)])
+    try:
+        return loaded, dlx.plan.make(loaded)
+    except DataError as error:
+        if "DLX_DATA" in os.environ:
+            raise
+        pytest.skip(f"its data are not here, and DLX_DATA names no folder with them: {str(error).splitlines()[0]}")
+
+
+def _no_network(*_, **__):
+    raise OSError("tests download nothing")
+
+
+def _written_data(path, shared):
+    snippet = "".join(re.findall(r"^#     (.*\n)", path.read_text(), re.MULTILINE))
+    if not snippet:
+        return []
+    folder = shared / path.stem
+    if not folder.exists():
+        folder.mkdir()
+        subprocess.run([sys.executable, "-c", snippet], cwd=folder, check=True)
+    return [f"data.source.path={folder / dlx.load(path).recipe.data.source.path}"]
+
+
+def train(planned, shared, fast=False):
+    loaded, _ = planned
+    return dlx.train(loaded, root=shared / "runs", fast=fast, console=Console(file=io.StringIO()))
+
+
+def test_the_gallery_is_there():
+    assert len(FOUND) >= 30
+
+
+@every_recipe
+def test_it_says_what_it_shows_and_claims_something(path):
+    assert re.search(r"^# (.*[^ ] )?Source: \S", header(path), re.MULTILINE), "a header comment with `Source:`"
+    recipe = dlx.load(path).recipe
+    assert recipe.name == path.stem
+    assert recipe.description
+    assert recipe.expect
+
+
+@every_recipe
+def test_it_plans_and_is_slow_only_if_it_says_so(path, planned):
+    loaded, plan = planned
+    seen = plan.quantities["plan/steps"] * loaded.recipe.train.batch_size
+    work = 3 * plan.quantities["plan/macs"] * seen
+    if not is_slow(path):
+        assert work <= LITTLE_WORK
+        assert plan.quantities["plan/steps"] <= FEW_STEPS
+
+
+@every_recipe
+def test_it_trains_two_steps(planned, shared):
+    _, plan = planned
+    run = train(planned, shared, fast=True)
+    assert {m for m in plan.recipe.expect if not m.startswith("plan/")} <= set(run.metrics)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=[pytest.mark.slow] if is_slow(p) else []) for p in FOUND],
+    ids=lambda p: str(p.relative_to(RECIPES).with_suffix("")),
+)
+def test_it_keeps_its_claims(planned, shared):
+    run = train(planned, shared)
+    assert run.verdict
+    assert run.held, run.verdict
