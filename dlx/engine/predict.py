@@ -80,10 +80,7 @@ def _read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list
     """Return encoded inputs, and the columns that say where each sample comes from."""
     own: Source = plan.recipe.data.source
     facts = plan.facts
-    if all(path.suffix.lower() in ARRAYS for path in paths):
-        groups = [_arrays(path, facts) for path in paths]
-    else:
-        groups = [_columns_of(path, own, facts) for path in paths]
+    groups = [_arrays(p, facts) if p.suffix.lower() in ARRAYS else _columns_of(p, own, facts) for p in paths]
     parts = [encode_known(columns, facts) for columns in groups]
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in facts.inputs}
     counts = [len(next(iter(part.values()))) for part in parts]
