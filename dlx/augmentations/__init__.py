@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
 from dlx.component import Component
+from dlx.facts import DataFacts
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ class Augmentation(Component):
 
     Images come as floats from 0 to 1, whatever they are stored as: the engine divides bytes by 255 before the first
     augmentation and multiplies by 255 after the last, so that transforms meet the units that they were planned for.
+    Text comes as ids (B, T), with 0 as padding, and stays ids.
 
     Randomness comes from torch's global generator, which the engine seeds for every batch from (seed, epoch, batch):
     the same batch is changed in the same way whenever it comes again.
@@ -34,6 +37,13 @@ class Augmentation(Component):
 
     def check(self, x: TensorSpec) -> None:
         """Raise ShapeError if samples of this shape cannot be changed in this way."""
+
+    def fitted(self, facts: DataFacts, base: Path) -> Self:
+        """Return the augmentation with what it takes from the facts or from files, before `build` is called.
+
+        Paths are relative to `base`, the folder of the recipe. Most need nothing.
+        """
+        return self
 
     def build(self, x: TensorSpec, classes: int) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
         """Make the function from (input (B, *dims) float, target) to the same, changed.

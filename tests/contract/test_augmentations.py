@@ -1,4 +1,6 @@
 import inspect
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +10,16 @@ from scipy.ndimage import gaussian_filter
 
 from dlx.augmentations import Augmentation
 from dlx.component import leaf_class, types
-from dlx.errors import ShapeError
+from dlx.errors import DataError, ShapeError
+from dlx.facts import DataFacts
 from dlx.tensors import TensorSpec
+from dlx.tokenizers import Tokenizer, store
 
 TYPES = types("augmentations")
 CLASSES = 3
 IMAGE = TensorSpec((3, 24, 20), "CHW")
+WORDS = [f"word{i}" for i in range(16)]
+TEXT = TensorSpec((None,), "T", "int64", vocab=(20,))
 TARGET = torch.arange(12) % CLASSES
 
 
@@ -28,9 +34,14 @@ def augmentation(value):
 
 
 def always(name, **fields):
-    """Return a leaf's example with p = 1."""
-    leaf = augmentation(example(name))
-    return augmentation({**leaf.model_dump(), "p": 1.0, **fields})
+    """Return a leaf's example with p = 1, fitted to words and their thesaurus where it needs them."""
+    leaf = augmentation({**augmentation(example(name)).model_dump(), "p": 1.0, **fields})
+    word = Tokenizer.model_validate("word")
+    stored = store(word, word.train([" ".join(WORDS)], Path()))
+    facts = DataFacts({"text": TEXT}, ("text",), tokenizers={"text": stored})
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "thesaurus.txt").write_text(", ".join(WORDS[:8]) + "\n" + ", ".join(WORDS[8:]))
+        return leaf.fitted(facts, Path(folder))
 
 
 def images(batch=12, channels=3, height=24, width=20):
@@ -46,7 +57,16 @@ def inputs():
         (images(channels=1), TensorSpec((1, 24, 20), "CHW")),
         (torch.randn(12, 5, generator=generator), TensorSpec((5,), "F")),
         (torch.randn(12, 4, 5, generator=generator), TensorSpec((4, 5), "TF")),
+        (tokens(), TEXT),
     ]
+
+
+def tokens(batch=12, longest=9):
+    """Return ids of texts of 4 tokens and more, all different in a text, with padding."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.stack([torch.randperm(16, generator=generator)[:longest] + 4 for _ in range(batch)])
+    length = torch.randint(4, longest + 1, (batch, 1), generator=generator)
+    return ids.where(torch.arange(longest) < length, 0)
 
 
 def accepted(leaf):
@@ -280,9 +300,79 @@ def test_cutmix_needs_classes():
         augmentation("cutmix").build(IMAGE, 0)
 
 
+def texts(ids):
+    """Return the tokens of every text without padding, which must stand at the end."""
+    rows = [row.tolist() for row in ids]
+    assert all(0 not in row[: len(row) - row.count(0)] for row in rows)
+    return [row[: len(row) - row.count(0)] for row in rows]
+
+
+def is_part_in_order(part, whole):
+    rest = iter(whole)
+    return all(token in rest for token in part)
+
+
+def changed_texts(name, **fields):
+    before = tokens(batch=200)
+    after, _ = seeded(always(name, **fields).build(TEXT, 0), before, None)
+    return list(zip(texts(before), texts(after), strict=True))
+
+
+def test_deletion_removes_a_share_and_leaves_the_rest_in_order():
+    for before, after in changed_texts("random_deletion", share=0.4):
+        assert len(after) == len(before) - round(0.4 * len(before)) and is_part_in_order(after, before)
+    assert all(len(after) == 1 for _, after in changed_texts("random_deletion", share=1.0))
+
+
+def test_swap_exchanges_a_share_of_the_tokens():
+    for before, after in changed_texts("random_swap", share=0.5):
+        moved = sum(a != b for a, b in zip(before, after, strict=True))
+        assert sorted(after) == sorted(before) and moved == round(0.5 * len(before))
+
+
+def test_insertion_keeps_the_text_and_repeats_its_own_tokens():
+    for before, after in changed_texts("random_insertion", share=0.3):
+        more = max(1, round(0.3 * len(before)))
+        assert len(after) == min(9, len(before) + more) and set(after) <= set(before)
+        assert is_part_in_order(before[: len(after) - more], after)
+
+
+def test_synonyms_come_from_the_same_line_of_the_thesaurus():
+    word = Tokenizer.model_validate("word")
+    codec = word.train([" ".join(WORDS)], Path())
+    group = {i: int(name.removeprefix("word")) // 8 for i, name in enumerate(codec.tokens) if i >= 4}
+    seen = set()
+    for before, after in changed_texts("synonym_replacement", share=0.25):
+        pairs = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+        assert len(pairs) == max(1, round(0.25 * len(before))) and all(group[a] == group[b] for a, b in pairs)
+        seen |= set(pairs)
+    assert len(seen) > 60
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "thesaurus.txt: cannot be read"),
+        ("word1, word2\nword3\n", "thesaurus.txt:2: 'word3' stands alone"),
+        ("other, strange\nword1, odd\n", "no line holds two words that are tokens"),
+    ],
+)
+def test_a_thesaurus_that_is_of_no_use_is_named(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "thesaurus.txt").write_text(content)
+    word = Tokenizer.model_validate("word")
+    stored = store(word, word.train([" ".join(WORDS)], Path()))
+    with pytest.raises(DataError, match=words):
+        augmentation({"synonym_replacement": "thesaurus.txt"}).fitted(
+            DataFacts({"text": TEXT}, ("text",), tokenizers={"text": stored}), tmp_path
+        )
+
+
 @pytest.mark.parametrize(
     ("value", "x", "words"),
     [
+        ("random_swap", IMAGE, "takes text"),
+        ("random_flip", TEXT, "takes images"),
         ("cutmix", TensorSpec((5,), "F"), "takes images"),
         ("mixup", TensorSpec((5,), "F", "int64", vocab=(3,)), "codes"),
         ({"type": "random_crop", "size": 40}, IMAGE, "cannot cut 40"),

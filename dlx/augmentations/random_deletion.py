@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.augmentations._images import Change, keep_target
+from dlx.augmentations._tokens import TokenAugmentation
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RandomDeletion(TokenAugmentation):
+    """Removes random tokens of a text; at least one stays.
+
+    What remains moves together. For classification of short texts with few samples.
+
+    Shapes:  (T,) tokens, kept.
+    Raises:  ShapeError if the input is not text.
+    Source:  Wei & Zou 2019, arXiv:1901.11196 (EDA); a fixed share in place of a probability for each word.
+
+    Example:
+        {random_deletion: 0.2}
+    """
+
+    primary: ClassVar[str] = "share"
+    type: Literal["random_deletion"] = "random_deletion"
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        self.check(x)
+        return keep_target(self._changed)
+
+    def _changed(self, tokens: Tensor) -> Tensor:
+        from dlx.augmentations._random import chosen
+        from dlx.augmentations._tokens_torch import without
+
+        return tokens.where(~chosen(tokens, self.p), without(tokens, self.share))

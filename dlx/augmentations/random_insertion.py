@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.augmentations._images import Change, keep_target
+from dlx.augmentations._tokens import TokenAugmentation
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RandomInsertion(TokenAugmentation):
+    """Puts copies of a text's own tokens between its tokens.
+
+    Where to and which ones is random. A text that becomes longer than the longest of its batch loses its end.
+
+    Shapes:  (T,) tokens, kept.
+    Raises:  ShapeError if the input is not text.
+    Source:  Wei & Zou 2019, arXiv:1901.11196 (EDA); the text's own tokens in place of synonyms.
+
+    Example:
+        {random_insertion: 0.2}
+    """
+
+    primary: ClassVar[str] = "share"
+    type: Literal["random_insertion"] = "random_insertion"
+
+    def build(self, x: TensorSpec, classes: int) -> Change:
+        self.check(x)
+        return keep_target(self._changed)
+
+    def _changed(self, tokens: Tensor) -> Tensor:
+        from dlx.augmentations._random import chosen
+        from dlx.augmentations._tokens_torch import inserted
+
+        return tokens.where(~chosen(tokens, self.p), inserted(tokens, self.share))
