@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlx.errors import ShapeError
 from dlx.layers import one
-from dlx.tensors import Spec, TensorSpec
+from dlx.tensors import Spec, TensorSpec, context_of
 
 IMAGES = ("CL", "CHW", "CDHW")
 FEATURES = ("F", "TF", *IMAGES)
@@ -28,3 +28,9 @@ def with_width(x: TensorSpec, size: int) -> TensorSpec:
     """Return x with another number of features or channels."""
     axis = feature_axis(x)
     return x.with_dims((*x.dims[:axis], size, *x.dims[axis + 1 :]))
+
+
+def unpadded(x: TensorSpec, what: str, instead: str) -> None:
+    """Raise a ShapeError if x is a padded sequence: what mixes steps and knows nothing of padding would mix it in."""
+    if x.axes in ("TF", "CL") and "mask" in context_of(x):
+        raise ShapeError(f"{what} would mix the padding of these sequences into its result; use `{instead}`")

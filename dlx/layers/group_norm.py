@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, unpadded, width
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class GroupNorm(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._channels(x)
+        unpadded(x, self.type, "layer_norm")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:

@@ -155,3 +155,14 @@ def test_an_error_inside_provide_points_to_the_layer():
         with pytest.raises(ShapeError) as error:
             chain([layer], X, "layers")
         assert error.value.loc == ("layers", 0, field, len(dict(layer)[field]) - 1)
+
+
+@pytest.mark.parametrize("name", ["global_pool", "batch_norm", {"group_norm": 2}, "instance_norm"], ids=str)
+def test_what_knows_nothing_of_padding_takes_no_padded_sequence(name):
+    layer = Layer.model_validate(name)
+    padded = {"mask": TensorSpec((5,), "T", "bool")}
+    for axes in ("TF", "CL"):
+        x = TensorSpec((5, 4) if axes == "TF" else (4, 5), axes)
+        with pytest.raises(ShapeError, match=r"takes axes|would mix the padding"):
+            layer.shape(x.replace(context=padded))
+    assert layer.shape(TensorSpec((4, 5), "CL"))

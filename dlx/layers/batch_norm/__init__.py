@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import unpadded, width
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class BatchNorm(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         width(x, self.type)
+        unpadded(x, self.type, "layer_norm")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:

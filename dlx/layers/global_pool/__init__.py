@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, feature_axis, width
+from dlx.layers._axes import IMAGES, feature_axis, unpadded, width
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class GlobalPool(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         size = width(x, self.type, ("TF", *IMAGES))
+        unpadded(x, self.type, "time_pool")
         return x.with_dims((size,), "F")
 
     def cost(self, x: TensorSpec) -> Cost:
