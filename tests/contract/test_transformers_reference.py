@@ -448,3 +448,14 @@ def test_a_model_says_what_it_reads(model, x):
 def test_defaults_are_left_out_of_what_is_written():
     block = leaf_class("models", "gpt")(depth=1).architecture(tokens(4, 9))[0]["tied_embedding"]["layers"][1]["blocks"]
     assert block["repeat"]["layer"]["transformer_block"]["attention"] == {"attention": {"heads": 12, "causal": True}}
+
+
+def test_texts_of_varying_length_are_planned_and_run():
+    varying = TensorSpec((None,), "T", "int64", (11,))
+    both = {"source": varying, "target": varying}
+    for spelling, x in (({"type": "gpt", **SMALL, "length": 8}, varying), (DECODERS["t5"][0], both)):
+        tree = Model.model_validate(spelling).tree(x)
+        assert tree.shape(x).dims == (None, 11)
+        assert tree.build(x)(inputs(x, some(4, 11))).shape == (2, 4, 11)
+    with pytest.raises(ShapeError, match="need a `length`"):
+        Model.model_validate({"type": "gpt", **SMALL}).tree(varying).shape(varying)
