@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNZIPPED = 64 << 20
+RATIO = 100
+"""Gzipped text may unpack to so many bytes, or to so many for each of its own."""
 SAMPLED = 200
 """Rows that are looked at to tell whether a file begins with names."""
 
@@ -98,7 +101,7 @@ def text_of(path: Path, encoding: str) -> str:
     """Return what is in a text file, gzipped or not. Raises: DataError if it is absent, empty or not such text."""
     _exists(path)
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        data = _unzipped(path) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     try:
@@ -108,6 +111,16 @@ def text_of(path: Path, encoding: str) -> str:
         raise DataError(f"{path}:{line}: not {encoding} text; say which with `encoding: latin-1`") from None
     except LookupError:
         raise DataError(f"unknown encoding '{encoding}'") from None
+
+
+def _unzipped(path: Path) -> bytes:
+    """Return what is in a gzipped file, unless it grows beyond what text does."""
+    limit = max(UNZIPPED, RATIO * path.stat().st_size)
+    with gzip.open(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise DataError(f"{path}: unpacks to more than {limit} bytes: a bomb, or not the data that were meant")
+    return data
 
 
 def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[np.ndarray]:

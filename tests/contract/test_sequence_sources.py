@@ -10,8 +10,12 @@ import soundfile
 import torch
 from PIL import Image
 
+from dlx.data.known import encode_known
+from dlx.data.prepare import prepare
 from dlx.errors import DataError
+from dlx.recipe.schema import Data
 from dlx.sources import Source, Spans
+from dlx.tokenizers import restore
 
 
 def load(spec, base=Path(), on_error="raise"):
@@ -323,3 +327,24 @@ def test_files_that_are_no_sounds_are_named(tmp_path):
     assert len(load({"audio_folder": spec}, on_error="skip").columns["image"]) == 1
     with pytest.raises(DataError, match="take fewer mels"):
         load({"audio_folder": {**spec, "mels": 200}})
+
+
+def test_a_gzip_bomb_is_refused(tmp_path):
+    with gzip.open(tmp_path / "bomb.txt.gz", "wb") as file:
+        for _ in range(70):
+            file.write(bytes(1 << 20))
+    assert (tmp_path / "bomb.txt.gz").stat().st_size < 1 << 17
+    with pytest.raises(DataError, match=r"bomb.txt.gz: unpacks to more than .* a bomb"):
+        load({"text": "bomb.txt.gz"}, tmp_path)
+
+
+def test_text_to_predict_from_is_read_by_the_column_that_training_knew(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\nnone of it,0\nall of it,1\n" * 10)
+    spec = {"table": {"path": "train.csv", "target": "label", "types": {"text": "text"}}}
+    data = Data.model_validate({"source": spec})
+    facts = prepare(data, tmp_path, "classes", 0).facts
+    (tmp_path / "new.csv").write_text("label,text\n,all none NA\n")
+    column = data.source.inputs_from([tmp_path / "new.csv"], facts)["text"]
+    assert list(column.values) == ["all none NA"] and column.kind == "text"
+    codec = restore(facts.tokenizers["text"])
+    assert codec.decode(encode_known({"text": column}, facts)["text"][0].tolist()) == "all none"
