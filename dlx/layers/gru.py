@@ -26,7 +26,7 @@ class GRU(RecurrentLayer):
     """
 
     gates: ClassVar[int] = 3
-    kept: ClassVar[int] = 5
+    kept: ClassVar[int] = 7
     type: Literal["gru"] = "gru"
 
     def _core(self, inputs: int) -> nn.RNNBase:

@@ -200,3 +200,23 @@ def test_stacked_layers_and_a_running_hook_leave_the_network_as_it_was():
     norms = gradient_norms_by_step(net, lambda: net(x, {"mask": MASK[:2]}).square().mean())
     assert set(norms) == {"a", "b"} and all((n > 0).sum() > 0 for n in norms.values())
     assert torch.equal(net(x), before)
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+@pytest.mark.parametrize("spec", KINDS, ids=str)
+def test_what_is_kept_for_the_backward_pass_is_about_what_torch_keeps(spec):
+    x, batch, kept = TensorSpec((50, 32), "TF"), 16, {}
+    layer = Layer.model_validate({**spec, "hidden": 64})
+    module = layer.build(x)
+    own = {p.untyped_storage().data_ptr() for p in module.parameters()}
+
+    def keep(t):
+        storage = t.untyped_storage()
+        kept[storage.data_ptr()] = (storage.nbytes(), t)  # t is held, so that no address is used twice
+        return t
+
+    inputs = torch.randn(batch, 50, 32, requires_grad=True)
+    with torch.backends.mkldnn.flags(enabled=False), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        module(inputs)
+    elements = sum(size for address, (size, _) in kept.items() if address not in own) / 4 / batch
+    assert layer.cost(x).activations == pytest.approx(elements, rel=0.15)

@@ -31,7 +31,7 @@ class LSTM(RecurrentLayer):
     """
 
     gates: ClassVar[int] = 4
-    kept: ClassVar[int] = 6
+    kept: ClassVar[int] = 7
     parts: ClassVar[int] = 2
     type: Literal["lstm"] = "lstm"
     peepholes: bool = False

@@ -70,9 +70,10 @@ class RecurrentDecoder(Layer):
 
     def cost(self, x: TensorSpec) -> Cost:
         memory, hidden = self._memory(x), self._cell.hidden
-        pairs = (x.dims[0] or 1) * (memory.dims[0] or 1)
-        products = (memory.dims[-1] or 0) + hidden * (self.attention == "luong")
-        return super().cost(x) + Cost(macs=pairs * products, activations=pairs + memory.elements)
+        steps, places, size = x.dims[0] or 1, memory.dims[0] or 1, memory.dims[-1] or 0
+        products = size + hidden * (self.attention == "luong")
+        kept = steps * places + (steps + places) * hidden  # weights, outputs, keys
+        return super().cost(x) + Cost(macs=steps * places * products, activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.recurrent_decoder import module
