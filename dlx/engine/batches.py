@@ -53,15 +53,6 @@ class Batches:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     epoch: int = 0
 
-    @property
-    def sampler(self) -> Batches:
-        """Lightning tells the epoch to `sampler.set_epoch`."""
-        return self
-
-    @property
-    def batch_sampler(self) -> None:
-        """Lightning asks for it where there is a sampler."""
-
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = epoch
@@ -78,7 +69,11 @@ class Batches:
         return batches
 
     def __iter__(self) -> Iterator[Batch]:
-        for number, batch in enumerate(self._gathered()):
+        return self.from_batch(0)
+
+    def from_batch(self, first: int) -> Iterator[Batch]:
+        """Yield this epoch's batches from one of them on: the same as if those before had been taken."""
+        for number, batch in enumerate(self._gathered(self.chosen()[first:]), first):
             yield self._randomly(batch, number) if self.random else self._prepared(batch)
 
     def _prepared(self, batch: Batch) -> Batch:
@@ -92,20 +87,23 @@ class Batches:
             torch.manual_seed(int(np.random.SeedSequence([self.seed, self.epoch, number]).generate_state(1)[0]))
             return self._prepared(batch)
 
-    def _gathered(self) -> Iterator[Batch]:
+    def _gathered(self, chosen: list[np.ndarray]) -> Iterator[Batch]:
         if any(isinstance(v, Lazy) for v in self.fields.values()):
-            yield from self._decoded()
+            yield from self._decoded(chosen)
             return
-        for rows in self.chosen():
+        for rows in chosen:
             index = torch.from_numpy(rows).to(self.device)
             yield {**{name: v.index_select(0, index) for name, v in self.fields.items()}, "rows": index}
 
-    def _decoded(self) -> Iterator[Batch]:
+    def _decoded(self, chosen: list[np.ndarray]) -> Iterator[Batch]:
         """Decode samples that stay on disk, in worker processes."""
         from torch.utils.data import DataLoader
 
         loader = DataLoader(
-            _Decoder(self.fields), batch_sampler=[c.tolist() for c in self.chosen()], num_workers=self.workers
+            _Decoder(self.fields),
+            batch_sampler=[c.tolist() for c in chosen],
+            num_workers=self.workers,
+            generator=torch.Generator(),  # of its own: it would draw from the one that training draws from
         )
         for batch in loader:
             yield {name: v.to(self.device, non_blocking=True) for name, v in batch.items()}

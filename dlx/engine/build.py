@@ -55,20 +55,28 @@ def build_module(plan: Plan) -> pl.LightningModule:
         initialize(networks[role], network.tree, network.input, for_role(recipe.model, role).init)
         if recipe.hardware.compile:
             networks[role].compile()
-    monitor, _ = monitored(plan)
-    learning = Learning(recipe.optimizer, recipe.schedule, recipe.regularize, plan.horizon, monitor)
+    train = recipe.train
+    learning = Learning(
+        recipe.optimizer,
+        recipe.schedule,
+        recipe.regularize,
+        plan.horizon,
+        recipe.task.monitor,
+        train.accumulate,
+        train.log_every,
+    )
     return recipe.task.build(networks, plan.seen, learning)
 
 
-def monitored(plan: Plan) -> tuple[str, str]:
-    """Return the metric that chooses the best checkpoint, and whether "min" or "max" of it is best."""
+def monitored(plan: Plan) -> tuple[str | None, str]:
+    """Return the metric that chooses the best checkpoint, or None, and whether "min" or "max" of it is best."""
     task = plan.recipe.task
-    return (task.monitor, task.monitor_mode) if plan.seen.counts.get("val") else ("train/loss", "min")
+    return (task.monitor if plan.seen.counts.get("val") else None), task.monitor_mode
 
 
 def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     """Return the batches of every split that has samples."""
-    recipe, device = plan.recipe, device_of(plan.recipe)
+    recipe, train, device = plan.recipe, plan.recipe.train, device_of(plan.recipe)
     fields = resident(prepared.arrays, device)
     workers = recipe.data.workers if recipe.data.workers != "auto" else 2
 
@@ -78,7 +86,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     training = [convert, *([augment] if augment else []), *transforms]
 
     def evaluated(name: str, limit: int | None) -> Batches:
-        size = max(256, recipe.train.batch_size)
+        size = max(1, max(256, train.batch_size) // train.accumulate)
         return Batches(
             fields,
             prepared.rows[name][:limit],
@@ -91,10 +99,18 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
             device,
         )
 
-    train = recipe.train
     rows = prepared.rows["train"][: train.limit_train]
-    size = max(1, batch_size(recipe, len(rows)) // train.accumulate)
-    learned = Batches(fields, rows, size, recipe.seed, True, training, augment is not None, int(workers), device)
+    learned = Batches(
+        fields,
+        rows,
+        batch_size(recipe, len(rows)),
+        recipe.seed,
+        True,
+        training,
+        augment is not None,
+        int(workers),
+        device,
+    )
     made = {"train": learned, "val": evaluated("val", train.limit_val), "test": evaluated("test", train.limit_test)}
     return {name: batches for name, batches in made.items() if len(batches.rows)}
 

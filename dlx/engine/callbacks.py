@@ -1,44 +1,30 @@
-"""What the engine hangs into Lightning's loop besides the display."""
+"""What the engine hangs into Lightning's loop besides saving and the display."""
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor
 
-from dlx.engine.checkpoint import CARRIED
-from dlx.errors import RunError
 
+class Slower(pl.Callback):
+    """Multiplies every learning rate, and what the schedules count from, once when training begins."""
 
-class Carry(pl.Callback):
-    """Puts what dlx needs to rebuild the experiment into every checkpoint."""
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
 
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.text = json.dumps(content)
-
-    def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint[CARRIED] = self.text
-
-
-class FiniteLoss(pl.Callback):
-    """Ends a run whose training loss is no longer a number, before such weights are kept.
-
-    The loss curve's points are checked, and the metrics of every validation, so that no step waits for the device.
-    """
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        loss = trainer.callback_metrics.get("train/loss")
-        if loss is not None and not math.isfinite(float(loss)):
-            first = next((n for n, p in module.named_parameters() if not bool(p.detach().isfinite().all())), None)
-            where = f"; the first weights that are not finite are {first}" if first else ""
-            raise RunError(
-                f"the training loss became {float(loss)} in epoch {trainer.current_epoch + 1}{where}. "
-                "Lower optimizer.lr, or add regularize.grad_clip"
-            )
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self.factor == 1:
+            return
+        for group in (g for optimizer in trainer.optimizers for g in optimizer.param_groups):
+            for rate in ("lr", "initial_lr"):
+                if rate in group:
+                    group[rate] *= self.factor
+        for config in trainer.lr_scheduler_configs:
+            rates: list[Any] = getattr(config.scheduler, "base_lrs", [])
+            rates[:] = [rate * self.factor for rate in rates]
 
 
 class History(pl.Callback):
@@ -49,6 +35,12 @@ class History(pl.Callback):
         self.seconds = 0.0
         self._began = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"points": self.points, "seconds": self.seconds + time.monotonic() - self._began}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.points, self.seconds = state_dict["points"], state_dict["seconds"]
+
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._began = time.monotonic()
 
@@ -58,4 +50,4 @@ class History(pl.Callback):
                 self.points.setdefault(name, []).append((trainer.global_step, float(value)))
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.seconds = time.monotonic() - self._began
+        self.seconds += time.monotonic() - self._began

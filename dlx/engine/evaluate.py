@@ -11,7 +11,7 @@ from dlx.data.prepare import Prepared, prepare
 from dlx.engine.batches import Batches
 from dlx.engine.build import batches_of
 from dlx.engine.restore import restore
-from dlx.engine.run import quieted, trainer_for
+from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.recipe.claims import holds

@@ -14,7 +14,7 @@ import torch
 from dlx.data.known import encode_known, everything
 from dlx.engine.build import batches_of
 from dlx.engine.restore import Restored, restore
-from dlx.engine.run import quieted, trainer_for
+from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan

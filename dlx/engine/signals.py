@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+from dlx.engine.keep import Keep
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -17,14 +19,16 @@ class Stopped(SystemExit):
     """A person or the system ended the run; `code` is the exit status of the process."""
 
 
-class Stoppable(pl.Callback):
-    """As a context, takes the signals; as a callback, ends the run between two batches and saves `last.ckpt`.
+class Stoppable(Checkpoint):
+    """As a context, takes the signals; as a callback, ends the run between two bursts, when `keep` has saved.
 
-    A second Ctrl-C does not wait for that.
+    A second Ctrl-C does not wait for that. It is a Checkpoint so that Lightning calls it after everything else.
     """
 
-    def __init__(self, checkpoints: Path) -> None:
-        self.checkpoints = checkpoints
+    per_burst = True
+
+    def __init__(self) -> None:
+        self.keep: Keep | None = None
         self.asked: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
@@ -54,8 +58,8 @@ class Stoppable(pl.Callback):
     def _stop(self, trainer: pl.Trainer, saving: bool) -> None:
         if self.asked is None:
             return
-        if saving:
-            trainer.save_checkpoint(self.checkpoints / "last.ckpt")
+        if saving and self.keep is not None:
+            self.keep.save(trainer)
         raise Stopped(EXIT[self.asked])
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

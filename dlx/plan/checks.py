@@ -36,10 +36,6 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 def _closures(recipe: Recipe) -> list[ShapeError]:
     """Refuse what an optimizer that evaluates the loss twice cannot do."""
     twice = [o.type for o in recipe.optimizer.values() if o.needs_closure]
-    if twice and recipe.train.accumulate > 1:
-        return [
-            ShapeError(f"{twice[0]} evaluates a batch twice and cannot accumulate portions", ("train", "accumulate"))
-        ]
     if twice and recipe.hardware.precision == "16-mixed":
         return [ShapeError(f"{twice[0]} evaluates a batch twice, which 16-mixed cannot do", ("hardware", "precision"))]
     return []

@@ -15,6 +15,10 @@ class Averaging(WeightAveraging):
     begun, the weights themselves are evaluated and saved.
     """
 
+    every_step = True
+    """The task's module shows it every step, not only the last of a burst."""
+    is_swapped = False
+
     @property
     def has_begun(self) -> bool:
         """Whether there is an average yet."""
@@ -23,10 +27,12 @@ class Averaging(WeightAveraging):
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun and trainer.state.fn == "fit":
             super().on_validation_epoch_start(trainer, pl_module)
+            self.is_swapped = True
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun and trainer.state.fn == "fit":
             super().on_validation_epoch_end(trainer, pl_module)
+            self.is_swapped = False
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun:
@@ -37,6 +43,9 @@ class Averaging(WeightAveraging):
     ) -> None:
         if self.has_begun:
             super().on_save_checkpoint(trainer, pl_module, checkpoint)
+            if self.is_swapped:  # stopped during validation: each is where the other belongs
+                first, second = checkpoint["state_dict"], checkpoint["current_model_state"]
+                checkpoint["state_dict"], checkpoint["current_model_state"] = second, first
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

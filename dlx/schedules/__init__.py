@@ -44,6 +44,11 @@ class Schedule(Component):
     warmup: Amount = 0.0
     """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
 
+    @property
+    def changes(self) -> bool:
+        """Whether the rate ever changes; one that does not costs a step nothing."""
+        return True
+
     def direction(self) -> Literal["min", "max"] | None:
         """Return which direction of the metric that it looks at is an improvement; None if it looks at none."""
         return None

@@ -18,5 +18,9 @@ class Constant(Schedule):
 
     type: Literal["constant"] = "constant"
 
+    @property
+    def changes(self) -> bool:
+        return self.warmup != 0
+
     def factor(self, step: int, horizon: Horizon) -> float:
         return 1.0

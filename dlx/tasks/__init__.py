@@ -45,6 +45,10 @@ class Learning:
     regularizers: Mapping[str, Regularizer] = field(default_factory=dict)
     horizon: Horizon = field(default_factory=lambda: Horizon(1, 1))
     monitor: str = "val/loss"
+    portions: int = 1
+    """In how many portions the gradient of a batch is computed."""
+    log_every: int = 50
+    """Steps between points of the loss curve."""
 
 
 class Task(Component):

@@ -1,31 +1,60 @@
-"""The LightningModule that every task builds on: optimizers and schedules by role, penalties, and the loss curve."""
+"""The LightningModule that every task builds on: several steps a burst, optimizers by role, and the loss curve.
+
+Lightning's loop gives a *burst* of batches to `training_step`: as many steps as nothing needs to look in between. What
+Lightning does for every batch costs more than a small network's step; so it does it for every burst.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from dlx.errors import Diverged
 from dlx.facts import DataFacts
 from dlx.optimizers import groups
 from dlx.tasks import Learning, for_role
+from dlx.tasks._update import Batch, Objective, Update
 
-Batch = dict[str, Tensor]
+MOST_SKIPPED = 3  # batches one after the other whose loss is not finite, before training is called diverged
 
 
 class TaskModule(pl.LightningModule):
-    """Holds the networks of a task, each under its role, and everything about learning that tasks share."""
+    """Holds the networks of a task, each under its role, and everything about learning that tasks share.
+
+    A task overrides `learn`, which takes one step for every batch, and calls `update` in it once for every network
+    that moves.
+    """
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.networks = nn.ModuleDict(networks)
         self.facts = facts
         self.learning = learning
+        self.updates: dict[str, Update] = {}
+        self.skipped = 0
+        self._skipped_in_a_row = 0
         self._loss_sum: Tensor | None = None
         self._loss_count = 0
+        self._every_step: list[Any] = []
+        self._auxiliary = [m for m in self.networks.modules() if hasattr(m, "auxiliary_loss")]
+
+    def learn(self, batch: Batch) -> None:
+        """Take one step with a batch."""
+        raise NotImplementedError
+
+    def update(self, role: str, batch: Batch, objective: Objective) -> Tensor:
+        """Move the network of a role down the gradient of `objective`; return the loss, detached."""
+
+        def whole(portion: Batch) -> Tensor:
+            return objective(portion) + self.penalty(role)
+
+        return self.updates[role](batch, whole)
 
     def input_of(self, batch: Batch) -> Any:
         """Return what a network receives from a batch: one tensor, or a record."""
@@ -34,53 +63,109 @@ class TaskModule(pl.LightningModule):
         return {name: batch[name] for name in self.facts.inputs}
 
     def penalty(self, role: str) -> Tensor | float:
-        """Return what regularizers add to the loss of a network."""
+        """Return what regularizers, and layers with a loss of their own, add to the loss of a network."""
         terms = [r.penalty(self.networks[role]) for r in self.learning.regularizers.values()]
+        terms += [cast(Tensor | None, m.auxiliary_loss) for m in self._auxiliary]
         return sum((t for t in terms if t is not None), start=0.0)
 
-    def note_loss(self, loss: Tensor) -> None:
-        """Add a step's loss to the training curve; a point is logged every few steps without waiting for the device."""
-        self._loss_sum = loss.detach() if self._loss_sum is None else self._loss_sum + loss.detach()
-        self._loss_count += 1
-        if (self.trainer.global_step + 1) % self.log_every == 0:
-            self.flush_loss()
+    # -- what Lightning calls -----------------------------------------------------------------------------------------
 
     @property
-    def log_every(self) -> int:
-        """Steps between points of the loss curve."""
-        return int(self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
+    def planned_steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        return self.learning.horizon.steps
+
+    def on_train_start(self) -> None:
+        for role, (optimizer, scheduler) in zip(self.networks, self._made(), strict=True):
+            spec = for_role(self.learning.schedules, role)
+            moving = scheduler if spec.per == "step" and spec.changes else None
+            closure = for_role(self.learning.optimizers, role).needs_closure
+            self.updates[role] = Update(self, optimizer, moving, self.learning.portions, closure)
+        self._every_step = [c for c in self.trainer.callbacks if getattr(c, "every_step", False)]  # type: ignore[attr-defined]
+
+    def training_step(self, burst: Iterable[Batch], batch_idx: int) -> None:
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total
+        for batch in burst:
+            for callback in self._every_step:
+                callback.on_train_batch_start(self.trainer, self, batch, batch_idx)
+            self.learn(self.trainer.precision_plugin.convert_input(batch) if self.dtype == torch.float64 else batch)
+            progress.increment_by(1)
+            for callback in self._every_step:
+                callback.on_train_batch_end(self.trainer, self, None, batch, batch_idx)
+            if progress.completed % self.learning.log_every == 0:
+                self.flush_loss()
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = progress.completed
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.trainer.is_last_batch:
             self.flush_loss()
 
+    def on_validation_epoch_end(self) -> None:
+        """Log what was measured, and tell it to schedules that look at a metric."""
+        measured = self.measured("val")
+        self.log_dict(measured)
+        if self.trainer.state.fn == "fit":
+            for role, (_, scheduler) in zip(self.networks, self._made(), strict=True):
+                if for_role(self.learning.schedules, role).per == "validation":
+                    scheduler.step(measured[self.learning.monitor])
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self.measured("test"))
+
+    def measured(self, split: str) -> dict[str, Tensor]:
+        """Return the scalar metrics of the split that was just evaluated."""
+        raise NotImplementedError
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["task"] = {"loss_sum": self._loss_sum, "loss_count": self._loss_count, "skipped": self.skipped}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint.get("task", {})
+        self._loss_sum, self._loss_count = state.get("loss_sum"), state.get("loss_count", 0)
+        self.skipped = state.get("skipped", 0)
+
+    # -- the loss curve -----------------------------------------------------------------------------------------------
+
+    def note_loss(self, loss: Tensor) -> None:
+        """Add a step's loss to the curve, without waiting for a device; leave out one that is not finite.
+
+        Raises: Diverged if several in a row were not.
+        """
+        if loss.device.type == "cpu" and not math.isfinite(loss.item()):
+            self.skipped += 1
+            self._skipped_in_a_row += 1
+            if self._skipped_in_a_row >= MOST_SKIPPED:
+                raise Diverged(float(loss), self.trainer.global_step)
+            return
+        self._skipped_in_a_row = 0
+        self._loss_sum = loss if self._loss_sum is None else self._loss_sum + loss
+        self._loss_count += 1
+
     def flush_loss(self) -> None:
-        """Log the mean loss since the last point."""
-        if self._loss_sum is not None:
-            self.log("train/loss", self._loss_sum / self._loss_count, logger=True)
-            self._loss_sum, self._loss_count = None, 0
+        """Log the mean loss since the last point. Raises: Diverged if it is not finite."""
+        if self._loss_sum is None:
+            return
+        mean = self.trainer.strategy.reduce(self._loss_sum / self._loss_count, reduce_op="mean")
+        self._loss_sum, self._loss_count = None, 0
+        value = float(mean)
+        if not math.isfinite(value):
+            raise Diverged(value, self.trainer.global_step)
+        self.trainer.callback_metrics["train/loss"] = mean
+        for logger in self.trainer.loggers:
+            logger.log_metrics({"train/loss": value}, self.trainer.global_step)
+
+    # -- optimizers ---------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        made = [self._optimizer(role) for role in self.networks]
-        return made[0] if len(made) == 1 else made
+        return [self._optimizer(role) for role in self.networks]
 
     def _optimizer(self, role: str) -> dict[str, Any]:
         spec = for_role(self.learning.optimizers, role)
-        schedule = for_role(self.learning.schedules, role)
         optimizer = spec.build(groups(spec, self.networks[role]))
-        scheduler = schedule.build(optimizer, self.learning.horizon)
-        on_validation = schedule.per == "validation"
-        config = {
-            "scheduler": scheduler,
-            "interval": "epoch" if on_validation else "step",
-            "monitor": self.learning.monitor,
-        }
-        return {"optimizer": optimizer, "lr_scheduler": config}
+        scheduler = for_role(self.learning.schedules, role).build(optimizer, self.learning.horizon)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler}}
 
-
-def quantities(values: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return plain numbers, all fetched from the device at once."""
-    if not values:
-        return {}
-    stacked = torch.stack([v.detach().float().reshape(()) for v in values.values()]).tolist()
-    return dict(zip(values, stacked, strict=True))
+    def _made(self) -> list[tuple[Any, Any]]:
+        """Return the optimizer and the schedule of every role."""
+        schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+        return list(zip(self.trainer.optimizers, schedulers, strict=True))

@@ -15,7 +15,8 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._module import Batch, TaskModule
+from dlx.tasks._module import TaskModule
+from dlx.tasks._update import Batch
 
 KEPT_OUTPUTS = 20_000  # test predictions that are kept for pictures
 
@@ -87,10 +88,12 @@ class SupervisedModule(TaskModule):
         output_BK: Tensor = self.networks[self.role](x)
         return output_BK
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self.loss_of(self(self.input_of(batch)), batch["target"]) + self.penalty(self.role)
-        self.note_loss(loss)
-        return loss
+    def learn(self, batch: Batch) -> None:
+        self.note_loss(self.update(self.role, batch, self.objective))
+
+    def objective(self, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch."""
+        return self.loss_of(self(self.input_of(batch)), batch["target"])
 
     def on_validation_epoch_start(self) -> None:
         self._reset()
@@ -111,14 +114,7 @@ class SupervisedModule(TaskModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.predict(self(self.input_of(batch)))
 
-    def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.measured("val"))
-
-    def on_test_epoch_end(self) -> None:
-        self.log_dict(self.measured("test"))
-
     def measured(self, split: str) -> dict[str, Tensor]:
-        """Return the scalar metrics of the split that was just evaluated."""
         scalars = {f"{split}/{name}": meter.compute() for name, meter in self.meters.items()}
         return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
 

@@ -1,5 +1,6 @@
 """Every task: its example validates, learns a batch by heart, measures what it promises, and survives a checkpoint."""
 
+import dataclasses
 import inspect
 import math
 import textwrap
@@ -11,8 +12,10 @@ import yaml
 from dlx.component import leaf_class, types
 from dlx.data.prepare import prepare
 from dlx.engine.build import batches_of, build_module
+from dlx.engine.bursts import Bursts
 from dlx.engine.checkpoint import WholeCheckpointIO, load
-from dlx.engine.run import quieted, trainer_for
+from dlx.engine.find_lr import Curve
+from dlx.engine.trainer import quieted, trainer_for
 from dlx.facts import DataFacts
 from dlx.plan import make
 from dlx.recipe.load import Loaded
@@ -56,10 +59,6 @@ def made(plan):
     return build_module(plan), batches_of(plan, prepared)
 
 
-def first_of(batches):
-    return {k: v[:16] for k, v in next(iter(batches)).items()}
-
-
 @every_task
 def test_the_example_validates_and_round_trips(name):
     task = Task.model_validate(example(name))
@@ -80,21 +79,15 @@ def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
 
 @every_task
 def test_a_task_learns_a_batch_by_heart(name, tmp_path):
-    plan = planned(example(name), tmp_path)
+    plan = planned(example(name), tmp_path, train={"steps": 400, "log_every": 1})
     module, batches = made(plan)
-    batch = first_of(batches["train"])
-    module.note_loss = lambda loss: None
-    optimizer = module.configure_optimizers()["optimizer"]
-    module.train()
-    losses = []
-    for _ in range(400):
-        optimizer.zero_grad()
-        loss = module.training_step(batch, 0)
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[0] > 0
-    assert losses[-1] < 0.05 * losses[0]
+    one = dataclasses.replace(batches["train"], rows=batches["train"].rows[:16], size=16)
+    curve = Curve()
+    with quieted():
+        trainer_for(plan, logger=curve).fit(module, Bursts(one, plan.horizon.steps))
+    assert len(curve.losses) == 400
+    assert curve.losses[0] > 0
+    assert curve.losses[-1] < 0.05 * curve.losses[0]
 
 
 @every_task
@@ -118,7 +111,7 @@ def test_a_task_survives_a_checkpoint(name, tmp_path):
     path = tmp_path / "last.ckpt"
     trainer = trainer_for(plan)
     with quieted():
-        trainer.fit(module, batches["train"])
+        trainer.fit(module, Bursts(batches["train"], plan.horizon.steps))
         WholeCheckpointIO().save_checkpoint({"state_dict": module.state_dict()}, path)
         before = torch.cat(trainer.predict(module, batches["test"]))
         fresh = build_module(plan)

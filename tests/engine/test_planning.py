@@ -7,6 +7,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from dlx.data.prepare import prepare
 from dlx.engine.build import build, build_module
+from dlx.engine.bursts import Bursts
 from dlx.engine.trainer import trainer_for
 from dlx.errors import RecipeError
 from dlx.plan import make
@@ -74,7 +75,7 @@ def training(plan):
     """Return a plan's module, the bytes of its optimizer's state, and a function that takes a training step."""
     experiment = build(plan)
     module, batch = experiment.module, next(iter(experiment.batches["train"]))
-    optimizer = module.configure_optimizers()["optimizer"]
+    optimizer = module.configure_optimizers()[0]["optimizer"]
 
     def forward():
         return module.loss_of(module(module.input_of(batch)), batch["target"])
@@ -133,7 +134,7 @@ def test_the_horizon_is_what_lightning_takes(planned):
         plan = planned(text, "train.limit_train=201")
         experiment = build(plan)
         trainer = trainer_for(plan)
-        trainer.fit(experiment.module, experiment.batches["train"])
+        trainer.fit(experiment.module, Bursts(experiment.batches["train"], plan.horizon.steps))
         assert trainer.global_step == plan.horizon.steps == plan.horizon.steps_per_epoch
 
 

@@ -26,7 +26,8 @@ class TailAverage(Averaging):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self.is_tail = trainer.global_step >= self.start * trainer.estimated_stepping_batches
+        steps = getattr(pl_module, "planned_steps", None) or trainer.estimated_stepping_batches
+        self.is_tail = trainer.global_step >= self.start * steps
         if self.is_tail and self.lr is not None:
             for optimizer in trainer.optimizers:
                 hold(optimizer, self.lr)

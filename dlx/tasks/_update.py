@@ -1,0 +1,128 @@
+"""One optimizer step of one network: the gradient of a batch, in portions if memory asks for it, then the update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
+from pytorch_lightning.utilities.model_helpers import is_overridden
+from torch import Tensor
+
+Batch = dict[str, Tensor]
+Objective = Callable[[Batch], Tensor]
+"""The mean loss of a portion, with everything that is added to it."""
+
+
+class Update:
+    """Steps one network's optimizer and schedule as Lightning would, without asking every callback in every step.
+
+    Callbacks that override `on_before_optimizer_step` are called, with gradients that are complete. A batch whose loss
+    is not finite is left out where the host sees the loss anyway, on a CPU; on other devices the points of the curve
+    tell.
+    """
+
+    def __init__(
+        self, module: pl.LightningModule, optimizer: Any, scheduler: Any | None, portions: int, closure: bool
+    ) -> None:
+        trainer: Any = module.trainer
+        self.module, self.trainer = module, trainer
+        self.optimizer, self.scheduler, self.portions, self.closure = optimizer, scheduler, portions, closure
+        self.scaler = getattr(trainer.precision_plugin, "scaler", None)
+        self.mixed = trainer.precision in ("16-mixed", "bf16-mixed")
+        self.is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
+        self.before = [c for c in trainer.callbacks if is_overridden("on_before_optimizer_step", c, parent=pl.Callback)]
+
+    def __call__(self, batch: Batch, objective: Objective) -> Tensor:
+        """Learn from a batch; return its mean loss, detached. The network stays as it was if that is not finite."""
+        if self.closure:
+            loss = self._by_closure(batch, objective)
+        else:
+            self.optimizer.zero_grad()
+            loss = self._gradient(batch, objective)
+            if _is_known(loss) and not math.isfinite(loss.item()):
+                self.optimizer.zero_grad()
+                return loss
+            with self._full_precision():
+                self._move()
+        if self.mixed:
+            torch.clear_autocast_cache()  # of the weights as they were
+        if self.scheduler is not None:
+            self.scheduler.step()
+        return loss
+
+    def _gradient(self, batch: Batch, objective: Objective) -> Tensor:
+        """Add the gradient of the batch's mean loss to the parameters'."""
+        if self.portions == 1:
+            loss = objective(batch)
+            self._backward(loss)
+            return loss.detach()
+        total, size = None, len(batch["rows"])
+        parts = list(split(batch, self.portions))
+        for number, part in enumerate(parts):
+            loss = objective(part) * (len(part["rows"]) / size)
+            with nullcontext() if number == len(parts) - 1 else self._unsynchronized():
+                self._backward(loss)
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None
+        return total
+
+    def _backward(self, loss: Tensor) -> None:
+        if _is_known(loss) and not math.isfinite(loss.item()):
+            return
+        with self._full_precision():
+            if not self.is_single:
+                self.module.manual_backward(loss)
+            elif self.scaler is None:
+                loss.backward()  # type: ignore[no-untyped-call]
+            else:
+                self.scaler.scale(loss).backward()
+
+    def _move(self) -> None:
+        for callback in self.before:
+            callback.on_before_optimizer_step(self.trainer, self.module, self.optimizer)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+
+    def _by_closure(self, batch: Batch, objective: Objective) -> Tensor:
+        """Step an optimizer that evaluates the loss as often as it likes; the first evaluation is the batch's loss."""
+        losses: list[Tensor] = []
+
+        def evaluate() -> Tensor:
+            with torch.enable_grad():
+                self.optimizer.zero_grad()
+                losses.append(self._gradient(batch, objective))
+                for callback in self.before:
+                    callback.on_before_optimizer_step(self.trainer, self.module, self.optimizer)
+            return losses[-1]
+
+        self.optimizer.step(evaluate)
+        return losses[0]
+
+    def _full_precision(self) -> AbstractContextManager[Any]:
+        """Leave autocast, in which Lightning runs all of a training step: only the forward pass belongs in it."""
+        return torch.autocast(self.module.device.type, enabled=False) if self.mixed else nullcontext()
+
+    def _unsynchronized(self) -> AbstractContextManager[Any]:
+        block = getattr(self.trainer.strategy, "block_backward_sync", None)
+        return nullcontext() if self.is_single or block is None else block()  # type: ignore[no-any-return]
+
+
+def split(batch: Batch, portions: int) -> Iterator[Batch]:
+    """Yield a batch in equal portions, the last of which may be smaller."""
+    size = math.ceil(len(batch["rows"]) / portions)
+    parts = {name: value.split(size) for name, value in batch.items()}
+    for i in range(len(parts["rows"])):
+        yield {name: values[i] for name, values in parts.items()}
+
+
+def _is_known(loss: Tensor) -> bool:
+    """Say whether the host can look at a loss without waiting for a device."""
+    return loss.device.type == "cpu"
