@@ -85,8 +85,8 @@ class Component(Section):
         what = cls.__name__.lower()
         raise PydanticCustomError(
             "not_a_component",
-            "a {what} is written as its name, as {type: name, …}, or as {name: {…}}",
-            {"what": what, "family": cls.family},
+            "{article} {what} is written as its name, as {type: name, …}, or as {name: {…}}",
+            {"article": "an" if what[0] in "aeiou" else "a", "what": what, "suggestion": _spelled(cls.family, value)},
         )
 
     @classmethod
@@ -97,8 +97,23 @@ class Component(Section):
         if inner is None or inner is True:
             return {"type": name}
         if leaf.primary is None:
-            raise PydanticCustomError("no_primary", "{name} takes a mapping of fields", {"name": name})
+            needed = ", ".join(f"{n}: …" for n, f in leaf.model_fields.items() if f.is_required())
+            context = {"name": name, "suggestion": f"write {{{name}: {{{needed or '…'}}}}}"}
+            raise PydanticCustomError("no_primary", "{name} takes a mapping of fields", context)
         return {"type": name, leaf.primary: inner}
+
+
+def _spelled(family: str, value: Any) -> str:
+    """Say how a value that is no component of the family would be written as one; "" where that is not clear."""
+    known = types(family)
+    if isinstance(value, list) and len(value) == 1 and value[0] in known:
+        return f"write {value[0]}"
+    if not isinstance(value, Mapping):
+        return ""
+    if value and all(key in known for key in value):
+        return f"these are {len(value)} of them: write [{', '.join(f'{{{key}: …}}' for key in value)}]"
+    named = next((key for key, inner in value.items() if isinstance(inner, str) and inner in known), None)
+    return "write type: … in it" if named is None else f"write type: {value[named]} in place of {named}: {value[named]}"
 
 
 def field_names(cls: type[BaseModel]) -> list[str]:

@@ -155,7 +155,8 @@ def _syntax(source: Source, error: yaml.YAMLError, loc: Loc) -> Diagnostic:
     place = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is not YAML"
     context = getattr(error, "context", None)
-    message = f"{problem}, {context}" if context else str(problem)
+    plain = _IN_WORDS.get(str(problem))
+    message = plain or (f"{problem}, {context}" if context else str(problem))
     if place is None:
         return Diagnostic(source.file, 1, 1, dotted(loc), "DLX104", message, source_line=source.line(1))
     mark = _within(source, place.line + 1, place.column + 1)
@@ -163,6 +164,20 @@ def _syntax(source: Source, error: yaml.YAMLError, loc: Loc) -> Diagnostic:
     earlier = began is not None and began.line < place.line and began.line + 1 != mark.line
     notes = (f"it began at {source.file}:{began.line + 1}",) if began is not None and earlier else ()
     return Diagnostic.of(mark, "DLX104", message, _advice(source, place), loc, notes)
+
+
+_IN_WORDS = {
+    "mapping values are not allowed in this context": "a `:` is not expected here: is the line indented like those "
+    "before it, and is text that holds `: ` in quotes?",
+    "did not find expected node content": "a value is missing here",
+    "did not find expected key": "this line is neither a name with a colon nor indented like those before it",
+    "did not find expected '-' indicator": "this line is no item of the list above: is it indented as it should be?",
+    "did not find expected ',' or ']'": "the list in brackets needs a comma or a `]` here",
+    "did not find expected ',' or '}'": "the mapping in braces needs a comma or a `}` here",
+    "found character that cannot start any token": "no value can begin like this",
+    "found unexpected end of stream": "the quotes are not closed",
+}
+"""What the parser's messages mean to someone who does not know its grammar."""
 
 
 def _within(source: Source, line: int, column: int) -> Mark:

@@ -144,10 +144,14 @@ def _instead(problem: Problem, known: list[str]) -> str:
 def _unknown_field(problem: Problem, sections: Sections) -> Explained:
     name, known = str(problem.context.get("field", problem.field)), problem.context.get("known", [])
     message = f"unknown field '{name}' in {problem.owner}"
+    head, colon, tail = name.partition(":")
+    if colon and head in known:
+        return "DLX301", message, f"write a blank after the colon: {head}: {tail}"
     near = problem.context.get("suggestion", "")
     if near:
         return "DLX301", message, f"did you mean '{near}'?"
-    elsewhere = _elsewhere(name, sections)
+    is_section = not sections.get(name) or isinstance(problem.value, Mapping)
+    elsewhere = _elsewhere(name, sections) if is_section else ""
     if elsewhere:
         return "DLX301", message, elsewhere
     return "DLX301", message, f"it has {', '.join(map(str, known))}" if known else "it has no fields"
@@ -193,12 +197,16 @@ def _not_finite(problem: Problem) -> Explained:
 
 def _not_a_component(problem: Problem) -> Explained:
     if isinstance(problem.value, Mapping):
-        return "DLX308", f"{problem.message}, but this is a mapping without a type", "write type: … in it"
-    return "DLX308", f"{problem.message}, but this is {problem.shown}", ""
+        return "DLX308", f"{problem.message}, but this is a mapping without a type", _suggested(problem)
+    return "DLX308", f"{problem.message}, but this is {problem.shown}", _suggested(problem)
 
 
 def _no_primary(problem: Problem) -> Explained:
-    return "DLX308", problem.message, ""
+    return "DLX308", problem.message, _suggested(problem)
+
+
+def _suggested(problem: Problem) -> str:
+    return str(problem.context.get("suggestion", ""))
 
 
 def _missing_package(problem: Problem) -> Explained:

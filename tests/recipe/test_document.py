@@ -147,3 +147,23 @@ def test_a_syntax_error_gives_advice():
     assert "quotes" in refused("{a: ${vars.b}}")[0].suggestion
     assert "quotes" in refused("a: @x")[0].suggestion
     assert "tabs" in refused("a:\n\t- b")[0].suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1\nb: 2\n", "needs a comma or a `]`"),
+        ("a: {b: 1\nc: 2\n", "needs a comma or a `}`"),
+        ('a: "b\n', "quotes are not closed"),
+        ("a: 1\n  b: 2\n", "a `:` is not expected here"),
+        ("a:\n  b: 1\n c: 2\n", "nor indented like those before it"),
+        ("a:\n  - b\n  c: 2\n", "no item of the list above"),
+        ("a: {b: ,}\nc: [\n", ""),
+    ],
+)
+def test_the_parser_speaks_in_words_that_need_no_grammar(text, words):
+    with pytest.raises(RecipeError) as error:
+        parse(text, "r.yaml")
+    (found,) = error.value.diagnostics
+    assert found.code == "DLX104" and words in found.message
+    assert "did not find" not in found.message and "token" not in found.message

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import os
 import time
 
 import pytest
@@ -42,7 +43,8 @@ PIECES = [
     "é", "\u2028",
     "\ufeff", "%YAML 1.1\n", "unit", "type: ", "extends: hostile.yaml\n", "blocks: ", "layers: ",
 ]  # fmt: skip
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = int(os.environ.get("DLX_EXAMPLES", "150"))
+MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def answer(function, *arguments):
