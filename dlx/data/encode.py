@@ -51,7 +51,7 @@ class Target:
     @property
     def strata(self) -> np.ndarray | None:
         """Class codes by which a split is stratified: of samples that have one each."""
-        one_each = self.classes and not self.multilabel and self.arrays["target"].ndim == 1
+        one_each = self.classes and not self.multilabel and not self.fields["target"].axes
         return self.arrays["target"] if one_each else None
 
     def class_counts(self, train: np.ndarray) -> tuple[int, ...]:
@@ -61,7 +61,8 @@ class Target:
         values = self.arrays["target"][train]
         if self.multilabel:
             return tuple(int(n) for n in values.sum(axis=0))
-        return tuple(int(n) for n in np.bincount(values.reshape(-1), minlength=len(self.classes)))
+        codes = values.covered() if isinstance(values, Spans) else values.reshape(-1)
+        return tuple(int(n) for n in np.bincount(codes, minlength=len(self.classes)))
 
     def described(self, train: np.ndarray) -> dict[str, TensorSpec]:
         """Return the target's spec, with statistics of the train split where it is numbers."""
@@ -176,9 +177,36 @@ def encode_target(columns: list[Column], names: tuple[str, ...], kind: str | Non
         return _series(columns[0]) if columns[0].axes == "TF" else _values(columns, names)
     if len(columns) > 1 or columns[0].axes == "F":
         return _labels(columns, names)
+    if isinstance(columns[0].values, Spans):
+        return _tags(columns[0].values, columns[0].classes)
     codes, classes = _codes(columns[0], names[0])
     spec = TensorSpec(codes.shape[1:], columns[0].axes, "int64", vocab=(len(classes),))
     return Target({"target": codes}, {"target": spec}, classes)
+
+
+def _tags(codes: Spans, classes: tuple[str, ...]) -> Target:
+    """Keep one class for every token."""
+    spec = TensorSpec((codes.length,), "T", "int64", vocab=(len(classes),))
+    return Target({"target": codes}, {"target": spec}, classes)
+
+
+def aligned(target: Target, arrays: Mapping[str, Any], max_length: int | None) -> Target:
+    """Return a target of one class for every token cut off where its text is.
+
+    Raises: DataError if a text has another number of tokens than its target has classes.
+    """
+    tags = target.arrays["target"]
+    limit = int(tags.lengths.max()) if max_length is None else max_length
+    tags = Spans(tags.values, tags.starts, np.minimum(tags.lengths, limit))
+    for name, tokens in arrays.items():
+        wrong = np.flatnonzero(tokens.lengths != tags.lengths)
+        if len(wrong):
+            row = wrong[0]
+            raise DataError(
+                f"row {row + 1}: '{name}' has {tokens.lengths[row]} tokens, but there are {tags.lengths[row]} classes, "
+                "one for each word: use `tokenizer: {word: {split: space}}`"
+            )
+    return _tags(tags, target.classes)
 
 
 def _series(column: Column) -> Target:

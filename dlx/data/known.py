@@ -111,8 +111,8 @@ def target_known(columns: list[Column], names: tuple[str, ...], kind: str | None
     unseen = sorted(set(found.classes) - set(facts.classes))
     if unseen:
         raise DataError(f"the model was not trained on the class {unseen[0]}; it knows {', '.join(facts.classes[:20])}")
-    codes: np.ndarray = np.array([facts.classes.index(c) for c in found.classes], dtype=np.int64)[values]
-    return codes
+    codes: np.ndarray = np.array([facts.classes.index(c) for c in found.classes], dtype=np.int64)
+    return Spans(codes[values.values], values.starts, values.lengths) if isinstance(values, Spans) else codes[values]
 
 
 def _targets(data: Data, samples: Samples) -> tuple[str, ...]:

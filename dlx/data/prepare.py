@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.data.encode import Target, encode_inputs, encode_sequence, encode_target
+from dlx.data.encode import Target, aligned, encode_inputs, encode_sequence, encode_target
 from dlx.data.splits import split_documents, split_rows
 from dlx.data.text import Text, blocks, learn, lengths
 from dlx.errors import DataError
@@ -59,6 +59,8 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     columns = {n: samples.columns[n] for n in inputs}
     texts = _learn(columns, {n: samples.columns[n] for n in sequence}, rows["train"], data, base)
     encoded = encode_inputs(columns, rows["train"], texts)
+    if target.classes and target.fields["target"].axes == "T":
+        target = aligned(target, {n: encoded.arrays[n] for n in texts}, data.max_length)
     for name in sequence:
         target = encode_sequence(samples.columns[name], texts["target"], name)
     arrays = {**encoded.arrays, **target.arrays}

@@ -58,7 +58,9 @@ def _by_time(time: np.ndarray, split: Split) -> Parts:
     parts = {part: np.flatnonzero((begin >= low) & (end <= high)) for part, (low, high) in inside.items()}
     for part, (low, high) in inside.items():
         if low < high and not len(parts[part]):
-            raise DataError(f"data.split: {part} has {high - low} steps of time, into which no target fits")
+            raise DataError(
+                f"data.split: {part} has {high - low} steps of time, into which no target fits: give it more"
+            )
     if not len(parts["train"]):
         raise DataError("data.split leaves no samples to train on")
     return parts

@@ -22,7 +22,7 @@ class Column:
     values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D) with NaN where
             missing, strings (N,) object with None where missing; a `Lazy` sequence that decodes one sample at a time;
             or `Spans`, sequences that lie in one long array
-    axes    what the axes after the first mean: "CHW", "F", "TF", ""
+    axes    what the axes after the first mean: "CHW", "F", "TF", "T" for codes of tokens, ""
     kind    "numeric", "categorical" (strings or codes), "image", "text" (strings that a tokenizer cuts)
     classes names of the values of a categorical column, where the source knows them; codes index into them
     names   names of the columns of a feature axis
@@ -126,8 +126,8 @@ class Source(Component):
     family = "sources"
     suffixes: ClassVar[tuple[str, ...]] = ()
     """How the names of files end from which the source can read inputs by themselves."""
-    tokenizer: ClassVar[str] = "word"
-    """What cuts its text where the recipe does not say."""
+    tokenizer: ClassVar[Any] = "word"
+    """What cuts its text where the recipe does not say, in any spelling of a tokenizer."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         """Read all samples. Paths are relative to `base`, the folder of the recipe.

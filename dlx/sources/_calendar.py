@@ -28,8 +28,8 @@ def moments(cells: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarray
 
     values, wrong = numbers(cells)
     absent = np.array([cell is None for cell in cells], dtype=bool)
-    if form is None and not (wrong | absent).any():
-        return values, wrong
+    if form is None and not wrong.any():
+        return values, absent
     times = pd.to_datetime(pd.Series(cells, dtype=object), errors="coerce", format=form, utc=True)
     found = times.dt.tz_localize(None).to_numpy()
     return found, np.isnat(found)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ class Text(Source):
     """
 
     primary: ClassVar[str] = "path"
-    tokenizer: ClassVar[str] = "char"
+    tokenizer: ClassVar[Any] = "char"
     type: Literal["text"] = "text"
     path: str
     """File, folder or pattern with all text, or with that to train on."""

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from dlx.data.cache import facts_key
 from dlx.data.known import prepare_known
 from dlx.data.lengths import bucketed
 from dlx.data.padding import gathered, real
@@ -215,3 +216,41 @@ def test_a_batch_is_padded_to_its_longest_as_torch_pads(features):
     assert torch.equal(batch, expected)
     assert torch.equal(real(spans, rows), expected.reshape(4, 3, -1)[..., 0] != 0)
     assert gathered(torch.from_numpy(spans.values), spans, rows[:1]).shape == (1, 2, *features)
+
+
+TAGGED = "-DOCSTART- -X- O\n\nU.S. NNP B\nfirms NN O\ndon't VB O\n\n# note\nBonn NNP B\nis VB O\n\nKiel NNP B\n\n" * 10
+
+
+def test_every_word_has_its_class(tmp_path):
+    (tmp_path / "t.conll").write_text(TAGGED)
+    source = {"tagged_text": {"path": "t.conll", "tag": 3}}
+    data = prepared(tmp_path, "classes", source=source)
+    assert (data.facts.classes, data.facts.kind) == (("B", "O"), "classes")
+    assert (data.facts.fields["target"].axes, data.facts.lengths["target"].longest) == ("T", 3)
+    assert texts(data, "text", range(3)) == ["U.S. firms don't", "Bonn is", "Kiel"]
+    assert [data.arrays["target"][i].tolist() for i in range(3)] == [[0, 1, 1], [0, 1], [0]]
+    assert sum(data.facts.class_counts) == sum(data.arrays["target"].lengths[data.rows["train"]])
+    cut = prepared(tmp_path, "classes", source=source, max_length=2)
+    assert cut.arrays["target"].lengths.max() == 2 and cut.arrays["target"][0].tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"row 1: 'text' has 6 tokens, but there are 3 classes.*split: space"):
+        prepared(tmp_path, "classes", source=source, tokenizer="word")
+
+
+def test_classes_of_words_in_other_data_are_those_of_training(tmp_path):
+    (tmp_path / "t.conll").write_text(TAGGED)
+    data = Data.model_validate({"source": {"tagged_text": {"path": "t.conll", "tag": 3}}})
+    facts = prepare(data, tmp_path, "classes", 0).facts
+    (tmp_path / "t.conll").write_text("firms NN O\nfirms NN O\n")
+    assert prepare_known(data, tmp_path, "classes", facts).arrays["target"][0].tolist() == [1, 1]
+    (tmp_path / "t.conll").write_text("firms NN O\nbroken\n\nBonn NN B\n")
+    with pytest.raises(DataError, match=r"t\.conll:2: 1 columns where 3 are expected"):
+        prepare(data, tmp_path, "classes", 0)
+
+
+def test_facts_are_read_anew_when_the_file_of_a_tokenizer_changes(tmp_path):
+    (tmp_path / "play.txt").write_text(PLAY)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    data = Data.model_validate({"source": {"text": "play.txt"}, "tokenizer": {"trained": "tokenizer.json"}})
+    first = facts_key(data, tmp_path, "tokens", 0)
+    (tmp_path / "tokenizer.json").write_text("{} ")
+    assert facts_key(data, tmp_path, "tokens", 0) != first

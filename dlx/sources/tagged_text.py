@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from dlx.errors import DataError
+from dlx.sources import Column, Samples, Source, Spans
+from dlx.sources._problems import settle
+from dlx.sources._rows import text_of
+
+
+class TaggedText(Source):
+    """Sentences with a class for every word, as files for tagging and for finding names hold them.
+
+    Each line is a word and its tags, with spaces or tabs between; an empty line ends a sentence. Lines that begin with
+    `-DOCSTART-` or # and a space are passed over.
+
+    Shapes:  text of T words; the target is one class for each word, (T,).
+    Raises:  DataError that lists the lines with too few columns.
+    Source:  the format of the CoNLL shared tasks, Tjong Kim Sang & De Meulder 2003.
+
+    Example:
+        {type: tagged_text, path: train.conll, test_path: test.conll, tag: 4}
+    """
+
+    primary: ClassVar[str] = "path"
+    tokenizer: ClassVar[Any] = {"type": "word", "split": "space"}
+    type: Literal["tagged_text"] = "tagged_text"
+    path: str
+    """File with all sentences, or with those to train on."""
+    val_path: str | None = None
+    """File to validate on."""
+    test_path: str | None = None
+    """File to test on."""
+    word: int = Field(1, ge=1)
+    """Column of the word, counted from 1."""
+    tag: int = Field(2, ge=1)
+    """Column of the class, counted from 1."""
+    encoding: str = "utf-8"
+    """Encoding of the files."""
+
+    def load(self, base: Path, on_error: str = "raise") -> Samples:
+        import numpy as np
+
+        found: list[list[tuple[str, str]]] = []
+        parts: list[str] = []
+        problems: list[str] = []
+        for part, file in self._files(base).items():
+            sentences = list(self._sentences(file, problems))
+            found += sentences
+            parts += [part] * len(sentences)
+        settle(f"cannot use {self.path}", problems, on_error)
+        if not found:
+            raise DataError("\n".join([f"{self.path}: no sentence is left", *problems[:5]]))
+        classes = tuple(sorted({tag for sentence in found for _, tag in sentence}))
+        code = {name: i for i, name in enumerate(classes)}
+        tags = Spans.of([np.array([code[tag] for _, tag in sentence], dtype=np.int64) for sentence in found])
+        words = np.empty(len(found), dtype=object)
+        words[:] = [" ".join(word for word, _ in sentence) for sentence in found]
+        columns = {"text": Column(words, "", "text"), "target": Column(tags, "T", "categorical", classes)}
+        belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
+        return Samples(columns, ("text",), "target", belongs, problems)
+
+    def files(self, base: Path) -> list[Path]:
+        return list(self._files(base).values())
+
+    def at(self, path: Path) -> Self:
+        return super().at(path).model_copy(update={"val_path": None, "test_path": None})
+
+    def _files(self, base: Path) -> dict[str, Path]:
+        given = {"train": self.path, "val": self.val_path, "test": self.test_path}
+        return {part: base / Path(path).expanduser() for part, path in given.items() if path is not None}
+
+    def _sentences(self, file: Path, problems: list[str]) -> Iterator[list[tuple[str, str]]]:
+        """Yield the words and tags of every sentence without a bad line."""
+        sentence: list[tuple[str, str]] = []
+        bad = False
+        for number, line in enumerate([*text_of(file, self.encoding).splitlines(), ""], 1):
+            cells = line.split()
+            if not cells and sentence and not bad:
+                yield sentence
+            if not cells:
+                sentence, bad = [], False
+            elif line.startswith(("-DOCSTART-", "# ")):
+                continue
+            elif len(cells) < max(self.word, self.tag):
+                problems.append(f"{file}:{number}: {len(cells)} columns where {max(self.word, self.tag)} are expected")
+                bad = True
+            else:
+                sentence.append((cells[self.word - 1], cells[self.tag - 1]))
