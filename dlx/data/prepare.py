@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.data.encode import Target, aligned, encode_inputs, encode_sequence, encode_target
+from dlx.data.encode import Inputs, Target, aligned, encode_inputs, encode_sequence, encode_target
 from dlx.data.splits import split_documents, split_rows
 from dlx.data.text import Text, blocks, learn, lengths
 from dlx.errors import DataError
@@ -64,20 +64,28 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     for name in sequence:
         target = encode_sequence(samples.columns[name], texts["target"], name)
     arrays = {**encoded.arrays, **target.arrays}
-    facts = DataFacts(
-        fields={**encoded.fields, **target.described(rows["train"])},
-        inputs=tuple(encoded.fields),
-        target="target" if names else None,
-        classes=target.classes,
+    facts = _facts(encoded, target, texts, rows)
+    facts = replace(
+        facts,
         multilabel=target_kind == "labels" or target.multilabel,
+        fingerprint=_fingerprint(arrays, rows, data.source.files(base)),
+    )
+    return Prepared(facts, arrays, rows, samples.problems)
+
+
+def _facts(encoded: Inputs, target: Target, texts: Mapping[str, Text], rows: Mapping[str, np.ndarray]) -> DataFacts:
+    train = rows["train"]
+    return DataFacts(
+        fields={**encoded.fields, **target.described(train)},
+        inputs=tuple(encoded.fields),
+        target="target" if target.fields else None,
+        classes=target.classes,
         categories=encoded.categories,
         tokenizers={name: text.stored for name, text in texts.items()},
-        lengths={**encoded.lengths, **_varying(target, rows["train"])},
-        class_counts=target.class_counts(rows["train"]),
+        lengths={**encoded.lengths, **_varying(target, train)},
+        class_counts=target.class_counts(train),
         counts={split: len(index) for split, index in rows.items()},
     )
-    facts = replace(facts, fingerprint=_fingerprint(arrays, rows, data.source.files(base)))
-    return Prepared(facts, arrays, rows, samples.problems)
 
 
 def _prepare_blocks(samples: Samples, how: Blocks, data: Data, base: Path, seed: int) -> Prepared:
