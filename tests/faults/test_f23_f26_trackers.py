@@ -65,6 +65,7 @@ def test_f23_eight_runs_on_one_database(tmp_path):
     check(tmp_path, runs, client, 8)
 
 
+@pytest.mark.slow
 def test_f23_a_run_whose_tracker_is_away_finishes_and_is_sent_later(tmp_path):
     from mlflow.tracking import MlflowClient
 

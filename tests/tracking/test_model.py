@@ -89,7 +89,7 @@ def run_digest(run):
 
 
 def test_arrays_score_the_same_and_nothing_is_pickled(trained):
-    run, client = trained(IMAGES)
+    run, _ = trained(IMAGES)
     from sklearn.datasets import load_digits
 
     images = load_digits().images[:9].astype(np.uint8)[:, None]
