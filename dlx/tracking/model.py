@@ -9,13 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dlx import __version__
 from dlx.tracking.spool import State
 
 NAME = "model"
 LOADER = "dlx.engine.served"
 """Module whose `_load_pyfunc` MLflow calls with the folder that holds the checkpoint."""
-NEEDS = ("torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
+NEEDS = ("dlx", "torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
 
 
 def log_model(client: Any, state: State, checkpoint: Path, signature: Mapping[str, Any]) -> None:
@@ -49,7 +48,7 @@ def _save(folder: Path, described: Any, checkpoint: Path, signature: Mapping[str
         mlflow_model=described,
         signature=_signature(signature),
         input_example=_example(signature),
-        pip_requirements=[f"dlx=={__version__}", *(f"{name}=={version(name)}" for name in NEEDS)],
+        pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
     )
 
 
