@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load", "plan", "predict", "test", "train", "validate"]
+__all__ = ["evaluate", "load", "plan", "predict", "resume", "test", "train", "validate"]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -35,12 +35,17 @@ def load(recipe: str | Path, overrides: Overrides = ()) -> Loaded:
 
     Raises: RecipeError with everything that is wrong with it.
     """
-    import json
-
     from dlx.recipe import load as reading
 
-    pairs = [f"{k}={json.dumps(v)}" for k, v in overrides.items()] if isinstance(overrides, Mapping) else overrides
-    return reading.load(recipe, list(pairs))
+    return reading.load(recipe, _pairs(overrides))
+
+
+def _pairs(overrides: Overrides) -> list[str]:
+    import json
+
+    if isinstance(overrides, Mapping):
+        return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    return list(overrides)
 
 
 def validate(recipe: str | Path) -> list[Diagnostic]:
@@ -91,6 +96,27 @@ def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: A
 
     shown = console or Console(stderr=True)
     return [row for recipe in recipes for row in check_recipe(Path(recipe), Path(root), shown)]
+
+
+def resume(
+    run: str | Path,
+    recipe: str | Path | None = None,
+    overrides: Overrides = (),
+    *,
+    allow_change: bool = False,
+    console: Any = None,
+) -> Run:
+    """Go on with a run where it was interrupted; the end is that of a run that never was.
+
+    A recipe or overrides may change what a run may change; `allow_change` lets them change what it may not lightly.
+    Raises: UsageError if there is nothing to go on with; DataError if the data changed; CheckpointError.
+    """
+    from rich.console import Console
+
+    from dlx.engine import resume as engine
+
+    shown = console or Console(stderr=True)
+    return engine.resume(str(run), shown, None if recipe is None else Path(recipe), _pairs(overrides), allow_change)
 
 
 def evaluate(

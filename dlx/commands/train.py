@@ -8,12 +8,21 @@ from typing import Annotated
 
 import typer
 
-from dlx.commands._complete import recipes
+from dlx.commands._complete import recipes, runs
+from dlx.errors import UsageError
 
 
 def command(
-    recipe: Annotated[Path, typer.Argument(help="The recipe.", autocompletion=recipes)],
+    recipe: Annotated[
+        str, typer.Argument(help="The recipe; with --resume it may be left out.", autocompletion=recipes)
+    ] = "",
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: optimizer.lr=0.01")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with this run where it was interrupted.", autocompletion=runs)
+    ] = None,
+    allow_change: Annotated[
+        bool, typer.Option("--allow-change", help="With --resume: go on though the recipe changed.")
+    ] = False,
     fast_dev_run: Annotated[bool, typer.Option("--fast-dev-run", help="Two batches of everything.")] = False,
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Find the learning rate first, and train with it.")
@@ -25,11 +34,19 @@ def command(
     import dlx
     from dlx.commands._show import print_json, summary
 
-    loaded = dlx.load(recipe, overrides or [])  # what is wrong with it is said before anything heavy is imported
+    changes = overrides or []
+    if "=" in recipe and not Path(recipe).exists():
+        recipe, changes = "", [recipe, *changes]
+    if not recipe and resume is None:
+        raise UsageError("give a recipe: dlx train RECIPE, or a run to go on with: dlx train --resume RUN")
 
     from rich.console import Console
 
-    run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr)
+    if resume is not None:
+        run = dlx.resume(resume, recipe or None, changes, allow_change=allow_change)
+    else:
+        loaded = dlx.load(recipe, changes)  # what is wrong with it is said before anything heavy is imported
+        run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr)
     if as_json:
         print_json(run.to_json())
     else:

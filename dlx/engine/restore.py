@@ -91,9 +91,10 @@ def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
 
 
 def _available(hardware: Hardware, notes: list[str]) -> Hardware:
-    """Return the hardware of training, or this machine's where that device is not here."""
-    here, _ = resolve(Hardware())
+    """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
+    here, _ = resolve(Hardware(devices=1))
+    alone = {"devices": 1, "nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
     if hardware.accelerator in ("auto", "cpu", here.accelerator):
-        return hardware
+        return hardware.model_copy(update=alone)
     notes.append(f"the run was trained on {hardware.accelerator}, which is not here; {here.accelerator} is used")
     return here

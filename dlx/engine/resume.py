@@ -20,7 +20,7 @@ from dlx.plan import Plan
 from dlx.recipe import load as reading
 from dlx.recipe.load import Loaded
 from dlx.recipe.permission import Change, changes
-from dlx.tracking.store import find_run
+from dlx.tracking.store import folder_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Interrupted:
     stored: dict[str, Any]
     changed: list[Change]
     prepared: Prepared
-    mlflow_run: str | None
 
 
 def resume(
@@ -45,17 +44,14 @@ def resume(
     found = interrupted(run, console, recipe, overrides, allow_change)
     for change in found.changed:
         console.print(f"changed: {change}", highlight=False, soft_wrap=True)
-    return carry_out(
-        found.plan, found.stored, found.folder, console, prepared=found.prepared, resumed=found.mlflow_run or ""
-    )
+    return carry_out(found.plan, found.stored, found.folder, console, prepared=found.prepared, resumed="")
 
 
 def interrupted(
     run: str, console: Any, recipe: Path | None, overrides: Sequence[str], allow_change: bool
 ) -> Interrupted:
     """Find a run and hold what it is to go on with against what it began with."""
-    place = find_run(run)
-    folder = place.folder
+    folder = folder_of(run)
     start = newest(folder / "checkpoints", lambda note: console.print(note, highlight=False, soft_wrap=True))
     if start is None:
         raise UsageError(f"{folder} has no checkpoint to go on from; train it again: dlx train {folder}/recipe.yaml")
@@ -69,7 +65,7 @@ def interrupted(
         raise UsageError(
             f"{folder.name} is finished. To train it on: dlx train --resume {folder.name} train.epochs=N --allow-change"
         )
-    return Interrupted(folder, plan, stored, changed, _same_data(plan, start), place.run_id)
+    return Interrupted(folder, plan, stored, changed, _same_data(plan, start))
 
 
 def _loaded(folder: Path, content: dict[str, Any], recipe: Path | None, overrides: Sequence[str]) -> Loaded:

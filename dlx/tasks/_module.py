@@ -20,6 +20,7 @@ from dlx.optimizers import groups
 from dlx.tasks import Learning, for_role
 from dlx.tasks._update import Batch, Objective, Update
 
+STATE = ("_loss_sum", "_loss_count", "_last_point", "skipped")  # what the loss curve needs to go on
 MOST_SKIPPED = 3  # batches one after the other whose loss is not finite, before training is called diverged
 
 
@@ -41,6 +42,7 @@ class TaskModule(pl.LightningModule):
         self._skipped_in_a_row = 0
         self._loss_sum: Tensor | None = None
         self._loss_count = 0
+        self._last_point: Tensor | None = None
         self._every_step: list[Any] = []
         self._auxiliary = [m for m in self.networks.modules() if hasattr(m, "auxiliary_loss")]
 
@@ -81,6 +83,8 @@ class TaskModule(pl.LightningModule):
             moving = scheduler if spec.per == "step" and spec.changes else None
             closure = for_role(self.learning.optimizers, role).needs_closure
             self.updates[role] = Update(self, optimizer, moving, self.learning.portions, closure)
+        if self._last_point is not None:
+            self.trainer.callback_metrics["train/loss"] = self._last_point
         self._every_step = [c for c in self.trainer.callbacks if getattr(c, "every_step", False)]  # type: ignore[attr-defined]
 
     def training_step(self, burst: Iterable[Batch], batch_idx: int) -> None:
@@ -117,12 +121,12 @@ class TaskModule(pl.LightningModule):
         raise NotImplementedError
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"] = {"loss_sum": self._loss_sum, "loss_count": self._loss_count, "skipped": self.skipped}
+        checkpoint["task"] = {name: getattr(self, name) for name in STATE}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint.get("task", {})
-        self._loss_sum, self._loss_count = state.get("loss_sum"), state.get("loss_count", 0)
-        self.skipped = state.get("skipped", 0)
+        for name in (n for n in STATE if n in state):
+            setattr(self, name, state[name])
 
     # -- the loss curve -----------------------------------------------------------------------------------------------
 
@@ -150,7 +154,7 @@ class TaskModule(pl.LightningModule):
         value = float(mean)
         if not math.isfinite(value):
             raise Diverged(value, self.trainer.global_step)
-        self.trainer.callback_metrics["train/loss"] = mean
+        self._last_point = self.trainer.callback_metrics["train/loss"] = mean
         for logger in self.trainer.loggers:
             logger.log_metrics({"train/loss": value}, self.trainer.global_step)
 

@@ -1,0 +1,218 @@
+"""F08, F09, F24: a run that was stopped anywhere ends as the run that never was, bit for bit."""
+
+import io
+import os
+import signal
+
+import pytest
+import torch
+from rich.console import Console
+
+import dlx
+from dlx.engine.bursts import Bursts, Pace
+from dlx.engine.checkpoint import load
+from dlx.engine.keep import saved
+from dlx.errors import DataError, UsageError
+from dlx.tasks._supervised import SupervisedModule
+
+RECIPE = """
+name: resumed
+task: classification
+data:
+  source: {sklearn: digits}
+  augment: [{gaussian_noise: {p: 0.5}}]
+model: {type: layers, layers: [flatten, {linear: 24}, batch_norm, relu, {dropout: 0.2}]}
+optimizer: {adamw: {lr: 0.005}}
+schedule: {cosine: {warmup: 3}}
+regularize: {ema: 0.9, early_stopping: 3, gradient_noise: 0.01, grad_clip: 1.0}
+train: {epochs: 4, batch_size: 32, limit_train: 250, limit_val: 64, log_every: 3}
+hardware: {accelerator: cpu, threads: 1}
+"""
+STEPS, PER_EPOCH = 32, 8
+
+
+class Cut(BaseException):
+    """The power goes out: nothing is saved any more."""
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+def at_step(monkeypatch, step, act, method="learn"):
+    """Act before the step that comes after so many, or before the validation that comes after it."""
+    original, seen = getattr(SupervisedModule, method), []
+
+    def wrapped(self, *args):
+        if self.trainer.state.fn == "fit" and (method == "learn" or self.trainer.global_step == step):
+            seen.append(1)
+            if len(seen) == (step + 1 if method == "learn" else 1):
+                act()
+        return original(self, *args)
+
+    monkeypatch.setattr(SupervisedModule, method, wrapped)
+
+
+def cut():
+    raise Cut
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def end_of(folder):
+    """Everything that a run ended with: the best weights, and the state of training."""
+    checkpoints = folder / "checkpoints"
+    return {"best": load(checkpoints / "best.ckpt")["state_dict"], "last": load(saved(checkpoints)[0])}
+
+
+def differences(a, b, path=""):
+    """Return the places at which nested values differ, but for what tells the time."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = [k for k in dict.fromkeys([*a, *b]) if k not in ("seconds", "dlx")]
+        return [d for k in keys for d in differences(a.get(k), b.get(k), f"{path}/{k}")]
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b):
+        return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, f"{path}/{i}")]
+    same = torch.equal(a, b) if torch.is_tensor(a) and torch.is_tensor(b) else a == b
+    return [] if same else [path]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "r.yaml").write_text(RECIPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return dlx.train("r.yaml", root=folder / "runs", console=quiet())
+
+
+def interrupted(tmp_path, monkeypatch, step, act, method="learn", **changes):
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, step, act, method)
+        with pytest.raises((Cut, SystemExit)):
+            dlx.train("r.yaml", changes, console=quiet())
+
+
+def same_end(whole, run):
+    assert differences(end_of(whole.folder), end_of(run.folder)) == []
+    assert run.metrics == whole.metrics
+
+
+@pytest.mark.parametrize("step", [0, 1, PER_EPOCH - 1, PER_EPOCH, PER_EPOCH + 3, STEPS - 1])
+def test_f08_stopped_by_a_signal_at_any_step(whole, tmp_path, monkeypatch, step):
+    interrupted(tmp_path, monkeypatch, step, terminate)
+    same_end(whole, dlx.resume("last", console=quiet()))
+
+
+def test_f08_stopped_in_validation_while_the_average_takes_the_weights_place(whole, tmp_path, monkeypatch):
+    interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH, terminate, "validation_step")
+    same_end(whole, dlx.resume("last", console=quiet()))
+
+
+@pytest.mark.parametrize("step", [5, PER_EPOCH + 1, 2 * PER_EPOCH, STEPS - 2])
+def test_f08_killed_without_a_word(whole, tmp_path, monkeypatch, step):
+    interrupted(tmp_path, monkeypatch, step, cut, **{"train.save_every": 1e-9})
+    assert saved(next(tmp_path.glob("runs/*")) / "checkpoints")
+    run = dlx.resume("last", console=quiet())
+    assert differences(end_of(whole.folder), end_of(run.folder)) == []
+    assert run.metrics == whole.metrics
+
+
+def test_f08_stopped_again_and_again(whole, tmp_path, monkeypatch):
+    interrupted(tmp_path, monkeypatch, 4, terminate)
+    for step in (3, 6):
+        with pytest.MonkeyPatch.context() as patch:
+            at_step(patch, step, terminate)
+            with pytest.raises(SystemExit):
+                dlx.resume("last", console=quiet())
+    same_end(whole, dlx.resume("last", console=quiet()))
+
+
+def test_bursts_of_any_length_train_the_same(whole, tmp_path, monkeypatch):
+    """One step at a time, as Lightning does it, is what bursts are held against."""
+    monkeypatch.setattr(Pace, "note", lambda self, batches, seconds: None)
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    same_end(whole, dlx.train("r.yaml", console=quiet()))
+
+
+def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path, monkeypatch):
+    interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH + 1, cut, **{"train.save_every": 1e-9})
+    newest, before = saved(next(tmp_path.glob("runs/*")) / "checkpoints")
+    newest.write_bytes(newest.read_bytes()[:-100])
+    said = quiet()
+    run = dlx.resume("last", console=said)
+    assert newest.name in said.file.getvalue()
+    assert "the one before it is used" in said.file.getvalue()
+    assert run.metrics == whole.metrics
+
+
+# -- F09, F24 ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    interrupted(tmp_path, monkeypatch, PER_EPOCH + 2, terminate)
+
+
+def test_f09_what_may_change_freely_changes(stopped, whole):
+    run = dlx.resume("last", overrides={"train.log_every": 4, "expect": {"test/accuracy": ">= 0"}}, console=quiet())
+    assert run.metrics["test/accuracy"] == whole.metrics["test/accuracy"]
+    assert run.held and run.verdict
+
+
+def test_f09_a_change_of_consequence_is_shown_and_needs_to_be_allowed(stopped):
+    with pytest.raises(UsageError, match=r"optimizer\.lr: 0\.005 → 0\.001.*--allow-change"):
+        dlx.resume("last", overrides={"optimizer.lr": 0.001}, console=quiet())
+    said = quiet()
+    dlx.resume("last", overrides={"optimizer.lr": 0.001}, allow_change=True, console=said)
+    assert "changed: optimizer.lr: 0.005 → 0.001" in said.file.getvalue()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"model.layers": ["flatten"]}, {"data.split.val": 0.2}])
+def test_f09_another_experiment_is_refused(stopped, change):
+    with pytest.raises(UsageError, match="cannot go on with another"):
+        dlx.resume("last", overrides=change, allow_change=True, console=quiet())
+
+
+def test_a_finished_run_trains_on_only_when_asked(whole, monkeypatch):
+    monkeypatch.chdir(whole.folder.parents[1])
+    with pytest.raises(UsageError, match="finished"):
+        dlx.resume(str(whole.folder), console=quiet())
+
+
+def test_f24_other_data_are_refused(tmp_path, monkeypatch):
+    rows = "\n".join(f"{i % 7},{i % 5},{i % 2}" for i in range(200))
+    (tmp_path / "d.csv").write_text("a,b,target\n" + rows + "\n")
+    (tmp_path / "r.yaml").write_text(
+        "task: classification\ndata: {source: {type: table, path: d.csv, target: target}}\nmodel: linear\n"
+        "train: {epochs: 3, batch_size: 32}\nhardware: {accelerator: cpu, threads: 1}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, 3, terminate)
+        with pytest.raises(SystemExit):
+            dlx.train("r.yaml", console=quiet())
+    (tmp_path / "d.csv").write_text("a,b,target\n" + rows.replace("6,", "5,") + "\n")
+    with pytest.raises(DataError, match=r"data changed since the run began.*d\.csv"):
+        dlx.resume("last", console=quiet())
+
+
+def test_an_epoch_that_was_over_but_for_its_validation_has_one_empty_burst():
+    class Nothing:
+        def set_epoch(self, epoch):
+            pass
+
+        def __len__(self):
+            return 4
+
+        def from_batch(self, first):
+            return iter(range(first, 4))
+
+    from dlx.engine.bursts import Position
+
+    (burst,) = Bursts(Nothing(), 8, Position(0, 4, 4))
+    assert list(burst) == []
