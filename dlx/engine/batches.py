@@ -18,6 +18,7 @@ from torch import Tensor
 from dlx.augmentations import Augmentation
 from dlx.facts import DataFacts
 from dlx.sources import Lazy
+from dlx.tasks import WEIGHT
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
 
@@ -30,6 +31,18 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
 
 
+def share(n: int, rank: int, ranks: int) -> tuple[slice, float]:
+    """Return which of a batch's n samples are a process's, and the weight of each.
+
+    The mean over processes of weighted sums is the batch's mean. Where there are too few for two samples each (one has
+    no statistics), a process takes some that another has, with weight 0: it takes part in every step.
+    """
+    taking = min(ranks, max(1, n // 2))
+    if rank >= taking:
+        return slice(0, min(n, 2)), 0.0
+    return slice(n * rank // taking, n * (rank + 1) // taking), ranks / n
+
+
 @dataclass
 class Batches:
     """The batches of one split, as Lightning iterates over them.
@@ -40,6 +53,8 @@ class Batches:
     shuffled  whether every epoch has an order of its own
     steps     what is done to a batch, in order
     random    whether a step draws random numbers
+    share     number of this process, and of how many: each takes its share of every batch in training, of the whole
+              split otherwise
     """
 
     fields: Mapping[str, Any]
@@ -52,6 +67,7 @@ class Batches:
     workers: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     epoch: int = 0
+    share: tuple[int, int] = (0, 1)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
@@ -62,7 +78,8 @@ class Batches:
 
     def chosen(self) -> list[np.ndarray]:
         """Return the row numbers of every batch of this epoch."""
-        rows = self.rows[order(self.seed, self.epoch, len(self.rows))] if self.shuffled else self.rows
+        rank, ranks = (0, 1) if self.shuffled else self.share
+        rows = self.rows[order(self.seed, self.epoch, len(self.rows))] if self.shuffled else self.rows[rank::ranks]
         batches = [rows[i : i + self.size] for i in range(0, len(rows), self.size)]
         if self.shuffled and self.size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
             batches.pop()  # a single sample has no batch statistics
@@ -73,8 +90,27 @@ class Batches:
 
     def from_batch(self, first: int) -> Iterator[Batch]:
         """Yield this epoch's batches from one of them on: the same as if those before had been taken."""
-        for number, batch in enumerate(self._gathered(self.chosen()[first:]), first):
+        chosen = self.chosen()[first:]
+        if self.shuffled and self.share[1] > 1:
+            yield from self._shares(chosen, first)
+            return
+        for number, batch in enumerate(self._gathered(chosen), first):
             yield self._randomly(batch, number) if self.random else self._prepared(batch)
+
+    def _shares(self, chosen: list[np.ndarray], first: int) -> Iterator[Batch]:
+        """Yield this process's share of every batch, each sample with its weight in the batch's mean loss.
+
+        What is random is drawn for the whole batch, so that it is the same for any number of processes.
+        """
+        parts = [share(len(rows), *self.share) for rows in chosen]
+        wanted = chosen if self.random else [rows[part] for rows, (part, _) in zip(chosen, parts, strict=True)]
+        for number, (batch, (part, weight)) in enumerate(zip(self._gathered(wanted), parts, strict=True), first):
+            if self.random:
+                batch = {name: v[part] for name, v in self._randomly(batch, number).items()}
+            else:
+                batch = self._prepared(batch)
+            batch[WEIGHT] = torch.full((len(batch["rows"]),), weight, device=batch["rows"].device)
+            yield batch
 
     def _prepared(self, batch: Batch) -> Batch:
         for step in self.steps:

@@ -10,6 +10,7 @@ import torch
 
 from dlx.data.prepare import Prepared, prepare
 from dlx.engine.batches import Batches, augmenting, floats, resident, transforming
+from dlx.engine.ranks import rank, size
 from dlx.errors import DataError
 from dlx.models import initialize
 from dlx.plan import Plan, batch_size
@@ -78,6 +79,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     """Return the batches of every split that has samples."""
     recipe, train, device = plan.recipe, plan.recipe.train, device_of(plan.recipe)
     fields = resident(prepared.arrays, device)
+    share = (rank(), size(plan))
     workers = recipe.data.workers if recipe.data.workers != "auto" else 2
 
     convert = floats(plan.facts)
@@ -97,6 +99,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
             False,
             int(workers),
             device,
+            share=share,
         )
 
     rows = prepared.rows["train"][: train.limit_train]
@@ -110,6 +113,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         augment is not None,
         int(workers),
         device,
+        share=share,
     )
     made = {"train": learned, "val": evaluated("val", train.limit_val), "test": evaluated("test", train.limit_test)}
     return {name: batches for name, batches in made.items() if len(batches.rows)}

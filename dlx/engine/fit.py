@@ -17,6 +17,7 @@ from dlx.engine.callbacks import History, Slower
 from dlx.engine.checkpoint import load
 from dlx.engine.keep import POSITION, Keep, saved
 from dlx.engine.progress import Display
+from dlx.engine.ranks import is_shared, told
 from dlx.engine.signals import Stoppable
 from dlx.engine.trainer import trainer_for
 from dlx.errors import CheckpointError, Diverged, RunError
@@ -56,14 +57,14 @@ class Fit:
         """
         rollbacks, slower = 0, 1.0
         while True:
-            start = newest(self.folder, self._say)
+            start = told(lambda: newest(self.folder, self._say))
             try:
                 return self._attempt(experiment, start, slower)
             except Diverged as error:
                 rollbacks += 1
                 if rollbacks > ROLLBACKS:
                     raise RunError(f"{error}{_where(experiment.module)}. {CURES}") from None
-                again = newest(self.folder, self._say)
+                again = told(lambda: newest(self.folder, self._say))
                 slower = 0.5 * (slower if again == start else 1.0)  # a newer checkpoint has its lr halved already
                 self._say(f"{error}; training goes back to {_name(again)}, with {0.5**rollbacks:g} of the lr")
                 experiment = replace(experiment, module=build_module(experiment.plan))
@@ -101,6 +102,8 @@ class Fit:
         """Return the experiment with every batch computed in twice as many portions; the steps are the same."""
         recipe = experiment.plan.recipe
         portions = 2 * recipe.train.accumulate
+        if is_shared():  # the others still wait for this step
+            raise RunError(f"out of memory; start again with train.accumulate={portions}")
         if portions > recipe.train.batch_size:
             raise RunError("a single sample does not fit in memory; make the network or its input smaller")
         self._say(

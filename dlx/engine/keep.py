@@ -21,10 +21,13 @@ from torch import Tensor
 
 from dlx.engine.bursts import Burst, Position
 from dlx.engine.checkpoint import CARRIED, alias
+from dlx.engine.ranks import gathered, most, rank
 from dlx.errors import Diverged
 
-POSITION, RANDOM = "position", "random"
-"""Keys under which a checkpoint says where training stands, and what its generators would draw next."""
+POSITION, RANDOM, OTHERS = "position", "random", "random_of_others"
+"""Keys under which a checkpoint says where training stands, and what the generators of rank 0 and of the other ranks
+would draw next.
+"""
 BEST = "best.ckpt"
 LIGHTNINGS_OWN = ("epoch", "global_step", "pytorch-lightning_version")
 KEPT = 2  # checkpoints to go on from
@@ -66,10 +69,11 @@ class Keep(Checkpoint):
         del checkpoint["loops"]  # training goes on from the position, not from where Lightning's loops stood
         checkpoint[CARRIED] = self.carried
         checkpoint[POSITION] = asdict(self.position)
-        checkpoint[RANDOM] = random_state()
+        checkpoint[RANDOM], *checkpoint[OTHERS] = gathered(random_state())
 
     def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self.position, self._random = Position(**checkpoint[POSITION]), checkpoint[RANDOM]
+        states = [checkpoint[RANDOM], *checkpoint.get(OTHERS, [])]
+        self.position, self._random = Position(**checkpoint[POSITION]), dict(enumerate(states)).get(rank())
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Set Lightning's counters to the position: epochs that are over, and none begun."""
@@ -78,6 +82,8 @@ class Keep(Checkpoint):
             progress.load_state_dict(dict.fromkeys(("ready", "started", "processed", "completed"), at.epoch))
         steps = loop.epoch_loop.manual_optimization.optim_step_progress.total
         steps.ready = steps.completed = loop.epoch_loop._batches_that_stepped = at.step
+        if rank():  # each draws its own dropout; rank 0 draws what a single process would
+            torch.manual_seed(int(np.random.SeedSequence([torch.initial_seed(), rank(), at.step]).generate_state(1)[0]))
         if self._random is not None:
             restore_random_state(self._random)
 
@@ -86,14 +92,18 @@ class Keep(Checkpoint):
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, out: Any, burst: Any, i: int) -> None:
         assert isinstance(burst, Burst)
         self.position = burst.end
-        if time.monotonic() - self._written > self.every:
+        if self._is_due(self.every):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.position = Position(self.position.epoch + 1, 0, self.position.step)
         self._judge(trainer)
-        if self._is_over(trainer) or time.monotonic() - self._written > AT_MOST_EVERY:
+        if self._is_over(trainer) or self._is_due(AT_MOST_EVERY):
             self.save(trainer)
+
+    def _is_due(self, seconds: float) -> bool:
+        """Say whether the last checkpoint is older than that, for one of the processes."""
+        return bool(most(int(time.monotonic() - self._written > seconds)))
 
     def _is_over(self, trainer: pl.Trainer) -> bool:
         """Say whether this epoch is the last. Afterwards averages take the weights' place, so that it must be now."""

@@ -10,17 +10,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dlx.data.prepare import Prepared
-from dlx.engine.build import build
+from dlx.engine.build import Experiment, build
 from dlx.engine.checkpoint import load, sweep
 from dlx.engine.fit import Fit, Fitted
 from dlx.engine.folder import describe, new_folder
 from dlx.engine.keep import BEST
 from dlx.engine.outcome import Run, judge
 from dlx.engine.pictures import draw_all
+from dlx.engine.ranks import gathered, together
 from dlx.engine.signals import Stoppable, Stopped
 from dlx.engine.trainer import quieted
 from dlx.errors import UsageError
 from dlx.plan import Plan
+from dlx.plan.hardware import follows
 from dlx.plugins import active
 from dlx.recipe.load import Loaded
 from dlx.tracking.record import Record, open_record
@@ -31,6 +33,8 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
 
     Raises: UsageError before the first step if nothing can be written; RunError if training fails.
     """
+    if follows():
+        return accompany(build(plan), fast)
     folder = new_folder(root, plan.recipe.name)
     stored = loaded.storable(plan.written)
     describe(folder, plan, loaded, stored)
@@ -51,6 +55,8 @@ def carry_out(
 
     `resumed` is the MLflow id of a run that goes on, or "" if it has none.
     """
+    if follows():
+        return accompany(build(plan, prepared), fast)
     checkpoints = folder / "checkpoints"
     with _alone(folder):
         sweep(checkpoints)
@@ -59,8 +65,10 @@ def carry_out(
         run = Run(plan.recipe.name, folder, checkpoints / BEST, record.run_id)
         run.write()
         try:
-            with quieted(), Stoppable() as stoppable:
-                fit = Fit(checkpoints, console, record.logger, carried_by(plan, stored), stoppable, fast)
+            carried = carried_by(plan, stored)
+            order, give_up = {**carried, "fast": fast}, lambda: record.close("FAILED")
+            with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
+                fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast)
                 _conclude(run, fit(experiment), record, fast)
                 run.notes += fit.notes
         except (KeyboardInterrupt, Stopped):
@@ -75,21 +83,42 @@ def carry_out(
     return run
 
 
+def accompany(experiment: Experiment, fast: bool, store: Any = None) -> Run:
+    """Train together with rank 0, which speaks, writes and tracks for this process."""
+    from rich.console import Console
+
+    plan = experiment.plan
+    with quieted(), Stoppable() as stoppable, together(plan, store=store) as folder:
+        run = Run(plan.recipe.name, folder, folder / "checkpoints" / BEST, None)
+        fit = Fit(folder / "checkpoints", Console(quiet=True), None, {}, stoppable, fast)
+        fitted = fit(experiment)
+        run.seconds = fitted.history.seconds
+        run.metrics = _measured(run, fitted, fast)
+    return run
+
+
 def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool) -> None:
     """Measure the best weights, hold them against the claims, and draw."""
-    experiment, trainer = fitted.experiment, fitted.trainer
-    module, batches = experiment.module, experiment.batches
     run.seconds = fitted.history.seconds
+    run.metrics = _measured(run, fitted, fast)
+    run.verdict = judge(fitted.experiment.plan, run.metrics)
+    run.pictures = draw_all(run.folder / "pictures", fitted.history.points, fitted.experiment)
+    record.finish(run.metrics, run.held if run.verdict else None, run.pictures, run.checkpoint)
+
+
+def _measured(run: Run, fitted: Fitted, fast: bool) -> dict[str, float]:
+    """Return the metrics of the best weights; what was said of the test split comes together at rank 0."""
+    trainer, module, batches = fitted.trainer, fitted.experiment.module, fitted.experiment.batches
     module.load_state_dict(load(run.checkpoint)["state_dict"])
     metrics: dict[str, Any] = dict(trainer.callback_metrics)
     if "val" in batches and not fast:
         metrics |= trainer.validate(module, batches["val"], verbose=False)[0]
     if "test" in batches:
         metrics |= trainer.test(module, batches["test"], verbose=False)[0]
-    run.metrics = {k: float(v) for k, v in metrics.items() if "/" in k}
-    run.verdict = judge(experiment.plan, run.metrics)
-    run.pictures = draw_all(run.folder / "pictures", fitted.history.points, experiment)
-    record.finish(run.metrics, run.held if run.verdict else None, run.pictures, run.checkpoint)
+        kept: Any = module.outputs
+        for outputs in gathered(kept)[1:]:
+            kept.join(outputs)
+    return {k: float(v) for k, v in metrics.items() if "/" in k}
 
 
 def carried_by(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from dlx.engine.keep import Keep
+from dlx.engine.ranks import is_shared, most
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -66,10 +67,13 @@ class Stoppable(Checkpoint):
         self._take()  # Lightning has put handlers of its own in their place
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        asked = most(int(self.asked or 0))  # of any process
+        self.asked = signal.Signals(asked) if asked else None
         self._stop(trainer, saving=True)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
-        self._stop(trainer, saving=trainer.state.fn == "fit")
+        if not is_shared():  # several have different numbers of batches here, and agree after the next ones in training
+            self._stop(trainer, saving=trainer.state.fn == "fit")
 
     def on_test_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._take()

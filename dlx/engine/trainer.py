@@ -13,11 +13,14 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from dlx.engine.checkpoint import WholeCheckpointIO
+from dlx.engine.ranks import Ranks, size
 from dlx.plan import Plan
 
 ADVICE = (
     "does not have many workers",
     "number of training batches",
+    "sync_dist=True",
+    "broadcast_buffers",
     "Checkpoint directory",
     "LeafSpec",
     "`IterableDataset`",
@@ -32,10 +35,14 @@ def trainer_for(
     """Make Lightning's Trainer for a plan."""
     train, hardware = plan.recipe.train, plan.recipe.hardware
     by_steps = train.steps is not None and not fast
+    devices, several = int(hardware.devices), size(plan) > 1
     few = {"limit_val_batches": 2, "limit_test_batches": 2} if fast else {}
     return pl.Trainer(
         accelerator=hardware.accelerator,
-        devices=1,
+        devices=devices,
+        num_nodes=hardware.nodes,
+        strategy=hardware.strategy.build() if several else "auto",  # type: ignore[union-attr]
+        sync_batchnorm=hardware.sync_batchnorm and several,
         precision=hardware.precision,  # type: ignore[arg-type]
         max_steps=plan.horizon.steps if by_steps else -1,
         max_epochs=-1 if by_steps else 1 if fast else train.epochs,
@@ -44,7 +51,7 @@ def trainer_for(
         logger=logger,
         log_every_n_steps=1,
         callbacks=list(callbacks),
-        plugins=[WholeCheckpointIO()],
+        plugins=[WholeCheckpointIO(), *([Ranks(devices)] if several else [])],
         default_root_dir=root,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
         enable_progress_bar=False,

@@ -42,6 +42,8 @@ class Layer(Component):
     family = "layers"
     sequence_type: ClassVar[str] = "sequence"
     """What a bare list of layers means."""
+    in_line: ClassVar[bool] = False
+    """Whether it does nothing but apply the layers inside it one after the other."""
     drops: ClassVar[bool] = False
     """Whether it sets random parts of its input to zero in training."""
     drop_field: ClassVar[str] = "p"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ class Repeat(Layer):
         {repeat: {times: 3, layer: [{linear: 16}, relu]}}
     """
 
+    in_line: ClassVar[bool] = True
     type: Literal["repeat"] = "repeat"
     times: int = Field(gt=0)
     """How many copies."""

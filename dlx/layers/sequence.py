@@ -20,6 +20,7 @@ class Sequence(Layer):
     """
 
     primary: ClassVar[str] = "layers"
+    in_line: ClassVar[bool] = True
     type: Literal["sequence"] = "sequence"
     layers: list[Layer]
     """What is applied, in order."""

@@ -12,8 +12,8 @@ from dlx.data.cache import facts_key, remember, remembered
 from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
-from dlx.plan.checks import cautions, contradictions
-from dlx.plan.hardware import resolve
+from dlx.plan.checks import batch_size, cautions, contradictions, portion
+from dlx.plan.hardware import resolve, threads_for
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan
 from dlx.recipe.load import Loaded
@@ -84,7 +84,12 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     networks = _networks(loaded, recipe, seen)
     horizon = _horizon(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
-    memory = estimate(pairs, max(1, recipe.train.batch_size // recipe.train.accumulate))
+    at_once = portion(recipe, facts.counts["train"])
+    memory = estimate(pairs, at_once, recomputing=recipe.hardware.activation_checkpointing)
+    if loaded.recipe.hardware.threads == "auto":
+        macs = at_once * sum(plan.cost.macs for plan in networks.values())
+        threads, decided["hardware.threads"] = threads_for(written.hardware, macs)
+        written, recipe = (with_threads(r, threads) for r in (written, recipe))
     notes = cautions(recipe, seen, networks, horizon)
     return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
 
@@ -193,7 +198,6 @@ def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
     return Horizon(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
 
 
-def batch_size(recipe: Recipe, samples: int) -> int:
-    """Return the samples in one optimizer step: all of them for a full-batch optimizer."""
-    full = any(o.full_batch for o in recipe.optimizer.values())
-    return samples if full else min(recipe.train.batch_size, samples)
+def with_threads(recipe: Recipe, threads: int) -> Recipe:
+    """Return the recipe with so many CPU threads."""
+    return recipe.model_copy(update={"hardware": recipe.hardware.model_copy(update={"threads": threads})})

@@ -8,6 +8,7 @@ from dlx.component import nearest
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import walk
+from dlx.plan.hardware import problems
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import Recipe
 from dlx.regularizers import Regularizer
@@ -19,6 +20,7 @@ QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Return everything in the recipe that the data or another section rules out, each with its place."""
     found = [error.within("task") for error in recipe.task.problems(facts)]
+    found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
     found += _closures(recipe)
     found += _mixing(recipe)
     found += _averages(recipe)
@@ -91,7 +93,7 @@ def _no_such_metric(name: str, known: list[str]) -> str:
 
 def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan], horizon: Horizon) -> list[str]:
     """Return what a person should know before training."""
-    batch = recipe.train.batch_size // recipe.train.accumulate
+    batch = portion(recipe, facts.counts["train"])
     notes = [
         note
         for plan in networks.values()
@@ -101,3 +103,15 @@ def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPla
     if not facts.counts.get("val"):
         notes.append("there is no val split: the last checkpoint is kept, not the best")
     return [*dict.fromkeys(notes), *recipe.task.warnings(facts)]
+
+
+def batch_size(recipe: Recipe, samples: int) -> int:
+    """Return the samples in one optimizer step: all of them for a full-batch optimizer."""
+    full = any(o.full_batch for o in recipe.optimizer.values())
+    return samples if full else min(recipe.train.batch_size, samples)
+
+
+def portion(recipe: Recipe, samples: int) -> int:
+    """Return the samples that a device computes at once."""
+    ranks = int(recipe.hardware.devices) * recipe.hardware.nodes
+    return max(1, recipe.train.batch_size // ranks // recipe.train.accumulate)

@@ -1,32 +1,164 @@
-"""What this machine has, found without importing torch."""
+"""What this machine has, found without importing torch, and what of a recipe it rules out."""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import platform
 import re
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from dlx.recipe.schema import Hardware
+from dlx.errors import ShapeError
+from dlx.recipe.schema import ALONE, TOGETHER, Hardware
+from dlx.strategies import Strategy
+
+CGROUP = Path("/sys/fs/cgroup")
+SMALL = 20_000_000  # multiply-adds of a step, forward, below which a second thread costs more than it brings
+
+
+@dataclass(frozen=True)
+class Started:
+    """Where a process stands among those of its run, which were started from outside (as torchrun does) or by dlx."""
+
+    rank: int
+    local_rank: int
+    local_size: int
+    size: int
+
+
+def started() -> Started | None:
+    """Return this process among those of its run; None where it is the only one so far."""
+    names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE")
+    values = [os.environ.get(name, "") for name in (*names, "MASTER_PORT")]
+    if not all(value.isdigit() for value in values):
+        return None
+    rank, local_rank, local_size, size, _ = map(int, values)
+    return Started(rank, local_rank, local_size, size)
+
+
+def follows() -> bool:
+    """Say whether another process of the same run speaks, writes and tracks for this one."""
+    here = started()
+    return here is not None and here.rank > 0
 
 
 def resolve(hardware: Hardware) -> tuple[Hardware, dict[str, str]]:
     """Return the section with every `auto` decided, and what was decided with the reason."""
     accelerator = _accelerator() if hardware.accelerator == "auto" else hardware.accelerator
-    decided = {"accelerator": accelerator, "precision": hardware.precision, "threads": hardware.threads}
+    devices = _devices(accelerator, hardware) if hardware.devices == "auto" else hardware.devices
+    decided: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
+    for name in ("precision", "strategy", "threads"):
+        decided[name] = getattr(hardware, name)
     if hardware.precision == "auto":
         decided["precision"] = "bf16-mixed" if accelerator == "gpu" else 32
+    if hardware.strategy == "auto":
+        decided["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.nodes > 1 else ALONE)
     if hardware.threads == "auto":
-        decided["threads"] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    notes = {f"hardware.{k}": str(v) for k, v in decided.items() if getattr(hardware, k) == "auto"}
+        decided["threads"] = max(1, cores() // (devices if accelerator == "cpu" else 1))
+    notes = {f"hardware.{k}": str(getattr(v, "type", v)) for k, v in decided.items() if getattr(hardware, k) == "auto"}
     return hardware.model_copy(update=decided), notes
 
 
+def threads_for(hardware: Hardware, macs: int) -> tuple[int, str]:
+    """Return the CPU threads for steps of so many multiply-adds, or the most of them, and how that is decided."""
+    most = int(hardware.threads)
+    if most == 1 or (hardware.accelerator == "cpu" and macs < SMALL):
+        return 1, "1"
+    return most, f"{most}, or 1 if the first steps are faster so"
+
+
+def cores() -> int:
+    """Return how many threads can run at once in this process: by affinity, OMP_NUM_THREADS and the cgroup's quota."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    limits = [usable, _quota(CGROUP) or usable, int(wished) if wished.isdigit() and int(wished) else usable]
+    return max(1, min(limits))
+
+
+def _quota(root: Path) -> int | None:
+    """Return the cores that the control group may use, rounded up; None where there is no limit."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota, period = ((root / "cpu" / f"cpu.cfs_{n}_us").read_text().strip() for n in ("quota", "period"))
+        return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
+    except (OSError, ValueError):  # no such file, or the word "max"
+        return None
+
+
+def problems(hardware: Hardware, batch_size: int, counts: dict[str, int]) -> list[ShapeError]:
+    """Return what of a decided section cannot be done: here, together, or with so many samples in a step and split."""
+    found = {**_device_problems(hardware), **_format_problems(hardware)}
+    ranks = int(hardware.devices) * hardware.nodes
+    few = [f"{name} samples" for name, n in counts.items() if 0 < n < ranks]
+    few += [f"samples in a batch ({batch_size})"] if batch_size < ranks else []
+    if few:
+        found.setdefault("devices", f"there are fewer {few[0]} than devices ({ranks})")
+    return [ShapeError(message, ("hardware", name)) for name, message in found.items()]
+
+
+def _device_problems(hardware: Hardware) -> dict[str, str]:
+    devices, strategy, here = int(hardware.devices), hardware.strategy, started()
+    assert isinstance(strategy, Strategy)
+    found = {}
+    if hardware.accelerator == "gpu" and _gpus() < devices:
+        found["devices" if _gpus() else "accelerator"] = f"this machine has {_gpus()} GPUs, not {devices}"
+    if hardware.sync_batchnorm and hardware.accelerator != "gpu":
+        found["sync_batchnorm"] = "batch statistics can be shared between GPUs only"
+    if strategy.most_devices is not None and devices * hardware.nodes > strategy.most_devices:
+        found["strategy"] = f"{strategy.type} uses {strategy.most_devices} device, but there are {devices}"
+        found["strategy"] += f" on each of {hardware.nodes} nodes" if hardware.nodes > 1 else ""
+    if strategy.accelerators and hardware.accelerator not in strategy.accelerators:
+        found["strategy"] = f"{strategy.type} works on {' and '.join(strategy.accelerators)} only, not on "
+        found["strategy"] += hardware.accelerator
+    if here is not None and here.size != devices * hardware.nodes:
+        found["devices"] = f"{here.size} processes were started, but devices × nodes is {devices * hardware.nodes}"
+    return found
+
+
+def _format_problems(hardware: Hardware) -> dict[str, str]:
+    found = {}
+    if hardware.precision == "16-mixed" and hardware.accelerator == "cpu":
+        found["precision"] = "a CPU has no 16-mixed: write bf16-mixed"
+    if hardware.precision == 64 and hardware.accelerator == "mps":
+        found["precision"] = "this accelerator has no 64-bit numbers: write 32"
+    compiler = os.environ.get("CXX", "g++")
+    if hardware.compile and not any(map(shutil.which, (compiler, "clang++", "cl"))):
+        found["compile"] = (
+            f"torch compiles with a C++ compiler, and there is no {compiler}: install one (apt install g++)"
+        )
+    return found
+
+
 def _accelerator() -> str:
-    if _built_with_cuda() and any(Path(f"/dev/{name}").exists() for name in ("nvidiactl", "dxg")):
+    if _gpus():
         return "gpu"
     return "mps" if platform.system() == "Darwin" and platform.machine() == "arm64" else "cpu"
+
+
+def _devices(accelerator: str, hardware: Hardware) -> int:
+    """Return how many devices a node uses where the recipe leaves it open: every GPU, unless the strategy takes one."""
+    here = started()
+    if here is not None:
+        return here.local_size
+    if isinstance(hardware.strategy, Strategy) and hardware.strategy.most_devices is not None:
+        return hardware.strategy.most_devices
+    return max(1, _gpus()) if accelerator == "gpu" else 1
+
+
+def _gpus() -> int:
+    """Return how many GPUs torch will see."""
+    if not _built_with_cuda():
+        return 0
+    there = len([p for p in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", p.name)])
+    there = there or int(Path("/dev/dxg").exists())
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return there if visible is None else min(there, len([v for v in visible.split(",") if v.strip() not in ("", "-1")]))
 
 
 def _built_with_cuda() -> bool:

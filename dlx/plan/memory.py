@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlx.optimizers import Optimizer
+from dlx.plan.blocks import kept
 from dlx.plan.networks import NetworkPlan
 from dlx.tensors import TensorSpec
 
@@ -27,11 +28,16 @@ class Memory:
         return self.parameters + self.gradients + self.optimizer + self.activations
 
 
-def estimate(networks: Iterable[tuple[NetworkPlan, Optimizer]], batch: int, activation_bytes: int = FLOAT) -> Memory:
+def estimate(
+    networks: Iterable[tuple[NetworkPlan, Optimizer]],
+    batch: int,
+    activation_bytes: int = FLOAT,
+    recomputing: bool = False,
+) -> Memory:
     """Price a training step on `batch` samples at a time.
 
     During the backward pass, what was kept forward and the gradients of the widest layer's input and output are
-    alive at once.
+    alive at once; `recomputing` says that blocks keep their input alone.
     """
     parameters = gradients = state = activations = 0
     for plan, optimizer in networks:
@@ -39,5 +45,6 @@ def estimate(networks: Iterable[tuple[NetworkPlan, Optimizer]], batch: int, acti
         gradients += FLOAT * plan.cost.parameters
         state += round(FLOAT * plan.cost.parameters * optimizer.state_per_parameter)
         widest = max((row.output.elements for row in plan.rows if isinstance(row.output, TensorSpec)), default=0)
-        activations += activation_bytes * batch * (plan.cost.activations + widest)
+        alive = kept(plan.tree, plan.input) if recomputing else plan.cost.activations
+        activations += activation_bytes * batch * (alive + widest)
     return Memory(parameters, gradients, state, activations)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from dlx.augmentations import Augmentation
 from dlx.component import C, Component, Named, Section, field_names, leaf_class, types
@@ -16,6 +16,7 @@ from dlx.recipe.claims import Claim
 from dlx.regularizers import Regularizer
 from dlx.schedules import Schedule
 from dlx.sources import Source
+from dlx.strategies import Strategy
 from dlx.tasks import EVERY_ROLE, Task
 from dlx.tokenizers import Tokenizer
 from dlx.transforms import Transform
@@ -60,6 +61,9 @@ FREE, FIXED = Rule("free"), Rule("fixed")
 
 OPTIMIZER, SCHEDULE = "adamw", "constant"
 """What trains a network when a recipe does not say."""
+
+ALONE, TOGETHER = "single", "ddp"
+"""How one device trains, and how several do, when a recipe does not say."""
 
 ByRole = Annotated[dict[str, C], Field(min_length=1)]
 """A component for every network that the task trains: one for all, or a mapping from role to component."""
@@ -152,17 +156,35 @@ class Train(Section):
         return self
 
 
+def _auto_or_strategy(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return value if value == "auto" else Strategy.model_validate(value)
+
+
 class Hardware(Section):
     """On what it is learned."""
 
     accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"] = "auto"
     """Kind of device."""
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Devices on each node; on a CPU, processes. `auto` is every GPU, and one CPU process."""
+    nodes: int = Field(1, ge=1)
+    """Machines. Several are started from outside: `torchrun --nnodes 2 … -m dlx train RECIPE` on each."""
+    strategy: Annotated[Strategy | Literal["auto"], WrapValidator(_auto_or_strategy)] = "auto"
+    """How several devices share the work; `auto` is ddp."""
+    sync_batchnorm: bool = False
+    """Whether batch normalization takes its statistics over all GPUs; otherwise each device's share has its own."""
     precision: Literal["auto", 32, 64, "16-mixed", "bf16-mixed"] = "auto"
     """Number format of the computation: `auto` is bf16-mixed on a GPU that has it, else 32 bit."""
     compile: bool = False
     """Whether torch compiles the network first: slower to start, faster after."""
-    threads: int | Literal["auto"] = "auto"
-    """CPU threads of torch; `auto` is the number of cores that this process may use."""
+    channels_last: bool = False
+    """Whether images are laid out with their channels together, which convolutions may compute faster."""
+    activation_checkpointing: bool = False
+    """Whether the inside of blocks is computed again in the backward pass instead of kept: less memory, a third more
+    time.
+    """
+    threads: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], FREE] = "auto"
+    """CPU threads of torch; `auto` tries one and all that this process may use in the first steps."""
 
 
 class Tracking(Section):

@@ -14,6 +14,9 @@ class Strategy(Component):
     most_devices: ClassVar[int | None] = None
     """How many devices it can use at most; None is as many as there are."""
 
+    accelerators: ClassVar[tuple[str, ...]] = ()
+    """Kinds of devices on which it works; all of them if none is named."""
+
     def build(self) -> Any:
         """Return what `pytorch_lightning.Trainer(strategy=…)` takes."""
         raise NotImplementedError

@@ -9,7 +9,9 @@ class DDP(Strategy):
     """A copy of the network on every device; gradients are averaged over them in each step.
 
     Each device sees its share of the global batch, so that the steps are those of one device with the whole batch. The
-    first choice where network, gradients and optimizer state fit on one device.
+    first choice where network, gradients and optimizer state fit on one device. Statistics over the batch, as batch
+    normalization's, are those of each device's share (on GPUs `hardware.sync_batchnorm` takes them over all), and the
+    first device's are kept; dropout is each device's own.
 
     Source:  Li et al. 2020, arXiv:2006.15704; pytorch_lightning's DDPStrategy.
 
@@ -27,5 +29,8 @@ class DDP(Strategy):
         from pytorch_lightning.strategies import DDPStrategy
 
         return DDPStrategy(
-            find_unused_parameters=self.find_unused, static_graph=self.static_graph, gradient_as_bucket_view=True
+            find_unused_parameters=self.find_unused,
+            static_graph=self.static_graph,
+            gradient_as_bucket_view=True,
+            broadcast_buffers=False,  # would wait for the others in every forward pass, also in evaluation
         )

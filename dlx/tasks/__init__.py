@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 EVERY_ROLE = "*"
+WEIGHT = "weight"
+"""Field of a batch that is shared by several processes: what each sample's loss counts in the mean."""
 
 
 def for_role(components: Mapping[str, C], role: str) -> C:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class Outputs:
             pairs = ((self.rows, batch["rows"]), (self.predictions, prediction), (self.targets, batch["target"]))
             for kept, value in (*pairs, (self.losses, losses)):
                 kept.append(value.detach().cpu())
+
+    def join(self, other: Outputs) -> None:
+        """Add what another process gathered."""
+        for kept, more in ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self)):
+            kept.extend(more)
 
     def joined(self, arrays: Mapping[str, Any]) -> Judged:
         """Return everything as arrays, with the inputs of these samples taken from the data's own."""

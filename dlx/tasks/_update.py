@@ -13,6 +13,8 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor
 
+from dlx.tasks import WEIGHT
+
 Batch = dict[str, Tensor]
 Objective = Callable[[Batch], Tensor]
 """The mean loss of a portion, with everything that is added to it."""
@@ -57,23 +59,23 @@ class Update:
 
     def _gradient(self, batch: Batch, objective: Objective) -> Tensor:
         """Add the gradient of the batch's mean loss to the parameters'."""
-        if self.portions == 1:
+        if self.portions == 1 and self.is_single:
             loss = objective(batch)
             self._backward(loss)
             return loss.detach()
         total, size = None, len(batch["rows"])
         parts = list(split(batch, self.portions))
         for number, part in enumerate(parts):
-            loss = objective(part) * (len(part["rows"]) / size)
+            loss = objective(part) * (part[WEIGHT].sum() if WEIGHT in part else len(part["rows"]) / size)
             with nullcontext() if number == len(parts) - 1 else self._unsynchronized():
                 self._backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None
-        return total
+        return total if self.is_single else self._of_all(total)
 
     def _backward(self, loss: Tensor) -> None:
-        if _is_known(loss) and not math.isfinite(loss.item()):
-            return
+        if self.is_single and _is_known(loss) and not math.isfinite(loss.item()):
+            return  # several processes take every step together, and leave it out together
         with self._full_precision():
             if not self.is_single:
                 self.module.manual_backward(loss)
@@ -109,6 +111,13 @@ class Update:
     def _full_precision(self) -> AbstractContextManager[Any]:
         """Leave autocast, in which Lightning runs all of a training step: only the forward pass belongs in it."""
         return torch.autocast(self.module.device.type, enabled=False) if self.mixed else nullcontext()
+
+    def _of_all(self, loss: Tensor) -> Tensor:
+        """Return the mean of the processes' losses where the host looks at it in every step, as it decides by it."""
+        if _is_known(loss):
+            torch.distributed.all_reduce(loss)
+            loss /= torch.distributed.get_world_size()
+        return loss
 
     def _unsynchronized(self) -> AbstractContextManager[Any]:
         block = getattr(self.trainer.strategy, "block_backward_sync", None)

@@ -67,7 +67,7 @@ def test_a_decided_split_is_the_one_that_auto_makes(written, text):
 
 
 def test_what_is_given_is_not_decided(written):
-    given = ["accelerator=cpu", "precision=32", "threads=1"]
+    given = ["accelerator=cpu", "devices=1", "strategy=single", "precision=32", "threads=1"]
     overrides = ["data.workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
     plan = make(load(written(CLASSES), overrides))
     assert set(plan.decided) == {"data.transforms"} and plan.decided["data.transforms"] == "normalize"
