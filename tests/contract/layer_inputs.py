@@ -19,6 +19,12 @@ TABLE = {
     "numeric": TensorSpec((3,), "F", stats=STATS),
     "categorical": TensorSpec((2,), "F", dtype="int64", vocab=(4, 7)),
 }
+TOLD = {
+    "time": TensorSpec((), ""),
+    "label": TensorSpec((), "", "int64", vocab=(5,)),
+    "condition": TensorSpec((6,), "F"),
+}
+"""What a conditioned network is told."""
 
 
 def sample(x, batch=BATCH):
@@ -26,6 +32,8 @@ def sample(x, batch=BATCH):
         return {name: sample(field, batch) for name, field in x.items()}
     if x.is_float:
         return torch.randn(batch, *x.dims)
+    if not x.dims:
+        return torch.randint(x.vocab[0], (batch,))
     if x.dtype == "bool":
         return torch.ones(batch, *x.dims, dtype=torch.bool)
     return torch.stack([torch.randint(x.vocab[i % len(x.vocab)], (batch,)) for i in range(x.elements)], 1)

@@ -5,13 +5,15 @@ import math
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from dlx.component import leaf_class, types
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import Layer
+from dlx.layers._context_torch import apply
 from dlx.models import Model, initialize
-from dlx.tensors import Stats, TensorSpec
+from dlx.tensors import Stats, TensorSpec, context_of
 
 BATCH = 3
 FLAT = TensorSpec((7,), "F")
@@ -22,6 +24,7 @@ NUMBERS = TensorSpec((2,), "F", names=("age", "hours"), stats=STATS)
 CODES = TensorSpec((2,), "F", "int64", vocab=(3, 5), names=("work", "sex"))
 TOKENS = TensorSpec((9,), "T", "int64", vocab=(11,))
 SERIES = TensorSpec((9, 4), "TF")
+TOLD = {"time": TensorSpec((), ""), "label": TensorSpec((), "", "int64", vocab=(3,))}
 INPUTS = {
     "flat": FLAT,
     "image": IMAGE,
@@ -31,6 +34,8 @@ INPUTS = {
     "table": {"numeric": NUMBERS, "categorical": CODES},
     "tokens": TOKENS,
     "series": SERIES,
+    "told": FLAT.replace(context=TOLD),
+    "told_image": TensorSpec((1, 8, 8), "CHW", context=TOLD),
     "pair": {"source": TOKENS, "target": TOKENS.replace(dims=(6,), vocab=(13,))},
 }
 MODELS = types("models")
@@ -50,6 +55,8 @@ def example(name: str) -> object:
 def sample(x: object) -> object:
     if not isinstance(x, TensorSpec):
         return {name: sample(field) for name, field in x.items()}
+    if not x.dims:
+        return torch.randint(x.vocab[0], (BATCH,)) if x.vocab else torch.rand(BATCH)
     if x.vocab:
         return torch.stack([torch.randint(x.vocab[i % len(x.vocab)], (BATCH,)) for i in range(x.elements)], 1)
     return torch.randn(BATCH, *x.dims)
@@ -63,11 +70,20 @@ def fits(model: Model, x: object) -> bool:
     return True
 
 
+def worth_trying(model: Model, x: object) -> bool:
+    """A conditioned input is for the models that read what it is told."""
+    return fits(model, x) and ("time" not in context_of(x) or not fits(model, x.replace(context={})))
+
+
+def run(module: nn.Module, x: object) -> torch.Tensor:
+    return apply(module, sample(x), {name: sample(value) for name, value in context_of(x).items()})
+
+
 FITTING = [
     pytest.param(name, x, id=f"{name}-{what}")
     for name in MODELS
     for what, x in INPUTS.items()
-    if fits(Model.model_validate(example(name)), x)
+    if worth_trying(Model.model_validate(example(name)), x)
 ]
 
 
@@ -87,7 +103,7 @@ def test_fits_some_input(name: str) -> None:
 def test_delivers_the_promised_shape_and_cost(name: str, x: object) -> None:
     tree = Model.model_validate(example(name)).tree(x)
     module = tree.build(x)
-    output = module.eval()(sample(x))
+    output = run(module.eval(), x)
     assert output.shape == (BATCH, *tree.shape(x).dims)
     assert output.isfinite().all()
     assert sum(p.numel() for p in module.parameters()) == tree.cost(x).parameters
@@ -99,7 +115,7 @@ def test_every_parameter_gets_a_gradient(name: str, x: object) -> None:
     tree = Model.model_validate(example(name)).tree(x)
     module = tree.build(x)
     for _ in range(5):  # a code or a relu that one batch does not reach, another does
-        output = module(sample(x))
+        output = run(module, x)
         if output.requires_grad:
             (output * torch.randn_like(output)).sum().backward()
     for path, parameter in module.named_parameters():

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.layers import Layer, one, provided, single
+from dlx.layers._axes import feature_axis, width
+from dlx.tensors import Cost, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class FiLM(Layer):
+    """Scales and shifts every feature by what is in scope: y = x (1 + s(c)) + b(c), with s and b linear in c.
+
+    The condition c is a vector that `provide` put in scope, such as an embedding of the time or of a class. So one
+    network behaves as many, one for each condition.
+
+    Shapes:  kept; one scale and shift for each feature or channel.
+    Raises:  ShapeError if nothing of that name is in scope, or it is not a vector.
+    Source:  Perez et al. 2018, arXiv:1709.07871.
+
+    Example:
+        {film: condition}
+    """
+
+    primary: ClassVar[str] = "key"
+    type: Literal["film"] = "film"
+    key: str
+    """Name of the vector in scope."""
+    scale: bool = True
+    """Whether features are scaled too; otherwise only shifted."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        self._sizes(x)
+        return single(x, self.type)
+
+    def cost(self, x: TensorSpec) -> Cost:
+        features, given = self._sizes(x)
+        outputs = features * (1 + self.scale)
+        kept = given + (x.elements + features if self.scale else 0)
+        return Cost(parameters=outputs * (given + 1), macs=outputs * given, activations=kept)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.film.module import Modulation
+
+        features, given = self._sizes(x)
+        return Modulation(self.key, given, features, self.scale, feature_axis(x) + 1, len(x.dims) + 1)
+
+    def _sizes(self, x: TensorSpec) -> tuple[int, int]:
+        """Return how many features x has, and how many the condition."""
+        condition = one(provided(x, self.key, self.type), "F", f"{self.type}, of its condition '{self.key}',")
+        return width(x, self.type), width(condition, self.type)

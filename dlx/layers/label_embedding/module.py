@@ -1,0 +1,20 @@
+"""A vector for every class. B batch, F features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context
+
+
+class LabelTable(nn.Embedding):
+    """Maps the context's label to its row."""
+
+    takes_context = True
+
+    def forward(self, x: Any, context: Context | None = None) -> Tensor:  # type: ignore[override]
+        """Return (B, F)."""
+        assert context is not None
+        return super().forward(context["label"])

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Child, Layer, chain, one
+from dlx.tensors import Spec, TensorSpec, context_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class OverPixels(Layer):
+    """Lets layers for sequences run over an image: its pixels, row by row, are the steps.
+
+    So `attention` looks from every pixel at every other. It costs with the square of the number of pixels: use it on
+    coarse maps.
+
+    Shapes:  (C, H, W) → (G, H, W), where the layers map (H·W, C) to (H·W, G).
+    Raises:  ShapeError if the layers do not fit, or do not keep the number of steps.
+
+    Example:
+        {over_pixels: [layer_norm, {attention: {heads: 2}}]}
+    """
+
+    primary: ClassVar[str] = "layers"
+    type: Literal["over_pixels"] = "over_pixels"
+    layers: list[Layer] = Field(min_length=1)
+    """What is applied to the sequence of pixels, in order."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        inner, _ = chain(self.layers, self._steps(x), "layers")
+        return [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in inner]
+
+    def shape(self, x: TensorSpec) -> Spec:
+        steps = self._steps(x)
+        _, y = chain(self.layers, steps, "layers")
+        if not isinstance(y, TensorSpec) or y.axes != "TF" or y.dims[0] != steps.dims[0]:
+            raise ShapeError(f"over_pixels needs layers that keep its {steps.dims[0]} steps, but they give {y}")
+        return x.with_dims((y.dims[1], *x.space))
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from dlx.layers.over_pixels.module import Pixels
+
+        children, _ = chain(self.layers, self._steps(x), "layers")
+        return Pixels({child.name: child.layer.build(child.x) for child in children})  # type: ignore[arg-type]
+
+    def _steps(self, x: TensorSpec) -> TensorSpec:
+        image = one(x, "CHW", self.type)
+        channels, *space = image.dims
+        if None in space:
+            raise ShapeError(f"over_pixels needs to know how many pixels there are, but gets {x}")
+        pixels = prod(d or 1 for d in space)
+        scope = {name: value for name, value in context_of(x).items() if name != "mask"}
+        return image.with_dims((pixels, channels), "TF").replace(context=scope)

@@ -1,0 +1,25 @@
+"""An image as a sequence. B batch, C channels, H height, W width, T pixels, F features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, apply, in_order, takes_context
+
+
+class Pixels(nn.Module):
+    """Runs modules on (B, T, F) and lays the result out as an image again."""
+
+    def __init__(self, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.layers = in_order(layers)
+        self.takes_context = takes_context(self.layers)
+
+    def forward(self, x_BCHW: Tensor, context: Context | None = None) -> Tensor:
+        """Return (B, F, H, W)."""
+        x_BTF = x_BCHW.flatten(2).transpose(1, 2)
+        scope = None if context is None else {name: v for name, v in context.items() if name != "mask"}
+        y_BTF: Tensor = apply(self.layers, x_BTF, scope)
+        return y_BTF.transpose(1, 2).reshape(len(x_BCHW), -1, *x_BCHW.shape[2:])
