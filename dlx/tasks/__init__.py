@@ -64,6 +64,10 @@ class Task(Component):
     monitor: ClassVar[str] = "val/loss"
     """The metric by which the best checkpoint is chosen."""
     monitor_mode: ClassVar[str] = "min"
+    memorizes: ClassVar[bool] = True
+    """Whether the loss falls to nothing on a batch that is learned by heart: not where it is a bound or a game."""
+    joint: ClassVar[bool] = False
+    """Whether several networks move down one gradient, which none of them may then evaluate again for itself."""
 
     @property
     def takes_mixtures(self) -> bool:
@@ -99,6 +103,12 @@ class Task(Component):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         """Make the LightningModule that trains the networks."""
         raise NotImplementedError
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        """Return the table of `dlx predict` by column for what the module predicts, (N, K); None where that is the
+        target.
+        """
+        return None
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         """Return matplotlib figures by name for the predictions on a split."""
