@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -39,22 +39,37 @@ class Update:
         self.is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
         self.before = [c for c in trainer.callbacks if is_overridden("on_before_optimizer_step", c, parent=pl.Callback)]
 
-    def __call__(self, batch: Batch, objective: Objective) -> Tensor:
-        """Learn from a batch; return its mean loss, detached. The network stays as it was if that is not finite."""
+    def __call__(self, batch: Batch, objective: Objective, along: Sequence[Update] = ()) -> Tensor:
+        """Learn from a batch; return its mean loss, detached. The network stays as it was if that is not finite.
+
+        The networks of `along` move down the same gradient, each by its own optimizer; none of them by a closure.
+        """
         if self.closure:
             loss = self._by_closure(batch, objective)
         else:
-            self.optimizer.zero_grad()
-            loss = self._gradient(batch, objective)
+            loss = self._by_gradient(batch, objective, (self, *along))
             if _is_known(loss) and not math.isfinite(loss.item()):
-                self.optimizer.zero_grad()
                 return loss
-            with self._full_precision():
-                self._move()
         if self.mixed:
             torch.clear_autocast_cache()  # of the weights as they were
-        if self.scheduler is not None:
-            self.scheduler.step()
+        for update in (self, *along):
+            if update.scheduler is not None:
+                update.scheduler.step()
+        return loss
+
+    def _by_gradient(self, batch: Batch, objective: Objective, moving: Sequence[Update]) -> Tensor:
+        for update in moving:
+            update.optimizer.zero_grad()
+        loss = self._gradient(batch, objective)
+        if _is_known(loss) and not math.isfinite(loss.item()):
+            for update in moving:
+                update.optimizer.zero_grad()
+            return loss
+        with self._full_precision():
+            for update in moving:
+                update._move()
+            if self.scaler is not None:
+                self.scaler.update()
         return loss
 
     def _gradient(self, batch: Batch, objective: Objective) -> Tensor:
@@ -91,7 +106,6 @@ class Update:
             self.optimizer.step()
         else:
             self.scaler.step(self.optimizer)
-            self.scaler.update()
 
     def _by_closure(self, batch: Batch, objective: Objective) -> Tensor:
         """Step an optimizer that evaluates the loss as often as it likes; the first evaluation is the batch's loss."""
