@@ -38,6 +38,10 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 def _closures(recipe: Recipe) -> list[ShapeError]:
     """Refuse what an optimizer that evaluates the loss twice cannot do."""
     twice = [o.type for o in recipe.optimizer.values() if o.needs_closure]
+    if twice and recipe.task.joint:
+        message = f"{twice[0]} evaluates the loss of one network again, but several networks of {recipe.task.type} move"
+        role = next(role for role, o in recipe.optimizer.items() if o.needs_closure)
+        return [ShapeError(f"{message} down one gradient", ("optimizer", role))]
     if twice and recipe.hardware.precision == "16-mixed":
         return [ShapeError(f"{twice[0]} evaluates a batch twice, which 16-mixed cannot do", ("hardware", "precision"))]
     return []
