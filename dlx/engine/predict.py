@@ -55,7 +55,10 @@ def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
     """Predict samples in files with a run that is restored already. Raises: DataError where they do not fit it."""
     arrays, origin = _read(paths, restored.plan)
     values = _predicted(restored, arrays)
-    return Predictions({**origin, **_columns(values, restored.plan.facts)}, restored.notes)
+    columns = restored.plan.recipe.task.said(values, restored.plan.facts)
+    if columns is None:
+        columns = _columns(values, restored.plan.facts)
+    return Predictions({**origin, **columns}, restored.notes)
 
 
 def _files(inputs: Sequence[Path]) -> list[Path]:
