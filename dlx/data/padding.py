@@ -5,11 +5,37 @@ Axes: B samples, T time; any further axes are those of one moment.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from dlx.sources import Spans
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A field of sequences whose values are on the device where batches are made."""
+
+    values: Tensor
+    spans: Spans
+
+    @classmethod
+    def resident(cls, spans: Spans, device: torch.device) -> Sequences:
+        """Move the values to a device."""
+        return cls(torch.from_numpy(np.ascontiguousarray(spans.values)).to(device), spans)
+
+    @property
+    def varying(self) -> bool:
+        """Whether samples differ in length."""
+        return self.spans.length is None
+
+    def padded(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Return the sequences of these rows, and which steps are real; None if all are."""
+        batch, lengths_B = gathered(self.values, self.spans, rows), self.spans.lengths[rows]
+        all_real = len(rows) == 0 or bool((lengths_B == lengths_B[0]).all())
+        return batch, None if all_real else real(self.spans, rows, self.values.device)
 
 
 def gathered(values: Tensor, spans: Spans, rows: np.ndarray) -> Tensor:

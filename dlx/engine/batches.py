@@ -1,14 +1,17 @@
 """Batches: arrays gathered by index, converted, augmented and transformed whole, in an order that is a function.
 
-Which samples come in which order is `order(seed, epoch, n)`; how a batch is augmented follows from (seed, epoch,
-batch). No
-state is kept between batches, so training can start again anywhere.
+Which samples come in which order is `order(seed, epoch, n)`, or `bucketed` where lengths vary; how a batch is augmented
+follows from (seed, epoch, batch). No state is kept between batches, so training can start again anywhere.
+
+Sequences are padded to the longest of their batch. Beside a field of a batch in which lengths differ stands its mask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,11 @@ import torch
 from torch import Tensor
 
 from dlx.augmentations import Augmentation
+from dlx.data.lengths import bucketed
+from dlx.data.padding import Sequences
 from dlx.facts import DataFacts
-from dlx.sources import Lazy
-from dlx.tasks import WEIGHT
+from dlx.sources import Lazy, Spans
+from dlx.tasks import MASK, STEPS, WEIGHT
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
 
@@ -78,12 +83,22 @@ class Batches:
 
     def chosen(self) -> list[np.ndarray]:
         """Return the row numbers of every batch of this epoch."""
-        rank, ranks = (0, 1) if self.shuffled else self.share
-        rows = self.rows[order(self.seed, self.epoch, len(self.rows))] if self.shuffled else self.rows[rank::ranks]
-        batches = [rows[i : i + self.size] for i in range(0, len(rows), self.size)]
-        if self.shuffled and self.size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-            batches.pop()  # a single sample has no batch statistics
+        if not self.shuffled:
+            rank, ranks = self.share
+            return _cut(self.rows[rank::ranks], self.size)
+        lengths = self._lengths()
+        if lengths is None:
+            batches = _cut(self.rows[order(self.seed, self.epoch, len(self.rows))], self.size)
+        else:
+            batches = [self.rows[at] for at in bucketed(lengths, self.size, self.seed, self.epoch)]
+        if self.size > 1 and len(batches) > 1:
+            batches = [rows for rows in batches if len(rows) > 1]  # a single sample has no batch statistics
         return batches
+
+    def _lengths(self) -> np.ndarray | None:
+        """Return how long the samples are, all their sequences together; None where all are equally long."""
+        varying = [v.spans.lengths[self.rows] for v in self.fields.values() if isinstance(v, Sequences) and v.varying]
+        return np.sum(varying, axis=0) if varying else None
 
     def __iter__(self) -> Iterator[Batch]:
         return self.from_batch(0)
@@ -94,8 +109,9 @@ class Batches:
         if self.shuffled and self.share[1] > 1:
             yield from self._shares(chosen, first)
             return
-        for number, batch in enumerate(self._gathered(chosen), first):
-            yield self._randomly(batch, number) if self.random else self._prepared(batch)
+        for number, (batch, rows) in enumerate(zip(self._gathered(chosen), chosen, strict=True), first):
+            batch = self._randomly(batch, number) if self.random else self._prepared(batch)
+            yield self._counted(batch, rows)
 
     def _shares(self, chosen: list[np.ndarray], first: int) -> Iterator[Batch]:
         """Yield this process's share of every batch, each sample with its weight in the batch's mean loss.
@@ -110,7 +126,15 @@ class Batches:
             else:
                 batch = self._prepared(batch)
             batch[WEIGHT] = torch.full((len(batch["rows"]),), weight, device=batch["rows"].device)
-            yield batch
+            yield self._counted(batch, chosen[number - first])
+
+    def _counted(self, batch: Batch, rows: np.ndarray) -> Batch:
+        """Add how many steps a target has on average in all of these rows, of which the batch may be a share."""
+        target = self.fields.get("target")
+        if isinstance(target, Sequences) and target.varying:
+            mean = float(target.spans.lengths[rows].mean())
+            batch[STEPS] = torch.full((len(batch["rows"]),), mean, device=batch["rows"].device)
+        return batch
 
     def _prepared(self, batch: Batch) -> Batch:
         for step in self.steps:
@@ -124,19 +148,29 @@ class Batches:
             return self._prepared(batch)
 
     def _gathered(self, chosen: list[np.ndarray]) -> Iterator[Batch]:
-        if any(isinstance(v, Lazy) for v in self.fields.values()):
-            yield from self._decoded(chosen)
-            return
-        for rows in chosen:
-            index = torch.from_numpy(rows).to(self.device)
-            yield {**{name: v.index_select(0, index) for name, v in self.fields.items()}, "rows": index}
+        lazy = {name: v for name, v in self.fields.items() if isinstance(v, Lazy)}
+        decoded = self._decoded(lazy, chosen) if lazy else repeat({})
+        for rows, images in zip(chosen, decoded, strict=False):
+            yield {**self._taken(rows), **images}
 
-    def _decoded(self, chosen: list[np.ndarray]) -> Iterator[Batch]:
+    def _taken(self, rows: np.ndarray) -> Batch:
+        """Take these rows of every field in memory."""
+        index = torch.from_numpy(rows).to(self.device)
+        batch = {"rows": index}
+        for name, values in self.fields.items():
+            if isinstance(values, Sequences):
+                batch[name], mask_BT = values.padded(rows)
+                batch |= {} if mask_BT is None else {name + MASK: mask_BT}
+            elif not isinstance(values, Lazy):
+                batch[name] = values.index_select(0, index)
+        return batch
+
+    def _decoded(self, fields: Mapping[str, Lazy], chosen: list[np.ndarray]) -> Iterator[Batch]:
         """Decode samples that stay on disk, in worker processes."""
         from torch.utils.data import DataLoader
 
         loader = DataLoader(
-            _Decoder(self.fields),
+            _Decoder(fields),
             batch_sampler=[c.tolist() for c in chosen],
             num_workers=self.workers,
             generator=torch.Generator(),  # of its own: it would draw from the one that training draws from
@@ -148,21 +182,29 @@ class Batches:
 class _Decoder(torch.utils.data.Dataset[Batch]):
     """Fetches the fields of one sample."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Lazy]) -> None:
         self.fields = fields
 
     def __len__(self) -> int:
         return len(next(iter(self.fields.values())))
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        return {**{name: v[row] for name, v in self.fields.items()}, "rows": row}
+        return {name: v[row] for name, v in self.fields.items()}
+
+
+def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def resident(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """Return arrays as tensors on the device; what is decoded lazily stays as it is."""
-    return {
-        n: a if isinstance(a, Lazy) else torch.from_numpy(np.ascontiguousarray(a)).to(device) for n, a in arrays.items()
-    }
+    return {name: _resident(array, device) for name, array in arrays.items()}
+
+
+def _resident(array: Any, device: torch.device) -> Any:
+    if isinstance(array, Spans):
+        return Sequences.resident(array, device)
+    return array if isinstance(array, Lazy) else torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
 
 def floats(facts: DataFacts) -> Step:
@@ -195,20 +237,26 @@ def _on_field(name: str, function: Callable[[Tensor], Tensor]) -> Step:
     return step
 
 
-def augmenting(augmentations: Sequence[Augmentation], facts: DataFacts) -> Step | None:
-    """Return the step that augments the first input: images are scaled to [0, 1] for it and back again."""
+def augmenting(augmentations: Sequence[Augmentation], facts: DataFacts, base: Path = Path()) -> Step | None:
+    """Return the step that augments the first input: images are scaled to [0, 1] for it and back again; tokens that
+    are left after it are real.
+    """
     if not augmentations:
         return None
     name = facts.inputs[0]
     spec = facts.fields[name]
+    seen = spec if spec.vocab else spec.replace(dtype="float32")
     peak = _peak(spec)
-    functions = [a.build(spec.replace(dtype="float32"), len(facts.classes)) for a in augmentations]
+    functions = [a.fitted(facts, base).build(seen, len(facts.classes)) for a in augmentations]
 
     def step(batch: Batch) -> Batch:
-        x, target = batch[name] / peak, batch.get("target")
+        x, target = batch[name] if seen.vocab else batch[name] / peak, batch.get("target")
         for function in functions:
             x, target = function(x, target)
-        batch[name] = x * peak
+        if seen.vocab:
+            batch |= {name: x, name + MASK: x != 0}
+        else:
+            batch[name] = x * peak
         if target is not None:
             batch["target"] = target
         return batch

@@ -12,10 +12,14 @@ from dlx.data.prepare import Prepared, prepare
 from dlx.engine.batches import Batches, augmenting, floats, resident, transforming
 from dlx.engine.ranks import rank, size
 from dlx.errors import DataError
+from dlx.facts import DataFacts
 from dlx.models import initialize
 from dlx.plan import Plan, batch_size
 from dlx.recipe.schema import Recipe
 from dlx.tasks import Learning, for_role
+
+AT_ONCE = 256  # samples that are evaluated together
+STEPS_AT_ONCE = 4096  # of sequences, all samples together
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,11 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
 
     convert = floats(plan.facts)
     transforms = transforming(recipe.data.transforms, plan.facts)  # type: ignore[arg-type]
-    augment = augmenting(recipe.data.augment, plan.facts)
+    augment = augmenting(recipe.data.augment, plan.facts, plan.base)
     training = [convert, *([augment] if augment else []), *transforms]
 
     def evaluated(name: str, limit: int | None) -> Batches:
-        size = max(1, max(256, train.batch_size) // train.accumulate)
+        size = max(1, max(_at_once(plan.facts), train.batch_size) // train.accumulate)
         return Batches(
             fields,
             prepared.rows[name][:limit],
@@ -117,6 +121,16 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     )
     made = {"train": learned, "val": evaluated("val", train.limit_val), "test": evaluated("test", train.limit_test)}
     return {name: batches for name, batches in made.items() if len(batches.rows)}
+
+
+def _at_once(facts: DataFacts) -> int:
+    """Return how many samples are evaluated at once: fewer where they are long."""
+    steps = [_steps(name, facts) for name, spec in facts.fields.items() if "T" in spec.axes]
+    return max(1, min(AT_ONCE, STEPS_AT_ONCE // max(steps, default=1)))
+
+
+def _steps(name: str, facts: DataFacts) -> int:
+    return facts.lengths[name].longest if name in facts.lengths else facts.fields[name].dims[0] or 1
 
 
 def device_of(recipe: Recipe) -> torch.device:

@@ -18,7 +18,7 @@ from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
-from dlx.sources import Column, Source, reader_of
+from dlx.sources import Column, Source, Spans, reader_of
 from dlx.tensors import TensorSpec
 
 ARRAYS = (".npy", ".npz")
@@ -85,7 +85,7 @@ def _read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list
     facts = plan.facts
     groups = [_arrays(p, facts) if p.suffix.lower() in ARRAYS else _columns_of(p, own, facts) for p in paths]
     parts = [encode_known(columns, facts) for columns in groups]
-    arrays = {name: np.concatenate([part[name] for part in parts]) for name in facts.inputs}
+    arrays = {name: _joined([part[name] for part in parts]) for name in facts.inputs}
     counts = [len(next(iter(part.values()))) for part in parts]
     origin: dict[str, list[Any]] = {}
     if len(paths) > 1 or counts == [1]:
@@ -93,6 +93,12 @@ def _read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list
     if any(n > 1 for n in counts):
         origin["row"] = [row for n in counts for row in range(1, n + 1)]
     return arrays, origin
+
+
+def _joined(parts: list[Any]) -> Any:
+    if not isinstance(parts[0], Spans):
+        return np.concatenate(parts)
+    return Spans.of([spans[row] for spans in parts for row in range(len(spans))])
 
 
 def _columns_of(path: Path, own: Source, facts: DataFacts) -> dict[str, Column]:

@@ -15,7 +15,7 @@ from dlx.layers import Layer, shape_at
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
 from dlx.plan.hardware import resolve, threads_for
 from dlx.plan.memory import Memory, estimate
-from dlx.plan.networks import NetworkPlan, network_plan
+from dlx.plan.networks import NetworkPlan, network_plan, sized
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
 from dlx.schedules import Horizon
@@ -153,12 +153,15 @@ def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
     task: Task = recipe.task
     wanted = task.roles(facts)[role]
     model = for_role(recipe.model, role)
-    shape_at(("model", role), model.tree(wanted.input), wanted.input)
+    body = model.tree(wanted.input)
+    longest = {name: lengths.longest for name, lengths in facts.lengths.items()}
+    for x in (wanted.input, sized(wanted.input, longest)):
+        shape_at(("model", role), body, x)
     try:
         tree: Any = task.network(role, model, facts)
         for name, regularizer in recipe.regularize.items():
             tree = _rewritten(tree, regularizer, name)
-        plan = network_plan(role, tree, wanted.input)
+        plan = network_plan(role, tree, wanted.input, facts.lengths)
     except ShapeError as error:
         raise error if error.loc[:1] == ("regularize",) else error.within("task", "head") from None
     if wanted.output is not None and not _fits(plan.output, wanted.output):

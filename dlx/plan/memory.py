@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dlx.optimizers import Optimizer
 from dlx.plan.blocks import kept
 from dlx.plan.networks import NetworkPlan
-from dlx.tensors import TensorSpec
 
 FLOAT = 4
 
@@ -34,7 +33,7 @@ def estimate(
     activation_bytes: int = FLOAT,
     recomputing: bool = False,
 ) -> Memory:
-    """Price a training step on `batch` samples at a time.
+    """Price a training step on `batch` samples at a time, as long as the longest.
 
     During the backward pass, what was kept forward and the gradients of the widest layer's input and output are
     alive at once; `recomputing` says that blocks keep their input alone.
@@ -44,7 +43,7 @@ def estimate(
         parameters += FLOAT * (plan.cost.parameters + plan.cost.buffers)
         gradients += FLOAT * plan.cost.parameters
         state += round(FLOAT * plan.cost.parameters * optimizer.state_per_parameter)
-        widest = max((row.output.elements for row in plan.rows if isinstance(row.output, TensorSpec)), default=0)
-        alive = kept(plan.tree, plan.input) if recomputing else plan.cost.activations
-        activations += activation_bytes * batch * (alive + widest)
+        whole = plan.tree.cost(plan.longest).activations  # type: ignore[arg-type]
+        alive = kept(plan.tree, plan.longest) if recomputing else whole
+        activations += activation_bytes * batch * (alive + plan.widest)
     return Memory(parameters, gradients, state, activations)

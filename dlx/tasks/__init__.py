@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 EVERY_ROLE = "*"
 WEIGHT = "weight"
 """Field of a batch that is shared by several processes: what each sample's loss counts in the mean."""
+MASK = ".mask"
+"""Ending of the field of a batch that says which steps of a sequence, (B, T), are real and not padding. Where it is
+absent, all are.
+"""
+STEPS = "target.steps"
+"""Field of a batch whose targets are sequences of varying length: how long they are on average, for every sample. A sum
+over real steps divided by the sum of this is a mean over steps, whatever share of the batch it is taken of.
+"""
 
 
 def for_role(components: Mapping[str, C], role: str) -> C:

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from dlx.errors import Diverged
 from dlx.facts import DataFacts
+from dlx.layers._context_torch import apply
 from dlx.optimizers import groups
-from dlx.tasks import Learning, for_role
+from dlx.tasks import MASK, Learning, for_role
+from dlx.tasks._scope import masks
 from dlx.tasks._update import Batch, Objective, Update
 
 STATE = ("_loss_sum", "_loss_count", "_last_point", "skipped")  # what the loss curve needs to go on
@@ -63,6 +65,14 @@ class TaskModule(pl.LightningModule):
         if len(self.facts.inputs) == 1:
             return batch[self.facts.inputs[0]]
         return {name: batch[name] for name in self.facts.inputs}
+
+    def context_of(self, batch: Batch) -> dict[str, Any]:
+        """Return what a network may read beside its input: which steps of its sequences are real."""
+        return {name: batch[field + MASK] for name, field in masks(self.facts).items() if field + MASK in batch}
+
+    def run(self, role: str, batch: Batch) -> Any:
+        """Return what the network of a role makes of a batch."""
+        return apply(self.networks[role], self.input_of(batch), self.context_of(batch))
 
     def penalty(self, role: str) -> Tensor | float:
         """Return what regularizers, and layers with a loss of their own, add to the loss of a network."""

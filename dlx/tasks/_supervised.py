@@ -12,6 +12,7 @@ import torchmetrics
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
+from dlx.layers._context_torch import Context, apply
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
@@ -89,8 +90,8 @@ class SupervisedModule(TaskModule):
         """Return the mean loss of a batch."""
         return self.loss(output_BK, target)
 
-    def forward(self, x: Any) -> Tensor:
-        output_BK: Tensor = self.networks[self.role](x)
+    def forward(self, x: Any, context: Context | None = None) -> Tensor:
+        output_BK: Tensor = apply(self.networks[self.role], x, context)
         return output_BK
 
     def learn(self, batch: Batch) -> None:
@@ -98,7 +99,7 @@ class SupervisedModule(TaskModule):
 
     def objective(self, batch: Batch) -> Tensor:
         """Return the mean loss of a batch."""
-        return self.loss_of(self(self.input_of(batch)), batch["target"])
+        return self.loss_of(self.run(self.role, batch), batch["target"])
 
     def on_validation_epoch_start(self) -> None:
         self._reset()
@@ -117,7 +118,7 @@ class SupervisedModule(TaskModule):
         self.outputs.add(batch, self.predict(output_BK), losses)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.predict(self(self.input_of(batch)))
+        return self.predict(self.run(self.role, batch))
 
     def measured(self, split: str) -> dict[str, Tensor]:
         scalars = {f"{split}/{name}": meter.compute() for name, meter in self.meters.items()}
@@ -125,12 +126,15 @@ class SupervisedModule(TaskModule):
 
     def _measure(self, batch: Batch) -> Tensor:
         target: Tensor = batch["target"]
-        output: Tensor = self(self.input_of(batch)).float()
+        output: Tensor = self.run(self.role, batch).float()
         self.loss_meter.update(self.loss_of(output, target).detach(), weight=len(target))
-        prediction = self.predict(output)
+        self.compare(self.predict(output), target)
+        return output
+
+    def compare(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch's predictions in every metric."""
         for meter in self.meters.values():
             meter.update(prediction, target.long() if self.facts.classes else target)
-        return output
 
     @property
     def meters(self) -> dict[str, torchmetrics.Metric]:

@@ -14,6 +14,7 @@ from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.regularizers import Regularizer
 from dlx.tasks import Role, Task
+from dlx.tasks._scope import objection, scoped
 from dlx.tensors import Spec, TensorSpec
 
 ROLE = Task.default_role
@@ -35,13 +36,14 @@ class Supervision(Task):
         return self.loss.soft
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts),), "F"))}
+        return {ROLE: Role(scoped(facts), TensorSpec((self.loss.outputs(facts),), "F"))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        body = model.tree(facts.input)
+        x = self.roles(facts)[role].input
+        body = model.tree(x)
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
-        features = shape_at((), body, facts.input)
+        features = shape_at((), body, x)
         head = self.head if isinstance(self.head, list) else _head(features, self.loss.outputs(facts))
         return Layer.model_validate(
             [
@@ -62,7 +64,9 @@ class Supervision(Task):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         judges: list[tuple[Loc, Loss | Metric]] = [(("loss",), self.loss)]
         judges += [(("metrics", name), metric) for name, metric in self.metrics.items()]
-        return [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
+        found = [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
+        several = objection(facts)
+        return found if several is None else [*found, several]
 
     def warnings(self, facts: DataFacts) -> list[str]:
         chance = self.loss.chance(facts)
@@ -81,5 +85,5 @@ def _head(features: Spec, width: int) -> list[Any]:
     """Return layers that make `width` numbers of features of any shape."""
     if not isinstance(features, TensorSpec):
         raise ShapeError("the model must end in one tensor, but ends in several fields")
-    pool: list[Any] = [] if features.axes == "F" else ["global_pool"]
-    return [*pool, {"type": "linear", "features": width}]
+    pool: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
+    return [*pool.get(features.axes, ["global_pool"]), {"type": "linear", "features": width}]
