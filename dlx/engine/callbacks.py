@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+import torch.distributed as dist
 from torch import Tensor
 
 
@@ -51,3 +52,11 @@ class History(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.seconds += time.monotonic() - self._began
+
+
+class SameBuffers(pl.Callback):
+    """Gives every process the buffers of rank 0, which are saved, before a network is evaluated."""
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, src=0)

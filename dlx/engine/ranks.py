@@ -243,7 +243,7 @@ class Others:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         self.said[number - 1].seek(0)
         lines = self.said[number - 1].read().decode(errors="replace").strip().splitlines()
-        return f"process {number} of {self.size} {how}" + (f": {lines[-1]}" if lines and code > 0 else "")
+        return f"process {number} of {self.size} {how}" + (f": {lines[-1]}" if lines else "")
 
     def wait(self) -> None:
         """Let the processes end by themselves."""

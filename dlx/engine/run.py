@@ -115,8 +115,8 @@ def _measured(run: Run, fitted: Fitted, fast: bool) -> dict[str, float]:
         metrics |= trainer.validate(module, batches["val"], verbose=False)[0]
     if "test" in batches:
         metrics |= trainer.test(module, batches["test"], verbose=False)[0]
-        kept: Any = module.outputs
-        for outputs in gathered(kept)[1:]:
+        kept: Any = getattr(module, "outputs", None)
+        for outputs in gathered(kept)[1:] if kept is not None else ():
             kept.join(outputs)
     return {k: float(v) for k, v in metrics.items() if "/" in k}
 

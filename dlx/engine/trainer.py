@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from dlx.engine.callbacks import SameBuffers
 from dlx.engine.checkpoint import WholeCheckpointIO
 from dlx.engine.ranks import Ranks, size
 from dlx.plan import Plan
@@ -50,7 +51,7 @@ def trainer_for(
         deterministic=train.deterministic,
         logger=logger,
         log_every_n_steps=1,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *([SameBuffers()] if several else [])],
         plugins=[WholeCheckpointIO(), *([Ranks(devices)] if several else [])],
         default_root_dir=root,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),

@@ -1,0 +1,238 @@
+"""Several processes train what one trains: the same global batches, the same curve, everything written once."""
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import dlx
+import dlx.errors
+from dlx.engine.batches import Batches, share
+from dlx.engine.checkpoint import load
+from dlx.errors import RecipeError
+from dlx.plan import make
+from dlx.plan.hardware import _quota, cores
+
+RECIPE = """
+name: shared
+task: classification
+data:
+  source: {sklearn: digits}
+  augment: [{gaussian_noise: {p: 1.0}}]
+model: {mlp: {hidden: [16]}}
+train: {epochs: 2, batch_size: 100, limit_train: 303, log_every: 1}
+hardware: {accelerator: cpu, devices: 2, threads: 1}
+"""
+"""The last batch of an epoch has 3 samples: one process takes all of them, the other none."""
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """Train with changes; return the run, its loss curve, and what was printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    Path("r.yaml").write_text(RECIPE)
+
+    def trained(*changes):
+        said = StringIO()
+        run = dlx.train("r.yaml", list(changes), console=Console(file=said, width=200))
+        return run, curve(run), said.getvalue()
+
+    return trained
+
+
+def curve(run):
+    from mlflow.tracking import MlflowClient
+
+    return [point.value for point in MlflowClient().get_metric_history(run.mlflow_run, "train/loss")]
+
+
+def weights(run):
+    return load(max(run.folder.glob("checkpoints/step-*.ckpt")))["state_dict"]
+
+
+def same(first, second, **tolerance):
+    return all(torch.allclose(first[name], second[name], **tolerance) for name in first)
+
+
+# -- shares of a batch ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 64])
+def test_the_shares_of_a_batch_weigh_every_sample_once(n, ranks):
+    values = np.random.default_rng(n).normal(size=n)
+    parts = [share(n, rank, ranks) for rank in range(ranks)]
+    counted = np.concatenate([np.arange(n)[part] for part, weight in parts if weight])
+    assert sorted(counted) == list(range(n))
+    mean = np.mean([values[part].sum() * weight for part, weight in parts])
+    assert mean == pytest.approx(values.mean())
+    assert all(len(values[part]) >= min(2, n) for part, _ in parts), "a single sample has no statistics"
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_shares_hold_the_samples_of_the_whole_batch_augmented_alike(random):
+    x = torch.arange(46.0).reshape(23, 2)
+
+    def noisy(batch):
+        return {**batch, "x": batch["x"] + torch.rand_like(batch["x"])} if random else batch
+
+    def batches(**changes):
+        made = Batches({"x": x}, np.arange(23), 8, 3, shuffled=True, steps=[noisy], random=random, **changes)
+        made.set_epoch(1)
+        return made
+
+    whole, parts = list(batches()), [list(batches(share=(rank, 3))) for rank in range(3)]
+    for number, batch in enumerate(whole):
+        mine = [p[number] for p in parts]
+        assert torch.equal(torch.cat([p["x"] for p in mine if p["weight"].any()]), batch["x"])
+        assert sum(p["weight"].sum() for p in mine) == pytest.approx(3)
+    resumed = list(batches(share=(1, 3)).from_batch(1))
+    assert all(torch.equal(a["x"], b["x"]) for a, b in zip(resumed, parts[1][1:], strict=True))
+
+
+def test_processes_evaluate_every_row_once():
+    parts = [Batches({"x": torch.zeros(23, 1)}, np.arange(23), 4, 0, share=(rank, 3)) for rank in range(3)]
+    assert sorted(int(r) for part in parts for batch in part for r in batch["rows"]) == list(range(23))
+
+
+# -- whole runs -------------------------------------------------------------------------------------------------------
+
+
+def test_two_processes_have_the_curve_and_metrics_of_one_and_write_once(trained):
+    two, points, said = trained()
+    one, expected, _ = trained("hardware.devices=1")
+    assert len(points) == two_epochs_of_batches() and points == pytest.approx(expected, rel=1e-5)
+    assert same(weights(two), weights(one), atol=1e-5)
+    assert two.metrics == pytest.approx(one.metrics, rel=1e-5)
+    assert said.count("epoch 1/2") == said.count("epoch 2/2") == 1
+    assert sorted(p.name for p in two.folder.rglob("*")) == sorted(p.name for p in one.folder.rglob("*")), (
+        "several processes write other files than one"
+    )
+    assert len(mlflow_runs()) == 2
+    stored = (two.folder / "resolved.yaml").read_text()
+    assert "devices: 2" in stored and "type: ddp" in stored
+
+
+def two_epochs_of_batches():
+    return 2 * 4
+
+
+def mlflow_runs():
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient()
+    return client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("portions", [1, 2])
+def test_a_full_batch_optimizer_and_portions_in_two_processes(trained, portions):
+    changes = [f"train.accumulate={portions}", "train.batch_size=300", "train.log_every=1"]
+    optimizer = "optimizer={type: lbfgs}" if portions == 1 else "optimizer={type: sgd, lr: 0.1}"
+    (two, points, _), (one, expected, _) = (trained(*changes, optimizer, f"hardware.devices={n}") for n in (2, 1))
+    assert points == pytest.approx(expected, rel=1e-3)
+    assert same(weights(two), weights(one), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_exactly_and_one_goes_on_for_them(trained):
+    noisy = "regularize={dropout: {p: 0.5}}"
+    whole, _, _ = trained(noisy, "train.epochs=2")
+    half, _, _ = trained(noisy, "train.epochs=1")
+    states = load(max(half.folder.glob("checkpoints/step-*.ckpt")))
+    assert not torch.equal(states["random"]["torch"], states["random_of_others"][0]["torch"]), "the same dropout twice"
+    on = dlx.resume(half.folder, None, ["train.epochs=2"], allow_change=True)
+    assert same(weights(on), weights(whole), rtol=0, atol=0)
+    alone = dlx.resume(half.folder, None, ["train.epochs=3", "hardware.devices=1"], allow_change=True)
+    assert alone.metrics["train/loss"] < on.metrics["train/loss"] * 1.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nodes", "each"), [(1, 2), (2, 1)])
+def test_under_torchrun_every_process_is_there_already(trained, tmp_path, nodes, each):
+    one, expected, _ = trained("hardware.devices=1")
+    os.rename("runs", "alone")
+    port = str(29500 + os.getpid() % 1000 + nodes)
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", f"--nproc_per_node={each}",
+             f"--node_rank={node}", "--master_addr=127.0.0.1", f"--master_port={port}", "-m", "dlx", "train", "r.yaml",
+             f"hardware.nodes={nodes}", f"hardware.devices={each}"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for node in range(nodes)
+    ]  # fmt: skip
+    texts = [start.communicate(timeout=240) for start in starts]
+    assert [start.returncode for start in starts] == [0] * nodes, texts
+    said = "".join(err for _, err in texts)
+    assert said.count("epoch 1/2") == 1 and "".join(out for out, _ in texts).count("test/accuracy") == 1
+    (folder,) = Path("runs").iterdir()
+    assert json.loads((folder / "run.json").read_text())["metrics"] == pytest.approx(one.metrics, rel=1e-5)
+
+
+# -- what a machine rules out -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hardware", "marked", "message"),
+    [
+        ("devices: 2, strategy: single", "single", "single uses 1 device, but there are 2"),
+        ("devices: 400", "400", "than devices (400)"),
+        ("devices: 0", "0", "greater than or equal to 1"),
+        ("precision: 16-mixed", "16-mixed", "write bf16-mixed"),
+        ("sync_batchnorm: true", "true", "between GPUs only"),
+        ("threads: 0", "0", "greater than or equal to 1"),
+        ("strategy: dpd", "dpd", "unknown strategy"),
+    ],
+)
+def test_what_cannot_be_done_here_is_refused_at_its_line(tmp_path, hardware, marked, message):
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE.partition("hardware")[0] + f"hardware: {{accelerator: cpu, {hardware}}}\n")
+    with pytest.raises(RecipeError) as refused:
+        make(dlx.load(path))
+    (found,) = refused.value.diagnostics
+    assert found.source_line[found.column - 1 :][: len(marked)] == marked and message in found.message
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE.partition("hardware")[0] + "hardware: {accelerator: gpu}\n")
+    with pytest.raises(RecipeError, match="this machine has 0 GPUs, not 1"):
+        make(dlx.load(path))
+
+
+def test_several_nodes_are_not_started_from_here(trained):
+    with pytest.raises(dlx.errors.UsageError, match="torchrun --nnodes 2"):
+        trained("hardware.devices=1", "hardware.nodes=2")
+
+
+def test_processes_that_were_started_are_those_of_the_recipe(tmp_path, monkeypatch):
+    for name, value in {"RANK": 0, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 4, "WORLD_SIZE": 4, "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE)
+    with pytest.raises(RecipeError, match="4 processes were started, but devices × nodes is 2"):
+        make(dlx.load(path))
+    assert make(dlx.load(path, ["hardware.devices=auto"])).decided["hardware.devices"] == "4"
+
+
+# -- threads ----------------------------------------------------------------------------------------------------------
+
+
+def test_threads_are_bounded_by_the_environment_and_the_control_group(tmp_path, monkeypatch):
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert _quota(tmp_path) == 2
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert _quota(tmp_path) is None
+    assert _quota(tmp_path / "none") is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert cores() == 1
