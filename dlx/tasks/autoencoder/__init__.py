@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._autoencoding import Autoencoding
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class Autoencoder(Autoencoding):
+    """Gives its input back through a narrow code, and so learns what is worth keeping.
+
+    The code is the point: an encoder makes it of the input, a decoder makes the input of it again. Linear networks find
+    the plane of PCA, deeper ones a curved surface. With `noise` the input is disturbed first and must be given back
+    clean; `sparsity` and `contraction` keep a code from copying where it is wide enough to.
+
+    Shapes:  encoder: input → (code,); decoder: (code,) → input.
+    Units:   psnr in decibels over the range of the train split; psnr_gain is over that of the noisy input; loss and mse
+             are in the units that the network sees.
+    Source:  Hinton & Salakhutdinov 2006, Science 313; noise: Vincent et al. 2008, doi:10.1145/1390156.1390294;
+             contraction: Rifai et al. 2011, here estimated by one random projection; kl: Ng 2011, CS294A notes.
+
+    Example:
+        {type: autoencoder, code: 32, noise: gaussian, amount: 0.3}
+    """
+
+    type: Literal["autoencoder"] = "autoencoder"
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks._autoencoding_torch import AutoencoderModule
+
+        return AutoencoderModule(networks, facts, learning, self)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks._samples import codes, strips
+
+        sheet = outputs.made.get("sheet")
+        rows = ("input", "given back") if self.noise == "none" else ("input", "disturbed", "given back")
+        drawn = {} if sheet is None else {"reconstructions": strips(sheet, rows)}
+        return {**drawn, "codes": codes(outputs.values["code"], outputs.values["error"])}
