@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.tasks import Learning, Role, Task
+from dlx.tasks._ending import ended, numbers
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+ROLE = "denoiser"
+TIME = TensorSpec((), "")
+
+
+class Diffusion(Task):
+    """Learns to take noise out of samples, step by step, until it can make samples out of noise alone.
+
+    Training: x₀ gets noise for a random time t, xₜ = √ᾱₜ x₀ + √(1 − ᾱₜ) ε, and the network, which reads t as `time`
+    from its context, says what the noise was (or the sample, or v). Sampling goes the way back from pure noise, in as
+    many steps as one has time for. Smooth averages of the weights (`regularize: {ema: 0.999}`) make better samples.
+    Slower to sample than a GAN or a VAE, but trained by a plain mean squared error, and it leaves out no modes.
+
+    With `conditional` the network also reads `label`. In training the class is hidden now and then, so that at
+    sampling `guidance` can go beyond it: (1 + w) said with the class − w said without.
+
+    Shapes:  points, tables of numbers (F) or images (C, H, W); the network keeps them.
+    Units:   loss is the mean squared error of what is predicted, in scaled units; `time` runs from 0 to 1000.
+    Source:  Ho et al. 2020, arXiv:2006.11239; cosine: Nichol & Dhariwal 2021, arXiv:2102.09672; ddim: Song et al.
+             2020, arXiv:2010.02502; v: Salimans & Ho 2022, arXiv:2202.00512; guidance: Ho & Salimans 2022,
+             arXiv:2207.12598; classes by the error of each: Li et al. 2023, arXiv:2303.16203.
+
+    Example:
+        {type: diffusion, noise: cosine, predicts: v, sampler: ddim, sampling_steps: 20}
+    """
+
+    type: Literal["diffusion"] = "diffusion"
+    default_role: ClassVar[str] = ROLE
+    memorizes: ClassVar[bool] = False
+    steps: int = Field(1000, ge=2)
+    """Steps from a sample to pure noise."""
+    noise: Literal["linear", "cosine"] = "linear"
+    """How fast it comes: cosine keeps more of small images for longer."""
+    predicts: Literal["epsilon", "x0", "v"] = "epsilon"
+    """What the network says: the noise, the sample, or √ᾱ ε − √(1 − ᾱ) x₀, which is well conditioned everywhere."""
+    scale: Literal["auto", "range", "deviation", "none"] = "auto"
+    """How samples are scaled first: the train split's range to [−1, 1], its mean to 0 and deviation to 1, or not.
+    `auto` is range for images and deviation otherwise.
+    """
+    clip: bool = True
+    """Whether samples on the way are kept in the range of the train split."""
+    sampler: Literal["ancestral", "ddim"] = "ancestral"
+    """How to go back: by draws from the posterior, or along the noise that is there already, for few steps."""
+    sampling_steps: int = Field(1000, ge=1)
+    """Steps of the way back; never more than `steps`."""
+    eta: float = Field(0.0, ge=0, le=1)
+    """With `sampler: ddim`: how much of the noise is fresh; 0 is deterministic, 1 is ancestral."""
+    conditional: bool = False
+    """Whether the network is told the class of every sample."""
+    hide_label: float = Field(0.1, ge=0, le=1)
+    """With `conditional`: probability that a class is hidden in training."""
+    guidance: float = Field(0.0, ge=0)
+    """With `conditional`: how far sampling goes beyond what the class changes; 0 is the class itself."""
+
+    @property
+    def target_kind(self) -> str | None:  # type: ignore[override]
+        """Classes are read only where the network is told them."""
+        return "classes" if self.conditional else None
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        x = numbers(facts, self.type)
+        label = {"label": TensorSpec((), "", "int64", vocab=(len(facts.classes) + 1,))} if self.conditional else {}
+        plain = TensorSpec(x.dims, x.axes)
+        return {ROLE: Role(plain.replace(context={"time": TIME, **label}), plain)}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        wanted = self.roles(facts)[role]
+        return ended(model, wanted.input, numbers(facts, self.type), "auto")
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {"loss": "lower"}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if self.conditional and (len(facts.classes) < 2 or facts.multilabel):
+            return [ShapeError("needs one of several classes for every sample", ("conditional",))]
+        return []
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.diffusion._process_torch import Process, ancestral, cosine_levels, implicit, linear_levels
+        from dlx.tasks.diffusion._scaling_torch import scaling
+        from dlx.tasks.diffusion.module import DiffusionModule, Sampler
+
+        levels = {"linear": linear_levels, "cosine": cosine_levels}[self.noise](self.steps)
+        step = ancestral if self.sampler == "ancestral" else implicit(self.eta)
+        return DiffusionModule(
+            networks,
+            facts,
+            learning,
+            Process(levels),
+            self.predicts,
+            scaling(numbers(facts, self.type), self.scale),
+            Sampler(step, self.sampling_steps, self.guidance, self.clip),
+            self.hide_label if self.conditional else None,
+        )
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return None if self.conditional else {"denoising_error": values[:, 0].tolist()}
