@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from dlx.tensors import Spec, Stats, TensorSpec
 
-Kind = Literal["classes", "labels", "regression", "tokens"]
+Kind = Literal["classes", "labels", "regression", "tokens", "samples"]
 
 
 @dataclass(frozen=True)
