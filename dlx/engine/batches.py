@@ -8,7 +8,8 @@ Sequences are padded to the longest of their batch. Beside a field of a batch in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor
 from dlx.augmentations import Augmentation
 from dlx.data.lengths import bucketed
 from dlx.data.padding import Sequences
+from dlx.errors import RunError
 from dlx.facts import DataFacts
 from dlx.sources import Lazy, Spans
 from dlx.tasks import MASK, STEPS, WEIGHT
@@ -175,8 +177,29 @@ class Batches:
             num_workers=self.workers,
             generator=torch.Generator(),  # of its own: it would draw from the one that training draws from
         )
-        for batch in loader:
+        for batch in _delivered(loader):
             yield {name: v.to(self.device, non_blocking=True) for name, v in batch.items()}
+
+
+def _delivered(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield what worker processes deliver. Raises: RunError that says why one of them died."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        text = str(error)
+        if any(words in text for words in NO_SHARED_MEMORY):
+            free = shutil.disk_usage("/dev/shm").free >> 10
+            reason = f"shared memory is full (/dev/shm has {free:,} KiB left)"
+        elif "DataLoader worker" in text:
+            reason = text.partition("DataLoader worker ")[2].splitlines()[0].rstrip(". ")
+            reason = f"it {reason.partition(') ')[2].replace('is', 'was', 1)}" if ") " in reason else reason
+            reason += "; the machine may have run out of memory"
+        else:
+            raise
+        raise RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none") from None
+
+
+NO_SHARED_MEMORY = ("bus error", "insufficient shared memory", "No space left on device", "unable to resize")
 
 
 class _Decoder(torch.utils.data.Dataset[Batch]):

@@ -158,8 +158,8 @@ def test_two_processes_go_on_exactly_and_one_goes_on_for_them(trained):
 @pytest.mark.slow
 @pytest.mark.parametrize(("nodes", "each"), [(1, 2), (2, 1)])
 def test_under_torchrun_every_process_is_there_already(trained, tmp_path, nodes, each):
-    one, expected, _ = trained("hardware.devices=1")
-    os.rename("runs", "alone")
+    one, _, _ = trained("hardware.devices=1")
+    Path("runs").rename("alone")
     port = str(29500 + os.getpid() % 1000 + nodes)
     starts = [
         subprocess.Popen(
