@@ -32,6 +32,10 @@ class Augmentation(Component):
     mixes: ClassVar[bool] = False
     """Whether it mixes samples, so that the target becomes probabilities."""
 
+    keeps_masks: ClassVar[bool] = False
+    """Whether a mask (B, H, W) that comes as the target fits its image afterwards: it moves as the image does, or
+    nothing moves."""
+
     p: float = Field(0.5, ge=0, le=1)
     """Probability that a sample is changed."""
 
@@ -48,6 +52,7 @@ class Augmentation(Component):
     def build(self, x: TensorSpec, classes: int) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
         """Make the function from (input (B, *dims) float, target) to the same, changed.
 
-        Most leave the target alone; mixing ones return probabilities (B, classes).
+        Most leave the target alone; mixing ones return probabilities (B, classes). What moves the pixels of images
+        moves a target of masks (B, H, W) in the same way.
         """
         raise NotImplementedError

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Change = Callable[["Tensor", Any], tuple["Tensor", Any]]
+Move = Callable[["Tensor", "Tensor | None"], tuple["Tensor", "Tensor | None"]]
 Positive = Annotated[float, Field(gt=0)]
 Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 """Lowest and highest value that is drawn."""
@@ -45,5 +46,20 @@ def keep_target(change: Callable[[Tensor], Tensor]) -> Change:
 
     def apply(images: Tensor, target: Any) -> tuple[Tensor, Any]:
         return change(images), target
+
+    return apply
+
+
+def move_masks(change: Move) -> Change:
+    """Make an augmentation of a function of images (B, C, H, W) and, where the target is masks, of these (B, 1, H, W).
+
+    Masks come as floats, so that they can be warped like images; the function invents no value between two classes.
+    """
+
+    def apply(images: Tensor, target: Any) -> tuple[Tensor, Any]:
+        if target is None or target.ndim != images.ndim - 1:
+            return change(images, None)[0], target
+        moved, masks = change(images, target[:, None].to(images.dtype))
+        return moved, target if masks is None else masks[:, 0].to(target.dtype)
 
     return apply

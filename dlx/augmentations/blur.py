@@ -25,6 +25,7 @@ class Blur(Augmentation):
         {type: blur, sigma: [0.1, 1.5]}
     """
 
+    keeps_masks: ClassVar[bool] = True
     type: Literal["blur"] = "blur"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)

@@ -24,6 +24,7 @@ class ColorJitter(Augmentation):
         {type: color_jitter, brightness: 0.2, contrast: 0.2}
     """
 
+    keeps_masks: ClassVar[bool] = True
     type: Literal["color_jitter"] = "color_jitter"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)

@@ -25,6 +25,7 @@ class Erasing(Augmentation):
         {type: erasing, scale: [0.02, 0.2]}
     """
 
+    keeps_masks: ClassVar[bool] = True
     type: Literal["erasing"] = "erasing"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)

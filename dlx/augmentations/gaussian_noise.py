@@ -28,6 +28,7 @@ class GaussianNoise(Augmentation):
     """
 
     primary: ClassVar[str] = "std"
+    keeps_masks: ClassVar[bool] = True
     type: Literal["gaussian_noise"] = "gaussian_noise"
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, Range, check_image, keep_target, rising
+from dlx.augmentations._images import Change, Range, check_image, move_masks, rising
 from dlx.tensors import TensorSpec
 
 
@@ -15,7 +15,7 @@ class RandomAffine(Augmentation):
     One warp with bilinear interpolation; each part is drawn uniformly. Good for handwriting, where 10 degrees and a
     tenth of the size are what people do anyway.
 
-    Shapes:  (C, H, W) kept.
+    Shapes:  (C, H, W) kept. A mask moves along; where zeros come in, it gets the first class.
     Units:   degrees and shear in degrees, drawn from [−a, a]; translate in fractions of the size; scale is a factor.
     Raises:  ShapeError if the input is not an image.
     Source:  kornia.augmentation.RandomAffine.
@@ -24,6 +24,7 @@ class RandomAffine(Augmentation):
         {type: random_affine, degrees: 10, translate: 0.1, scale: [0.9, 1.1], shear: 5}
     """
 
+    keeps_masks: ClassVar[bool] = True
     type: Literal["random_affine"] = "random_affine"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)
@@ -49,6 +50,8 @@ class RandomAffine(Augmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import RandomAffine as Warp
 
+        from dlx.augmentations._warps_torch import warped
+
         self.check(x)
         warp = Warp(
             degrees=self.degrees,
@@ -58,4 +61,4 @@ class RandomAffine(Augmentation):
             padding_mode=self.border,
             p=self.p,
         )
-        return keep_target(warp)
+        return move_masks(warped(warp))

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, check_image, keep_target
+from dlx.augmentations._images import Change, check_image, move_masks
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 
@@ -19,7 +19,7 @@ class RandomCrop(Augmentation):
     With the image's own size it shifts the image by up to `padding` pixels; a smaller window is enlarged to the
     image's size again. The classic augmentation of small photographs (padding 4 for 32 × 32).
 
-    Shapes:  (C, H, W) kept.
+    Shapes:  (C, H, W) kept. A mask moves along; where zeros are added, it gets the first class.
     Units:   padding and size are in pixels.
     Raises:  ShapeError if the input is not an image of known size, or the window does not fit in it.
     Source:  He et al. 2016, arXiv:1512.03385, section 4.2.
@@ -28,6 +28,7 @@ class RandomCrop(Augmentation):
         {type: random_crop, padding: 4}
     """
 
+    keeps_masks: ClassVar[bool] = True
     type: Literal["random_crop"] = "random_crop"
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""
@@ -50,17 +51,22 @@ class RandomCrop(Augmentation):
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         self.check(x)
-        return keep_target(self._crop)
+        return move_masks(self._crop)
 
-    def _crop(self, images: Tensor) -> Tensor:
+    def _crop(self, images: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        import torch
         from torch.nn.functional import interpolate, pad
 
         from dlx.augmentations._random import chosen, windows
 
+        both = images if masks is None else torch.cat([images, masks], 1)
         full = (images.shape[-2], images.shape[-1])
         size = (self.size, self.size) if self.size else full
-        padded = pad(images, (self.padding,) * 4, mode=self.border)
-        cut = windows(padded, size)
+        cut, cut_masks = windows(pad(both, (self.padding,) * 4, mode=self.border), size).split(
+            [images.shape[1], both.shape[1] - images.shape[1]], 1
+        )
         if size != full:
             cut = interpolate(cut, size=full, mode="bilinear")
-        return images.where(~chosen(images, self.p), cut)
+            cut_masks = cut_masks if masks is None else interpolate(cut_masks, size=full, mode="nearest-exact")
+        same = ~chosen(images, self.p)
+        return images.where(same, cut), None if masks is None else masks.where(same, cut_masks)

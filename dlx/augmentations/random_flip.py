@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, check_image, keep_target
+from dlx.augmentations._images import Change, check_image, move_masks
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class RandomFlip(Augmentation):
         {type: random_flip, horizontal: true, vertical: false}
     """
 
+    keeps_masks: ClassVar[bool] = True
     type: Literal["random_flip"] = "random_flip"
     horizontal: bool = True
     """Whether left and right are exchanged."""
@@ -33,12 +34,14 @@ class RandomFlip(Augmentation):
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         self.check(x)
-        return keep_target(self._flip)
+        return move_masks(self._flip)
 
-    def _flip(self, images: Tensor) -> Tensor:
+    def _flip(self, images: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor | None]:
         from dlx.augmentations._random import chosen
 
         for axis, wanted in ((-1, self.horizontal), (-2, self.vertical)):
             if wanted:
-                images = images.where(~chosen(images, self.p), images.flip(axis))
-        return images
+                same = ~chosen(images, self.p)
+                images = images.where(same, images.flip(axis))
+                masks = None if masks is None else masks.where(same, masks.flip(axis))
+        return images, masks

@@ -5,14 +5,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, check_image, keep_target
+from dlx.augmentations._images import Change, check_image, move_masks
 from dlx.tensors import TensorSpec
 
 
 class RandomRotation(Augmentation):
     """Turns images about their centre by an angle drawn uniformly from [−degrees, degrees]; corners fill with zeros.
 
-    Shapes:  (C, H, W) kept.
+    Shapes:  (C, H, W) kept. A mask moves along; where zeros come in, it gets the first class.
     Units:   degrees.
     Raises:  ShapeError if the input is not an image.
     Source:  kornia.augmentation.RandomRotation.
@@ -22,6 +22,7 @@ class RandomRotation(Augmentation):
     """
 
     primary: ClassVar[str] = "degrees"
+    keeps_masks: ClassVar[bool] = True
     type: Literal["random_rotation"] = "random_rotation"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)
@@ -34,5 +35,7 @@ class RandomRotation(Augmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import RandomRotation as Rotation
 
+        from dlx.augmentations._warps_torch import warped
+
         self.check(x)
-        return keep_target(Rotation(self.degrees, p=self.p))
+        return move_masks(warped(Rotation(self.degrees, p=self.p)))

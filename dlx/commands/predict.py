@@ -12,6 +12,7 @@ from dlx.commands._complete import runs
 from dlx.errors import UsageError
 
 SHOWN = 50  # rows of a table on a terminal
+WIDEST = 60  # letters of a cell
 WRITERS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 
 
@@ -57,6 +58,10 @@ def _write(frame: Any, path: Path) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
 def _table(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -66,7 +71,7 @@ def _table(found: Any) -> None:
         table.add_column(name)
     rows = zip(*found.columns.values(), strict=True)
     for _, row in zip(range(SHOWN), rows, strict=False):
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row))
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else _cut(str(v)) for v in row))
     console = Console()
     console.print(table)
     if len(found) > SHOWN:

@@ -27,6 +27,8 @@ class Loss(Component):
 
     soft: ClassVar[bool] = True
     """Whether the target of classes may be probabilities, as mixup and cutmix make them."""
+    areas: ClassVar[bool] = False
+    """Whether it judges masks as a whole, (B, K, H, W) against (B, H, W); other losses see each pixel as a sample."""
     rescalable: ClassVar[bool] = True
     """Whether a regression target may be standardized; not where its own scale has a meaning, as that of counts."""
 

@@ -23,6 +23,7 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
     found += _closures(recipe)
     found += _mixing(recipe)
+    found += _masks(recipe, facts)
     found += _averages(recipe)
     found += _directions(recipe, facts)
     known = metric_names(recipe, facts)
@@ -54,6 +55,15 @@ def _mixing(recipe: Recipe) -> list[ShapeError]:
     message = "makes mixtures of targets, which the loss of this task cannot judge"
     mixing = [(i, a.type) for i, a in enumerate(recipe.data.augment) if a.mixes]
     return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in mixing]
+
+
+def _masks(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse augmentations after which a mask would no longer fit its image."""
+    if facts.target is None or facts.fields[facts.target].axes != "HW":
+        return []
+    message = "moves the pixels of an image, but not those of its mask"
+    moving = [(i, a.type) for i, a in enumerate(recipe.data.augment) if not a.keeps_masks and not a.mixes]
+    return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in moving]
 
 
 def _averages(recipe: Recipe) -> list[ShapeError]:

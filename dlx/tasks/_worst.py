@@ -32,7 +32,7 @@ def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, clas
     columns = min(max(math.ceil(math.sqrt(len(order))), 3), 5)
     rows = max(math.ceil(len(order) / columns), 1)
     figure = new_figure(1.9 * columns, 2.3 * rows + 0.5)
-    shown = _displayable(np.asarray(images)[order])
+    shown = displayable(np.asarray(images)[order])
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
@@ -50,7 +50,7 @@ def _worst_first(losses: np.ndarray) -> np.ndarray:
     return np.argsort(-np.where(np.isnan(losses), np.inf, losses), kind="stable")
 
 
-def _displayable(images: np.ndarray) -> np.ndarray:
+def displayable(images: np.ndarray) -> np.ndarray:
     """Return images (N, H, W, 1 or 3) from 0 to 1."""
     channels = images[:, None] if images.ndim == 3 else images
     channels = np.moveaxis(channels, 1, -1)

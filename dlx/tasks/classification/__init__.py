@@ -41,6 +41,8 @@ class Classification(Supervision):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if len(facts.classes) < 2 and not facts.multilabel:
             return [ShapeError(f"classification needs at least two classes, but the target has {len(facts.classes)}")]
+        if facts.fields["target"].axes == "HW":
+            return [ShapeError("classification gives one class a sample, but the target is a mask: use segmentation")]
         return super().problems(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

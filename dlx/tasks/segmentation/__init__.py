@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Named
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.models import Model
+from dlx.tasks import Learning, Role
+from dlx.tasks._supervision import ROLE, Supervision
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class Segmentation(Supervision):
+    """Says to which class each pixel of an image belongs.
+
+    The network returns one score a class and pixel; the automatic head is a 1 × 1 convolution. Beside the metrics, the
+    overlap (IoU) of each class is measured as `iou.<class>`; it is 0 for a class that is nowhere. Augmentations move
+    masks along with their images.
+
+    Shapes:  (C, H, W) → (K, H, W) for K classes; the target is a mask (H, W).
+    Source:  Long et al. 2015, arXiv:1411.4038.
+
+    Example:
+        {type: segmentation, loss: {dice: {cross_entropy: 1.0}}, metrics: [mean_iou]}
+    """
+
+    type: Literal["segmentation"] = "segmentation"
+    target_kind: ClassVar[str | None] = "classes"
+    loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
+    """What is minimized."""
+    metrics: Named[Metric] = Field({"mean_iou": {}, "accuracy": {}}, validate_default=True)  # type: ignore[assignment]
+    """What is measured on val and test; each pixel is a sample."""
+    head: Literal["auto", "none"] | list[Layer] = "auto"
+    """What turns features into scores: `auto` adds a 1 × 1 convolution; `none` where the model itself ends in one map a
+    class; or layers of your own."""
+
+    @property
+    def takes_mixtures(self) -> bool:
+        return False
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        mask = facts.fields["target"].dims
+        return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts), *mask), "CHW"))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        body = model.tree(facts.input)
+        if self.head == "none" or (self.head == "auto" and model.has_head):
+            return body
+        shape_at((), body, facts.input)
+        maps = {"conv": {"channels": self.loss.outputs(facts), "kernel": 1}}
+        head = self.head if isinstance(self.head, list) else [maps]
+        return Layer.model_validate(
+            [body.model_copy(update={"name": "body"}), {"type": "sequence", "name": "head", "layers": head}]
+        )
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().emits(facts), **{f"iou.{name}": "higher" for name in facts.classes}}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        target = facts.fields["target"]
+        if target.axes != "HW":
+            said = "one class a sample" if facts.kind == "classes" else f"{target} ({target.axes})"
+            return [ShapeError(f"segmentation needs a class for every pixel, but the target is {said}")]
+        return super().problems(facts)
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.segmentation.module import SegmentationModule
+
+        return SegmentationModule(networks, facts, learning, self.loss, self.metrics)
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        """Return each class's share of the image, and the mask as rows of numbers of classes."""
+        codes_NHW = values.argmax(1)
+        shares = {f"share({name})": (codes_NHW == k).mean((1, 2)).tolist() for k, name in enumerate(facts.classes)}
+        return {**shares, "mask": codes_NHW.tolist()}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.segmentation.pictures import draw
+
+        return dict(draw(outputs, facts))

@@ -1,0 +1,105 @@
+"""Pictures of a segmentation: the worst images with their masks laid over, and how well each class is found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.facts import DataFacts
+from dlx.tasks._pictures import BLUE, GRAY, confusion_matrix, headline, new_figure, percent, short
+from dlx.tasks._worst import displayable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dlx.tasks.segmentation.module import JudgedMasks
+
+OVERLAY = 0.55  # how much of a pixel's colour is its class's
+NAMED = 20  # classes that fit into a legend
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#E69F00")  # of Okabe and Ito
+
+
+def draw(judged: JudgedMasks, facts: DataFacts) -> dict[str, Figure]:
+    """Draw the worst images, the overlap of each class, and which classes' pixels are confused."""
+    return {
+        "worst_masks": worst_masks(judged, facts),
+        "iou": overlaps(judged.pixels, facts.classes),
+        "confusion_matrix": confusion_matrix(judged.pixels, facts.classes),
+    }
+
+
+def worst_masks(judged: JudgedMasks, facts: DataFacts) -> Figure:
+    """Draw each of the worst images as it is, with its true mask, and with the predicted one."""
+    from matplotlib.patches import Patch
+
+    name = facts.inputs[0]
+    images = displayable(np.stack([judged.inputs[name][row] for row in judged.rows]))
+    colours = colours_of(len(facts.classes))
+    across = 2 if len(images) > 1 else 1
+    down = -(-len(images) // across)
+    figure = new_figure(5.2 * across, 1.95 * down + 1.1)
+    grid = figure.subplots(down, 3 * across, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for i, image in enumerate(images):
+        first, second, third = grid[i // across, 3 * (i % across) :][:3]
+        _show(first, image, f"loss {judged.losses[i]:.3g}")
+        _show(second, laid_over(image, judged.targets[i], colours), "true")
+        _show(third, laid_over(image, judged.predictions[i], colours), "predicted")
+    shown = range(1, min(len(facts.classes), NAMED))
+    keys = [Patch(color=colours[k], label=short(facts.classes[k])) for k in shown]
+    figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6) or 1, frameon=False, fontsize=9)
+    right = judged.pixels.trace() / max(judged.pixels.sum(), 1)
+    text = f"The {len(images)} worst of {judged.count} images; of all pixels {percent(right)} are right"
+    figure.suptitle(text, fontsize=12, fontweight="bold")
+    return figure
+
+
+def overlaps(pixels: np.ndarray, classes: tuple[str, ...]) -> Figure:
+    """Draw the overlap (IoU) of each class, worst first, with its share of all pixels."""
+    hits = pixels.diagonal()
+    union = pixels.sum(0) + pixels.sum(1) - hits
+    there = union > 0
+    iou = hits / np.maximum(union, 1)
+    order = np.argsort(iou, kind="stable")
+    figure = new_figure(6.4, 1.3 + 0.32 * len(classes))
+    axes = figure.add_subplot()
+    axes.barh(range(len(classes)), iou[order], color=BLUE, height=0.7)
+    shares = pixels.sum(1) / max(pixels.sum(), 1)
+    for place, k in enumerate(order):
+        text = f" {iou[k]:.3f}" if there[k] else " not there"
+        axes.text(iou[k], place, text, va="center", fontsize=9, color=GRAY)
+    labels = [f"{short(classes[k])} ({percent(shares[k])} of pixels)" for k in order]
+    axes.set_yticks(range(len(classes)), labels, fontsize=9)
+    axes.set_xlim(0, 1.12)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("overlap of predicted and true area over their union")
+    headline(axes, f"Mean IoU {iou[there].mean():.3f}; {short(classes[order[0]])} is found worst")
+    return figure
+
+
+def colours_of(classes: int) -> np.ndarray:
+    """Return a colour (red, green, blue) for each class; the first, which is laid over nothing, is black."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+
+    chosen = [to_rgb(c) for c in COLOURS]
+    if classes > len(chosen) + 1:
+        chosen = [tuple(c[:3]) for c in colormaps["turbo"](np.linspace(0.05, 0.95, classes - 1))]
+    return np.array([(0.0, 0.0, 0.0), *chosen[: classes - 1]])
+
+
+def laid_over(image_HWC: np.ndarray, mask_HW: np.ndarray, colours_K3: np.ndarray) -> np.ndarray:
+    """Return the image with every class but the first in its colour."""
+    image_HW3 = np.broadcast_to(image_HWC, (*image_HWC.shape[:2], 3))
+    tinted_HW3 = (1 - OVERLAY) * image_HW3 + OVERLAY * colours_K3[mask_HW]
+    return np.where(mask_HW[..., None] > 0, tinted_HW3, image_HW3)
+
+
+def _show(axes: Axes, image: np.ndarray, title: str) -> None:
+    gray = image.shape[-1] == 1
+    axes.imshow(image[..., 0] if gray else image, cmap="gray" if gray else None, vmin=0, vmax=1)
+    axes.set_title(title, fontsize=9, color=GRAY)
