@@ -19,6 +19,7 @@ from dlx.tensors import TensorSpec
 
 METRICS = types("metrics")
 KINDS = ("classes", "labels", "regression")
+MADE = "samples"
 SAMPLES = 200
 
 
@@ -29,7 +30,7 @@ def facts_of(kind: str, k: int) -> DataFacts:
         fields={"x": TensorSpec((3,), "F"), "target": target},
         inputs=("x",),
         target="target",
-        classes=() if kind == "regression" else tuple("abcdefgh"[:k]),
+        classes=() if kind in ("regression", MADE) else tuple("abcdefgh"[:k]),
         multilabel=kind == "labels",
     )
 
@@ -38,6 +39,9 @@ def data(kind: str, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return predictions that are better than chance but far from right, and targets."""
     generator = torch.Generator().manual_seed(k)
     noise = torch.randn(SAMPLES, k, generator=generator)
+    if kind == MADE:  # all alike, and far from the data
+        target = torch.randn(SAMPLES, k, generator=generator)
+        return 0.1 * noise + 10, target
     if kind == "regression":
         target = torch.randn(SAMPLES, k, generator=generator) + 3
         return target + noise, target
@@ -222,3 +226,59 @@ def test_regression_metrics_are_scikit_learns(name: str, reference, k: int) -> N
         metric = Metric.model_validate(name).build(facts_of("regression", 1))
         metric.update(prediction[:, 0], target[:, 0])
         assert metric.compute().item() == pytest.approx(reference(target, prediction), rel=1e-4)
+
+
+# ---- samples that were made, against the data ------------------------------------------------------------------------
+
+LINE = torch.tensor([[0.0], [1.0], [2.0], [10.0]])
+
+
+def compare(spelling: object, made: torch.Tensor, real: torch.Tensor, classes: torch.Tensor | None = None) -> float:
+    metric = Metric.model_validate(spelling).build(facts_of(MADE, real.shape[1]))
+    half = len(real) // 2
+    for part in (slice(0, half), slice(half, None)):
+        metric.update(made[part], real[part], None if classes is None else classes[part])
+    return metric.compute().item()
+
+
+def test_metrics_of_samples_refuse_targets() -> None:
+    for name in METRICS:
+        metric = Metric.model_validate(name)
+        assert (MADE in metric.kinds) == (metric.kinds == (MADE,))
+
+
+def test_mmd_is_the_formula_summed_by_hand() -> None:
+    made, real = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [2.0]])
+    k = lambda distance: np.exp(-(distance**2) / 2)  # noqa: E731
+    expected = k(1) + k(2) - 2 * (k(0) + k(2) + k(1) + k(1)) / 4
+    assert compare({"mmd": {"bandwidth": 1.0}}, made, real) == pytest.approx(expected, abs=1e-6)
+
+
+def test_mmd_of_two_draws_of_one_distribution_is_zero_but_for_chance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    made, real, other = (torch.randn(1000, 2, generator=generator) for _ in range(3))
+    assert abs(compare("mmd", made, real)) < 0.005
+    assert compare("mmd", other + 1, real) > 0.1
+
+
+def test_precision_and_recall_count_who_lies_in_whose_balls() -> None:
+    # balls of the data, k = 1: 0 ± 1, 1 ± 1, 2 ± 1, 10 ± 8; only -1.5 lies in none
+    made = torch.tensor([[0.5], [1.5], [9.0], [-1.5]])
+    assert compare({"generative_precision": {"neighbours": 1}}, made, LINE) == 3 / 4
+    # balls of what was made: 0.5 ± 1, 1.5 ± 1, 9 ± 7.5, -1.5 ± 2: every sample of the data lies in one
+    assert compare({"generative_recall": {"neighbours": 1}}, made, LINE) == 1.0
+    assert compare({"generative_recall": {"neighbours": 1}}, torch.tensor([[0.0], [0.5], [0.2], [0.1]]), LINE) == 1 / 4
+
+
+def test_modes_are_the_classes_and_a_sample_is_on_one_within_three_deviations() -> None:
+    real = torch.tensor([[-1.0, 0], [1, 0], [0, -1], [0, 1], [9, 0], [11, 0], [10, -1], [10, 1]])
+    classes = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])  # deviation of one coordinate: √½
+    on_first = torch.tensor([[0.0, 2.1], [0.0, 2.2], [0.0, 0.0], [5.0, 0.0]]).repeat(2, 1)
+    assert compare("modes_covered", on_first, real, classes) == 1
+    assert compare("on_modes", on_first, real, classes) == 1 / 2
+    assert compare("modes_covered", real, real, classes) == 2
+
+
+def test_diversity_is_the_ratio_of_mean_distances() -> None:
+    assert compare("diversity", LINE / 2, LINE) == pytest.approx(0.5)
+    assert compare("diversity", torch.ones(4, 1), LINE) == 0
