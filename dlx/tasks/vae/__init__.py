@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._autoencoding import Coding, outside_unit
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class VAE(Coding):
+    """Learns a distribution of codes behind the data, and so can make new samples of codes drawn at random.
+
+    The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).
+    Maximized is the evidence lower bound, E_q log p(x|z) − β KL(q(z|x) ‖ N(0, I)); its gradient flows through z = μ + σ
+    ε. β above 1 wants codes whose numbers are independent, `annealing` and `free_bits` keep them from being ignored.
+
+    Shapes:  encoder: input → (2 · code,), means and log-variances; decoder: (code,) → input.
+    Units:   loss is the negative bound in nats per sample with β = 1, a density for gaussian; kl and reconstruction are
+             its two parts; importance_weighted is a tighter bound; annealing is a fraction of all steps, or steps if
+             ≥ 1.
+    Source:  Kingma & Welling 2014, arXiv:1312.6114; β: Higgins et al. 2017; free bits: Kingma et al. 2016,
+             arXiv:1606.04934, here for each number of the code; importance weights: Burda et al. 2016,
+             arXiv:1509.00519.
+
+    Example:
+        {type: vae, code: 20, likelihood: gaussian, importance_samples: 8}
+    """
+
+    type: Literal["vae"] = "vae"
+    memorizes: ClassVar[bool] = False
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    """Distribution of an element given the code; bernoulli for black and white, or values between 0 and 1."""
+    deviation: float = Field(1.0, gt=0)
+    """With gaussian likelihood: its standard deviation, in the units that the network sees."""
+    beta: float = Field(1.0, ge=0)
+    """β: what the divergence of codes from N(0, I) counts in training."""
+    annealing: float = Field(0.0, ge=0)
+    """How long β grows from 0."""
+    free_bits: float = Field(0.0, ge=0)
+    """Nats of divergence, of each number of the code, that cost nothing."""
+    importance_samples: int = Field(0, ge=0)
+    """Codes for each sample in the importance-weighted bound, on val and test; 0 leaves it out."""
+
+    def coded(self) -> int:
+        return 2 * self.code
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        tighter = {"importance_weighted": "lower"} if self.importance_samples else {}
+        return {"loss": "lower", "reconstruction": "lower", "kl": "lower", **tighter}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        found = outside_unit(facts, "likelihood", "bernoulli") if self.likelihood == "bernoulli" else None
+        return [] if found is None else [found]
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.vae.module import VAEModule
+
+        return VAEModule(networks, facts, learning, self)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks._samples import codes
+        from dlx.tasks.vae.pictures import draw
+
+        return {**draw(outputs.made), "codes": codes(outputs.values["code"], outputs.values["kl"], "KL in nats")}

@@ -1,0 +1,139 @@
+"""The variational autoencoder. B batch, Z code, K importance samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._autoencoding import DECODER, ENCODER
+from dlx.tasks._unsupervised import UnsupervisedModule, as_picture, flat
+from dlx.tasks._update import Batch
+
+if TYPE_CHECKING:
+    from dlx.tasks.vae import VAE
+
+BOTH = (ENCODER, DECODER)
+SHEET, SAMPLES = 10, 64
+TRAVERSED, REACH = 10, 2.5  # numbers of the code that are walked along, from −2.5 to 2.5 deviations
+
+
+class VAEModule(UnsupervisedModule):
+    """Maximizes the evidence lower bound."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: VAE) -> None:
+        super().__init__(networks, facts, learning, list(task.emits(facts)))
+        self.task = task
+
+    def encoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and the log-variance (B, Z) of the codes of inputs."""
+        mean_BZ, log_variance_BZ = self.networks[ENCODER](x).float().chunk(2, 1)
+        return mean_BZ, log_variance_BZ
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return the mean code (B, Z) of each sample of a batch."""
+        return self.encoded(self.input_of(batch))[0]
+
+    def learn(self, batch: Batch) -> None:
+        self.note_loss(self.update_together(BOTH, batch, self.objective))
+
+    def objective(self, batch: Batch) -> Tensor:
+        """Return the mean negative bound of a batch, with β and what codes have free."""
+        x = self.input_of(batch)
+        mean_BZ, log_variance_BZ = self.encoded(x)
+        code_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * torch.randn_like(mean_BZ)
+        kl_Z = divergence(mean_BZ, log_variance_BZ).mean(0)
+        costly = kl_Z.clamp_min(self.task.free_bits).sum() if self.task.free_bits else kl_Z.sum()
+        return self.surprise(code_BZ, x).mean() + self.beta() * costly
+
+    def beta(self) -> float:
+        """Return what the divergence counts in this step."""
+        steps = self.task.annealing
+        whole = steps * self.planned_steps if steps < 1 else steps
+        return self.task.beta * min(1.0, self.trainer.global_step / whole) if whole else self.task.beta
+
+    def surprise(self, code_BZ: Tensor, x: Tensor) -> Tensor:
+        """Return −log p(x|z) in nats for every sample."""
+        decoded = self.networks[DECODER](code_BZ).float()
+        if self.task.likelihood == "bernoulli":
+            return flat(F.binary_cross_entropy_with_logits(decoded, x, reduction="none")).sum(1)
+        deviation = self.task.deviation
+        constant = 0.5 * math.log(2 * math.pi) + math.log(deviation)
+        return flat(0.5 * ((decoded - x) / deviation).square() + constant).sum(1)
+
+    def decoded(self, code_BZ: Tensor) -> Tensor:
+        """Return the mean of p(x|z), in the units that the network sees."""
+        made: Tensor = self.networks[DECODER](code_BZ)
+        return made.sigmoid() if self.task.likelihood == "bernoulli" else made
+
+    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+        x = self.input_of(batch)
+        mean_BZ, log_variance_BZ = self.encoded(x)
+        deviation_BZ = (0.5 * log_variance_BZ).exp()
+        noise_KBZ = self.noise(index_B, (max(self.task.importance_samples, 1), self.task.code)).transpose(0, 1)
+        kl_B = divergence(mean_BZ, log_variance_BZ).sum(1)
+        surprise_B = self.surprise(mean_BZ + deviation_BZ * noise_KBZ[0], x)
+        found = {"loss": surprise_B + kl_B, "reconstruction": surprise_B, "kl": kl_B}
+        if self.task.importance_samples:
+            found["importance_weighted"] = self._weighted(x, mean_BZ, deviation_BZ, noise_KBZ)
+        if self.trainer.testing:
+            self.outputs.add(batch["rows"], code=mean_BZ, kl=kl_B)
+            if "sheet" not in self.outputs.made:
+                self._keep_sheet(x, mean_BZ)
+        return found
+
+    def _weighted(self, x: Tensor, mean_BZ: Tensor, deviation_BZ: Tensor, noise_KBZ: Tensor) -> Tensor:
+        """Return −log of the mean of p(x, z) / q(z|x) over K codes z of q, for every sample."""
+        weights = []
+        for noise_BZ in noise_KBZ:
+            code_BZ = mean_BZ + deviation_BZ * noise_BZ
+            prior_B = -0.5 * code_BZ.square().sum(1)
+            posterior_B = (-0.5 * noise_BZ.square() - deviation_BZ.log()).sum(1)  # the constants of both cancel
+            weights.append(prior_B - posterior_B - self.surprise(code_BZ, x))
+        return math.log(len(weights)) - torch.stack(weights).logsumexp(0)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x = self.input_of(batch)
+        again = self.decoded(self.encoded(x)[0])
+        return torch.cat([flat((again - x).square()).mean(1, keepdim=True), flat(again)], 1)
+
+    # -- what it makes ------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int) -> Tensor:
+        """Return n samples of codes drawn from N(0, I), each the mean of its distribution."""
+        noise_NZ = torch.randn(n, self.task.code, generator=torch.Generator().manual_seed(seed))
+        return self.decoded(noise_NZ.to(self.device))
+
+    def show(self) -> None:
+        made = as_picture(self.sample(SAMPLES, 0), self.spec)
+        self.outputs.made["samples"] = made.numpy()
+        if self.spec.axes == "CHW" and self.outputs.rows:
+            self.outputs.made["traversal"] = self._traversal().numpy()
+
+    def _traversal(self) -> Tensor:
+        """Return images along the numbers of the code that say the most, the others being 0: (numbers, steps, …)."""
+        means_NZ = torch.cat(self.outputs.values["code"])
+        chosen = means_NZ.var(0).argsort(descending=True)[:TRAVERSED]
+        codes = torch.zeros(len(chosen), SHEET, self.task.code)
+        for row, number in enumerate(chosen):
+            codes[row, :, number] = torch.linspace(-REACH, REACH, SHEET)
+        with torch.no_grad():
+            pictures = as_picture(self.decoded(codes.flatten(0, 1).to(self.device)), self.spec)
+        return pictures.unflatten(0, codes.shape[:2])
+
+    def _keep_sheet(self, x: Tensor, mean_BZ: Tensor) -> None:
+        if self.spec.axes == "CHW":
+            pairs = (x[:SHEET], self.decoded(mean_BZ[:SHEET]))
+            self.outputs.made["sheet"] = torch.stack([as_picture(images, self.spec) for images in pairs]).numpy()
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, variance) ‖ N(0, 1)) in nats, element by element."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

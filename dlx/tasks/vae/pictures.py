@@ -1,0 +1,26 @@
+"""Pictures of what a variational autoencoder makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.tasks._samples import sheet, strips
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(made: Mapping[str, np.ndarray]) -> dict[str, Figure]:
+    """Draw samples, reconstructions, and what each number of the code does; nothing where the data are no images."""
+    if "sheet" not in made:
+        return {}
+    walked = made["traversal"]
+    names = [f"number {i + 1}" for i in range(len(walked))]
+    return {
+        "samples": sheet(made["samples"], f"{len(made['samples'])} samples of codes drawn at random"),
+        "reconstructions": strips(made["sheet"], ("input", "given back")),
+        "traversal": strips(walked, names, "The code's numbers, one at a time, from −2.5 to 2.5"),
+    }
