@@ -44,13 +44,17 @@ class Supervision(Task):
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
         features = shape_at((), body, x)
-        head = self.head if isinstance(self.head, list) else _head(features, self.loss.outputs(facts))
+        head = self.head if isinstance(self.head, list) else self.automatic(features, facts)
         return Layer.model_validate(
             [
                 body.model_copy(update={"name": "body"}),
                 {"type": "sequence", "name": "head", "layers": head},
             ]
         )
+
+    def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
+        """Return the layers of the automatic head."""
+        return _head(features, self.loss.outputs(facts))
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **{name: m.better for name, m in self.metrics.items() if m.scalar}}

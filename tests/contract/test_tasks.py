@@ -16,6 +16,7 @@ from dlx.engine.bursts import Bursts
 from dlx.engine.checkpoint import WholeCheckpointIO, load
 from dlx.engine.find_lr import Curve
 from dlx.engine.trainer import quieted, trainer_for
+from dlx.errors import DataError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import make
 from dlx.recipe.load import Loaded
@@ -25,12 +26,15 @@ from dlx.tensors import TensorSpec
 
 every_task = pytest.mark.parametrize("name", types("tasks"))
 
-SOURCES = {
-    "classes": {"sklearn": "iris"},
-    "regression": {"sklearn": "diabetes"},
-    None: {"sklearn": "digits"},
-}
-"""Small data for every kind of target."""
+MLP = {"mlp": {"hidden": [32]}}
+CONVS = {"type": "layers", "layers": [{"conv": {"channels": 8, "kernel": 3, "padding": "same"}}, "relu"] * 3}
+SMALL = [
+    ({"sklearn": "iris"}, MLP),
+    ({"sklearn": "diabetes"}, MLP),
+    ({"sklearn": "digits"}, MLP),
+    ({"shapes": {"samples": 60, "size": 16, "noise": 5}}, CONVS),
+]
+"""Small data and networks; a task is tried on the first that suit it."""
 
 
 def example(name):
@@ -39,12 +43,20 @@ def example(name):
 
 
 def planned(task, folder, **changes):
-    kind = Task.model_validate(task).target_kind
+    for source, model in SMALL:
+        try:
+            return planned_on(source, model, task, folder, **changes)
+        except (DataError, RecipeError) as error:
+            refused = error
+    raise refused
+
+
+def planned_on(source, model, task, folder, **changes):
     recipe = Recipe.model_validate(
         {
             "task": task,
-            "data": {"source": SOURCES[kind]},
-            "model": {"mlp": {"hidden": [32]}},
+            "data": {"source": source},
+            "model": model,
             "optimizer": {"adam": {"lr": 0.01}},
             "train": {"epochs": 1},
             "hardware": {"accelerator": "cpu", "threads": 1},

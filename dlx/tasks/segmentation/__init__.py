@@ -8,13 +8,12 @@ from pydantic import Field
 from dlx.component import Named
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer
 from dlx.losses import Loss
 from dlx.metrics import Metric
-from dlx.models import Model
 from dlx.tasks import Learning, Role
 from dlx.tasks._supervision import ROLE, Supervision
-from dlx.tensors import TensorSpec
+from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -53,16 +52,8 @@ class Segmentation(Supervision):
         mask = facts.fields["target"].dims
         return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts), *mask), "CHW"))}
 
-    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        body = model.tree(facts.input)
-        if self.head == "none" or (self.head == "auto" and model.has_head):
-            return body
-        shape_at((), body, facts.input)
-        maps = {"conv": {"channels": self.loss.outputs(facts), "kernel": 1}}
-        head = self.head if isinstance(self.head, list) else [maps]
-        return Layer.model_validate(
-            [body.model_copy(update={"name": "body"}), {"type": "sequence", "name": "head", "layers": head}]
-        )
+    def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
+        return [{"conv": {"channels": self.loss.outputs(facts), "kernel": 1}}]
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {**super().emits(facts), **{f"iou.{name}": "higher" for name in facts.classes}}

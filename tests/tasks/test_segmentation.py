@@ -1,0 +1,227 @@
+"""Segmentation: losses and measures of masks against other implementations, masks that move with their images."""
+
+import inspect
+
+import kornia
+import numpy as np
+import pytest
+import sklearn.metrics
+import torch
+import yaml
+from PIL import Image
+
+import dlx
+from dlx.augmentations import Augmentation
+from dlx.component import leaf_class, types
+from dlx.engine.batches import augmenting
+from dlx.errors import RecipeError, ShapeError
+from dlx.facts import DataFacts
+from dlx.losses import Loss
+from dlx.tasks import Learning, Task
+from dlx.tensors import Stats, TensorSpec
+
+CLASSES = ("ground", "road", "car")
+SIDE = 24
+FACTS = DataFacts(
+    {
+        "image": TensorSpec((1, SIDE, SIDE), "CHW", "uint8", stats=Stats(high=(255.0,))),
+        "target": TensorSpec((SIDE, SIDE), "HW", "int64", vocab=(3,)),
+    },
+    ("image",),
+    "target",
+    CLASSES,
+    class_counts=(100, 20, 10),
+)
+
+
+def blocks(batch=4):
+    """Masks of rectangles, two classes on the first."""
+    masks = torch.zeros(batch, SIDE, SIDE, dtype=torch.long)
+    for i in range(batch):
+        masks[i, 2 + i : 12, 3:20] = 1
+        masks[i, 15:21, 4 + i : 16] = 2
+    return masks
+
+
+def scores(masks):
+    torch.manual_seed(0)
+    return torch.randn(len(masks), 3, SIDE, SIDE) + 2 * torch.nn.functional.one_hot(masks, 3).movedim(-1, 1)
+
+
+def built(task):
+    from torch import nn
+
+    spec = Task.model_validate(task)
+    return spec.build({"network": nn.Identity()}, FACTS, Learning({}, {}))
+
+
+def test_dice_is_kornias_and_every_image_counts_the_same():
+    masks, output = blocks(), scores(blocks())
+    loss = Loss.model_validate({"dice": {"smooth": 1e-6}}).build(FACTS)
+    each = [kornia.losses.dice_loss(o[None], m[None], average="macro") for o, m in zip(output, masks, strict=True)]
+    torch.testing.assert_close(loss(output, masks), torch.stack(each).mean(), rtol=1e-4, atol=1e-5)
+    alone = [loss(o[None], m[None]) for o, m in zip(output, masks, strict=True)]
+    torch.testing.assert_close(loss(output, masks), torch.stack(alone).mean())
+
+
+def test_dice_without_background_and_with_cross_entropy():
+    masks, output = blocks(), scores(blocks())
+    p, y = output.softmax(1)[:, 1:], torch.nn.functional.one_hot(masks, 3).movedim(-1, 1)[:, 1:]
+    both = (2 * (p * y).sum((2, 3)) + 3) / (p.sum((2, 3)) + y.sum((2, 3)) + 3)
+    expected = 1 - both.mean() + 0.5 * torch.nn.functional.cross_entropy(output, masks)
+    loss = Loss.model_validate({"dice": {"smooth": 3.0, "background": False, "cross_entropy": 0.5}}).build(FACTS)
+    torch.testing.assert_close(loss(output, masks), expected)
+
+
+def test_other_losses_see_each_pixel_as_a_sample():
+    masks, output = blocks(), scores(blocks())
+    plain = built("segmentation").loss_of(output, masks)
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(output, masks))
+    focal = built({"segmentation": {"loss": {"focal": 2.0}}}).loss_of(output, masks)
+    expected = kornia.losses.focal_loss(output, masks, alpha=None, gamma=2.0, reduction="mean")
+    torch.testing.assert_close(focal, expected * 3, rtol=1e-4, atol=1e-5)  # kornia divides by the classes too
+
+
+def test_overlaps_are_scikit_learns_over_all_batches():
+    module, masks = built("segmentation"), blocks()
+    answers = scores(masks).softmax(1)
+    for part in (slice(0, 3), slice(3, None)):
+        module.compare(answers[part], masks[part])
+    module.loss_meter.update(0.0)
+    measured = module.measured("val")
+    true, said = masks.flatten(), answers.argmax(1).flatten()
+    for name, iou in zip(CLASSES, sklearn.metrics.jaccard_score(true, said, average=None), strict=True):
+        assert measured[f"val/iou.{name}"].item() == pytest.approx(iou)
+    assert measured["val/mean_iou"].item() == pytest.approx(sklearn.metrics.jaccard_score(true, said, average="macro"))
+    assert measured["val/accuracy"].item() == pytest.approx((true == said).float().mean().item())
+
+
+def test_a_class_that_is_nowhere_does_not_count_in_the_mean():
+    module = built("segmentation")
+    masks = torch.zeros(1, 4, 4, dtype=torch.long)
+    masks[0, :2] = 1
+    module.compare(torch.nn.functional.one_hot(masks, 3).movedim(-1, 1).float(), masks)
+    module.loss_meter.update(0.0)
+    measured = module.measured("val")
+    assert measured["val/mean_iou"].item() == 1.0
+    assert measured["val/iou.car"].item() == 0.0
+
+
+# -- masks move with their images --------------------------------------------------------------------------------------
+
+MOVING = [{"random_flip": {"vertical": True}}, {"random_crop": {"padding": 4}}, {"random_crop": {"size": 16}}]
+MOVING += [{"random_affine": {"degrees": 20, "translate": 0.1, "scale": [0.8, 1.2]}}, {"random_rotation": 40}]
+
+
+@pytest.mark.parametrize("change", MOVING, ids=str)
+def test_a_mask_moves_as_its_image_does(change):
+    masks = blocks(16)
+    step = augmenting([Augmentation.model_validate(change)], FACTS)
+    torch.manual_seed(1)
+    batch = step({"image": 100.0 * masks[:, None], "target": masks})
+    moved = batch["target"]
+    assert moved.dtype == torch.int64
+    assert set(moved.unique().tolist()) <= {0, 1, 2}
+    assert not torch.equal(moved, masks)
+    away = (batch["image"][:, 0] - 100 * moved).abs()
+    assert (away < 60).float().mean() > 0.98  # but for edges, which images blend
+
+
+def test_the_nearest_pixel_is_no_half_pixel_away():
+    masks = torch.zeros(1, SIDE, SIDE, dtype=torch.long)
+    masks[0, :, 12:] = 1
+    step = augmenting([Augmentation.model_validate({"random_crop": {"size": 12}})], FACTS)
+    torch.manual_seed(0)
+    batch = step({"image": masks[:, None].float(), "target": masks})
+    assert torch.equal(batch["target"], (batch["image"][:, 0] > 0.5).long())
+
+
+@pytest.mark.parametrize("name", [n for n in types("augmentations") if n not in {next(iter(m)) for m in MOVING}])
+def test_what_does_not_move_pixels_leaves_masks_and_all_else_is_refused(name, tmp_path):
+    change = inspect.getdoc(leaf_class("augmentations", name)).partition("Example:")[2].strip()
+    leaf = Augmentation.model_validate(yaml.safe_load(change))
+    if leaf.keeps_masks:
+        masks = blocks()
+        _, target = leaf.build(TensorSpec((1, SIDE, SIDE), "CHW"), 3)(torch.rand(4, 1, SIDE, SIDE), masks)
+        assert torch.equal(target, masks)
+        return
+    with pytest.raises(RecipeError) as caught:
+        dlx.plan.make(loaded(tmp_path, augment=f"[{change}]"))
+    (found,) = caught.value.diagnostics
+    assert "mask" in found.message or "mixtures" in found.message
+    assert found.line == 4
+
+
+def loaded(tmp_path, augment="[]", **changes):
+    (tmp_path / "r.yaml").write_text(
+        "task: segmentation\n"
+        "data:\n"
+        "  source: {shapes: {samples: 40, size: 16}}\n"
+        f"  augment: {augment}\n"
+        "model: {type: layers, layers: [{conv: {channels: 6, kernel: 3, padding: same}}, relu]}\n"
+        "train: {epochs: 2, batch_size: 8}\n"
+        "hardware: {accelerator: cpu, threads: 1}\n"
+    )
+    return dlx.load(tmp_path / "r.yaml", changes)
+
+
+def test_the_head_is_a_convolution_of_one_pixel(tmp_path):
+    plan = dlx.plan.make(loaded(tmp_path))
+    assert str(plan.networks["network"].output) == "4 × 16 × 16"
+    assert plan.networks["network"].rows[-1].cost.parameters == 4 * (6 + 1)
+    assert plan.written.data.split.by == "random"
+
+
+def test_an_output_of_another_size_is_refused_at_its_line(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        dlx.plan.make(loaded(tmp_path, **{"model.layers": ["identity", {"max_pool": 2}]}))
+    assert "4 × 16 × 16" in caught.value.diagnostics[0].message
+
+
+def test_masks_and_classes_are_told_apart():
+    (problem,) = Task.model_validate("classification").problems(FACTS)
+    assert "use segmentation" in problem.message
+    one_each = DataFacts(
+        {**FACTS.fields, "target": TensorSpec((), "", "int64", vocab=(3,))}, ("image",), "target", CLASSES
+    )
+    (problem,) = Task.model_validate("segmentation").problems(one_each)
+    assert isinstance(problem, ShapeError)
+    assert "one class a sample" in problem.message
+
+
+# -- the whole way -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Images of bright discs and squares on dark ground, with masks, in two folders."""
+    random = np.random.default_rng(0)
+    for i in range(30):
+        mask = np.zeros((16, 16), np.uint8)
+        y, x = random.integers(0, 8, 2)
+        mask[y : y + 8, x : x + 8] = 1
+        image = (40 + 150 * mask + random.normal(0, 10, mask.shape)).clip(0, 255).astype(np.uint8)
+        for kind, array in (("images", image), ("masks", mask)):
+            (tmp_path / "cells" / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(tmp_path / "cells" / kind / f"{i:02}.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_of_images_and_masks_is_learned_judged_and_predicted(folder):
+    (folder / "r.yaml").write_text(
+        "name: cells\ntask: segmentation\n"
+        "data: {source: {image_masks: {path: cells, channels: 1, classes: [ground, cell]}}, augment: [random_flip]}\n"
+        "model: {type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, relu]}\n"
+        "optimizer: {adam: {lr: 0.03}}\n"
+        "train: {epochs: 8, batch_size: 8}\n"
+        "hardware: {accelerator: cpu, threads: 1}\n"
+    )
+    run = dlx.train("r.yaml")
+    assert run.metrics["test/iou.cell"] > 0.9
+    assert {"worst_masks", "iou", "confusion_matrix"} <= {path.stem for path in run.pictures}
+    assert dlx.evaluate("last").metrics["test/mean_iou"] == pytest.approx(run.metrics["test/mean_iou"])
+    picture = folder / "cells" / "images" / "03.png"
+    (said,) = dlx.predict("last", [picture]).columns["mask"]
+    true = np.asarray(Image.open(folder / "cells" / "masks" / "03.png"))
+    assert sklearn.metrics.jaccard_score(true.ravel(), np.ravel(said)) > 0.85
