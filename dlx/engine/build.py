@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from dlx.data.prepare import Prepared, prepare
-from dlx.engine.batches import Batches, augmenting, floats, resident, transforming
+from dlx.engine.batches import Batch, Batches, augmenting, floats, resident, transforming
 from dlx.engine.ranks import rank, size
+from dlx.engine.recompute import recompute
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.models import initialize
 from dlx.plan import Plan, batch_size
+from dlx.plan.blocks import blocks
 from dlx.recipe.schema import Recipe
 from dlx.tasks import Learning, for_role
 
@@ -58,6 +61,10 @@ def build_module(plan: Plan) -> pl.LightningModule:
     for role, network in plan.networks.items():
         networks[role] = network.tree.build(network.input)  # type: ignore[arg-type]
         initialize(networks[role], network.tree, network.input, for_role(recipe.model, role).init)
+        if recipe.hardware.channels_last:
+            channels_last(networks[role])
+        if recipe.hardware.activation_checkpointing:
+            recompute(networks[role], (path for path, _, _ in blocks(network.tree, network.input)))
         if recipe.hardware.compile:
             networks[role].compile()
     train = recipe.train
@@ -71,6 +78,21 @@ def build_module(plan: Plan) -> pl.LightningModule:
         train.log_every,
     )
     return recipe.task.build(networks, plan.seen, learning)
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay the weights of convolutions out with their channels together."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def channels_together(batch: Batch) -> Batch:
+    """Lay images out as the weights of convolutions are."""
+    for name, value in batch.items():
+        if value.ndim == 4:
+            batch[name] = value.contiguous(memory_format=torch.channels_last)
+    return batch
 
 
 def monitored(plan: Plan) -> tuple[str | None, str]:
@@ -87,9 +109,10 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     workers = recipe.data.workers if recipe.data.workers != "auto" else 2
 
     convert = floats(plan.facts)
+    lay_out = [channels_together] if recipe.hardware.channels_last else []
     transforms = transforming(recipe.data.transforms, plan.facts)  # type: ignore[arg-type]
     augment = augmenting(recipe.data.augment, plan.facts, plan.base)
-    training = [convert, *([augment] if augment else []), *transforms]
+    training = [convert, *([augment] if augment else []), *transforms, *lay_out]
 
     def evaluated(name: str, limit: int | None) -> Batches:
         size = max(1, max(_at_once(plan.facts), train.batch_size) // train.accumulate)
@@ -99,7 +122,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
             size,
             recipe.seed,
             False,
-            [convert, *transforms],
+            [convert, *transforms, *lay_out],
             False,
             int(workers),
             device,

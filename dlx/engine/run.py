@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dlx.data.prepare import Prepared
-from dlx.engine.build import Experiment, build
+from dlx.engine.build import Experiment, build, data_of
 from dlx.engine.checkpoint import load, sweep
 from dlx.engine.fit import Fit, Fitted
 from dlx.engine.folder import describe, new_folder
@@ -19,10 +19,11 @@ from dlx.engine.outcome import Run, judge
 from dlx.engine.pictures import draw_all
 from dlx.engine.ranks import gathered, together
 from dlx.engine.signals import Stoppable, Stopped
+from dlx.engine.threads import with_fastest
 from dlx.engine.trainer import quieted
 from dlx.errors import UsageError
 from dlx.plan import Plan
-from dlx.plan.hardware import follows
+from dlx.plan.hardware import follows, is_worth_trying
 from dlx.plugins import active
 from dlx.recipe.load import Loaded
 from dlx.tracking.record import Record, open_record
@@ -35,10 +36,14 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
     """
     if follows():
         return accompany(build(plan), fast)
+    prepared = None
+    if loaded.recipe.hardware.threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.horizon.steps):
+        prepared = data_of(plan)
+        plan = plan if fast else with_fastest(plan, prepared)
     folder = new_folder(root, plan.recipe.name)
     stored = loaded.storable(plan.written)
     describe(folder, plan, loaded, stored)
-    return carry_out(plan, stored, folder, console, fast=fast)
+    return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared)
 
 
 def carry_out(

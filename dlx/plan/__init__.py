@@ -88,7 +88,7 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     memory = estimate(pairs, at_once, recomputing=recipe.hardware.activation_checkpointing)
     if loaded.recipe.hardware.threads == "auto":
         macs = at_once * sum(plan.cost.macs for plan in networks.values())
-        threads, decided["hardware.threads"] = threads_for(written.hardware, macs)
+        threads, decided["hardware.threads"] = threads_for(written.hardware, macs, horizon.steps)
         written, recipe = (with_threads(r, threads) for r in (written, recipe))
     notes = cautions(recipe, seen, networks, horizon)
     return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))

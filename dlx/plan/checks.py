@@ -8,6 +8,7 @@ from dlx.component import nearest
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import walk
+from dlx.plan.blocks import kept
 from dlx.plan.hardware import problems
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import Recipe
@@ -21,6 +22,7 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Return everything in the recipe that the data or another section rules out, each with its place."""
     found = [error.within("task") for error in recipe.task.problems(facts)]
     found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
+    found += _layouts(recipe, facts)
     found += _closures(recipe)
     found += _mixing(recipe)
     found += _masks(recipe, facts)
@@ -34,6 +36,13 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     claims = [*known, *(f"plan/{q}" for q in QUANTITIES)]
     found += [ShapeError(_no_such_metric(c, claims), ("expect", c)) for c in recipe.expect if c not in claims]
     return found
+
+
+def _layouts(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse a layout of images where there are none."""
+    if recipe.hardware.channels_last and not any(facts.fields[name].axes == "CHW" for name in facts.inputs):
+        return [ShapeError("there are no images whose channels could be last", ("hardware", "channels_last"))]
+    return []
 
 
 def _closures(recipe: Recipe) -> list[ShapeError]:
@@ -116,7 +125,16 @@ def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPla
     ]
     if not facts.counts.get("val"):
         notes.append("there is no val split: the last checkpoint is kept, not the best")
+    notes += _recomputing(recipe, networks)
     return [*dict.fromkeys(notes), *recipe.task.warnings(facts)]
+
+
+def _recomputing(recipe: Recipe, networks: Mapping[str, NetworkPlan]) -> list[str]:
+    """Say where computing again saves nothing."""
+    if not recipe.hardware.activation_checkpointing:
+        return []
+    useless = [role for role, n in networks.items() if kept(n.tree, n.input) >= n.cost.activations]
+    return [f"activation_checkpointing saves nothing in {role}: it has no blocks to compute again" for role in useless]
 
 
 def batch_size(recipe: Recipe, samples: int) -> int:

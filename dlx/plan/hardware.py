@@ -19,6 +19,9 @@ from dlx.strategies import Strategy
 CGROUP = Path("/sys/fs/cgroup")
 SMALL = 20_000_000  # multiply-adds of a step, forward, below which a second thread costs more than it brings
 
+LONG = 200  # steps from which on it is worth trying how many threads are faster
+TRIED = "{}, or 1 if the first steps are faster so"
+
 
 @dataclass(frozen=True)
 class Started:
@@ -63,12 +66,21 @@ def resolve(hardware: Hardware) -> tuple[Hardware, dict[str, str]]:
     return hardware.model_copy(update=decided), notes
 
 
-def threads_for(hardware: Hardware, macs: int) -> tuple[int, str]:
-    """Return the CPU threads for steps of so many multiply-adds, or the most of them, and how that is decided."""
+def threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
+    """Return the CPU threads for so many steps of so many multiply-adds, and how that is decided.
+
+    Where training tries which number is faster, it is the most of them.
+    """
     most = int(hardware.threads)
     if most == 1 or (hardware.accelerator == "cpu" and macs < SMALL):
         return 1, "1"
-    return most, f"{most}, or 1 if the first steps are faster so"
+    return most, TRIED.format(most) if is_worth_trying(hardware, steps) else str(most)
+
+
+def is_worth_trying(hardware: Hardware, steps: int) -> bool:
+    """Say whether training is long enough to repay trying one thread as well."""
+    alone = int(hardware.devices) * hardware.nodes == 1
+    return hardware.accelerator == "cpu" and alone and int(hardware.threads) > 1 and steps >= LONG
 
 
 def cores() -> int:

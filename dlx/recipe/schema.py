@@ -178,7 +178,9 @@ class Hardware(Section):
     compile: bool = False
     """Whether torch compiles the network first: slower to start, faster after."""
     channels_last: bool = False
-    """Whether images are laid out with their channels together, which convolutions may compute faster."""
+    """Whether images are laid out with their channels together, which convolutions may compute faster; dropout then
+    draws in another order.
+    """
     activation_checkpointing: bool = False
     """Whether the inside of blocks is computed again in the backward pass instead of kept: less memory, a third more
     time.
