@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.component import Named
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
+from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Learning, Role, Task
 from dlx.tasks._ending import ended, numbers
@@ -69,6 +71,10 @@ class Diffusion(Task):
     """With `conditional`: probability that a class is hidden in training."""
     guidance: float = Field(0.0, ge=0)
     """With `conditional`: how far sampling goes beyond what the class changes; 0 is the class itself."""
+    metrics: Named[Metric] = Field({}, validate_default=True)
+    """What is measured of samples at every evaluation, such as mmd."""
+    samples: int = Field(1000, ge=2)
+    """With metrics: how many samples are made for them at most."""
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
@@ -86,12 +92,14 @@ class Diffusion(Task):
         return ended(model, wanted.input, numbers(facts, self.type), "auto")
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {"loss": "lower"}
+        return {"loss": "lower", **{name: metric.better for name, metric in self.metrics.items()}}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
+        judges = [(name, metric) for name, metric in self.metrics.items() if "samples" not in metric.kinds]
+        found = [ShapeError(f"{m.type} judges predictions, not samples", ("metrics", name)) for name, m in judges]
         if self.conditional and (len(facts.classes) < 2 or facts.multilabel):
-            return [ShapeError("needs one of several classes for every sample", ("conditional",))]
-        return []
+            found.append(ShapeError("needs one of several classes for every sample", ("conditional",)))
+        return found
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.diffusion._process_torch import Process, ancestral, cosine_levels, implicit, linear_levels
@@ -109,7 +117,14 @@ class Diffusion(Task):
             scaling(numbers(facts, self.type), self.scale),
             Sampler(step, self.sampling_steps, self.guidance, self.clip),
             self.hide_label if self.conditional else None,
+            {name: metric.build(facts) for name, metric in self.metrics.items()},
+            self.samples,
         )
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return None if self.conditional else {"denoising_error": values[:, 0].tolist()}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.diffusion.pictures import draw
+
+        return dict(draw(outputs))

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
+import torchmetrics
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
@@ -23,7 +25,8 @@ from dlx.tasks.diffusion._scaling_torch import Scaling
 
 WHOLE_TIME = 1000.0
 GOLDEN = 0.6180339887498949  # multiples of it, without their whole parts, spread evenly
-SHOWN, STRIP, MOMENTS = 64, 8, 9  # samples on a sheet, rows of the strip, moments in a row
+SHEET, CLOUD = 64, 1000  # samples that are drawn: images on a sheet, points
+STRIP, MOMENTS = 10, 9  # images that are drawn on their way, and how often
 LEVELS_JUDGED = 8  # times at which predict asks how well a sample is denoised
 
 
@@ -44,7 +47,11 @@ class Sampler:
 
 
 class DiffusionModule(UnsupervisedModule):
-    """One network that takes noise out of samples; `hide_label` is None where it is not told their class."""
+    """One network that takes noise out of samples.
+
+    hide_label  how often it is not told their class; None where it never is
+    metrics     what is measured of samples at every evaluation; count is how many are made for them at most
+    """
 
     def __init__(
         self,
@@ -56,12 +63,17 @@ class DiffusionModule(UnsupervisedModule):
         scaling: Scaling,
         sampler: Sampler,
         hide_label: float | None = None,
+        metrics: Mapping[str, torchmetrics.Metric] | None = None,
+        count: int = 0,
     ) -> None:
         super().__init__(networks, facts, learning, ["loss"])
         (self.role,) = networks
         self.process, self.predicts, self.scaling, self.sampler = process, predicts, scaling, sampler
         self.hide_label = hide_label
         self.hidden = len(facts.classes)
+        self.quality = nn.ModuleDict({f"of_{name}": metric for name, metric in (metrics or {}).items()})
+        self.count = count
+        self._real: list[Tensor] = []
 
     def forward(self, x_t: Tensor, t_B: Tensor, label_B: Tensor | None = None) -> Tensor:
         """Return what the network says of samples after t steps."""
@@ -96,8 +108,20 @@ class DiffusionModule(UnsupervisedModule):
         t_B = self._spread(index_B)
         errors_B = self.errors(x, t_B, self.noise(index_B, x.shape[1:]), self._label(batch))
         if self.trainer.state.fn == "test":
-            self.outputs.add(batch["rows"], errors=errors_B)
+            self.outputs.add(batch["rows"], errors=errors_B, seen=self.input_of(batch))
+        if self.quality and sum(map(len, self._real)) < self.count:
+            self._real.append(self.input_of(batch))
         return {"loss": errors_B}
+
+    def begin(self) -> None:
+        self._real = []
+
+    def summary(self, split: str) -> dict[str, Tensor]:
+        if not self.quality:
+            return {}
+        real = torch.cat(self._real)[: self.count]
+        made = self.sample(len(real), seed=self.global_rank)
+        return {name.removeprefix("of_"): _compared(metric, made, real) for name, metric in self.quality.items()}
 
     def _spread(self, index_B: Tensor) -> Tensor:
         """Return a time for every number, such that any stretch of numbers has times from all of the way."""
@@ -151,11 +175,10 @@ class DiffusionModule(UnsupervisedModule):
         return torch.arange(n, device=self.device) % self.hidden
 
     def show(self) -> None:
-        way = self.way_back(SHOWN, seed=0)
-        chosen = [way[round(i * (len(way) - 1) / (MOMENTS - 1))][:STRIP] for i in range(MOMENTS)]
-        strip = torch.stack([as_picture(self.scaling.back(x), self.spec) for x in chosen], dim=1)
-        samples = as_picture(self.scaling.back(way[-1]), self.spec)
-        self.outputs.made |= {"samples": samples.numpy(), "strip": strip.numpy()}
+        way = self.way_back(SHEET if self.spec.axes == "CHW" else CLOUD, seed=0)
+        moments = [way[round(i * (len(way) - 1) / (MOMENTS - 1))][:STRIP] for i in range(MOMENTS)]
+        made = {"samples": way[-1], "moments": torch.stack(moments)}
+        self.outputs.made |= {n: as_picture(self.scaling.back(x), self.spec).numpy() for n, x in made.items()}
 
     # -- predicting ---------------------------------------------------------------------------------------------------
 
@@ -174,3 +197,11 @@ class DiffusionModule(UnsupervisedModule):
             noise = self.noise(rows_B + i, x.shape[1:])
             total += self.errors(x, torch.full_like(rows_B, t), noise, label_B)
         return total / LEVELS_JUDGED
+
+
+def _compared(metric: Any, made: Tensor, real: Tensor) -> Tensor:
+    metric.reset()
+    metric.update(made, real)
+    value: Tensor = metric.compute()
+    metric.reset()  # the samples are no part of a checkpoint, and take memory
+    return value
