@@ -73,9 +73,10 @@ def train(
 
     from dlx import plan as planning
     from dlx.engine import run as engine
+    from dlx.plan.hardware import follows
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
-    shown = console or Console(stderr=True)
+    shown = console or Console(stderr=True, quiet=follows())
     plan = planning.make(loaded)
     parameters = plan.quantities["plan/parameters"]
     shown.print(f"[bold]{plan.recipe.name}[/]  {parameters:,} parameters, {plan.horizon.steps:,} steps")
@@ -93,8 +94,9 @@ def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: A
     from rich.console import Console
 
     from dlx.engine.claims import check_recipe
+    from dlx.plan.hardware import follows
 
-    shown = console or Console(stderr=True)
+    shown = console or Console(stderr=True, quiet=follows())
     return [row for recipe in recipes for row in check_recipe(Path(recipe), Path(root), shown)]
 
 
@@ -114,8 +116,9 @@ def resume(
     from rich.console import Console
 
     from dlx.engine import resume as engine
+    from dlx.plan.hardware import follows
 
-    shown = console or Console(stderr=True)
+    shown = console or Console(stderr=True, quiet=follows())
     return engine.resume(str(run), shown, None if recipe is None else Path(recipe), _pairs(overrides), allow_change)
 
 

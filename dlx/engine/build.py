@@ -105,7 +105,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     """Return the batches of every split that has samples."""
     recipe, train, device = plan.recipe, plan.recipe.train, device_of(plan.recipe)
     fields = resident(prepared.arrays, device)
-    share = (rank(), size(plan))
+    share = (rank() % size(plan), size(plan))
     workers = recipe.data.workers if recipe.data.workers != "auto" else 2
 
     convert = floats(plan.facts)

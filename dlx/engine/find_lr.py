@@ -15,6 +15,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 
 from dlx.engine.build import build
 from dlx.engine.bursts import Bursts
+from dlx.engine.ranks import alone
 from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import Diverged, RunError
 from dlx.plan import Plan
@@ -53,7 +54,7 @@ def find_lr(plan: Plan) -> float:
 
     Raises: RunError if the loss never falls.
     """
-    changed = _changed(with_lr(plan, LOWEST))
+    changed = alone(_changed(with_lr(plan, LOWEST)))
     experiment, curve = build(changed), Curve()
     with quieted():
         trainer = trainer_for(changed, logger=curve)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -41,6 +42,12 @@ PATIENCE = timedelta(minutes=30)  # for one that reads its data, or evaluates, w
 def size(plan: Plan) -> int:
     """Return how many processes train a plan."""
     return int(plan.recipe.hardware.devices) * plan.recipe.hardware.nodes
+
+
+def alone(plan: Plan) -> Plan:
+    """Return the plan for one process."""
+    here = plan.recipe.hardware.model_copy(update={"devices": 1, "nodes": 1, "sync_batchnorm": False})
+    return replace(plan, recipe=plan.recipe.model_copy(update={"hardware": here}))
 
 
 def rank() -> int:
