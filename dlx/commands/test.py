@@ -36,7 +36,8 @@ def command(
     else:
         table = Table()
         for heading in ("recipe", "claim", "value", "verdict", "seconds"):
-            table.add_column(heading, justify="right" if heading in ("value", "seconds") else "left")
+            right, whole = heading in ("value", "seconds"), heading == "recipe"
+            table.add_column(heading, justify="right" if right else "left", overflow="fold" if whole else "ellipsis")
         for row in rows:
             colour = "green" if row.fine else "red"
             claim = "" if row.metric is None else f"{row.metric} {row.claim}"
