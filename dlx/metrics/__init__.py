@@ -28,6 +28,9 @@ class Metric(Component):
     scalar: ClassVar[bool] = True
     """Whether it is one number; what is not, such as a matrix, is drawn and not logged."""
 
+    by_class: ClassVar[bool] = False
+    """Whether it needs to know the class of each sample where none is predicted."""
+
     def check(self, facts: DataFacts) -> None:
         """Raise ShapeError if the metric cannot judge this target."""
         if facts.kind not in self.kinds:

@@ -22,7 +22,9 @@ class TwoSets(torchmetrics.Metric):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def update(self, made: Tensor, real: Tensor, classes_B: Tensor | None = None) -> None:
-        """Add a batch of each; all are of one class where none is given."""
+        """Add a batch of each, unless there is enough; all are of one class where none is given."""
+        if sum(map(len, self.real)) >= self.samples:
+            return
         if classes_B is None:
             classes_B = torch.zeros(len(real), dtype=torch.long, device=real.device)
         for kept, values in ((self.made, made), (self.real, real)):

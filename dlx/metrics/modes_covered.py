@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ class ModesCovered(MadeMetric):
         {modes_covered: {within: 3.0}}
     """
 
+    by_class: ClassVar[bool] = True
     type: Literal["modes_covered"] = "modes_covered"
     within: float = Field(3.0, gt=0)
     """How many standard deviations, of one coordinate, a sample may be away from its mode."""

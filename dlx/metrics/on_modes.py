@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class OnModes(MadeMetric):
         {on_modes: {within: 3.0}}
     """
 
+    by_class: ClassVar[bool] = True
     type: Literal["on_modes"] = "on_modes"
     within: float = Field(3.0, gt=0)
     """How many standard deviations, of one coordinate, a sample may be away from its mode."""

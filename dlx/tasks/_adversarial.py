@@ -1,0 +1,98 @@
+"""What tasks share in which one network makes samples and another tells them from the data."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from dlx.component import Named
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer
+from dlx.metrics import Metric
+from dlx.models import Model
+from dlx.tasks import Role, Task
+from dlx.tasks._ending import Head, ended, numbers
+from dlx.tensors import TensorSpec
+
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+MADE = "samples"
+COLLAPSED = 0.5
+"""Diversity below which a generator is said to have collapsed."""
+
+
+class Adversarial(Task):
+    """A task with a generator, from noise to a sample, and a discriminator, from a sample to one number."""
+
+    default_role: ClassVar[str] = GENERATOR
+    memorizes: ClassVar[bool] = False
+    latent: int = Field(64, gt=0)
+    """Numbers drawn from N(0, 1) of which the generator makes a sample."""
+    critic_steps: int = Field(1, gt=0)
+    """Steps of the discriminator, each with a batch of its own, for one of the generator."""
+    conditional: bool = False
+    """Whether both networks are told the class, as `label` in their context."""
+    metrics: Named[Metric] = Field(
+        {"mmd": {}, "generative_precision": {}, "generative_recall": {}, "diversity": {}}, validate_default=True
+    )  # type: ignore[assignment]
+    """What is measured on val and test, of as many samples that are made as the split has; the first of them chooses
+    the best checkpoint.
+    """
+    head: Head = "auto"
+    """`auto` ends each network in the shape that it needs; `none` where the models themselves do."""
+
+    @property
+    def target_kind(self) -> str | None:  # type: ignore[override]
+        """Classes are read only where a network is told them, or a metric asks for them."""
+        return "classes" if self.conditional or any(m.by_class for m in self.metrics.values()) else None
+
+    @property
+    def monitor(self) -> str:  # type: ignore[override]
+        """The metric by which the best checkpoint is chosen."""
+        return f"val/{next(iter(self.metrics), 'loss')}"
+
+    @property
+    def monitor_mode(self) -> str:  # type: ignore[override]
+        """Whether "min" or "max" of it is best."""
+        better = [metric.better for metric in self.metrics.values()]
+        return "max" if better[:1] == ["higher"] else "min"
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        x = numbers(facts, self.type)
+        told = {"label": TensorSpec((), "", "int64", vocab=(len(facts.classes),))} if self.conditional else {}
+        return {
+            GENERATOR: Role(TensorSpec((self.latent,), "F", context=told), TensorSpec(x.dims, x.axes)),
+            DISCRIMINATOR: Role(x.replace(context=told), TensorSpec((1,), "F")),
+        }
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        wanted = self.roles(facts)[role]
+        assert wanted.output is not None
+        return ended(model, wanted.input, wanted.output, self.head)
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {name: metric.better for name, metric in self.metrics.items() if metric.scalar}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        wrong = [name for name, metric in self.metrics.items() if MADE not in metric.kinds]
+        found = [ShapeError(f"{name} judges predictions, but a GAN makes samples", ("metrics", name)) for name in wrong]
+        if not self.metrics:
+            found.append(ShapeError("a GAN needs a metric, by which the best checkpoint is chosen", ("metrics",)))
+        if self.target_kind == "classes" and (len(facts.classes) < 2 or facts.multilabel):
+            found.append(ShapeError("needs one of several classes for every sample", ("conditional",)))
+        return found
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        """Return how much the discriminator takes each sample for one of the data."""
+        return {"score": values[:, 0].tolist()}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks._samples import clouds, sheet
+
+        made = outputs.made["made"]
+        if made.ndim == 4:
+            return {"samples": sheet(made, f"{len(made)} samples of noise")}
+        if made.ndim == 2 and made.shape[1] >= 2:
+            return {"samples": clouds(outputs.values["real"], made, f"{len(made)} samples of noise, over the data")}
+        return {}

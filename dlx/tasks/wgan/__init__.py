@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._adversarial import Adversarial
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class WGAN(Adversarial):
+    """A GAN whose discriminator, a critic, measures how far what is made must be moved to become the data.
+
+    The critic maximizes E D(x) − E D(G(z)), which is the Wasserstein distance if its slope is nowhere above 1, and the
+    generator minimizes it; there is a gradient even where both are far apart, so that modes are rarely lost. The slope
+    is held by a penalty, λ E (‖∇D(x̂)‖ − 1)² at points between data and samples, or by clipping every weight. A penalty
+    looks at each sample's gradient: no batch normalization in the critic. Adam with betas [0.5, 0.9] is usual, RMSprop
+    with clipping.
+
+    Shapes:  generator: (latent,) → sample; discriminator: sample → (1,).
+    Units:   train/loss is the critic's: minus the estimated distance, with the penalty.
+    Source:  Arjovsky et al. 2017, arXiv:1701.07875; penalty: Gulrajani et al. 2017, arXiv:1704.00028.
+
+    Example:
+        {type: wgan, latent: 32, slope: penalty, penalty: 10.0}
+    """
+
+    type: Literal["wgan"] = "wgan"
+    critic_steps: int = Field(5, gt=0)
+    """Steps of the critic, each with a batch of its own, for one of the generator."""
+    slope: Literal["penalty", "clipping"] = "penalty"
+    """How the critic's slope is held."""
+    penalty: float = Field(10.0, ge=0)
+    """λ, with `slope: penalty`."""
+    clip: float = Field(0.01, gt=0)
+    """With `slope: clipping`: greatest absolute value of the critic's weights."""
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.wgan.module import WGANModule
+
+        return WGANModule(
+            networks,
+            facts,
+            learning,
+            self.latent,
+            self.critic_steps,
+            self.conditional,
+            self.metrics,
+            penalty=self.penalty if self.slope == "penalty" else 0.0,
+            clip=self.clip if self.slope == "clipping" else None,
+        )
