@@ -75,7 +75,7 @@ def carry_out(
             with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
                 fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast)
                 _conclude(run, fit(experiment), record, fast)
-                run.notes += fit.notes
+                run.notes += [*fit.notes, *getattr(fit.last, "notes", ())]
         except (KeyboardInterrupt, Stopped):
             record.close("KILLED")
             raise
