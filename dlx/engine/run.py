@@ -75,7 +75,7 @@ def carry_out(
             with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
                 fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast)
                 _conclude(run, fit(experiment), record, fast)
-                run.notes += [*fit.notes, *getattr(fit.last, "notes", ())]
+                run.notes += fit.notes
         except (KeyboardInterrupt, Stopped):
             record.close("KILLED")
             raise
@@ -107,6 +107,7 @@ def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool) -> None:
     run.seconds = fitted.history.seconds
     run.metrics = _measured(run, fitted, fast)
     run.verdict = judge(fitted.experiment.plan, run.metrics)
+    run.notes += getattr(fitted.experiment.module, "notes", [])
     run.pictures = draw_all(run.folder / "pictures", fitted.history.points, fitted.experiment)
     record.finish(run.metrics, run.held if run.verdict else None, run.pictures, run.checkpoint)
 
