@@ -32,6 +32,7 @@ class DataFacts:
     tokenizers    what `dlx.tokenizers.store` keeps of the trained tokenizer of each text field
     lengths       how long the sequences of each field are whose length varies
     class_counts  how often each class stands in the train split
+    ordered       whether samples follow one another, as text and series do: splits are then by order
     counts        samples in each split
     fingerprint   SHA-256 over what the data are and how they were split
     """
@@ -45,6 +46,7 @@ class DataFacts:
     tokenizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lengths: Mapping[str, Lengths] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
+    ordered: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     fingerprint: str = ""
 

@@ -68,6 +68,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     facts = replace(
         facts,
         multilabel=target_kind == "labels" or target.multilabel,
+        ordered=samples.time is not None,
         fingerprint=_fingerprint(arrays, rows, data.source.files(base)),
     )
     return Prepared(facts, arrays, rows, samples.problems)
@@ -100,6 +101,7 @@ def _prepare_blocks(samples: Samples, how: Blocks, data: Data, base: Path, seed:
         inputs=("tokens",),
         target="target",
         tokenizers=dict.fromkeys(arrays, text.stored),
+        ordered=True,
         counts={split: len(index) for split, index in rows.items()},
         fingerprint=_fingerprint(arrays, rows, data.source.files(base)),
     )

@@ -122,7 +122,8 @@ def _decide(recipe: Recipe, facts: DataFacts) -> tuple[Recipe, dict[str, str]]:
     hardware, decided = resolve(recipe.hardware)
     data = recipe.data
     if data.split.by == "auto":
-        by = "stratified" if facts.kind == "classes" and not facts.fields["target"].axes else "random"
+        one_each = facts.kind == "classes" and not facts.fields["target"].axes
+        by = "order" if facts.ordered else "stratified" if one_each else "random"
         data = data.model_copy(update={"split": data.split.model_copy(update={"by": by})})
         decided["data.split.by"] = by
     if data.transforms == "auto":
