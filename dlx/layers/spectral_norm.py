@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.layers import Child, Layer, shape_at
+from dlx.layers._axes import feature_axis
+from dlx.tensors import Cost, Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SpectralNorm(Layer):
+    """Divides the weights of a layer by their largest singular value, so that it stretches nothing.
+
+    A discriminator of such layers has a bounded slope, which keeps a GAN calm at almost no cost: the singular value is
+    followed by one step of power iteration in every training step.
+
+    Shapes:  those of the layer.
+    Raises:  ShapeError if the layer is not a single matrix or convolution.
+    Source:  Miyato et al. 2018, arXiv:1802.05957; torch.nn.utils.parametrizations.spectral_norm.
+
+    Example:
+        {spectral_norm: {layer: {linear: 16}}}
+    """
+
+    primary: ClassVar[str] = "layer"
+    type: Literal["spectral_norm"] = "spectral_norm"
+    layer: Layer
+    """The layer whose weights are divided: linear, conv or conv_transpose."""
+    iterations: int = Field(1, gt=0)
+    """Steps of power iteration in each training step."""
+
+    def children(self, x: TensorSpec) -> list[Child]:
+        return [Child("layer", ("layer",), self.layer, x)]
+
+    def shape(self, x: TensorSpec) -> Spec:
+        y = shape_at(("layer",), self.layer, x)
+        if "bias" not in type(self.layer).model_fields or self.layer.children(x) or not self.layer.cost(x).macs:
+            raise ShapeError(
+                f"spectral_norm takes a layer with one matrix of weights, not {self.layer.type}", ("layer",)
+            )
+        return y
+
+    def cost(self, x: TensorSpec) -> Cost:
+        own, y = self.layer.cost(x), self.shape(x)
+        assert isinstance(y, TensorSpec)
+        rows = y.dims[feature_axis(y)] or 1
+        columns = own.parameters // rows - bool(getattr(self.layer, "bias", False))
+        return own + Cost(buffers=rows + columns)
+
+    def build(self, x: TensorSpec) -> nn.Module:
+        from torch.nn.utils.parametrizations import spectral_norm
+
+        from dlx.layers._context_torch import in_order
+
+        return in_order({"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.iterations)})

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.initializers import Initializer
+from dlx.layers import one, single
+from dlx.models import Model
+from dlx.tensors import Spec
+
+
+class DCGANGenerator(Model):
+    """Noise becomes a small image of many channels, which grows twofold at every layer.
+
+    linear → start × start with widths[0] channels, then for each further width a 4 × 4 transposed convolution of stride
+    2, batch norm and relu; a last one makes the image, in [−1, 1] by tanh: the data must be brought there as well.
+
+    Shapes:  (F,) → (channels, size, size) with size = start · 2^(number of widths).
+    Source:  Radford et al. 2016, arXiv:1511.06434; deviations: none but the sizes.
+
+    Example:
+        {type: dcgan_generator, start: 4, widths: [32, 16], channels: 1}
+    """
+
+    primary: ClassVar[str] = "widths"
+    type: Literal["dcgan_generator"] = "dcgan_generator"
+    start: int = Field(4, gt=0)
+    """Side of the first image."""
+    widths: list[Annotated[int, Field(gt=0)]] = Field([1024, 512, 256, 128], min_length=1)
+    """Channels of each image but the last."""
+    channels: int = Field(3, gt=0)
+    """Channels of the last image."""
+    init: Initializer | None = Field(default={"normal": {"std": 0.02}}, validate_default=True)  # type: ignore[assignment]
+    """How the weights of every layer start that has no `init` of its own."""
+
+    @property
+    def has_head(self) -> bool:
+        return True
+
+    def architecture(self, x: Spec) -> list[Any]:
+        single(one(x, "F", self.type), self.type)
+        first, *others = self.widths
+        layers: list[Any] = [{"linear": first * self.start**2}, {"reshape": [first, self.start, self.start]}]
+        layers += ["batch_norm", "relu"]
+        for width in others:
+            layers += [_doubled(width, bias=False), "batch_norm", "relu"]
+        return [*layers, _doubled(self.channels, bias=True), "tanh"]
+
+
+def _doubled(channels: int, bias: bool) -> dict[str, Any]:
+    return {"conv_transpose": {"channels": channels, "kernel": 4, "stride": 2, "padding": 1, "bias": bias}}
