@@ -80,6 +80,8 @@ class Split(Section):
     """How: `auto` stratifies by class where there are classes; `order` keeps the last samples for val and test."""
     column: str | None = None
     """With `by: column`: the field that says `train`, `val` or `test` for every sample."""
+    unseen: list[str] = Field(default_factory=list)
+    """Classes of which no sample is in train, so that they are strange to what is learned; val and test keep theirs."""
     folds: int | None = Field(None, ge=2)
     """Cross-validation: how many folds; one of them is the val split."""
     fold: int = Field(1, ge=1)
