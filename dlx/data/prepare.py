@@ -54,8 +54,8 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     sequence = _sequence(samples, names) if target_kind == "tokens" else ()
     found = [samples.columns[n] for n in names]
     target = encode_target(found, names, target_kind) if names and not sequence else Target()
-    rows = split_rows(samples, data.split, target.strata, seed)
-    target.check(rows)
+    rows = target.without(data.split.unseen, split_rows(samples, data.split, target.strata, seed))
+    target.check(rows, data.split.unseen)
     columns = {n: samples.columns[n] for n in inputs}
     texts = _learn(columns, {n: samples.columns[n] for n in sequence}, rows["train"], data, base)
     encoded = encode_inputs(columns, rows["train"], texts)
