@@ -13,7 +13,7 @@ unknown token if it is empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,10 +72,21 @@ class Target:
         known = values.covered() if isinstance(values, Spans) else values
         return {"target": spec.replace(stats=statistics(known, spec.axes))}
 
-    def check(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Raise DataError if a class of val or test never stands in train."""
+    def without(self, unseen: Sequence[str], rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the rows of each split, but for train's of these classes. Raises: DataError if there are none such."""
+        if not unseen:
+            return dict(rows)
+        unknown = [name for name in unseen if name not in self.classes]
+        if unknown or self.strata is None:
+            known = ", ".join(self.classes) or "no classes, or the task does not read them"
+            raise DataError(f"data.split.unseen: there is no class {', '.join(unknown or unseen)}; there are {known}")
+        strange = np.isin(self.strata, [self.classes.index(name) for name in unseen])
+        return {**rows, "train": rows["train"][~strange[rows["train"]]]}
+
+    def check(self, rows: Mapping[str, np.ndarray], unseen: Sequence[str] = ()) -> None:
+        """Raise DataError if a class of val or test never stands in train, unless that is meant."""
         counts = self.class_counts(rows["train"])
-        absent = [name for name, n in zip(self.classes, counts, strict=True) if n == 0]
+        absent = [name for name, n in zip(self.classes, counts, strict=True) if n == 0 and name not in unseen]
         if absent:
             raise DataError(
                 f"the train split has no sample of class {', '.join(absent)}; use more data or another data.split"
