@@ -88,7 +88,7 @@ class AutoencoderModule(UnsupervisedModule):
         found["psnr_gain"] = found["psnr"] - self._psnr(flat((seen - x).square()).mean(1))
         if self.trainer.testing:
             self.outputs.add(batch["rows"], code=code_BZ, error=found["mse"])
-            self._keep_sheet(x, seen, again)
+            self.keep_sheet(x, seen, again, found["mse"])
         return found
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -100,7 +100,8 @@ class AutoencoderModule(UnsupervisedModule):
         """Return the ratio of the greatest possible signal to the error, in decibels."""
         return 20 * math.log10(self.high - self.low) - 10 * mse_B.clamp_min(1e-12).log10()
 
-    def _keep_sheet(self, x: Tensor, seen: Tensor, again: Tensor) -> None:
+    def keep_sheet(self, x: Tensor, seen: Tensor, again: Tensor, error_B: Tensor) -> None:
+        """Keep the first samples, what noise left of them, and what became of that."""
         if self.spec.axes != "CHW" or "sheet" in self.outputs.made:
             return
         strips = [x, again] if self.task.noise == "none" else [x, seen, again]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._autoencoding import Autoencoding
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class Anomaly(Autoencoding):
+    """Finds samples that are not like those it learned from: an autoencoder gives them back badly.
+
+    The score of a sample is the mean squared error of its reconstruction. From the `quantile` of the scores of ordinary
+    val samples on it is called strange. Where classes are known, `data.split.unseen` names those that are strange: none
+    of their samples is learned from, and loss, mse and threshold are of the others alone.
+
+    Shapes:  encoder: input → (code,); decoder: (code,) → input.
+    Units:   auroc is the probability that a strange sample has a higher score than an ordinary one; found is the share
+             of strange samples above the threshold, false_alarms that of ordinary ones; flagged is that of all where
+             classes are not known.
+    Source:  Sakurada & Yairi 2014, doi:10.1145/2689746.2689747.
+
+    Example:
+        {type: anomaly, code: 16, labelled: false}
+    """
+
+    type: Literal["anomaly"] = "anomaly"
+    code: int = Field(8, gt=0)
+    """Numbers in the code; a wide one gives back strange samples as well."""
+    quantile: float = Field(0.95, gt=0, lt=1)
+    """Share of the ordinary val samples that lie below the threshold."""
+    labelled: bool = False
+    """Whether the target says which samples are strange: those of the classes in `data.split.unseen`."""
+
+    @property
+    def target_kind(self) -> str | None:  # type: ignore[override]
+        """Classes are read only to judge by."""
+        return "classes" if self.labelled else None
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        judged = {"auroc": "higher", "found": "higher", "false_alarms": "lower"}
+        return {"loss": "lower", "mse": "lower", **(judged if self.labelled else {"flagged": "lower"})}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        found = super().problems(facts)
+        if self.labelled and all(facts.class_counts):
+            found.append(ShapeError("no class is strange: name those that are in data.split.unseen", ("labelled",)))
+        return found
+
+    def warnings(self, facts: DataFacts) -> list[str]:
+        return [] if facts.counts.get("val") else ["there is no val split, so that no score is above the threshold"]
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.anomaly.module import AnomalyModule
+
+        return AnomalyModule(networks, facts, learning, self, self.quantile, self.labelled)
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return {"score": values[:, 0].tolist(), "strange": [bool(v) for v in values[:, 1]]}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks._samples import scores, strips
+
+        error, strange = outputs.values["error"], outputs.values["strange"] > 0
+        title = f"{int(strange.sum())} strange among {len(error)} samples" if self.labelled else f"{len(error)} samples"
+        drawn = {"scores": scores(error[~strange], error[strange], float(outputs.made["threshold"]), title)}
+        sheet = outputs.made.get("sheet")
+        return drawn if sheet is None else {**drawn, "reconstructions": strips(sheet, ("strangest", "given back"))}
