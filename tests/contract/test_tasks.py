@@ -98,8 +98,10 @@ def test_a_task_learns_a_batch_by_heart(name, tmp_path):
     with quieted():
         trainer_for(plan, logger=curve).fit(module, Bursts(one, plan.horizon.steps))
     assert len(curve.losses) == 400
-    assert curve.losses[0] > 0
-    assert curve.losses[-1] < 0.05 * curve.losses[0]
+    assert all(math.isfinite(loss) for loss in curve.losses)
+    if plan.recipe.task.memorizes:
+        assert curve.losses[0] > 0
+        assert curve.losses[-1] < 0.05 * curve.losses[0]
 
 
 @every_task
