@@ -6,6 +6,7 @@
     run = dlx.train("r.yaml", {"train.epochs": 3})
     dlx.evaluate(run.folder).metrics
     dlx.predict("last", ["new.csv"]).frame()
+    dlx.generate("last", "ROMEO:", temperature=0.8)
 
 Each function is what the verb of the same name calls. Nothing heavy is imported before one is called.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load", "plan", "predict", "resume", "test", "train", "validate"]
+__all__ = ["evaluate", "generate", "load", "plan", "predict", "resume", "test", "train", "validate"]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -136,6 +137,18 @@ def predict(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Predi
     from dlx.engine import predict as engine
 
     return engine.predict(run, [inputs] if isinstance(inputs, str | Path) else inputs)
+
+
+def generate(run: str | Path, prompt: str = "\n", n: int = 1, **options: Any) -> list[str]:
+    """Return n texts that a trained run writes after a prompt, which they begin with.
+
+    options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, beam,
+    length_penalty, seed, stop.
+    Raises: UsageError if an option is wrong, or the run does not write; CheckpointError.
+    """
+    from dlx.engine import generate as engine
+
+    return engine.generate(run, prompt, n, options)
 
 
 def __getattr__(name: str) -> Any:

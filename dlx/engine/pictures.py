@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, and what the task draws of its test predictions."""
+"""Pictures of a run: learning curves, what the task draws of its test predictions, and texts that it writes."""
 
 from __future__ import annotations
 
@@ -21,4 +21,12 @@ def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], exper
     paths = [folder / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         figure.savefig(path, dpi=120)
-    return paths
+    return paths + _texts(folder, experiment)
+
+
+def _texts(folder: Path, experiment: Experiment) -> list[Path]:
+    """Write down what the network itself writes, if it does."""
+    texts: Mapping[str, str] = getattr(experiment.module, "texts", dict)()
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    return [folder / f"{name}.txt" for name in texts]

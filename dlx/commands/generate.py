@@ -1,0 +1,60 @@
+"""Let a trained run write text."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlx.commands._complete import runs
+
+BETWEEN = "\n" + 15 * "-" + "\n"
+
+
+def command(
+    run: Annotated[
+        str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
+    ],
+    prompt: Annotated[str, typer.Option("--prompt", help="What the text begins with; - reads it from stdin.")] = "\n",
+    n: Annotated[int, typer.Option("-n", min=1, help="How many texts.")] = 1,
+    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Tokens to write; 200.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Below 1 it is bolder; 0 draws nothing; 1.")] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from so many most probable tokens.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Draw from tokens of this much probability.")] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option("--repetition-penalty", help="Above 1 tokens come again less.")
+    ] = None,
+    beam: Annotated[int | None, typer.Option(help="Search with so many texts side by side.")] = None,
+    length_penalty: Annotated[float | None, typer.Option("--length-penalty", help="Of a beam; 0.6.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed writes the same text; 0.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="Text before which to stop; several are allowed.")] = None,
+) -> None:
+    """Let a trained run write text."""
+    from dlx.engine.generate import decoding, seeded, stream
+    from dlx.engine.restore import restore
+
+    given: dict[str, Any] = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "repetition_penalty": repetition_penalty,
+        "beam": beam,
+        "length_penalty": length_penalty,
+        "seed": seed,
+        "stop": stop,
+    }
+    how = decoding({name: value for name, value in given.items() if value is not None})
+    prompt = sys.stdin.read() if prompt == "-" else prompt
+    restored = restore(Path(run) if Path(run).exists() else run)
+    for note in restored.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    for number in range(n):
+        pieces = stream(restored, prompt, seeded(how, number))
+        first = next(pieces, "")
+        print(end=(BETWEEN if number else "") + prompt + first, flush=True)
+        for piece in pieces:
+            print(end=piece, flush=True)
+    print()

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Named
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.models import Model
+from dlx.tasks import Learning, Role
+from dlx.tasks._steps import StepSupervision
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+    from dlx.layers import Layer
+
+MEASURED = ("perplexity", "bits_per_character", "bits_per_byte")
+
+
+class LanguageModeling(StepSupervision):
+    """Says at every token of a text which one comes next.
+
+    Learns from running text (source `text`), with a network that looks back only, such as gpt or lstm; one that looks
+    ahead is refused when training begins. `dlx generate` lets a trained one write. Beside the loss, in nats a token, it
+    measures what does not depend on how text was cut into tokens: bits per character and per byte of the text.
+
+    Shapes:  (T,) tokens → (T, vocabulary) scores of the next token.
+    Units:   loss and metrics are means over all tokens of a split; perplexity is e to the mean of −log p.
+
+    Example:
+        {type: language_modeling, sample: 200}
+    """
+
+    type: Literal["language_modeling"] = "language_modeling"
+    loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
+    """What is minimized; each token of the vocabulary is a class."""
+    metrics: Named[Metric] = Field({}, validate_default=True)  # type: ignore[assignment]
+    """What else is measured on val and test; each token is a sample."""
+    sample: int = Field(400, ge=0)
+    """Tokens that the trained network writes into the run's `sample.txt`; 0 for none."""
+    prompt: str = "\n"
+    """What that begins with; where the tokenizer makes no token of it, with the end of a document."""
+    monitor: ClassVar[str] = "val/loss"
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return super().roles(_worded(facts))
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        return super().network(role, model, _worded(facts))
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().emits(facts), **dict.fromkeys(MEASURED, "lower")}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if facts.kind != "tokens" or facts.target is None or "tokens" not in facts.inputs:
+            return [ShapeError("language_modeling needs running text: use the source `text`")]
+        return super().problems(_worded(facts))
+
+    def warnings(self, facts: DataFacts) -> list[str]:
+        words = len(_worded(facts).classes)
+        return [f"the loss of an untrained network will be ≈ {math.log(words):.2f}"]
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.language_modeling.module import LanguageModelingModule
+
+        how = (self.sample, self.prompt)
+        return LanguageModelingModule(networks, _worded(facts), learning, self.loss, self.metrics, how)
+
+
+def _worded(facts: DataFacts) -> DataFacts:
+    """Return facts by which every token of the vocabulary is a class."""
+    words = facts.fields["target"].vocab[0] if facts.target and facts.fields["target"].vocab else 0
+    return replace(facts, classes=tuple(map(str, range(words))))

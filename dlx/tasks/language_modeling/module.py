@@ -1,0 +1,128 @@
+"""Which token comes next, and the text that comes of it. B batch, T tokens, V vocabulary, N tokens of a batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+import torchmetrics
+from torch import Tensor, nn
+
+from dlx.errors import RunError, UsageError
+from dlx.facts import DataFacts
+from dlx.layers._context_torch import Cache, apply
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.tasks import Learning
+from dlx.tasks._decoding import Decoding
+from dlx.tasks._generation_torch import Reader, search, write
+from dlx.tasks._pieces import pieces, until
+from dlx.tasks._steps_torch import StepsModule, looks_ahead, surprise
+from dlx.tasks._update import Batch
+from dlx.tokenizers import END, UNKNOWN, restore
+
+
+class LanguageModelingModule(StepsModule):
+    """One network that scores the next token at every token.
+
+    how  how many tokens the sample at the end has, and what it begins with
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        facts: DataFacts,
+        learning: Learning,
+        loss: Loss,
+        metrics: Mapping[str, Metric],
+        how: tuple[int, str],
+    ) -> None:
+        super().__init__(networks, facts, learning, loss, metrics)
+        self.codec = restore(facts.tokenizers["tokens"])
+        self.sample_tokens, self.sample_prompt = how
+        self.window = facts.fields["tokens"].dims[0]
+        self.nats, self.letters, self.bytes, self.tokens = (torchmetrics.SumMetric() for _ in range(4))
+
+    def on_fit_start(self) -> None:
+        if looks_ahead(self, len(self.codec.tokens), min(self.window or 8, 8)):
+            raise RunError(
+                "the network looks ahead: its score of a token changes with the tokens after it; "
+                "use causal layers, such as those of gpt, lstm and tcn"
+            )
+
+    def compare(self, prediction: Tensor, target: Tensor) -> None:
+        """Count only where metrics are asked for: the shares of a whole vocabulary are many numbers."""
+        if self.meters:
+            super().compare(prediction, target)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return −log p (B, T) of every token."""
+        scores_BTV, target_BT = self.run(self.role, batch), batch["target"]
+        return surprise(scores_BTV.flatten(0, 1), target_BT.flatten()).view_as(target_BT)
+
+    def measured(self, split: str) -> dict[str, Tensor]:
+        bits = self.nats.compute() / math.log(2)
+        return {
+            **super().measured(split),
+            f"{split}/perplexity": (self.nats.compute() / self.tokens.compute()).exp(),
+            f"{split}/bits_per_character": bits / self.letters.compute().clamp(min=1),
+            f"{split}/bits_per_byte": bits / self.bytes.compute().clamp(min=1),
+        }
+
+    def _measure(self, batch: Batch) -> Tensor:
+        scores_NV = super()._measure(batch)
+        target_BT = batch["target"]
+        self.nats.update(surprise(scores_NV, target_BT.flatten()).double().sum())
+        self.tokens.update(target_BT.numel())
+        texts = [self.codec.decode(ids) for ids in target_BT.tolist()]
+        self.letters.update(sum(map(len, texts)))
+        self.bytes.update(sum(len(text.encode()) for text in texts))
+        return scores_NV
+
+    def _reset(self) -> None:
+        super()._reset()
+        for meter in (self.nats, self.letters, self.bytes, self.tokens):
+            meter.reset()
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def texts(self) -> dict[str, str]:
+        """Return a sample of what the network writes."""
+        if not self.sample_tokens:
+            return {}
+        how = Decoding(max_new_tokens=self.sample_tokens)
+        return {"sample": self.sample_prompt + "".join(self.stream(self.sample_prompt, how))}
+
+    def stream(self, prompt: str, how: Decoding) -> Iterator[str]:
+        """Yield what follows a prompt, piece by piece. Raises: UsageError if the prompt has an unknown token."""
+        ids = self.codec.encode([prompt])[0].tolist() or [END]
+        if UNKNOWN in ids:
+            raise UsageError(f"the prompt has a token that was never seen in training, after {self._known(ids)!r}")
+        tokens = self._best(ids, how) if how.beam > 1 else self._drawn(ids, how)
+        yield from until(pieces(self.codec, ids, tokens), how.stop)
+
+    def _known(self, ids: list[int]) -> str:
+        return self.codec.decode(ids[: ids.index(UNKNOWN)])
+
+    def _drawn(self, ids: list[int], how: Decoding) -> Iterator[int]:
+        self.eval()
+        for token_B in write(self._reader(), torch.tensor([ids], device=self.device), how, [how.seed]):
+            yield int(token_B)
+
+    def _best(self, ids: list[int], how: Decoding) -> Iterator[int]:
+        self.eval()
+        found = search(self._reader(), torch.tensor([ids], device=self.device), how, self._stopped(how))
+        yield from found[0]
+
+    def _stopped(self, how: Decoding) -> Any:
+        return lambda text: any(stop in self.codec.decode(text) for stop in how.stop)
+
+    def _reader(self) -> Reader:
+        """Return what scores the next token; the network never looks back further than it did in training."""
+
+        def run(new_BT: Tensor, cache: Cache) -> Tensor:
+            return apply(self.networks[self.role], new_BT, {"cache": cache})  # type: ignore[no-any-return]
+
+        return Reader(run, self.window)
