@@ -33,6 +33,7 @@ SMALL = [
     ({"sklearn": "diabetes"}, MLP),
     ({"sklearn": "digits"}, MLP),
     ({"shapes": {"samples": 60, "size": 16, "noise": 5}}, CONVS),
+    ({"sklearn": "digits"}, {"type": "layers", "layers": ["flatten", {"rbm": 16}]}),
 ]
 """Small data and networks; a task is tried on the first that suit it."""
 

@@ -1,0 +1,79 @@
+"""What tasks share that learn features without labels: how the features are judged, inside the same run."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at
+from dlx.models import Model
+from dlx.tasks import Role, Task
+from dlx.tasks._ending import numbers
+from dlx.tensors import TensorSpec
+
+ROLE = "encoder"
+PROBE = "probe"
+
+
+class Probing(Task):
+    """A task with one network, an encoder, whose features are judged by how well they tell classes apart.
+
+    `probe` is a linear classifier that learns beside the encoder and sends no gradient into it; `neighbours` asks the
+    nearest of the features that were seen last.
+    """
+
+    default_role: ClassVar[str] = ROLE
+    memorizes: ClassVar[bool] = False
+    probe: bool = True
+    """Whether a linear classifier of the features learns beside; needs a target of classes."""
+    labels: float = Field(1.0, gt=0, le=1)
+    """Share of the training samples whose classes the probe and the neighbours see; the encoder sees none."""
+    neighbours: int = Field(0, ge=0)
+    """With `probe`: how many neighbours vote on the class of a sample; 0 asks none."""
+    memory: int = Field(2000, gt=0)
+    """With `neighbours`: how many features of training samples are kept to be compared with."""
+
+    @property
+    def target_kind(self) -> str | None:  # type: ignore[override]
+        """Classes are read only where something is judged by them."""
+        return "classes" if self.probe else None
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return {ROLE: Role(numbers(facts, self.type))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        x = numbers(facts, self.type)
+        body = model.tree(x)
+        features = shape_at((), body, x)
+        heads = {**self.heads(), **({PROBE: [{"linear": len(facts.classes)}]} if self.probe else {})}
+        layers: list[Any] = [body.model_copy(update={"name": "body"}), *_vector(features)]
+        if heads:
+            of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
+            layers.append({"type": "branches", "name": "heads", "join": "concat", "of": of})
+        return Layer.model_validate(layers)
+
+    def heads(self) -> dict[str, list[Any]]:
+        """Return what stands on the features for the task itself, by name."""
+        return {}
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        asked = {"knn_accuracy": "higher"} if self.probe and self.neighbours else {}
+        return {"loss": "lower", **({"probe_accuracy": "higher"} if self.probe else {}), **asked}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if self.probe and (len(facts.classes) < 2 or facts.multilabel):
+            return [
+                ShapeError("a probe needs one of several classes for every sample; or write probe: false", (PROBE,))
+            ]
+        return []
+
+
+def _vector(features: Any) -> list[Any]:
+    """Return what makes one vector of features."""
+    if not isinstance(features, TensorSpec):
+        raise ShapeError("the model must end in one tensor, but ends in several fields")
+    pools: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
+    return [{"sequence": {"name": "pool", "layers": pools.get(features.axes, ["global_pool"])}}]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, walk
+from dlx.models import Model
+from dlx.tasks import Learning
+from dlx.tasks._ending import numbers
+from dlx.tasks._probing import Probing
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class RBMTask(Probing):
+    """Learns the probabilities of samples by restricted Boltzmann machines: the layers `rbm` of the model.
+
+    No loss is minimized: weights move toward what hidden and visible units do together on the data, and away from what
+    they do after `gibbs_steps` of the machine's own dreaming, which began at the data (contrastive divergence) or where
+    the last step's ended (persistent). Several `rbm` layers are a deep belief network: they are learned one after the
+    other, each in an equal part of all steps, on the probabilities of the one below. A classifier of the same layers
+    can then begin with them (`init_from`).
+
+    Shapes:  any → what the model makes of it; the layers hold `visible` units of 0 or 1, or gaussian ones.
+    Units:   loss is the negative pseudo-likelihood in nats for bernoulli units, estimated from one unit of each sample,
+             half the squared error of reconstruction for gaussian ones, and the sum over layers for several;
+             log_likelihood is in nats per sample.
+    Raises:  ShapeError if the model has no layer `rbm`.
+    Source:  contrastive divergence: Hinton 2002, doi:10.1162/089976602760128018; persistent: Tieleman 2008,
+             doi:10.1145/1390156.1390290; deep: Hinton, Osindero & Teh 2006, doi:10.1162/neco.2006.18.7.1527; annealed
+             importance sampling: Salakhutdinov & Murray 2008, doi:10.1145/1390156.1390266.
+
+    Example:
+        {type: rbm, gibbs_steps: 1, persistent: true}
+    """
+
+    type: Literal["rbm"] = "rbm"
+    gibbs_steps: int = Field(1, ge=1)
+    """k: how often hidden and visible units are drawn in turn before weights move away from what is there."""
+    persistent: bool = False
+    """Whether drawing goes on where it ended, and not from the data again."""
+    chains: int = Field(100, ge=1)
+    """With `persistent`: how many states are drawn side by side."""
+    importance_chains: int = Field(0, ge=0)
+    """Chains of the annealed importance sampling by which log_likelihood is estimated on val and test; 0 leaves it
+    out.
+    """
+    temperatures: int = Field(1000, ge=2)
+    """With `importance_chains`: steps from a machine without weights to the one that was learned."""
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        tree = super().network(role, model, facts)
+        x = numbers(facts, self.type)
+        found = [layer for _, layer, _ in walk(tree, x) if getattr(layer, "energy_based", False)]
+        if not found:
+            raise ShapeError("the task rbm learns layers of that name, but the model has none; write {rbm: 64}")
+        if self.importance_chains and (len(found) > 1 or getattr(found[0], "visible", "") != "bernoulli"):
+            raise ShapeError("importance_chains needs one rbm, of bernoulli units")
+        return tree
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        estimated = {"log_likelihood": "higher"} if self.importance_chains else {}
+        return {**super().emits(facts), **estimated}
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.rbm.module import RBMModule
+
+        return RBMModule(networks, facts, learning, self)
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.rbm.pictures import draw
+
+        return dict(draw(outputs.made))

@@ -1,0 +1,147 @@
+"""Machines that learn by dreaming. B batch, V visible units, C chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._probed_torch import ProbedModule
+from dlx.tasks._probing import ROLE
+from dlx.tasks._unsupervised import as_picture
+from dlx.tasks._update import Batch
+from dlx.tasks.rbm._estimates_torch import annealed
+
+if TYPE_CHECKING:
+    from dlx.tasks.rbm import RBMTask
+
+DREAM = "dream"
+"""Field of a batch: the states that the machine came to from its samples."""
+SHEET, AWAKE = 64, 1000  # samples that are drawn, and after how many steps
+FILTERS = 64
+
+
+class RBMModule(ProbedModule):
+    """One machine or several, learned from the lowest to the highest."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: RBMTask) -> None:
+        super().__init__(networks, facts, learning, task)
+        self.task = task
+        self.machines: list[Any] = [m for m in networks[ROLE].modules() if hasattr(m, "free_energy")]
+        self._reached: dict[nn.Module, Tensor] = {}
+        self._energies: list[Tensor] = []
+        for number, machine in enumerate(self.machines):
+            machine.register_forward_pre_hook(self._note)
+            if task.persistent:
+                anything = torch.full((task.chains, machine.weight.shape[1]), 0.5)
+                self.register_buffer(f"chains_{number}", torch.bernoulli(anything))
+
+    @property
+    def awake(self) -> int:
+        """Number of the machine that learns now: each has an equal part of all steps."""
+        done = self.trainer.global_step * len(self.machines) // max(self.planned_steps, 1)
+        return min(done, len(self.machines) - 1)
+
+    def _note(self, machine: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._reached[machine] = inputs[0]
+
+    @torch.no_grad()
+    def reached(self, batch: Batch) -> list[Tensor]:
+        """Return what reaches the visible units of each machine."""
+        self.embed(batch)
+        found = [self._reached[machine] for machine in self.machines]
+        self._reached.clear()
+        return found
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def learn(self, batch: Batch) -> None:
+        """Let the machine dream from the batch, or go on from the last dream; then move from the one to the other."""
+        number = self.awake
+        machine = self.machines[number]
+        if self.task.persistent:
+            chains: Tensor = getattr(self, f"chains_{number}")
+            chains.copy_(machine.wandered(chains, self.task.gibbs_steps))
+        else:
+            batch = {**batch, DREAM: machine.wandered(self.reached(batch)[number], self.task.gibbs_steps)}
+        super().learn(batch)
+
+    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the difference of two free energies, whose gradient is the rule by which machines learn.
+
+        With v of the data and v′ dreamt it is, for the weights, p(h|v′) v′ᵀ − p(h|v) vᵀ. The difference itself is no
+        measure of anything: what is returned has its gradient, but the value of the loss.
+        """
+        number = self.awake
+        machine = self.machines[number]
+        with torch.no_grad():
+            features_BF = self.embed(batch)
+        seen_BV = self._reached[machine]
+        self._reached.clear()
+        dreamt = getattr(self, f"chains_{number}") if self.task.persistent else batch[DREAM]
+        contrast = machine.free_energy(seen_BV).mean() - machine.free_energy(dreamt).mean()
+        with torch.no_grad():
+            surprise = self._surprise(machine, seen_BV, torch.randint_like(batch["rows"], seen_BV.shape[1])).mean()
+        return contrast - contrast.detach() + surprise, features_BF
+
+    # -- judging ------------------------------------------------------------------------------------------------------
+
+    def judged(self, batch: Batch, index_B: Tensor, features_BF: Tensor) -> Tensor:
+        """Return −log pseudo-likelihood, or the error of reconstruction, of every sample, summed over machines."""
+        total_B = torch.zeros(len(index_B), device=index_B.device)
+        for machine, seen_BV in zip(self.machines, self.reached(batch), strict=True):
+            total_B += self._surprise(machine, seen_BV, index_B % seen_BV.shape[1])
+        return total_B
+
+    def _surprise(self, machine: Any, seen_BV: Tensor, unit_B: Tensor) -> Tensor:
+        """Return how little a machine expects samples, (B,), looking at one unit of each."""
+        if machine.gaussian:
+            missed_BV: Tensor = machine.down(machine(seen_BV)) - seen_BV
+            return 0.5 * missed_BV.square().sum(1)
+        turned_BV = seen_BV.scatter(1, unit_B[:, None], 1 - seen_BV.gather(1, unit_B[:, None]))
+        odds_B = machine.free_energy(turned_BV) - machine.free_energy(seen_BV)
+        surprise_B: Tensor = -F.logsigmoid(odds_B) * seen_BV.shape[1]
+        return surprise_B
+
+    def begin(self) -> None:
+        self._energies = []
+
+    def measure(self, batch: Batch) -> dict[str, Tensor]:
+        if self.task.importance_chains:
+            (seen_BV,) = self.reached(batch)
+            self._energies.append(self.machines[0].free_energy(seen_BV))
+        return super().measure(batch)
+
+    def summary(self, split: str) -> dict[str, Tensor]:
+        if not self.task.importance_chains:
+            return {}
+        generator = torch.Generator(self.device).manual_seed(0)
+        log_z = annealed(self.machines[0], self.task.importance_chains, self.task.temperatures, generator)
+        return {"log_likelihood": -torch.cat(self._energies).mean() - log_z}
+
+    # -- what it dreams -----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int, steps: int | None = None) -> Tensor:
+        """Return what n dreams of the lowest machine come to, from nothing: means of its visible units, (N, V)."""
+        machine, generator = self.machines[0], torch.Generator(self.device).manual_seed(seed)
+        start = torch.full((n, machine.weight.shape[1]), 0.5, device=self.device)
+        state_NV = machine.wandered(torch.bernoulli(start, generator=generator), steps or AWAKE, generator)
+        made: Tensor = machine.down(machine(state_NV))
+        return made
+
+    def show(self) -> None:
+        machine = self.machines[0]
+        if self.spec.axes != "CHW" or machine.weight.shape[1] != self.spec.elements:
+            return
+        dims = [d or 1 for d in self.spec.dims]
+        made = as_picture(self.sample(SHEET, 0).view(-1, *dims), self.spec)
+        weight = machine.weight[:FILTERS].detach().cpu()
+        extreme = weight.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        filters = (0.5 + 0.5 * weight / extreme).view(-1, *dims)
+        self.outputs.made |= {"samples": made.numpy(), "filters": filters.numpy()}
