@@ -16,8 +16,9 @@ from dlx.engine.recompute import recompute
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.models import initialize
-from dlx.plan import Plan, batch_size
+from dlx.plan import Plan
 from dlx.plan.blocks import blocks
+from dlx.plan.checks import batch_size
 from dlx.recipe.schema import Recipe
 from dlx.tasks import Learning, for_role
 

@@ -29,7 +29,7 @@ POSITION, RANDOM, OTHERS = "position", "random", "random_of_others"
 would draw next.
 """
 BEST = "best.ckpt"
-LIGHTNINGS_OWN = ("epoch", "global_step", "pytorch-lightning_version")
+KEPT_OF_THE_BEST = ("epoch", "global_step", "pytorch-lightning_version", "state_dict", CARRIED, POSITION)
 KEPT = 2  # checkpoints to go on from
 AT_MOST_EVERY = 10.0  # seconds between two of them at the ends of epochs
 
@@ -135,8 +135,20 @@ class Keep(Checkpoint):
         if self.best is None or self.sign * score > self.sign * self.best:
             refuse_what_is_not_finite(trainer.lightning_module, self.position.step)
             self.best = score
-            whole = trainer._checkpoint_connector.dump_checkpoint()
-            self._held = {key: _copied(whole[key]) for key in (*LIGHTNINGS_OWN, "state_dict", CARRIED, POSITION)}
+            self._held = self._weights(trainer)
+
+    def _weights(self, trainer: pl.Trainer) -> dict[str, Any]:
+        """Return a checkpoint of the weights alone, those of an average where there is one."""
+        checkpoint = {
+            "epoch": trainer.current_epoch,
+            "global_step": trainer.global_step,
+            "pytorch-lightning_version": pl.__version__,
+            "state_dict": trainer.strategy.lightning_module_state_dict(),
+            "loops": {},
+        }
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_save_checkpoint(trainer, trainer.lightning_module, checkpoint)
+        return {key: _copied(checkpoint[key]) for key in KEPT_OF_THE_BEST}
 
 
 def saved(folder: Path) -> list[Path]:
@@ -148,7 +160,8 @@ def refuse_what_is_not_finite(module: pl.LightningModule, step: int) -> None:
     """Raise Diverged if a weight is not a finite number: such weights are never kept."""
     weights = [p.detach() for p in module.parameters()]
     norms = [norm.float() for norm in torch._foreach_norm(weights)] if weights else []
-    if norms and not bool(torch.stack(norms).isfinite().all()):
+    lost = bool(norms) and not bool(torch.stack(norms).isfinite().all())
+    if most(int(lost)):  # in any process: each may hold a part of the weights
         raise Diverged(float("nan"), step)
 
 

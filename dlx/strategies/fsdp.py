@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ class FSDP(Strategy):
         {type: fsdp, shard: full}
     """
 
+    accelerators: ClassVar[tuple[str, ...]] = ("gpu",)
     type: Literal["fsdp"] = "fsdp"
     shard: Literal["full", "gradients", "hybrid"] = "full"
     """What is cut: everything; gradients and state alone; or everything within a machine, with copies between them."""
