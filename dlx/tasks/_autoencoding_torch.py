@@ -47,14 +47,18 @@ class AutoencoderModule(UnsupervisedModule):
         seen = x if self.task.noise == "none" else self.disturbed(x, torch.randn_like(x))
         seen = seen.detach().requires_grad_() if self.task.contraction else seen
         code_BZ = self.networks[ENCODER](seen)
-        loss = self.error(self.networks[DECODER](code_BZ), x).mean()
+        loss: Tensor = self.error(self.networks[DECODER](code_BZ), x).mean() + self.sparse(code_BZ)
         if self.task.contraction:
             loss = loss + self.task.contraction * contraction(code_BZ, seen, torch.randn_like(code_BZ))
-        if self.task.sparsity == "l1":
-            return loss + self.task.sparsity_weight * code_BZ.abs().sum(1).mean()
-        if self.task.sparsity == "kl":
-            return loss + self.task.sparsity_weight * divergence(self.task.active, code_BZ.mean(0)).sum()
         return loss
+
+    def sparse(self, code_BZ: Tensor) -> Tensor | float:
+        """Return what codes must pay for not being near zero."""
+        if self.task.sparsity == "l1":
+            return self.task.sparsity_weight * code_BZ.abs().sum(1).mean()
+        if self.task.sparsity == "kl":
+            return self.task.sparsity_weight * divergence(self.task.active, code_BZ.mean(0)).sum()
+        return 0.0
 
     def error(self, decoded: Tensor, x: Tensor) -> Tensor:
         """Return each sample's loss (B,)."""

@@ -75,7 +75,8 @@ def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
     figure = new_figure(5.4, 5.4)
     axes = figure.add_subplot()
     for points, colour, label in ((real_N2, GRAY, "data"), (made_N2, ORANGE, "made")):
-        axes.scatter(*np.asarray(points)[:, :2].T, s=7, alpha=0.45, color=colour, linewidths=0, label=label)
+        across, up = np.asarray(points)[:, :2].T
+        axes.scatter(across, up, s=7, alpha=0.45, color=colour, linewidths=0, label=label)
     low, high = np.asarray(real_N2)[:, :2].min(0), np.asarray(real_N2)[:, :2].max(0)
     middle, half = (low + high) / 2, 0.65 * float((high - low).max()) or 1.0
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
@@ -115,7 +116,7 @@ def scores(ordinary: Any, strange: Any, threshold: float, title: str) -> Figure:
     bins = np.linspace(everything.min(), np.quantile(everything, 0.995), 40)
     for values, colour, label in ((ordinary, BLUE, "ordinary"), (strange, ORANGE, "strange")):
         if len(values):
-            axes.hist(np.asarray(values), bins, density=True, alpha=0.55, color=colour, label=label)
+            axes.hist(np.asarray(values), bins.tolist(), density=True, alpha=0.55, color=colour, label=label)
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.2, label=f"threshold {threshold:.3g}")
     axes.set(xlabel="error of reconstruction", ylabel="density")
     axes.spines[["top", "right"]].set_visible(False)

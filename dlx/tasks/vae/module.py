@@ -50,7 +50,8 @@ class VAEModule(UnsupervisedModule):
         code_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * torch.randn_like(mean_BZ)
         kl_Z = divergence(mean_BZ, log_variance_BZ).mean(0)
         costly = kl_Z.clamp_min(self.task.free_bits).sum() if self.task.free_bits else kl_Z.sum()
-        return self.surprise(code_BZ, x).mean() + self.beta() * costly
+        loss: Tensor = self.surprise(code_BZ, x).mean() + self.beta() * costly
+        return loss
 
     def beta(self) -> float:
         """Return what the divergence counts in this step."""
@@ -126,7 +127,7 @@ class VAEModule(UnsupervisedModule):
             codes[row, :, number] = torch.linspace(-REACH, REACH, SHEET)
         with torch.no_grad():
             pictures = as_picture(self.decoded(codes.flatten(0, 1).to(self.device)), self.spec)
-        return pictures.unflatten(0, codes.shape[:2])
+        return pictures.reshape(*codes.shape[:2], *pictures.shape[1:])
 
     def _keep_sheet(self, x: Tensor, mean_BZ: Tensor) -> None:
         if self.spec.axes == "CHW":
