@@ -34,6 +34,7 @@ class DataFacts:
     class_counts  how often each class stands in the train split
     ordered       whether samples follow one another, as text and series do: splits are then by order
     counts        samples in each split
+    season        steps after which a series repeats, 1 where it does not
     fingerprint   SHA-256 over what the data are and how they were split
     """
 
@@ -48,6 +49,7 @@ class DataFacts:
     class_counts: tuple[int, ...] = ()
     ordered: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+    season: int = 1
     fingerprint: str = ""
 
     @property

@@ -14,7 +14,8 @@ Dim = int | None
 class Stats:
     """What the train split says of a field, one entry a channel or column.
 
-    quantiles holds, for every column, equally spaced quantiles from the minimum to the maximum.
+    quantiles holds, for every column, equally spaced quantiles from the minimum to the maximum; naive, of a series to
+    predict, by how much it differs on average from what it was one season before.
     """
 
     mean: tuple[float, ...] = ()
@@ -23,6 +24,7 @@ class Stats:
     high: tuple[float, ...] = ()
     quantiles: tuple[tuple[float, ...], ...] = ()
     missing: tuple[bool, ...] = ()
+    naive: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ unknown token if it is empty.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -64,13 +64,15 @@ class Target:
         codes = values.covered() if isinstance(values, Spans) else values.reshape(-1)
         return tuple(int(n) for n in np.bincount(codes, minlength=len(self.classes)))
 
-    def described(self, train: np.ndarray) -> dict[str, TensorSpec]:
+    def described(self, train: np.ndarray, season: int = 1) -> dict[str, TensorSpec]:
         """Return the target's spec, with statistics of the train split where it is numbers."""
         if self.classes or not self.fields:
             return self.fields
         values, spec = self.arrays["target"][train], self.fields["target"]
-        known = values.covered() if isinstance(values, Spans) else values
-        return {"target": spec.replace(stats=statistics(known, spec.axes))}
+        if isinstance(values, Spans):
+            stats = replace(statistics(values.covered(), spec.axes), naive=_changes(values, season))
+            return {"target": spec.replace(stats=stats)}
+        return {"target": spec.replace(stats=statistics(values, spec.axes))}
 
     def without(self, unseen: Sequence[str], rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the rows of each split, but for train's of these classes. Raises: DataError if there are none such."""
@@ -91,6 +93,13 @@ class Target:
             raise DataError(
                 f"the train split has no sample of class {', '.join(absent)}; use more data or another data.split"
             )
+
+
+def _changes(series: Spans, season: int) -> tuple[float, ...]:
+    """Return by how much each column differs on average from what it was one season before."""
+    places = series.places()
+    change_NF = np.abs(series.values[places] - series.values[places - season])
+    return tuple(float(c) for c in change_NF.mean(axis=0, dtype=np.float64))
 
 
 def encode_inputs(columns: Mapping[str, Column], train: np.ndarray, texts: Mapping[str, Text] | None = None) -> Inputs:

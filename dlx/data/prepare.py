@@ -64,7 +64,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     for name in sequence:
         target = encode_sequence(samples.columns[name], texts["target"], name)
     arrays = {**encoded.arrays, **target.arrays}
-    facts = _facts(encoded, target, texts, rows)
+    facts = _facts(encoded, target, texts, rows, samples.season)
     facts = replace(
         facts,
         multilabel=target_kind == "labels" or target.multilabel,
@@ -74,10 +74,12 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     return Prepared(facts, arrays, rows, samples.problems)
 
 
-def _facts(encoded: Inputs, target: Target, texts: Mapping[str, Text], rows: Mapping[str, np.ndarray]) -> DataFacts:
+def _facts(
+    encoded: Inputs, target: Target, texts: Mapping[str, Text], rows: Mapping[str, np.ndarray], season: int
+) -> DataFacts:
     train = rows["train"]
     return DataFacts(
-        fields={**encoded.fields, **target.described(train)},
+        fields={**encoded.fields, **target.described(train, season)},
         inputs=tuple(encoded.fields),
         target="target" if target.fields else None,
         classes=target.classes,
@@ -86,6 +88,7 @@ def _facts(encoded: Inputs, target: Target, texts: Mapping[str, Text], rows: Map
         lengths={**encoded.lengths, **_varying(target, train)},
         class_counts=target.class_counts(train),
         counts={split: len(index) for split, index in rows.items()},
+        season=season,
     )
 
 

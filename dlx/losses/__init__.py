@@ -54,6 +54,10 @@ class Loss(Component):
             return output_BK
         return output_BK.sigmoid() if facts.kind == "labels" else output_BK.softmax(1)
 
+    def interval(self, output_BK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return lowest and highest value that is expected, (B, K) each, where the output says so."""
+        return None
+
     def chance(self, facts: DataFacts) -> float | None:
         """Return the loss expected of an untrained network with balanced classes, None if it is not known."""
         return None

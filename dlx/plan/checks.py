@@ -26,6 +26,7 @@ def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     found += _closures(recipe)
     found += _mixing(recipe)
     found += _masks(recipe, facts)
+    found += _scaled(recipe, facts)
     found += _averages(recipe)
     found += _directions(recipe, facts)
     known = metric_names(recipe, facts)
@@ -73,6 +74,14 @@ def _masks(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     message = "moves the pixels of an image, but not those of its mask"
     moving = [(i, a.type) for i, a in enumerate(recipe.data.augment) if not a.keeps_masks and not a.mixes]
     return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in moving]
+
+
+def _scaled(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse transforms of what the task itself scales, and must know in its own units."""
+    chosen = [t.field or facts.inputs[0] for t in recipe.data.transforms]  # type: ignore[union-attr]
+    message = f"{recipe.task.type} scales {{}} itself: leave the transform out"
+    found = [(i, name) for i, name in enumerate(chosen) if name in recipe.task.scales]
+    return [ShapeError(message.format(name), ("data", "transforms", i)) for i, name in found]
 
 
 def _averages(recipe: Recipe) -> list[ShapeError]:

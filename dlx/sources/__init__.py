@@ -79,12 +79,16 @@ class Spans(Sequence[Any]):
 
     def covered(self) -> np.ndarray:
         """Return the values that lie in at least one span, each once."""
+        return self.values[self.places()]
+
+    def places(self) -> np.ndarray:
+        """Return at which places of `values` there is a value that lies in at least one span."""
         import numpy as np
 
         change = np.zeros(len(self.values) + 1, dtype=np.int64)
         np.add.at(change, self.starts, 1)
         np.add.at(change, self.starts + self.lengths, -1)
-        return self.values[np.cumsum(change[:-1]) > 0]
+        return np.flatnonzero(np.cumsum(change[:-1]) > 0)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class Samples:
     blocks   for a language model: rows are documents of running text, of which blocks of tokens become the samples
     time     (N, 2): when the target of each sample begins and has ended, in whole steps. Then a split is by time, and
              no moment is in the targets of two splits.
+    season   steps after which a series repeats; no series begins less than a season before its first target
     """
 
     columns: Mapping[str, Column]
@@ -118,6 +123,7 @@ class Samples:
     problems: list[str] = field(default_factory=list)
     blocks: Blocks | None = None
     time: np.ndarray | None = None
+    season: int = 1
 
 
 class Source(Component):
@@ -158,6 +164,10 @@ def reader_of(suffix: str, own: Source) -> Source | None:
         return own
     for name in types("sources"):
         leaf = cast(type[Source], leaf_class("sources", name))
-        if suffix in leaf.suffixes and leaf.primary is not None:
+        if suffix in leaf.suffixes and _needed(leaf) == [leaf.primary]:
             return leaf.model_validate({"type": name, leaf.primary: "."})
     return None
+
+
+def _needed(leaf: type[Source]) -> list[str]:
+    return [name for name, field in leaf.model_fields.items() if field.is_required()]

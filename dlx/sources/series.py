@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, model_validator
 
 from dlx.component import nearest
 from dlx.errors import DataError
@@ -31,7 +31,7 @@ class Series(Source):
     also has their values at the steps of the target.
 
     Shapes:  history (history, columns), future (horizon, known) where there are any; the target is (horizon, targets).
-    Units:   history, horizon and stride are in steps of time, the commonest distance of two rows.
+    Units:   history, horizon, season and stride are in steps of time, the commonest distance of two rows.
     Raises:  DataError if a cell is no number, a moment is unreadable or stands twice, or no window fits.
 
     Example:
@@ -58,6 +58,9 @@ class Series(Source):
     """Steps that a network sees."""
     horizon: int = Field(1, ge=1)
     """Steps to predict."""
+    season: int = Field(1, ge=1)
+    """Steps after which the series repeats, such as 12 months; 1 where it does not. What it was one season before is
+    the forecast that others are compared with."""
     stride: int = Field(1, ge=1)
     """Steps from the beginning of one window to that of the next."""
     unit: Unit | None = None
@@ -66,6 +69,12 @@ class Series(Source):
     """Missing moments and values: no window holds one, the last value is carried on, or rows follow each other whatever
     their times say.
     """
+
+    @model_validator(mode="after")
+    def _season_fits(self) -> Series:
+        if self.season > self.history:
+            raise ValueError(f"a history of {self.history} steps does not reach back one season of {self.season}")
+        return self
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
@@ -175,7 +184,8 @@ class Series(Source):
         values_NF = np.concatenate([run.values for run in runs])
         columns = self._spans(values_NF, first)
         inputs = tuple(name for name in columns if name != "target")
-        return Samples(columns, inputs, "target", None, problems, None, np.stack([time, time + self.horizon], axis=1))
+        when = np.stack([time, time + self.horizon], axis=1)
+        return Samples(columns, inputs, "target", None, problems, None, when, self.season)
 
     def _spans(self, values_NF: np.ndarray, first: np.ndarray) -> dict[str, Column]:
         import numpy as np

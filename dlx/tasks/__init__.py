@@ -69,6 +69,8 @@ class Task(Component):
     """The role that `model:` fills when it is not a mapping of roles."""
     target_kind: ClassVar[str | None] = None
     """How a target is encoded: "classes", "regression", or None where there is none."""
+    scales: ClassVar[tuple[str, ...]] = ()
+    """Input fields that the task itself scales, so that no transform may."""
     monitor: ClassVar[str] = "val/loss"
     """The metric by which the best checkpoint is chosen."""
     monitor_mode: ClassVar[str] = "min"

@@ -77,8 +77,7 @@ class SupervisedModule(TaskModule):
         (self.role,) = networks
         self.judge = loss
         self.loss: Callable[[Tensor, Tensor], Tensor] = loss.build(facts)
-        built = {_key(name): metric.build(facts) for name, metric in metrics.items()}
-        self._metrics = nn.ModuleDict(built)
+        self._metrics = built(metrics, facts)
         self.loss_meter = torchmetrics.MeanMetric()
         self.outputs = Outputs()
 
@@ -139,11 +138,21 @@ class SupervisedModule(TaskModule):
     @property
     def meters(self) -> dict[str, torchmetrics.Metric]:
         """The metrics by name; as modules of this one they move to its device."""
-        return {_name(key): meter for key, meter in self._metrics.items()}  # type: ignore[misc]
+        return by_name(self._metrics)
 
     def _reset(self) -> None:
         for meter in (self.loss_meter, *self.meters.values()):
             meter.reset()
+
+
+def built(metrics: Mapping[str, Metric], facts: DataFacts) -> nn.ModuleDict:
+    """Return metrics as modules; `by_name` gives them back under their names."""
+    return nn.ModuleDict({_key(name): metric.build(facts) for name, metric in metrics.items()})
+
+
+def by_name(metrics: nn.ModuleDict) -> dict[str, torchmetrics.Metric]:
+    """Return built metrics by their names."""
+    return {_name(key): meter for key, meter in metrics.items()}  # type: ignore[misc]
 
 
 def _key(name: str) -> str:

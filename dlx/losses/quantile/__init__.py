@@ -42,3 +42,10 @@ class Quantile(Loss):
     def predict(self, output_BK: torch.Tensor, facts: DataFacts) -> torch.Tensor:
         middle = min(range(len(self.quantiles)), key=lambda i: abs(self.quantiles[i] - 0.5))
         return output_BK[:, middle :: len(self.quantiles)]
+
+    def interval(self, output_BK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        count = len(self.quantiles)
+        if count < 2:
+            return None
+        low, high = (self.quantiles.index(end) for end in (min(self.quantiles), max(self.quantiles)))
+        return output_BK[:, low::count], output_BK[:, high::count]

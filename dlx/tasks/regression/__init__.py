@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.component import Named
+from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
@@ -35,6 +36,11 @@ class Regression(Supervision):
     standardize: bool = True
     """Whether the network learns the target in units of its deviation around its mean; loss is in these units,
     metrics are not."""
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if facts.fields["target"].axes == "TF":
+            return [ShapeError("regression gives numbers, but the target is steps of a series: use forecasting")]
+        return super().problems(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.regression.module import RegressionModule

@@ -30,7 +30,7 @@ class JudgedMasks(Judged):
     @property
     def count(self) -> int:
         """Images in the split."""
-        return int(self.pixels.sum()) // self.targets[0].size
+        return int(self.pixels.sum()) // int(self.targets[0].size)
 
 
 class WorstMasks(Outputs):

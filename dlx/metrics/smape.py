@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.facts import DataFacts, Kind
+from dlx.metrics import Metric
+
+if TYPE_CHECKING:
+    import torchmetrics
+
+
+class SMAPE(Metric):
+    """The mean absolute error relative to the mean of prediction and target.
+
+    mean 2 |ŷ − y| / (|ŷ| + |y|): as mape, but bounded where targets are near 0, and the same if both are exchanged. For
+    positive targets; the M competitions' measure.
+
+    Shapes:  values (B, K) and (B, K), or (B,) and (B,).
+    Units:   0 … 2; 0.1 is 10 per cent.
+    Source:  Makridakis & Hibon 2000, doi:10.1016/S0169-2070(00)00057-1; torchmetrics
+             SymmetricMeanAbsolutePercentageError.
+
+    Example:
+        smape
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    type: Literal["smape"] = "smape"
+
+    def build(self, facts: DataFacts) -> torchmetrics.Metric:
+        from torchmetrics import SymmetricMeanAbsolutePercentageError
+
+        return SymmetricMeanAbsolutePercentageError()

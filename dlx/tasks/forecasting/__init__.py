@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.component import Named
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.tasks import Learning
+from dlx.tasks._supervision import Supervision
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+NAIVE = "naive"
+SEASONAL = "seasonal_naive"
+
+
+class Forecasting(Supervision):
+    """Says what comes next in a series, at every step of the horizon at once.
+
+    Beside each metric stands the same of two forecasts that learn nothing: `<metric>.naive` repeats the last value,
+    `<metric>.seasonal_naive` (where the series has a season) what was one season before. The network sees the series in
+    units of `scale` and predicts in them; metrics are in the series' own.
+
+    Shapes:  history (steps, columns), or a record of it and of the future (horizon, known) → (horizon · targets,), for
+             each quantile of the loss.
+    Source:  windows scaled by themselves: Kim et al. 2022 (reversible instance normalization, without its affine
+             map); Hyndman & Athanasopoulos 2021, Forecasting: Principles and Practice, for the naive forecasts.
+
+    Example:
+        {type: forecasting, loss: {quantile: [0.1, 0.5, 0.9]}, metrics: [mase, smape]}
+    """
+
+    type: Literal["forecasting"] = "forecasting"
+    target_kind: ClassVar[str | None] = "regression"
+    scales: ClassVar[tuple[str, ...]] = ("history", "future")
+    loss: Loss = Field("mae", validate_default=True)  # type: ignore[assignment]
+    """What is minimized, in units of `scale`."""
+    metrics: Named[Metric] = Field({"mase": {}, "smape": {}, "rmse": {}}, validate_default=True)  # type: ignore[assignment]
+    """What is measured on val and test, in the units of the target."""
+    scale: Literal["window", "series"] = "window"
+    """By which mean and deviation a network sees values: those of each window's own history, so that it can follow a
+    series to where it has never been; or those of the train split, so that it knows where it is."""
+
+    @property
+    def takes_mixtures(self) -> bool:
+        return False
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        own = super().emits(facts)
+        others = {f"{name}.{who}": way for name, way in own.items() if name != "loss" for who in baselines(facts)}
+        return own | others
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if facts.fields["target"].axes != "TF" or "history" not in facts.inputs:
+            return [ShapeError("forecasting needs windows of a series, as the source `series` makes them")]
+        found = super().problems(facts)
+        if not self.loss.rescalable:
+            found.append(ShapeError(f"{self.loss.type} needs the target's own scale, but it is scaled here", ("loss",)))
+        return found
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.forecasting.module import ForecastingModule
+
+        return ForecastingModule(networks, facts, learning, self.loss, self.metrics, self.scale == "window")
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        """Return the value of each step of the horizon, with its interval where the loss makes one."""
+        steps, columns = facts.fields["target"].dims
+        names = facts.fields["target"].names or tuple(f"target_{k + 1}" for k in range(columns or 0))
+        titles = [f"{name}+{step + 1}" for step in range(steps or 0) for name in names]
+        parts = {"": titles, " low": titles, " high": titles}
+        everything = [title + ending for ending, group in parts.items() for title in group]
+        return {title: values[:, i].tolist() for i, title in enumerate(everything[: values.shape[1]])}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.forecasting.pictures import draw
+
+        return dict(draw(outputs, facts))
+
+
+def baselines(facts: DataFacts) -> tuple[str, ...]:
+    """Return the forecasts that learn nothing with which a network is compared."""
+    return (NAIVE, SEASONAL) if facts.season > 1 else (NAIVE,)
