@@ -1,4 +1,4 @@
-"""Let a trained run write text."""
+"""Let a trained run write text, or make samples."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import runs
+from dlx.errors import UsageError
 
 BETWEEN = "\n" + 15 * "-" + "\n"
 
@@ -18,7 +19,10 @@ def command(
         str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
     ],
     prompt: Annotated[str, typer.Option("--prompt", help="What the text begins with; - reads it from stdin.")] = "\n",
-    n: Annotated[int, typer.Option("-n", min=1, help="How many texts.")] = 1,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="How many: 1 text, 64 samples.")] = None,
+    label: Annotated[str | None, typer.Option("--class", help="Of which class samples are; of all in turn.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps from noise to a sample.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where samples go: .png or .npz.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Tokens to write; 200.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Below 1 it is bolder; 0 draws nothing; 1.")] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from so many most probable tokens.")] = None,
@@ -31,9 +35,10 @@ def command(
     seed: Annotated[int | None, typer.Option(help="The same seed writes the same text; 0.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="Text before which to stop; several are allowed.")] = None,
 ) -> None:
-    """Let a trained run write text."""
+    """Let a trained run write text, or make samples: images and points, drawn or as arrays."""
     from dlx.engine.generate import decoding, seeded, stream
     from dlx.engine.restore import restore
+    from dlx.engine.sample import makes_samples
 
     given: dict[str, Any] = {
         "max_new_tokens": max_new_tokens,
@@ -47,14 +52,32 @@ def command(
         "stop": stop,
     }
     how = decoding({name: value for name, value in given.items() if value is not None})
-    prompt = sys.stdin.read() if prompt == "-" else prompt
     restored = restore(Path(run) if Path(run).exists() else run)
     for note in restored.notes:
         print(f"warning: {note}", file=sys.stderr)
-    for number in range(n):
+    if makes_samples(restored):
+        writing = [name for name, value in given.items() if value is not None and name != "seed"]
+        _make(restored, n or 64, seed or 0, label, steps, output, writing)
+        return
+    if (label, steps, output) != (None, None, None):
+        raise UsageError(f"a run of the task {restored.plan.recipe.task.type} makes no samples, of which these tell")
+    prompt = sys.stdin.read() if prompt == "-" else prompt
+    for number in range(n or 1):
         pieces = stream(restored, prompt, seeded(how, number))
         first = next(pieces, "")
         print(end=(BETWEEN if number else "") + prompt + first, flush=True)
         for piece in pieces:
             print(end=piece, flush=True)
     print()
+
+
+def _make(
+    restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
+) -> None:
+    from dlx.engine.sample import sample_with
+
+    if writing:
+        raise UsageError(f"the run makes samples and writes no text, of which --{writing[0].replace('_', '-')} tells")
+    path = output or Path("samples.png")
+    sample_with(restored, n, seed, label, steps).write(path)
+    print(f"{n:,} samples are in {path}", file=sys.stderr)
