@@ -117,6 +117,7 @@ def test_two_processes_have_the_curve_and_metrics_of_one_and_write_once(trained)
         "several processes write other files than one"
     )
     assert len(mlflow_runs()) == 2
+    assert dlx.evaluate(two.folder).metrics["test/loss"] == pytest.approx(two.metrics["test/loss"], rel=1e-5)
     stored = (two.folder / "resolved.yaml").read_text()
     assert "devices: 2" in stored and "type: ddp" in stored
 
