@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic as clock
 from typing import Any
 
 import pytorch_lightning as pl
@@ -37,13 +37,13 @@ class History(pl.Callback):
         self._began = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"points": self.points, "seconds": self.seconds + time.monotonic() - self._began}
+        return {"points": self.points, "seconds": self.seconds + clock() - self._began}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.points, self.seconds = state_dict["points"], state_dict["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._began = time.monotonic()
+        self._began = clock()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         for name, value in trainer.callback_metrics.items():
@@ -51,7 +51,7 @@ class History(pl.Callback):
                 self.points.setdefault(name, []).append((trainer.global_step, float(value)))
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.seconds += time.monotonic() - self._began
+        self.seconds += clock() - self._began
 
 
 class SameBuffers(pl.Callback):

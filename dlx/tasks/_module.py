@@ -117,11 +117,13 @@ class TaskModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log what was measured, and tell it to schedules that look at a metric."""
         measured = self.measured("val")
-        self.log_dict(measured)
-        if self.trainer.state.fn == "fit":
-            for role, (_, scheduler) in zip(self.networks, self._made(), strict=True):
-                if for_role(self.learning.schedules, role).per == "validation":
-                    scheduler.step(measured[self.learning.monitor])
+        if self.trainer.state.fn != "fit":
+            self.log_dict(measured)
+            return
+        self._report(measured)
+        for role, (_, scheduler) in zip(self.networks, self._made(), strict=True):
+            if for_role(self.learning.schedules, role).per == "validation":
+                scheduler.step(measured[self.learning.monitor])
 
     def on_test_epoch_end(self) -> None:
         self.log_dict(self.measured("test"))
@@ -164,9 +166,16 @@ class TaskModule(pl.LightningModule):
         value = float(mean)
         if not math.isfinite(value):
             raise Diverged(value, self.trainer.global_step)
-        self._last_point = self.trainer.callback_metrics["train/loss"] = mean
-        for logger in self.trainer.loggers:
-            logger.log_metrics({"train/loss": value}, self.trainer.global_step)
+        self._last_point = mean
+        self._report({"train/loss": mean})
+
+    def _report(self, metrics: dict[str, Tensor]) -> None:
+        """Give metrics to callbacks and loggers. Lightning's `log` costs more than a small network's step."""
+        self.trainer.callback_metrics.update(metrics)
+        if self.trainer.loggers:
+            values = {name: float(value) for name, value in metrics.items()}
+            for logger in self.trainer.loggers:
+                logger.log_metrics(values, self.trainer.global_step)
 
     # -- optimizers ---------------------------------------------------------------------------------------------------
 
