@@ -36,33 +36,31 @@ def command(
     stop: Annotated[list[str] | None, typer.Option(help="Text before which to stop; several are allowed.")] = None,
 ) -> None:
     """Let a trained run write text, or make samples: images and points, drawn or as arrays."""
-    from dlx.engine.generate import decoding, seeded, stream
     from dlx.engine.restore import restore
     from dlx.engine.sample import makes_samples
 
     given: dict[str, Any] = {
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "repetition_penalty": repetition_penalty,
-        "beam": beam,
-        "length_penalty": length_penalty,
-        "seed": seed,
-        "stop": stop,
-    }
-    how = decoding({name: value for name, value in given.items() if value is not None})
+        "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
+        "repetition_penalty": repetition_penalty, "beam": beam, "length_penalty": length_penalty, "stop": stop,
+    }  # fmt: skip
+    asked = {name: value for name, value in given.items() if value is not None}
     restored = restore(Path(run) if Path(run).exists() else run)
     for note in restored.notes:
         print(f"warning: {note}", file=sys.stderr)
     if makes_samples(restored):
-        writing = [name for name, value in given.items() if value is not None and name != "seed"]
-        _make(restored, n or 64, seed or 0, label, steps, output, writing)
-        return
-    if (label, steps, output) != (None, None, None):
+        _make(restored, n or 64, seed or 0, label, steps, output, list(asked))
+    elif (label, steps, output) != (None, None, None):
         raise UsageError(f"a run of the task {restored.plan.recipe.task.type} makes no samples, of which these tell")
+    else:
+        _write(restored, prompt, n or 1, asked | ({} if seed is None else {"seed": seed}))
+
+
+def _write(restored: Any, prompt: str, n: int, asked: dict[str, Any]) -> None:
+    from dlx.engine.generate import decoding, seeded, stream
+
+    how = decoding(asked)
     prompt = sys.stdin.read() if prompt == "-" else prompt
-    for number in range(n or 1):
+    for number in range(n):
         pieces = stream(restored, prompt, seeded(how, number))
         first = next(pieces, "")
         print(end=(BETWEEN if number else "") + prompt + first, flush=True)

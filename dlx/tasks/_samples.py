@@ -71,13 +71,14 @@ def _show(axes: Any, picture: np.ndarray, ticks: bool = False) -> None:
 
 
 def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
-    """Draw points of the data and points that were made, over one another."""
+    """Draw points of the data, if there are any, and points that were made, over one another."""
     figure = new_figure(5.4, 5.4)
     axes = figure.add_subplot()
     for points, colour, label in ((real_N2, GRAY, "data"), (made_N2, ORANGE, "made")):
         across, up = np.asarray(points)[:, :2].T
         axes.scatter(across, up, s=7, alpha=0.45, color=colour, linewidths=0, label=label)
-    low, high = np.asarray(real_N2)[:, :2].min(0), np.asarray(real_N2)[:, :2].max(0)
+    around = np.asarray(real_N2 if len(real_N2) else made_N2)[:, :2]
+    low, high = around.min(0), around.max(0)
     middle, half = (low + high) / 2, 0.65 * float((high - low).max()) or 1.0
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
     axes.legend(frameon=False, fontsize=9, loc="upper right")
