@@ -48,7 +48,10 @@ class Probing(Task):
         x = numbers(facts, self.type)
         body = model.tree(x)
         features = shape_at((), body, x)
-        heads = {**self.heads(), **({PROBE: [{"linear": len(facts.classes)}]} if self.probe else {})}
+        heads = {
+            **self.heads(),
+            **({PROBE: [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]} if self.probe else {}),
+        }
         layers: list[Any] = [body.model_copy(update={"name": "body"}), *_vector(features)]
         if heads:
             of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
