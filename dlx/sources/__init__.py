@@ -79,7 +79,8 @@ class Spans(Sequence[Any]):
 
     def covered(self) -> np.ndarray:
         """Return the values that lie in at least one span, each once."""
-        return self.values[self.places()]
+        covered: np.ndarray = self.values[self.places()]
+        return covered
 
     def places(self) -> np.ndarray:
         """Return at which places of `values` there is a value that lies in at least one span."""
@@ -88,7 +89,8 @@ class Spans(Sequence[Any]):
         change = np.zeros(len(self.values) + 1, dtype=np.int64)
         np.add.at(change, self.starts, 1)
         np.add.at(change, self.starts + self.lengths, -1)
-        return np.flatnonzero(np.cumsum(change[:-1]) > 0)
+        found: np.ndarray = np.flatnonzero(np.cumsum(change[:-1]) > 0)
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, Strict, model_validator
 
 from dlx.component import nearest
-from dlx.errors import DataError
+from dlx.errors import DataError, UsageError
+from dlx.facts import DataFacts
 from dlx.sources import Column, Samples, Source, Spans
 from dlx.sources._calendar import Unit, moments, steps
 from dlx.sources._cells import clean, numbers
@@ -39,6 +41,7 @@ class Series(Source):
     """
 
     primary: ClassVar[str] = "path"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".jsonl", ".parquet", ".gz")
     type: Literal["series"] = "series"
     path: str
     """File: csv, tsv, json lines or parquet, plain or gzipped."""
@@ -89,6 +92,26 @@ class Series(Source):
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(self.path).expanduser()]
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        """Return the end of every series: what comes after it is to be predicted."""
+        import numpy as np
+
+        if self.known:
+            raise UsageError(f"{paths[0]}: the future of {', '.join(self.known)} is needed too; give both as .npz")
+        found = []
+        for path in paths:
+            source = self.at(path)
+            rows = read_rows(path, Format(expected=frozenset(self._columns()), missing=MISSING))
+            source._check_names(rows)
+            values_NF, when, who, problems = source._cells(rows)
+            settle(f"cannot use {path}", problems, "raise")
+            found += [source._runs(values_NF[who == g], when[who == g])[-1].values for g in np.unique(who)]
+        short = min(map(len, found))
+        if short < self.history:
+            raise DataError(f"{paths[0]}: the last stretch without a gap has {short} steps, fewer than {self.history}")
+        last_NLF = np.stack([values[-self.history :] for values in found]).astype(np.float32)
+        return {"history": Column(last_NLF, "TF", "numeric", names=tuple(self._values()))}
 
     def _targets(self) -> tuple[str, ...]:
         return (self.target,) if isinstance(self.target, str) else self.target

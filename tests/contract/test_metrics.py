@@ -15,7 +15,7 @@ from dlx.component import leaf_class, types
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
-from dlx.tensors import TensorSpec
+from dlx.tensors import Stats, TensorSpec
 
 METRICS = types("metrics")
 KINDS = ("classes", "labels", "regression")
@@ -25,7 +25,8 @@ SAMPLES = 200
 
 def facts_of(kind: str, k: int) -> DataFacts:
     """Facts of a target of this kind with k classes, labels or outputs."""
-    target = TensorSpec((), "", "int64") if kind == "classes" else TensorSpec((k,), "F")
+    numbers = TensorSpec((k,), "F", stats=Stats(naive=(1.0,) * k))
+    target = TensorSpec((), "", "int64") if kind == "classes" else numbers
     return DataFacts(
         fields={"x": TensorSpec((3,), "F"), "target": target},
         inputs=("x",),

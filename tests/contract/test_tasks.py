@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import string
 import textwrap
 
 import pytest
@@ -28,12 +29,16 @@ every_task = pytest.mark.parametrize("name", types("tasks"))
 
 MLP = {"mlp": {"hidden": [32]}}
 CONVS = {"type": "layers", "layers": [{"conv": {"channels": 8, "kernel": 3, "padding": "same"}}, "relu"] * 3}
+STEPS = {"gru": {"embedding": 16, "hidden": 32, "output": "steps"}}
 SMALL = [
     ({"sklearn": "iris"}, MLP),
     ({"sklearn": "diabetes"}, MLP),
     ({"sklearn": "digits"}, MLP),
+    ({"series": {"path": "series.csv", "target": "y", "history": 8, "horizon": 2}}, MLP),
     ({"shapes": {"samples": 60, "size": 16, "noise": 5}}, CONVS),
     ({"sklearn": "digits"}, {"type": "layers", "layers": ["flatten", {"rbm": 16}]}),
+    ({"text": {"path": "text.txt", "length": 8}}, STEPS),
+    ({"tagged_text": "tagged.txt"}, STEPS),
 ]
 """Small data and networks; a task is tried on the first that suit it."""
 
@@ -44,12 +49,21 @@ def example(name):
 
 
 def planned(task, folder, **changes):
+    values = [f"{math.sin(i):.3f}" for i in range(120)]
+    (folder / "series.csv").write_text("\n".join(["y", *values]) + "\n")
+    (folder / "text.txt").write_text(40 * string.ascii_lowercase)
+    sentences = [" ".join(string.ascii_lowercase[i % 7 : i % 7 + 2 + i % 5]) for i in range(80)]
+    (folder / "tagged.txt").write_text("\n".join(_tagged(s.split()) for s in sentences))
     for source, model in SMALL:
         try:
             return planned_on(source, model, task, folder, **changes)
         except (DataError, RecipeError) as error:
             refused = error
     raise refused
+
+
+def _tagged(words):
+    return "".join(f"{word} {'vowel' if word in 'aeiou' else 'consonant'}\n" for word in words)
 
 
 def planned_on(source, model, task, folder, **changes):

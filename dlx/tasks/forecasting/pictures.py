@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlx.tasks.forecasting.module import JudgedForecasts
 
 WINDOWS = 6
-SHOWN_BEFORE = 3  # horizons of history, or two seasons if that is more
+SHOWN_BEFORE = (3, 8)  # horizons of history that are drawn at least and at most; in between two seasons
 NAMES = {NAIVE: "naive", SEASONAL: "seasonal naive"}
 LOOKS = {NAIVE: (GRAY, ":"), SEASONAL: (ORANGE, "--")}
 
@@ -56,7 +56,8 @@ def forecasts(judged: JudgedForecasts, facts: DataFacts, past_NLF: np.ndarray, o
     grid = figure.subplots(down, across, squeeze=False)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
-    before = max(SHOWN_BEFORE * target_NTF.shape[1], 2 * facts.season if facts.season > 1 else 12)
+    least, most = (times * target_NTF.shape[1] for times in SHOWN_BEFORE)
+    before = max(least, min(2 * facts.season, most), 12)
     for axes, i in zip(grid.flat, chosen, strict=False):
         past = past_NLF[i, -before:, 0]
         steps = np.arange(1, target_NTF.shape[1] + 1)
@@ -73,7 +74,8 @@ def forecasts(judged: JudgedForecasts, facts: DataFacts, past_NLF: np.ndarray, o
         axes.axvline(0.5, color="#C8C8C8", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-    figure.supxlabel("steps after the last that is known", fontsize=9)
+    for axes in grid[-1]:
+        axes.set_xlabel("steps after the last that is known", fontsize=9)
     name = facts.fields["target"].names
     figure.supylabel(short(name[0], 30) if name else "target", fontsize=9)
     handles, labels = grid.flat[0].get_legend_handles_labels()

@@ -1,0 +1,248 @@
+"""Language models and token classes: what is measured, refused, resumed, written; from Python and the command line."""
+
+import io
+import json
+import math
+import string
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from typer.testing import CliRunner
+
+import dlx
+from dlx.cli import app
+from dlx.data.prepare import prepare
+from dlx.engine.build import batches_of, build_module
+from dlx.engine.bursts import Bursts
+from dlx.engine.checkpoint import load
+from dlx.engine.keep import saved
+from dlx.engine.restore import restore
+from dlx.engine.trainer import quieted, trainer_for
+from dlx.errors import DlxError, RecipeError, RunError, UsageError
+from dlx.plan import make
+from dlx.recipe.load import load as read
+from dlx.tasks._update import split
+from dlx.tasks.language_modeling.module import LanguageModelingModule
+
+LM = """
+name: letters
+task: {language_modeling: {sample: 40, prompt: a}}
+data:
+  source: {text: {path: text.txt, length: 8}}
+  split: {val: 0.2, test: 0.1}
+model: {gpt: {features: 16, depth: 1, heads: 2, dropout: 0.1}}
+optimizer: {adam: {lr: 0.02}}
+train: {epochs: 2, batch_size: 16, log_every: 1}
+hardware: {accelerator: cpu, threads: 1}
+"""
+TAGS = """
+name: tags
+task: token_classification
+data: {source: {tagged_text: tagged.txt}}
+model: {lstm: {embedding: 8, hidden: 8, bidirectional: true, output: steps}}
+optimizer: {adam: {lr: 0.02}}
+train: {epochs: 12, batch_size: 16}
+hardware: {accelerator: cpu, threads: 1}
+expect: {test/accuracy: ">= 0.99"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(60 * string.ascii_lowercase)
+    words = np.random.default_rng(0).choice(list("abcdefgh"), 900)
+    ends = ["\n" if i % 7 == 3 or i % 11 == 2 else "" for i in range(len(words))]
+    lines = [f"{w} {'vowel' if w in 'aeiou' else 'consonant'}\n{end}" for w, end in zip(words, ends, strict=True)]
+    (tmp_path / "tagged.txt").write_text("".join(lines))
+    return tmp_path
+
+
+def train(text, **changes):
+    Path("r.yaml").write_text(text)
+    return dlx.train("r.yaml", changes, root=Path("runs").absolute(), console=Console(file=io.StringIO()))
+
+
+def built(text, overrides=()):
+    Path("r.yaml").write_text(text)
+    plan = make(read("r.yaml", list(overrides)))
+    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind, plan.recipe.seed)
+    return plan, build_module(plan), batches_of(plan, prepared)
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory):
+    """A model that knows the alphabet."""
+    folder = tmp_path_factory.mktemp("letters")
+    (folder / "text.txt").write_text(60 * string.ascii_lowercase)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return train(LM, **{"train.epochs": 12, "model.dropout": 0.0})
+
+
+def test_the_measures_of_a_model_without_knowledge_are_those_of_chance():
+    plan, module, batches = built(LM, ["data.tokenizer=byte", "task.metrics=[accuracy]"])
+    for parameter in module.parameters():
+        parameter.data.zero_()
+    with quieted():
+        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    assert found["test/loss"] == pytest.approx(math.log(260), rel=1e-5)
+    assert found["test/perplexity"] == pytest.approx(260, rel=1e-4)
+    assert found["test/bits_per_byte"] == found["test/bits_per_character"] == pytest.approx(math.log2(260), rel=1e-4)
+
+
+def test_bits_per_character_do_not_count_tokens():
+    """Two bytes of a letter are one character, whatever cuts them."""
+    Path("text.txt").write_text("äöü" * 300)
+    plan, module, batches = built(LM, ["data.tokenizer=byte", "data.source.length=6", "data.source.stride=6"])
+    for parameter in module.parameters():
+        parameter.data.zero_()
+    with quieted():
+        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    per_byte = found["test/bits_per_byte"] / math.log2(260)
+    assert found["test/loss"] / math.log(2) == pytest.approx(math.log2(260), rel=1e-4)
+    assert 0.8 < per_byte <= 1.0  # a letter that a block cuts stands as a sign of three bytes
+    assert found["test/bits_per_character"] > 1.6 * math.log2(260)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"lstm": {"hidden": 8, "bidirectional": True, "output": "steps"}},
+        {"bert": {"features": 8, "depth": 1, "heads": 2, "pooler": False}},
+    ],
+    ids=lambda m: next(iter(m)),
+)
+def test_a_network_that_looks_ahead_is_refused(model):
+    plan, module, batches = built(LM, [f"model={json.dumps(model)}"])
+    with quieted(), pytest.raises(RunError, match="looks ahead"):
+        trainer_for(plan).fit(module, Bursts(batches["train"], 1))
+
+
+def test_a_network_of_one_vector_and_other_data_are_refused_at_their_line():
+    with pytest.raises(RecipeError) as error:
+        train(LM, model={"lstm": {"hidden": 8}})
+    assert "output: steps" in error.value.diagnostics[0].message
+    with pytest.raises(RecipeError) as error:
+        train(LM, **{"data.source": {"sklearn": "iris"}})
+    assert "running text" in error.value.diagnostics[0].message
+
+
+def test_a_language_model_resumes_exactly(folder):
+    whole = train(LM)
+    learn, seen = LanguageModelingModule.learn, []
+
+    def stopping(self, batch):
+        seen.append(1)
+        if len(seen) == 8:
+            raise KeyboardInterrupt
+        learn(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LanguageModelingModule, "learn", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train(LM, **{"train.save_every": 1e-9})
+    run = dlx.resume("last", console=Console(file=io.StringIO()))
+    assert run.folder != whole.folder
+    assert run.metrics == whole.metrics
+    ends = [load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_tokens_of_all_portions_count_the_same(folder):
+    """The gradient of a batch of sentences is that of the mean over its tokens, whatever portions it is computed in."""
+    _, module, batches = built(TAGS)
+    module.double()
+    batch = next(b for b in batches["train"] if "target.mask" in b)
+    whole = module.objective(batch)
+    scores, target = module.steps(batch)
+    assert len(target) == batch["target.mask"].sum()
+    assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(scores, target).item(), rel=1e-6)
+    parts = list(split(batch, 3))
+    shares = [len(part["rows"]) / len(batch["rows"]) for part in parts]
+    apart = sum(module.objective(part) * share for part, share in zip(parts, shares, strict=True))
+    assert apart.item() == pytest.approx(whole.item(), rel=1e-6)
+
+
+def test_padding_changes_no_measure_of_token_classes():
+    plan, module, batches = built(TAGS)
+    with quieted():
+        (one,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+        batches["test"].size = 1
+        (other,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_token_classes_are_learned_evaluated_and_predicted(folder):
+    run = train(TAGS)
+    assert run.held, run.metrics
+    assert {p.name for p in run.pictures} >= {"confusion_matrix.png", "reliability.png"}
+    assert dlx.evaluate(run.folder).metrics == pytest.approx({k: v for k, v in run.metrics.items() if k[:4] == "test"})
+    (folder / "new.csv").write_text("text\na b c\nb\nh e\n")
+    assert dlx.predict(run.folder, "new.csv").columns["prediction"] == [
+        "vowel consonant consonant",
+        "consonant",
+        "consonant vowel",
+    ]
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+ALPHABET = 3 * string.ascii_lowercase
+
+
+def test_a_run_keeps_a_sample_of_what_it_writes(letters):
+    assert letters.metrics["val/perplexity"] < 1.2
+    sample = next(p for p in letters.pictures if p.name == "sample.txt").read_text()
+    assert sample.startswith("ab") and len(sample) == 41
+
+
+def test_the_same_seed_writes_the_same(letters):
+    hot = {"temperature": 4.0, "max_new_tokens": 30}
+    first, second = dlx.generate(letters.folder, "abc", 2, seed=5, **hot)
+    assert first != second
+    assert dlx.generate(letters.folder, "abc", seed=6, **hot) == [second]
+    assert dlx.generate(letters.folder, "abc", seed=5, **hot) == [first]
+
+
+@pytest.mark.parametrize("how", [{"temperature": 0}, {"beam": 3}, {"top_k": 1}, {"top_p": 0.01}], ids=str)
+def test_what_is_most_probable_is_the_alphabet_beyond_the_window(letters, how):
+    (text,) = dlx.generate(letters.folder, "hij", max_new_tokens=30, **how)
+    assert text == ALPHABET[7:40]
+
+
+def test_writing_ends_before_a_stop(letters):
+    for how in ({"temperature": 0}, {"beam": 2}):
+        assert dlx.generate(letters.folder, "abc", stop=["klm", "zz"], **how) == ["abcdefghij"]
+
+
+def test_wrong_options_and_prompts_are_said(letters, folder):
+    for options, said in (({"top_k": 0}, "top-k"), ({"beam": 2, "seed": 1}, "a beam draws nothing"), ({"x": 1}, "x")):
+        with pytest.raises(UsageError, match=said):
+            dlx.generate(letters.folder, "a", **options)
+    with pytest.raises(UsageError, match="never seen in training, after 'ab'"):
+        dlx.generate(letters.folder, "ab?")
+    tags = train(TAGS, **{"train.epochs": 1})
+    with pytest.raises(DlxError, match="does not write"):
+        dlx.generate(tags.folder, "a")
+
+
+def test_the_command_writes_what_the_function_returns(letters):
+    wanted = dlx.generate(letters.folder, "abc", 2, seed=3, temperature=2.0, max_new_tokens=12)
+    asked = ["generate", str(letters.folder), "--prompt", "abc", "-n", "2", "--seed", "3"]
+    found = CliRunner().invoke(app, [*asked, "--temperature", "2", "--max-new-tokens", "12"])
+    assert found.exit_code == 0, found.output
+    assert found.stdout == wanted[0] + "\n" + 15 * "-" + "\n" + wanted[1] + "\n"
+
+
+def test_text_comes_as_it_is_written(letters):
+    module = restore(letters.folder).module
+    steps, network = [], module.networks["network"]
+    network.register_forward_hook(lambda *_: steps.append(1))
+    from dlx.tasks._decoding import Decoding
+
+    seen = [len(steps) for _ in module.stream("abc", Decoding(temperature=0, max_new_tokens=5))]
+    assert seen[:5] == [1, 2, 3, 4, 5]
