@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dlx.engine.claims import Tested
     from dlx.engine.evaluate import Evaluation
     from dlx.engine.predict import Predictions
-    from dlx.engine.run import Run
+    from dlx.engine.outcome import Run
     from dlx.recipe.diagnostics import Diagnostic
     from dlx.recipe.load import Loaded
 

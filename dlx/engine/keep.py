@@ -10,6 +10,7 @@ import json
 import random
 import time
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ POSITION, RANDOM, OTHERS = "position", "random", "random_of_others"
 would draw next.
 """
 BEST = "best.ckpt"
+LIGHTNING = version("pytorch-lightning")
 KEPT_OF_THE_BEST = ("epoch", "global_step", "pytorch-lightning_version", "state_dict", CARRIED, POSITION)
 KEPT = 2  # checkpoints to go on from
 AT_MOST_EVERY = 10.0  # seconds between two of them at the ends of epochs
@@ -142,7 +144,7 @@ class Keep(Checkpoint):
         checkpoint = {
             "epoch": trainer.current_epoch,
             "global_step": trainer.global_step,
-            "pytorch-lightning_version": pl.__version__,
+            "pytorch-lightning_version": LIGHTNING,
             "state_dict": trainer.strategy.lightning_module_state_dict(),
             "loops": {},
         }
