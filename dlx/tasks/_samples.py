@@ -81,7 +81,7 @@ def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
     low, high = around.min(0), around.max(0)
     middle, half = (low + high) / 2, 0.65 * float((high - low).max()) or 1.0
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
-    axes.legend(frameon=False, fontsize=9, loc="upper right")
+    axes.legend(frameon=False, fontsize=9, loc="upper right", markerscale=3)
     headline(axes, title)
     return figure
 
