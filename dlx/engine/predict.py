@@ -151,8 +151,16 @@ def _predicted(restored: Restored, arrays: dict[str, Any]) -> np.ndarray:
     batches = batches_of(plan, everything(arrays, plan.facts))["test"]
     with quieted():
         outputs: Any = trainer_for(plan).predict(restored.module, batches)
-    values: np.ndarray = torch.cat([o.detach().float().cpu() for o in outputs]).numpy()
+    values: np.ndarray = torch.cat(_of_one_length([o.detach().float().cpu() for o in outputs])).numpy()
     return values
+
+
+def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return what was said of batches of sequences with −1 after the end of the shorter ones."""
+    if len({o.shape[1:] for o in outputs}) == 1 or outputs[0].ndim != 2:
+        return outputs
+    longest = max(o.shape[1] for o in outputs)
+    return [torch.nn.functional.pad(o, (0, longest - o.shape[1]), value=-1) for o in outputs]
 
 
 def _columns(values: np.ndarray, facts: DataFacts) -> dict[str, list[Any]]:

@@ -76,9 +76,9 @@ class LanguageModelingModule(StepsModule):
         target_BT = batch["target"]
         self.nats.update(surprise(scores_NV, target_BT.flatten()).double().sum())
         self.tokens.update(target_BT.numel())
-        texts = [self.codec.decode(ids) for ids in target_BT.tolist()]
-        self.letters.update(sum(map(len, texts)))
-        self.bytes.update(sum(len(text.encode()) for text in texts))
+        text = self.codec.decode(target_BT.flatten().tolist())  # blocks of a split follow one another
+        self.letters.update(len(text))
+        self.bytes.update(len(text.encode()))
         return scores_NV
 
     def _reset(self) -> None:

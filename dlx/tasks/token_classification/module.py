@@ -1,0 +1,25 @@
+"""A class for every token.   B batch, T steps, K classes, N real steps of a batch."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dlx.tasks._steps_torch import StepsModule, real, surprise
+from dlx.tasks._update import Batch
+
+
+class TokenClassificationModule(StepsModule):
+    """One network that scores every class at every token."""
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the number of each token's class (B, T), −1 where there is padding."""
+        codes_BT: Tensor = self.run(self.role, batch).argmax(-1)
+        mask_BT = self.context_of(batch).get("mask")
+        return codes_BT if mask_BT is None else codes_BT.masked_fill(~mask_BT, -1)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        scores_NK = self._measure(batch)
+        target_N = real(batch["target"], batch)
+        rows_N = real(batch["rows"][:, None].expand_as(batch["target"]), batch)
+        flat = {"rows": rows_N, "target": target_N}
+        self.outputs.add(flat, self.predict(scores_NK), surprise(scores_NK, target_N))

@@ -1,0 +1,26 @@
+"""Pictures of what was said of the tokens of the test split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.facts import DataFacts
+from dlx.tasks._pictures import confusion_matrix, reliability_diagram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dlx.tasks._supervised import Judged
+
+
+def draw(judged: Judged, facts: DataFacts) -> dict[str, Figure]:
+    """Draw which classes are confused, and whether probabilities mean what they say."""
+    answers, labels = judged.predictions.argmax(1), judged.targets.astype(int)
+    matrix = np.zeros((len(facts.classes), len(facts.classes)), dtype=int)
+    np.add.at(matrix, (labels, answers), 1)
+    return {
+        "confusion_matrix": confusion_matrix(matrix, facts.classes),
+        "reliability": reliability_diagram(judged.predictions.max(1), answers == labels),
+    }
