@@ -66,7 +66,7 @@ class Target:
 
     def described(self, train: np.ndarray, season: int = 1) -> dict[str, TensorSpec]:
         """Return the target's spec, with statistics of the train split where it is numbers."""
-        if self.classes or not self.fields:
+        if self.classes or not self.fields or self.fields["target"].vocab:
             return self.fields
         values, spec = self.arrays["target"][train], self.fields["target"]
         if isinstance(values, Spans):
