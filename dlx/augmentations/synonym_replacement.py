@@ -33,6 +33,7 @@ class SynonymReplacement(TokenAugmentation):
     """
 
     primary: ClassVar[str] = "thesaurus"
+    keeps_masks: ClassVar[bool] = True
     type: Literal["synonym_replacement"] = "synonym_replacement"
     thesaurus: str
     """File with words of one meaning in each line, relative to the recipe."""

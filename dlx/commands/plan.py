@@ -84,7 +84,7 @@ def _facts(found: dict[str, Any]) -> Any:
 
 def _target(data: dict[str, Any]) -> str:
     if not data["classes"]:
-        return "numbers"
+        return "tokens" if data["kind"] == "tokens" else "numbers"
     shown = [f"{name} ({n:,})" for name, n in zip(data["classes"], data["class_counts"], strict=True)]
     return f"{len(shown)} classes: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}"
 

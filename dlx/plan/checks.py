@@ -68,10 +68,12 @@ def _mixing(recipe: Recipe) -> list[ShapeError]:
 
 
 def _masks(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
-    """Refuse augmentations after which a mask would no longer fit its image."""
-    if facts.target is None or facts.fields[facts.target].axes != "HW":
+    """Refuse augmentations after which a target of one class a pixel, or a token, would no longer fit the input."""
+    axes = facts.fields[facts.target].axes if facts.target is not None else ""
+    if axes != "HW" and not (axes == "T" and (facts.classes or facts.ordered)):
         return []
-    message = "moves the pixels of an image, but not those of its mask"
+    moved = "the pixels of an image, but not those of its mask" if axes == "HW" else "tokens, but not their targets"
+    message = f"moves {moved}"
     moving = [(i, a.type) for i, a in enumerate(recipe.data.augment) if not a.keeps_masks and not a.mixes]
     return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in moving]
 

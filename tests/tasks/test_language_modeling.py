@@ -250,3 +250,10 @@ def test_text_comes_as_it_is_written(letters):
 
     seen = [len(steps) for _ in module.stream("abc", Decoding(temperature=0, max_new_tokens=5))]
     assert seen[:5] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("recipe", [LM, TAGS], ids=["language_modeling", "token_classification"])
+def test_an_augmentation_that_moves_tokens_away_from_their_targets_is_refused(recipe):
+    with pytest.raises(RecipeError) as error:
+        built(recipe, ["data.augment=[{random_deletion: 0.1}]"])
+    assert "moves tokens, but not their targets" in error.value.diagnostics[0].message
