@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from dlx.engine.claims import Tested
     from dlx.engine.evaluate import Evaluation
-    from dlx.engine.predict import Predictions
     from dlx.engine.outcome import Run
+    from dlx.engine.predict import Predictions
     from dlx.recipe.diagnostics import Diagnostic
     from dlx.recipe.load import Loaded
 

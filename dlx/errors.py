@@ -8,7 +8,7 @@ DlxError                    one sentence for the user; the command line prints i
 ├── DataError               the data contradict the recipe or themselves (exit 1)
 ├── CheckpointError         a checkpoint is damaged, foreign or absent (exit 1)
 └── RunError                training failed (exit 1)
-    └── Diverged            the loss is no longer a number; the engine goes back and tries with a smaller lr
+    └── DivergedError       the loss is no longer a number; the engine goes back and tries with a smaller lr
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class RunError(DlxError):
     """A run failed after it had begun."""
 
 
-class Diverged(RunError):
+class DivergedError(RunError):
     """The training loss is no longer a number."""
 
     def __init__(self, loss: float, step: int) -> None:

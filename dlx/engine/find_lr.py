@@ -17,7 +17,7 @@ from dlx.engine.build import build
 from dlx.engine.bursts import Bursts
 from dlx.engine.ranks import alone
 from dlx.engine.trainer import quieted, trainer_for
-from dlx.errors import Diverged, RunError
+from dlx.errors import DivergedError, RunError
 from dlx.plan import Plan
 from dlx.recipe.schema import Recipe
 from dlx.schedules import Horizon, Schedule
@@ -58,7 +58,7 @@ def find_lr(plan: Plan) -> float:
     experiment, curve = build(changed), Curve()
     with quieted():
         trainer = trainer_for(changed, logger=curve)
-        with suppress(Diverged):  # the rates up to there have been seen
+        with suppress(DivergedError):  # the rates up to there have been seen
             trainer.fit(experiment.module, Bursts(experiment.batches["train"], STEPS))
     steepest = _steepest(curve.losses)
     if steepest is None:

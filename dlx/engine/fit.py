@@ -20,7 +20,8 @@ from dlx.engine.progress import Display
 from dlx.engine.ranks import is_shared, told
 from dlx.engine.signals import Stoppable
 from dlx.engine.trainer import trainer_for
-from dlx.errors import CheckpointError, Diverged, RunError
+from dlx.engine.transfer import Freeze
+from dlx.errors import CheckpointError, DivergedError, RunError
 from dlx.plan import Plan
 
 ROLLBACKS = 3
@@ -60,7 +61,7 @@ class Fit:
             start = told(lambda: newest(self.folder, self._say))
             try:
                 return self._attempt(experiment, start, slower)
-            except Diverged as error:
+            except DivergedError as error:
                 rollbacks += 1
                 if rollbacks > ROLLBACKS:
                     raise RunError(f"{error}{_where(experiment.module)}. {CURES}") from None
@@ -78,6 +79,7 @@ class Fit:
         monitor, mode = monitored(plan)
         keep = Keep(self.folder, monitor, mode, plan.recipe.train.save_every, self.carried)
         regularizing = [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
+        regularizing += [Freeze(plan.recipe.freeze, plan.horizon.steps)] if plan.recipe.freeze else []
         self.stoppable.keep = keep
         trainer = trainer_for(
             plan,

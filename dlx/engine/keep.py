@@ -23,7 +23,7 @@ from torch import Tensor
 from dlx.engine.bursts import Burst, Position
 from dlx.engine.checkpoint import CARRIED, alias
 from dlx.engine.ranks import gathered, most, rank
-from dlx.errors import Diverged
+from dlx.errors import DivergedError
 
 POSITION, RANDOM, OTHERS = "position", "random", "random_of_others"
 """Keys under which a checkpoint says where training stands, and what the generators of rank 0 and of the other ranks
@@ -159,12 +159,12 @@ def saved(folder: Path) -> list[Path]:
 
 
 def refuse_what_is_not_finite(module: pl.LightningModule, step: int) -> None:
-    """Raise Diverged if a weight is not a finite number: such weights are never kept."""
+    """Raise DivergedError if a weight is not a finite number: such weights are never kept."""
     weights = [p.detach() for p in module.parameters()]
     norms = [norm.float() for norm in torch._foreach_norm(weights)] if weights else []
     lost = bool(norms) and not bool(torch.stack(norms).isfinite().all())
     if most(int(lost)):  # in any process: each may hold a part of the weights
-        raise Diverged(float("nan"), step)
+        raise DivergedError(float("nan"), step)
 
 
 def random_state() -> dict[str, Any]:

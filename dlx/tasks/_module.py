@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from dlx.errors import Diverged
+from dlx.errors import DivergedError
 from dlx.facts import DataFacts
 from dlx.layers._context_torch import apply
 from dlx.optimizers import groups
@@ -145,27 +145,27 @@ class TaskModule(pl.LightningModule):
     def note_loss(self, loss: Tensor) -> None:
         """Add a step's loss to the curve, without waiting for a device; leave out one that is not finite.
 
-        Raises: Diverged if several in a row were not.
+        Raises: DivergedError if several in a row were not.
         """
         if loss.device.type == "cpu" and not math.isfinite(loss.item()):
             self.skipped += 1
             self._skipped_in_a_row += 1
             if self._skipped_in_a_row >= MOST_SKIPPED:
-                raise Diverged(float(loss), self.trainer.global_step)
+                raise DivergedError(float(loss), self.trainer.global_step)
             return
         self._skipped_in_a_row = 0
         self._loss_sum = loss if self._loss_sum is None else self._loss_sum + loss
         self._loss_count += 1
 
     def flush_loss(self) -> None:
-        """Log the mean loss since the last point. Raises: Diverged if it is not finite."""
+        """Log the mean loss since the last point. Raises: DivergedError if it is not finite."""
         if self._loss_sum is None:
             return
         mean = self.trainer.strategy.reduce(self._loss_sum / self._loss_count, reduce_op="mean")
         self._loss_sum, self._loss_count = None, 0
         value = float(mean)
         if not math.isfinite(value):
-            raise Diverged(value, self.trainer.global_step)
+            raise DivergedError(value, self.trainer.global_step)
         self._last_point = mean
         self._report({"train/loss": mean})
 

@@ -206,3 +206,23 @@ def test_f01_between_any_two_writes_of_a_save_the_checkpoint_loads(saved, monkey
     with pytest.raises(KeyboardInterrupt):
         WholeCheckpointIO().save_checkpoint({**content(2.0), "step": 2}, saved)
     assert_intact(saved, 2 if write == 3 else 1)
+
+
+@pytest.mark.parametrize("write", [1, 2])
+def test_f01_between_any_two_writes_of_an_alias_the_other_name_loads(saved, monkeypatch, write):
+    from dlx.engine import checkpoint
+
+    newer = saved.with_name("newer.ckpt")
+    WholeCheckpointIO().save_checkpoint({**content(2.0), "step": 2}, newer)
+    writes, real = [], checkpoint.write_whole
+
+    def stop_at(path, data):
+        writes.append(path)
+        if len(writes) == write:
+            raise KeyboardInterrupt
+        real(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_whole", stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.alias(newer, saved)
+    assert load(saved)["step"] == (2 if write == 2 else 1)

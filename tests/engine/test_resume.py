@@ -6,6 +6,7 @@ import signal
 
 import pytest
 import torch
+from filelock import FileLock
 from rich.console import Console
 
 import dlx
@@ -141,7 +142,7 @@ def test_bursts_of_any_length_train_the_same(whole, tmp_path, monkeypatch):
 
 def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path, monkeypatch):
     interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH + 1, cut, **{"train.save_every": 1e-9})
-    newest, before = saved(next(tmp_path.glob("runs/*")) / "checkpoints")
+    newest, *_ = saved(next(tmp_path.glob("runs/*")) / "checkpoints")
     newest.write_bytes(newest.read_bytes()[:-100])
     said = quiet()
     run = dlx.resume("last", console=said)
@@ -216,3 +217,9 @@ def test_an_epoch_that_was_over_but_for_its_validation_has_one_empty_burst():
 
     (burst,) = Bursts(Nothing(), 8, Position(0, 4, 4))
     assert list(burst) == []
+
+
+def test_one_process_at_a_time_trains_a_run(stopped, tmp_path):
+    (folder,) = tmp_path.glob("runs/*")
+    with FileLock(folder / ".lock"), pytest.raises(UsageError, match="trained by another process"):
+        dlx.resume("last", console=quiet())
