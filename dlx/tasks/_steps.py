@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dlx.errors import ShapeError
@@ -36,6 +37,12 @@ class StepSupervision(Supervision):
             return super().problems(facts)
         given = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
         return [ShapeError(f"{self.type} reads one sequence, but the input is {given}; choose by data.inputs")]
+
+
+def worded(facts: DataFacts) -> DataFacts:
+    """Return facts by which every token of the target's vocabulary is a class."""
+    words = facts.fields["target"].vocab[0] if facts.target and facts.fields["target"].vocab else 0
+    return replace(facts, classes=tuple(map(str, range(words))))
 
 
 _ADVICE = "a recurrent model gives them with `output: steps`, bert with `pooler: false`"

@@ -33,6 +33,7 @@ class _Decoder(nn.Module):
     """A cell, a memory, and a layer that reads both."""
 
     takes_context = True
+    memory = "memory"
     initial: nn.Module
     keys: nn.Module
     cell: Recurrent

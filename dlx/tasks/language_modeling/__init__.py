@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Learning, Role
-from dlx.tasks._steps import StepSupervision
+from dlx.tasks._steps import StepSupervision, worded
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -51,10 +50,10 @@ class LanguageModeling(StepSupervision):
     monitor: ClassVar[str] = "val/loss"
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return super().roles(_worded(facts))
+        return super().roles(worded(facts))
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        return super().network(role, model, _worded(facts))
+        return super().network(role, model, worded(facts))
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {**super().emits(facts), **dict.fromkeys(MEASURED, "lower")}
@@ -62,20 +61,14 @@ class LanguageModeling(StepSupervision):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if facts.kind != "tokens" or facts.target is None or "tokens" not in facts.inputs:
             return [ShapeError("language_modeling needs running text: use the source `text`")]
-        return super().problems(_worded(facts))
+        return super().problems(worded(facts))
 
     def warnings(self, facts: DataFacts) -> list[str]:
-        words = len(_worded(facts).classes)
+        words = len(worded(facts).classes)
         return [f"the loss of an untrained network will be ≈ {math.log(words):.2f}"]
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.language_modeling.module import LanguageModelingModule
 
         how = (self.sample, self.prompt)
-        return LanguageModelingModule(networks, _worded(facts), learning, self.loss, self.metrics, how)
-
-
-def _worded(facts: DataFacts) -> DataFacts:
-    """Return facts by which every token of the vocabulary is a class."""
-    words = facts.fields["target"].vocab[0] if facts.target and facts.fields["target"].vocab else 0
-    return replace(facts, classes=tuple(map(str, range(words))))
+        return LanguageModelingModule(networks, worded(facts), learning, self.loss, self.metrics, how)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from dlx.facts import DataFacts, Kind
+from dlx.metrics import Metric
+
+if TYPE_CHECKING:
+    import torchmetrics
+
+
+class ExactMatch(Metric):
+    """The share of texts that are written exactly as they should be, token for token.
+
+    Shapes:  lists of tokens and lists of tokens.
+    Units:   a fraction.
+
+    Example:
+        exact_match
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("tokens",)
+    type: Literal["exact_match"] = "exact_match"
+
+    def build(self, facts: DataFacts) -> torchmetrics.Metric:
+        from dlx.metrics.exact_match.module import Matches
+
+        return Matches()

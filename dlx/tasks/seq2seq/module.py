@@ -1,0 +1,197 @@
+"""Reading a text and writing another.
+
+B batch, S steps of the source, T steps of the target without its end, V vocabulary, H heads, N tokens of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dlx.facts import DataFacts
+from dlx.layers._context_torch import Cache, apply
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.tasks import MASK, STEPS, Learning
+from dlx.tasks._decoding import Decoding
+from dlx.tasks._generation_torch import Reader, write_whole
+from dlx.tasks._steps import worded
+from dlx.tasks._steps_torch import StepsModule
+from dlx.tasks._supervised import built, by_name
+from dlx.tasks._update import Batch
+from dlx.tasks.seq2seq import of_texts
+from dlx.tokenizers import BEGIN, END, PAD, restore
+
+MAPS = 4  # texts whose attention is drawn
+SHOWN = 30  # texts that are kept to be read
+
+
+@dataclass
+class Written:
+    """Texts that were written, to be looked at: source, what was written, and what was wanted; maps of attention."""
+
+    rows: list[int] = field(default_factory=list)
+    texts: list[tuple[str, str, str]] = field(default_factory=list)
+    maps: list[tuple[list[str], list[str], np.ndarray]] = field(default_factory=list)
+
+    def join(self, other: Written) -> None:
+        """Add what another process wrote."""
+        self.rows += other.rows
+        self.texts += other.texts
+
+    def joined(self, arrays: Mapping[str, Any]) -> Written:
+        """Return itself."""
+        return self
+
+
+class Seq2SeqModule(StepsModule):
+    """One network that reads a source and scores the next token of a target.
+
+    how  how it writes by itself
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        facts: DataFacts,
+        learning: Learning,
+        loss: Loss,
+        metrics: Mapping[str, Metric],
+        how: Decoding,
+    ) -> None:
+        steps = {name: metric for name, metric in metrics.items() if not of_texts(metric)}
+        super().__init__(networks, worded(facts), learning, loss, steps)
+        self.how = how
+        self.source = facts.inputs[0]
+        self._of_texts = built({name: metric for name, metric in metrics.items() if of_texts(metric)}, facts)
+        self.outputs: Any = Written()
+        self.reads, self.writes = (restore(facts.tokenizers[name]) for name in (self.source, "target"))
+
+    def input_of(self, batch: Batch) -> dict[str, Tensor]:
+        return {"source": batch[self.source], "target": batch["target"][:, :-1]}
+
+    def context_of(self, batch: Batch) -> dict[str, Any]:
+        masks = {"memory_mask": batch.get(self.source + MASK)}
+        if "target" + MASK in batch:
+            masks["mask"] = batch["target" + MASK][:, 1:]  # a token is shown if there is one after it
+        return {name: mask for name, mask in masks.items() if mask is not None}
+
+    def objective(self, batch: Batch) -> Tensor:
+        scores_NV, target_N = self.steps(batch)
+        mean = self.loss_of(scores_NV, target_N)
+        return mean * (len(target_N) / (batch[STEPS] - 1).sum()) if STEPS in batch else mean
+
+    def steps(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        scores_BTV, next_BT = self.run(self.role, batch), batch["target"][:, 1:]
+        real_BT = batch["target" + MASK][:, 1:] if "target" + MASK in batch else torch.ones_like(next_BT).bool()
+        return scores_BTV[real_BT], next_BT[real_BT]
+
+    def compare(self, prediction: Tensor, target: Tensor) -> None:
+        """Count only where metrics are asked for: the shares of a whole vocabulary are many numbers."""
+        if self.meters:
+            super().compare(prediction, target)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return what is written (B, longest), padded."""
+        return torch.tensor([text + [PAD] * (self.how.max_new_tokens - len(text)) for text in self.write(batch)])
+
+    @torch.no_grad()
+    def write(self, batch: Batch) -> list[list[int]]:
+        """Return what the network writes for each source, without begin and end."""
+        source_BS, mask_BS = batch[self.source], batch.get(self.source + MASK)
+
+        def run(new_BT: Tensor, cache: Cache) -> Tensor:
+            each = len(new_BT) // len(source_BS)  # texts of a beam
+            context: dict[str, Any] = {"cache": cache}
+            if mask_BS is not None:
+                context["memory_mask"] = mask_BS.repeat_interleave(each, 0)
+            x = {"source": source_BS.repeat_interleave(each, 0), "target": new_BT}
+            return apply(self.networks[self.role], x, context)  # type: ignore[no-any-return]
+
+        begin_B1 = torch.full((len(source_BS), 1), BEGIN, device=source_BS.device)
+        return write_whole(Reader(run), begin_B1, self.how)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        written = self._judged(batch)
+        count = SHOWN - len(self.outputs.rows)
+        wanted = _wanted(batch)
+        for i in range(min(count, len(wanted))):
+            self.outputs.rows.append(int(batch["rows"][i]))
+            source = [token for token in batch[self.source][i].tolist() if token]
+            said = (self.reads.decode(source), self.writes.decode(written[i]), self.writes.decode(wanted[i]))
+            self.outputs.texts.append(said)
+        if batch_idx == 0:
+            self.outputs.maps = self.maps({name: value[:MAPS] for name, value in batch.items()}, written[:MAPS])
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._judged(batch)
+
+    def measured(self, split: str) -> dict[str, Tensor]:
+        whole = {f"{split}/{name}": meter.compute() for name, meter in by_name(self._of_texts).items()}
+        return {**super().measured(split), **whole}
+
+    def on_test_epoch_start(self) -> None:
+        super().on_test_epoch_start()
+        self.outputs = Written()
+
+    def texts(self) -> dict[str, str]:
+        """Return some of what was written on the test split, to be read."""
+        blocks = [f"{source}\n→ {said}\n= {true}\n" for source, said, true in self.outputs.texts]
+        return {"written": "\n".join(blocks)} if blocks else {}
+
+    @torch.no_grad()
+    def maps(self, batch: Batch, written: list[list[int]]) -> list[tuple[list[str], list[str], np.ndarray]]:
+        """Return the tokens of each source, what was written, and which share of attention lay where, (T, S).
+
+        Of several layers the one that looks most firmly is taken, and the mean over its heads.
+        """
+        looking = [
+            m for m in self.networks.modules() if hasattr(m, "keep_maps") and getattr(m, "memory", None) == "memory"
+        ]
+        if not looking:
+            return []
+        found = []
+        for i, text in enumerate(written):
+            source = [token for token in batch[self.source][i].tolist() if token]
+            x = {"source": source, "target": [BEGIN, *text]}
+            maps = self._looked({name: torch.tensor([ids], device=self.device) for name, ids in x.items()}, looking)
+            share_TS = max(maps, key=lambda m: float(m.amax(1).mean()))
+            ends = [self.writes.tokens[token] for token in [*text, END]]
+            found.append(([self.reads.tokens[token] for token in source], ends, share_TS.cpu().numpy()))
+        return found
+
+    def _looked(self, x: dict[str, Tensor], looking: list[Any]) -> list[Tensor]:
+        """Return the attention (T, S) of each of the modules, the mean over its heads."""
+        for module in looking:
+            module.keep_maps = True
+        try:
+            apply(self.networks[self.role], x, {})
+            return [module.maps_BHTS[0].mean(0).float() for module in looking]
+        finally:
+            for module in looking:
+                module.keep_maps = False
+
+    def _judged(self, batch: Batch) -> list[list[int]]:
+        """Measure a batch; return what was written, where it is needed."""
+        self._measure(batch)
+        if not self._of_texts and self.trainer.state.fn == "fit":
+            return []
+        written = self.write(batch)
+        for meter in by_name(self._of_texts).values():
+            meter.update(written, _wanted(batch))
+        return written
+
+    def _reset(self) -> None:
+        super()._reset()
+        for meter in by_name(self._of_texts).values():
+            meter.reset()
+
+
+def _wanted(batch: Batch) -> list[list[int]]:
+    """Return the targets, without begin, end and padding."""
+    return [[token for token in ids if token not in (PAD, BEGIN, END)] for ids in batch["target"].tolist()]

@@ -1,0 +1,42 @@
+"""Pictures of translations: where the network looked at each token that it wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.tasks._pictures import headline, new_figure, short
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dlx.tasks.seq2seq.module import Written
+
+
+def draw(written: Written) -> dict[str, Figure]:
+    """Draw where the network looked while it wrote some texts."""
+    return {"attention": attention(written.maps)} if written.maps else {}
+
+
+def attention(maps: list[tuple[list[str], list[str], np.ndarray]]) -> Figure:
+    """Draw for each text which share of the attention lay on which token of the source (columns) at each step."""
+    across = min(len(maps), 2)
+    down = -(-len(maps) // across)
+    widest, tallest = (max(len(tokens[k]) for tokens in maps) for k in (0, 1))
+    figure = new_figure(
+        across * float(np.clip(1.4 + 0.3 * widest, 3.2, 7)), down * float(np.clip(1.2 + 0.3 * tallest, 3.0, 7)) + 0.4
+    )
+    grid = figure.subplots(down, across, squeeze=False)
+    for axes in grid.flat[len(maps) :]:
+        axes.set_axis_off()
+    for axes, (source, target, share_TS) in zip(grid.flat, maps, strict=False):
+        axes.imshow(share_TS, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(source)), [short(token, 12) for token in source], fontsize=8, rotation=90)
+        axes.set_yticks(range(len(target)), [short(token, 12) for token in target], fontsize=8)
+        axes.tick_params(length=0)
+        axes.set_xlabel("read", fontsize=9)
+        axes.set_ylabel("written", fontsize=9)
+        headline(axes, f"{share_TS.max(1).mean():.0%} on one token", size=9)
+    figure.suptitle("Where the network looked at each token that it wrote", fontsize=12, fontweight="bold")
+    return figure
