@@ -78,7 +78,7 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
     recipe = written.model_copy(update={"task": task, "optimizer": optimizers})
-    problems = contradictions(recipe, seen)
+    problems = contradictions(recipe, seen, facts)
     if problems:
         raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
     networks = _networks(loaded, recipe, seen)

@@ -18,14 +18,18 @@ from dlx.schedules import Horizon, Schedule
 QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 
 
-def contradictions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
-    """Return everything in the recipe that the data or another section rules out, each with its place."""
+def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = None) -> list[ShapeError]:
+    """Return everything in the recipe that the data or another section rules out, each with its place.
+
+    given  the facts before transforms, where these change them
+    """
     found = [error.within("task") for error in recipe.task.problems(facts)]
     found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
     found += _layouts(recipe, facts)
     found += _closures(recipe)
-    found += _mixing(recipe)
-    found += _masks(recipe, facts)
+    unfit = _augmentations(recipe, given or facts)
+    found += unfit
+    found += [e for e in _mixing(recipe) + _masks(recipe, facts) if e.loc not in [other.loc for other in unfit]]
     found += _scaled(recipe, facts)
     found += _averages(recipe)
     found += _directions(recipe, facts)
@@ -56,6 +60,17 @@ def _closures(recipe: Recipe) -> list[ShapeError]:
     if twice and recipe.hardware.precision == "16-mixed":
         return [ShapeError(f"{twice[0]} evaluates a batch twice, which 16-mixed cannot do", ("hardware", "precision"))]
     return []
+
+
+def _augmentations(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse augmentations of another kind of samples, such as those of images where there is text."""
+    found, x = [], facts.fields[facts.inputs[0]]
+    for i, augmentation in enumerate(recipe.data.augment):
+        try:
+            augmentation.check(x if x.vocab else x.replace(dtype="float32"))
+        except ShapeError as error:
+            found.append(error.within("data", "augment", i))
+    return found
 
 
 def _mixing(recipe: Recipe) -> list[ShapeError]:
