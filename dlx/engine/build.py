@@ -13,6 +13,7 @@ from dlx.data.prepare import Prepared, prepare
 from dlx.engine.batches import Batch, Batches, augmenting, floats, resident, transforming
 from dlx.engine.ranks import rank, size
 from dlx.engine.recompute import recompute
+from dlx.engine.transfer import begin
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.models import initialize
@@ -62,6 +63,9 @@ def build_module(plan: Plan) -> pl.LightningModule:
     for role, network in plan.networks.items():
         networks[role] = network.tree.build(network.input)  # type: ignore[arg-type]
         initialize(networks[role], network.tree, network.input, for_role(recipe.model, role).init)
+    if recipe.init_from is not None:
+        begin(networks, recipe.init_from)
+    for role, network in plan.networks.items():
         if recipe.hardware.channels_last:
             channels_last(networks[role])
         if recipe.hardware.activation_checkpointing:

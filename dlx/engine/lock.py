@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx import __version__
+from dlx.engine.transfer import origin
 from dlx.plan import Plan
 from dlx.plugins import active
 
@@ -34,6 +35,7 @@ def lock(plan: Plan) -> dict[str, Any]:
         "git": _git(plan.base),
         "plugins": [p.to_json() for p in active()],
         "data": plan.facts.fingerprint,
+        "init_from": origin(plan.recipe.init_from) if plan.recipe.init_from is not None else None,
         "hardware": {"machine": platform.machine(), "system": platform.system(), **plan.recipe.hardware.model_dump()},
     }
 

@@ -68,7 +68,8 @@ def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
     try:
         recipe = Recipe.model_validate(with_environment(content["recipe"]))
         facts = DataFacts.from_json(content["facts"])
-        recipe = recipe.model_copy(update={"hardware": _available(recipe.hardware, notes)})
+        hardware = _available(recipe.hardware, notes)
+        recipe = recipe.model_copy(update={"hardware": hardware, "init_from": None})  # its weights are its own by now
         return dlx.plan.make(Loaded(recipe, Path(content["base"])), facts=facts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -44,7 +44,9 @@ def resume(
     found = interrupted(run, console, recipe, overrides, allow_change)
     for change in found.changed:
         console.print(f"changed: {change}", highlight=False, soft_wrap=True)
-    return carry_out(found.plan, found.stored, found.folder, console, prepared=found.prepared, resumed="")
+    own = found.plan.recipe.model_copy(update={"init_from": None})  # the checkpoint has its weights by now
+    plan = replace(found.plan, recipe=own)
+    return carry_out(plan, found.stored, found.folder, console, prepared=found.prepared, resumed="")
 
 
 def interrupted(

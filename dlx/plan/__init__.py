@@ -16,6 +16,7 @@ from dlx.plan.checks import batch_size, cautions, contradictions, portion
 from dlx.plan.hardware import resolve, threads_for
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
+from dlx.plan.transfer import unmatched
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
 from dlx.schedules import Horizon
@@ -82,6 +83,9 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     if problems:
         raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
     networks = _networks(loaded, recipe, seen)
+    unfitting = unmatched(recipe, networks)
+    if unfitting:
+        raise RecipeError([loaded.at(error.loc, error.message) for error in unfitting])
     horizon = _horizon(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
     at_once = portion(recipe, facts.counts["train"])

@@ -13,6 +13,7 @@ from dlx.component import C, Component, Named, Section, field_names, leaf_class,
 from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.recipe.claims import Claim
+from dlx.recipe.transfer import Beginning, Freezing
 from dlx.regularizers import Regularizer
 from dlx.schedules import Schedule
 from dlx.sources import Source
@@ -223,6 +224,10 @@ class Recipe(Section):
     """Where samples come from."""
     model: Annotated[ByRole[Model], _roles_of("models"), FIXED]
     """The network, or one for each role of the task."""
+    init_from: Annotated[Beginning, FIXED] = None
+    """A run whose weights this one begins with: its name, or a mapping that chooses among them."""
+    freeze: Annotated[Freezing, FIXED] = Field(default_factory=list)
+    """Layers that do not learn: names of layers, or mappings that say until when."""
     optimizer: Annotated[ByRole[Optimizer], _roles_of("optimizers", OPTIMIZER)] = Field(
         OPTIMIZER, validate_default=True
     )  # type: ignore[assignment]
@@ -245,6 +250,9 @@ class Recipe(Section):
         written = self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars"})
         for section in ("model", "optimizer", "schedule"):
             written[section] = written[section].get(EVERY_ROLE, written[section])
+        tokenizer = written["data"]["tokenizer"]
+        if tokenizer is not None:
+            written["data"]["tokenizer"] = tokenizer.get(EVERY_ROLE, tokenizer)
         return written
 
 

@@ -1,0 +1,116 @@
+"""Weights that begin as another run's ended, and weights that wait before they learn."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor, nn
+
+from dlx.engine.checkpoint import load
+from dlx.errors import UsageError
+from dlx.recipe.transfer import Frozen, InitFrom, chosen
+from dlx.tracking.store import find_run
+
+NETWORKS = "networks."
+
+
+def begin(networks: Mapping[str, nn.Module], how: InitFrom) -> None:
+    """Copy the weights that are asked for into networks.
+
+    Raises: UsageError that lists every one that is not there, or of another shape; CheckpointError.
+    """
+    path = find_run(how.run).checkpoint
+    state = {n.removeprefix(NETWORKS): v for n, v in load(path)["state_dict"].items() if n.startswith(NETWORKS)}
+    theirs = list(dict.fromkeys(name.partition(".")[0] for name in state))
+    taken = {}
+    wrong: list[str] = []
+    for role, other in _pairs(list(networks), theirs, how, path).items():
+        wanted = {n: v for n, v in networks[role].state_dict().items() if any(chosen(p, n) for p in how.only)}
+        found = {n: state.get(f"{other}.{n}") for n in wanted}
+        wrong += [_difference(n, v, found[n]) for n, v in wanted.items() if not _fits(v, found[n])]
+        taken[role] = found
+    if wrong:
+        listed = "\n".join(f"  {line}" for line in wrong[:12]) + ("\n  …" if len(wrong) > 12 else "")
+        raise UsageError(f"init_from: {path} does not fit; choose layers with `only`:\n{listed}")
+    for role, found in taken.items():
+        networks[role].load_state_dict({**networks[role].state_dict(), **found})
+
+
+def origin(how: InitFrom) -> dict[str, Any]:
+    """Return where weights come from, so that it can be told later: the run and its checkpoint's content."""
+    found = find_run(how.run)
+    digest = hashlib.sha256(found.checkpoint.read_bytes()).hexdigest()
+    return {"run": found.folder.name, "checkpoint": str(found.checkpoint.absolute()), "sha256": digest}
+
+
+def _pairs(mine: Sequence[str], theirs: Sequence[str], how: InitFrom, path: Path) -> dict[str, str]:
+    """Return which network of the other run each one begins as."""
+    if how.roles:
+        pairs = dict(how.roles)
+    elif len(mine) == len(theirs) == 1:
+        pairs = {mine[0]: theirs[0]}
+    else:
+        pairs = {role: role for role in mine if role in theirs}
+    absent = [other for other in pairs.values() if other not in theirs]
+    if absent or not pairs:
+        here, there = ", ".join(mine), ", ".join(theirs)
+        raise UsageError(f"init_from: {path} holds {there}, this recipe {here}; say which is which in `roles`")
+    return pairs
+
+
+def _fits(mine: Tensor, other: Tensor | None) -> bool:
+    return other is not None and mine.shape == other.shape
+
+
+def _difference(name: str, mine: Tensor, other: Tensor | None) -> str:
+    here = " × ".join(map(str, mine.shape)) or "a number"
+    return f"{name}: {here} here, " + ("not there" if other is None else " × ".join(map(str, other.shape)) + " there")
+
+
+class Freeze(pl.Callback):
+    """Keeps layers as they are, always or up to a step: no gradient, and normalizations keep their statistics.
+
+    What is frozen follows from the step alone, so that a run that goes on finds it as it was.
+    """
+
+    every_step = True
+    """The task's module shows it every step, not only the last of a burst."""
+
+    def __init__(self, frozen: Sequence[Frozen], steps: int) -> None:
+        self.frozen, self.steps = frozen, steps
+        self._waiting: dict[float, tuple[list[nn.Parameter], list[nn.Module]]] = {}
+
+    def until(self, name: str) -> float:
+        """Return the step from which on a layer or weight learns: the latest of all that is said of it."""
+        ends = [math.inf if f.until is None else f.until for f in self.frozen if chosen(f.layers, name)]
+        return max((end * self.steps if end < 1 else end for end in ends), default=0.0)
+
+    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        """Find the layers before optimizers are made, which do not get those that never learn."""
+        self._waiting.clear()
+        networks: Any = module.networks
+        for network in networks.values():
+            for name, parameter in network.named_parameters():
+                self._of(name)[0].append(parameter)
+                if self.until(name) == math.inf:
+                    parameter.requires_grad_(False)
+            for name, part in network.named_modules():
+                self._of(name)[1].append(part)
+        self._waiting.pop(0.0, None)
+
+    def _of(self, name: str) -> tuple[list[nn.Parameter], list[nn.Module]]:
+        return self._waiting.setdefault(self.until(name), ([], []))
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        """Freeze what is to be frozen in this step, and nothing else."""
+        for until, (parameters, modules) in self._waiting.items():
+            learns = trainer.global_step >= until
+            for parameter in parameters:
+                parameter.requires_grad_(learns)
+            for part in modules:
+                part.training = learns

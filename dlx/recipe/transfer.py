@@ -1,0 +1,62 @@
+"""Weights that come from another run, and weights that stay as they are: two sections of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from dlx.component import Section
+
+
+class InitFrom(Section):
+    """Weights begin as another run's ended.
+
+    Every weight that is chosen must be there in the same shape; what is not chosen starts as it would anyway.
+    """
+
+    run: str = Field(min_length=1)
+    """The run: its name, MLflow id, directory or checkpoint; of a run, its best weights."""
+    only: list[str] = Field(default_factory=lambda: ["*"], min_length=1)
+    """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
+    roles: dict[str, str] = Field(default_factory=dict)
+    """Which network of this recipe begins as which of the other run's, where they are not of one name; a network that
+    is alone in its run needs no name. Where roles are given, networks that are not named do not take part.
+    """
+
+
+class Frozen(Section):
+    """Layers that do not learn, always or at first."""
+
+    layers: str = Field(min_length=1)
+    """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
+    until: float | None = Field(None, gt=0)
+    """How long: a fraction of all steps, or steps if ≥ 1; null for always."""
+
+
+def _read_run(value: Any) -> Any:
+    return {"run": value} if isinstance(value, str) else value
+
+
+def _read_frozen(value: Any) -> Any:
+    """Read names of layers as layers that never learn; one needs no list."""
+    entries = [value] if isinstance(value, (str, Mapping)) else value
+    return [{"layers": e} if isinstance(e, str) else e for e in entries] if isinstance(entries, list) else value
+
+
+Beginning = Annotated[InitFrom | None, BeforeValidator(_read_run)]
+Freezing = Annotated[list[Frozen], BeforeValidator(_read_frozen)]
+
+
+def chosen(pattern: str, name: str) -> bool:
+    """Say whether a pattern names a layer or weight, or something that it is in."""
+    return any(fnmatchcase(path, pattern) for path in _paths(name))
+
+
+def _paths(name: str) -> Iterator[str]:
+    """Yield a name and everything that it is in."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]

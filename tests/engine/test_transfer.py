@@ -1,0 +1,157 @@
+"""Weights that begin as another run's ended, and layers that wait before they learn."""
+
+import io
+import json
+import os
+import shutil
+import signal
+
+import pytest
+import torch
+from rich.console import Console
+
+import dlx
+from dlx.engine.build import build_module
+from dlx.engine.checkpoint import load
+from dlx.engine.keep import saved
+from dlx.errors import RecipeError, UsageError
+from dlx.tasks._supervised import SupervisedModule
+
+RECIPE = """
+name: NAME
+task: classification
+data: {source: {sklearn: digits}}
+model: {type: layers, layers: [flatten, {linear: LAST}, batch_norm, relu]}
+optimizer: {adamw: {lr: 0.01}}
+train: {epochs: 2, batch_size: 32, limit_train: 128, limit_val: 32}
+hardware: {accelerator: cpu, threads: 1}
+"""
+STEPS = 8
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    (folder / "first.yaml").write_text(RECIPE.replace("NAME", "first").replace("LAST", "16"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return dlx.train("first.yaml", root=folder / "runs", console=quiet())
+
+
+@pytest.fixture
+def here(base, tmp_path, monkeypatch):
+    """A folder with the first run, and a recipe for a second."""
+    shutil.copytree(base.folder, tmp_path / "runs" / base.folder.name)
+    (tmp_path / "r.yaml").write_text(RECIPE.replace("NAME", "second").replace("LAST", "16"))
+    (tmp_path / "wide.yaml").write_text(RECIPE.replace("NAME", "wide").replace("LAST", "24"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def weights(run):
+    return load(run.checkpoint)["state_dict"]
+
+
+def last(run):
+    return load(saved(run.folder / "checkpoints")[0])["state_dict"]
+
+
+def built(changes, recipe="r.yaml"):
+    return build_module(dlx.plan.make(dlx.load(recipe, changes))).state_dict()
+
+
+def test_a_run_begins_with_the_best_weights_of_another(base, here):
+    own, other, best = built({}), built({"init_from": "first"}), weights(base)
+    names = [n for n in own if n.startswith("networks.")]
+    assert names and all(torch.equal(other[n], best[n]) for n in names)
+    assert not torch.equal(own[names[0]], best[names[0]])
+
+
+def test_only_some_layers_are_taken(base, here):
+    own, best = built({}), weights(base)
+    other = built({"init_from": {"run": "first", "only": ["body"]}})
+    for name in (n for n in own if n.startswith("networks.")):
+        taken = ".body." in name
+        assert torch.equal(other[name], best[name] if taken else own[name]), name
+
+
+def test_what_does_not_fit_is_listed(here):
+    with pytest.raises(UsageError, match=r"body\.1\.weight: 24 × 64 here, 16 × 64 there"):
+        built({"init_from": "first"}, "wide.yaml")
+    with pytest.raises(UsageError, match="nobody"):
+        built({"init_from": {"run": "nobody"}})
+    with pytest.raises(UsageError, match="holds network, this recipe network"):
+        built({"init_from": {"run": "first", "roles": {"network": "encoder"}}})
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"freeze": ["bodi"]}, "no layer with weights is named 'bodi'"),
+        ({"init_from": {"run": "first", "only": ["hed"]}}, "no layer with weights is named 'hed'"),
+        ({"init_from": {"run": "first", "roles": {"encoder": "network"}}}, "no such network; there are network"),
+        ({"freeze": ["*"]}, "nothing is left of network that could learn"),
+    ],
+)
+def test_names_are_checked_by_the_plan(here, change, place):
+    with pytest.raises(RecipeError, match=place):
+        dlx.plan.make(dlx.load("r.yaml", change))
+
+
+def test_the_run_says_where_its_weights_came_from(base, here):
+    run = dlx.train("r.yaml", {"init_from": "first"}, console=quiet())
+    told = json.loads((run.folder / "lock.json").read_text())["init_from"]
+    assert told["run"] == base.folder.name and len(told["sha256"]) == 64
+    assert "init_from" in (run.folder / "resolved.yaml").read_text()
+
+
+def test_frozen_layers_stay_as_they_are(base, here):
+    run = dlx.train("r.yaml", {"init_from": "first", "freeze": ["body"]}, console=quiet())
+    before, after = weights(base), last(run)
+    for name in (n for n in before if n.startswith("networks.") and "num_batches" not in n):
+        assert torch.equal(before[name], after[name]) == (".body." in name), name
+
+
+def test_frozen_layers_learn_from_the_step_on_that_is_said(here, monkeypatch):
+    seen = []
+    original = SupervisedModule.learn
+
+    def learn(self, batch):
+        original(self, batch)
+        body, head = (getattr(self.networks["network"], part) for part in ("body", "head"))
+        seen.append((body[1].weight.requires_grad, body[2].training, head[0].weight.requires_grad))
+
+    monkeypatch.setattr(SupervisedModule, "learn", learn)
+    dlx.train(
+        "r.yaml", {"freeze": [{"layers": "body.2", "until": 6.0}, {"layers": "body", "until": 0.25}]}, console=quiet()
+    )
+    assert [linear for linear, _, _ in seen] == [False] * 2 + [True] * 6
+    assert [norm for _, norm, _ in seen] == [False] * 6 + [True] * 2
+    assert all(head for _, _, head in seen)
+
+
+def test_a_run_goes_on_without_the_one_that_it_began_with(here, monkeypatch):
+    changes = {"init_from": "first", "freeze": [{"layers": "body", "until": 0.7}, {"layers": "body.2"}]}
+    whole = dlx.train("r.yaml", changes, console=quiet())
+    original, steps = SupervisedModule.learn, []
+
+    def learn(self, batch):
+        steps.append(1)
+        if len(steps) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SupervisedModule, "learn", learn)
+        with pytest.raises(SystemExit):
+            dlx.train("r.yaml", changes, console=quiet())
+    for folder in here.glob("runs/first-*"):
+        shutil.rmtree(folder)
+    run = dlx.resume("last", console=quiet())
+    assert all(torch.equal(a, b) for a, b in zip(last(whole).values(), last(run).values(), strict=True))
+    assert run.metrics == whole.metrics
+    assert dlx.evaluate(str(run.folder)).metrics["test/accuracy"] == run.metrics["test/accuracy"]
