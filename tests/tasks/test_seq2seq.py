@@ -1,0 +1,163 @@
+"""Texts that are written: losses without padding, writing with and without a cache, BLEU as sacrebleu has it."""
+
+import importlib.util
+import io
+
+import pytest
+import sacrebleu
+import torch
+from rich.console import Console
+
+import dlx
+from dlx.data.prepare import prepare
+from dlx.engine.build import batches_of, build_module
+from dlx.errors import RecipeError
+from dlx.layers._context_torch import apply
+from dlx.metrics import Metric
+from dlx.tasks._update import split
+from dlx.tokenizers import BEGIN, END
+
+RECURRENT = "{type: seq2seq, embedding: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
+TRANSFORMER = "{type: transformer, features: 16, depth: 2, heads: 2, hidden: 16, dropout: 0.0}"
+models = pytest.mark.parametrize("model", [RECURRENT, TRANSFORMER])
+
+
+def recipe(folder, model=RECURRENT, task="seq2seq", **changes):
+    (folder / "r.yaml").write_text(
+        f"name: texts\ntask: {task}\n"
+        "data: {source: {reverse: {samples: 150, symbols: 5, shortest: 1, longest: 5}}}\n"
+        f"model: {model}\n"
+        "optimizer: {adam: {lr: 0.01}}\n"
+        "train: {steps: 6, epochs: null, batch_size: 16}\n"
+        "hardware: {accelerator: cpu, threads: 1}\n"
+    )
+    return dlx.load(folder / "r.yaml", changes)
+
+
+def made(loaded):
+    plan = dlx.plan.make(loaded)
+    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind, plan.recipe.seed)
+    return build_module(plan).eval(), batches_of(plan, prepared)
+
+
+def alone(batch):
+    """Yield each sample of a batch by itself, without padding."""
+    for i in range(len(batch["rows"])):
+        source, target = (ids[ids != 0][None] for ids in (batch["source"][i], batch["target"][i]))
+        yield {"source": source, "target": target, "rows": batch["rows"][i : i + 1]}
+
+
+@models
+def test_the_loss_is_the_mean_over_all_real_tokens(tmp_path, model):
+    module, batches = made(recipe(tmp_path, model))
+    batch = next(iter(batches["train"]))
+    assert not batch["target.mask"].all()
+    total, count = 0.0, 0
+    for one in alone(batch):
+        shown, wanted = one["target"][:, :-1], one["target"][:, 1:]
+        assert shown[0, 0] == BEGIN and wanted[0, -1] == END
+        scores_BTV = apply(module.networks["network"], {"source": one["source"], "target": shown}, {})
+        total += torch.nn.functional.cross_entropy(scores_BTV[0], wanted[0], reduction="sum").item()
+        count += wanted.numel()
+    assert module.objective(batch).item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_portions_of_a_batch_add_up_to_its_loss(tmp_path):
+    module, batches = made(recipe(tmp_path))
+    batch = next(iter(batches["train"]))
+    parts = list(split(batch, 3))
+    total = sum(module.objective(part) * len(part["rows"]) / len(batch["rows"]) for part in parts)
+    assert total.item() == pytest.approx(module.objective(batch).item(), rel=1e-5)
+
+
+@models
+def test_writing_with_a_cache_is_writing_without(tmp_path, model):
+    module, batches = made(recipe(tmp_path, model))
+    batch = {name: value[:8] for name, value in next(iter(batches["test"])).items()}
+    for one, written in zip(alone(batch), module.write(batch), strict=True):
+        text = [BEGIN]
+        for _ in range(module.how.max_new_tokens):
+            scores_V = apply(module.networks["network"], {**one, "target": torch.tensor([text])}, {})[0, -1]
+            scores_V[:3] = -torch.inf
+            text.append(int(scores_V.argmax()))
+            if text[-1] == END:
+                break
+        assert written == [token for token in text[1:] if token != END]
+
+
+def test_a_beam_of_several_sentences_is_that_of_each(tmp_path):
+    module, batches = made(recipe(tmp_path, task="{seq2seq: {beam: 3, longest: 4}}"))
+    batch = {name: value[:5] for name, value in next(iter(batches["test"])).items()}
+    assert module.write(batch) == [module.write(one)[0] for one in alone(batch)]
+
+
+def test_bleu_of_batches_is_sacrebleus_of_the_corpus(tmp_path):
+    module, _ = made(recipe(tmp_path))
+    letters = module.writes.encode(["a b c d e a", "b c a", "e e d c b a a b", "c"])
+    said = module.writes.encode(["a b c d e e", "b c a a", "e d d c b a a b", "c a"])
+    metric = Metric.model_validate("bleu").build(module.facts)
+    for part in (slice(0, 1), slice(1, 4)):
+        metric.update(said[part], letters[part])
+    texts = [[module.writes.decode(ids) for ids in group] for group in (said, letters)]
+    expected = sacrebleu.corpus_bleu(texts[0], [texts[1]]).score
+    assert 20 < expected < 90
+    assert metric.compute().item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_exact_match_counts_whole_texts():
+    metric = Metric.model_validate("exact_match").build(None)
+    metric.update([[4, 5], [6]], [[4, 5], [6, 7]])
+    metric.update([[], [8]], [[], [8]])
+    assert metric.compute().item() == 0.75
+
+
+def test_without_its_package_bleu_says_what_to_install(tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "sacrebleu" else found(name))
+    with pytest.raises(RecipeError) as caught:
+        recipe(tmp_path, task="{seq2seq: {metrics: [bleu]}}")
+    (diagnostic,) = caught.value.diagnostics
+    assert "bleu needs sacrebleu" in diagnostic.message
+    assert "dlx[text]" in str(diagnostic)
+
+
+def test_label_smoothing_reaches_the_loss(tmp_path):
+    plain, batches = made(recipe(tmp_path))
+    smoothed, _ = made(recipe(tmp_path, regularize={"label_smoothing": 0.2}))
+    batch = next(iter(batches["train"]))
+    scores_NV, target_N = plain.steps(batch)
+    expected = torch.nn.functional.cross_entropy(scores_NV, target_N, label_smoothing=0.2)
+    assert smoothed.objective(batch).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_what_is_no_pair_of_texts_is_refused(tmp_path):
+    with pytest.raises(RecipeError):
+        dlx.plan.make(recipe(tmp_path, model="linear"))
+
+
+# -- the whole way -----------------------------------------------------------------------------------------------------
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+def test_texts_are_learned_judged_drawn_and_predicted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["one", "two", "three", "four", "five"]
+    pairs = [(words[i % 5], words[(i + 1) % 5]) for i in range(100)]
+    for k, name in enumerate(("a.txt", "b.txt")):
+        (tmp_path / name).write_text("".join(pair[k] + "\n" for pair in pairs))
+    loaded = recipe(tmp_path, task="{seq2seq: {metrics: [exact_match, bleu, accuracy]}}")
+    text = (tmp_path / "r.yaml").read_text()
+    source = "{source: {type: parallel_text, path: [a.txt, b.txt]}}"
+    text = text.replace(text.split("data: ")[1].split("\n")[0], source).replace("steps: 6, epochs: null", "epochs: 20")
+    (tmp_path / "r.yaml").write_text(text)
+    assert loaded.recipe.task.type == "seq2seq"
+    run = dlx.train("r.yaml", console=quiet())
+    assert run.metrics["test/exact_match"] == 1.0
+    assert run.metrics["test/accuracy"] == 1.0
+    assert {"attention.png", "written.txt"} <= {path.name for path in run.pictures}
+    assert dlx.evaluate("last").metrics["test/exact_match"] == 1.0
+    (tmp_path / "new.txt").write_text("two\nfive\n")
+    assert dlx.predict("last", ["new.txt"]).columns["prediction"] == ["three", "one"]

@@ -1,0 +1,100 @@
+"""Columns of text: classified and regressed on from the command line, served, and described to MLflow."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from dlx.cli import app
+from dlx.data.prepare import prepare
+from dlx.engine.restore import restore
+from dlx.engine.served import Served
+from dlx.plan import make
+from dlx.recipe.load import load
+from dlx.tracking.signature import signature_of
+
+RECIPE = """
+name: moods
+task: classification
+data:
+  source: {table: {path: moods.csv, target: mood, types: {text: text}}}
+  tokenizer: {word: {lower: true}}
+  augment: [{random_deletion: {share: 0.2, p: 0.3}}]
+model: {gru: {embedding: 8, hidden: 8, output: max}}
+optimizer: {adam: {lr: 0.02}}
+train: {epochs: 8, batch_size: 16}
+hardware: {accelerator: cpu, threads: 1}
+expect: {test/accuracy: ">= 0.95"}
+"""
+FILLER = ["the", "a", "film", "plot", "of", "and", "with", "was"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Texts of 1 to 12 words, in which one word tells the mood; `length` counts the words."""
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    lines = ["text,length,mood"]
+    for i in range(240):
+        words = list(generator.choice(FILLER, generator.integers(0, 12)))
+        words.insert(generator.integers(0, len(words) + 1), ("good", "dull")[i % 2])
+        lines.append(f"{' '.join(words)},{len(words)},{('praise', 'blame')[i % 2]}")
+    (tmp_path / "moods.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "r.yaml").write_text(RECIPE.replace("{text: text}", "{text: text, length: ignore}"))
+    (tmp_path / "new.csv").write_text("text\nA good film\ndull\nthe plot of the film was Good and the a the\n")
+    return tmp_path
+
+
+def asked(*words):
+    found = CliRunner().invoke(app, list(words))
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+def test_texts_are_classified_from_plan_to_prediction(folder):
+    plan = json.loads(asked("plan", "r.yaml", "--json"))
+    assert plan["networks"]["network"]["input"] == "?"
+    run = json.loads(asked("train", "r.yaml", "--strict", "--json"))
+    metrics = json.loads(asked("eval", "last", "--json"))["metrics"]
+    assert metrics["test/accuracy"] == run["metrics"]["test/accuracy"] >= 0.95
+    said = [row["prediction"] for row in json.loads(asked("predict", "last", "new.csv", "--json"))]
+    assert said == ["praise", "blame", "praise"]
+    resolved = yaml.safe_load((next(folder.glob("runs/*")) / "resolved.yaml").read_text())
+    assert resolved["data"]["tokenizer"]["type"] == "word"
+    import pandas as pd
+
+    served = Served(restore("last"))
+    shown = served.predict(pd.DataFrame({"text": ["good", "dull the a film"]}))
+    assert list(shown["prediction"]) == ["praise", "blame"]
+    facts = served.restored.plan.facts
+    signature = signature_of(facts, "classes")
+    assert signature["tabular"] and signature["inputs"] == [["text", "string"]]
+    shown = served.predict(pd.DataFrame([signature["example"]]))
+    assert set(shown["prediction"]) < {"praise", "blame"}
+
+
+def test_numbers_are_predicted_of_texts(folder):
+    changes = {
+        "classification": "{regression: {metrics: [r2]}}",
+        "mood, types: {": "length, types: {mood: ignore, ",
+        'test/accuracy: ">= 0.95"': 'test/r2: ">= 0.9"',
+        "augment:": "# augment:",
+        "epochs: 8": "epochs: 20",
+    }
+    changed = RECIPE
+    for old, new in changes.items():
+        changed = changed.replace(old, new)
+    (folder / "r.yaml").write_text(changed)
+    asked("train", "r.yaml", "--strict", "train.log_every=10")
+
+
+def test_two_texts_of_varying_length_are_refused(folder):
+    (folder / "r.yaml").write_text(RECIPE.replace("{text: text}", "{text: text, length: text}"))
+    facts = prepare(load("r.yaml").recipe.data, folder, "classes", 0).facts
+    assert facts.fields["length"].dims == (1,)  # numbers of one token each: only one field varies
+    lines = (folder / "moods.csv").read_text().replace(",10,", ",ten or so,")
+    (folder / "moods.csv").write_text(lines)
+    with pytest.raises(Exception, match="both vary in length"):
+        make(load("r.yaml"))
