@@ -19,7 +19,8 @@ def signature_of(facts: DataFacts, target_kind: str | None) -> dict[str, Any] | 
     """
     if target_kind is None:
         return None
-    tabular = all(facts.fields[n].axes == "F" and facts.fields[n].names for n in facts.inputs)
+    fields = [(name in facts.tokenizers, facts.fields[name]) for name in facts.inputs]
+    tabular = all(is_text or (spec.axes == "F" and spec.names) for is_text, spec in fields)
     inputs, example = _columns(facts) if tabular else _arrays(facts)
     return {"tabular": tabular, "inputs": inputs, "outputs": _outputs(facts), "example": example}
 
@@ -28,6 +29,9 @@ def _columns(facts: DataFacts) -> tuple[list[Any], Any]:
     inputs, example = [], {}
     for field in facts.inputs:
         spec = facts.fields[field]
+        if field in facts.tokenizers:
+            inputs.append([field, "string"])
+            example[field] = "some text"
         for i, name in enumerate(spec.names):
             known = facts.categories.get(name)
             inputs.append([name, "double" if known is None else "string"])
@@ -48,6 +52,8 @@ def _mean(spec: TensorSpec, i: int) -> float:
 
 
 def _outputs(facts: DataFacts) -> list[list[str]]:
+    if facts.fields["target"].axes == "T":
+        return [["prediction", "string"]]
     if facts.kind != "regression":
         return [["prediction", "string"], *([f"p({name})", "double"] for name in facts.classes)]
     spec = facts.fields["target"]
