@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,12 +20,20 @@ UNKNOWN = -1
 
 
 class ProbedModule(UnsupervisedModule):
-    """One encoder with heads; a task overrides `loss_of`, and `judged` where that is random."""
+    """One encoder with heads; `each` names what a task measures of every sample by itself, besides the probe's."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Probing) -> None:
-        super().__init__(networks, facts, learning, list(Probing.emits(task, facts)))
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        facts: DataFacts,
+        learning: Learning,
+        task: Probing,
+        each: Sequence[str] = ("loss",),
+    ) -> None:
+        super().__init__(networks, facts, learning, [*each, *task.asked()])
         network: Any = networks[ROLE]
         self.head: Mapping[str, nn.Module] = dict(network.heads.named_children()) if hasattr(network, "heads") else {}
+        self.probe_weight = task.probe_weight
         self.labels, self.neighbours = task.labels, task.neighbours if PROBE in self.head else 0
         if self.neighbours:
             width = next(self.head[PROBE].parameters()).shape[1]
@@ -66,7 +74,7 @@ class ProbedModule(UnsupervisedModule):
         said_BK: Tensor = self.head[PROBE](features_BF)
         if not bool((classes_B != UNKNOWN).any()):
             return loss + 0.0 * said_BK.sum()
-        return loss + F.cross_entropy(said_BK, classes_B, ignore_index=UNKNOWN)
+        return loss + self.probe_weight * F.cross_entropy(said_BK, classes_B, ignore_index=UNKNOWN)
 
     def _known(self, batch: Batch) -> Tensor:
         """Return the classes that may be seen in training, which are always those of the same samples."""
@@ -87,7 +95,7 @@ class ProbedModule(UnsupervisedModule):
 
     def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         features_BF = self.embed(batch)
-        found = {"loss": self.judged(batch, index_B, features_BF)}
+        found = self.judged(batch, index_B)
         if PROBE in self.head:
             found["probe_accuracy"] = (self.head[PROBE](features_BF).argmax(1) == batch["target"]).float()
         if self.neighbours:
@@ -96,8 +104,8 @@ class ProbedModule(UnsupervisedModule):
             self.outputs.add(batch["rows"], features=features_BF, **_classes(batch))
         return found
 
-    def judged(self, batch: Batch, index_B: Tensor, features_BF: Tensor) -> Tensor:
-        """Return the task's loss of every sample, which depends on nothing but the sample and its number."""
+    def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+        """Return what the task measures of every sample, which depends on nothing but the sample and its number."""
         raise NotImplementedError
 
     def voted(self, features_BF: Tensor) -> Tensor:

@@ -27,10 +27,13 @@ class Probing(Task):
 
     default_role: ClassVar[str] = ROLE
     memorizes: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
     probe: bool = True
     """Whether a linear classifier of the features learns beside; needs a target of classes."""
     labels: float = Field(1.0, gt=0, le=1)
     """Share of the training samples whose classes the probe and the neighbours see; the encoder sees none."""
+    probe_weight: float = Field(1.0, gt=0)
+    """Factor of the probe's loss: with plain gradient descent, of its lr."""
     neighbours: int = Field(0, ge=0)
     """With `probe`: how many neighbours vote on the class of a sample; 0 asks none."""
     memory: int = Field(2000, gt=0)
@@ -63,8 +66,13 @@ class Probing(Task):
         return {}
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        asked = {"knn_accuracy": "higher"} if self.probe and self.neighbours else {}
-        return {"loss": "lower", **({"probe_accuracy": "higher"} if self.probe else {}), **asked}
+        return {"loss": "lower", **dict.fromkeys(self.asked(), "higher")}
+
+    def asked(self) -> list[str]:
+        """Return what is measured of the features."""
+        if not self.probe:
+            return []
+        return ["probe_accuracy", *(["knn_accuracy"] if self.neighbours else [])]
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if self.probe and (len(facts.classes) < 2 or facts.multilabel):

@@ -91,12 +91,12 @@ class RBMModule(ProbedModule):
 
     # -- judging ------------------------------------------------------------------------------------------------------
 
-    def judged(self, batch: Batch, index_B: Tensor, features_BF: Tensor) -> Tensor:
+    def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         """Return −log pseudo-likelihood, or the error of reconstruction, of every sample, summed over machines."""
         total_B = torch.zeros(len(index_B), device=index_B.device)
         for machine, seen_BV in zip(self.machines, self.reached(batch), strict=True):
             total_B += self._surprise(machine, seen_BV, index_B % seen_BV.shape[1])
-        return total_B
+        return {"loss": total_B}
 
     def _surprise(self, machine: Any, seen_BV: Tensor, unit_B: Tensor) -> Tensor:
         """Return how little a machine expects samples, (B,), looking at one unit of each."""

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._ending import numbers
+from dlx.tasks._probing import Probing
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+TURNS = 4
+
+
+class Rotation(Probing):
+    """Learns features by saying how far an image was turned: not at all, by 90, 180 or 270 degrees.
+
+    Who can tell that must know what is in the picture and which way up it stands. Every image is shown in all four
+    ways.
+
+    Shapes:  square images (C, H, H) → features.
+    Units:   loss is a mean cross-entropy in nats, ln 4 by chance.
+    Raises:  ShapeError if the input is not a square image.
+    Source:  Gidaris, Singh & Komodakis 2018, arXiv:1803.07728.
+
+    Example:
+        {type: rotation, labels: 0.5, neighbours: 5}
+    """
+
+    type: Literal["rotation"] = "rotation"
+
+    def heads(self) -> dict[str, list[Any]]:
+        return {"turn": [{"linear": TURNS}]}
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().emits(facts), "rotation_accuracy": "higher"}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        x = numbers(facts, self.type)
+        if x.axes != "CHW" or x.dims[1] != x.dims[2]:
+            return [ShapeError(f"rotation turns square images, but the input is {x}")]
+        return super().problems(facts)
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.rotation.module import RotationModule
+
+        return RotationModule(networks, facts, learning, self, each=("loss", "rotation_accuracy"))
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
