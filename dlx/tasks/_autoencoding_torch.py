@@ -74,7 +74,7 @@ class AutoencoderModule(UnsupervisedModule):
         """Return inputs with noise, made of as many standard normal numbers."""
         if self.task.noise == "gaussian":
             return x + self.task.amount * normal
-        uniform = torch.special.ndtr(normal)
+        uniform: Tensor = torch.special.ndtr(normal)
         if self.task.noise == "masking":
             return x * (uniform >= self.task.amount)
         half = self.task.amount / 2
