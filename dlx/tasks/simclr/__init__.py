@@ -36,8 +36,8 @@ class SimCLR(Probing):
     """
 
     type: Literal["simclr"] = "simclr"
-    views: list[Augmentation] = Field(min_length=1)
-    """What changes a sample, each time anew."""
+    views: list[Augmentation] = Field([{"gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
+    """What changes a sample, each time anew; for images, crops and warps that keep what they show do better."""
     temperature: float = Field(0.5, gt=0)
     """Cosines are divided by it: the smaller, the more the nearest others count."""
     projection: int = Field(64, gt=0)

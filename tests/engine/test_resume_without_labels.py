@@ -1,0 +1,68 @@
+"""Tasks that learn without labels go on exactly where they were stopped: chains, kept features and noise too."""
+
+import io
+import os
+import signal
+
+import pytest
+import torch
+from rich.console import Console
+
+import dlx
+from dlx.engine.checkpoint import load
+from dlx.engine.keep import saved
+from dlx.tasks._unsupervised import UnsupervisedModule
+
+RECIPE = """
+name: resumed
+task: {TASK}
+data: {{source: {{sklearn: digits}}, transforms: [{{normalize: {{scale: unit}}}}]}}
+model: {MODEL}
+optimizer: {{adamw: {{lr: 0.005}}}}
+regularize: {{ema: 0.9}}
+train: {{epochs: 2, batch_size: 32, limit_train: 128, limit_val: 32, limit_test: 32, log_every: 3}}
+hardware: {{accelerator: cpu, threads: 1}}
+"""
+CASES = {
+    "diffusion": (
+        "{type: diffusion, sampling_steps: 3, conditional: true, metrics: [mmd], samples: 16}",
+        "{denoiser_unet: {widths: [8], heads: 0}}",
+    ),
+    "rbm": (
+        "{type: rbm, persistent: true, chains: 5}",
+        "{type: layers, layers: [flatten, {rbm: 8}, {rbm: 4}]}",
+    ),
+    "simclr": ("{type: simclr, neighbours: 3, memory: 50}", "{mlp: [8]}"),
+    "rotation": ("{type: rotation, labels: 0.5}", "{mlp: [8]}"),
+}
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr(UnsupervisedModule, "show", lambda self: None)
+    (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES[name][0], MODEL=CASES[name][1]))
+    whole = dlx.train("r.yaml", console=quiet())
+    original, steps = UnsupervisedModule.update, []
+
+    def update(self, *args):
+        steps.append(1)
+        if len(steps) == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UnsupervisedModule, "update", update)
+        with pytest.raises(SystemExit):
+            dlx.train("r.yaml", console=quiet())
+    run = dlx.resume("last", console=quiet())
+    one, other = (load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
+    assert one.keys() == other.keys()
+    assert [n for n in one if not torch.equal(one[n], other[n])] == []
+    assert run.metrics == whole.metrics
+    assert dlx.evaluate(str(run.folder)).metrics["test/loss"] == run.metrics["test/loss"]
