@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytorch_lightning as pl
 import torch
@@ -17,7 +17,7 @@ from dlx.engine.transfer import begin
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.models import initialize
-from dlx.plan import Plan
+from dlx.plan import WORKERS, Plan
 from dlx.plan.blocks import blocks
 from dlx.plan.checks import batch_size
 from dlx.recipe.schema import Recipe
@@ -109,45 +109,31 @@ def monitored(plan: Plan) -> tuple[str | None, str]:
 def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     """Return the batches of every split that has samples."""
     recipe, train, device = plan.recipe, plan.recipe.train, device_of(plan.recipe)
-    fields = resident(prepared.arrays, device)
-    share = (rank() % size(plan), size(plan))
-    workers = recipe.data.workers if recipe.data.workers != "auto" else 2
-
     convert = floats(plan.facts)
     lay_out = [channels_together] if recipe.hardware.channels_last else []
     transforms = transforming(recipe.data.transforms, plan.facts)  # type: ignore[arg-type]
     augment = augmenting(recipe.data.augment, plan.facts, plan.base)
-    training = [convert, *([augment] if augment else []), *transforms, *lay_out]
-
-    def evaluated(name: str, limit: int | None) -> Batches:
-        size = max(1, max(_at_once(plan.facts), train.batch_size) // train.accumulate)
-        return Batches(
-            fields,
-            prepared.rows[name][:limit],
-            size,
-            recipe.seed,
-            False,
-            [convert, *transforms, *lay_out],
-            False,
-            int(workers),
-            device,
-            share=share,
-        )
-
-    rows = prepared.rows["train"][: train.limit_train]
-    learned = Batches(
-        fields,
-        rows,
-        batch_size(recipe, len(rows)),
+    evaluated = Batches(
+        resident(prepared.arrays, device),
+        prepared.rows["test"][: train.limit_test],
+        max(1, max(_at_once(plan.facts), train.batch_size) // train.accumulate),
         recipe.seed,
-        True,
-        training,
-        augment is not None,
-        int(workers),
-        device,
-        share=share,
+        steps=[convert, *transforms, *lay_out],
+        workers=int(recipe.data.workers if recipe.data.workers != "auto" else WORKERS),
+        device=device,
+        share=(rank() % size(plan), size(plan)),
     )
-    made = {"train": learned, "val": evaluated("val", train.limit_val), "test": evaluated("test", train.limit_test)}
+    rows = prepared.rows["train"][: train.limit_train]
+    learned = replace(
+        evaluated,
+        rows=rows,
+        size=batch_size(recipe, len(rows)),
+        shuffled=True,
+        steps=[convert, *([augment] if augment else []), *transforms, *lay_out],
+        random=augment is not None,
+    )
+    validated = replace(evaluated, rows=prepared.rows["val"][: train.limit_val])
+    made = {"train": learned, "val": validated, "test": evaluated}
     return {name: batches for name, batches in made.items() if len(batches.rows)}
 
 
