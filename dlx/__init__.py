@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from dlx.engine.evaluate import Evaluation
     from dlx.engine.outcome import Run
     from dlx.engine.predict import Predictions
+    from dlx.engine.sample import Samples
     from dlx.recipe.diagnostics import Diagnostic
     from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "generate", "load", "plan", "predict", "resume", "test", "train", "validate"]
+__all__ = ["evaluate", "generate", "load", "plan", "predict", "resume", "sample", "test", "train", "validate"]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -149,6 +150,19 @@ def generate(run: str | Path, prompt: str = "\n", n: int = 1, **options: Any) ->
     from dlx.engine import generate as engine
 
     return engine.generate(run, prompt, n, options)
+
+
+def sample(
+    run: str | Path, n: int = 64, seed: int = 0, *, label: str | None = None, steps: int | None = None
+) -> Samples:
+    """Return n samples that a trained run makes of noise, the same for the same seed; of a class, or of all in turn.
+
+    steps is how many there are from noise to a sample, where a run takes several.
+    Raises: UsageError if the run makes none, or none of this class or in these steps; CheckpointError.
+    """
+    from dlx.engine import sample as engine
+
+    return engine.sample(run, n, seed, label, steps)
 
 
 def __getattr__(name: str) -> Any:
