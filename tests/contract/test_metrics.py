@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.tensors import Stats, TensorSpec
+from dlx.tokenizers import Tokenizer, store
 
 METRICS = types("metrics")
-KINDS = ("classes", "labels", "regression")
+KINDS = ("classes", "labels", "regression", "tokens")
 MADE = "samples"
 SAMPLES = 200
 
@@ -27,6 +29,11 @@ def facts_of(kind: str, k: int) -> DataFacts:
     """Facts of a target of this kind with k classes, labels or outputs."""
     numbers = TensorSpec((k,), "F", stats=Stats(naive=(1.0,) * k))
     target = TensorSpec((), "", "int64") if kind == "classes" else numbers
+    if kind == "tokens":
+        word = Tokenizer.model_validate("word")
+        stored = store(word, word.train([" ".join("abcdefgh"[:k])], Path()))
+        words = TensorSpec((5,), "T", "int64", vocab=(4 + k,))
+        return DataFacts({"x": words, "target": words}, ("x",), "target", tokenizers={"target": stored})
     return DataFacts(
         fields={"x": TensorSpec((3,), "F"), "target": target},
         inputs=("x",),
@@ -43,6 +50,10 @@ def data(kind: str, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     if kind == MADE:  # all alike, and far from the data
         target = torch.randn(SAMPLES, k, generator=generator)
         return 0.1 * noise + 10, target
+    if kind == "tokens":
+        target = torch.randint(4, 4 + k, (SAMPLES, 5), generator=generator)
+        wrong = torch.rand(SAMPLES, 5, generator=generator) < 0.2
+        return torch.where(wrong, torch.randint(4, 4 + k, (SAMPLES, 5), generator=generator), target), target
     if kind == "regression":
         target = torch.randn(SAMPLES, k, generator=generator) + 3
         return target + noise, target

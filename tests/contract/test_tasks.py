@@ -39,6 +39,10 @@ SMALL = [
     ({"sklearn": "digits"}, {"type": "layers", "layers": ["flatten", {"rbm": 16}]}),
     ({"text": {"path": "text.txt", "length": 8}}, STEPS),
     ({"tagged_text": "tagged.txt"}, STEPS),
+    (
+        {"reverse": {"samples": 60, "longest": 6}},
+        {"seq2seq": {"embedding": 8, "encoder": {"gru": 16}, "cell": {"gru": 32}, "attention": "luong"}},
+    ),
 ]
 """Small data and networks; a task is tried on the first that suit it."""
 

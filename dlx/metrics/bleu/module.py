@@ -33,7 +33,7 @@ class CorpusBLEU(torchmetrics.Metric):
 
     def update(self, written: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> None:
         """Add a batch."""
-        said, true = ([self.codec.decode(ids) for ids in texts] for texts in (written, wanted))
+        said, true = ([self.codec.decode([int(i) for i in ids]) for ids in texts] for texts in (written, wanted))
         score = self.bleu.corpus_score(said, [true])
         self.right += self.right.new_tensor(score.counts)
         self.total += self.total.new_tensor(score.totals)

@@ -25,9 +25,13 @@ class Matches(torchmetrics.Metric):
 
     def update(self, written: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> None:
         """Add a batch."""
-        self.right += sum(list(one) == list(other) for one, other in zip(written, wanted, strict=True))
+        self.right += sum(_ids(one) == _ids(other) for one, other in zip(written, wanted, strict=True))
         self.count += len(wanted)
 
     def compute(self) -> Tensor:
         """Return the share of all batches."""
         return self.right / self.count
+
+
+def _ids(text: Sequence[int]) -> list[int]:
+    return [int(token) for token in text]

@@ -36,7 +36,7 @@ class Seq2Seq(StepSupervision):
     Source:  Sutskever et al. 2014, arXiv:1409.3215.
 
     Example:
-        {type: seq2seq, loss: {cross_entropy: 0.1}, metrics: [exact_match]}
+        {type: seq2seq, metrics: [exact_match, accuracy]}
     """
 
     type: Literal["seq2seq"] = "seq2seq"
