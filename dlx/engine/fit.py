@@ -98,6 +98,8 @@ class Fit:
         skipped = experiment.module.skipped
         if skipped:
             self.notes.append(f"{skipped} batches were left out, because their loss was not finite")
+        if is_shared() and plan.recipe.hardware.strategy.parts:  # type: ignore[union-attr]
+            experiment = replace(experiment, module=build_module(plan))  # whole, as it is from now on
         return Fitted(experiment, trainer, history)
 
     def _halved(self, experiment: Experiment) -> Experiment:

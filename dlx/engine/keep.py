@@ -160,11 +160,16 @@ def saved(folder: Path) -> list[Path]:
 
 def refuse_what_is_not_finite(module: pl.LightningModule, step: int) -> None:
     """Raise DivergedError if a weight is not a finite number: such weights are never kept."""
-    weights = [p.detach() for p in module.parameters()]
+    weights = [here(p) for p in module.parameters()]
     norms = [norm.float() for norm in torch._foreach_norm(weights)] if weights else []
     lost = bool(norms) and not bool(torch.stack(norms).isfinite().all())
     if most(int(lost)):  # in any process: each may hold a part of the weights
         raise DivergedError(float("nan"), step)
+
+
+def here(parameter: Tensor) -> Tensor:
+    """Return what this process holds of a parameter: all of it, or a part."""
+    return parameter.to_local().detach() if hasattr(parameter, "to_local") else parameter.detach()
 
 
 def random_state() -> dict[str, Any]:

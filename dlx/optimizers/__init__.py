@@ -30,6 +30,9 @@ class Optimizer(Component):
     full_batch: ClassVar[bool] = False
     """Whether a batch is the whole train split."""
 
+    whole: ClassVar[bool] = False
+    """Whether a step needs every parameter and gradient whole, and cannot be taken part by part."""
+
     lr: float = Field(1e-3, gt=0)
     """Step size of an update."""
     no_decay: list[str] = Field(default_factory=lambda: ["bias", "norm"])

@@ -12,10 +12,11 @@ Group = dict[str, Any]
 
 
 def fused(groups: Sequence[Group], devices: tuple[str, ...] = ("cpu", "cuda")) -> bool | None:
-    """Return True where every parameter is real floating point and on one of these kinds of device.
+    """Return True where every parameter is real floating point, whole, and on one of these kinds of device.
 
     Otherwise None, with which torch chooses by itself: foreach kernels on CUDA, a plain loop elsewhere.
     """
     parameters: list[torch.Tensor] = [p for group in groups for p in group["params"]]
-    serves = all(p.is_floating_point() and p.device.type in devices for p in parameters)
+    whole = not any(hasattr(p, "to_local") for p in parameters)  # few of the kernels know parameters in parts
+    serves = whole and all(p.is_floating_point() and p.device.type in devices for p in parameters)
     return True if serves else None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class Adafactor(Optimizer):
     """
 
     type: Literal["adafactor"] = "adafactor"
+    whole: ClassVar[bool] = True
     lr: float = Field(0.01, gt=0)
     """Largest step, relative to the weights."""
     decay: float = Field(-0.8, lt=0)

@@ -26,6 +26,7 @@ class LBFGS(Optimizer):
 
     type: Literal["lbfgs"] = "lbfgs"
     needs_closure: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
     lr: float = Field(1.0, gt=0)
     """Step size along the direction; the first one that the line search tries."""
     layer_decay: float = Field(1.0, ge=1, le=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dlx.component import nearest
+from dlx.component import Component, nearest
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import walk
@@ -14,6 +14,7 @@ from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import Recipe
 from dlx.regularizers import Regularizer
 from dlx.schedules import Horizon, Schedule
+from dlx.strategies import Strategy
 
 QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 
@@ -27,6 +28,7 @@ def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = N
     found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
     found += _layouts(recipe, facts)
     found += _closures(recipe)
+    found += _parts(recipe)
     unfit = _augmentations(recipe, given or facts)
     found += unfit
     found += [e for e in _mixing(recipe) + _masks(recipe, facts) if e.loc not in [other.loc for other in unfit]]
@@ -71,6 +73,23 @@ def _augmentations(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
         except ShapeError as error:
             found.append(error.within("data", "augment", i))
     return found
+
+
+def _parts(recipe: Recipe) -> list[ShapeError]:
+    """Refuse what needs whole weights and gradients where a device holds a part of them."""
+    strategy, hardware = recipe.hardware.strategy, recipe.hardware
+    alone = int(hardware.devices) * hardware.nodes == 1
+    if alone or not isinstance(strategy, Strategy) or not strategy.parts:
+        return []
+    needing: list[tuple[Loc, Component]] = [(("optimizer", role), o) for role, o in recipe.optimizer.items() if o.whole]
+    needing += [(("regularize", name), r) for name, r in recipe.regularize.items() if r.whole or r.averages]
+    needing += [(("task",), recipe.task)] if recipe.task.whole else []
+    message = f"needs weights and gradients whole, of which {strategy.type} gives a device a part: use ddp"
+    found = [ShapeError(f"{component.type} {message}", loc) for loc, component in needing]
+    never = {"compile": hardware.compile, "channels_last": hardware.channels_last}
+    never["precision"] = hardware.precision == "16-mixed"
+    names = [name for name, asked in never.items() if asked]
+    return found + [ShapeError(f"{strategy.type} cannot do this: use ddp", ("hardware", name)) for name in names]
 
 
 def _mixing(recipe: Recipe) -> list[ShapeError]:

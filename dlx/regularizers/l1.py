@@ -24,6 +24,7 @@ class L1(Regularizer):
         {l1: 1.0e-4}
     """
 
+    whole: ClassVar[bool] = True
     primary: ClassVar[str] = "amount"
     type: Literal["l1"] = "l1"
     amount: float = Field(1e-4, ge=0)

@@ -24,6 +24,7 @@ class L2(Regularizer):
         {l2: 1.0e-4}
     """
 
+    whole: ClassVar[bool] = True
     primary: ClassVar[str] = "amount"
     type: Literal["l2"] = "l2"
     amount: float = Field(1e-4, ge=0)

@@ -78,6 +78,8 @@ class Task(Component):
     """Whether the loss falls to nothing on a batch that is learned by heart: not where it is a bound or a game."""
     joint: ClassVar[bool] = False
     """Whether several networks move down one gradient, which none of them may then evaluate again for itself."""
+    whole: ClassVar[bool] = False
+    """Whether learning uses weights other than by the network's forward pass, and then its backward pass."""
 
     @property
     def takes_mixtures(self) -> bool:

@@ -27,6 +27,7 @@ class Adversarial(Task):
 
     default_role: ClassVar[str] = GENERATOR
     memorizes: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
     latent: int = Field(64, gt=0)
     """Numbers drawn from N(0, 1) of which the generator makes a sample."""
     critic_steps: int = Field(1, gt=0)

@@ -79,9 +79,10 @@ class Update:
             self._backward(loss)
             return loss.detach()
         total, size = None, len(batch["rows"])
-        parts = list(split(batch, self.portions))
-        for number, part in enumerate(parts):
-            loss = objective(part) * (part[WEIGHT].sum() if WEIGHT in part else len(part["rows"]) / size)
+        parts = [(part, 1.0) for part in split(batch, self.portions)]
+        parts += [(parts[0][0], 0.0)] * (self._most(len(parts)) - len(parts))
+        for number, (part, counts) in enumerate(parts):
+            loss = objective(part) * (part[WEIGHT].sum() if WEIGHT in part else len(part["rows"]) / size) * counts
             with nullcontext() if number == len(parts) - 1 else self._unsynchronized():
                 self._backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
@@ -132,6 +133,14 @@ class Update:
             torch.distributed.all_reduce(loss)
             loss /= torch.distributed.get_world_size()
         return loss
+
+    def _most(self, portions: int) -> int:
+        """Return how many portions a process computes at most: all must, where they gather parameters together."""
+        if self.portions == 1 or self.is_single:
+            return portions
+        number = torch.tensor(portions, device=self.module.device)
+        torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
+        return int(number)
 
     def _unsynchronized(self) -> AbstractContextManager[Any]:
         block = getattr(self.trainer.strategy, "block_backward_sync", None)

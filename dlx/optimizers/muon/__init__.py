@@ -29,6 +29,7 @@ class Muon(Optimizer):
 
     type: Literal["muon"] = "muon"
     state_per_parameter: ClassVar[float] = 1.0
+    whole: ClassVar[bool] = True
     momentum: Beta = 0.95
     """Decay rate of the running mean of a matrix's gradient."""
     nesterov: bool = True

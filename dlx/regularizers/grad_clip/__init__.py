@@ -41,6 +41,10 @@ class GradClip(Regularizer):
             raise ValueError("give exactly one of norm, value and adaptive")
         return self
 
+    @property
+    def whole(self) -> bool:  # type: ignore[override]
+        return self.adaptive is not None  # a unit's norm is that of all its weights
+
     def callback(self) -> pl.Callback:
         from dlx.regularizers.grad_clip.module import ClipByNorm, ClipByUnit, ClipByValue
 

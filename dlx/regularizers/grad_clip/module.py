@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -24,12 +23,7 @@ class ClipByNorm(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        parameters = unscaled(trainer, optimizer)
-        sharded: Any = getattr(trainer.strategy.model, "clip_grad_norm_", None)
-        if sharded is not None:  # FSDP: each process holds a part, and the norm is that of the whole
-            sharded(self.limit)
-        else:
-            nn.utils.clip_grad_norm_(parameters, self.limit)
+        nn.utils.clip_grad_norm_(unscaled(trainer, optimizer), self.limit)
 
 
 class ClipByValue(pl.Callback):

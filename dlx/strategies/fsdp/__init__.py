@@ -6,43 +6,32 @@ from pydantic import Field
 
 from dlx.strategies import Strategy
 
-SHARDING: dict[str, Literal["FULL_SHARD", "SHARD_GRAD_OP", "HYBRID_SHARD"]] = {
-    "full": "FULL_SHARD",
-    "gradients": "SHARD_GRAD_OP",
-    "hybrid": "HYBRID_SHARD",
-}
-
 
 class FSDP(Strategy):
     """Parameters, gradients and optimizer state are cut into one part a device, and gathered layer by layer when used.
 
-    For networks that do not fit on one device; needs GPUs. Slower than copies where copies fit.
+    A device holds one part of each tensor, cut along its first dimension, and steps it; the steps are those of one
+    device with the whole batch, as with ddp. For networks whose gradients and optimizer state do not fit on one device;
+    slower than copies where copies fit. Between two epochs, while a network is evaluated, and at the end every device
+    has it whole. Checkpoints are whole as well, as one device would write them, and any number of devices goes on from
+    them. What needs a weight or a gradient whole in training is refused with its line in the recipe.
 
     Units:   wrap_above counts parameters.
-    Source:  Zhao et al. 2023, arXiv:2304.11277; pytorch_lightning's FSDPStrategy.
+    Raises:  RunError if a parameter is a single number without dimensions, which cannot be cut.
+    Source:  Zhao et al. 2023, arXiv:2304.11277; torch.distributed.fsdp.fully_shard.
 
     Example:
         {type: fsdp, shard: full}
     """
 
-    accelerators: ClassVar[tuple[str, ...]] = ("gpu",)
+    parts: ClassVar[bool] = True
     type: Literal["fsdp"] = "fsdp"
-    shard: Literal["full", "gradients", "hybrid"] = "full"
-    """What is cut: everything; gradients and state alone; or everything within a machine, with copies between them."""
-    offload: bool = False
-    """Whether parameters rest in the host's memory while they are not used."""
+    shard: Literal["full", "gradients"] = "full"
+    """What is cut between the forward and the backward pass: everything, or all but the parameters: less to send."""
     wrap_above: int = Field(1_000_000, ge=1)
-    """Parameters from which on a module is gathered by itself."""
+    """Parameters from which on a layer of a sequence is gathered by itself; smaller ones with what is around them."""
 
     def build(self) -> Any:
-        from functools import partial
+        from dlx.strategies.fsdp.module import Sharded
 
-        from pytorch_lightning.strategies import FSDPStrategy
-        from torch.distributed.fsdp.wrap import size_based_auto_wrap_policy
-
-        return FSDPStrategy(
-            auto_wrap_policy=partial(size_based_auto_wrap_policy, min_num_params=self.wrap_above),
-            sharding_strategy=SHARDING[self.shard],
-            cpu_offload=self.offload,
-            state_dict_type="full",
-        )
+        return Sharded(self.shard == "full", self.wrap_above)
