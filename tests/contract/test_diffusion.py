@@ -223,3 +223,8 @@ def test_labels_are_hidden_as_often_as_asked():
     module.objective({"x": torch.zeros(10_000, 1), "target": torch.ones(10_000, dtype=torch.long)})
     assert set(seen[0].tolist()) == {1, 2}
     assert (seen[0] == 2).float().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_classes_are_read_where_a_metric_asks_for_them():
+    assert Task.model_validate({"type": "diffusion", "metrics": ["modes_covered"]}).target_kind == "classes"
+    assert Task.model_validate({"type": "diffusion", "metrics": ["mmd"]}).target_kind is None

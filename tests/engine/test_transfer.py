@@ -155,3 +155,13 @@ def test_a_run_goes_on_without_the_one_that_it_began_with(here, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(last(whole).values(), last(run).values(), strict=True))
     assert run.metrics == whole.metrics
     assert dlx.evaluate(str(run.folder)).metrics["test/accuracy"] == run.metrics["test/accuracy"]
+
+
+def test_a_classifier_begins_with_machines_that_learned_without_labels(here):
+    layers = {"type": "layers", "layers": ["flatten", {"rbm": 8}, {"rbm": 6}]}
+    unit = {"data.transforms": [{"normalize": {"scale": "unit"}}]}
+    machines = dlx.train("r.yaml", {"name": "deep", "task": "rbm", "model": layers, **unit}, console=quiet())
+    begun = built({"init_from": {"run": "deep", "only": ["body"]}, "model": layers, **unit})
+    learned = weights(machines)
+    for part in ("body.1.weight", "body.2.hidden_bias"):
+        assert torch.equal(begun[f"networks.network.{part}"], learned[f"networks.encoder.{part}"])

@@ -78,8 +78,8 @@ class Diffusion(Task):
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
-        """Classes are read only where the network is told them."""
-        return "classes" if self.conditional else None
+        """Classes are read only where the network is told them, or a metric asks for them."""
+        return "classes" if self.conditional or any(m.by_class for m in self.metrics.values()) else None
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         x = numbers(facts, self.type)

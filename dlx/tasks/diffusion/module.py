@@ -74,6 +74,7 @@ class DiffusionModule(UnsupervisedModule):
         self.quality = nn.ModuleDict({f"of_{name}": metric for name, metric in (metrics or {}).items()})
         self.count = count
         self._real: list[Tensor] = []
+        self._classes: list[Tensor] = []
 
     def forward(self, x_t: Tensor, t_B: Tensor, label_B: Tensor | None = None) -> Tensor:
         """Return what the network says of samples after t steps."""
@@ -111,17 +112,20 @@ class DiffusionModule(UnsupervisedModule):
             self.outputs.add(batch["rows"], errors=errors_B, seen=self.input_of(batch))
         if self.quality and sum(map(len, self._real)) < self.count:
             self._real.append(self.input_of(batch))
+            self._classes += [batch["target"]] if "target" in batch else []
         return {"loss": errors_B}
 
     def begin(self) -> None:
-        self._real = []
+        self._real, self._classes = [], []
 
     def summary(self, split: str) -> dict[str, Tensor]:
         if not self.quality:
             return {}
         real = torch.cat(self._real)[: self.count]
         made = self.sample(len(real), seed=self.global_rank)
-        return {name.removeprefix("of_"): _compared(metric, made, real) for name, metric in self.quality.items()}
+        classes_N = torch.cat(self._classes)[: self.count] if self._classes else None
+        found = {name: _compared(metric, made, real, classes_N) for name, metric in self.quality.items()}
+        return {name.removeprefix("of_"): value for name, value in found.items()}
 
     def _spread(self, index_B: Tensor) -> Tensor:
         """Return a time for every number, such that any stretch of numbers has times from all of the way."""
@@ -199,9 +203,9 @@ class DiffusionModule(UnsupervisedModule):
         return total / LEVELS_JUDGED
 
 
-def _compared(metric: Any, made: Tensor, real: Tensor) -> Tensor:
+def _compared(metric: Any, made: Tensor, real: Tensor, classes_N: Tensor | None) -> Tensor:
     metric.reset()
-    metric.update(made, real)
+    metric.update(made, real, classes_N)
     value: Tensor = metric.compute()
     metric.reset()  # the samples are no part of a checkpoint, and take memory
     return value
