@@ -18,7 +18,7 @@ from dlx.tracking.logger import MLflowTracker
 from dlx.tracking.names import TAG_LENGTH, shortened
 from dlx.tracking.signature import signature_of
 from dlx.tracking.spool import State, read_state
-from dlx.tracking.store import storable_uri
+from dlx.tracking.store import storable_uri, warm_up
 
 
 @dataclass
@@ -77,6 +77,7 @@ def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str
     for name in ("recipe.yaml", "resolved.yaml", "lock.json"):
         if (folder / name).exists():
             logger.log_file(folder / name)
+    warm_up(logger.state.uri)
     logger.start()
     return Record(logger, [], plan)
 

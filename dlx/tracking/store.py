@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,21 @@ def client(uri: str | None = None) -> Any:
     if address.startswith(SQLITE):
         _make_database(Path(address.removeprefix(SQLITE)))
     return MlflowClient(tracking_uri=address)
+
+
+def warm_up(uri: str) -> None:
+    """Do before the first step what takes seconds of Python: import MLflow, and make the database of a new directory.
+
+    In the background it would hold the interpreter, for which every training step has to wait. No server is asked.
+    """
+    quiet()
+    with suppress(Exception):  # what goes wrong here goes wrong again in the background, where it is said
+        import mlflow.store.tracking.sqlalchemy_store
+        import mlflow.tracking
+
+        assert mlflow.tracking and mlflow.store.tracking.sqlalchemy_store
+        if uri.startswith(SQLITE):
+            client(uri)
 
 
 def _make_database(path: Path) -> None:
