@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dlx.engine.build import Experiment
+
+PROBED = 64  # samples on which gradients are looked at
 
 
 def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], experiment: Experiment) -> list[Path]:
@@ -17,11 +20,25 @@ def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], exper
     outputs = getattr(experiment.module, "outputs", None)
     if outputs is not None and outputs.rows:
         figures |= task.pictures(outputs.joined(experiment.prepared.arrays), facts)
+    figures |= _memory(experiment)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         figure.savefig(path, dpi=120)
     return paths + _texts(folder, experiment)
+
+
+def _memory(experiment: Experiment) -> dict[str, Any]:
+    """Draw how far back recurrent layers feel their mistakes, on a few samples."""
+    from dlx.tasks._memory import felt_by_step
+
+    module, batches = experiment.module, experiment.batches
+    held = batches.get("test") or batches.get("val") or batches["train"]
+    felt: Any = getattr(module, "felt", None)
+    if felt is None:
+        return {}
+    norms = felt({name: value[:PROBED] for name, value in next(iter(held)).items()})
+    return {"gradient_by_step": felt_by_step(norms)} if norms else {}
 
 
 def _texts(folder: Path, experiment: Experiment) -> list[Path]:

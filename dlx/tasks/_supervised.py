@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.layers._context_torch import Context, apply
+from dlx.layers._memory_probe_torch import gradient_norms_by_step
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
@@ -99,6 +100,11 @@ class SupervisedModule(TaskModule):
     def objective(self, batch: Batch) -> Tensor:
         """Return the mean loss of a batch."""
         return self.loss_of(self.run(self.role, batch), batch["target"])
+
+    def felt(self, batch: Batch) -> dict[str, np.ndarray]:
+        """Return, for every recurrent layer, how much the state after each step matters to the loss of a batch."""
+        norms = gradient_norms_by_step(self.networks[self.role].eval(), lambda: self.objective(batch))
+        return {name: norm_T.cpu().numpy() for name, norm_T in norms.items()}
 
     def on_validation_epoch_start(self) -> None:
         self._reset()
