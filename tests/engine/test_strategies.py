@@ -133,6 +133,60 @@ def mlflow_runs():
     return client.search_runs([e.experiment_id for e in client.search_experiments()])
 
 
+PARTS = ["hardware.strategy={type: fsdp, wrap_above: 100}", "train.accumulate=4", "train.limit_train=305"]
+PARTS += ["train.limit_val=129", "regularize={grad_clip: {norm: 0.1}}", "train.batch_size=100"]
+"""Processes have other numbers of portions in the last batch of an epoch, and of batches to evaluate."""
+
+
+@pytest.mark.slow
+def test_a_network_in_parts_has_the_curve_of_one_process_which_goes_on_from_it(trained):
+    one, expected, _ = trained(*PARTS, "hardware.devices=1")
+    two, points, _ = trained(*PARTS, "train.epochs=1")
+    names = [p.name for p in two.folder.rglob("*.ckpt")]
+    assert sorted(names) == ["best.ckpt", "step-000000004.ckpt"]
+    assert dlx.evaluate(two.folder).metrics == pytest.approx(
+        {name: value for name, value in two.metrics.items() if name.startswith("test/")}, rel=1e-5
+    )
+    on = dlx.resume(two.folder, None, ["train.epochs=2", "hardware.devices=1"], allow_change=True)
+    assert [*points, *curve(on)[len(points) :]] == pytest.approx(expected, rel=1e-5) and len(expected) == 8
+    assert same(weights(on), weights(one), atol=1e-6) and on.metrics == pytest.approx(one.metrics, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", ["full", "gradients"])
+def test_networks_in_parts_go_on_exactly_and_for_one_process(trained, shard):
+    own = [*PARTS, f"hardware.strategy.shard={shard}", "regularize={dropout: 0.5}"]
+    whole, _, _ = trained(*own, "train.epochs=2")
+    half, _, _ = trained(*own, "train.epochs=1")
+    on = dlx.resume(half.folder, None, ["train.epochs=2"], allow_change=True)
+    assert same(weights(on), weights(whole), rtol=0, atol=0)
+    one, _, _ = trained(*PARTS, "hardware.devices=1", "train.epochs=1")
+    more = dlx.resume(one.folder, None, ["train.epochs=2", "hardware.devices=2", PARTS[0]], allow_change=True)
+    assert curve(more) == pytest.approx(trained(*PARTS, "hardware.devices=1")[1], rel=1e-5)
+
+
+NETWORKS = {
+    "language_modeling": "{gpt: {features: 16, depth: 2, heads: 2, dropout: 0.0}}",
+    "vae": "{encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", NETWORKS)
+def test_other_networks_in_parts_reach_the_loss_of_one_process(trained, task):
+    Path("text.txt").write_text(60 * "abcdefghijklmnopqrstuvwxyz")
+    text = RECIPE.replace("task: classification", f"task: {task}").replace("{mlp: {hidden: [16]}}", NETWORKS[task])
+    if task == "language_modeling":
+        text = text.replace("{sklearn: digits}", "{text: {path: text.txt, length: 8}}")
+    Path("r.yaml").write_text(text.replace("  augment: [{gaussian_noise: {p: 1.0}}]\n", ""))
+    short = ["train.limit_train=64", "train.batch_size=16", "hardware.precision=64"]
+    two, points, _ = trained(*short, PARTS[0])
+    one, expected, _ = trained(*short, "hardware.devices=1")
+    if task == "language_modeling":
+        assert points == pytest.approx(expected, rel=1e-9) and same(weights(two), weights(one), atol=1e-9)
+    assert len(points) == len(expected) and set(weights(two)) == set(weights(one))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("portions", [1, 2])
 def test_a_full_batch_optimizer_and_portions_in_two_processes(trained, portions):
@@ -202,7 +256,7 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
         ("devices: 0", "0", "must be ≥ 1"),
         ("precision: 16-mixed", "16-mixed", "write bf16-mixed"),
         ("sync_batchnorm: true", "true", "between GPUs only"),
-        ("devices: 2, strategy: fsdp", "fsdp", "fsdp works on gpu only, not on cpu"),
+        ("devices: 2, strategy: fsdp, channels_last: true", "true", "fsdp cannot do this"),
         ("threads: 0", "0", "must be ≥ 1"),
         ("strategy: dpd", "dpd", "unknown strategy"),
     ],
@@ -214,6 +268,27 @@ def test_what_cannot_be_done_here_is_refused_at_its_line(tmp_path, hardware, mar
         make(dlx.load(path))
     (found,) = refused.value.diagnostics
     assert found.source_line[found.column - 1 :][: len(marked)] == marked and message in found.message
+
+
+@pytest.mark.parametrize(
+    ("line", "marked"),
+    [
+        ("optimizer: muon", "muon"),
+        ("optimizer: lbfgs", "lbfgs"),
+        ("optimizer: adafactor", "adafactor"),
+        ("regularize: {ema: 0.9}", "0.9"),
+        ("regularize: {l2: 0.1}", "0.1"),
+        ("regularize: {grad_clip: {adaptive: 0.1}}", "grad_clip"),
+    ],
+)
+def test_what_needs_whole_weights_is_refused_where_they_are_in_parts(tmp_path, line, marked):
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE.replace("threads: 1", "threads: 1, strategy: fsdp") + line + "\n")
+    with pytest.raises(RecipeError) as refused:
+        make(dlx.load(path))
+    (found,) = refused.value.diagnostics
+    assert found.source_line[found.column - 1 :][: len(marked)] == marked and "needs weights and" in found.message
+    make(dlx.load(path, ["hardware.devices=1"]))
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):

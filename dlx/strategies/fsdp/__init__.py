@@ -24,6 +24,7 @@ class FSDP(Strategy):
         {type: fsdp, shard: full}
     """
 
+    accelerators: ClassVar[tuple[str, ...]] = ("cpu", "gpu")
     parts: ClassVar[bool] = True
     type: Literal["fsdp"] = "fsdp"
     shard: Literal["full", "gradients"] = "full"

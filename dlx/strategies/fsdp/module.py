@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from pytorch_lightning.strategies import DDPStrategy
-from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule
 
-from dlx.errors import RunError
+from dlx.strategies.fsdp._parts_torch import cut, in_parts, whole
 
 
 class Sharded(DDPStrategy):
@@ -84,7 +81,7 @@ class Sharded(DDPStrategy):
         found: dict[str, Any] = whole(state, keep=self.is_global_zero)
         return found if self.is_global_zero else {}
 
-    # -- the parts ----------------------------------------------------------------------------------------------------
+    # -- what is here -------------------------------------------------------------------------------------------------
 
     @property
     def _is_fitting(self) -> bool:
@@ -94,59 +91,3 @@ class Sharded(DDPStrategy):
     def _parts(self) -> list[FSDPModule]:
         module = self.lightning_module
         return [] if module is None else [m for m in module.modules() if isinstance(m, FSDPModule)]
-
-
-def cut(network: nn.Module, mesh: DeviceMesh, full: bool, wrap_above: int) -> None:
-    """Cut a network's parameters into as many parts as there are processes.
-
-    Layers of sequences are gathered by themselves if they have so many parameters that no smaller part of them is.
-    Nothing but a sequence is known to use its children by their forward pass alone. What is shared is the network's.
-
-    Raises: RunError if a parameter has no dimension.
-    """
-    for name, parameter in network.named_parameters():
-        if parameter.ndim == 0:
-            raise RunError(f"{name} is a single number, which fsdp cannot cut into parts; use ddp")
-    shared = _shared(network)
-    gathered: set[nn.Parameter] = set()
-    for layer in reversed([child for m in network.modules() if isinstance(m, nn.Sequential) for child in m]):
-        own = set(layer.parameters()) - gathered
-        if sum(p.numel() for p in own) >= wrap_above and not own & shared and not isinstance(layer, FSDPModule):
-            fully_shard(layer, mesh=mesh, reshard_after_forward=full)
-            gathered |= set(layer.parameters())
-    fully_shard(network, mesh=mesh, reshard_after_forward=full)
-
-
-def _shared(network: nn.Module) -> set[nn.Parameter]:
-    """Return the parameters that have several names."""
-    names = Counter(p for _, p in network.named_parameters(remove_duplicate=False))
-    return {parameter for parameter, count in names.items() if count > 1}
-
-
-def whole(state: Any, keep: bool = True) -> Any:
-    """Return a state whose tensors are whole and on the host. All processes gather them; those that do not keep them
-    get None in their place.
-    """
-    if isinstance(state, DTensor):
-        gathered = state.full_tensor()
-        return gathered.cpu() if keep else None
-    if isinstance(state, Mapping):
-        return {name: whole(value, keep) for name, value in state.items()}
-    return [whole(value, keep) for value in state] if isinstance(state, list) else state
-
-
-def in_parts(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return the whole state of an optimizer with this process's part of everything that is shaped as a parameter."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    parts = {
-        number: {name: _part(value, parameters[number]) for name, value in own.items()}
-        for number, own in state["state"].items()
-    }
-    return {**state, "state": parts}
-
-
-def _part(value: Any, parameter: Tensor) -> Any:
-    if not (isinstance(value, Tensor) and isinstance(parameter, DTensor) and value.shape == parameter.shape):
-        return value
-    value = value.to(parameter.device)
-    return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
