@@ -5,10 +5,13 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
+from dlx.facts import DataFacts
 from dlx.sources import Column, Samples, Source
+from dlx.sources._rows import text_of
 
 LETTERS = string.ascii_lowercase
 
@@ -24,6 +27,8 @@ def texts(sequences: Sequence[Sequence[str]]) -> Column:
 
 class Rewriting(Source):
     """What sources share whose target is a function of a random sequence of letters."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
     samples: int = Field(10000, ge=1)
     """How many sequences."""
@@ -55,3 +60,8 @@ class Rewriting(Source):
 
     def files(self, base: Path) -> list[Path]:
         return []
+
+    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+        """Read sequences from files, one a line."""
+        lines = [line.split() for path in paths for line in text_of(path, "utf-8").splitlines()]
+        return {"source": texts([line for line in lines if line])}

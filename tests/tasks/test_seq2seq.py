@@ -161,3 +161,10 @@ def test_texts_are_learned_judged_drawn_and_predicted(tmp_path, monkeypatch):
     assert dlx.evaluate("last").metrics["test/exact_match"] == 1.0
     (tmp_path / "new.txt").write_text("two\nfive\n")
     assert dlx.predict("last", ["new.txt"]).columns["prediction"] == ["three", "one"]
+
+
+def test_lines_of_letters_are_read_for_prediction(tmp_path):
+    loaded = recipe(tmp_path)
+    (tmp_path / "in.txt").write_text("a b c\n\ne d\n")
+    column = loaded.recipe.data.source.inputs_from([tmp_path / "in.txt"], None)["source"]
+    assert list(column.values) == ["a b c", "e d"]
