@@ -40,7 +40,7 @@ STOPPED = {
 }
 
 
-@pytest.mark.parametrize("task", STOPPED)
+@pytest.mark.parametrize("task", [pytest.param(t, marks=[] if t == "seq2seq" else [pytest.mark.slow]) for t in STOPPED])
 def test_f08_a_run_that_was_stopped_goes_on_exactly(task, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
