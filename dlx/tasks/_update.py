@@ -37,6 +37,7 @@ class Update:
         self.scaler = getattr(trainer.precision_plugin, "scaler", None)
         self.mixed = trainer.precision in ("16-mixed", "bf16-mixed")
         self.is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
+        self.in_parts = any(hasattr(p, "to_local") for group in optimizer.param_groups for p in group["params"])
         self.before = [c for c in trainer.callbacks if is_overridden("on_before_optimizer_step", c, parent=pl.Callback)]
 
     def __call__(self, batch: Batch, objective: Objective, along: Sequence[Update] = ()) -> Tensor:
@@ -136,7 +137,7 @@ class Update:
 
     def _most(self, portions: int) -> int:
         """Return how many portions a process computes at most: all must, where they gather parameters together."""
-        if self.portions == 1 or self.is_single:
+        if self.portions == 1 or not self.in_parts:
             return portions
         number = torch.tensor(portions, device=self.module.device)
         torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)

@@ -166,7 +166,7 @@ def test_networks_in_parts_go_on_exactly_and_for_one_process(trained, shard):
 
 
 NETWORKS = {
-    "language_modeling": "{gpt: {features: 16, depth: 2, heads: 2, dropout: 0.0}}",
+    "language_modeling: {prompt: a, sample: 5}": "{gpt: {features: 16, depth: 2, heads: 2, dropout: 0.0}}",
     "vae": "{encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}",
 }
 
@@ -175,16 +175,19 @@ NETWORKS = {
 @pytest.mark.parametrize("task", NETWORKS)
 def test_other_networks_in_parts_reach_the_loss_of_one_process(trained, task):
     Path("text.txt").write_text(60 * "abcdefghijklmnopqrstuvwxyz")
-    text = RECIPE.replace("task: classification", f"task: {task}").replace("{mlp: {hidden: [16]}}", NETWORKS[task])
-    if task == "language_modeling":
+    text = RECIPE.replace("task: classification", f"task: {{{task}}}" if ":" in task else f"task: {task}").replace(
+        "{mlp: {hidden: [16]}}", NETWORKS[task]
+    )
+    exactly = ["hardware.precision=64"] if task != "vae" else []  # without noise
+    if exactly:
         text = text.replace("{sklearn: digits}", "{text: {path: text.txt, length: 8}}")
     Path("r.yaml").write_text(text.replace("  augment: [{gaussian_noise: {p: 1.0}}]\n", ""))
-    short = ["train.limit_train=64", "train.batch_size=16", "hardware.precision=64"]
+    short = ["train.limit_train=64", "train.batch_size=16", *exactly]
     two, points, _ = trained(*short, PARTS[0])
     one, expected, _ = trained(*short, "hardware.devices=1")
-    if task == "language_modeling":
+    assert points == pytest.approx(expected, rel=0.2) and len(points) == 8
+    if exactly:
         assert points == pytest.approx(expected, rel=1e-9) and same(weights(two), weights(one), atol=1e-9)
-    assert len(points) == len(expected) and set(weights(two)) == set(weights(one))
 
 
 @pytest.mark.slow
