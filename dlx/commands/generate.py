@@ -35,7 +35,10 @@ def command(
     seed: Annotated[int | None, typer.Option(help="The same seed writes the same text; 0.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="Text before which to stop; several are allowed.")] = None,
 ) -> None:
-    """Let a trained run write text, or make samples: images and points, drawn or as arrays."""
+    """Let a trained run write text, or make samples.
+
+    Text goes on from a prompt; images and points are drawn, or kept as arrays.
+    """
     from dlx.engine.restore import restore
     from dlx.engine.sample import makes_samples
 

@@ -63,7 +63,7 @@ def _print(found: list[Any], root: Path) -> None:
 
     console = Console()
     if not found:
-        console.print(f"no such runs in {root} yet\nnext        dlx train RECIPE", highlight=False)
+        console.print(f"no runs in {root} yet\nnext        dlx train RECIPE", highlight=False)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("run", "state", "result", "", "started", "seconds"):

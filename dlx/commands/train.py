@@ -34,11 +34,7 @@ def command(
     import dlx
     from dlx.commands._show import print_json, summary
 
-    changes = overrides or []
-    if "=" in recipe and not Path(recipe).exists():
-        recipe, changes = "", [recipe, *changes]
-    if not recipe and resume is None:
-        raise UsageError("give a recipe: dlx train RECIPE, or a run to go on with: dlx train --resume RUN")
+    recipe, changes = _told_apart(recipe, overrides or [], resume)
 
     from rich.console import Console
 
@@ -57,3 +53,12 @@ def command(
         summary(run, Console(file=sys.stdout))
     if strict and not run.held:
         raise typer.Exit(1)
+
+
+def _told_apart(recipe: str, overrides: list[str], resume: str | None) -> tuple[str, list[str]]:
+    """Return the recipe and the overrides: with --resume the first word may be an override already."""
+    if "=" in recipe and not Path(recipe).exists():
+        recipe, overrides = "", [recipe, *overrides]
+    if not recipe and resume is None:
+        raise UsageError("give a recipe: dlx train RECIPE, or a run to go on with: dlx train --resume RUN")
+    return recipe, overrides

@@ -150,11 +150,7 @@ def together(
         assert folder is not None
         yield folder
         return
-    here, hardware = started(), plan.recipe.hardware
-    if here is None and hardware.nodes > 1:
-        line = f"torchrun --nnodes {hardware.nodes} --nproc_per_node {hardware.devices} … -m dlx train RECIPE"
-        raise UsageError(f"{hardware.nodes} nodes are started from outside, on each of them: {line}")
-    others = Others(plan, order or {}, give_up) if here is None else None
+    others = _others(plan, order or {}, give_up) if started() is None else None
     try:
         if others is not None:
             others.until_they_are_there()
@@ -172,6 +168,14 @@ def together(
             others.end()
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _others(plan: Plan, order: dict[str, Any], give_up: Callable[[], object]) -> Others:
+    hardware = plan.recipe.hardware
+    if hardware.nodes > 1:
+        line = f"torchrun --nnodes {hardware.nodes} --nproc_per_node {hardware.devices} … -m dlx train RECIPE"
+        raise UsageError(f"{hardware.nodes} nodes are started from outside, on each of them: {line}")
+    return Others(plan, order, give_up)
 
 
 def _meet(plan: Plan, store: Store | None) -> None:

@@ -14,6 +14,7 @@ from dlx.tensors import Spec, TensorSpec
 
 AXES = {1: "F", 2: "TF", 3: "CHW", 4: "CDHW"}
 WORDS = 50_257  # of GPT-2, the vocabulary that papers compare by
+TOLD = {"time": TensorSpec((), ""), "label": TensorSpec((), "", "int64", (11,))}
 USUAL: tuple[Spec, ...] = (
     TensorSpec((1, 28, 28), "CHW"),
     TensorSpec((3, 32, 32), "CHW"),
@@ -23,8 +24,12 @@ USUAL: tuple[Spec, ...] = (
     TensorSpec((1024,), "T", "int64", (WORDS,)),
     TensorSpec((128,), "T", "int64", (WORDS,)),
     {name: TensorSpec((64,), "T", "int64", (37_000,)) for name in ("source", "target")},
+    TensorSpec((1, 28, 28), "CHW", context=TOLD),
+    TensorSpec((16,), "F", context=TOLD),
 )
-"""Inputs that are tried where none is given: digits, small and large photos, features, sequences, texts, pairs."""
+"""Inputs that are tried where none is given: digits, small and large photos, features, sequences, texts, pairs; and
+digits and features of which a network is told the time and the class.
+"""
 
 
 def model_named(name: str, settings: Sequence[str]) -> Model:

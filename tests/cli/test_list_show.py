@@ -114,7 +114,7 @@ def test_show_error(dlx):
 def test_show_a_run(dlx, tmp_path):
     folder = tmp_path / "runs" / "toy-1"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "last.ckpt").write_bytes(b"")
+    (folder / "checkpoints" / "best.ckpt").write_bytes(b"")
     (folder / "run.json").write_text('{"name": "toy", "metrics": {"test/accuracy": 0.5}}')
     (folder / "resolved.yaml").write_text("name: toy\n")
     for word in ("last", "toy", "runs/toy-1"):

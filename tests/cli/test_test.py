@@ -88,4 +88,4 @@ def test_an_unreadable_record_is_listed_as_such(tmp_path):
     (tmp_path / "runs" / "a-1").mkdir(parents=True)
     (tmp_path / "runs" / "a-1" / "run.json").write_text("{")
     (row,) = json.loads(call(tmp_path, "runs", "--json").stdout)
-    assert (row["run"], row["verdict"]) == ("a-1", "unreadable")
+    assert (row["run"], row["state"]) == ("a-1", "UNREADABLE")

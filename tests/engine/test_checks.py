@@ -32,11 +32,3 @@ def test_a_loss_that_takes_no_mixtures_refuses_mixup(tmp_path):
     assert line == 4
     assert "mixtures of targets" in message
     assert refusals(tmp_path, augment="[mixup]") == []
-
-
-@pytest.mark.parametrize("optimizer", ["lbfgs", "{sam: {base: sgd}}"])
-def test_an_optimizer_that_evaluates_twice_refuses_accumulation(tmp_path, optimizer):
-    ((line, message),) = refusals(tmp_path, optimizer=optimizer, accumulate="2")
-    assert line == 7
-    assert "evaluates a batch twice" in message
-    assert refusals(tmp_path, optimizer=optimizer) == []
