@@ -33,9 +33,19 @@ def cut(network: nn.Module, mesh: DeviceMesh, full: bool, wrap_above: int) -> No
     for layer in reversed([child for m in network.modules() if isinstance(m, nn.Sequential) for child in m]):
         own = set(layer.parameters()) - gathered
         if sum(p.numel() for p in own) >= wrap_above and not own & shared and not isinstance(layer, FSDPModule):
-            fully_shard(layer, mesh=mesh, reshard_after_forward=full)
+            _cut(layer, mesh, full)
             gathered |= set(layer.parameters())
-    fully_shard(network, mesh=mesh, reshard_after_forward=full)
+    _cut(network, mesh, full)
+
+
+def _cut(layer: nn.Module, mesh: DeviceMesh, full: bool) -> None:
+    layer.register_forward_hook(_apart)
+    fully_shard(layer, mesh=mesh, reshard_after_forward=full)
+
+
+def _apart(layer: nn.Module, inputs: Any, output: Any) -> Any:
+    """Return an output that may be changed in place: of a view, torch would then not know when to gather again."""
+    return output.clone() if isinstance(output, Tensor) and output._is_view() else output
 
 
 def _shared(network: nn.Module) -> set[nn.Parameter]:
