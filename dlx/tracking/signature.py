@@ -26,7 +26,8 @@ def signature_of(facts: DataFacts, target_kind: str | None) -> dict[str, Any] | 
 
 
 def _columns(facts: DataFacts) -> tuple[list[Any], Any]:
-    inputs, example = [], {}
+    inputs: list[Any] = []
+    example: dict[str, Any] = {}
     for field in facts.inputs:
         spec = facts.fields[field]
         if field in facts.tokenizers:

@@ -1,6 +1,5 @@
 """What no single section of a recipe can know to be wrong is found before anything runs, at its line."""
 
-import pytest
 
 import dlx.plan
 from dlx.errors import RecipeError
