@@ -16,7 +16,7 @@ from dlx.data.prepare import Prepared
 from dlx.engine.build import batches_of, build_module
 from dlx.engine.bursts import Bursts
 from dlx.engine.trainer import quieted, trainer_for
-from dlx.errors import Diverged
+from dlx.errors import DivergedError
 from dlx.plan import Plan, with_threads
 
 STEPS = 8
@@ -43,7 +43,7 @@ def _seconds(plan: Plan, prepared: Prepared, threads: int) -> float:
     torch.set_num_threads(threads)
     clock = Clock()
     try:
-        with quieted(), suppress(Diverged, MemoryError, RuntimeError):  # training will say it, if it meets it too
+        with quieted(), suppress(DivergedError, MemoryError, RuntimeError):  # training will say it, if it meets it too
             trainer = trainer_for(plan, callbacks=[clock])
             trainer.fit(build_module(plan), Bursts(batches_of(plan, prepared)["train"], STEPS, at_most=1))
     finally:

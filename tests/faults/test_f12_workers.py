@@ -1,39 +1,44 @@
 """F12: a process that reads samples dies, or has no shared memory: the message says why, and what to try."""
 
-import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
 
-import numpy as np
 import pytest
 
-from dlx.engine.batches import Batches
-from dlx.errors import RunError
-from dlx.sources import Lazy
+DEADLY = """
+    import os, signal
+    import numpy as np
+    from dlx.engine.batches import Batches
+    from dlx.errors import RunError
+    from dlx.sources import Lazy
+
+    class Deadly(Lazy):
+        shape, dtype = (4,), "float32"
+        def __len__(self): return 8
+        def __getitem__(self, row):
+            if row == 7:  # killed, as by a system that runs out of memory
+                os.kill(os.getpid(), signal.SIGKILL)
+            return np.zeros(4, dtype=np.float32)
+
+    print(len(list(Batches({"x": Deadly()}, np.arange(7), 2, 0, workers=1))), flush=True)
+    try:
+        list(Batches({"x": Deadly()}, np.arange(8), 2, 0, workers=1))
+    except RunError as error:
+        print(error, flush=True)
+    os._exit(0)  # torch tells of the dead child wherever Python happens to be
+"""
 
 
-class Deadly(Lazy):
-    """Kills the process that reads its last sample, as a system does that runs out of memory."""
-
-    shape, dtype = (4,), "float32"
-
-    def __len__(self):
-        return 8
-
-    def __getitem__(self, row):
-        if row == 7:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return np.zeros(4, dtype=np.float32)
-
-
-def test_a_worker_that_is_killed_is_named_with_what_to_try():
-    batches = Batches({"x": Deadly()}, np.arange(8), 2, 0, workers=1)
-    with pytest.raises(RunError, match=r"was killed by signal: Killed.*data\.workers"):
-        list(batches)
-    assert len(list(Batches({"x": Deadly()}, np.arange(7), 2, 0, workers=1))) == 4
+def test_a_worker_that_is_killed_is_named_with_what_to_try(tmp_path):
+    (tmp_path / "deadly.py").write_text(textwrap.dedent(DEADLY))
+    command = [sys.executable, str(tmp_path / "deadly.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    count, message = done.stdout.split("\n", 1)
+    assert count == "4"
+    assert re.search(r"was killed by signal: Killed.*data\.workers", message, re.DOTALL)
 
 
 SMALL = """
