@@ -62,7 +62,8 @@ def test_imports_run_downward():
 def test_files_and_functions_are_short(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
     functions = [n for n in ast.walk(TREES[path]) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    assert [f.name for f in functions if f.end_lineno - f.lineno + 1 > 40] == []
+    # A signature is no code: a command's may have an option on every line.
+    assert [f.name for f in functions if f.end_lineno - f.body[0].lineno + 1 > 40] == []
 
 
 def test_every_file_has_a_name_that_says_what_is_in_it():

@@ -186,17 +186,25 @@ def _delivered(loader: Iterable[Batch]) -> Iterator[Batch]:
     try:
         yield from loader
     except RuntimeError as error:
-        text = str(error)
-        if any(words in text for words in NO_SHARED_MEMORY):
-            free = shutil.disk_usage("/dev/shm").free >> 10
-            reason = f"shared memory is full (/dev/shm has {free:,} KiB left)"
-        elif "DataLoader worker" in text:
-            reason = text.partition("DataLoader worker ")[2].splitlines()[0].rstrip(". ")
-            reason = f"it {reason.partition(') ')[2].replace('is', 'was', 1)}" if ") " in reason else reason
-            reason += "; the machine may have run out of memory"
-        else:
-            raise
-        raise RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none") from None
+        raise explained(error) from None
+
+
+def explained(error: RuntimeError) -> Exception:
+    """Return why a worker process died as a RunError, or the error itself if it is another one.
+
+    torch tells of a death by a signal, whose error may come up wherever Python happens to be.
+    """
+    text = str(error)
+    if any(words in text for words in NO_SHARED_MEMORY):
+        free = shutil.disk_usage("/dev/shm").free >> 10
+        reason = f"shared memory is full (/dev/shm has {free:,} KiB left)"
+    elif "DataLoader worker" in text:
+        reason = text.partition("DataLoader worker ")[2].splitlines()[0].rstrip(". ")
+        reason = f"it {reason.partition(') ')[2].replace('is', 'was', 1)}" if ") " in reason else reason
+        reason += "; the machine may have run out of memory"
+    else:
+        return error
+    return RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none")
 
 
 NO_SHARED_MEMORY = ("bus error", "insufficient shared memory", "No space left on device", "unable to resize")

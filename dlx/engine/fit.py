@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
+from dlx.engine.batches import explained
 from dlx.engine.build import Experiment, batches_of, build_module, monitored
 from dlx.engine.bursts import MOST, Bursts, Position
 from dlx.engine.callbacks import History, Slower
@@ -71,7 +72,7 @@ class Fit:
                 experiment = replace(experiment, module=build_module(experiment.plan))
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
-                    raise
+                    raise (explained(error) if isinstance(error, RuntimeError) else error) from None
                 experiment = self._halved(experiment)
 
     def _attempt(self, experiment: Experiment, start: Path | None, slower: float) -> Fitted:

@@ -26,6 +26,8 @@ def gradient_norms_by_step(network: nn.Module, loss: Callable[[], Tensor]) -> di
         for name, layer in layers.items()
         if not layer.core.bidirectional
     ]
+    if not hooks:
+        return {}
     try:
         value = loss()
     finally:

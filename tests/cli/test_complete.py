@@ -8,7 +8,7 @@ def completed(dlx, tmp_path):
     """Return a function that gives what the shell offers for a line that is being typed in a folder with a run."""
     (tmp_path / "runs" / "toy-1").mkdir(parents=True)
     (tmp_path / "runs" / "toy-1" / "run.json").write_text("{}")
-    (tmp_path / "small.yaml").write_text("")
+    (tmp_path / "petite.yaml").write_text("")
     (tmp_path / "notes.txt").write_text("")
 
     def complete(line):
@@ -24,7 +24,7 @@ def test_verbs(completed):
 
 @pytest.mark.parametrize("verb", ["train", "validate", "plan", "show"])
 def test_recipes(completed, verb):
-    assert completed(f"dlx {verb} sma") == ["small.yaml"]
+    assert completed(f"dlx {verb} peti") == ["petite.yaml"]
     assert completed(f"dlx {verb} not") == []
 
 

@@ -1,6 +1,5 @@
 """What no single section of a recipe can know to be wrong is found before anything runs, at its line."""
 
-
 import dlx.plan
 from dlx.errors import RecipeError
 from dlx.recipe.load import load

