@@ -199,9 +199,8 @@ def explained(error: RuntimeError) -> Exception:
         free = shutil.disk_usage("/dev/shm").free >> 10
         reason = f"shared memory is full (/dev/shm has {free:,} KiB left)"
     elif "DataLoader worker" in text:
-        reason = text.partition("DataLoader worker ")[2].splitlines()[0].rstrip(". ")
-        reason = f"it {reason.partition(') ')[2].replace('is', 'was', 1)}" if ") " in reason else reason
-        reason += "; the machine may have run out of memory"
+        what = text.partition("DataLoader worker ")[2].splitlines()[0].rpartition(") ")[2].rstrip(". ")
+        reason = f"it {what.replace('is killed', 'was killed')}; the machine may have run out of memory"
     else:
         return error
     return RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none")

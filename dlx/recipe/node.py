@@ -12,7 +12,7 @@ from dlx.errors import Loc
 
 Scalar = str | int | float | bool | None
 
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_DEPTH = 64
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 

@@ -40,7 +40,8 @@ def test_a_worker_that_is_killed_is_named_with_what_to_try(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     count, message = done.stdout.split("\n", 1)
     assert count == "4"
-    assert re.search(r"was killed by signal: Killed.*data\.workers", message, re.DOTALL)
+    said = r"died: it (was killed by signal: Killed|exited unexpectedly); .*data\.workers"
+    assert re.search(said, message, re.DOTALL)
 
 
 SMALL = """
