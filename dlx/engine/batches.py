@@ -9,6 +9,8 @@ Sequences are padded to the longest of their batch. Beside a field of a batch in
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -183,17 +185,19 @@ class Batches:
 
 def _delivered(loader: Iterable[Batch]) -> Iterator[Batch]:
     """Yield what worker processes deliver. Raises: RunError that says why one of them died."""
+    before = signal.getsignal(signal.SIGCHLD)
     try:
-        yield from loader
-    except RuntimeError as error:
+        iterator = iter(loader)
+        if threading.current_thread() is threading.main_thread():
+            # torch's handler would raise wherever Python happens to be; the loader itself looks every few seconds.
+            signal.signal(signal.SIGCHLD, before)
+        yield from iterator
+    except (RuntimeError, ConnectionError, EOFError) as error:
         raise explained(error) from None
 
 
-def explained(error: RuntimeError) -> Exception:
-    """Return why a worker process died as a RunError, or the error itself if it is another one.
-
-    torch tells of a death by a signal, whose error may come up wherever Python happens to be.
-    """
+def explained(error: Exception) -> Exception:
+    """Return why a worker process died as a RunError, or the error itself if it is another one."""
     text = str(error)
     if any(words in text for words in NO_SHARED_MEMORY):
         free = shutil.disk_usage("/dev/shm").free >> 10
@@ -201,6 +205,8 @@ def explained(error: RuntimeError) -> Exception:
     elif "DataLoader worker" in text:
         what = text.partition("DataLoader worker ")[2].splitlines()[0].rpartition(") ")[2].rstrip(". ")
         reason = f"it {what.replace('is killed', 'was killed')}; the machine may have run out of memory"
+    elif isinstance(error, (ConnectionError, EOFError)):
+        reason = "it broke off in the middle of a sample; the machine may have run out of memory"
     else:
         return error
     return RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none")

@@ -11,7 +11,7 @@ import pytest
 DEADLY = """
     import os, signal
     import numpy as np
-    from dlx.engine.batches import Batches, explained
+    from dlx.engine.batches import Batches
     from dlx.errors import RunError
     from dlx.sources import Lazy
 
@@ -28,9 +28,6 @@ DEADLY = """
         list(Batches({"x": Deadly()}, np.arange(8), 2, 0, workers=1))
     except RunError as error:
         print(error, flush=True)
-    except RuntimeError as error:  # it came up outside of the loader; training asks the same function
-        print(explained(error), flush=True)
-    os._exit(0)  # torch tells of the dead child wherever Python happens to be
 """
 
 
@@ -38,9 +35,10 @@ def test_a_worker_that_is_killed_is_named_with_what_to_try(tmp_path):
     (tmp_path / "deadly.py").write_text(textwrap.dedent(DEADLY))
     command = [sys.executable, str(tmp_path / "deadly.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
     count, message = done.stdout.split("\n", 1)
     assert count == "4"
-    said = r"died: it (was killed by signal: Killed|exited unexpectedly); .*data\.workers"
+    said = r"died: it (exited unexpectedly|broke off in the middle of a sample); .*data\.workers"
     assert re.search(said, message, re.DOTALL)
 
 
