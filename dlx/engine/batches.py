@@ -8,10 +8,7 @@ Sequences are padded to the longest of their batch. Beside a field of a batch in
 
 from __future__ import annotations
 
-import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -24,7 +21,7 @@ from torch import Tensor
 from dlx.augmentations import Augmentation
 from dlx.data.lengths import bucketed
 from dlx.data.padding import Sequences
-from dlx.errors import RunError
+from dlx.engine.workers import delivered
 from dlx.facts import DataFacts
 from dlx.sources import Lazy, Spans
 from dlx.tasks import MASK, STEPS, WEIGHT
@@ -179,40 +176,8 @@ class Batches:
             num_workers=self.workers,
             generator=torch.Generator(),  # of its own: it would draw from the one that training draws from
         )
-        for batch in _delivered(loader):
+        for batch in delivered(loader):
             yield {name: v.to(self.device, non_blocking=True) for name, v in batch.items()}
-
-
-def _delivered(loader: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield what worker processes deliver. Raises: RunError that says why one of them died."""
-    before = signal.getsignal(signal.SIGCHLD)
-    try:
-        iterator = iter(loader)
-        if threading.current_thread() is threading.main_thread():
-            # torch's handler would raise wherever Python happens to be; the loader itself looks every few seconds.
-            signal.signal(signal.SIGCHLD, before)
-        yield from iterator
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        raise explained(error) from None
-
-
-def explained(error: Exception) -> Exception:
-    """Return why a worker process died as a RunError, or the error itself if it is another one."""
-    text = str(error)
-    if any(words in text for words in NO_SHARED_MEMORY):
-        free = shutil.disk_usage("/dev/shm").free >> 10
-        reason = f"shared memory is full (/dev/shm has {free:,} KiB left)"
-    elif "DataLoader worker" in text:
-        what = text.partition("DataLoader worker ")[2].splitlines()[0].rpartition(") ")[2].rstrip(". ")
-        reason = f"it {what.replace('is killed', 'was killed')}; the machine may have run out of memory"
-    elif isinstance(error, (ConnectionError, EOFError)):
-        reason = "it broke off in the middle of a sample; the machine may have run out of memory"
-    else:
-        return error
-    return RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none")
-
-
-NO_SHARED_MEMORY = ("bus error", "insufficient shared memory", "No space left on device", "unable to resize")
 
 
 class _Decoder(torch.utils.data.Dataset[Batch]):

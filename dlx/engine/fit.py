@@ -11,7 +11,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
-from dlx.engine.batches import explained
 from dlx.engine.build import Experiment, batches_of, build_module, monitored
 from dlx.engine.bursts import MOST, Bursts, Position
 from dlx.engine.callbacks import History, Slower
@@ -22,6 +21,7 @@ from dlx.engine.ranks import is_shared, told
 from dlx.engine.signals import Stoppable
 from dlx.engine.trainer import trainer_for
 from dlx.engine.transfer import Freeze
+from dlx.engine.workers import explained
 from dlx.errors import CheckpointError, DivergedError, RunError
 from dlx.plan import Plan
 
