@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from dlx.data.files import write_whole
 from dlx.facts import DataFacts
-from dlx.recipe.schema import Data
+from dlx.recipe.schema import Data, Recipe
 
 
 def cache_folder() -> Path:
@@ -20,13 +21,21 @@ def cache_folder() -> Path:
     return Path(os.environ["DLX_CACHE"]) if "DLX_CACHE" in os.environ else user_cache_path("dlx")
 
 
-def facts_key(data: Data, base: Path, target_kind: str | None, seed: int) -> str:
+def key_for(recipe: Recipe, base: Path) -> str:
+    """Return a name for the data of a recipe, as its task reads them."""
+    return facts_key(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.specials)
+
+
+def facts_key(
+    data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()
+) -> str:
     """Return a name for these data: it changes with the section, the seed, and any file's path, size or time."""
     section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "workers"})
     read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
+    asked = [target_kind, seed, *specials]
     text = json.dumps(
-        [version("dlx"), section, str(base.resolve()) if files else "", target_kind, seed, files], sort_keys=True
+        [version("dlx"), section, str(base.resolve()) if files else "", asked, files], sort_keys=True
     )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

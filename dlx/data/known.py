@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.data.encode import encode_target
 from dlx.data.prepare import Prepared, is_missing
-from dlx.data.text import Text, blocks
+from dlx.data.text import Text, running
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema import Data
@@ -28,7 +28,7 @@ def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFa
         (name,) = samples.inputs
         text = Text.known(facts.tokenizers["tokens"])
         documents = list(samples.columns[name].values)
-        arrays, _ = blocks({"test": documents}, text, samples.blocks, ends=len(documents) > 1)
+        arrays, _ = running({"test": documents}, text, samples.blocks, target_kind, ends=len(documents) > 1)
         return everything(arrays, facts, samples.problems)
     names = _targets(data, samples) if target_kind is not None else ()
     samples = _with_targets(samples, names)

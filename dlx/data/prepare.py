@@ -5,7 +5,7 @@ alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import numpy as np
 
 from dlx.data.encode import Inputs, Target, aligned, encode_inputs, encode_sequence, encode_target
 from dlx.data.splits import split_documents, split_rows
-from dlx.data.text import Text, blocks, learn, lengths
+from dlx.data.text import Text, learn, lengths, running
 from dlx.errors import DataError
 from dlx.facts import DataFacts, Lengths
-from dlx.recipe.schema import Data
+from dlx.recipe.schema import Data, Recipe
 from dlx.sources import Blocks, Column, Lazy, Samples, Spans
 
 
@@ -37,16 +37,26 @@ class Prepared:
     problems: list[str]
 
 
-def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepared:
+def prepare_for(recipe: Recipe, base: Path) -> Prepared:
+    """Prepare the data of a recipe; relative paths begin at `base`. Raises: DataError."""
+    return prepare(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.specials)
+
+
+def prepare(
+    data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()
+) -> Prepared:
     """Load, split, learn the encodings from the train split, and encode.
 
-    target_kind is what the task predicts: "classes", "labels", "regression", "tokens" (one text), or None where nothing
-    is. Running text for a language model always has its own next token as the target.
+    target_kind is what the task predicts: "classes", "labels", "regression", "tokens" (one text), "pairs" (whether one
+    piece of a text follows another), or None where nothing is; `specials` are the special tokens that it needs.
+    Running text has its own next token as the target, but for pairs.
     Raises: DataError where the data contradict the recipe.
     """
     samples = _load(data, base)
     if samples.blocks is not None:
-        return _prepare_blocks(samples, samples.blocks, data, base, seed)
+        return _prepare_blocks(samples, samples.blocks, data, base, (target_kind, seed, specials))
+    if target_kind == "pairs":
+        raise DataError("pieces that follow one another are those of running text: use the source `text`")
     inputs = _choose_inputs(data, samples)
     names = _choose_target(data, samples) if target_kind is not None else ()
     samples = _without_missing_targets(samples, names, data.on_error)
@@ -57,7 +67,8 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int) -> Prepa
     rows = target.without(data.split.unseen, split_rows(samples, data.split, target.strata, seed))
     target.check(rows, data.split.unseen)
     columns = {n: samples.columns[n] for n in inputs}
-    texts = _learn(columns, {n: samples.columns[n] for n in sequence}, rows["train"], data, base)
+    read = _texts(columns, {n: samples.columns[n] for n in sequence}, rows["train"])
+    texts = learn(read, data, base, specials)
     encoded = encode_inputs(columns, rows["train"], texts)
     if target.classes and target.fields["target"].axes == "T":
         target = aligned(target, {n: encoded.arrays[n] for n in texts}, data.max_length)
@@ -92,17 +103,22 @@ def _facts(
     )
 
 
-def _prepare_blocks(samples: Samples, how: Blocks, data: Data, base: Path, seed: int) -> Prepared:
-    """Prepare running text for a language model: blocks of tokens, and the same one token later as the target."""
+def _prepare_blocks(
+    samples: Samples, how: Blocks, data: Data, base: Path, asked: tuple[str | None, int, Sequence[str]]
+) -> Prepared:
+    """Prepare running text: blocks of tokens, with what the task asks for (target_kind, seed, specials)."""
+    if data.ends:
+        raise DataError("data.ends: running text is cut into blocks, which neither begin nor end where texts do")
+    target_kind, seed, specials = asked
     (name,) = samples.inputs
     whole = list(samples.columns[name].values)
     documents = split_documents(samples, whole, data.split, seed)
-    text = learn({"tokens": documents["train"]}, data, base)["tokens"]
-    arrays, rows = blocks(documents, text, how, ends=len(whole) > 1)
+    text = learn({"tokens": documents["train"]}, data, base, specials)["tokens"]
+    arrays, rows = running(documents, text, how, target_kind, ends=len(whole) > 1)
     facts = DataFacts(
-        fields=dict.fromkeys(arrays, text.spec((how.length,))),
+        fields={field: text.spec((spans.length,)) for field, spans in arrays.items()},
         inputs=("tokens",),
-        target="target",
+        target="target" if "target" in arrays else None,
         tokenizers=dict.fromkeys(arrays, text.stored),
         ordered=True,
         counts={split: len(index) for split, index in rows.items()},
@@ -119,13 +135,13 @@ def _sequence(samples: Samples, names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _learn(
-    inputs: Mapping[str, Column], target: Mapping[str, Column], train: np.ndarray, data: Data, base: Path
-) -> dict[str, Text]:
-    """Train the tokenizers of all fields with text, the target's under its own name."""
+def _texts(
+    inputs: Mapping[str, Column], target: Mapping[str, Column], train: np.ndarray
+) -> dict[str, Sequence[str | None]]:
+    """Return the texts of the train split of every field that has some, the target's under its own name."""
     read = {n: c for n, c in inputs.items() if c.kind == "text"}
     said = dict(zip(["target"], target.values(), strict=False))
-    return learn({n: c.values[train] for n, c in {**read, **said}.items()}, data, base)
+    return {n: c.values[train] for n, c in {**read, **said}.items()}
 
 
 def _varying(target: Target, train: np.ndarray) -> dict[str, Lengths]:

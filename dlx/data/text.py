@@ -23,23 +23,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Text:
-    """How the text of a field becomes ids: a trained tokenizer, how many ids a text may have, and both as JSON."""
+    """How the text of a field becomes ids: a trained tokenizer, how many ids a text may have, whether they begin and end
+    with those that say so; and all of it as JSON.
+    """
 
     codec: Codec
     stored: Mapping[str, Any]
     max_length: int | None = None
+    ends: bool = False
 
     @classmethod
     def known(cls, stored: Mapping[str, Any]) -> Text:
         """Return what facts keep of a field."""
-        return cls(restore(stored), stored, stored["max_length"])
+        return cls(restore(stored), stored, stored["max_length"], stored.get("ends", False))
 
     def encode(self, texts: Sequence[str | None], name: str, ends: bool = False) -> Spans:
         """Return the ids of every text, cut off at the greatest length.
 
-        ends  whether each begins with the begin id and ends with the end id, which count; else a text without any token
-              is one unknown token, so that no sample is empty
+        ends  whether each begins with the begin id and ends with the end id, which count, in any case; a text that has
+              neither and no token is one unknown token, so that no sample is empty
         """
+        ends = ends or self.ends
         first, last = (np.array([i] if ends else [], dtype=np.int64) for i in (BEGIN, END))
         room = None if self.max_length is None else max(0, self.max_length - len(first) - len(last))
         found = self.codec.encode([text or "" for text in texts])
@@ -54,25 +58,29 @@ class Text:
         return TensorSpec(dims, "T", "int64", vocab=(len(self.codec.tokens),))
 
 
-def learn(texts: Mapping[str, Sequence[str | None]], data: Data, base: Path) -> dict[str, Text]:
-    """Train a tokenizer for each field on its texts of the train split, or one for all of them together."""
+def learn(
+    texts: Mapping[str, Sequence[str | None]], data: Data, base: Path, specials: Sequence[str] = ()
+) -> dict[str, Text]:
+    """Train a tokenizer for each field on its texts of the train split, or one for all of them together.
+
+    specials  the special tokens that the task needs behind all others
+    """
     if not texts:
         return {}
     chosen = data.tokenizer or {EVERY_ROLE: Tokenizer.model_validate(data.source.tokenizer)}
     if EVERY_ROLE in chosen:
         joint = [text for field in texts.values() for text in field if text is not None]
-        return dict.fromkeys(texts, _trained(chosen[EVERY_ROLE], joint, data, base))
+        return dict.fromkeys(texts, _trained(chosen[EVERY_ROLE], joint, data, base, specials))
     absent = sorted(set(texts) ^ set(chosen))
     if absent:
         raise DataError(f"data.tokenizer names {', '.join(chosen)}, but the fields with text are {', '.join(texts)}")
-    return {
-        name: _trained(chosen[name], [t for t in field if t is not None], data, base) for name, field in texts.items()
-    }
+    known = {name: [text for text in field if text is not None] for name, field in texts.items()}
+    return {name: _trained(chosen[name], field, data, base, specials) for name, field in known.items()}
 
 
-def _trained(tokenizer: Tokenizer, texts: Sequence[str], data: Data, base: Path) -> Text:
-    codec = tokenizer.train(texts, base)
-    return Text(codec, {**store(tokenizer, codec), "max_length": data.max_length}, data.max_length)
+def _trained(tokenizer: Tokenizer, texts: Sequence[str], data: Data, base: Path, specials: Sequence[str]) -> Text:
+    stored = store(tokenizer, tokenizer.train(texts, base), specials)
+    return Text.known({**stored, "max_length": data.max_length, **({"ends": True} if data.ends else {})})
 
 
 def lengths(spans: Spans, train: np.ndarray) -> Lengths:
@@ -82,7 +90,7 @@ def lengths(spans: Spans, train: np.ndarray) -> Lengths:
 
 def blocks(
     parts: Mapping[str, Sequence[str]], text: Text, how: Blocks, ends: bool
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+) -> tuple[dict[str, Spans], dict[str, np.ndarray]]:
     """Return running text as fields `tokens` and `target`, the same one token later, and the rows of each split.
 
     With `ends` the end id follows every document, and every piece of one that a split cuts. No block reaches over the
@@ -103,3 +111,29 @@ def blocks(
     flat, places = np.concatenate(values), np.concatenate(starts)
     same = np.full(len(places), how.length)
     return {"tokens": Spans(flat, places, same), "target": Spans(flat, places + 1, same)}, rows
+
+
+def running(
+    parts: Mapping[str, Sequence[str]], text: Text, how: Blocks, target_kind: str | None, ends: bool
+) -> tuple[dict[str, Spans], dict[str, np.ndarray]]:
+    """Return running text as the fields that the task asks for, and the rows of each split."""
+    arrays, rows = blocks(parts, text, how, ends)
+    return (paired(arrays["tokens"], rows) if target_kind == "pairs" else arrays), rows
+
+
+def paired(tokens: Spans, rows: Mapping[str, np.ndarray]) -> dict[str, Spans]:
+    """Return fields of which pairs are made: `tokens`, of which the second half follows the first, and `other`, the
+    second half of another block of the same split, always the same one.
+
+    Raises: DataError if a split has a single block.
+    """
+    generator = np.random.Generator(np.random.Philox(key=0))
+    elsewhere = np.arange(len(tokens))
+    for part, index in rows.items():
+        if len(index) == 1:
+            raise DataError(f"the {part} split has one block of {tokens.length} tokens, and so no other to pair it with")
+        step = generator.integers(1, max(2, len(index)), len(index))
+        elsewhere[index] = index[(np.arange(len(index)) + step) % max(1, len(index))]
+    second = int(tokens.length or 0) // 2
+    starts, lengths = tokens.starts[elsewhere] + second, tokens.lengths - second
+    return {"tokens": tokens, "other": Spans(tokens.values, starts, lengths)}

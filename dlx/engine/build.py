@@ -9,12 +9,12 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from dlx.data.prepare import Prepared, prepare
+from dlx.data.prepare import Prepared
 from dlx.engine.batches import Batch, Batches, augmenting, floats, resident, transforming
+from dlx.engine.data import data_of
 from dlx.engine.ranks import rank, size
 from dlx.engine.recompute import recompute
 from dlx.engine.transfer import begin
-from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.models import initialize
 from dlx.plan import WORKERS, Plan
@@ -44,15 +44,6 @@ def build(plan: Plan, prepared: Prepared | None = None) -> Experiment:
     torch.use_deterministic_algorithms(plan.recipe.train.deterministic)
     prepared = prepared or data_of(plan)
     return Experiment(plan, build_module(plan), batches_of(plan, prepared), prepared)
-
-
-def data_of(plan: Plan) -> Prepared:
-    """Read the data. Raises: DataError if they are not what was planned for."""
-    recipe = plan.recipe
-    prepared = prepare(recipe.data, plan.base, recipe.task.target_kind, recipe.seed)
-    if prepared.facts.fingerprint != plan.facts.fingerprint:
-        raise DataError("the data changed while they were planned for; run again")
-    return prepared
 
 
 def build_module(plan: Plan) -> pl.LightningModule:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlx.data.known import prepare_known
-from dlx.data.prepare import Prepared, prepare
+from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.batches import Batches
 from dlx.engine.build import batches_of
+from dlx.engine.data import are_planned, changed_since
 from dlx.engine.restore import restore
 from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import UsageError
@@ -61,13 +62,10 @@ def evaluate(run: str | Path, split: Part = "test", data: str | Path | None = No
 
 def _own_data(plan: Plan, checkpoint: Path, notes: list[str]) -> Prepared:
     """Return the data of training; where they changed, encoded as they were then."""
-    recipe = plan.recipe
-    prepared = prepare(recipe.data, plan.base, recipe.task.target_kind, recipe.seed)
-    if prepared.facts.fingerprint == plan.facts.fingerprint:
+    recipe, prepared = plan.recipe, prepare_for(plan.recipe, plan.base)
+    if are_planned(prepared, plan):
         return prepared
-    files = [f for f in recipe.data.source.files(plan.base) if f.exists()]
-    newer = [f for f in files if f.stat().st_mtime > checkpoint.stat().st_mtime] or files
-    which = ", ".join(map(str, newer[:3])) or recipe.data.source.type
+    which = changed_since(plan, checkpoint)
     notes.append(f"the data changed since training ({which}); these metrics are not those of the run")
     again = prepare_known(recipe.data, plan.base, recipe.task.target_kind, plan.facts)
     return replace(again, rows=prepared.rows)

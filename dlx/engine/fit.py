@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from dlx.engine.build import Experiment, batches_of, build_module, monitored
 from dlx.engine.bursts import MOST, Bursts, Position
 from dlx.engine.callbacks import History, Slower
-from dlx.engine.checkpoint import load
+from dlx.engine.checkpoint import carried, load
 from dlx.engine.keep import POSITION, Keep, saved
 from dlx.engine.progress import Display
 from dlx.engine.ranks import is_shared, told
@@ -57,25 +57,28 @@ class Fit:
 
         Raises: RunError if the loss diverges again and again, or a single sample does not fit in memory.
         """
-        rollbacks, slower = 0, 1.0
+        start, rollbacks, slower = self._newest(), 0, 1.0
         while True:
-            start = told(lambda: newest(self.folder, self._say))
             try:
                 return self._attempt(experiment, start, slower)
             except DivergedError as error:
                 rollbacks += 1
                 if rollbacks > ROLLBACKS:
                     raise RunError(f"{error}{_where(experiment.module)}. {CURES}") from None
-                again = told(lambda: newest(self.folder, self._say))
-                slower = 0.5 * (slower if again == start else 1.0)  # a newer checkpoint has its lr halved already
-                self._say(f"{error}; training goes back to {_name(again)}, with {0.5**rollbacks:g} of the lr")
+                before, start = start, self._newest()
+                slower = 0.5 * (slower if start == before else 1.0)  # a newer checkpoint has its lr halved already
+                self._say(f"{error}; training goes back to {_name(start)}, with {0.5**rollbacks:g} of the lr")
                 experiment = replace(experiment, module=build_module(experiment.plan))
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise (explained(error) if isinstance(error, RuntimeError) else error) from None
-                experiment = self._halved(experiment)
+                experiment, start = self._halved(experiment), self._newest()
 
-    def _attempt(self, experiment: Experiment, start: Path | None, slower: float) -> Fitted:
+    def _newest(self) -> Start | None:
+        """Return where to begin; all processes begin at the same checkpoint."""
+        return told(lambda: newest(self.folder, self._say))
+
+    def _attempt(self, experiment: Experiment, start: Start | None, slower: float) -> Fitted:
         plan, history = experiment.plan, History()
         monitor, mode = monitored(plan)
         keep = Keep(self.folder, monitor, mode, plan.recipe.train.save_every, self.carried)
@@ -92,10 +95,10 @@ class Fit:
             fast=self.fast,
             root=self.folder.parent,
         )  # fmt: skip
-        position = Position(**load(start)[POSITION]) if start is not None else Position()
         steps = min(2, plan.horizon.steps) if self.fast else plan.horizon.steps
+        position, path = (start.position, start.path) if start is not None else (None, None)
         bursts = Bursts(experiment.batches["train"], steps, position, 1 if _look_in_between(regularizing) else MOST)
-        trainer.fit(experiment.module, bursts, experiment.batches.get("val"), ckpt_path=start)
+        trainer.fit(experiment.module, bursts, experiment.batches.get("val"), ckpt_path=path)
         skipped = experiment.module.skipped
         if skipped:
             self.notes.append(f"{skipped} batches were left out, because their loss was not finite")
@@ -128,15 +131,23 @@ class Fit:
 CURES = "Lower optimizer.lr, or add regularize.grad_clip"
 
 
-def newest(folder: Path, say: Callable[[str], None]) -> Path | None:
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint to go on from: where training stood, and what it carries of its experiment."""
+
+    path: Path
+    position: Position
+    carried: dict[str, Any]
+
+
+def newest(folder: Path, say: Callable[[str], None]) -> Start | None:
     """Return the newest checkpoint that can be trusted; damaged ones are named and passed over."""
     for path in saved(folder):
         try:
-            load(path)
+            content = load(path)
+            return Start(path, Position(**content[POSITION]), carried(content))
         except CheckpointError as error:
             say(f"{error}; the one before it is used")
-            continue
-        return path
     return None
 
 
@@ -164,5 +175,5 @@ def _where(module: pl.LightningModule) -> str:
     return f"; the first weights that are not finite are {first}" if first else ""
 
 
-def _name(path: Path | None) -> str:
-    return path.name if path is not None else "its beginning"
+def _name(start: Start | None) -> str:
+    return start.path.name if start is not None else "its beginning"

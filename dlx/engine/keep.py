@@ -48,8 +48,6 @@ class Keep(Checkpoint):
     carried   what every checkpoint carries, so that the experiment can be built again without its recipe
     """
 
-    per_burst = True
-
     def __init__(self, folder: Path, monitor: str | None, mode: str, every: float, carried: dict[str, Any]) -> None:
         self.folder, self.monitor, self.every, self.carried = folder, monitor, every, json.dumps(carried)
         self.sign = 1.0 if mode == "max" else -1.0
@@ -146,9 +144,10 @@ class Keep(Checkpoint):
             "global_step": trainer.global_step,
             "pytorch-lightning_version": LIGHTNING,
             "state_dict": trainer.strategy.lightning_module_state_dict(),
-            "loops": {},
+            CARRIED: self.carried,
+            POSITION: asdict(self.position),
         }
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for callback in (c for c in trainer.callbacks if c is not self):  # type: ignore[attr-defined]
             callback.on_save_checkpoint(trainer, trainer.lightning_module, checkpoint)
         return {key: _copied(checkpoint[key]) for key in KEPT_OF_THE_BEST}
 

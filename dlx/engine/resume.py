@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import dlx.plan
-from dlx.data.prepare import Prepared, prepare
-from dlx.engine.checkpoint import carried, load
+from dlx.data.prepare import Prepared, prepare_for
+from dlx.engine.data import are_planned, changed_since
 from dlx.engine.fit import newest
 from dlx.engine.outcome import Run
 from dlx.engine.run import carry_out
@@ -41,7 +41,7 @@ def resume(
 
     Raises: UsageError if there is nothing to go on with, or a change is not allowed; DataError if the data changed.
     """
-    found = interrupted(run, console, recipe, overrides, allow_change)
+    found = interrupted(run, recipe, overrides, allow_change)
     for change in found.changed:
         console.print(f"changed: {change}", highlight=False, soft_wrap=True)
     own = found.plan.recipe.model_copy(update={"init_from": None})  # the checkpoint has its weights by now
@@ -49,15 +49,17 @@ def resume(
     return carry_out(plan, found.stored, found.folder, console, prepared=found.prepared, resumed="")
 
 
-def interrupted(
-    run: str, console: Any, recipe: Path | None, overrides: Sequence[str], allow_change: bool
-) -> Interrupted:
+def interrupted(run: str, recipe: Path | None, overrides: Sequence[str], allow_change: bool) -> Interrupted:
     """Find a run and hold what it is to go on with against what it began with."""
     folder = folder_of(run)
-    start = newest(folder / "checkpoints", lambda note: console.print(note, highlight=False, soft_wrap=True))
+    damaged: list[str] = []
+    start = newest(folder / "checkpoints", damaged.append)
     if start is None:
-        raise UsageError(f"{folder} has no checkpoint to go on from; train it again: dlx train {folder}/recipe.yaml")
-    content = carried(load(start))
+        why = "".join(f"\n{note.partition(';')[0]}" for note in damaged)
+        raise UsageError(
+            f"{folder} has no checkpoint to go on from; train it again: dlx train {folder}/recipe.yaml{why}"
+        )
+    content = start.carried
     loaded = _loaded(folder, content, recipe, overrides)
     plan = dlx.plan.make(loaded, facts=DataFacts.from_json(content["facts"]))
     stored = loaded.storable(plan.written)
@@ -67,7 +69,7 @@ def interrupted(
         raise UsageError(
             f"{folder.name} is finished. To train it on: dlx train --resume {folder.name} train.epochs=N --allow-change"
         )
-    return Interrupted(folder, plan, stored, changed, _same_data(plan, start))
+    return Interrupted(folder, plan, stored, changed, _same_data(plan, start.path))
 
 
 def _loaded(folder: Path, content: dict[str, Any], recipe: Path | None, overrides: Sequence[str]) -> Loaded:
@@ -91,16 +93,7 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _same_data(plan: Plan, since: Path) -> Prepared:
-    recipe = plan.recipe
-    prepared = prepare(recipe.data, plan.base, recipe.task.target_kind, recipe.seed)
-    if prepared.facts.fingerprint == plan.facts.fingerprint:
-        return prepared
-    which = ", ".join(changed_files(plan, since)) or recipe.data.source.type
-    raise DataError(f"the data changed since the run began ({which}); start a new run instead")
-
-
-def changed_files(plan: Plan, since: Path) -> list[str]:
-    """Return the data files that are newer than a checkpoint, or all of them if none is; three at most."""
-    files = [f for f in plan.recipe.data.source.files(plan.base) if f.exists()]
-    newer = [f for f in files if f.stat().st_mtime > since.stat().st_mtime] or files
-    return [str(f) for f in newer[:3]]
+    prepared = prepare_for(plan.recipe, plan.base)
+    if not are_planned(prepared, plan):
+        raise DataError(f"the data changed since the run began ({changed_since(plan, since)}); start a new run instead")
+    return prepared

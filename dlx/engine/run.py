@@ -10,8 +10,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dlx.data.prepare import Prepared
-from dlx.engine.build import Experiment, build, data_of
+from dlx.engine.build import Experiment, build
 from dlx.engine.checkpoint import load, sweep
+from dlx.engine.data import data_of
 from dlx.engine.fit import Fit, Fitted
 from dlx.engine.folder import describe, new_folder
 from dlx.engine.keep import BEST

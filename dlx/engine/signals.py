@@ -26,8 +26,6 @@ class Stoppable(Checkpoint):
     A second Ctrl-C does not wait for that. It is a Checkpoint so that Lightning calls it after everything else.
     """
 
-    per_burst = True
-
     def __init__(self) -> None:
         self.keep: Keep | None = None
         self.asked: signal.Signals | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.data.cache import facts_key, remember, remembered
+from dlx.data.cache import key_for, remember, remembered
 from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
@@ -100,12 +100,12 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
 
 def facts_of(recipe: Recipe, base: Path) -> DataFacts:
     """Return the facts of a recipe's data: remembered ones, or after reading the data once."""
-    key = facts_key(recipe.data, base, recipe.task.target_kind, recipe.seed)
+    key = key_for(recipe, base)
     known = remembered(key)
     if known is None:
-        from dlx.data.prepare import prepare
+        from dlx.data.prepare import prepare_for
 
-        known = prepare(recipe.data, base, recipe.task.target_kind, recipe.seed).facts
+        known = prepare_for(recipe, base).facts
         remember(key, known)
     return known
 

@@ -29,12 +29,12 @@ def check(path: Path) -> Checked:
 
 
 def _planned(path: Path, loaded: Loaded) -> Checked:
-    from dlx.data.cache import facts_key, remembered
+    from dlx.data.cache import key_for, remembered
     from dlx.plan import make
 
     recipe = loaded.recipe
     try:
-        facts = remembered(facts_key(recipe.data, loaded.base, recipe.task.target_kind, recipe.seed))
+        facts = remembered(key_for(recipe, loaded.base))
     except (DlxError, OSError):
         return Checked(path)  # the data are not there: a recipe can be right without them
     if facts is None:

@@ -106,6 +106,10 @@ class Data(Section):
     """
     max_length: int | None = Field(None, ge=1)
     """Longer sequences of tokens are cut off here."""
+    ends: bool = False
+    """Whether texts that are read begin with the begin token and end with the end token, as BERT's do; those to be
+    predicted always do.
+    """
     transforms: list[Transform] | Literal["auto"] = "auto"
     """What is done to every sample; `auto` normalizes images by the train split's mean and deviation."""
     augment: list[Augmentation] = Field(default_factory=list)

@@ -20,7 +20,7 @@ from dlx.layers._context_torch import apply
 from dlx.optimizers import groups
 from dlx.tasks import MASK, Learning, for_role
 from dlx.tasks._scope import masks
-from dlx.tasks._update import Batch, Objective, Update
+from dlx.tasks._update import Batch, Objective, Update, is_lost
 
 STATE = ("_loss_sum", "_loss_count", "_last_point", "skipped")  # what the loss curve needs to go on
 MOST_SKIPPED = 3  # batches one after the other whose loss is not finite, before training is called diverged
@@ -147,7 +147,7 @@ class TaskModule(pl.LightningModule):
 
         Raises: DivergedError if several in a row were not.
         """
-        if loss.device.type == "cpu" and not math.isfinite(loss.item()):
+        if is_lost(loss):
             self.skipped += 1
             self._skipped_in_a_row += 1
             if self._skipped_in_a_row >= MOST_SKIPPED:

@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._probing import PROBE, ROLE, Probing
+from dlx.tasks._copies_torch import Copy
+from dlx.tasks._probing import PROBE, ROLE, UNTRAINED, Probing
+from dlx.tasks._ring_torch import Ring
 from dlx.tasks._unsupervised import UnsupervisedModule
 from dlx.tasks._update import Batch
 
@@ -35,14 +37,19 @@ class ProbedModule(UnsupervisedModule):
         self.head: Mapping[str, nn.Module] = dict(network.heads.named_children()) if hasattr(network, "heads") else {}
         self.probe_weight = task.probe_weight
         self.labels, self.neighbours = task.labels, task.neighbours if PROBE in self.head else 0
+        self.kept: Any = None
         if self.neighbours:
             width = next(self.head[PROBE].parameters()).shape[1]
-            self.register_buffer("kept_MF", torch.zeros(task.memory, width))
-            self.register_buffer("classes_M", torch.full((task.memory,), UNKNOWN))
-            self.register_buffer("next_place", torch.tensor(0))
-        self.kept_MF: Tensor
-        self.classes_M: Tensor
-        self.next_place: Tensor
+            classes_M = torch.full((task.memory,), UNKNOWN)
+            self.kept = Ring({"features_MF": torch.zeros(task.memory, width), "classes_M": classes_M})
+        self.untrained = Copy(self.encoding) if UNTRAINED in self.head else None
+        self._noticed: dict[str, list[Tensor]] = {}
+
+    @property
+    def encoding(self) -> list[nn.Module]:
+        """What makes features of a sample, in order."""
+        network: Any = self.networks[ROLE]
+        return [network.body, network.pool]
 
     def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the mean loss of a batch, and the features (B, F) of its samples."""
@@ -50,9 +57,13 @@ class ProbedModule(UnsupervisedModule):
 
     def features(self, x: Tensor) -> Tensor:
         """Return (B, F)."""
-        network: Any = self.networks[ROLE]
-        features_BF: Tensor = network.pool(network.body(x))
-        return features_BF
+        for module in self.encoding:
+            x = module(x)
+        return x
+
+    def shown(self, x: Tensor) -> Tensor:
+        """Return samples as the probe sees them while it learns."""
+        return x
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the features (B, F) of each sample of a batch."""
@@ -61,20 +72,43 @@ class ProbedModule(UnsupervisedModule):
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def learn(self, batch: Batch) -> None:
-        self.note_loss(self.update(ROLE, batch, self.objective))
+        self._noticed = {}
+        loss = self.update(ROLE, batch, self.objective)
+        self.note_loss(loss)
+        if loss.device.type != "cpu" or bool(loss.isfinite()):
+            self.remember(len(batch["rows"]))
 
     def objective(self, batch: Batch) -> Tensor:
-        """Return the task's loss and the probe's, which sends no gradient into the encoder."""
+        """Return the task's loss and the probes', which send no gradient into the encoder."""
         loss, features_BF = self.loss_of(batch)
         if PROBE not in self.head:
             return loss
         features_BF, classes_B = features_BF.detach(), self._known(batch)
         if self.neighbours:
-            self._keep(features_BF, classes_B)
-        said_BK: Tensor = self.head[PROBE](features_BF)
-        if not bool((classes_B != UNKNOWN).any()):
-            return loss + 0.0 * said_BK.sum()
-        return loss + self.probe_weight * F.cross_entropy(said_BK, classes_B, ignore_index=UNKNOWN)
+            self.notice(features=features_BF, classes=classes_B)
+        probed = {PROBE: features_BF}
+        if self.untrained is not None:
+            with torch.no_grad():
+                probed[UNTRAINED] = self.untrained.eval()(self.shown(self.input_of(batch)))
+        for name, seen_BF in probed.items():
+            loss = loss + self.probe_weight * _classified(self.head[name](seen_BF), classes_B)
+        return loss
+
+    def notice(self, **rows: Tensor) -> None:
+        """Hold what came up in computing a loss until the step is taken."""
+        for name, found in rows.items():
+            self._noticed.setdefault(name, []).append(found.detach())
+
+    def noticed(self, name: str, count: int) -> Tensor:
+        """Return what came up for the samples of a batch, in whatever portions and however often it was computed."""
+        return torch.cat(self._noticed[name])[-count:]
+
+    def remember(self, count: int) -> None:
+        """Keep what is needed of a batch of so many samples after its step."""
+        if self.neighbours:
+            features_BF, classes_B = self.noticed("features", count), self.noticed("classes", count)
+            known_B = classes_B != UNKNOWN
+            self.kept.put({"features_MF": F.normalize(features_BF.float(), dim=1)[known_B], "classes_M": classes_B[known_B]})
 
     def _known(self, batch: Batch) -> Tensor:
         """Return the classes that may be seen in training, which are always those of the same samples."""
@@ -82,27 +116,23 @@ class ProbedModule(UnsupervisedModule):
         classes_B: Tensor = batch["target"].masked_fill(share_B > self.labels, UNKNOWN)
         return classes_B
 
-    def _keep(self, features_BF: Tensor, classes_B: Tensor) -> None:
-        """Put features whose class is known where the oldest are."""
-        known_B = classes_B != UNKNOWN
-        found_BF, found_B = features_BF[known_B][-len(self.kept_MF) :], classes_B[known_B][-len(self.kept_MF) :]
-        places_B = (self.next_place + torch.arange(len(found_B), device=found_B.device)) % len(self.kept_MF)
-        self.kept_MF[places_B] = F.normalize(found_BF.float(), dim=1)
-        self.classes_M[places_B] = found_B
-        self.next_place.copy_((self.next_place + len(found_B)) % len(self.kept_MF))
-
     # -- judging ------------------------------------------------------------------------------------------------------
 
     def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         features_BF = self.embed(batch)
         found = self.judged(batch, index_B)
         if PROBE in self.head:
-            found["probe_accuracy"] = (self.head[PROBE](features_BF).argmax(1) == batch["target"]).float()
+            found["probe_accuracy"] = self._right(PROBE, features_BF, batch)
+        if self.untrained is not None:
+            found["untrained_accuracy"] = self._right(UNTRAINED, self.untrained(self.input_of(batch)), batch)
         if self.neighbours:
             found["knn_accuracy"] = (self.voted(features_BF) == batch["target"]).float()
         if self.trainer.testing:
             self.outputs.add(batch["rows"], features=features_BF, **_classes(batch))
         return found
+
+    def _right(self, probe: str, features_BF: Tensor, batch: Batch) -> Tensor:
+        return (self.head[probe](features_BF).argmax(1) == batch["target"]).float()
 
     def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         """Return what the task measures of every sample, which depends on nothing but the sample and its number."""
@@ -110,16 +140,23 @@ class ProbedModule(UnsupervisedModule):
 
     def voted(self, features_BF: Tensor) -> Tensor:
         """Return the class for which most of the nearest kept features are, by the angle to them."""
-        near_BM = F.normalize(features_BF.float(), dim=1) @ self.kept_MF.T
-        near_BM = near_BM.masked_fill(self.classes_M == UNKNOWN, -2.0)
+        near_BM = F.normalize(features_BF.float(), dim=1) @ self.kept.features_MF.T
+        near_BM = near_BM.masked_fill(self.kept.classes_M == UNKNOWN, -2.0)
         index_BN = near_BM.topk(min(self.neighbours, near_BM.shape[1]), dim=1).indices
-        votes_BK = F.one_hot(self.classes_M[index_BN].clamp_min(0), len(self.facts.classes)).sum(1)
+        votes_BK = F.one_hot(self.kept.classes_M[index_BN].clamp_min(0), len(self.facts.classes)).sum(1)
         return votes_BK.argmax(1)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the probe's probabilities (B, K), or the features (B, F) where there is none."""
         features_BF = self.embed(batch)
         return self.head[PROBE](features_BF).softmax(1) if PROBE in self.head else features_BF
+
+
+def _classified(said_BK: Tensor, classes_B: Tensor) -> Tensor:
+    """Return the mean cross-entropy of the samples whose class is known; of none, nothing."""
+    if not bool((classes_B != UNKNOWN).any()):
+        return 0.0 * said_BK.sum()
+    return F.cross_entropy(said_BK, classes_B, ignore_index=UNKNOWN)
 
 
 def _classes(batch: Batch) -> dict[str, Tensor]:

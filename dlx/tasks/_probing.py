@@ -15,7 +15,7 @@ from dlx.tasks._ending import numbers
 from dlx.tensors import TensorSpec
 
 ROLE = "encoder"
-PROBE = "probe"
+PROBE, UNTRAINED = "probe", "untrained"
 
 
 class Probing(Task):
@@ -32,6 +32,10 @@ class Probing(Task):
     """Whether a linear classifier of the features learns beside; needs a target of classes."""
     labels: float = Field(1.0, gt=0, le=1)
     """Share of the training samples whose classes the probe and the neighbours see; the encoder sees none."""
+    untrained: bool = False
+    """With `probe`: whether a second probe learns, on the features of the encoder as it was before the first step; it
+    is what the encoder must beat.
+    """
     probe_weight: float = Field(1.0, gt=0)
     """Factor of the probe's loss: with plain gradient descent, of its lr."""
     neighbours: int = Field(0, ge=0)
@@ -51,10 +55,8 @@ class Probing(Task):
         x = numbers(facts, self.type)
         body = model.tree(x)
         features = shape_at((), body, x)
-        heads = {
-            **self.heads(),
-            **({PROBE: [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]} if self.probe else {}),
-        }
+        probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
+        heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
         layers: list[Any] = [body.model_copy(update={"name": "body"}), *_vector(features)]
         if heads:
             of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
@@ -65,14 +67,17 @@ class Probing(Task):
         """Return what stands on the features for the task itself, by name."""
         return {}
 
+    def probes(self) -> list[str]:
+        """Return the linear classifiers that learn beside."""
+        return [PROBE, *([UNTRAINED] if self.untrained else [])] if self.probe else []
+
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **dict.fromkeys(self.asked(), "higher")}
 
     def asked(self) -> list[str]:
         """Return what is measured of the features."""
-        if not self.probe:
-            return []
-        return ["probe_accuracy", *(["knn_accuracy"] if self.neighbours else [])]
+        accuracies = [f"{probe}_accuracy" for probe in self.probes()]
+        return [*accuracies, *(["knn_accuracy"] if self.probe and self.neighbours else [])]
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if self.probe and (len(facts.classes) < 2 or facts.multilabel):
@@ -80,6 +85,9 @@ class Probing(Task):
                 ShapeError("a probe needs one of several classes for every sample; or write probe: false", (PROBE,))
             ]
         return []
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
 
 def _vector(features: Any) -> list[Any]:

@@ -45,32 +45,21 @@ class Update:
 
         The networks of `along` move down the same gradient, each by its own optimizer; none of them by a closure.
         """
+        moving = (self, *along)
         if self.closure:
             loss = self._by_closure(batch, objective)
         else:
-            loss = self._by_gradient(batch, objective, (self, *along))
-            if _is_known(loss) and not math.isfinite(loss.item()):
+            _forget_gradients(moving)
+            loss = self._gradient(batch, objective)
+            if is_lost(loss):
+                _forget_gradients(moving)
                 return loss
+            self._move(moving)
         if self.mixed:
             torch.clear_autocast_cache()  # of the weights as they were
-        for update in (self, *along):
+        for update in moving:
             if update.scheduler is not None:
                 update.scheduler.step()
-        return loss
-
-    def _by_gradient(self, batch: Batch, objective: Objective, moving: Sequence[Update]) -> Tensor:
-        for update in moving:
-            update.optimizer.zero_grad()
-        loss = self._gradient(batch, objective)
-        if _is_known(loss) and not math.isfinite(loss.item()):
-            for update in moving:
-                update.optimizer.zero_grad()
-            return loss
-        with self._full_precision():
-            for update in moving:
-                update._move()
-            if self.scaler is not None:
-                self.scaler.update()
         return loss
 
     def _gradient(self, batch: Batch, objective: Objective) -> Tensor:
@@ -91,8 +80,6 @@ class Update:
         return total if self.is_single else self._of_all(total)
 
     def _backward(self, loss: Tensor) -> None:
-        if self.is_single and _is_known(loss) and not math.isfinite(loss.item()):
-            return  # several processes take every step together, and leave it out together
         with self._full_precision():
             if not self.is_single:
                 self.module.manual_backward(loss)
@@ -101,13 +88,17 @@ class Update:
             else:
                 self.scaler.scale(loss).backward()
 
-    def _move(self) -> None:
-        for callback in self.before:
-            callback.on_before_optimizer_step(self.trainer, self.module, self.optimizer)
-        if self.scaler is None:
-            self.optimizer.step()
-        else:
-            self.scaler.step(self.optimizer)
+    def _move(self, moving: Sequence[Update]) -> None:
+        with self._full_precision():
+            for update in moving:
+                for callback in self.before:
+                    callback.on_before_optimizer_step(self.trainer, self.module, update.optimizer)
+                if self.scaler is None:
+                    update.optimizer.step()
+                else:
+                    self.scaler.step(update.optimizer)
+            if self.scaler is not None:
+                self.scaler.update()
 
     def _by_closure(self, batch: Batch, objective: Objective) -> Tensor:
         """Step an optimizer that evaluates the loss as often as it likes; the first evaluation is the batch's loss."""
@@ -156,6 +147,15 @@ def split(batch: Batch, portions: int) -> Iterator[Batch]:
         yield {name: values[i] for name, values in parts.items()}
 
 
+def is_lost(loss: Tensor) -> bool:
+    """Say whether a loss is not finite, where the host can look at it without waiting for a device."""
+    return _is_known(loss) and not math.isfinite(loss.item())
+
+
 def _is_known(loss: Tensor) -> bool:
-    """Say whether the host can look at a loss without waiting for a device."""
     return loss.device.type == "cpu"
+
+
+def _forget_gradients(updates: Sequence[Update]) -> None:
+    for update in updates:
+        update.optimizer.zero_grad()

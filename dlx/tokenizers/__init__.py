@@ -15,17 +15,25 @@ if TYPE_CHECKING:
 SPECIAL = ("<pad>", "<unk>", "<begin>", "<end>")
 PAD, UNKNOWN, BEGIN, END = range(len(SPECIAL))
 """Ids that mean the same under every tokenizer: filler, a token never seen in training, and the ends of a text."""
+MASKED = "<mask>"
+"""The special token of a task that hides tokens: what stands where one was."""
 
 
 class Codec(ABC):
     """A tokenizer after training: text to ids and back.
 
-    tokens  the name of every id; the first are the `SPECIAL` ones
+    tokens    the name of every id; the first are the `SPECIAL` ones
+    specials  those that a task asked for, which are the last
 
     Special ids are never made from text, even where the text spells one out.
     """
 
     tokens: Sequence[str]
+    specials: Sequence[str] = ()
+
+    def special(self, name: str) -> int:
+        """Return the id of a special token that a task asked for."""
+        return len(self.tokens) - len(self.specials) + list(self.specials).index(name)
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
@@ -61,11 +69,32 @@ class Tokenizer(Component):
         return []
 
 
-def store(tokenizer: Tokenizer, codec: Codec) -> dict[str, Any]:
-    """Return a trained tokenizer as plain JSON values."""
-    return {"tokenizer": tokenizer.model_dump(mode="json"), "state": codec.state()}
+class Extended(Codec):
+    """A codec with the special tokens of a task behind its own tokens."""
+
+    def __init__(self, codec: Codec, specials: Sequence[str]) -> None:
+        self.codec = codec
+        self.specials = [*codec.specials, *specials]
+        self.tokens = [*codec.tokens, *specials]
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return self.codec.encode(texts)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.codec.decode([i for i in ids if i < len(self.codec.tokens)])
+
+    def state(self) -> dict[str, Any]:
+        return self.codec.state()
+
+
+def store(tokenizer: Tokenizer, codec: Codec, specials: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a trained tokenizer as plain JSON values, with the special tokens of a task that it lacks."""
+    absent = [name for name in specials if name not in codec.specials]
+    more = {"specials": absent} if absent else {}
+    return {"tokenizer": tokenizer.model_dump(mode="json"), "state": codec.state(), **more}
 
 
 def restore(stored: Mapping[str, Any]) -> Codec:
     """Return the codec that `store` described."""
-    return Tokenizer.model_validate(stored["tokenizer"]).restore(stored["state"])
+    codec = Tokenizer.model_validate(stored["tokenizer"]).restore(stored["state"])
+    return Extended(codec, stored["specials"]) if "specials" in stored else codec

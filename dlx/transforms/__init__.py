@@ -30,3 +30,7 @@ class Transform(Component):
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         """Make the function from a batch (B, *dims) to a batch."""
         raise NotImplementedError
+
+    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor] | None:
+        """Make the function from what `build` makes back to a batch of x; None where it cannot be undone."""
+        return None

@@ -39,6 +39,9 @@ class Flatten(Transform):
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return _flat
 
+    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
+        return lambda batch: batch.reshape(len(batch), *(d or 1 for d in x.dims))
+
 
 def _flat(batch: Tensor) -> Tensor:
     return batch.reshape(len(batch), -1)

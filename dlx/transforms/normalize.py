@@ -48,6 +48,12 @@ class Normalize(Transform):
 
         return Centered(x, *self._constants(x))
 
+    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
+        from dlx.transforms._affine import Scaled
+
+        center, width = self._constants(x)
+        return Scaled(x, width, center)
+
     def _constants(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return what is subtracted from, and what divides, each channel."""
         x = numeric(x, "normalize")

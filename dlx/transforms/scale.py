@@ -40,6 +40,12 @@ class Scale(Transform):
 
         return Scaled(x, *self._constants(x))
 
+    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor] | None:
+        from dlx.transforms._affine import Centered
+
+        factor, shift = self._constants(x)
+        return Centered(x, shift, factor) if all(factor) else None
+
     def _constants(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
         x = numeric(x, "scale")
         return per_channel(self.factor, x, "factor"), per_channel(self.shift, x, "shift")

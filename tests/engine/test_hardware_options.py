@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 import dlx
-from dlx.engine.build import build, build_module, data_of
+from dlx.engine.build import build, build_module
 from dlx.engine.bursts import Bursts
+from dlx.engine.data import data_of
 from dlx.engine.find_lr import Curve
 from dlx.engine.recompute import recompute
 from dlx.engine.threads import with_fastest

@@ -49,6 +49,3 @@ class Rotation(Probing):
         from dlx.tasks.rotation.module import RotationModule
 
         return RotationModule(networks, facts, learning, self, each=("loss", "rotation_accuracy"))
-
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
