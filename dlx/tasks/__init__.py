@@ -69,6 +69,8 @@ class Task(Component):
     """The role that `model:` fills when it is not a mapping of roles."""
     target_kind: ClassVar[str | None] = None
     """How a target is encoded: "classes", "regression", or None where there is none."""
+    specials: ClassVar[tuple[str, ...]] = ()
+    """Special tokens that the task needs in every vocabulary, behind the tokenizer's own."""
     scales: ClassVar[tuple[str, ...]] = ()
     """Input fields that the task itself scales, so that no transform may."""
     monitor: ClassVar[str] = "val/loss"
