@@ -156,6 +156,23 @@ def test_a_task_survives_a_checkpoint(name, tmp_path):
 
 
 @every_task
+@pytest.mark.parametrize("precision", [64, "bf16-mixed"])
+def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path):
+    hardware = {"accelerator": "cpu", "threads": 1, "precision": precision}
+    plan = planned(example(name), tmp_path, train={"steps": 4, "log_every": 1}, hardware=hardware)
+    module, batches = made(plan)
+    curve = Curve()
+    with quieted():
+        trainer = trainer_for(plan, logger=curve)
+        trainer.fit(module, Bursts(batches["train"], plan.horizon.steps), batches["val"])
+        (metrics,) = trainer.test(module, batches["test"], verbose=False)
+        predicted = torch.cat(trainer.predict(module, batches["test"]))
+    assert len(curve.losses) == 4
+    assert all(map(math.isfinite, [*curve.losses, *metrics.values()]))
+    assert predicted.double().isfinite().all()
+
+
+@every_task
 def test_metrics_of_a_split_do_not_depend_on_what_was_measured_before(name, tmp_path):
     plan = planned(example(name), tmp_path)
     module, batches = made(plan)

@@ -49,5 +49,5 @@ class Machine(nn.Module):
     def _drawn(self, mean_BV: Tensor, generator: torch.Generator | None) -> Tensor:
         if not self.gaussian:
             return torch.bernoulli(mean_BV, generator=generator)
-        noise = torch.randn(mean_BV.shape, generator=generator, device=mean_BV.device)
+        noise = torch.randn(mean_BV.shape, generator=generator, device=mean_BV.device, dtype=mean_BV.dtype)
         return mean_BV + noise

@@ -128,19 +128,22 @@ class RBMModule(ProbedModule):
 
     @torch.no_grad()
     def sample(self, n: int, seed: int, steps: int | None = None) -> Tensor:
-        """Return what n dreams of the lowest machine come to, from nothing: means of its visible units, (N, V)."""
+        """Return what n dreams of the lowest machine come to, from nothing: means of its visible units.
+
+        They are laid out as samples are, where the units are as many.
+        """
         machine, generator = self.machines[0], torch.Generator(self.device).manual_seed(seed)
-        start = torch.full((n, machine.weight.shape[1]), 0.5, device=self.device)
+        start = machine.weight.new_full((n, machine.weight.shape[1]), 0.5)
         state_NV = machine.wandered(torch.bernoulli(start, generator=generator), steps or AWAKE, generator)
         made: Tensor = machine.down(machine(state_NV))
-        return made
+        return made.view(n, *(d or 1 for d in self.spec.dims)) if made.shape[1] == self.spec.elements else made
 
     def show(self) -> None:
         machine = self.machines[0]
         if self.spec.axes != "CHW" or machine.weight.shape[1] != self.spec.elements:
             return
         dims = [d or 1 for d in self.spec.dims]
-        made = as_picture(self.sample(SHEET, 0).view(-1, *dims), self.spec)
+        made = as_picture(self.sample(SHEET, 0), self.spec)
         weight = machine.weight[:FILTERS].detach().cpu()
         extreme = weight.abs().amax(1, keepdim=True).clamp_min(1e-12)
         filters = (0.5 + 0.5 * weight / extreme).view(-1, *dims)

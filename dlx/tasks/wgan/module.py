@@ -42,6 +42,6 @@ class WGANModule(AdversarialModule):
         if not self.penalty_weight:
             return 0.0
         share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-        between = torch.lerp(made.detach(), real, share).requires_grad_()
+        between = torch.lerp(made.detach().to(real.dtype), real, share).requires_grad_()
         norm_B = (slope(self.score(between, label_B), between) + 1e-12).sqrt()
         return self.penalty_weight * (norm_B - 1).square().mean()
