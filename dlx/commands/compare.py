@@ -30,7 +30,7 @@ def command(
         raise UsageError(f"{output}: the picture is written as .png")
 
     from dlx.tracking.comparison import compare, curves, draw
-    from dlx.tracking.store import folder_of
+    from dlx.runs import folder_of
 
     folders = [folder_of(run, root) for run in runs]
     found = compare(folders)

@@ -15,14 +15,15 @@ from dlx.engine.lock import lock
 from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.recipe.load import Loaded
+from dlx.runs import TOKENIZERS
 
 
-def new_folder(root: Path, name: str) -> Path:
-    """Make a directory for a run. Raises: UsageError if nothing can be written there."""
+def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
+    """Make a directory for a run, and one inside of it. Raises: UsageError if nothing can be written there."""
     for _ in range(20):
         folder = root / f"{name}-{secrets.token_hex(3)}"
         try:
-            (folder / "checkpoints").mkdir(parents=True)
+            (folder / inside).mkdir(parents=True)
         except FileExistsError:
             continue
         except OSError as error:
@@ -34,8 +35,16 @@ def new_folder(root: Path, name: str) -> Path:
 
 
 def describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -> None:
-    """Write down what is about to run: the recipe as written and as resolved, and the lock."""
-    resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
-    write_whole(folder / "recipe.yaml", loaded.redacted_text().encode())
-    write_whole(folder / "resolved.yaml", resolved.encode())
+    """Write down what is about to run: the recipe as written and as resolved, the lock, and trained tokenizers."""
+    write_recipe(folder, loaded, stored)
     write_whole(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())
+    if plan.facts.tokenizers:
+        write_whole(folder / TOKENIZERS, json.dumps(dict(plan.facts.tokenizers)).encode())
+
+
+def write_recipe(folder: Path, loaded: Loaded, stored: dict[str, Any]) -> None:
+    """Write down a recipe as resolved, and as written; a stage is not written by itself."""
+    if text := loaded.redacted_text():
+        write_whole(folder / "recipe.yaml", text.encode())
+    resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
+    write_whole(folder / "resolved.yaml", resolved.encode())

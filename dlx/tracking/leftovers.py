@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlx.runs import run_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
-from dlx.tracking.store import run_folders
 
 FRESH = 3600  # seconds: a temporary file that is younger may still be in the making
 

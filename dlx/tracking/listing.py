@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.runs import run_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
-from dlx.tracking.store import run_folders
 
 _FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dlx.data.files import write_whole
+from dlx.runs import STATE
 
-SPOOL, STATE = "tracking.jsonl", "tracking.json"
+SPOOL = "tracking.jsonl"
 Entry = dict[str, Any]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.tracking.spool import read_state
+from dlx.runs import folder_of, mlflow_id
 
 SQLITE = "sqlite:///"
 
@@ -113,49 +113,12 @@ def find_run(run: str, root: Path | None = None) -> FoundRun:
     path = Path(run)
     if path.is_file():
         folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-        return FoundRun(folder, path, _run_id(folder))
+        return FoundRun(folder, path, mlflow_id(folder))
     return _in_folder(path if (path / "checkpoints").is_dir() else folder_of(run, root))
-
-
-def folder_of(run: str, root: Path | None = None) -> Path:
-    """Find the directory of a run, whether it has a checkpoint or not. Raises: UsageError if none or several fit."""
-    if (Path(run) / "run.json").exists():
-        return Path(run)
-    folders = run_folders(root or Path("runs"))
-    if run == "last":
-        if not folders:
-            raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")
-        return folders[-1]
-    fitting = [f for f in folders if f.name.startswith(run) or (_run_id(f) or "").startswith(run)]
-    exact = [f for f in fitting if f.name == run or _run_id(f) == run]
-    named = exact or fitting
-    if len(named) == 1 or (named and all(f.name.rpartition("-")[0] == run for f in named)):
-        return named[-1]
-    if named:
-        raise UsageError(f"'{run}' may mean {', '.join(f.name for f in named[-5:])}; write more of it")
-    raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
-
-
-def run_folders(root: Path) -> list[Path]:
-    """Return the directories of all runs, oldest first."""
-    return sorted((f.parent for f in root.glob("*/run.json")), key=lambda f: (f / "run.json").stat().st_mtime_ns)
-
-
-def _run_id(folder: Path) -> str | None:
-    import json
-
-    try:
-        value = json.loads((folder / "run.json").read_text()).get("mlflow_run")
-    except (OSError, ValueError):
-        return None
-    if isinstance(value, str):
-        return value
-    state = read_state(folder)
-    return None if state is None else state.run_id
 
 
 def _in_folder(folder: Path) -> FoundRun:
     best = folder / "checkpoints" / "best.ckpt"
     if best.exists():
-        return FoundRun(folder, best, _run_id(folder))
+        return FoundRun(folder, best, mlflow_id(folder))
     raise UsageError(f"{folder} has no checkpoint: the run ended before its first epoch did")
