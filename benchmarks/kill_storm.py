@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import random
 import signal
@@ -116,6 +117,8 @@ def _go_on(root: Path) -> None:
     import dlx
 
     begun = [folder for folder in root.glob("*") if (folder / "run.json").exists()]
+    if begun and json.loads((begun[0] / "run.json").read_text())["metrics"]:
+        return  # killed after its end
     if begun and any((begun[0] / "checkpoints").glob("step-*.ckpt")):
         dlx.resume(begun[0], console=_quiet())
     else:
