@@ -37,6 +37,8 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
         rest, val = _fold(rest, split, strata, generator)
     elif not len(val) and split.by != "column":
         rest, val = _take(rest, split.val, strata, generator, ordered)
+    if split.train is not None:
+        _, rest = _take(rest, split.train, strata, generator, ordered)
     if not len(rest):
         raise DataError("data.split leaves no samples to train on")
     return {"train": rest, "val": val, "test": test}
@@ -48,6 +50,7 @@ def _by_time(time: np.ndarray, split: Split) -> Parts:
     Shares are of the time, numbers are steps of time. Windows whose target reaches over a boundary are left out; what a
     network sees before its target may come from the split before, as it is known by then.
     """
+    _train_on_all(split)
     if split.folds is not None:
         raise DataError("data.split: folds would let a series train on what comes after it; leave `folds` out")
     begin, end = time.T
@@ -66,6 +69,12 @@ def _by_time(time: np.ndarray, split: Split) -> Parts:
     return parts
 
 
+def _train_on_all(split: Split) -> None:
+    """Refuse to leave out a part of what is not made of samples."""
+    if split.train is not None:
+        raise DataError("data.split: `train` chooses among samples, and neither series nor running text are made of any")
+
+
 def _count(share: float, whole: int) -> int:
     return round(share * whole) if share < 1 else int(share)
 
@@ -76,6 +85,7 @@ def split_documents(samples: Samples, documents: list[str], split: Split, seed: 
     Text that belongs to no split is cut by characters: the end is for test, what is before it for val. With
     `by: random`, whole documents are dealt out.
     """
+    _train_on_all(split)
     if split.by not in ("auto", "order", "random") or split.folds is not None:
         raise DataError(f"data.split: running text is split by order or random, not by {split.by} or folds")
     if split.by == "random":

@@ -122,6 +122,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         shuffled=True,
         steps=[convert, *([augment] if augment else []), *transforms, *lay_out],
         random=augment is not None,
+        per_class=train.per_class,
     )
     validated = replace(evaluated, rows=prepared.rows["val"][: train.limit_val])
     made = {"train": learned, "val": validated, "test": evaluated}

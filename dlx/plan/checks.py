@@ -27,6 +27,7 @@ def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = N
     found = [error.within("task") for error in recipe.task.problems(facts)]
     found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
     found += _layouts(recipe, facts)
+    found += _classes(recipe, facts)
     found += _closures(recipe)
     found += _parts(recipe)
     unfit = _augmentations(recipe, given or facts)
@@ -35,6 +36,7 @@ def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = N
     found += _scaled(recipe, facts)
     found += _averages(recipe)
     found += _directions(recipe, facts)
+    found += _unvalidated(recipe, facts)
     known = metric_names(recipe, facts)
     for name, regularizer in recipe.regularize.items():
         watched = regularizer.monitors()
@@ -49,6 +51,22 @@ def _layouts(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse a layout of images where there are none."""
     if recipe.hardware.channels_last and not any(facts.fields[name].axes == "CHW" for name in facts.inputs):
         return [ShapeError("there are no images whose channels could be last", ("hardware", "channels_last"))]
+    return []
+
+
+def _classes(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse batches of a few samples of each class where there are no classes, or too few."""
+    train, loc = recipe.train, ("train", "per_class")
+    if train.per_class is None:
+        return []
+    if not facts.class_counts or facts.multilabel:
+        return [ShapeError("there are no classes of which a batch could take samples", loc)]
+    if any(o.full_batch for o in recipe.optimizer.values()):
+        return [ShapeError("the optimizer takes all samples at once", loc)]
+    wanted, there = train.batch_size // train.per_class, sum(count > 0 for count in facts.class_counts)
+    if wanted > there:
+        message = f"batches of {train.batch_size} with {train.per_class} of each class need {wanted} classes, of which"
+        return [ShapeError(f"{message} there are {there}", loc)]
     return []
 
 
@@ -144,6 +162,15 @@ def _directions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     return found
 
 
+def _unvalidated(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse a schedule that waits for a metric which is never measured."""
+    if facts.counts.get("val"):
+        return []
+    waiting = [(role, s) for role, s in recipe.schedule.items() if s.per == "validation"]
+    message = f"looks at {recipe.task.monitor}, but there is no val split"
+    return [ShapeError(f"{s.type} {message}", ("schedule", role)) for role, s in waiting]
+
+
 _EXTREME = {"min": "a smaller", "max": "a greater"}
 
 
@@ -170,7 +197,7 @@ def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPla
     ]
     if not facts.counts.get("val"):
         notes.append("there is no val split: the last checkpoint is kept, not the best")
-    notes += _recomputing(recipe, networks)
+    notes += _recomputing(recipe, networks) + _apart(recipe, facts, networks)
     return [*dict.fromkeys(notes), *recipe.task.warnings(facts)]
 
 
@@ -180,6 +207,17 @@ def _recomputing(recipe: Recipe, networks: Mapping[str, NetworkPlan]) -> list[st
         return []
     useless = [role for role, n in networks.items() if kept(n.tree, n.input) >= n.cost.activations]
     return [f"activation_checkpointing saves nothing in {role}: it has no blocks to compute again" for role in useless]
+
+
+def _apart(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan]) -> list[str]:
+    """Say where several devices compute something else than one would."""
+    ranks = int(recipe.hardware.devices) * recipe.hardware.nodes
+    layers = {layer.type for n in networks.values() for _, layer, x in walk(n.tree, n.input) if layer.over_samples}
+    if ranks == 1 or recipe.hardware.sync_batchnorm or not layers:
+        return []
+    samples = batch_size(recipe, facts.counts["train"])
+    note = f"{' and '.join(sorted(layers))} sees the {samples // ranks} samples of one device at a time, not all {samples}"
+    return [f"{note}: results differ from those of one device; on GPUs write hardware.sync_batchnorm: true"]
 
 
 def batch_size(recipe: Recipe, samples: int) -> int:

@@ -77,6 +77,10 @@ class Split(Section):
     """Share of the training samples that choose the best checkpoint; a number of samples from 1 on; 0 for none."""
     test: float = Field(0.1, ge=0)
     """Share of all samples that judge at the end, where the source itself names none."""
+    train: float | None = Field(None, gt=0)
+    """Share of the samples left that train, to see how much data matter; a number of samples from 1 on; null for all.
+    The others are left out.
+    """
     by: Literal["auto", "random", "stratified", "order", "column"] = "auto"
     """How: `auto` stratifies by class where there are classes; `order` keeps the last samples for val and test."""
     column: str | None = None
@@ -131,6 +135,10 @@ class Train(Section):
     """Optimizer steps, instead of epochs."""
     batch_size: int = Field(64, ge=1)
     """Samples in one optimizer step, over all devices together."""
+    per_class: int | None = Field(None, ge=1)
+    """Samples of a class in a batch, of batch_size / per_class classes, for losses that compare samples; null leaves
+    it to chance.
+    """
     accumulate: int = Field(1, ge=1)
     """Portions in which a batch is computed, to save memory."""
     validate_every: int = Field(1, ge=1)
@@ -158,9 +166,15 @@ class Train(Section):
     def _adds_up(self) -> Train:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give epochs or steps, not both")
+        if self.per_class is not None and self.batch_size % self.per_class:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of per_class {self.per_class}")
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size {self.batch_size} cannot be computed in {self.accumulate} equal portions")
         return self
+
+
+def _without_nulls(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
 
 
 def _auto_or_strategy(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -246,8 +260,10 @@ class Recipe(Section):
     """On what it is learned."""
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Where the run is written down."""
-    expect: Annotated[dict[str, Claim], FREE] = Field(default_factory=dict)
-    """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`)."""
+    expect: Annotated[dict[str, Claim], BeforeValidator(_without_nulls), FREE] = Field(default_factory=dict)
+    """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`); null takes back
+    one of a recipe that this one changes.
+    """
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain values with every default written out, each component with its type."""

@@ -14,8 +14,8 @@ from dlx.tasks import Learning
 from dlx.tasks._copies_torch import Copy
 from dlx.tasks._probing import PROBE, ROLE, UNTRAINED, Probing
 from dlx.tasks._ring_torch import Ring
-from dlx.tasks._unsupervised import UnsupervisedModule
-from dlx.tasks._update import Batch
+from dlx.tasks._unsupervised import UnsupervisedModule, unit
+from dlx.tasks._update import Batch, is_lost
 
 GOLDEN = 0.6180339887498949  # multiples of it, without their whole parts, spread evenly
 UNKNOWN = -1
@@ -75,7 +75,7 @@ class ProbedModule(UnsupervisedModule):
         self._noticed = {}
         loss = self.update(ROLE, batch, self.objective)
         self.note_loss(loss)
-        if loss.device.type != "cpu" or bool(loss.isfinite()):
+        if not is_lost(loss):
             self.remember(len(batch["rows"]))
 
     def objective(self, batch: Batch) -> Tensor:
@@ -108,7 +108,7 @@ class ProbedModule(UnsupervisedModule):
         if self.neighbours:
             features_BF, classes_B = self.noticed("features", count), self.noticed("classes", count)
             known_B = classes_B != UNKNOWN
-            self.kept.put({"features_MF": F.normalize(features_BF.float(), dim=1)[known_B], "classes_M": classes_B[known_B]})
+            self.kept.put({"features_MF": unit(features_BF)[known_B], "classes_M": classes_B[known_B]})
 
     def _known(self, batch: Batch) -> Tensor:
         """Return the classes that may be seen in training, which are always those of the same samples."""
@@ -140,7 +140,7 @@ class ProbedModule(UnsupervisedModule):
 
     def voted(self, features_BF: Tensor) -> Tensor:
         """Return the class for which most of the nearest kept features are, by the angle to them."""
-        near_BM = F.normalize(features_BF.float(), dim=1) @ self.kept.features_MF.T
+        near_BM = unit(features_BF) @ self.kept.features_MF.T
         near_BM = near_BM.masked_fill(self.kept.classes_M == UNKNOWN, -2.0)
         index_BN = near_BM.topk(min(self.neighbours, near_BM.shape[1]), dim=1).indices
         votes_BK = F.one_hot(self.kept.classes_M[index_BN].clamp_min(0), len(self.facts.classes)).sum(1)

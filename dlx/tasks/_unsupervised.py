@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torchmetrics
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
@@ -170,6 +171,11 @@ class UnsupervisedModule(TaskModule):
 def flat(values_B: Tensor) -> Tensor:
     """Return (B, N): every sample as a vector."""
     return values_B.flatten(1)
+
+
+def unit(values_BF: Tensor) -> Tensor:
+    """Return vectors of length 1, in 32 bits or more."""
+    return F.normalize(values_BF.to(torch.promote_types(values_BF.dtype, torch.float32)), dim=1)
 
 
 def span(spec: TensorSpec) -> tuple[float, float]:

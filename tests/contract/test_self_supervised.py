@@ -13,6 +13,11 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
+from dlx.tasks._copies_torch import Copy
+from dlx.tasks._matching_torch import spread
+from dlx.tasks._ring_torch import Ring
+from dlx.tasks.byol.module import kept
+from dlx.tasks.moco.module import info_nce
 from dlx.tasks.rotation.module import turned
 from dlx.tasks.simclr.module import nt_xent
 from dlx.tensors import Stats, TensorSpec
@@ -66,19 +71,29 @@ def test_turns_are_quarters_counterclockwise():
     ]
 
 
-@pytest.mark.parametrize("task", [{"type": "simclr", "views": VIEWS}, {"type": "rotation"}])
+@pytest.mark.parametrize("task", [{"type": name} for name in ("simclr", "rotation", "moco", "byol", "simsiam")])
 def test_the_probe_sends_no_gradient_into_the_encoder(task):
-    with_probe, without = made(task), made({**task, "probe": False})
+    with_probe, without = made({**task, "untrained": True}), made({**task, "probe": False})
     without.networks["encoder"].body.load_state_dict(with_probe.networks["encoder"].body.state_dict())
     without.networks["encoder"].heads.load_state_dict(with_probe.networks["encoder"].heads.state_dict(), strict=False)
     for module in (with_probe, without):
+        start_alike(module, with_probe)
         torch.manual_seed(2)
         module.objective(batch()).backward()
     pairs = zip(
         with_probe.networks["encoder"].body.parameters(), without.networks["encoder"].body.parameters(), strict=True
     )
     assert all(torch.equal(a.grad, b.grad) and a.grad.abs().sum() > 0 for a, b in pairs)
-    assert all(p.grad.abs().sum() > 0 for p in with_probe.head["probe"].parameters())
+    for probe in ("probe", "untrained"):
+        assert all(p.grad.abs().sum() > 0 for p in with_probe.head[probe].parameters())
+    assert all(p.grad is None for p in with_probe.untrained.parameters())
+
+
+def start_alike(module, other):
+    """Give a module the copy and the queue of another."""
+    for name in ("following", "queue"):
+        if hasattr(other, name):
+            getattr(module, name).load_state_dict(getattr(other, name).state_dict())
 
 
 def test_the_probe_sees_a_share_of_labels_and_always_of_the_same_samples():
@@ -91,17 +106,136 @@ def test_the_probe_sees_a_share_of_labels_and_always_of_the_same_samples():
 
 
 def test_neighbours_vote_by_angle_among_what_was_kept_last():
-    module = made({"type": "rotation", "neighbours": 3, "memory": 4})
-    kept = torch.tensor(
+    module = made({"type": "rotation", "neighbours": 3, "memory": 4, "labels": 1.0})
+    features = torch.tensor(
         [[9.0, 9, 9, 9, 9, 9]] * 2
-        + [[1.0, 0, 0, 0, 0, 0], [5.0, 1, 0, 0, 0, 0], [2.0, 0, 1, 0, 0, 0], [0, 1.0, 0, 0, 0, 0]]
+        + [[1.0, 0, 0, 0, 0, 0], [5.0, 1, 0, 0, 0, 0], [2.0, 0, 1, 0, 0, 0], [0, 1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0]]
     )
-    module._keep(kept[:2], torch.tensor([1, 1]))
-    module._keep(kept[2:], torch.tensor([0, 0, 1, 1]))
-    assert sorted(module.classes_M.tolist()) == [0, 0, 1, 1]
+    classes = torch.tensor([1, 1, 0, 0, 1, 1, -1])
+    for part in (slice(0, 2), slice(2, 7)):
+        module._noticed = {}
+        module.notice(features=features[part], classes=classes[part])
+        module.remember(len(classes[part]))
+    assert sorted(module.kept.classes_M.tolist()) == [0, 0, 1, 1]
     assert module.voted(torch.tensor([[7.0, 0, 0, 0, 0, 0]])).item() == 0
-    assert torch.allclose(module.kept_MF.norm(dim=1), torch.ones(4))
-    assert {"kept_MF", "classes_M", "next_place"} <= set(module.state_dict())
+    assert torch.allclose(module.kept.features_MF.norm(dim=1), torch.ones(4))
+    assert {"kept.features_MF", "kept.classes_M", "kept.place"} <= set(module.state_dict())
+
+
+def test_a_ring_holds_what_came_last():
+    ring = Ring({"x": torch.zeros(5)})
+    seen = []
+    for size in (2, 3, 1, 4, 9):
+        rows = torch.arange(len(seen) + 1, len(seen) + 1 + size).float()
+        ring.put({"x": rows})
+        seen += rows.tolist()
+        assert sorted(ring.x.tolist())[-min(5, len(seen)) :] == seen[-5:]
+
+
+def test_what_came_up_is_that_of_the_batch_however_often_it_was_computed():
+    module = made("rotation")
+    for part in ([9.0, 9.0], [9.0], [1.0, 2.0], [3.0]):  # a closure that was evaluated twice, each in two portions
+        module.notice(x=torch.tensor(part))
+    assert module.noticed("x", 3).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_copy_follows_and_keeps_its_own_statistics():
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    copy = Copy([network])
+    before = [p.clone() for p in copy.parameters()]
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(1.0)
+    network(torch.randn(4, 2))
+    copy.follow([network], 0.75)
+    for old, new in zip(before, copy.parameters(), strict=True):
+        assert torch.allclose(new, old + 0.25)
+    assert not any(p.requires_grad for p in copy.parameters())
+    assert copy[0][1].running_mean.tolist() == [0, 0, 0]
+
+
+def cosine(a, b):
+    dot = sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
+    return dot / math.sqrt(sum(x * x for x in a.tolist()) * sum(y * y for y in b.tolist()))
+
+
+def test_info_nce_is_the_sum_over_queries():
+    query, key, others = (F.normalize(torch.randn(n, 5), dim=1) for n in (3, 3, 7))
+    total = 0.0
+    for q, k in zip(query, key, strict=True):
+        own = math.exp(cosine(q, k) / 0.3)
+        total -= math.log(own / (own + sum(math.exp(cosine(q, other) / 0.3) for other in others)))
+    assert info_nce(query, key, others, 0.3).item() == pytest.approx(total / 3, rel=1e-5)
+
+
+def test_moco_compares_queries_with_keys_of_the_copy_and_queues_them():
+    module = made({"type": "moco", "queue": 20, "temperature": 0.5, "views": VIEWS, "probe": False}).double()
+    with torch.no_grad():
+        for p in module.following.parameters():
+            p.add_(0.1)
+    one, other = torch.rand(4, 1, 4, 4).double(), torch.rand(4, 1, 4, 4).double()
+    queue, total = module.queue.keys_QP.clone(), 0.0
+    query, key = module.projector(module.features(one)), module.following(other)
+    for q, k in zip(query, key, strict=True):
+        own = math.exp(cosine(q, k) / 0.5)
+        total -= math.log(own / (own + sum(math.exp(cosine(q, k) / 0.5) for k in queue)))
+    module._noticed = {}
+    assert module.compared(one, other)[0].item() == pytest.approx(total / 4, rel=1e-6)
+    before, weights = ([p.clone() for p in ps] for ps in (module.following.parameters(), nn.Sequential(*module.projecting).parameters()))
+    module.remember(4)
+    assert torch.allclose(module.queue.keys_QP[:4], F.normalize(key, dim=1)) and torch.equal(module.queue.keys_QP[4:], queue[4:])
+    for old, weight, new in zip(before, weights, module.following.parameters(), strict=True):
+        assert torch.allclose(new, 0.999 * old + 0.001 * weight)
+
+
+def both_ways(module, one, other, targets):
+    """Return the mean cosine between the prediction of each view and the target of the other, by loops."""
+    network = nn.Sequential(*module.projecting, module.predictor)
+    predicted = network(torch.cat([one, other]))
+    wanted = torch.cat([targets[len(one) :], targets[: len(one)]])
+    return sum(cosine(p, t) for p, t in zip(predicted, wanted, strict=True)) / len(wanted)
+
+
+def test_byol_predicts_what_the_copy_projects():
+    module = made({"type": "byol", "views": VIEWS}).double()
+    with torch.no_grad():
+        for p in module.following.parameters():
+            p.mul_(1.5).add_(0.1)
+    one, other = torch.rand(5, 1, 4, 4).double(), torch.rand(5, 1, 4, 4).double()
+    mean = both_ways(module, one, other, module.following(torch.cat([one, other])))
+    loss, _ = module.compared(one, other)
+    assert loss.item() == pytest.approx((2 - 2 * mean) * 2, rel=1e-6)
+    loss.backward()
+    assert all(p.grad is None for p in module.following.parameters())
+
+
+def test_byol_keeps_more_and_more_of_the_copy():
+    assert [kept(0.9, step, 100) for step in (0, 50, 100)] == pytest.approx([0.9, 0.95, 1.0])
+
+
+def test_simsiam_takes_what_it_predicts_as_given():
+    module = made({"type": "simsiam", "views": VIEWS}).double()
+    free = made({"type": "simsiam", "views": VIEWS, "stop_gradient": False}).double()
+    one, other = torch.rand(5, 1, 4, 4).double(), torch.rand(5, 1, 4, 4).double()
+    given = nn.Sequential(*module.projecting)(torch.cat([one, other])).detach()
+    loss, _ = module.compared(one, other)
+    assert loss.item() == pytest.approx(-both_ways(module, one, other, given), rel=1e-6)
+    loss.backward()
+    ours = [p.grad.clone() for p in module.networks["encoder"].body.parameters()]
+    module.zero_grad()
+    predicted = module.predictor(nn.Sequential(*module.projecting)(torch.cat([one, other])))
+    (-F.cosine_similarity(predicted, given.roll(5, 0)).mean()).backward()
+    theirs = [p.grad for p in module.networks["encoder"].body.parameters()]
+    assert all(torch.allclose(a, b) and a.abs().sum() > 0 for a, b in zip(ours, theirs, strict=True))
+    free.compared(one, other)[0].backward()
+    freely = [p.grad for p in free.networks["encoder"].body.parameters()]
+    assert not any(torch.allclose(a, b) for a, b in zip(ours, freely, strict=True))
+
+
+def test_spread_is_one_in_all_directions_and_nothing_where_all_are_alike():
+    torch.manual_seed(0)
+    assert spread(torch.randn(4000, 16)).item() == pytest.approx(1, abs=0.01)
+    assert spread(torch.ones(10, 16) * torch.rand(10, 1)).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_view_is_of_the_range_of_the_data():

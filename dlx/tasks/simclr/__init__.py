@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._views import PROJECTOR, Viewing
+from dlx.tasks._views import Viewing
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -35,8 +35,6 @@ class SimCLR(Viewing):
     type: Literal["simclr"] = "simclr"
     temperature: float = Field(0.5, gt=0)
     """Cosines are divided by it: the smaller, the more the nearest others count."""
-    def heads(self) -> dict[str, list[Any]]:
-        return {PROJECTOR: [{"linear": self.projection_hidden}, "relu", {"linear": self.projection}]}
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.simclr.module import SimCLRModule

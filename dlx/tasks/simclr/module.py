@@ -11,15 +11,16 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._views import PROJECTOR
+from dlx.tasks._unsupervised import unit
 from dlx.tasks._views_torch import ViewsModule
 
 if TYPE_CHECKING:
     from dlx.tasks.simclr import SimCLR
 
+
 def nt_xent(one_BP: Tensor, other_BP: Tensor, temperature: float) -> Tensor:
     """Return the mean cross-entropy with which each view finds its twin among all others of both batches."""
-    views_VP = F.normalize(torch.cat([one_BP, other_BP]).float(), dim=1)
+    views_VP = unit(torch.cat([one_BP, other_BP]))
     scores_VV = views_VP @ views_VP.T / temperature
     scores_VV = scores_VV.masked_fill(torch.eye(len(scores_VV), dtype=torch.bool, device=scores_VV.device), -torch.inf)
     twin_V = torch.arange(len(scores_VV), device=scores_VV.device).roll(len(one_BP))
@@ -35,5 +36,5 @@ class SimCLRModule(ViewsModule):
 
     def compared(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         features_VF = self.features(torch.cat([one, other]))
-        one_BP, other_BP = self.head[PROJECTOR](features_VF).chunk(2)
+        one_BP, other_BP = self.projector(features_VF).chunk(2)
         return nt_xent(one_BP, other_BP, self.temperature), features_VF[: len(one)]

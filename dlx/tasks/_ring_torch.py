@@ -1,0 +1,42 @@
+"""What was seen last: rows that take the place of the oldest. M places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class Ring(nn.Module):
+    """Keeps the last rows of several tensors that belong together, as buffers; of all processes, by rank."""
+
+    def __init__(self, start: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.size = len(next(iter(start.values())))
+        for name, rows_M in start.items():
+            self.register_buffer(name, rows_M)
+        self.register_buffer("place", torch.tensor(0))
+        self.place: Tensor
+
+    def put(self, rows: Mapping[str, Tensor]) -> None:
+        """Put rows where the oldest are."""
+        for name, found in rows.items():
+            last = of_all(found)[-self.size :]
+            places = (self.place + torch.arange(len(last), device=last.device)) % self.size
+            kept: Tensor = getattr(self, name)
+            kept[places] = last.to(kept.dtype)
+        self.place.copy_((self.place + len(last)) % self.size)
+
+
+def of_all(rows: Tensor) -> Tensor:
+    """Return the rows of all processes, which may have different numbers of them, by rank."""
+    if not torch.distributed.is_initialized():
+        return rows
+    counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+    padded = rows.new_zeros(int(max(counts)), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    torch.distributed.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])

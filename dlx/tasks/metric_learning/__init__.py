@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.tasks import Learning, Role, Task
+from dlx.tasks._ending import Head, ended
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from matplotlib.figure import Figure
+    from torch import nn
+
+ROLE = "encoder"
+
+
+class MetricLearning(Task):
+    """Learns embeddings in which samples of a class are near one another and those of other classes far.
+
+    `contrastive` draws pairs of a class together, d²/2, and pushes others apart up to a margin, max(0, margin − d)²/2.
+    `triplet` asks of an anchor that it be nearer to its positive than to a negative by a margin, max(0, d²(a, p) −
+    d²(a, n) + margin). Prefer it to classification where there are many classes, few samples of each, or classes that
+    are not there yet. A batch needs several samples of a class: `train.per_class` sees to it.
+
+    Shapes:  any → (embedding,).
+    Units:   on val and test, every sample asks the others of its split, of which the first 4,000 are taken;
+             recall_at_k is how often one of its class is among the k nearest, map_at_r the mean precision among the
+             first 1 … R places, R being how many others its class has.
+    Source:  Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100; Schroff et al. 2015, arXiv:1503.03832 (semi_hard);
+             Hermans et al. 2017, arXiv:1703.07737 (hard, all; squared distances here); Musgrave et al. 2020,
+             arXiv:2003.08505 (map_at_r).
+
+    Example:
+        {type: metric_learning, loss: triplet, mining: semi_hard, embedding: 16}
+    """
+
+    target_kind: ClassVar[str | None] = "classes"
+    default_role: ClassVar[str] = ROLE
+    embeds: ClassVar[str] = "the embedding"
+    monitor: ClassVar[str] = "val/map_at_r"
+    monitor_mode: ClassVar[str] = "max"
+    type: Literal["metric_learning"] = "metric_learning"
+    loss: Literal["triplet", "contrastive"] = "triplet"
+    """What is asked of distances."""
+    margin: float = Field(0.2, gt=0)
+    """How much farther others must be: in squared distance for `triplet`, in distance for `contrastive`."""
+    mining: Literal["semi_hard", "hard", "all"] = "semi_hard"
+    """With `triplet`: for every positive the nearest of the negatives that are farther, or the farthest if none is;
+    for every anchor its farthest positive and nearest negative; or the mean of all triplets that cost anything.
+    """
+    embedding: int = Field(32, gt=0)
+    """Size of an embedding."""
+    normalize: bool = True
+    """Whether embeddings have length 1."""
+    neighbours: int = Field(5, gt=0)
+    """How many neighbours vote for knn_accuracy."""
+    recall_at: list[Annotated[int, Field(gt=0)]] = Field([1, 5], min_length=1)
+    """Which k recall_at_k is measured for."""
+    head: Head = "auto"
+    """`auto` ends the network in an embedding; `none` where the model itself does."""
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return {ROLE: Role(facts.input, TensorSpec((self.embedding,), "F"))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        return ended(model, facts.input, TensorSpec((self.embedding,), "F"), self.head)
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        retrieved = [f"recall_at_{k}" for k in self.recall_at]
+        return {"loss": "lower", **dict.fromkeys([*retrieved, "knn_accuracy", "map_at_r"], "higher")}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if len(facts.classes) < 2 or facts.multilabel:
+            return [ShapeError("metric_learning needs one of several classes for every sample")]
+        return []
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.metric_learning.module import MetricModule
+
+        return MetricModule(networks, facts, learning, self)
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return {f"embedding_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Figure]:
+        from dlx.tasks._embedding import embedding
+
+        values = outputs.values
+        return {"embeddings": embedding(values["embedding"], values["target"], "class", facts.classes)}

@@ -1,0 +1,52 @@
+"""What is near in a set of embeddings. N samples, E embedding, Q samples that ask, R places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dlx.tasks.metric_learning._distances_torch import squared
+
+AT_ONCE = 512  # samples that ask together
+
+
+def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbours: int) -> dict[str, Tensor]:
+    """Return how well every sample finds the others of its class; those that are alone in theirs do not ask.
+
+    recall_at_k   share that has one of its class among its k nearest
+    knn_accuracy  share whose class is that of most of its nearest neighbours
+    map_at_r      mean over the first R places of the precision up to each that is right, R being the size of its class
+    """
+    others_N = F.one_hot(target_N).sum(0)[target_N] - 1
+    asking = torch.nonzero(others_N > 0).flatten()
+    most = min(len(target_N) - 1, max(int(others_N.max()), neighbours, *ks))
+    found: dict[str, list[Tensor]] = {}
+    for index_Q in asking.split(AT_ONCE):
+        class_QR = target_N[_nearest(embedding_NE, index_Q, most)]
+        right_QR = class_QR == target_N[index_Q, None]
+        measured = {f"recall_at_{k}": right_QR[:, :k].any(1).float() for k in ks}
+        votes_QK = F.one_hot(class_QR[:, :neighbours], int(target_N.max()) + 1).sum(1)
+        measured["knn_accuracy"] = (votes_QK.argmax(1) == target_N[index_Q]).float()
+        measured["map_at_r"] = _mean_precision(right_QR, others_N[index_Q])
+        for name, value_Q in measured.items():
+            found.setdefault(name, []).append(value_Q)
+    names = [*(f"recall_at_{k}" for k in ks), "knn_accuracy", "map_at_r"]
+    nothing = [embedding_NE.new_zeros(1)]
+    return {name: torch.cat(found.get(name, nothing)).mean() for name in names}
+
+
+def _nearest(embedding_NE: Tensor, index_Q: Tensor, count: int) -> Tensor:
+    """Return the numbers (Q, R) of the nearest samples, nearest first, without the one that asks."""
+    distance_QN = squared(embedding_NE[index_Q], embedding_NE)
+    distance_QN.scatter_(1, index_Q[:, None], torch.inf)
+    return distance_QN.topk(count, dim=1, largest=False).indices
+
+
+def _mean_precision(right_QR: Tensor, others_Q: Tensor) -> Tensor:
+    place_R = torch.arange(1, right_QR.shape[1] + 1, device=right_QR.device)
+    counted_QR = right_QR & (place_R <= others_Q[:, None])
+    precision_QR = counted_QR.cumsum(1) / place_R
+    return (precision_QR * counted_QR).sum(1) / others_Q

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._views import Viewing
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+
+class MoCo(Viewing):
+    """Learns features by which a view of a sample finds the other view of it among the views of many others.
+
+    The others come from a queue of the last keys, so that there are many with small batches too. Keys are made by a
+    copy of the encoder that follows it slowly, k ← m k + (1 − m) q after every step, so that they stay comparable.
+    Prefer it to simclr where memory allows only small batches. What `views` change is what features will ignore.
+
+    Shapes:  any → features; images are pooled to a vector.
+    Units:   loss is a mean cross-entropy in nats, ln(1 + queue) by chance; on val and test of up to 1,024 samples.
+    Source:  He et al. 2020, arXiv:1911.05722, with the projection head of Chen et al. 2020, arXiv:2003.04297; batch
+             normalization is not shuffled: each view has the statistics of its own batch.
+
+    Example:
+        {type: moco, queue: 512, momentum: 0.99, projection: 16}
+    """
+
+    comparable: ClassVar[bool] = False
+    type: Literal["moco"] = "moco"
+    queue: int = Field(4096, gt=0)
+    """How many keys of earlier samples are kept."""
+    momentum: float = Field(0.999, ge=0, lt=1)
+    """Share of the copy that is kept in a step: it looks back about 1 / (1 − momentum) steps."""
+    temperature: float = Field(0.2, gt=0)
+    """Cosines are divided by it: the smaller, the more the nearest others count."""
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.moco.module import MoCoModule
+
+        return MoCoModule(networks, facts, learning, self)

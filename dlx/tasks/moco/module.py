@@ -1,0 +1,51 @@
+"""Queries find their keys among the keys of others. B batch, P projection, Q queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._copies_torch import Copy
+from dlx.tasks._ring_torch import Ring
+from dlx.tasks._unsupervised import unit
+from dlx.tasks._views_torch import ViewsModule
+
+if TYPE_CHECKING:
+    from dlx.tasks.moco import MoCo
+
+
+def info_nce(query_BP: Tensor, key_BP: Tensor, others_QP: Tensor, temperature: float) -> Tensor:
+    """Return the mean cross-entropy with which each query finds its key among those of others, all of length 1."""
+    own_B1 = (query_BP * key_BP).sum(1, keepdim=True)
+    scores = torch.cat([own_B1, query_BP @ others_QP.T], dim=1) / temperature
+    return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
+
+
+class MoCoModule(ViewsModule):
+    """An encoder with a projection head, a copy of both that follows, and a queue of what the copy made."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MoCo) -> None:
+        super().__init__(networks, facts, learning, task)
+        self.temperature, self.momentum = task.temperature, task.momentum
+        self.following = Copy(self.projecting)
+        self.queue = Ring({"keys_QP": unit(torch.randn(task.queue, task.projection))})
+
+    def compared(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        features_BF = self.features(one)
+        query_BP = unit(self.projector(features_BF))
+        with torch.no_grad():
+            key_BP = unit(self.following(other))
+        if self.training:
+            self.notice(keys=key_BP)
+        return info_nce(query_BP, key_BP, self.queue.keys_QP, self.temperature), features_BF
+
+    def remember(self, count: int) -> None:
+        super().remember(count)
+        self.queue.put({"keys_QP": self.noticed("keys", count)})
+        self.following.follow(self.projecting, self.momentum)
