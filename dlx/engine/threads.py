@@ -17,7 +17,7 @@ from dlx.engine.build import batches_of, build_module
 from dlx.engine.bursts import Bursts
 from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import DivergedError
-from dlx.plan import Plan, with_threads
+from dlx.plan import Plan, with_hardware
 
 STEPS = 8
 SETTLING = 2  # steps before the first that counts: memory is laid out, kernels are chosen
@@ -31,8 +31,8 @@ def with_fastest(plan: Plan, prepared: Prepared) -> Plan:
     fastest = min(seconds, key=lambda threads: seconds[threads])
     return replace(
         plan,
-        written=with_threads(plan.written, fastest),
-        recipe=with_threads(plan.recipe, fastest),
+        written=with_hardware(plan.written, "threads", fastest),
+        recipe=with_hardware(plan.recipe, "threads", fastest),
         decided={**plan.decided, "hardware.threads": f"{fastest} (tried 1 and {most})"},
     )
 

@@ -44,10 +44,16 @@ class Layer(Component):
     """What a bare list of layers means."""
     in_line: ClassVar[bool] = False
     """Whether it does nothing but apply the layers inside it one after the other."""
+    over_samples: ClassVar[bool] = False
+    """Whether what it makes of a sample depends on the others of the batch, in training."""
+    rescopes: ClassVar[bool] = False
+    """Whether what is in scope behind it is what its output says, and its module what `scope(context)` returns."""
     drops: ClassVar[bool] = False
     """Whether it sets random parts of its input to zero in training."""
     drop_field: ClassVar[str] = "p"
     """The field that holds the probability of that."""
+    answers: ClassVar[bool] = False
+    """Whether it makes an answer of its own in training, whose end it leaves to the task, and which the task judges."""
 
     name: Annotated[str | None, AfterValidator(free)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
@@ -92,6 +98,10 @@ class Layer(Component):
         """Return the layers inside this one, with the input of each, in the order of the forward pass."""
         return []
 
+    def apart(self) -> Mapping[str, Initializer]:
+        """Return how parameters of the module start, by name, that start otherwise than its others."""
+        return {}
+
     def gain(self) -> float | None:
         """Return the factor that keeps the variance through this activation; None if it is not an activation."""
         return None
@@ -124,14 +134,15 @@ def chain(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
 
 
 def shape_at(loc: Loc, layer: Layer, x: Spec) -> Spec:
-    """Return the layer's output shape, with all in scope that was in scope before it.
+    """Return the layer's output shape, with all in scope that was in scope before it, unless it says otherwise.
 
     Raises: ShapeError that is told where the layer stands.
     """
     try:
-        return with_context(layer.shape(x), context_of(x))  # type: ignore[arg-type]
+        y = layer.shape(x)  # type: ignore[arg-type]
     except ShapeError as error:
         raise error.within(*loc) from None
+    return y if layer.in_line or layer.rescopes else with_context(y, context_of(x))
 
 
 def provided(x: Spec, name: str, what: str) -> TensorSpec:

@@ -197,7 +197,7 @@ def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPla
     ]
     if not facts.counts.get("val"):
         notes.append("there is no val split: the last checkpoint is kept, not the best")
-    notes += _recomputing(recipe, networks)
+    notes += _recomputing(recipe, networks) + _apart(recipe, facts, networks)
     return [*dict.fromkeys(notes), *recipe.task.warnings(facts)]
 
 
@@ -207,6 +207,17 @@ def _recomputing(recipe: Recipe, networks: Mapping[str, NetworkPlan]) -> list[st
         return []
     useless = [role for role, n in networks.items() if kept(n.tree, n.input) >= n.cost.activations]
     return [f"activation_checkpointing saves nothing in {role}: it has no blocks to compute again" for role in useless]
+
+
+def _apart(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan]) -> list[str]:
+    """Say where several devices compute something else than one would."""
+    ranks = int(recipe.hardware.devices) * recipe.hardware.nodes
+    layers = {layer.type for n in networks.values() for _, layer, x in walk(n.tree, n.input) if layer.over_samples}
+    if ranks == 1 or recipe.hardware.sync_batchnorm or not layers:
+        return []
+    samples = batch_size(recipe, facts.counts["train"])
+    note = f"{' and '.join(sorted(layers))} sees the {samples // ranks} samples of one device at a time, not all {samples}"
+    return [f"{note}: results differ from those of one device; on GPUs write hardware.sync_batchnorm: true"]
 
 
 def batch_size(recipe: Recipe, samples: int) -> int:

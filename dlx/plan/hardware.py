@@ -18,7 +18,8 @@ from dlx.strategies import Strategy
 
 CGROUP = Path("/sys/fs/cgroup")
 SMALL = 20_000_000  # multiply-adds of a step, forward, below which a second thread costs more than it brings
-
+LARGE = 1_000_000_000  # from which on bf16 pays: below, casting costs what multiplying brings
+CPUINFO = Path("/proc/cpuinfo")
 LONG = 200  # steps from which on it is worth trying how many threads are faster
 TRIED = "{}, or 1 if the first steps are faster so"
 
@@ -66,11 +67,22 @@ def resolve(hardware: Hardware) -> tuple[Hardware, dict[str, str]]:
     return hardware.model_copy(update=decided), notes
 
 
-def threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
-    """Return the CPU threads for so many steps of so many multiply-adds, and how that is decided.
+def by_cost(asked: Hardware, decided: Hardware, macs: int, steps: int) -> dict[str, tuple[Any, str]]:
+    """Return what is left to `auto` and depends on the cost of training, each with how it is decided.
 
-    Where training tries which number is faster, it is the most of them.
+    macs   multiply-adds of a step, forward
+    steps  optimizer steps of the whole training
     """
+    found: dict[str, tuple[Any, str]] = {}
+    if asked.threads == "auto":
+        found["threads"] = _threads_for(decided, macs, steps)
+    if asked.precision == "auto" and decided.accelerator == "cpu" and macs >= LARGE and _computes_in_bf16():
+        found["precision"] = "bf16-mixed", "bf16-mixed, in which this CPU multiplies faster"
+    return found
+
+
+def _threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
+    """Return the CPU threads and how that is decided. Where training tries which number is faster, it is the most."""
     most = int(hardware.threads)
     if most == 1 or (hardware.accelerator == "cpu" and macs < SMALL):
         return 1, "1"
@@ -89,6 +101,14 @@ def cores() -> int:
     wished = os.environ.get("OMP_NUM_THREADS", "")
     limits = [usable, _quota(CGROUP) or usable, int(wished) if wished.isdigit() and int(wished) else usable]
     return max(1, min(limits))
+
+
+def _computes_in_bf16() -> bool:
+    """Say whether the CPU multiplies bf16 numbers itself; elsewhere that is slower than 32 bits."""
+    try:
+        return re.search(r"^flags\b.*\b(avx512_bf16|amx_bf16)\b", CPUINFO.read_text(), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def _quota(root: Path) -> int | None:

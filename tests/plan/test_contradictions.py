@@ -50,3 +50,22 @@ def test_a_plateau_that_waits_for_the_wrong_direction(refusals):
 def test_early_stopping_in_the_wrong_direction(refusals, fields, wrong):
     found = refusals(f"regularize: {{early_stopping: {fields}}}\n")
     assert [marked for marked, _ in found] == ([wrong] if wrong else [])
+
+
+def test_a_plateau_without_a_val_split(tmp_path):
+    (tmp_path / "r.yaml").write_text(BASE + "schedule: plateau\n")
+    with pytest.raises(RecipeError) as refused:
+        make(load(tmp_path / "r.yaml", ["data.split.val=0"]))
+    (found,) = refused.value.diagnostics
+    message = found.message
+    assert found.source_line == "schedule: plateau" and "looks at val/loss, but there is no val split" in message
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_batch_statistics_of_several_devices_are_told(tmp_path, devices):
+    model = "model: {type: layers, layers: [{linear: 8}, batch_norm, relu]}\n"
+    hardware = f"hardware: {{accelerator: cpu, devices: {devices}}}\n"
+    (tmp_path / "r.yaml").write_text(BASE.replace("model: linear\n", model + hardware) + "train: {batch_size: 30}\n")
+    told = [note for note in make(load(tmp_path / "r.yaml")).cautions if "one device" in note]
+    assert len(told) == devices - 1
+    assert all(note.startswith("batch_norm sees the 15 samples of one device at a time, not all 30") for note in told)

@@ -7,6 +7,7 @@ import pytest
 from dlx.component import Component, Section
 from dlx.data.prepare import prepare
 from dlx.plan import make
+from dlx.plan.hardware import LARGE
 from dlx.recipe.load import load
 from dlx.recipe.schema import Recipe
 
@@ -72,3 +73,26 @@ def test_what_is_given_is_not_decided(written):
     plan = make(load(written(CLASSES), overrides))
     assert set(plan.decided) == {"data.transforms"} and plan.decided["data.transforms"] == "normalize"
     assert (plan.written.data.workers, plan.written.data.split.by) == (1, "random")
+
+
+CONVS = """
+task: classification
+data: {source: {sklearn: digits}}
+model: {type: layers, layers: [{conv: {channels: 64, kernel: 3}}, relu, {conv: {channels: 128, kernel: 3}}, relu, {conv: {channels: 256, kernel: 3}}, relu, {global_pool: avg}]}
+hardware: {accelerator: cpu}
+"""
+
+
+@pytest.mark.parametrize("flags", ["avx512f avx512_bf16", "amx_tile amx_bf16", "avx512f", None])
+@pytest.mark.parametrize("size", [16, 512])
+def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_path, monkeypatch, flags, size):
+    cpuinfo = tmp_path / "cpuinfo"
+    if flags is not None:
+        cpuinfo.write_text(f"model name\t: Some CPU\nflags\t\t: fpu sse {flags} avx\n")
+    monkeypatch.setattr("dlx.plan.hardware.CPUINFO", cpuinfo)
+    plan = make(load(written(CONVS), [f"train.batch_size={size}"]))
+    large = plan.quantities["plan/macs"] * size >= LARGE
+    assert large == (size == 512)
+    expected = "bf16-mixed" if large and flags is not None and "bf16" in flags else 32
+    assert plan.recipe.hardware.precision == plan.written.hardware.precision == expected
+    assert plan.decided["hardware.precision"].startswith(str(expected))

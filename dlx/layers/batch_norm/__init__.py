@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class BatchNorm(Layer):
         batch_norm
     """
 
+    over_samples: ClassVar[bool] = True
     type: Literal["batch_norm"] = "batch_norm"
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
