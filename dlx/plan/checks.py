@@ -216,8 +216,8 @@ def _apart(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan]
     if ranks == 1 or recipe.hardware.sync_batchnorm or not layers:
         return []
     samples = batch_size(recipe, facts.counts["train"])
-    note = f"{' and '.join(sorted(layers))} sees the {samples // ranks} samples of one device at a time, not all {samples}"
-    return [f"{note}: results differ from those of one device; on GPUs write hardware.sync_batchnorm: true"]
+    note = f"{' and '.join(sorted(layers))} sees the {samples // ranks} samples of one device at a time"
+    return [f"{note}, not all {samples}; on GPUs, hardware.sync_batchnorm: true brings them together"]
 
 
 def batch_size(recipe: Recipe, samples: int) -> int:

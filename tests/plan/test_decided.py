@@ -78,7 +78,13 @@ def test_what_is_given_is_not_decided(written):
 CONVS = """
 task: classification
 data: {source: {sklearn: digits}}
-model: {type: layers, layers: [{conv: {channels: 64, kernel: 3}}, relu, {conv: {channels: 128, kernel: 3}}, relu, {conv: {channels: 256, kernel: 3}}, relu, {global_pool: avg}]}
+model:
+  type: layers
+  layers:
+    - {conv: {channels: 64, kernel: 3}}
+    - {conv: {channels: 128, kernel: 3}}
+    - {conv: {channels: 256, kernel: 3}}
+    - {global_pool: avg}
 hardware: {accelerator: cpu}
 """
 
