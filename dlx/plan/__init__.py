@@ -13,7 +13,7 @@ from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
-from dlx.plan.hardware import resolve, threads_for
+from dlx.plan.hardware import by_cost, resolve
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
 from dlx.plan.transfer import unmatched
@@ -90,10 +90,10 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
     at_once = portion(recipe, facts.counts["train"])
     memory = estimate(pairs, at_once, recomputing=recipe.hardware.activation_checkpointing)
-    if loaded.recipe.hardware.threads == "auto":
-        macs = at_once * sum(plan.cost.macs for plan in networks.values())
-        threads, decided["hardware.threads"] = threads_for(written.hardware, macs, horizon.steps)
-        written, recipe = (with_threads(r, threads) for r in (written, recipe))
+    macs = at_once * sum(plan.cost.macs for plan in networks.values())
+    for name, (value, why) in by_cost(loaded.recipe.hardware, written.hardware, macs, horizon.steps).items():
+        decided[f"hardware.{name}"] = why
+        written, recipe = (with_hardware(r, name, value) for r in (written, recipe))
     notes = cautions(recipe, seen, networks, horizon)
     return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
 
@@ -206,6 +206,6 @@ def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
     return Horizon(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
 
 
-def with_threads(recipe: Recipe, threads: int) -> Recipe:
-    """Return the recipe with so many CPU threads."""
-    return recipe.model_copy(update={"hardware": recipe.hardware.model_copy(update={"threads": threads})})
+def with_hardware(recipe: Recipe, name: str, value: Any) -> Recipe:
+    """Return the recipe with another value in its hardware section."""
+    return recipe.model_copy(update={"hardware": recipe.hardware.model_copy(update={name: value})})
