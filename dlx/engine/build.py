@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import nn
 
 from dlx.data.prepare import Prepared
@@ -57,6 +59,8 @@ def build_module(plan: Plan) -> pl.LightningModule:
     if recipe.init_from is not None:
         begin(networks, recipe.init_from)
     for role, network in plan.networks.items():
+        if recipe.hardware.precision == 64:
+            networks[role].register_forward_pre_hook(doubled)
         if recipe.hardware.channels_last:
             channels_last(networks[role])
         if recipe.hardware.activation_checkpointing:
@@ -74,6 +78,11 @@ def build_module(plan: Plan) -> pl.LightningModule:
         train.log_every,
     )
     return recipe.task.build(networks, plan.seen, learning)
+
+
+def doubled(network: nn.Module, inputs: Any) -> Any:
+    """Widen what a network receives: tasks draw noise, and hold what they decoded, in single precision."""
+    return apply_to_collection(inputs, torch.Tensor, lambda x: x.double() if x.is_floating_point() else x)
 
 
 def channels_last(network: nn.Module) -> None:
