@@ -42,9 +42,7 @@ def prepare_for(recipe: Recipe, base: Path) -> Prepared:
     return prepare(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.specials)
 
 
-def prepare(
-    data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()
-) -> Prepared:
+def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()) -> Prepared:
     """Load, split, learn the encodings from the train split, and encode.
 
     target_kind is what the task predicts: "classes", "labels", "regression", "tokens" (one text), "pairs" (whether one

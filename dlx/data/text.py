@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Text:
-    """How the text of a field becomes ids: a trained tokenizer, how many ids a text may have, whether they begin and end
-    with those that say so; and all of it as JSON.
+    """How the text of a field becomes ids: a trained tokenizer, how many ids a text may have, and whether they begin
+    and end with those that say so; `stored` is all of this as JSON.
     """
 
     codec: Codec
@@ -131,7 +131,9 @@ def paired(tokens: Spans, rows: Mapping[str, np.ndarray]) -> dict[str, Spans]:
     elsewhere = np.arange(len(tokens))
     for part, index in rows.items():
         if len(index) == 1:
-            raise DataError(f"the {part} split has one block of {tokens.length} tokens, and so no other to pair it with")
+            raise DataError(
+                f"the {part} split has one block of {tokens.length} tokens, and so no other to pair it with"
+            )
         step = generator.integers(1, max(2, len(index)), len(index))
         elsewhere[index] = index[(np.arange(len(index)) + step) % max(1, len(index))]
     second = int(tokens.length or 0) // 2

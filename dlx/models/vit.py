@@ -15,10 +15,13 @@ from dlx.tensors import Spec
 class ViT(Model):
     """The vision transformer: an image as a sequence of patches, and a class token that attends to them.
 
+    With `output: mean` or `steps` there is no class token: patches are averaged, or left apart as `masked_image` wants
+    them, and the weights of either fit the other.
+
     By default ViT-B/16: 86,567,656 parameters with a head for 1000 classes of 224 × 224 images, 17.6 G multiply-adds.
     It knows nothing of images but what it learns, so that on few of them a convolutional network is better.
 
-    Shapes:  (C, H, W) → (features,), the class token's.
+    Shapes:  (C, H, W) → (features,), or with `steps` (patches, features).
     Units:   dropout and drop_path are probabilities.
     Raises:  ShapeError if patches do not fill the image.
     Source:  Dosovitskiy et al. 2020, arXiv:2010.11929.
@@ -40,6 +43,8 @@ class ViT(Model):
     """Heads of attention."""
     hidden: int | None = Field(None, gt=0)
     """Size between the maps of a block; null is 4 · features."""
+    output: Literal["token", "mean", "steps"] = "token"
+    """What the network ends in: the class token's features, the mean of all patches', or those of every patch."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an element of a part's result is set to zero in training."""
     drop_path: float = Field(0.0, ge=0, lt=1)
@@ -57,5 +62,8 @@ class ViT(Model):
             drop_path=self.drop_path,
         )
         patches = {"patchify": {"size": self.patch, "features": self.features}}
-        start = [patches, "class_token", {"positions": "learned"}, *dropped(self.dropout)]
-        return [*start, {"blocks": blocks}, {"norm": norm}, "take_step"]
+        body = [{"blocks": blocks}, {"norm": norm}]
+        if self.output == "token":
+            return [patches, "class_token", {"positions": "learned"}, *dropped(self.dropout), *body, "take_step"]
+        summary = ["time_pool"] if self.output == "mean" else []
+        return [patches, {"positions": "learned"}, *dropped(self.dropout), "take_visible", *body, *summary]

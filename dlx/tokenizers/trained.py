@@ -1,20 +1,28 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from dlx.errors import DataError
-from dlx.tokenizers import Codec, Tokenizer
+from dlx.runs import TOKENIZERS, folder_of
+from dlx.tokenizers import Codec, Tokenizer, restore
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Trained(Tokenizer):
-    """A tokenizer that was trained before, read from a file of the `tokenizers` library.
+    """A tokenizer that was trained before: by another run, or read from a file of the `tokenizers` library.
 
-    Its tokens are numbered after the four special ones of dlx; its own padding, beginning and end are not used. The
-    file becomes part of every checkpoint.
+    With that of a run the same numbers mean the same tokens, so that a network may begin as the run's ended
+    (`init_from`). The tokens of a file are numbered after the four special ones of dlx; its own padding, beginning and
+    end are not used. Either becomes part of every checkpoint.
 
-    Raises:  DataError if the file is absent or no tokenizer.
+    Raises:  DataError if the file is absent or no tokenizer, or the run has none or several.
     Source:  the `tokenizers` library; `tokenizer.json` of most published language models.
 
     Example:
@@ -25,24 +33,64 @@ class Trained(Tokenizer):
     extra: ClassVar[str] = "text"
     requires: ClassVar[tuple[str, ...]] = ("tokenizers",)
     type: Literal["trained"] = "trained"
-    path: str
+    path: str | None = Field(None, min_length=1)
     """The file, relative to the recipe."""
+    run: str | None = Field(None, min_length=1)
+    """In place of a file: a run, by its name, MLflow id or directory."""
+    field: str | None = None
+    """Of a run with several tokenizers: the field whose tokenizer it is."""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> Self:
+        if (self.path is None) == (self.run is None):
+            raise ValueError("give path or run, and not both")
+        if self.field is not None and self.run is None:
+            raise ValueError("field names one of several tokenizers of a run; there is no run")
+        return self
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
-        import json
-
         (file,) = self.files(base)
         try:
-            return self.restore({"json": json.loads(file.read_text(encoding="utf-8"))})
+            found = json.loads(file.read_text(encoding="utf-8"))
+            return self.restore({"json": found} if self.run is None else {"stored": self._chosen(found, file)})
+        except DataError:
+            raise
         except OSError as error:
             raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
         except Exception as error:  # the library raises bare exceptions
             raise DataError(f"{file}: not a tokenizer of the `tokenizers` library: {error}") from None
 
     def files(self, base: Path) -> list[Path]:
-        return [base / Path(self.path).expanduser()]
+        return [base / Path(self.path).expanduser() if self.path else folder_of(str(self.run)) / TOKENIZERS]
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
         from dlx.tokenizers._library import restored
 
-        return restored(state)
+        return _Kept(state["stored"]) if "stored" in state else restored(state)
+
+    def _chosen(self, found: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+        """Return the tokenizer of the field that is meant, or the only one that the run has."""
+        fitting = [stored for name, stored in found.items() if self.field in (None, name)]
+        if not fitting or any(stored != fitting[0] for stored in fitting):
+            which = "has no such field" if self.field else "has several tokenizers: name the field of one"
+            raise DataError(f"{file.parent} {which}; there are {', '.join(found)}")
+        chosen: Mapping[str, Any] = fitting[0]
+        return chosen
+
+
+class _Kept(Codec):
+    """A codec that a run stored."""
+
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        self.stored = stored
+        self.codec = restore(stored)
+        self.tokens, self.specials = self.codec.tokens, self.codec.specials
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return self.codec.encode(texts)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.codec.decode(ids)
+
+    def state(self) -> dict[str, Any]:
+        return {"stored": dict(self.stored)}

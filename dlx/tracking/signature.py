@@ -17,7 +17,7 @@ def signature_of(facts: DataFacts, target_kind: str | None) -> dict[str, Any] | 
     Tables are columns by name, all else arrays. The example is made of the train split's means and most frequent
     category, so that no sample leaves the data.
     """
-    if target_kind is None:
+    if target_kind is None or facts.target is None:
         return None
     fields = [(name in facts.tokenizers, facts.fields[name]) for name in facts.inputs]
     tabular = all(is_text or (spec.axes == "F" and spec.names) for is_text, spec in fields)

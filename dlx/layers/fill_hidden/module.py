@@ -1,0 +1,27 @@
+"""Steps that were hidden. B batch, T time, F features, S visible steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context
+
+
+class Filled(nn.Module):
+    """Puts visible steps where `visible`, (B, S), says that they stood, and a learned vector everywhere else."""
+
+    takes_context = True
+
+    def __init__(self, steps: int, features: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.token = nn.Parameter(torch.empty(features).normal_(std=0.02))
+
+    def forward(self, x_BSF: Tensor, context: Context | None = None) -> Tensor:
+        """Return (B, T, F); x where nothing is hidden."""
+        index_BS = (context or {}).get("visible")
+        if index_BS is None:
+            return x_BSF
+        whole_BTF = self.token.to(x_BSF.dtype).expand(len(x_BSF), self.steps, -1)
+        return whole_BTF.scatter(1, index_BS.unsqueeze(-1).expand_as(x_BSF), x_BSF)

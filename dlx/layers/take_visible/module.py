@@ -1,0 +1,18 @@
+"""Steps that are seen. B batch, T time, F features, S visible steps."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context
+
+
+class Visible(nn.Module):
+    """Leaves the steps whose numbers `visible` holds, (B, S), in their order there."""
+
+    takes_context = True
+
+    def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
+        """Return (B, S, F); x where nothing is hidden."""
+        index_BS = (context or {}).get("visible")
+        return x_BTF if index_BS is None else x_BTF.take_along_dim(index_BS.unsqueeze(-1), 1)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at
+from dlx.models import Model
+from dlx.tasks import Learning, Role, Task
+from dlx.tasks._scope import is_sequence, scoped
+from dlx.tensors import Spec, TensorSpec
+from dlx.tokenizers import MASKED
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+ROLE = Task.default_role
+ENDS = 3
+"""Tokens of a pair that are in neither text: one begins it, and one ends each."""
+
+
+class MaskedLM(Task):
+    """Says which words stood where some were taken out of a text, from all that stand around them.
+
+    Of every text a share of the tokens is chosen, anew each time it is read in training; most of these are replaced by
+    the mask token, some by a word drawn at random, and some stay. Loss and metrics are of the chosen tokens alone. With
+    `next_sentence` a text is two pieces of running text, of which the second follows the first or is from elsewhere,
+    and which of these it is must be said too. What the network has learned of a language then serves a task of few
+    samples, by `init_from`, with the tokenizer of this run.
+
+    Shapes:  (T,) tokens → (T, features), the model's; then scores of all words for each chosen token. Running text in
+             pairs: blocks of `length` tokens are cut in the middle, and T is 3 more.
+    Units:   loss in nats a chosen token, plus those a pair; perplexity is e to the mean of −log p of chosen tokens.
+    Raises:  ShapeError if the input is not one text, or the model does not keep the steps apart.
+    Source:  Devlin et al. 2018, arXiv:1810.04805. Deviations: the scores have a table of their own; a piece from
+             elsewhere is always the same one of its text, and of the same length.
+
+    Example:
+        {type: masked_lm, next_sentence: true}
+    """
+
+    type: Literal["masked_lm"] = "masked_lm"
+    memorizes: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
+    specials: ClassVar[tuple[str, ...]] = (MASKED,)
+    ratio: float = Field(0.15, gt=0, le=1)
+    """Share of the tokens of a text that are chosen; at least one is."""
+    mask: float = Field(0.8, ge=0, le=1)
+    """Share of the chosen tokens in whose place the mask token stands."""
+    random: float = Field(0.1, ge=0, le=1)
+    """Share of the chosen tokens in whose place any word stands."""
+    next_sentence: bool = False
+    """Whether pieces of running text are paired, and the network says if one follows the other."""
+    head: int | None = Field(None, gt=0)
+    """Features of the layer between the model and the scores; null is as many as the model's."""
+    show: int = Field(5, ge=0)
+    """Texts of the test split with what the network put into them, in the run's `masked.txt`."""
+
+    @model_validator(mode="after")
+    def _shares_of_a_whole(self) -> Self:
+        if self.mask + self.random > 1:
+            raise ValueError(f"mask {self.mask:g} and random {self.random:g} are more than all of the chosen tokens")
+        return self
+
+    @property
+    def target_kind(self) -> str | None:  # type: ignore[override]
+        """Pairs are made where something is to be said of them."""
+        return "pairs" if self.next_sentence else None
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return {ROLE: Role(self._seen(facts))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        x = self._seen(facts)
+        body = model.tree(x)
+        features = shape_at((), body, x)
+        if not isinstance(features, TensorSpec) or features.axes != "TF":
+            raise ShapeError(f"masked_lm needs features of every step, but the model ends in {features}; {_ADVICE}")
+        width, words = self.head or features.dims[-1], _tokens(facts).vocab[0]
+        between = [{"linear": width}, "gelu", {"layer_norm": {"eps": 1e-12}}]
+        heads: dict[str, list[Any]] = {"words": [*between, {"linear": words}]}
+        if self.next_sentence:
+            heads["follows"] = [{"linear": width}, "tanh", {"linear": 2}]
+        of = [{"type": "sequence", "name": name, "layers": layers} for name, layers in heads.items()]
+        named = body.model_copy(update={"name": "body"})
+        return Layer.model_validate([named, {"type": "branches", "name": "heads", "join": "concat", "of": of}])
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        pairs = {"next_loss": "lower", "next_accuracy": "higher"} if self.next_sentence else {}
+        return {"loss": "lower", "perplexity": "lower", "accuracy": "higher", **pairs}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        x = facts.input
+        if isinstance(x, TensorSpec) and is_sequence(x) and x.vocab and facts.inputs[0] in facts.tokenizers:
+            return []
+        given = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
+        return [ShapeError(f"masked_lm reads one text, but the input is {given}; choose by data.inputs")]
+
+    def warnings(self, facts: DataFacts) -> list[str]:
+        chance = math.log(_tokens(facts).vocab[0]) + math.log(2) * self.next_sentence
+        return [f"the loss of an untrained network will be ≈ {chance:.2f}"]
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.masked_lm.module import MaskedLMModule
+
+        return MaskedLMModule(networks, facts, learning, self)
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        """Return the mean of the features of each text's tokens."""
+        return {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
+
+    def _seen(self, facts: DataFacts) -> Spec:
+        """Return what the network reads: a text, or a pair with what tells its texts apart in scope."""
+        if not self.next_sentence:
+            return scoped(facts)
+        x = _tokens(facts)
+        assert x.dims[0] is not None
+        pair = x.replace(dims=(x.dims[0] + ENDS,))
+        return pair.replace(context={"segment": TensorSpec(pair.dims, "T", "int64")})
+
+
+def _tokens(facts: DataFacts) -> TensorSpec:
+    return facts.fields[facts.inputs[0]]
+
+
+_ADVICE = "bert gives them with `pooler: false`, a recurrent model with `output: steps`"
