@@ -74,14 +74,16 @@ def train(
     from rich.console import Console
 
     from dlx import plan as planning
-    from dlx.engine import run as engine
+    from dlx.engine import stages as engine
+    from dlx.errors import UsageError
     from dlx.plan.hardware import follows
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
     shown = console or Console(stderr=True, quiet=follows())
     plan = planning.make(loaded)
-    parameters = plan.quantities["plan/parameters"]
-    shown.print(f"[bold]{plan.recipe.name}[/]  {parameters:,} parameters, {plan.horizon.steps:,} steps")
+    shown.print(f"[bold]{plan.recipe.name}[/]  {engine.outline(plan)}")
+    if find_lr and plan.stages:
+        raise UsageError("the learning rate is found for one training, not for several stages")
     if find_lr:
         from dlx.engine import find_lr as finding
 
@@ -117,7 +119,7 @@ def resume(
     """
     from rich.console import Console
 
-    from dlx.engine import resume as engine
+    from dlx.engine import stages as engine
     from dlx.plan.hardware import follows
 
     shown = console or Console(stderr=True, quiet=follows())
@@ -142,6 +144,16 @@ def predict(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Predi
 
 def generate(run: str | Path, prompt: str = "\n", n: int = 1, **options: Any) -> list[str]:
     """Return n texts that a trained run writes after a prompt, which they begin with.
+def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddings:
+    """Return what a trained run's network makes of files or folders, one vector a sample: a code, or features.
+
+    Raises: UsageError if the run has none; CheckpointError; DataError.
+    """
+    from dlx.engine import embed as engine
+
+    return engine.embed(run, [inputs] if isinstance(inputs, str | Path) else inputs)
+
+
 
     options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, beam,
     length_penalty, seed, stop.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from dlx.errors import UsageError
 
@@ -24,13 +25,15 @@ def folder_of(run: str, root: Path | None = None) -> Path:
         if not folders:
             raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")
         return folders[-1]
-    fitting = [f for f in folders if f.name.startswith(run) or (mlflow_id(f) or "").startswith(run)]
-    exact = [f for f in fitting if f.name == run or mlflow_id(f) == run]
+    parts = [part for f in folders for part in stage_folders(f)]
+    fitting = [f for f in (parts if "/" in run else folders) if name_of(f).startswith(run)]
+    fitting += [f for f in [*folders, *parts] if f not in fitting and (mlflow_id(f) or "").startswith(run)]
+    exact = [f for f in fitting if run in (name_of(f), mlflow_id(f))]
     named = exact or fitting
-    if len(named) == 1 or (named and all(f.name.rpartition("-")[0] == run for f in named)):
+    if len(named) == 1 or (named and all(name_of(f).rpartition("-")[0] == run for f in named)):
         return named[-1]
     if named:
-        raise UsageError(f"'{run}' may mean {', '.join(f.name for f in named[-5:])}; write more of it")
+        raise UsageError(f"'{run}' may mean {', '.join(name_of(f) for f in named[-5:])}; write more of it")
     raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
 
 
@@ -39,14 +42,41 @@ def run_folders(root: Path) -> list[Path]:
     return sorted((f.parent for f in root.glob("*/run.json")), key=lambda f: (f / "run.json").stat().st_mtime_ns)
 
 
+def stages_of(folder: Path) -> dict[str, bool]:
+    """Return whether each stage of a run is finished, by the name of its directory; nothing where it has no stages."""
+    found = _entry(folder / "run.json", "stages")
+    return found if isinstance(found, dict) else {}
+
+
+def stage_folders(folder: Path) -> list[Path]:
+    """Return the directories of a run's stages, as far as they have begun."""
+    return [folder / place for place in stages_of(folder) if (folder / place / "run.json").exists()]
+
+
+def ending(folder: Path) -> Path:
+    """Return where a run's end is kept: the directory of its last stage, or its own. Raises: UsageError if it is not
+    there yet.
+    """
+    *earlier, last = stages_of(folder) or [""]
+    if earlier and not (folder / last / "run.json").exists():
+        raise UsageError(f"{folder} has not come to its last stage; an earlier one is meant by {folder}/{earlier[0]}")
+    return folder / last
+
+
+def name_of(folder: Path) -> str:
+    """Return the name of a run; that of a stage begins with the name of the whole."""
+    whole = folder.parent
+    return f"{whole.name}/{folder.name}" if folder.name in stages_of(whole) else folder.name
+
+
 def mlflow_id(folder: Path) -> str | None:
     """Return the id of a run's record in MLflow: as it was written at the end, or as the tracker gave it."""
-    return _entry(folder / "run.json", "mlflow_run") or _entry(folder / STATE, "run_id")
+    found = _entry(folder / "run.json", "mlflow_run") or _entry(folder / STATE, "run_id")
+    return found if isinstance(found, str) else None
 
 
-def _entry(path: Path, key: str) -> str | None:
+def _entry(path: Path, key: str) -> Any:
     try:
-        value = json.loads(path.read_text()).get(key)
+        return json.loads(path.read_text()).get(key)
     except (OSError, ValueError, AttributeError):
         return None
-    return value if isinstance(value, str) else None

@@ -29,14 +29,14 @@ def command(
     if output.suffix != ".png":
         raise UsageError(f"{output}: the picture is written as .png")
 
+    from dlx.runs import folder_of, name_of
     from dlx.tracking.comparison import compare, curves, draw
-    from dlx.runs import folder_of
 
     folders = [folder_of(run, root) for run in runs]
     found = compare(folders)
     drawn = False
     try:
-        drawn = draw({folder.name: curves(folder) for folder in folders}, output)
+        drawn = draw({name_of(folder): curves(folder) for folder in folders}, output)
     except UsageError as error:
         print(f"warning: {error}", file=sys.stderr)
     if as_json:

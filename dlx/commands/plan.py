@@ -33,15 +33,22 @@ def command(
         return
     from rich.console import Console
 
+    messages = Console(stderr=True, highlight=False)
+    for stage, part in found.get("stages", {"": found}).items():
+        _print(part, ": ".join(filter(None, [found["name"], stage])), messages)
+    messages.print(" ".join(["next: dlx train", str(recipe), *(overrides or [])]), soft_wrap=True, markup=False)
+
+
+def _print(found: dict[str, Any], name: str, messages: Any) -> None:
+    from rich.console import Console
+
     console = Console(file=sys.stdout, highlight=False)
     for role, network in found["networks"].items():
-        title = found["name"] if len(found["networks"]) == 1 else f"{found['name']}: {role}"
+        title = name if len(found["networks"]) == 1 else f"{name}: {role}"
         console.print(_layers(title, network, found["batch_size"]))
     console.print(_facts(found))
-    messages = Console(stderr=True, highlight=False)
     for caution in found["cautions"]:
         messages.print(f"[yellow]note:[/] {caution}", soft_wrap=True)
-    messages.print(" ".join(["next: dlx train", str(recipe), *(overrides or [])]), soft_wrap=True, markup=False)
 
 
 def _layers(title: str, network: dict[str, Any], batch: int) -> Any:

@@ -52,11 +52,12 @@ def check_recipe(path: Path, root: Path = Path("runs"), console: Any = None) -> 
 def _tested(path: Path, root: Path, console: Any, began: float) -> list[Tested]:
     loaded = load(path)
     plan = dlx.plan.make(loaded)
-    known: dict[str, float] = dict(plan.quantities)
-    claims = plan.recipe.expect
+    parts = plan.parts.items()
+    known: dict[str, float] = {f"{p}{name}": value for p, part in parts for name, value in part.quantities.items()}
+    claims = {f"{p}{name}": claim for p, part in parts for name, claim in part.recipe.expect.items()}
     trained = any(metric not in known for metric in claims)
     if trained:
-        from dlx.engine.run import train
+        from dlx.engine.stages import train
 
         known |= train(plan, loaded, console, root=root).metrics
     seconds = time.monotonic() - began

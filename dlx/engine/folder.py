@@ -43,8 +43,9 @@ def describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -
 
 
 def write_recipe(folder: Path, loaded: Loaded, stored: dict[str, Any]) -> None:
-    """Write down a recipe as resolved, and as written; a stage is not written by itself."""
-    if text := loaded.redacted_text():
+    """Write down a recipe as written and as resolved; a stage, and one that a run goes on with, only as resolved."""
+    text = loaded.redacted_text()
+    if text and not (folder / "recipe.yaml").exists():
         write_whole(folder / "recipe.yaml", text.encode())
     resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
     write_whole(folder / "resolved.yaml", resolved.encode())

@@ -26,7 +26,11 @@ class Verdict:
 
 @dataclass
 class Run:
-    """What came of training: where it is kept, its metrics, and whether the recipe's claims held."""
+    """What came of training: where it is kept, its metrics, and whether the recipe's claims held.
+
+    A run in stages says of each, by the name of its directory, whether it is finished. Its metrics and claims are those
+    of the last stage, and behind their names those of the others; its checkpoint is the last one's.
+    """
 
     name: str
     folder: Path
@@ -37,6 +41,7 @@ class Run:
     pictures: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    stages: dict[str, bool] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
@@ -51,6 +56,21 @@ class Run:
         """Keep it in the run's directory, as `run.json`."""
         text = json.dumps({**self.to_json(), "time": time.time()}, indent=2)
         write_whole(self.folder / "run.json", text.encode())
+
+
+def read_run(folder: Path) -> Run | None:
+    """Return a run that is finished as it was written down; None if it is not finished, or was not begun."""
+    try:
+        said = json.loads((folder / "run.json").read_text())
+    except FileNotFoundError:
+        return None
+    if not said.get("metrics"):
+        return None
+    known = {name: said[name] for name in ("name", "mlflow_run", "metrics", "seconds", "notes")}
+    verdict = [Verdict(**v) for v in said["verdict"]]
+    pictures = [folder / "pictures" / Path(path).name for path in said["pictures"]]
+    checkpoint = folder / "checkpoints" / Path(said["checkpoint"]).name
+    return Run(folder=folder, checkpoint=checkpoint, verdict=verdict, pictures=pictures, **known)
 
 
 def judge(plan: Plan, metrics: Mapping[str, float]) -> list[Verdict]:

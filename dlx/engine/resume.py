@@ -11,7 +11,7 @@ from typing import Any
 import dlx.plan
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.data import are_planned, changed_since
-from dlx.engine.fit import newest
+from dlx.engine.fit import Start, newest
 from dlx.engine.outcome import Run
 from dlx.engine.run import carry_out
 from dlx.errors import DataError, UsageError
@@ -41,12 +41,16 @@ def resume(
 
     Raises: UsageError if there is nothing to go on with, or a change is not allowed; DataError if the data changed.
     """
-    found = interrupted(run, recipe, overrides, allow_change)
+    return go_on(interrupted(run, recipe, overrides, allow_change), console)
+
+
+def go_on(found: Interrupted, console: Any, within: Path | None = None) -> Run:
+    """Train on from the newest checkpoint; `within` is the run of which it is a stage."""
     for change in found.changed:
         console.print(f"changed: {change}", highlight=False, soft_wrap=True)
     own = found.plan.recipe.model_copy(update={"init_from": None})  # the checkpoint has its weights by now
     plan = replace(found.plan, recipe=own)
-    return carry_out(plan, found.stored, found.folder, console, prepared=found.prepared, resumed="")
+    return carry_out(plan, found.stored, found.folder, console, prepared=found.prepared, resumed="", within=within)
 
 
 def interrupted(run: str, recipe: Path | None, overrides: Sequence[str], allow_change: bool) -> Interrupted:
@@ -59,12 +63,16 @@ def interrupted(run: str, recipe: Path | None, overrides: Sequence[str], allow_c
         raise UsageError(
             f"{folder} has no checkpoint to go on from; train it again: dlx train {folder}/recipe.yaml{why}"
         )
+    return held(folder, start, _loaded(folder, start.carried, recipe, overrides), allow_change)
+
+
+def held(folder: Path, start: Start, loaded: Loaded, allow_change: bool) -> Interrupted:
+    """Hold the recipe that a run is to go on with against the one of its checkpoint."""
     content = start.carried
-    loaded = _loaded(folder, content, recipe, overrides)
     plan = dlx.plan.make(loaded, facts=DataFacts.from_json(content["facts"]))
     stored = loaded.storable(plan.written)
     changed = changes(content["recipe"], stored)
-    _refuse(changed, allow_change)
+    refuse(changed, allow_change)
     if not changed and _is_finished(folder):
         raise UsageError(
             f"{folder.name} is finished. To train it on: dlx train --resume {folder.name} train.epochs=N --allow-change"
@@ -76,10 +84,11 @@ def _loaded(folder: Path, content: dict[str, Any], recipe: Path | None, override
     if recipe is not None:
         return reading.load(recipe, overrides)
     own = reading.load(folder / "resolved.yaml", overrides)
-    return replace(own, base=Path(content["base"]))
+    return own.based(Path(content["base"]))
 
 
-def _refuse(changed: list[Change], allow_change: bool) -> None:
+def refuse(changed: Sequence[Change], allow_change: bool) -> None:
+    """Raise UsageError if a run may not go on with these changes, or not without being asked."""
     never = [c for c in changed if c.rule == "fixed"]
     if never:
         raise UsageError("a run cannot go on with another of these: " + "; ".join(map(str, never)))

@@ -37,14 +37,27 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
     """
     if follows():
         return accompany(build(plan), fast)
+    return start(plan, loaded, new_folder(root, plan.recipe.name), console, fast=fast)
+
+
+def start(
+    plan: Plan,
+    loaded: Loaded,
+    folder: Path,
+    console: Any,
+    *,
+    fast: bool = False,
+    resumed: str | None = None,
+    within: Path | None = None,
+) -> Run:
+    """Train a plan from its beginning in a directory of its own, which may lie `within` that of a run of several."""
     prepared = None
     if loaded.recipe.hardware.threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.horizon.steps):
         prepared = data_of(plan)
         plan = plan if fast else with_fastest(plan, prepared)
-    folder = new_folder(root, plan.recipe.name)
     stored = loaded.storable(plan.written)
     describe(folder, plan, loaded, stored)
-    return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared)
+    return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared, resumed=resumed, within=within)
 
 
 def carry_out(
@@ -56,33 +69,28 @@ def carry_out(
     fast: bool = False,
     prepared: Prepared | None = None,
     resumed: str | None = None,
+    within: Path | None = None,
 ) -> Run:
     """Train in a run's directory, from its newest checkpoint if it has one, and judge what came of it.
 
-    `resumed` is the MLflow id of a run that goes on, or "" if it has none.
+    `resumed` is the MLflow id of a run that goes on, or "" if it has none; `within` is the run of which it is a stage.
     """
     if follows():
         return accompany(build(plan, prepared), fast)
     checkpoints = folder / "checkpoints"
-    with _alone(folder):
+    with alone(folder):
         sweep(checkpoints)
         experiment = build(plan, prepared)
-        record = open_record(plan, folder, stored, resumed)
+        record = open_record(plan, folder, stored, resumed, within)
         run = Run(plan.recipe.name, folder, checkpoints / BEST, record.run_id)
         run.write()
-        try:
+        with marked(record):
             carried = carried_by(plan, stored)
             order, give_up = {**carried, "fast": fast}, lambda: record.close("FAILED")
             with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
                 fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast)
                 _conclude(run, fit(experiment), record, fast)
                 run.notes += fit.notes
-        except (KeyboardInterrupt, Stopped):
-            record.close("KILLED")
-            raise
-        except BaseException:
-            record.close("FAILED")
-            raise
         run.notes += record.close("FINISHED")
         run.mlflow_run = record.run_id
         run.write()
@@ -139,7 +147,20 @@ def carried_by(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def marked(record: Record) -> Iterator[None]:
+    """Say in the record how a run ended that does not come to its end."""
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped):
+        record.close("KILLED")
+        raise
+    except BaseException:
+        record.close("FAILED")
+        raise
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
     """Hold a run's directory. Raises: UsageError if another process trains in it."""
     lock = FileLock(folder / ".lock")
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -24,43 +23,48 @@ def begin(networks: Mapping[str, nn.Module], how: InitFrom) -> None:
 
     Raises: UsageError that lists every one that is not there, or of another shape; CheckpointError.
     """
-    path = find_run(how.run).checkpoint
+    path = find_run(_run(how)).checkpoint
     state = {n.removeprefix(NETWORKS): v for n, v in load(path)["state_dict"].items() if n.startswith(NETWORKS)}
+    for role, found in matched(networks, state, how, str(path)).items():
+        networks[role].load_state_dict({**networks[role].state_dict(), **found})
+
+
+def matched(
+    networks: Mapping[str, nn.Module], state: Mapping[str, Tensor], how: InitFrom, origin: str
+) -> dict[str, dict[str, Tensor]]:
+    """Return which weights each network takes of a state, which `origin` names; its keys begin with a role.
+
+    Raises: UsageError that lists every one that is not there, or of another shape.
+    """
     theirs = list(dict.fromkeys(name.partition(".")[0] for name in state))
-    taken = {}
+    try:
+        pairs = how.pairs(list(networks), theirs, origin)
+    except ValueError as error:
+        raise UsageError(f"init_from: {error}") from None
+    taken: dict[str, dict[str, Tensor]] = {}
     wrong: list[str] = []
-    for role, other in _pairs(list(networks), theirs, how, path).items():
-        wanted = {n: v for n, v in networks[role].state_dict().items() if any(chosen(p, n) for p in how.only)}
+    for role, other in pairs.items():
+        wanted = {n: v for n, v in networks[role].state_dict().items() if how.takes(n)}
         found = {n: state.get(f"{other}.{n}") for n in wanted}
         wrong += [_difference(n, v, found[n]) for n, v in wanted.items() if not _fits(v, found[n])]
-        taken[role] = found
+        taken[role] = {n: v for n, v in found.items() if v is not None}
     if wrong:
         listed = "\n".join(f"  {line}" for line in wrong[:12]) + ("\n  …" if len(wrong) > 12 else "")
-        raise UsageError(f"init_from: {path} does not fit; choose layers with `only`:\n{listed}")
-    for role, found in taken.items():
-        networks[role].load_state_dict({**networks[role].state_dict(), **found})
+        raise UsageError(f"init_from: {origin} does not fit; choose layers with `only`:\n{listed}")
+    return taken
+
+
+def _run(how: InitFrom) -> str:
+    if how.run is None:
+        raise UsageError(f"init_from: the stage {how.stage} is part of a recipe with stages, which trains it first")
+    return how.run
 
 
 def origin(how: InitFrom) -> dict[str, Any]:
     """Return where weights come from, so that it can be told later: the run and its checkpoint's content."""
-    found = find_run(how.run)
+    found = find_run(_run(how))
     digest = hashlib.sha256(found.checkpoint.read_bytes()).hexdigest()
     return {"run": found.folder.name, "checkpoint": str(found.checkpoint.absolute()), "sha256": digest}
-
-
-def _pairs(mine: Sequence[str], theirs: Sequence[str], how: InitFrom, path: Path) -> dict[str, str]:
-    """Return which network of the other run each one begins as."""
-    if how.roles:
-        pairs = dict(how.roles)
-    elif len(mine) == len(theirs) == 1:
-        pairs = {mine[0]: theirs[0]}
-    else:
-        pairs = {role: role for role in mine if role in theirs}
-    absent = [other for other in pairs.values() if other not in theirs]
-    if absent or not pairs:
-        here, there = ", ".join(mine), ", ".join(theirs)
-        raise UsageError(f"init_from: {path} holds {there}, this recipe {here}; say which is which in `roles`")
-    return pairs
 
 
 def _fits(mine: Tensor, other: Tensor | None) -> bool:

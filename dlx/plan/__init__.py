@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
 from dlx.plan.transfer import unmatched
 from dlx.recipe.load import Loaded
+from dlx.recipe.diagnostics import Diagnostic
 from dlx.recipe.schema import Recipe
 from dlx.schedules import Horizon
+from dlx.recipe.stages import told
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
@@ -42,6 +44,7 @@ class Plan:
     decided    every `auto` and what it became
     cautions   what a person should know before training
     """
+    stages     each stage's plan by its name, if the recipe has stages; the whole is then what its last one is
 
     written: Recipe
     recipe: Recipe
@@ -54,6 +57,15 @@ class Plan:
     decided: Mapping[str, str]
     cautions: tuple[str, ...]
 
+    stages: Mapping[str, Plan] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Plan]:
+        """The plans of all stages by what the names of their metrics begin with: nothing for the last one, or the only
+        one there is.
+        """
+        *earlier, last = self.stages.items() if self.stages else [("", self)]
+        return {f"{name}/": plan for name, plan in earlier} | {"": last[1]}
     @property
     def quantities(self) -> dict[str, float]:
         """Numbers about which a recipe can make claims, under `plan/`."""
@@ -73,7 +85,31 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
 
     Raises: RecipeError with every contradiction at its line; DataError where data cannot be read.
     """
-    facts = facts or facts_of(loaded.recipe, loaded.base)
+    plans, problems = each(loaded, lambda recipe, base: facts or facts_of(recipe, base))
+    if problems:
+        raise RecipeError(problems)
+    *_, last = plans.values()
+    return replace(last, stages=plans if loaded.stages else {})
+
+
+def each(loaded: Loaded, known: Callable[[Recipe, Path], DataFacts | None]) -> tuple[dict[str, Plan], list[Diagnostic]]:
+    """Plan every stage whose facts are known, and say what is wrong with it; a recipe without stages is one itself."""
+    plans: dict[str, Plan] = {}
+    wrong: dict[str, list[Diagnostic]] = {}
+    for name, stage in (loaded.stages or {"": loaded}).items():
+        wrong[name] = []
+        facts = known(stage.recipe, stage.base)
+        if facts is None:
+            continue
+        try:
+            plans[name] = _make(stage, facts, plans)
+        except RecipeError as error:
+            wrong[name] = error.diagnostics
+    return plans, told(wrong)
+
+
+def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan:
+    """Plan a recipe or a stage of one, which may begin with the networks of those before it."""
     written, decided = _decide(loaded.recipe, facts)
     seen = transformed(facts, written.data.transforms)  # type: ignore[arg-type]
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
@@ -83,7 +119,7 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
     if problems:
         raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
     networks = _networks(loaded, recipe, seen)
-    unfitting = unmatched(recipe, networks)
+    unfitting = unmatched(recipe, networks, {name: plan.networks for name, plan in earlier.items()})
     if unfitting:
         raise RecipeError([loaded.at(error.loc, error.message) for error in unfitting])
     horizon = _horizon(recipe, facts)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlx.errors import DlxError, RecipeError, ShapeError
+from dlx.facts import DataFacts
 from dlx.recipe.diagnostics import Diagnostic
 from dlx.recipe.load import Loaded, load
+from dlx.recipe.schema import Recipe
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,20 @@ def check(path: Path) -> Checked:
 
 
 def _planned(path: Path, loaded: Loaded) -> Checked:
-    from dlx.data.cache import key_for, remembered
-    from dlx.plan import make
+    from dlx.plan import each
 
-    recipe = loaded.recipe
     try:
-        facts = remembered(key_for(recipe, loaded.base))
-    except (DlxError, OSError):
-        return Checked(path)  # the data are not there: a recipe can be right without them
-    if facts is None:
-        return Checked(path)
-    try:
-        make(loaded, facts)
-    except RecipeError as error:
-        return Checked(path, tuple(error.diagnostics), planned=True)
+        plans, problems = each(loaded, _remembered)
     except ShapeError as error:
         return Checked(path, (loaded.at(error.loc, error.message),), planned=True)
-    return Checked(path, planned=True)
+    return Checked(path, tuple(problems), planned=len(plans) == max(1, len(loaded.stages)) or bool(problems))
+
+
+def _remembered(recipe: Recipe, base: Path) -> DataFacts | None:
+    """Return the facts of a recipe's data if they were seen before; without its data a recipe can still be right."""
+    from dlx.data.cache import key_for, remembered
+
+    try:
+        return remembered(key_for(recipe, base))
+    except (DlxError, OSError):
+        return None

@@ -12,7 +12,9 @@ from dlx.plan.networks import NetworkPlan, describe
 
 
 def report(plan: Plan) -> dict[str, Any]:
-    """Return everything that a plan says, ready for JSON."""
+    """Return everything that a plan says, ready for JSON; of a plan in stages what it says of each, by name."""
+    if plan.stages:
+        return {"name": plan.recipe.name, "stages": {name: report(stage) for name, stage in plan.stages.items()}}
     return {
         "name": plan.recipe.name,
         "networks": {role: _network(network) for role, network in plan.networks.items()},

@@ -9,11 +9,12 @@ from typing import Any
 
 from dlx.errors import Loc, RecipeError
 from dlx.recipe.blocks import Expander
-from dlx.recipe.diagnostics import Diagnostic, dotted, in_order
+from dlx.recipe.diagnostics import Diagnostic, dotted, in_order, redacted
 from dlx.recipe.document import read
-from dlx.recipe.merge import merge, override
+from dlx.recipe.merge import COMMAND_LINE, merge, override
 from dlx.recipe.node import Mark, Node
 from dlx.recipe.references import Resolver
+from dlx.recipe.stages import SHARED, STAGES, split, told
 
 MAX_FILES = 50
 
@@ -23,10 +24,12 @@ class Composed:
     """A recipe as one tree, with what was needed to make it.
 
     root     every node knows where it was written and what it replaced
-    files    the files that were read, the recipe itself first
+    files    the files that were read, the recipe itself first; none for a stage, which is not written by itself
     base     the folder of the recipe; relative paths in it start here
     environment  values that came from the environment, never to be stored or shown, and the names of their variables
     problems what is wrong with its text, overrides, blocks and references
+    stages   each stage by itself, if the recipe has any; the whole is then what its last one is
+    paths    of a stage: the path in the whole recipe of whatever is written at a place
     """
 
     root: Node
@@ -34,6 +37,8 @@ class Composed:
     base: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     problems: Sequence[Diagnostic] = ()
+    stages: Mapping[str, Composed] = field(default_factory=dict)
+    paths: Mapping[tuple[str, int, int], Loc] = field(default_factory=dict, repr=False)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -44,6 +49,11 @@ class Composed:
         """Return the values in plain Python."""
         values: dict[str, Any] = self.root.plain()
         return values
+
+    def told(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Return a diagnostic of this recipe as the whole recipe says it, without what came from the environment."""
+        loc = self.paths.get(diagnostic.place[:3])
+        return redacted(diagnostic if loc is None else replace(diagnostic, path=dotted(loc)), self.secrets)
 
 
 def compose(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
@@ -67,14 +77,28 @@ def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
     root = loaded.copy()
     found = [*loader.problems, *_override_all(root, overrides)]
     written = _paths(root)
-    expander = Expander(root)
     try:
-        resolver = Resolver(expander.run())
-        tree = resolver.run()
+        trees = split(root, found)
+        parts = {name: _written_out(tree, path.parent) for name, tree in (trees or {"": root.without(STAGES)}).items()}
     except RecipeError as error:
         raise RecipeError(_placed([*found, *error.diagnostics], written)) from None
-    problems = _placed(untold(resolver.problems, [*found, *expander.problems]), written)
-    return Composed(tree, loader.files, path.parent, resolver.environment, problems)
+    later = told({name: part.problems for name, part in parts.items()})
+    problems = _placed(untold(later, found), written)
+    whole = replace(list(parts.values())[-1], files=loader.files, problems=problems)
+    if not trees:
+        return whole
+    in_files = {place: loc for place, loc in written.items() if place[0] != COMMAND_LINE}
+    environment = {value: name for part in parts.values() for value, name in part.environment.items()}
+    stages = {name: replace(part, paths=in_files, environment=environment) for name, part in parts.items()}
+    return replace(whole, environment=environment, stages=stages)
+
+
+def _written_out(root: Node, base: Path) -> Composed:
+    """Return a recipe with its blocks and references written out. Raises: RecipeError if it becomes too large."""
+    expander = Expander(root)
+    resolver = Resolver(expander.run())
+    tree = resolver.run()
+    return Composed(tree, [], base, resolver.environment, untold(resolver.problems, expander.problems))
 
 
 def _paths(root: Node) -> dict[tuple[str, int, int], Loc]:
@@ -138,13 +162,31 @@ class _Loader:
             return None
         if path not in self.files:
             self.files.append(path)
+        root = self._with_stages(root, path, below)
+        merged = self._extended(root, (), path, below)
+        return root if merged is None else merge(merged.without("extends"), root)
+
+    def _extended(self, node: Node, at: Loc, path: Path, below: tuple[Path, ...]) -> Node | None:
+        """Return all that a recipe extends, merged; None if that is nothing. `at` is the path in the recipe's file."""
         merged: Node | None = None
-        for name, inner, mark in self._bases(root):
+        for name, inner, mark in self._bases(node, at):
             base = self.load(path.parent / name, (*below, path.resolve()), mark, inner)
             if self.loads > MAX_FILES:
                 return None
             merged = base if merged is None or base is None else merge(merged, base)
-        return root if merged is None else merge(_without_extends(merged), root)
+        return merged
+
+    def _with_stages(self, root: Node, path: Path, below: tuple[Path, ...]) -> Node:
+        """Return a recipe whose stages are merged onto what they extend, but for what all stages have in common."""
+        stages = root.child(STAGES)
+        if stages is None or not isinstance(stages.value, dict) or not isinstance(root.value, dict):
+            return root
+        changed = dict(stages.value)
+        for name, stage in stages.value.items():
+            extended = self._extended(stage, (STAGES, name), path, below)
+            if extended is not None:
+                changed[name] = merge(extended.without("extends", *SHARED), stage)
+        return replace(root, value={**root.value, STAGES: replace(stages, value=changed)})
 
     def _read(self, path: Path, below: tuple[Path, ...], asked_by: Mark | None) -> Node:
         self.loads += 1
@@ -157,27 +199,20 @@ class _Loader:
             raise _wrong(asked_by, "DLX201", f"a recipe may be made of at most {MAX_FILES} files", "merge some of them")
         return root
 
-    def _bases(self, root: Node) -> Iterator[tuple[str, Loc, Mark]]:
+    def _bases(self, root: Node, at: Loc) -> Iterator[tuple[str, Loc, Mark]]:
         """Yield what a recipe extends: its name, and where that is written."""
         node = root.child("extends")
         if node is None or node.value is None:
             return
         several = isinstance(node.value, list)
         for i, n in enumerate(node.value if isinstance(node.value, list) else [node]):
-            loc: Loc = ("extends", i) if several else ("extends",)
+            loc: Loc = (*at, "extends", i) if several else (*at, "extends")
             if isinstance(n.value, str) and n.value:
                 yield n.value, loc, n.mark
                 continue
             message = "`extends` takes the path of a recipe, or a list of paths"
             self.problems.append(Diagnostic.of(n.mark, "DLX202", message, "extends: base.yaml", loc))
             self.incomplete = True
-
-
-def _without_extends(node: Node) -> Node:
-    if isinstance(node.value, dict):
-        node.value.pop("extends", None)
-        node.keys.pop("extends", None)
-    return node
 
 
 def _wrong(mark: Mark, code: str, message: str, suggestion: str) -> RecipeError:

@@ -13,6 +13,7 @@ from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.layers import Layer
 from dlx.plugins import activate
 from dlx.recipe.schema import Recipe
+from dlx.recipe.stages import NAME, SHARED, STAGES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {
@@ -198,7 +199,7 @@ def _add_blocks(defs: dict[str, Schema]) -> None:
 
 
 def _extending(root: Schema, defs: dict[str, Schema]) -> Schema:
-    """Let a recipe that extends another leave out what is there: whole sections, and types of components."""
+    """Let a recipe that extends another, or has stages, leave out what is there: sections, and types of components."""
     required = root.pop("required")
     bases = {base_class(family).__name__ for family in families()}
     holding = {n for n, s in root["properties"].items() if bases & {r.split(".")[0] for r in _refs(s, defs)}}
@@ -206,8 +207,12 @@ def _extending(root: Schema, defs: dict[str, Schema]) -> Schema:
     for name in holding:
         notes = {key: value for key, value in strict[name].items() if key in ("description", "default")}
         root["properties"][name] = {**notes, "anyOf": [strict[name], {"type": ["object", "null"]}]}
+    stage = {name: value for name, value in root["properties"].items() if name not in SHARED}
+    defs["Stage"] = {"type": ["object", "null"], "properties": stage, "additionalProperties": False}
+    stages = {"type": "object", "propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _ref("Stage")}
+    root["properties"][STAGES] = {"description": root["properties"][STAGES]["description"], **stages}
     whole = {"properties": strict, "required": required}
-    return {**root, "if": {"required": ["extends"]}, "else": whole}
+    return {**root, "if": {"anyOf": [{"required": ["extends"]}, {"required": [STAGES]}]}, "else": whole}
 
 
 def _refs(schema: Any, defs: dict[str, Schema], seen: set[str] | None = None) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +16,42 @@ from dlx.plugins import activate
 from dlx.recipe.compose import Composed, examine, untold
 from dlx.recipe.diagnostics import Diagnostic, at, from_validation, in_order, redact, redacted, sections_of
 from dlx.recipe.schema import Recipe
+from dlx.recipe.stages import together, told
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid recipe with what it was made of; `composed` is None for one that comes out of a checkpoint."""
+    """A valid recipe with what it was made of; `composed` is None for one that comes out of a checkpoint.
+
+    A recipe in stages holds each of them by its name, and is itself what its last one is.
+    """
 
     recipe: Recipe
     base: Path
     composed: Composed | None = None
+    stages: Mapping[str, Loaded] = field(default_factory=dict)
 
     def at(self, loc: Loc, message: str) -> Diagnostic:
         """Return a diagnostic at a path of the recipe, or at the deepest place on the way there."""
         if self.composed is None:
             return Diagnostic("recipe", 0, 0, ".".join(map(str, loc)), "DLX401", message)
-        return redacted(at(self.composed.root, loc, message, "DLX401"), self.composed.secrets)
+        return self.composed.told(at(self.composed.root, loc, message, "DLX401"))
+
+    def based(self, folder: Path) -> Loaded:
+        """Return the same recipe, whose relative paths start at another folder."""
+        return replace(self, base=folder, stages={name: part.based(folder) for name, part in self.stages.items()})
 
     def storable(self, recipe: Recipe | None = None) -> dict[str, Any]:
         """Return the recipe, or what became of it, in canonical form; the environment stands in it as `${env:NAME}`."""
+        if self.stages and recipe is None:
+            return together({name: part.storable() for name, part in self.stages.items()})
         names = self.composed.environment if self.composed else {}
         return dict(_each_text((recipe or self.recipe).canonical(), lambda text: _referenced(text, names)))
 
     def redacted_text(self) -> str:
         """Return the recipe as it was written. References to the environment stand there as references."""
-        return self.composed.files[0].read_text(encoding="utf-8") if self.composed else ""
+        files = self.composed.files if self.composed else []
+        return files[0].read_text(encoding="utf-8") if files else ""
 
 
 def _each_text(value: Any, change: Callable[[str], Any]) -> Any:
@@ -75,11 +87,28 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate a recipe. Raises: RecipeError with everything that is wrong with it."""
     activate()
     composed = examine(path, overrides)
-    problems = [*composed.problems]
-    try:
-        recipe = Recipe.model_validate(composed.plain())
-    except ValidationError as error:
-        problems = untold(from_validation(error, composed.root, sections_of(Recipe)), problems)
+    parts: dict[str, Loaded] = {}
+    wrong: dict[str, list[Diagnostic]] = {}
+    for name, part in (composed.stages or {"": composed}).items():
+        try:
+            recipe = Recipe.model_validate(part.plain())
+        except ValidationError as error:
+            wrong[name] = [part.told(d) for d in from_validation(error, part.root, sections_of(Recipe))]
+            continue
+        parts[name] = Loaded(recipe, composed.base, part)
+        wrong[name] = _beginning(part, recipe, list(wrong))
+    problems = untold(told(wrong), composed.problems)
     if problems:
         raise RecipeError([redacted(d, composed.secrets) for d in in_order(problems)])
-    return Loaded(recipe, composed.base, composed)
+    *_, last = parts.values()
+    return replace(last, composed=composed, stages=parts if composed.stages else {})
+
+
+def _beginning(part: Composed, recipe: Recipe, before: list[str]) -> list[Diagnostic]:
+    """Complain if a stage begins with the weights of one that does not come before it."""
+    stage = recipe.init_from.stage if recipe.init_from is not None else None
+    if stage is None or stage in before:
+        return []
+    message = f"there is no earlier stage '{stage}'" if part.paths else "this recipe has no stages to begin with"
+    known = f"stages before this one: {', '.join(before)}" if before else "write `run` to begin as another run ended"
+    return [part.told(at(part.root, ("init_from", "stage"), message, "DLX214", known))]

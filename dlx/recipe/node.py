@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -131,6 +131,11 @@ class Node:
         """Return a node at the same place with another value."""
         used = self.via if via is None else via
         return Node(value, self.mark, dict(self.keys), self.history, used, self.origin, self.secret)
+
+    def without(self, *names: str) -> Node:
+        """Return a mapping without some of its keys."""
+        value = {k: n for k, n in self.value.items() if k not in names} if isinstance(self.value, dict) else self.value
+        return replace(self, value=value, keys={k: mark for k, mark in self.keys.items() if k not in names})
 
     def copy(self) -> Node:
         """Return a deep copy that can be changed freely."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dlx.errors import Loc
@@ -11,6 +11,7 @@ from dlx.recipe.diagnostics import dotted, notes_of
 from dlx.recipe.fields import yaml
 from dlx.recipe.load import Loaded
 from dlx.recipe.places import locate
+from dlx.recipe.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,12 @@ class Origin:
 
 
 def origins_of(loaded: Loaded) -> list[Origin]:
-    """Return the origin of every single value, in the order of the canonical form."""
-    values = loaded.storable()
-    return [_origin(loaded, loc, value) for loc, value in _values(values, ())]
+    """Return the origin of every single value, in the order of the canonical form; stages one after the other."""
+    found = []
+    for name, part in (loaded.stages or {"": loaded}).items():
+        origins = [_origin(part, loc, value) for loc, value in _values(part.storable(), ())]
+        found += [replace(o, path=dotted((STAGES, name, o.path))) for o in origins] if name else origins
+    return found
 
 
 def _values(value: Any, loc: Loc) -> Iterator[tuple[Loc, Any]]:

@@ -240,6 +240,8 @@ class Recipe(Section):
     """What is learned: loss, head, metrics."""
     data: Data
     """Where samples come from."""
+    stages: dict[str, Any] = Field(default_factory=dict)
+    """Trainings one after the other: by name, what each changes in this recipe; already apart when this is read."""
     model: Annotated[ByRole[Model], _roles_of("models"), FIXED]
     """The network, or one for each role of the task."""
     init_from: Annotated[Beginning, FIXED] = None
@@ -267,7 +269,7 @@ class Recipe(Section):
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain values with every default written out, each component with its type."""
-        written = self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars"})
+        written = self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars", "stages"})
         for section in ("model", "optimizer", "schedule"):
             written[section] = written[section].get(EVERY_ROLE, written[section])
         tokenizer = written["data"]["tokenizer"]

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.component import Section
 
 
 class InitFrom(Section):
-    """Weights begin as another run's ended.
+    """Weights begin as another run's ended, or as an earlier stage of the same recipe did.
 
     Every weight that is chosen must be there in the same shape; what is not chosen starts as it would anyway.
     """
 
-    run: str = Field(min_length=1)
+    run: str | None = Field(None, min_length=1)
     """The run: its name, MLflow id, directory or checkpoint; of a run, its best weights."""
+    stage: str | None = Field(None, min_length=1)
+    """In a recipe with `stages`, the earlier stage instead of a run."""
     only: list[str] = Field(default_factory=lambda: ["*"], min_length=1)
     """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
     roles: dict[str, str] = Field(default_factory=dict)
     """Which network of this recipe begins as which of the other run's, where they are not of one name; a network that
     is alone in its run needs no name. Where roles are given, networks that are not named do not take part.
     """
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> InitFrom:
+        if (self.run is None) == (self.stage is None):
+            raise ValueError("give the run or the stage to begin with, and not both")
+        return self
+
+    def pairs(self, mine: Sequence[str], theirs: Sequence[str], origin: str) -> dict[str, str]:
+        """Return which network of the other run, which `origin` names, each one begins as.
+
+        Raises: ValueError that says how networks cannot be told.
+        """
+        if self.roles:
+            pairs = dict(self.roles)
+        elif len(mine) == len(theirs) == 1:
+            pairs = {mine[0]: theirs[0]}
+        else:
+            pairs = {role: role for role in mine if role in theirs}
+        if not pairs or any(other not in theirs for other in pairs.values()):
+            here, there = ", ".join(mine), ", ".join(theirs)
+            raise ValueError(f"{origin} holds {there}, this recipe {here}; say which is which in `roles`")
+        return pairs
+
+    def takes(self, name: str) -> bool:
+        """Say whether a layer or weight is among those that are chosen."""
+        return any(chosen(pattern, name) for pattern in self.only)
 
 
 class Frozen(Section):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.runs import ending, name_of
 from dlx.tracking.spool import read_state
 from dlx.tracking.store import client
 
@@ -30,11 +31,14 @@ class Comparison:
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
-    """Compare runs. Raises: UsageError if one has no recipe or no record."""
+    """Compare runs, those with stages by the recipe of the last one.
+
+    Raises: UsageError if one has no recipe or no record.
+    """
     recipes = [flat(_recipe(folder)) for folder in folders]
     metrics = [_metrics(folder) for folder in folders]
     differing = {k: v for k, v in _beside(recipes).items() if any(value != v[0] for value in v)}
-    return Comparison(tuple(f.name for f in folders), differing, _beside(metrics))
+    return Comparison(tuple(name_of(f) for f in folders), differing, _beside(metrics))
 
 
 def _beside(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -56,7 +60,7 @@ def _recipe(folder: Path) -> Any:
     from dlx.recipe.document import read
 
     try:
-        return read(folder / "resolved.yaml").root.plain()
+        return read(ending(folder) / "resolved.yaml").root.plain()
     except OSError as error:
         raise UsageError(f"{folder} has no recipe that can be read: {error.strerror}") from None
 
@@ -73,7 +77,7 @@ def curves(folder: Path) -> dict[str, Points]:
     """Return the points of every metric that has several. Raises: UsageError if the tracker does not answer."""
     from dlx.recipe.load import with_environment
 
-    state = read_state(folder)
+    state = read_state(ending(folder))
     if state is None or state.run_id is None:
         return {}
     try:

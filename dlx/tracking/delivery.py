@@ -11,6 +11,7 @@ from dlx.tracking.spool import Entry, State
 from dlx.tracking.store import client
 
 TOKEN = "dlx.token"
+PARENT = "mlflow.parentRunId"
 PARAMS = 100  # and tags, that MLflow takes in one call
 _LOST = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
@@ -52,14 +53,29 @@ class Delivery:
     def _open(self, opening: Entry) -> None:
         """Make the run; one whose making was not confirmed is found by its token."""
         experiment = self._experiment(opening["experiment"])
-        found: Any = None
-        if self.again:
-            found = next(iter(self._client.search_runs([experiment], f"tags.`{TOKEN}` = '{self.state.token}'")), None)
+        parent = self._parent(experiment, opening.get("parent"))
+        found = self._made_with(self.state.token, experiment) if self.again else None
         self.again = True
         if found is None:
-            tags = {**with_environment(opening["tags"]), TOKEN: self.state.token}
+            tags = {**with_environment(opening["tags"]), **parent, TOKEN: self.state.token}
             found = self._client.create_run(experiment, opening["time"], tags, opening["name"])
         self.state.run_id, self.state.experiment = found.info.run_id, experiment
+
+    def _parent(self, experiment: str, token: str | None) -> dict[str, str]:
+        """Return the tag by which MLflow puts a run below another one. Raises: LookupError while that is not there."""
+        if token is None:
+            return {}
+        found = self._made_with(token, experiment, deleted_too=True)
+        if found is None:
+            raise LookupError("the run of which it is a stage has not been tracked yet")
+        return {PARENT: found.info.run_id}
+
+    def _made_with(self, token: str, experiment: str, deleted_too: bool = False) -> Any:
+        """Return the run that was made with a token; None if there is none."""
+        from mlflow.entities import ViewType
+
+        which = ViewType.ALL if deleted_too else ViewType.ACTIVE_ONLY
+        return next(iter(self._client.search_runs([experiment], f"tags.`{TOKEN}` = '{token}'", which)), None)
 
     def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlx.runs import run_folders
+from dlx.runs import run_folders, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 FRESH = 3600  # seconds: a temporary file that is younger may still be in the making
@@ -37,8 +37,8 @@ def leftovers(root: Path, keep: int, days: float) -> list[Leftover]:
     """
     folders = [f for f in run_folders(root) if not is_running(f)]
     old = [f for f in folders[: max(0, len(folders) - keep)] if _age(f) >= days * 86400]
-    found = [item for folder in folders for item in _half_written(folder)]
-    found += [item for folder in old for item in _of_run(folder)]
+    found = [item for folder in folders for part in (folder, *stage_folders(folder)) for item in _half_written(part)]
+    found += [item for folder in old for part in (folder, *stage_folders(folder)) for item in _of_run(part)]
     found += [_leftover(p, "a run that never began") for p in _empty(root)]
     found += [_leftover(p, "a database that was never finished") for p in _temporary(root.absolute().parent, ".*.db.*")]
     return found

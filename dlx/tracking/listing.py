@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.runs import run_folders
+from dlx.runs import name_of, run_folders, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 _FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")
@@ -55,8 +55,8 @@ class Listed:
 
 
 def list_runs(root: Path) -> list[Listed]:
-    """Return all runs, oldest first; one whose record cannot be read is listed as such."""
-    return [_listed(folder) for folder in run_folders(root)]
+    """Return all runs, oldest first, each followed by its stages; one whose record cannot be read is listed as such."""
+    return [_listed(part) for folder in run_folders(root) for part in (folder, *stage_folders(folder))]
 
 
 def chosen(runs: list[Listed], filters: list[str], sort: str | None, limit: int | None) -> list[Listed]:
@@ -107,12 +107,12 @@ def _listed(folder: Path) -> Listed:
         mlflow_run = record.get("mlflow_run") or (tracked.run_id if tracked else None)
         unsent = (folder / SPOOL).exists() and not is_running(folder)
         return Listed(
-            folder.name, _state(folder, metrics), record.get("name", ""), began or record["time"], _verdict(record),
+            name_of(folder), _state(folder, metrics), record.get("name", ""), began or record["time"], _verdict(record),
             telling, value, record.get("seconds", 0.0), mlflow_run, metrics, unsent,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         modified = (folder / "run.json").stat().st_mtime
-        return Listed(folder.name, "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
+        return Listed(name_of(folder), "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
 
 
 def _state(folder: Path, metrics: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dlx.data.files import write_whole
 from dlx.plan import Plan
+from dlx.runs import name_of
 from dlx.tracking.comparison import flat
 from dlx.tracking.logger import MLflowTracker
 from dlx.tracking.names import TAG_LENGTH, shortened
@@ -34,7 +35,9 @@ class Record:
         """The MLflow run id, as soon as the tracker has answered: None at the start of a run."""
         return self.logger.run_id if self.logger else None
 
-    def finish(self, metrics: Mapping[str, float], held: bool | None, pictures: list[Path], checkpoint: Path) -> None:
+    def finish(
+        self, metrics: Mapping[str, float], held: bool | None, pictures: list[Path], checkpoint: Path | None
+    ) -> None:
         """Log the test metrics that were not logged yet, the verdict, the pictures, the checkpoint and the model."""
         if self.logger is None:
             return
@@ -44,7 +47,7 @@ class Record:
             self.logger.set_tags({"dlx.verdict": "held" if held else "failed"})
         for picture in pictures:
             self.logger.log_file(picture, "pictures")
-        if not checkpoint.exists():
+        if checkpoint is None or not checkpoint.exists():
             return
         self.logger.log_file(checkpoint, "checkpoints")
         signature = signature_of(self.plan.facts, self.plan.recipe.task.target_kind) if self.plan else None
@@ -60,13 +63,16 @@ class Record:
         return notes
 
 
-def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None = None) -> Record:
+def open_record(
+    plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None = None, within: Path | None = None
+) -> Record:
     """Start tracking a run, or go on with one that was interrupted: `resume` is its MLflow id, or "" if it has none.
 
+    `within` is the run of which it is a stage; it is tracked already, and becomes the parent in MLflow.
     A tracker that is not there is no error: what it should know waits beside the run.
     """
     try:
-        logger = MLflowTracker(folder, _state(plan, folder, stored, resume))
+        logger = MLflowTracker(folder, _state(plan, folder, stored, resume, within))
     except OSError as error:
         return Record(None, [f"the run is not tracked: {error.strerror}"])
     if resume is None:
@@ -82,22 +88,24 @@ def open_record(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str
     return Record(logger, [], plan)
 
 
-def _state(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None) -> State:
+def _state(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None, within: Path | None) -> State:
     known = read_state(folder) if resume is not None else None
     uri = stored.get("tracking", {}).get("uri") or storable_uri()
     state = known or State(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
     state.status, state.host = "RUNNING", socket.gethostname()
-    state.opening = state.opening or _opening(plan, folder, stored)
+    state.opening = state.opening or _opening(plan, folder, stored, within)
     return state
 
 
-def _opening(plan: Plan, folder: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
+def _opening(plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path | None) -> dict[str, Any]:
     """Return what makes the run. What came from the environment stays a reference until it is sent."""
     tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
     if stored.get("description"):
         tags["mlflow.note.content"] = shortened(stored["description"], TAG_LENGTH)
     experiment = stored.get("tracking", {}).get("experiment") or plan.recipe.name
-    return {"experiment": experiment, "name": folder.name, "tags": tags, "time": int(time.time() * 1000)}
+    whole = read_state(within) if within is not None else None
+    parent = {"parent": whole.token} if whole is not None else {}
+    return {"experiment": experiment, "name": name_of(folder), "tags": tags, "time": int(time.time() * 1000), **parent}
 
 
 def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.runs import folder_of, mlflow_id
+from dlx.runs import ending, folder_of, mlflow_id
 
 SQLITE = "sqlite:///"
 
@@ -118,7 +118,7 @@ def find_run(run: str, root: Path | None = None) -> FoundRun:
 
 
 def _in_folder(folder: Path) -> FoundRun:
-    best = folder / "checkpoints" / "best.ckpt"
+    best = ending(folder) / "checkpoints" / "best.ckpt"
     if best.exists():
         return FoundRun(folder, best, mlflow_id(folder))
     raise UsageError(f"{folder} has no checkpoint: the run ended before its first epoch did")

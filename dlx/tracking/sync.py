@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlx.runs import name_of
 from dlx.tracking.delivery import Delivery, is_lost, reason
 from dlx.tracking.spool import SPOOL, Entry, Spool, State, read_state
 
@@ -22,12 +23,12 @@ class Trouble:
     why: str
 
     def __str__(self) -> str:
-        return f"the record of {self.folder.name} is not all sent: {self.why}"
+        return f"the record of {name_of(self.folder)} is not all sent: {self.why}"
 
 
 def waiting(root: Path) -> list[Path]:
-    """Return the directories of runs that are under way or whose record was not sent, oldest first."""
-    return sorted((f.parent for f in root.glob(f"*/{SPOOL}")), key=lambda f: f.name)
+    """Return the directories of runs that are under way or whose record was not sent: a whole one before its stages."""
+    return sorted(f.parent for pattern in ("*", "*/*") for f in root.glob(f"{pattern}/{SPOOL}"))
 
 
 def bury(folder: Path) -> bool:
