@@ -6,6 +6,7 @@
     run = dlx.train("r.yaml", {"train.epochs": 3})
     dlx.evaluate(run.folder).metrics
     dlx.predict("last", ["new.csv"]).frame()
+    dlx.embed("last", ["new.csv"]).frame()
     dlx.generate("last", "ROMEO:", temperature=0.8)
 
 Each function is what the verb of the same name calls. Nothing heavy is imported before one is called.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from dlx.engine.claims import Tested
+    from dlx.engine.embed import Embeddings
     from dlx.engine.evaluate import Evaluation
     from dlx.engine.outcome import Run
     from dlx.engine.predict import Predictions
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "generate", "load", "plan", "predict", "resume", "sample", "test", "train", "validate"]
+__all__ = ["embed", "evaluate", "generate", "load", "plan", "predict", "resume", "sample", "test", "train", "validate"]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -142,8 +144,6 @@ def predict(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Predi
     return engine.predict(run, [inputs] if isinstance(inputs, str | Path) else inputs)
 
 
-def generate(run: str | Path, prompt: str = "\n", n: int = 1, **options: Any) -> list[str]:
-    """Return n texts that a trained run writes after a prompt, which they begin with.
 def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddings:
     """Return what a trained run's network makes of files or folders, one vector a sample: a code, or features.
 
@@ -154,6 +154,8 @@ def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddi
     return engine.embed(run, [inputs] if isinstance(inputs, str | Path) else inputs)
 
 
+def generate(run: str | Path, prompt: str = "\n", n: int = 1, **options: Any) -> list[str]:
+    """Return n texts that a trained run writes after a prompt, which they begin with.
 
     options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, beam,
     length_penalty, seed, stop.

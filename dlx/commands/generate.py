@@ -48,8 +48,6 @@ def command(
     }  # fmt: skip
     asked = {name: value for name, value in given.items() if value is not None}
     restored = restore(Path(run) if Path(run).exists() else run)
-    for note in restored.notes:
-        print(f"warning: {note}", file=sys.stderr)
     if makes_samples(restored):
         _make(restored, n or 64, seed or 0, label, steps, output, list(asked))
     elif (label, steps, output) != (None, None, None):
@@ -62,6 +60,7 @@ def _write(restored: Any, prompt: str, n: int, asked: dict[str, Any]) -> None:
     from dlx.engine.generate import decoding, seeded, stream
 
     how = decoding(asked)
+    _warn(restored.notes)
     prompt = sys.stdin.read() if prompt == "-" else prompt
     for number in range(n):
         pieces = stream(restored, prompt, seeded(how, number))
@@ -72,6 +71,11 @@ def _write(restored: Any, prompt: str, n: int, asked: dict[str, Any]) -> None:
     print()
 
 
+def _warn(notes: list[str]) -> None:
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+
+
 def _make(
     restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
 ) -> None:
@@ -80,5 +84,7 @@ def _make(
     if writing:
         raise UsageError(f"the run makes samples and writes no text, of which --{writing[0].replace('_', '-')} tells")
     path = output or Path("samples.png")
-    sample_with(restored, n, seed, label, steps).write(path)
+    made = sample_with(restored, n, seed, label, steps)
+    _warn(made.notes)
+    made.write(path)
     print(f"{n:,} samples are in {path}", file=sys.stderr)

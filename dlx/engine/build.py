@@ -14,6 +14,7 @@ from torch import nn
 from dlx.data.prepare import Prepared
 from dlx.engine.batches import Batch, Batches, augmenting, floats, resident, transforming
 from dlx.engine.data import data_of
+from dlx.engine.judges import appoint, summon
 from dlx.engine.ranks import rank, size
 from dlx.engine.recompute import recompute
 from dlx.engine.transfer import begin
@@ -45,7 +46,9 @@ def build(plan: Plan, prepared: Prepared | None = None) -> Experiment:
     torch.set_num_threads(int(hardware.threads))
     torch.use_deterministic_algorithms(plan.recipe.train.deterministic)
     prepared = prepared or data_of(plan)
-    return Experiment(plan, build_module(plan), batches_of(plan, prepared), prepared)
+    module = build_module(plan)
+    summon(module)
+    return Experiment(plan, module, batches_of(plan, prepared), prepared)
 
 
 def build_module(plan: Plan) -> pl.LightningModule:
@@ -77,7 +80,9 @@ def build_module(plan: Plan) -> pl.LightningModule:
         train.accumulate,
         train.log_every,
     )
-    return recipe.task.build(networks, plan.seen, learning)
+    module = recipe.task.build(networks, plan.seen, learning)
+    appoint(module, plan)
+    return module
 
 
 def doubled(network: nn.Module, inputs: Any) -> Any:

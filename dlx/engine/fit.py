@@ -16,6 +16,7 @@ from dlx.engine.bursts import MOST, Bursts, Position
 from dlx.engine.callbacks import History, Slower
 from dlx.engine.checkpoint import carried, load
 from dlx.engine.keep import POSITION, Keep, saved
+from dlx.engine.looking import Looking
 from dlx.engine.progress import Display
 from dlx.engine.ranks import is_shared, told
 from dlx.engine.signals import Stoppable
@@ -84,12 +85,13 @@ class Fit:
         keep = Keep(self.folder, monitor, mode, plan.recipe.train.save_every, self.carried)
         regularizing = [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
         regularizing += [Freeze(plan.recipe.freeze, plan.horizon.steps)] if plan.recipe.freeze else []
+        looking = self._looking(experiment)
         self.stoppable.keep = keep
         trainer = trainer_for(
             plan,
             logger=self.logger or False,
             callbacks=[
-                *regularizing, history, Slower(slower), keep, self.stoppable,
+                *regularizing, history, Slower(slower), keep, self.stoppable, looking,
                 Display(self.console, plan.horizon.steps, plan.recipe.train.batch_size),
             ],
             fast=self.fast,
@@ -99,12 +101,21 @@ class Fit:
         position, path = (start.position, start.path) if start is not None else (None, None)
         bursts = Bursts(experiment.batches["train"], steps, position, 1 if _look_in_between(regularizing) else MOST)
         trainer.fit(experiment.module, bursts, experiment.batches.get("val"), ckpt_path=path)
+        self.notes += looking.notes
         skipped = experiment.module.skipped
         if skipped:
             self.notes.append(f"{skipped} batches were left out, because their loss was not finite")
         if is_shared() and plan.recipe.hardware.strategy.parts:  # type: ignore[union-attr]
             experiment = replace(experiment, module=build_module(plan))  # whole, as it is from now on
         return Fitted(experiment, trainer, history)
+
+    def _looking(self, experiment: Experiment) -> Looking:
+        """Return what draws pictures on the way; none in a trial, or where no process has a network whole."""
+        plan = experiment.plan
+        blind = self.fast or (is_shared() and plan.recipe.hardware.strategy.parts)  # type: ignore[union-attr]
+        log = self.logger.log_file if self.logger else None
+        every = 0 if blind else plan.recipe.train.pictures_every
+        return Looking(experiment, self.folder.parent / "pictures", every, log)
 
     def _halved(self, experiment: Experiment) -> Experiment:
         """Return the experiment with every batch computed in twice as many portions; the steps are the same."""

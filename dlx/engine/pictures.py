@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,36 @@ def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], exper
     """Draw every picture of a finished run as PNG and return where they are."""
     from dlx.tasks._pictures import learning_curves
 
-    task, facts = experiment.plan.recipe.task, experiment.plan.facts
-    figures = {"learning_curves": learning_curves(history, task.emits(facts))} if history else {}
-    outputs = getattr(experiment.module, "outputs", None)
-    if outputs is not None and outputs.rows:
-        figures |= task.pictures(outputs.joined(experiment.prepared.arrays), facts)
-    figures |= _memory(experiment)
+    task, facts, module = experiment.plan.recipe.task, experiment.plan.facts, experiment.module
+    drawn = {"learning_curves": learning_curves(history, task.emits(facts))} if history else {}
+    drawn |= figures(experiment, module, getattr(module, "outputs", None))()
+    drawn |= _memory(experiment)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png" for name in figures]
-    for path, figure in zip(paths, figures.values(), strict=True):
+    paths = [folder / f"{name}.png" for name in drawn]
+    for path, figure in zip(paths, drawn.values(), strict=True):
         figure.savefig(path, dpi=120)
     return paths + _texts(folder, experiment)
+
+
+def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], dict[str, Any]]:
+    """Return a function that draws what was gathered of samples, and first layers as they are now.
+
+    It looks at nothing that learns, so that it may be called while training goes on.
+    """
+    from dlx.tasks._filters_torch import first_filters
+
+    task, facts, networks = experiment.plan.recipe.task, experiment.plan.facts, experiment.plan.networks
+    shown = outputs.joined(experiment.prepared.arrays) if outputs is not None and outputs.rows else None
+    seen = {role: first_filters(module.networks[role], network.input) for role, network in networks.items()}
+    filters = {"filters" if len(seen) == 1 else f"filters_{role}": f for role, f in seen.items() if f is not None}
+
+    def draw() -> dict[str, Any]:
+        from dlx.tasks._samples import sheet
+
+        drawn = task.pictures(shown, facts) if shown is not None else {}
+        return drawn | {name: sheet(f.numpy(), f"{len(f)} filters of the first layer") for name, f in filters.items()}
+
+    return draw
 
 
 def _memory(experiment: Experiment) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from dlx.data.known import encode_known, everything
+from dlx.engine.batches import Batches
 from dlx.engine.build import batches_of
 from dlx.engine.restore import Restored, restore
 from dlx.engine.trainer import quieted, trainer_for
@@ -47,13 +48,13 @@ def predict(run: str | Path, inputs: Sequence[str | Path]) -> Predictions:
 
     Raises: UsageError if an input is not there; DataError where it does not fit the model; CheckpointError.
     """
-    paths = _files([Path(i) for i in inputs])
+    paths = files([Path(i) for i in inputs])
     return predict_with(restore(run), paths)
 
 
 def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
     """Predict samples in files with a run that is restored already. Raises: DataError where they do not fit it."""
-    arrays, origin = _read(paths, restored.plan)
+    arrays, origin = read(paths, restored.plan)
     values = _predicted(restored, arrays)
     columns = restored.plan.recipe.task.said(values, restored.plan.facts)
     if columns is None:
@@ -61,7 +62,8 @@ def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
     return Predictions({**origin, **columns}, restored.notes)
 
 
-def _files(inputs: Sequence[Path]) -> list[Path]:
+def files(inputs: Sequence[Path]) -> list[Path]:
+    """Return the files that are named, and those in folders. Raises: UsageError where there is none."""
     found: list[Path] = []
     for path in inputs:
         if not path.exists():
@@ -79,7 +81,7 @@ def _files(inputs: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return encoded inputs, and the columns that say where each sample comes from."""
     own: Source = plan.recipe.data.source
     facts = plan.facts
@@ -145,14 +147,17 @@ def _as_columns(name: str, array: np.ndarray, spec: TensorSpec, path: Path) -> d
 
 
 def _predicted(restored: Restored, arrays: dict[str, Any]) -> np.ndarray:
-    plan = restored.plan
-    whole = plan.recipe.train.model_copy(update={"limit_test": None})
-    plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": whole}))
-    batches = batches_of(plan, everything(arrays, plan.facts))["test"]
     with quieted():
-        outputs: Any = trainer_for(plan).predict(restored.module, batches)
+        outputs: Any = trainer_for(restored.plan).predict(restored.module, batches(arrays, restored.plan))
     values: np.ndarray = torch.cat(_of_one_length([o.detach().float().cpu() for o in outputs])).numpy()
     return values
+
+
+def batches(arrays: dict[str, Any], plan: Plan) -> Batches:
+    """Return batches of all that was read."""
+    whole = plan.recipe.train.model_copy(update={"limit_test": None})
+    plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": whole}))
+    return batches_of(plan, everything(arrays, plan.facts))["test"]
 
 
 def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:

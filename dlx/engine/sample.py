@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dlx.engine.restore import Restored, restore
+from dlx.engine.units import units_of
 from dlx.errors import UsageError
-from dlx.facts import DataFacts
+from dlx.tensors import TensorSpec
 
 PICTURES, ARRAYS = (".png", ".svg", ".pdf"), (".npz", ".npy")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples, in the units that the network sees; `facts` say what they are, `notes` what differs from training."""
+    """Samples in the units of the data; `spec` says what they are, `notes` what a person should know of them."""
 
     values: np.ndarray
-    facts: DataFacts
+    name: str
+    spec: TensorSpec
     notes: list[str]
 
     def write(self, path: Path) -> None:
@@ -31,7 +34,7 @@ class Samples:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".npz":
-                np.savez(path, **{self.facts.inputs[0]: self.values})  # type: ignore[arg-type]
+                np.savez(path, **{self.name: self.values})  # type: ignore[arg-type]
             elif path.suffix == ".npy":
                 np.save(path, self.values)
             else:
@@ -46,7 +49,7 @@ class Samples:
         from dlx.tasks._unsupervised import as_picture
 
         if self.values.ndim == 4:
-            return sheet(as_picture(torch.from_numpy(self.values), self.facts.input).numpy())  # type: ignore[arg-type]
+            return sheet(as_picture(torch.from_numpy(self.values), self.spec).numpy())
         if self.values.ndim == 2 and self.values.shape[1] == 2:
             return clouds(self.values[:0], self.values, f"{len(self.values)} samples")
         raise UsageError(f"{path}: only images and points in the plane can be drawn; write .npz")
@@ -80,4 +83,14 @@ def sample_with(restored: Restored, n: int, seed: int, label: str | None = None,
     if foreign:
         option = {"label": "class", "steps": "steps"}[foreign[0]]
         raise UsageError(f"a run of the task {task} makes samples without --{option}")
-    return Samples(make(n, seed, **asked).detach().float().cpu().numpy(), facts, restored.notes)
+    return _in_units(make(n, seed, **asked).detach().float().cpu(), restored)
+
+
+def _in_units(made: Tensor, restored: Restored) -> Samples:
+    name, notes = restored.plan.facts.inputs[0], list(restored.notes)
+    if made.shape[1:] != restored.plan.seen.fields[name].dims:
+        return Samples(made.numpy(), "units", TensorSpec(tuple(made.shape[1:]), "F"), notes)
+    units = units_of(restored.plan)
+    if units.stuck is not None:
+        notes.append(f"samples are as {units.stuck} leaves them, which cannot be undone")
+    return Samples(units.stored(made).numpy(), name, units.spec, notes)

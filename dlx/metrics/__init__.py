@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import torchmetrics
 
 
+Tells = Literal["quality", "coverage", ""]
+"""What a metric says of samples that were made: how good they are, how much of the data's variety they have, or else."""
+
+
 class Metric(Component):
     """A number that says how good predictions are, by torchmetrics.
 
@@ -27,7 +31,8 @@ class Metric(Component):
     """Which direction is an improvement."""
     scalar: ClassVar[bool] = True
     """Whether it is one number; what is not, such as a matrix, is drawn and not logged."""
-
+    tells: ClassVar[Tells] = ""
+    """What it says of samples that were made, by which runs that make some are compared."""
     by_class: ClassVar[bool] = False
     """Whether it needs to know the class of each sample where none is predicted."""
 

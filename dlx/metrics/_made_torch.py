@@ -21,9 +21,14 @@ class TwoSets(torchmetrics.Metric):
         for name in ("made", "real", "classes"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many samples as are asked for."""
+        return sum(map(len, self.real)) >= self.samples
+
     def update(self, made: Tensor, real: Tensor, classes_B: Tensor | None = None) -> None:
         """Add a batch of each, unless there is enough; all are of one class where none is given."""
-        if sum(map(len, self.real)) >= self.samples:
+        if self.is_full:
             return
         if classes_B is None:
             classes_B = torch.zeros(len(real), dtype=torch.long, device=real.device)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.facts import DataFacts
+from dlx.metrics import Tells
 from dlx.metrics._made import MadeMetric
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Diversity(MadeMetric):
         diversity
     """
 
+    tells: ClassVar[Tells] = "coverage"
     type: Literal["diversity"] = "diversity"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

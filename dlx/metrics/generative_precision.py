@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.facts import DataFacts
+from dlx.metrics import Tells
 from dlx.metrics._made import MadeMetric
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class GenerativePrecision(MadeMetric):
         {generative_precision: {neighbours: 3}}
     """
 
+    tells: ClassVar[Tells] = "quality"
     type: Literal["generative_precision"] = "generative_precision"
     neighbours: int = Field(3, gt=0)
     """k: which neighbour's distance is the radius of a sample."""

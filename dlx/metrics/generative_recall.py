@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.facts import DataFacts
+from dlx.metrics import Tells
 from dlx.metrics._made import MadeMetric
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class GenerativeRecall(MadeMetric):
         {generative_recall: {neighbours: 3}}
     """
 
+    tells: ClassVar[Tells] = "coverage"
     type: Literal["generative_recall"] = "generative_recall"
     neighbours: int = Field(3, gt=0)
     """k: which neighbour's distance is the radius of a sample."""

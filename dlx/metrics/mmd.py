@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.facts import DataFacts
+from dlx.metrics import Tells
 from dlx.metrics._made import MadeMetric
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class MMD(MadeMetric):
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     primary: ClassVar[str] = "bandwidth"
+    tells: ClassVar[Tells] = "quality"
     type: Literal["mmd"] = "mmd"
     bandwidth: float | None = Field(None, gt=0)
     """σ of the kernel; null takes the median distance between two samples of the data."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.facts import DataFacts
+from dlx.metrics import Tells
 from dlx.metrics._made import MadeMetric
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class ModesCovered(MadeMetric):
     """
 
     by_class: ClassVar[bool] = True
+    tells: ClassVar[Tells] = "coverage"
     type: Literal["modes_covered"] = "modes_covered"
     within: float = Field(3.0, gt=0)
     """How many standard deviations, of one coordinate, a sample may be away from its mode."""

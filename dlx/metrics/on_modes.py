@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.facts import DataFacts
+from dlx.metrics import Tells
 from dlx.metrics._made import MadeMetric
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class OnModes(MadeMetric):
     """
 
     by_class: ClassVar[bool] = True
+    tells: ClassVar[Tells] = "quality"
     type: Literal["on_modes"] = "on_modes"
     within: float = Field(3.0, gt=0)
     """How many standard deviations, of one coordinate, a sample may be away from its mode."""

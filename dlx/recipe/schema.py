@@ -147,6 +147,10 @@ class Train(Section):
     """Steps between points of the training-loss curve."""
     save_every: Annotated[float, FREE] = Field(300.0, gt=0)
     """Seconds after which a checkpoint is written in the middle of an epoch too."""
+    pictures_every: Annotated[int | None, FREE] = Field(None, ge=0)
+    """Epochs between pictures of what is learned, 0 for none before the end; null draws after 1, 2, 4, … epochs, as far
+    as it takes less than 2 % of the time.
+    """
     limit_train: int | None = Field(None, ge=1)
     """At most this many training samples, for trials."""
     limit_val: int | None = Field(None, ge=1)

@@ -80,6 +80,10 @@ class Task(Component):
     """Whether the loss falls to nothing on a batch that is learned by heart: not where it is a bound or a game."""
     joint: ClassVar[bool] = False
     """Whether several networks move down one gradient, which none of them may then evaluate again for itself."""
+    judges_answers: ClassVar[bool] = False
+    """Whether it judges what layers inside of a network answer, as it judges what comes out of it."""
+    embeds: ClassVar[str] = "what the last layer with weights receives"
+    """In words, what `dlx embed` gives of an input: what the module's `embed` returns, where it has one."""
     whole: ClassVar[bool] = False
     """Whether learning uses weights other than by the network's forward pass, and then its backward pass."""
 

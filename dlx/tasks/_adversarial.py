@@ -12,21 +12,22 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.metrics import Metric
 from dlx.models import Model
-from dlx.tasks import Role, Task
+from dlx.tasks import Role
 from dlx.tasks._ending import Head, ended, numbers
+from dlx.tasks._making import Making
 from dlx.tensors import TensorSpec
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
-MADE = "samples"
 COLLAPSED = 0.5
 """Diversity below which a generator is said to have collapsed."""
 
 
-class Adversarial(Task):
+class Adversarial(Making):
     """A task with a generator, from noise to a sample, and a discriminator, from a sample to one number."""
 
     default_role: ClassVar[str] = GENERATOR
     memorizes: ClassVar[bool] = False
+    embeds: ClassVar[str] = "what the last layer of the discriminator receives"
     whole: ClassVar[bool] = True
     latent: int = Field(64, gt=0)
     """Numbers drawn from N(0, 1) of which the generator makes a sample."""
@@ -44,9 +45,8 @@ class Adversarial(Task):
     """`auto` ends each network in the shape that it needs; `none` where the models themselves do."""
 
     @property
-    def target_kind(self) -> str | None:  # type: ignore[override]
-        """Classes are read only where a network is told them, or a metric asks for them."""
-        return "classes" if self.conditional or any(m.by_class for m in self.metrics.values()) else None
+    def is_told(self) -> bool:
+        return self.conditional or super().is_told
 
     @property
     def monitor(self) -> str:  # type: ignore[override]
@@ -73,15 +73,12 @@ class Adversarial(Task):
         return ended(model, wanted.input, wanted.output, self.head)
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {name: metric.better for name, metric in self.metrics.items() if metric.scalar}
+        return self.of_samples()
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
-        wrong = [name for name, metric in self.metrics.items() if MADE not in metric.kinds]
-        found = [ShapeError(f"{name} judges predictions, but a GAN makes samples", ("metrics", name)) for name in wrong]
+        found = super().problems(facts)
         if not self.metrics:
             found.append(ShapeError("a GAN needs a metric, by which the best checkpoint is chosen", ("metrics",)))
-        if self.target_kind == "classes" and (len(facts.classes) < 2 or facts.multilabel):
-            found.append(ShapeError("needs one of several classes for every sample", ("conditional",)))
         return found
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
@@ -89,11 +86,15 @@ class Adversarial(Task):
         return {"score": values[:, 0].tolist()}
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._samples import clouds, sheet
+        from dlx.tasks._samples import clouds, sheet, strips
 
         made = outputs.made["made"]
         if made.ndim == 4:
-            return {"samples": sheet(made, f"{len(made)} samples of noise")}
+            ways = outputs.made["interpolation"]
+            return {
+                "samples": sheet(made, f"{len(made)} samples of noise"),
+                "interpolation": strips(ways, [""] * len(ways), "From one noise to another, along an arc"),
+            }
         if made.ndim == 2 and made.shape[1] >= 2:
             return {"samples": clouds(outputs.values["real"], made, f"{len(made)} samples of noise, over the data")}
         return {}

@@ -13,6 +13,8 @@ from dlx.layers._context_torch import apply
 from dlx.metrics import Metric
 from dlx.tasks import Learning
 from dlx.tasks._adversarial import COLLAPSED, DISCRIMINATOR, GENERATOR
+from dlx.tasks._features_torch import before_last
+from dlx.tasks._latent_torch import STEPS, WAYS, images_along, slerp
 from dlx.tasks._unsupervised import UnsupervisedModule, as_picture, flat
 from dlx.tasks._update import Batch
 
@@ -44,10 +46,9 @@ class AdversarialModule(UnsupervisedModule):
         conditional: bool,
         metrics: Mapping[str, Metric],
     ) -> None:
-        super().__init__(networks, facts, learning, [])
+        super().__init__(networks, facts, learning, [], metrics)
         self.verdict, self.deceit = GAMES[game]
         self.latent, self.critic_steps, self.conditional = latent, critic_steps, conditional
-        self.meters = nn.ModuleDict({f"metric_{name}": metric.build(facts) for name, metric in metrics.items()})
         self.notes: list[str] = []
 
     # -- learning -----------------------------------------------------------------------------------------------------
@@ -99,27 +100,21 @@ class AdversarialModule(UnsupervisedModule):
 
     # -- measuring ----------------------------------------------------------------------------------------------------
 
-    def measure(self, batch: Batch) -> dict[str, Tensor]:
-        real = self.input_of(batch)
-        self._judged, first = self._judged + len(real), self._judged
-        index_B = torch.arange(first, self._judged, device=real.device)
-        index_B = index_B * self.trainer.world_size + self.trainer.global_rank
-        made = self.make(self.noise(index_B, (self.latent,)), self.label_of(batch)).float()
-        for meter in self.meters.values():
-            meter.update(made, real, batch.get("target"))  # type: ignore[operator]
-        if self.trainer.testing:
-            self.outputs.add(batch["rows"], **({} if self.spec.axes == "CHW" else {"real": flat(real)}))
+    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+        if self.keeps:
+            self.outputs.add(batch["rows"], **({} if self.spec.axes == "CHW" else {"real": flat(self.input_of(batch))}))
         return {}
 
-    def begin(self) -> None:
-        for meter in self.meters.values():
-            meter.reset()  # type: ignore[operator]
-
-    def summary(self, split: str) -> dict[str, Tensor]:
-        return {key.removeprefix("metric_"): meter.compute() for key, meter in self.meters.items()}  # type: ignore[operator]
+    def made(self, batch: Batch, index_B: Tensor) -> Tensor:
+        return self.make(self.noise(index_B, (self.latent,)), self.label_of(batch))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.score(self.input_of(batch), self.label_of(batch))[:, None]
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return what the last layer of the discriminator receives, one vector (B, F) a sample."""
+        run = lambda: self.score(self.input_of(batch), self.label_of(batch))  # noqa: E731
+        return before_last(self.networks[DISCRIMINATOR], run)
 
     # -- what it makes ------------------------------------------------------------------------------------------------
 
@@ -132,13 +127,27 @@ class AdversarialModule(UnsupervisedModule):
         turns = torch.arange(n, device=self.device) % len(self.facts.classes)
         return self.make(noise_NZ, turns if label is None else torch.full_like(turns, label))
 
-    def show(self) -> None:
-        count = SHEET if self.spec.axes == "CHW" else CLOUD
-        self.outputs.made["made"] = as_picture(self.sample(count, 0), self.spec).numpy()
-        self.notes = list(self._collapse())
+    def on_test_epoch_end(self) -> None:
+        super().on_test_epoch_end()
+        self.notes = self._collapse()
+
+    def show(self, few: bool = False) -> None:
+        drawn = self.spec.axes == "CHW"
+        self.outputs.made["made"] = as_picture(self.sample(SHEET if drawn else CLOUD, 0), self.spec).numpy()
+        if drawn:
+            self.outputs.made["interpolation"] = self._between().numpy()
+
+    @torch.no_grad()
+    def _between(self) -> Tensor:
+        """Return images (R, S, C, H, W) on the ways from one noise to another."""
+        noise_NZ = torch.randn(2 * WAYS, self.latent, generator=torch.Generator().manual_seed(0)).to(self.device)
+        label_N = torch.arange(WAYS, device=self.device).repeat_interleave(STEPS) % max(len(self.facts.classes), 1)
+        told = label_N if self.conditional else None
+        ways_RSZ = slerp(noise_NZ[:WAYS], noise_NZ[WAYS:], STEPS)
+        return images_along(lambda codes_NZ: self.make(codes_NZ, told), ways_RSZ, self.spec)
 
     def _collapse(self) -> list[str]:
-        """Say where the generator makes less than there is."""
+        """Return sentences that say where the generator makes less than there is."""
         found = {name.removeprefix("test/"): float(v) for name, v in self.measured("test").items()}
         said = []
         modes = found.get("modes_covered")

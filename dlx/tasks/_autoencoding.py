@@ -27,6 +27,7 @@ class Coding(Task):
 
     default_role: ClassVar[str] = ENCODER
     joint: ClassVar[bool] = True
+    embeds: ClassVar[str] = "the code"
     code: int = Field(32, gt=0)
     """Numbers in the code."""
     head: Head = "auto"

@@ -90,10 +90,14 @@ class AutoencoderModule(UnsupervisedModule):
         found = {"loss": self.error(decoded, x), "mse": flat((again - x).square()).mean(1)}
         found["psnr"] = self._psnr(found["mse"])
         found["psnr_gain"] = found["psnr"] - self._psnr(flat((seen - x).square()).mean(1))
-        if self.trainer.testing:
-            self.outputs.add(batch["rows"], code=code_BZ, error=found["mse"])
+        if self.keeps:
+            self.outputs.add(batch["rows"], code=code_BZ, error=found["mse"], **self.also_kept(batch))
             self.keep_sheet(x, seen, again, found["mse"])
         return found
+
+    def also_kept(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what else pictures need of each sample."""
+        return {}
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x = self.input_of(batch)

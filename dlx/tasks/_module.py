@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytorch_lightning as pl
 import torch
@@ -32,6 +32,9 @@ class TaskModule(pl.LightningModule):
     A task overrides `learn`, which takes one step for every batch, and calls `update` in it once for every network
     that moves.
     """
+
+    looks_at: ClassVar[int] = 256
+    """Of how many samples pictures are drawn while training goes on, at most."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> None:
         super().__init__()
@@ -73,6 +76,10 @@ class TaskModule(pl.LightningModule):
     def run(self, role: str, batch: Batch) -> Any:
         """Return what the network of a role makes of a batch."""
         return apply(self.networks[role], self.input_of(batch), self.context_of(batch))
+
+    def look(self, batch: Batch) -> Any:
+        """Return what pictures are drawn of, gathered from a few samples as a test does; None if there is nothing."""
+        return None
 
     def penalty(self, role: str) -> Tensor | float:
         """Return what regularizers, and layers with a loss of their own, add to the loss of a network."""

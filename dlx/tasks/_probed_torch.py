@@ -127,7 +127,7 @@ class ProbedModule(UnsupervisedModule):
             found["untrained_accuracy"] = self._right(UNTRAINED, self.untrained(self.input_of(batch)), batch)
         if self.neighbours:
             found["knn_accuracy"] = (self.voted(features_BF) == batch["target"]).float()
-        if self.trainer.testing:
+        if self.keeps:
             self.outputs.add(batch["rows"], features=features_BF, **_classes(batch))
         return found
 

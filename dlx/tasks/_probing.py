@@ -27,6 +27,7 @@ class Probing(Task):
 
     default_role: ClassVar[str] = ROLE
     memorizes: ClassVar[bool] = False
+    embeds: ClassVar[str] = "the features of the encoder"
     whole: ClassVar[bool] = True
     probe: bool = True
     """Whether a linear classifier of the features learns beside; needs a target of classes."""

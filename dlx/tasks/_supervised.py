@@ -17,6 +17,7 @@ from dlx.layers._memory_probe_torch import gradient_norms_by_step
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
+from dlx.tasks._features_torch import before_last
 from dlx.tasks._module import TaskModule
 from dlx.tasks._update import Batch
 
@@ -98,8 +99,29 @@ class SupervisedModule(TaskModule):
         self.note_loss(self.update(self.role, batch, self.objective))
 
     def objective(self, batch: Batch) -> Tensor:
-        """Return the mean loss of a batch."""
-        return self.loss_of(self.run(self.role, batch), batch["target"])
+        """Return the mean loss of a batch, with that of what layers inside of the network answer."""
+        loss = self.mean_loss(self.run(self.role, batch), batch)
+        for head in self._answering:
+            if head.auxiliary_answer is not None:
+                loss = loss + head.weight * self.mean_loss(head.auxiliary_answer, batch)
+        return loss
+
+    def mean_loss(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the mean loss of an answer to a batch."""
+        return self.loss_of(output, batch["target"])
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return what the last layer with weights receives, one vector (B, F) a sample."""
+        return before_last(
+            self.networks[self.role], lambda: self.run(self.role, batch), self.context_of(batch).get("mask")
+        )
+
+    def look(self, batch: Batch) -> Any:
+        kept, self.outputs = self.outputs, type(self.outputs)()
+        self._reset()
+        self.test_step(batch, 0)
+        looked, self.outputs = self.outputs, kept
+        return looked
 
     def felt(self, batch: Batch) -> dict[str, np.ndarray]:
         """Return, for every recurrent layer, how much the state after each step matters to the loss of a batch."""

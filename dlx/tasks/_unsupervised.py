@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.metrics import Metric
 from dlx.tasks import Learning
 from dlx.tasks._module import TaskModule
+from dlx.tasks._supervised import built, by_name
 from dlx.tasks._update import Batch, Objective
 from dlx.tensors import TensorSpec
 
@@ -86,15 +88,25 @@ class UnsupervisedModule(TaskModule):
 
     A task overrides `judge`, which measures samples one by one, and may override `summary`, for what is known only of
     all samples of a split together.
+
+    measured  what is a mean over samples
+    metrics   what is measured of samples that are made, by `made`
     """
 
     def __init__(
-        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, measured: Sequence[str]
+        self,
+        networks: Mapping[str, nn.Module],
+        facts: DataFacts,
+        learning: Learning,
+        measured: Sequence[str],
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         super().__init__(networks, facts, learning)
         self.spec: TensorSpec = facts.input  # type: ignore[assignment]
         self.means = nn.ModuleDict({f"mean_{name}": torchmetrics.MeanMetric() for name in measured})
+        self._metrics = built(metrics or {}, facts)
         self.outputs = Kept()
+        self.keeps = False
         self.noise = FixedNoise()
         self._judged = 0
 
@@ -102,15 +114,28 @@ class UnsupervisedModule(TaskModule):
         """Return each metric's value for every sample; `index_B` numbers the samples of the split."""
         raise NotImplementedError
 
+    def made(self, batch: Batch, index_B: Tensor) -> Tensor:
+        """Return samples made of noise, one for each of these numbers, and of the classes of a batch where told."""
+        raise NotImplementedError
+
     def summary(self, split: str) -> dict[str, Tensor]:
         """Return what is measured of all samples of a split together."""
         return {}
 
+    def look(self, batch: Batch) -> Kept:
+        kept, self.outputs, self.keeps = self.outputs, Kept(), True
+        try:
+            self.judge(batch, torch.arange(len(batch["rows"]), device=batch["rows"].device))
+            self.show(few=True)
+            return self.outputs
+        finally:
+            self.outputs, self.keeps = kept, False
+
     def begin(self) -> None:
         """Forget what was gathered of the last split."""
 
-    def show(self) -> None:
-        """Make what pictures need once the test samples are over."""
+    def show(self, few: bool = False) -> None:
+        """Make what pictures need besides the samples that were judged; `few`, and fast, while training goes on."""
 
     def update_together(self, roles: Sequence[str], batch: Batch, objective: Objective) -> Tensor:
         """Move several networks down the gradient of one objective; return the loss, detached."""
@@ -132,10 +157,11 @@ class UnsupervisedModule(TaskModule):
 
     def on_validation_epoch_start(self) -> None:
         self._reset()
+        self.keeps = False
 
     def on_test_epoch_start(self) -> None:
         self._reset()
-        self.outputs = Kept()
+        self.outputs, self.keeps = Kept(), True
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.measure(batch)
@@ -149,22 +175,27 @@ class UnsupervisedModule(TaskModule):
 
     def measured(self, split: str) -> dict[str, Tensor]:
         means = {key.removeprefix("mean_"): mean.compute() for key, mean in self.means.items()}  # type: ignore[operator]
-        return {f"{split}/{name}": value for name, value in {**means, **self.summary(split)}.items()}
+        of_made = {name: meter.compute() for name, meter in by_name(self._metrics).items()}
+        return {f"{split}/{name}": value for name, value in {**means, **of_made, **self.summary(split)}.items()}
 
     def measure(self, batch: Batch) -> dict[str, Tensor]:
         """Measure a batch of the split that is evaluated."""
         size = len(batch["rows"])
         here = torch.arange(self._judged, self._judged + size, device=batch["rows"].device)
         self._judged += size
-        found = self.judge(batch, here * self.trainer.world_size + self.trainer.global_rank)
+        index_B = here * self.trainer.world_size + self.trainer.global_rank
+        found = self.judge(batch, index_B)
+        made = self.made(batch, index_B).float() if self._metrics else None
+        for meter in by_name(self._metrics).values():
+            meter.update(made, self.input_of(batch), batch.get("target"))
         for key, mean in self.means.items():
             mean.update(found[key.removeprefix("mean_")].detach())  # type: ignore[operator]
         return found
 
     def _reset(self) -> None:
         self._judged = 0
-        for mean in self.means.values():
-            mean.reset()  # type: ignore[operator]
+        for meter in (*self.means.values(), *self._metrics.values()):
+            meter.reset()  # type: ignore[operator]
         self.begin()
 
 

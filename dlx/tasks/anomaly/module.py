@@ -50,10 +50,17 @@ class AnomalyModule(AutoencoderModule):
 
     def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         found = super().judge(batch, index_B)
-        strange_B = self.unseen[batch["target"]] if self.labelled else torch.zeros_like(found["mse"], dtype=torch.bool)
-        for name, value_B in zip(GATHERED, (found["loss"], found["mse"], strange_B.float()), strict=True):
+        for name, value_B in zip(GATHERED, (found["loss"], found["mse"], self.strange(batch)), strict=True):
             self.gathered[name].update(value_B)  # type: ignore[operator]
         return found
+
+    def strange(self, batch: Batch) -> Tensor:
+        """Return 1 for samples that are known to be strange, 0 for others (B,)."""
+        strange_B = self.unseen[batch["target"]] if self.labelled else torch.zeros_like(batch["rows"])
+        return strange_B.float()
+
+    def also_kept(self, batch: Batch) -> dict[str, Tensor]:
+        return {"strange": self.strange(batch)}
 
     def summary(self, split: str) -> dict[str, Tensor]:
         loss_N, mse_N, strange_N = (self.gathered[name].compute() for name in GATHERED)  # type: ignore[operator]
@@ -72,11 +79,8 @@ class AnomalyModule(AutoencoderModule):
             "false_alarms": above_N[~strange_N].mean(),
         }
 
-    def show(self) -> None:
-        strange_N = self.gathered["strange"].compute()  # type: ignore[operator]
-        kept = sum(map(len, self.outputs.rows))
-        self.outputs.values["strange"] = [strange_N[:kept].cpu()]
-        self.outputs.made["threshold"] = self.threshold.cpu().numpy()
+    def show(self, few: bool = False) -> None:
+        self.outputs.made["threshold"] = self.threshold.cpu().numpy().copy()
 
     def keep_sheet(self, x: Tensor, seen: Tensor, again: Tensor, error_B: Tensor) -> None:
         """Keep the samples with the highest scores so far, and what became of them."""

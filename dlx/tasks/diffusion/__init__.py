@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.component import Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
-from dlx.metrics import Metric
 from dlx.models import Model
-from dlx.tasks import Learning, Role, Task
+from dlx.tasks import Learning, Role
 from dlx.tasks._ending import ended, numbers
+from dlx.tasks._making import Making
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ ROLE = "denoiser"
 TIME = TensorSpec((), "")
 
 
-class Diffusion(Task):
+class Diffusion(Making):
     """Learns to take noise out of samples, step by step, until it can make samples out of noise alone.
 
     Training: x₀ gets noise for a random time t, xₜ = √ᾱₜ x₀ + √(1 − ᾱₜ) ε, and the network, which reads t as `time`
@@ -71,15 +69,12 @@ class Diffusion(Task):
     """With `conditional`: probability that a class is hidden in training."""
     guidance: float = Field(0.0, ge=0)
     """With `conditional`: how far sampling goes beyond what the class changes; 0 is the class itself."""
-    metrics: Named[Metric] = Field({}, validate_default=True)
-    """What is measured of samples at every evaluation, such as mmd."""
     samples: int = Field(1000, ge=2)
     """With metrics: how many samples are made for them at most."""
 
     @property
-    def target_kind(self) -> str | None:  # type: ignore[override]
-        """Classes are read only where the network is told them, or a metric asks for them."""
-        return "classes" if self.conditional or any(m.by_class for m in self.metrics.values()) else None
+    def is_told(self) -> bool:
+        return self.conditional or super().is_told
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         x = numbers(facts, self.type)
@@ -92,14 +87,7 @@ class Diffusion(Task):
         return ended(model, wanted.input, numbers(facts, self.type), "auto")
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {"loss": "lower", **{name: metric.better for name, metric in self.metrics.items()}}
-
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        judges = [(name, metric) for name, metric in self.metrics.items() if "samples" not in metric.kinds]
-        found = [ShapeError(f"{m.type} judges predictions, not samples", ("metrics", name)) for name, m in judges]
-        if self.conditional and (len(facts.classes) < 2 or facts.multilabel):
-            found.append(ShapeError("needs one of several classes for every sample", ("conditional",)))
-        return found
+        return {"loss": "lower", **self.of_samples()}
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.diffusion._process_torch import Process, ancestral, cosine_levels, implicit, linear_levels

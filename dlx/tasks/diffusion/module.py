@@ -26,6 +26,7 @@ from dlx.tasks.diffusion._scaling_torch import Scaling
 WHOLE_TIME = 1000.0
 GOLDEN = 0.6180339887498949  # multiples of it, without their whole parts, spread evenly
 SHEET, CLOUD = 64, 1000  # samples that are drawn: images on a sheet, points
+FEW, FEW_STEPS = 16, 50  # images that are drawn while training goes on, and steps to them
 STRIP, MOMENTS = 10, 9  # images that are drawn on their way, and how often
 LEVELS_JUDGED = 8  # times at which predict asks how well a sample is denoised
 
@@ -108,7 +109,7 @@ class DiffusionModule(UnsupervisedModule):
         x = self.scaling(self.input_of(batch))
         t_B = self._spread(index_B)
         errors_B = self.errors(x, t_B, self.noise(index_B, x.shape[1:]), self._label(batch))
-        if self.trainer.state.fn == "test":
+        if self.keeps:
             self.outputs.add(batch["rows"], errors=errors_B, seen=self.input_of(batch))
         if self.quality and sum(map(len, self._real)) < self.count:
             self._real.append(self.input_of(batch))
@@ -178,8 +179,10 @@ class DiffusionModule(UnsupervisedModule):
             return torch.full((n,), label, device=self.device)
         return torch.arange(n, device=self.device) % self.hidden
 
-    def show(self) -> None:
-        way = self.way_back(SHEET if self.spec.axes == "CHW" else CLOUD, seed=0)
+    def show(self, few: bool = False) -> None:
+        count = (FEW if few else SHEET) if self.spec.axes == "CHW" else CLOUD
+        steps = min(FEW_STEPS, self.sampler.steps) if few else self.sampler.steps
+        way = self.way_back(count, seed=0, steps=steps)
         moments = [way[round(i * (len(way) - 1) / (MOMENTS - 1))][:STRIP] for i in range(MOMENTS)]
         made = {"samples": way[-1], "moments": torch.stack(moments)}
         self.outputs.made |= {n: as_picture(self.scaling.back(x), self.spec).numpy() for n, x in made.items()}

@@ -77,6 +77,8 @@ class RBMTask(Probing):
         return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.rbm.pictures import draw
+        from dlx.tasks._samples import sheet
 
-        return dict(draw(outputs.made))
+        dreams = outputs.made.get("samples")
+        drawn = {} if dreams is None else {"samples": sheet(dreams, f"{len(dreams)} dreams of the machine")}
+        return {**super().pictures(outputs, facts), **drawn}

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DREAM = "dream"
 """Field of a batch: the states that the machine came to from its samples."""
 SHEET, AWAKE = 64, 1000  # samples that are drawn, and after how many steps
-FILTERS = 64
 
 
 class RBMModule(ProbedModule):
@@ -138,13 +137,6 @@ class RBMModule(ProbedModule):
         made: Tensor = machine.down(machine(state_NV))
         return made.view(n, *(d or 1 for d in self.spec.dims)) if made.shape[1] == self.spec.elements else made
 
-    def show(self) -> None:
-        machine = self.machines[0]
-        if self.spec.axes != "CHW" or machine.weight.shape[1] != self.spec.elements:
-            return
-        dims = [d or 1 for d in self.spec.dims]
-        made = as_picture(self.sample(SHEET, 0), self.spec)
-        weight = machine.weight[:FILTERS].detach().cpu()
-        extreme = weight.abs().amax(1, keepdim=True).clamp_min(1e-12)
-        filters = (0.5 + 0.5 * weight / extreme).view(-1, *dims)
-        self.outputs.made |= {"samples": made.numpy(), "filters": filters.numpy()}
+    def show(self, few: bool = False) -> None:
+        if self.spec.axes == "CHW" and self.machines[0].weight.shape[1] == self.spec.elements:
+            self.outputs.made["samples"] = as_picture(self.sample(SHEET, 0), self.spec).numpy()

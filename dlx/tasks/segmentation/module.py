@@ -62,6 +62,7 @@ class WorstMasks(Outputs):
 class SegmentationModule(SupervisedModule):
     """One network that maps images to scores of each class at every pixel."""
 
+    looks_at = 32
     outputs: WorstMasks
 
     def __init__(
@@ -94,6 +95,11 @@ class SegmentationModule(SupervisedModule):
         pairs = zip(output_BKHW, batch["target"], strict=True)
         losses_B = torch.stack([self.loss_of(o[None], t[None]) for o, t in pairs])
         self.outputs.add(batch, self.predict(output_BKHW).argmax(1), losses_B)
+
+    def look(self, batch: Batch) -> Any:
+        looked = super().look(batch)
+        looked.pixels = self.confusion.confmat.clone()
+        return looked
 
     def measured(self, split: str) -> dict[str, Tensor]:
         counts_KK = self.outputs.pixels = self.confusion.compute()

@@ -55,6 +55,8 @@ class Seq2SeqModule(StepsModule):
     how  how it writes by itself
     """
 
+    looks_at = 16
+
     def __init__(
         self,
         networks: Mapping[str, nn.Module],
@@ -117,7 +119,7 @@ class Seq2SeqModule(StepsModule):
         return write_whole(Reader(run), begin_B1, self.how)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        written = self._judged(batch)
+        written = self._judged(batch, writes=True)
         count = SHOWN - len(self.outputs.rows)
         wanted = _wanted(batch)
         for i in range(min(count, len(wanted))):
@@ -129,7 +131,7 @@ class Seq2SeqModule(StepsModule):
             self.outputs.maps = self.maps({name: value[:MAPS] for name, value in batch.items()}, written[:MAPS])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._judged(batch)
+        self._judged(batch, writes=bool(self._of_texts))
 
     def measured(self, split: str) -> dict[str, Tensor]:
         whole = {f"{split}/{name}": meter.compute() for name, meter in by_name(self._of_texts).items()}
@@ -176,10 +178,10 @@ class Seq2SeqModule(StepsModule):
             for module in looking:
                 module.keep_maps = False
 
-    def _judged(self, batch: Batch) -> list[list[int]]:
-        """Measure a batch; return what was written, where it is needed."""
+    def _judged(self, batch: Batch, writes: bool) -> list[list[int]]:
+        """Measure a batch; return what was written, if it is to write."""
         self._measure(batch)
-        if not self._of_texts and self.trainer.state.fn == "fit":
+        if not writes:
             return []
         written = self.write(batch)
         for meter in by_name(self._of_texts).values():

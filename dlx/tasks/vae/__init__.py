@@ -9,13 +9,17 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._autoencoding import Coding, outside_unit
+from dlx.tasks._making import Making
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
+SINGLY = ("loss", "reconstruction", "kl", "bits_per_dimension")
+"""What is a mean over samples."""
 
-class VAE(Coding):
+
+class VAE(Coding, Making):
     """Learns a distribution of codes behind the data, and so can make new samples of codes drawn at random.
 
     The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).
@@ -24,8 +28,9 @@ class VAE(Coding):
 
     Shapes:  encoder: input → (2 · code,), means and log-variances; decoder: (code,) → input.
     Units:   loss is the negative bound in nats per sample with β = 1, a density for gaussian; kl and reconstruction are
-             its two parts; importance_weighted is a tighter bound; annealing is a fraction of all steps, or steps if
-             ≥ 1.
+             its two parts; bits_per_dimension is loss / (ln 2 · numbers in a sample), for gaussian of values as the
+             network sees them; importance_weighted is a tighter bound; annealing is a fraction of all steps, or steps
+             if ≥ 1.
     Source:  Kingma & Welling 2014, arXiv:1312.6114; β: Higgins et al. 2017; free bits: Kingma et al. 2016,
              arXiv:1606.04934, here for each number of the code; importance weights: Burda et al. 2016,
              arXiv:1509.00519.
@@ -36,6 +41,7 @@ class VAE(Coding):
 
     type: Literal["vae"] = "vae"
     memorizes: ClassVar[bool] = False
+    embeds: ClassVar[str] = "the mean of the code"
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """Distribution of an element given the code; bernoulli for black and white, or values between 0 and 1."""
     deviation: float = Field(1.0, gt=0)
@@ -54,11 +60,11 @@ class VAE(Coding):
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         tighter = {"importance_weighted": "lower"} if self.importance_samples else {}
-        return {"loss": "lower", "reconstruction": "lower", "kl": "lower", **tighter}
+        return {**dict.fromkeys(SINGLY, "lower"), **tighter, **self.of_samples()}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
-        found = outside_unit(facts, "likelihood", "bernoulli") if self.likelihood == "bernoulli" else None
-        return [] if found is None else [found]
+        outside = outside_unit(facts, "likelihood", "bernoulli") if self.likelihood == "bernoulli" else None
+        return super().problems(facts) + ([] if outside is None else [outside])
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.vae.module import VAEModule

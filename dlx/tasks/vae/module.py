@@ -13,8 +13,10 @@ from torch.nn import functional as F
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._autoencoding import DECODER, ENCODER
-from dlx.tasks._unsupervised import UnsupervisedModule, as_picture, flat
+from dlx.tasks._latent_torch import STEPS, WAYS, images_along, slerp
+from dlx.tasks._unsupervised import FixedNoise, UnsupervisedModule, as_picture, flat
 from dlx.tasks._update import Batch
+from dlx.tasks.vae import SINGLY
 
 if TYPE_CHECKING:
     from dlx.tasks.vae import VAE
@@ -28,8 +30,10 @@ class VAEModule(UnsupervisedModule):
     """Maximizes the evidence lower bound."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: VAE) -> None:
-        super().__init__(networks, facts, learning, list(task.emits(facts)))
+        tighter = ["importance_weighted"] if task.importance_samples else []
+        super().__init__(networks, facts, learning, [*SINGLY, *tighter], task.metrics)
         self.task = task
+        self.drawn = FixedNoise(seed=1)
 
     def encoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the log-variance (B, Z) of the codes of inputs."""
@@ -81,9 +85,10 @@ class VAEModule(UnsupervisedModule):
         kl_B = divergence(mean_BZ, log_variance_BZ).sum(1)
         surprise_B = self.surprise(mean_BZ + deviation_BZ * noise_KBZ[0], x)
         found = {"loss": surprise_B + kl_B, "reconstruction": surprise_B, "kl": kl_B}
+        found["bits_per_dimension"] = found["loss"] / (math.log(2) * self.spec.elements)
         if self.task.importance_samples:
             found["importance_weighted"] = self._weighted(x, mean_BZ, deviation_BZ, noise_KBZ)
-        if self.trainer.testing:
+        if self.keeps:
             self.outputs.add(batch["rows"], code=mean_BZ, kl=kl_B)
             if "sheet" not in self.outputs.made:
                 self._keep_sheet(x, mean_BZ)
@@ -106,33 +111,44 @@ class VAEModule(UnsupervisedModule):
 
     # -- what it makes ------------------------------------------------------------------------------------------------
 
+    def made(self, batch: Batch, index_B: Tensor) -> Tensor:
+        return self.decoded(self.drawn(index_B, (self.task.code,)))
+
     @torch.no_grad()
     def sample(self, n: int, seed: int) -> Tensor:
         """Return n samples of codes drawn from N(0, I), each the mean of its distribution."""
         noise_NZ = torch.randn(n, self.task.code, generator=torch.Generator().manual_seed(seed))
         return self.decoded(noise_NZ.to(self.device))
 
-    def show(self) -> None:
-        made = as_picture(self.sample(SAMPLES, 0), self.spec)
-        self.outputs.made["samples"] = made.numpy()
+    @torch.no_grad()
+    def show(self, few: bool = False) -> None:
+        self.outputs.made["samples"] = as_picture(self.sample(SAMPLES, 0), self.spec).numpy()
         if self.spec.axes == "CHW" and self.outputs.rows:
-            self.outputs.made["traversal"] = self._traversal().numpy()
-
-    def _traversal(self) -> Tensor:
-        """Return images along the numbers of the code that say the most, the others being 0: (numbers, steps, …)."""
-        means_NZ = torch.cat(self.outputs.values["code"])
-        chosen = means_NZ.var(0).argsort(descending=True)[:TRAVERSED]
-        codes = torch.zeros(len(chosen), SHEET, self.task.code)
-        for row, number in enumerate(chosen):
-            codes[row, :, number] = torch.linspace(-REACH, REACH, SHEET)
-        with torch.no_grad():
-            pictures = as_picture(self.decoded(codes.flatten(0, 1).to(self.device)), self.spec)
-        return pictures.reshape(*codes.shape[:2], *pictures.shape[1:])
+            means_NZ = torch.cat(self.outputs.values["code"])
+            ways = {"traversal": traversed(means_NZ), "interpolation": slerp(*_pairs(means_NZ), STEPS)}
+            for name, codes_RSZ in ways.items():
+                images = images_along(self.decoded, codes_RSZ.to(self.device), self.spec)
+                self.outputs.made[name] = images.numpy()
 
     def _keep_sheet(self, x: Tensor, mean_BZ: Tensor) -> None:
         if self.spec.axes == "CHW":
             pairs = (x[:SHEET], self.decoded(mean_BZ[:SHEET]))
             self.outputs.made["sheet"] = torch.stack([as_picture(images, self.spec) for images in pairs]).numpy()
+
+
+def traversed(means_NZ: Tensor) -> Tensor:
+    """Return codes (R, S, Z) along the numbers of the code that say the most, the others being 0."""
+    chosen = means_NZ.var(0).argsort(descending=True)[:TRAVERSED]
+    codes_RSZ = torch.zeros(len(chosen), STEPS, means_NZ.shape[1])
+    for row, number in enumerate(chosen):
+        codes_RSZ[row, :, number] = torch.linspace(-REACH, REACH, STEPS)
+    return codes_RSZ
+
+
+def _pairs(means_NZ: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the codes of samples between which one can go."""
+    ways = min(WAYS, len(means_NZ) // 2)
+    return means_NZ[:ways], means_NZ[ways : 2 * ways]
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""Write what a trained network makes of inputs: codes, or features before its answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlx.commands._complete import runs
+
+
+def command(
+    run: Annotated[
+        str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
+    ],
+    inputs: Annotated[list[Path], typer.Argument(help="Tables, images, folders of images, .npy or .npz arrays.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .parquet, .csv or .npz file.")] = Path(
+        "embedding.parquet"
+    ),
+) -> None:
+    """Write what a trained network makes of inputs: one vector a sample.
+
+    Autoencoders give their code, a VAE its mean; encoders that learned without labels their features; others what the
+    last layer with weights receives.
+    """
+    import dlx
+
+    found = dlx.embed(run, inputs)
+    for note in found.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    found.write(output)
+    print(
+        f"{len(found):,} vectors of {found.values.shape[1]:,} numbers ({found.what}) are in {output}", file=sys.stderr
+    )

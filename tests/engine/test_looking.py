@@ -1,0 +1,122 @@
+"""Pictures are drawn while training goes on, and change nothing."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from rich.console import Console
+
+import dlx
+from dlx.engine import looking
+from dlx.engine.build import build
+from dlx.engine.checkpoint import load
+from dlx.engine.keep import random_state, saved
+from dlx.engine.looking import Looking, undisturbed
+
+RECIPE = """
+name: looked
+task: TASK
+data: {source: {sklearn: digits}, transforms: [{normalize: {scale: unit}}], split: SPLIT}
+model: MODEL
+regularize: {ema: 0.9}
+train: {epochs: 4, batch_size: 32, limit_train: 96, limit_val: 40, limit_test: 40}
+hardware: {accelerator: cpu, threads: 1}
+"""
+SPLIT = "{val: 0.2, test: 0.2}"
+DROPPING = "{layers: [flatten, {linear: 16}, batch_norm, relu, {dropout: 0.3}]}"
+CASES = {
+    "vae": ("{type: vae, code: 3}", DROPPING, {"samples", "reconstructions", "traversal", "interpolation", "codes"}),
+    "gan": ("{type: gan, latent: 3, metrics: [mmd]}", DROPPING, {"samples", "interpolation", "filters_discriminator"}),
+    "rbm": ("{type: rbm, persistent: true, chains: 5}", "{layers: [flatten, {rbm: 8}]}", {"samples", "filters"}),
+    "diffusion": ("{type: diffusion, sampling_steps: 4}", "{denoiser_unet: {widths: [8], heads: 0}}", {"denoising"}),
+    "classification": ("classification", DROPPING, {"confusion_matrix", "filters"}),
+    "anomaly": ("{type: anomaly, labelled: true}", DROPPING, {"scores", "reconstructions"}),
+}
+
+
+def trained(name, every, split=SPLIT, task=None):
+    given, model, _ = CASES[name]
+    text = RECIPE.replace("TASK", task or given).replace("MODEL", model).replace("SPLIT", split)
+    Path("r.yaml").write_text(text)
+    return dlx.train("r.yaml", {"train.pictures_every": every}, console=Console(file=io.StringIO()))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_who_is_looked_at_learns_the_same(name, here):
+    split = "{val: 0.2, test: 0.2, unseen: ['3']}" if name == "anomaly" else SPLIT
+    blind, seen = trained(name, 0, split), trained(name, 2, split)
+    one, other = (load(saved(run.folder / "checkpoints")[0]) for run in (blind, seen))
+    assert [n for n, v in one["state_dict"].items() if not torch.equal(v, other["state_dict"][n])] == []
+    assert torch.equal(one["random"]["torch"], other["random"]["torch"])
+    assert blind.metrics == seen.metrics
+    found = {path.parent.name: path for path in (seen.folder / "pictures").rglob("*.png")}
+    assert CASES[name][2] <= set(found)
+    steps = {path.name for path in (seen.folder / "pictures").rglob("*.png")}
+    assert steps == {"step-000000006.png", "step-000000012.png"}
+    assert not (blind.folder / "pictures").exists()
+    assert seen.notes == blind.notes
+
+
+def test_without_a_val_split_samples_of_train_are_looked_at(here):
+    run = trained("vae", 4, "{val: 0, test: 0.2}")
+    assert [p.name for p in (run.folder / "pictures" / "samples").iterdir()] == ["step-000000012.png"]
+
+
+def test_pictures_reach_the_tracker_in_a_folder_for_each_kind(here):
+    from dlx.tracking.store import client
+
+    run = trained("vae", 4)
+    logged = client().list_artifacts(run.mlflow_run, "pictures/traversal")
+    assert [artifact.path for artifact in logged] == ["pictures/traversal/step-000000012.png"]
+
+
+def test_what_cannot_be_drawn_is_said_and_stops_nothing(here, monkeypatch):
+    def broken(*_):
+        raise ValueError("no ink")
+
+    monkeypatch.setattr("dlx.tasks.vae.VAE.pictures", broken)
+    run = trained("vae", 2)
+    assert [note for note in run.notes if "no ink" in note] == ["pictures of step 6 are missing: no ink"]
+
+
+def rhythm(monkeypatch, seconds_an_epoch, cost, epochs):
+    """Return after which epochs pictures are drawn that cost so many seconds."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(looking.time, "monotonic", lambda: clock.now)
+    seen, look = [], Looking(None, None, None, None)
+    for epoch in range(1, epochs + 1):
+        clock.now += seconds_an_epoch
+        if look.is_due(epoch):
+            seen.append(epoch)
+            look.epoch, look.latest = epoch, cost
+            look.spent += cost
+    return seen, look.spent / clock.now
+
+
+def test_the_rhythm_is_sparse_and_takes_little_of_the_time(monkeypatch):
+    assert rhythm(monkeypatch, 1000.0, 1.0, 40) == ([1, 2, 4, 8, 16, 32], pytest.approx(6 / 40_000))
+    seen, share = rhythm(monkeypatch, 30.0, 5.0, 100)
+    assert share <= looking.SHARE and len(seen) >= 2
+    assert rhythm(monkeypatch, 0.1, 1.0, 100) == ([], 0)
+
+
+def test_looking_leaves_no_trace(here):
+    trained("vae", 0)
+    module = build(dlx.plan.make(dlx.load("r.yaml"))).module
+    module.train()
+    module.networks["encoder"].eval()
+    before = random_state()
+    with undisturbed(module):
+        assert not module.training and not torch.is_grad_enabled()
+        torch.randn(3)
+    assert torch.equal(before["torch"], random_state()["torch"])
+    assert module.training and not module.networks["encoder"].training and module.networks["decoder"].training

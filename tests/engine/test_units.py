@@ -1,0 +1,50 @@
+"""Samples come back in the units of the data, as far as transforms can be undone."""
+
+import numpy as np
+import pytest
+import torch
+
+from dlx.engine.batches import transforming
+from dlx.engine.units import units_of
+from dlx.plan import make
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema import Recipe
+
+
+def planned(folder, transforms, source="digits"):
+    recipe = {
+        "task": "vae",
+        "data": {"source": {"sklearn": source}, "transforms": transforms},
+        "model": {"mlp": [8]},
+        "hardware": {"accelerator": "cpu", "threads": 1},
+    }
+    return make(Loaded(Recipe.model_validate(recipe), folder))
+
+
+@pytest.mark.parametrize(
+    "transforms",
+    [[], ["normalize"], [{"normalize": {"scale": "unit"}}, {"scale": {"factor": 2.0, "shift": -1.0}}, "flatten"]],
+)
+def test_what_a_network_sees_comes_back_as_it_was(transforms, tmp_path):
+    plan = planned(tmp_path, transforms)
+    original = torch.randint(0, 17, (5, 1, 8, 8), dtype=torch.uint8)
+    batch = {"image": original.float()}
+    for step in transforming(plan.recipe.data.transforms, plan.facts):
+        batch = step(batch)
+    units = units_of(plan)
+    assert units.stuck is None and units.spec == plan.facts.fields["image"]
+    assert torch.allclose(units(batch["image"]), original.float(), atol=1e-4)
+    assert torch.equal(units.stored(batch["image"]).float(), original.float())
+
+
+def test_what_cannot_be_undone_is_named_and_what_follows_it_is_undone(tmp_path):
+    plan = planned(tmp_path, [{"binarize": 8.0}, {"scale": {"factor": 2.0, "shift": -1.0}}])
+    units = units_of(plan)
+    assert units.stuck == "binarize"
+    assert units(torch.tensor([[[[-1.0, 1.0]]]])).flatten().tolist() == [0.0, 1.0]
+    assert units.spec.stats.high == (1.0,)
+
+
+def test_bytes_stay_bytes(tmp_path):
+    stored = units_of(planned(tmp_path, ["normalize"])).stored(torch.full((1, 1, 8, 8), 1e6))
+    assert stored.dtype == torch.uint8 and np.unique(stored.numpy()).tolist() == [255]
