@@ -30,7 +30,7 @@ def pairs(z, target):
 def semi_hard(z, target, margin):
     d, positives, negatives = pairs(z, target)
     costs = []
-    for a, p in ((a, p) for a in positives for p in positives[a] if negatives[a]):
+    for a, p in [(anchor, p) for anchor in positives for p in positives[anchor] if negatives[anchor]]:
         farther = [d[a][q] for q in negatives[a] if d[a][q] > d[a][p]]
         chosen = min(farther) if farther else max(d[a][q] for q in negatives[a])
         costs.append(max(0.0, d[a][p] - chosen + margin))
@@ -40,9 +40,7 @@ def semi_hard(z, target, margin):
 def hard(z, target, margin):
     d, positives, negatives = pairs(z, target)
     anchors = [a for a in positives if positives[a] and negatives[a]]
-    return [
-        max(0.0, max(d[a][p] for p in positives[a]) - min(d[a][q] for q in negatives[a]) + margin) for a in anchors
-    ]
+    return [max(0.0, max(d[a][p] for p in positives[a]) - min(d[a][q] for q in negatives[a]) + margin) for a in anchors]
 
 
 def every(z, target, margin):

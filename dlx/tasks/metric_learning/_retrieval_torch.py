@@ -22,6 +22,9 @@ def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbo
     """
     others_N = F.one_hot(target_N).sum(0)[target_N] - 1
     asking = torch.nonzero(others_N > 0).flatten()
+    names = [*(f"recall_at_{k}" for k in ks), "knn_accuracy", "map_at_r"]
+    if not len(asking):
+        return dict.fromkeys(names, embedding_NE.new_zeros(()))
     most = min(len(target_N) - 1, max(int(others_N.max()), neighbours, *ks))
     found: dict[str, list[Tensor]] = {}
     for index_Q in asking.split(AT_ONCE):
@@ -33,9 +36,7 @@ def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbo
         measured["map_at_r"] = _mean_precision(right_QR, others_N[index_Q])
         for name, value_Q in measured.items():
             found.setdefault(name, []).append(value_Q)
-    names = [*(f"recall_at_{k}" for k in ks), "knn_accuracy", "map_at_r"]
-    nothing = [embedding_NE.new_zeros(1)]
-    return {name: torch.cat(found.get(name, nothing)).mean() for name in names}
+    return {name: torch.cat(found[name]).mean() for name in names}
 
 
 def _nearest(embedding_NE: Tensor, index_Q: Tensor, count: int) -> Tensor:

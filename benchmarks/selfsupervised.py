@@ -1,0 +1,130 @@
+"""What MoCo's queue and its copy of the encoder cost: steps with and without keeping keys and moving the copy.
+
+    python benchmarks/selfsupervised.py [--pairs 15] [--case mnist]
+
+Both train the same network in one process with one thread, in turn, in blocks of steps; a ratio is that of one block
+with to the next without, and what is printed is the median with its quartiles. 1.03 would mean that it costs 3 % of a
+step. `null` is one block without against the next without: how far two measurements of the same thing are apart here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+CASES = {
+    "mnist": (
+        20,
+        """
+task: {type: moco, queue: 4096, projection: 64, probe: false}
+data: {source: mnist}
+model:
+  type: layers
+  layers:
+    - conv: {channels: 16, kernel: 5, stride: 2, padding: same}
+    - batch_norm
+    - relu
+    - conv: {channels: 32, kernel: 3, stride: 2, padding: same}
+    - batch_norm
+    - relu
+    - conv: {channels: 64, kernel: 3, stride: 2, padding: same}
+    - batch_norm
+    - relu
+train: {batch_size: 256, limit_train: 2560, limit_val: 10, steps: STEPS}
+""",
+    ),
+    "resnet18": (
+        2,
+        """
+task: {type: moco, queue: 4096, projection: 128, probe: false}
+data: {source: {shapes: {samples: 200, size: 64}}}
+model: {resnet: {depth: 18}}
+train: {batch_size: 32, limit_val: 10, steps: STEPS}
+""",
+    ),
+}
+SHARED = """
+name: selfsupervised
+optimizer: {adamw: {lr: 0.001}}
+hardware: {accelerator: cpu, threads: 1}
+"""
+ROUND = (True, False, False)  # what is kept in the blocks of a round
+
+
+class Blocks:
+    """Takes the place of a module's `learn`, and of `remember` in the blocks that do without."""
+
+    def __init__(self, module: Any, size: int) -> None:
+        self.learn, self.remember, self.size = module.learn, module.remember, size
+        self.seconds: list[float] = []
+        self.steps = 0
+        module.learn, module.remember = self.timed, self.kept
+
+    def timed(self, batch: Any) -> None:
+        """Take a step, and add what it took to its block."""
+        if self.steps % self.size == 0:
+            self.seconds.append(0.0)
+        began = time.perf_counter()
+        self.learn(batch)
+        self.seconds[-1] += time.perf_counter() - began
+        self.steps += 1
+
+    def kept(self, count: int) -> None:
+        """Keep keys and move the copy, in the blocks that do so."""
+        if ROUND[self.steps // self.size % len(ROUND)]:
+            self.remember(count)
+
+
+def main() -> None:
+    """Measure every case that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--case", choices=CASES, action="append")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for case in options.case or CASES:
+            report(case, options.pairs)
+
+
+def report(case: str, pairs: int) -> None:
+    """Print the ratio with to without, its spread, and the null; the first round warms up."""
+    size, recipe = CASES[case]
+    blocks = trained(SHARED + recipe.replace("STEPS", str(size * len(ROUND) * (pairs + 1))), size)
+    rounds = np.array(blocks.seconds).reshape(-1, len(ROUND))[1:]
+    ratios, nulls = rounds[:, 0] / rounds[:, 1], rounds[:, 2] / rounds[:, 1]
+    low, high = np.percentile(ratios, [25, 75])
+    print(
+        f"{case:8} without {statistics.median(rounds[:, 1]) / size * 1e3:7.2f} ms/step   with/without "
+        f"{statistics.median(ratios):.4f} ({low:.4f}–{high:.4f})   null {statistics.median(nulls):.4f}",
+        flush=True,
+    )
+
+
+def trained(recipe: str, size: int) -> Blocks:
+    """Train a recipe in blocks of so many steps."""
+    import dlx.plan
+    from dlx.engine.build import build
+    from dlx.engine.bursts import Bursts
+    from dlx.engine.trainer import quieted, trainer_for
+
+    Path("r.yaml").write_text(recipe)
+    plan = dlx.plan.make(dlx.load("r.yaml"))
+    experiment = build(plan)
+    blocks = Blocks(experiment.module, size)
+    with quieted():
+        trainer_for(plan).fit(experiment.module, Bursts(experiment.batches["train"], plan.horizon.steps))
+    return blocks
+
+
+if __name__ == "__main__":
+    main()
