@@ -82,6 +82,7 @@ class SupervisedModule(TaskModule):
         self._metrics = built(metrics, facts)
         self.loss_meter = torchmetrics.MeanMetric()
         self.outputs = Outputs()
+        self._answering: list[Any] = [m for m in self.networks.modules() if hasattr(m, "auxiliary_answer")]
 
     def predict(self, output_BK: Tensor) -> Tensor:
         """Return what the network's output means: probabilities, or values in the target's units."""
