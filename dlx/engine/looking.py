@@ -29,14 +29,14 @@ class Looking(pl.Callback):
 
     folder  where pictures go, in a folder for each kind, named by the step
     every   epochs between pictures, 0 for none; None after 1, 2, 4, … epochs, as far as they take little of the time
-    log     tells the tracker of a picture, and in which folder it belongs
+    tell    what the tracker is told of a picture by: where it is, and in which folder it belongs
     notes   sentences for the person about what could not be drawn
     """
 
     def __init__(
-        self, experiment: Experiment, folder: Path, every: int | None, log: Callable[[Path, str], None] | None
+        self, experiment: Experiment, folder: Path, every: int | None, tell: Callable[[Path, str], None] | None
     ) -> None:
-        self.experiment, self.folder, self.every, self.log = experiment, folder, every, log
+        self.experiment, self.folder, self.every, self.tell = experiment, folder, every, tell
         self.notes: list[str] = []
         self.spent, self.latest, self.epoch, self.began = 0.0, GUESS, 0, 0.0
         self._thread: ThreadPoolExecutor | None = None
@@ -102,8 +102,8 @@ class Looking(pl.Callback):
                 path = self.folder / name / f"step-{step:09d}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 figure.savefig(path, dpi=DPI)
-                if self.log is not None:
-                    self.log(path, f"pictures/{name}")
+                if self.tell is not None:
+                    self.tell(path, f"pictures/{name}")
         except Exception as error:  # whatever cannot be drawn, training goes on
             if not self.notes:
                 self.notes.append(f"pictures of step {step} are missing: {error}")

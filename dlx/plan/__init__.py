@@ -43,9 +43,9 @@ class Plan:
     horizon    how many optimizer steps there are
     decided    every `auto` and what it became
     cautions   what a person should know before training
-    """
     stages     each stage's plan by its name, if the recipe has stages; the whole is then what its last one is
 
+    """
     written: Recipe
     recipe: Recipe
     base: Path
