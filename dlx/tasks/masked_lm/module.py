@@ -154,8 +154,8 @@ class MaskedLMModule(UnsupervisedModule):
     def summary(self, split: str) -> dict[str, Tensor]:
         count = self.count.compute().clamp(min=1)
         mean = self.nats.compute() / count
-        pairs = self.means["mean_next_loss"].compute() if self.task.next_sentence else 0.0  # type: ignore[operator]
-        return {"loss": mean + pairs, "perplexity": mean.exp(), "accuracy": self.right.compute() / count}
+        of_pairs = self.means["mean_next_loss"].compute() if self.task.next_sentence else 0.0  # type: ignore[operator]
+        return {"loss": mean + of_pairs, "perplexity": mean.exp(), "accuracy": self.right.compute() / count}
 
     def _fixed(self, index: Tensor) -> Tensor:
         """Return three numbers from 0 to 1 that are always the same for the same index."""

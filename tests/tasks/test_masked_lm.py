@@ -1,0 +1,365 @@
+"""Words hidden in texts: how many, what is asked of them, pairs of pieces, what another task begins with."""
+
+import csv
+import io
+import json
+import math
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch.nn import functional as F
+
+import dlx
+from dlx.data.prepare import prepare_for
+from dlx.engine.build import batches_of, build_module
+from dlx.engine.checkpoint import load
+from dlx.engine.keep import saved
+from dlx.engine.trainer import quieted, trainer_for
+from dlx.errors import DataError, RecipeError, UsageError
+from dlx.facts import DataFacts
+from dlx.sources import Spans
+from dlx.tasks import Task
+from dlx.tasks.masked_lm.module import MaskedLMModule, masked, pairs
+from dlx.tokenizers import BEGIN, END, PAD, SPECIAL, restore
+
+TEXTS = """
+name: texts
+task: {masked_lm: {show: 2}}
+data:
+  source: {table: {path: texts.csv, target: mood, types: {text: text}}}
+  inputs: [text]
+  tokenizer: word
+  split: {val: 0.2, test: 0.2}
+model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
+optimizer: {adam: {lr: 0.01}}
+train: {epochs: 2, batch_size: 16, log_every: 1}
+hardware: {accelerator: cpu, threads: 1}
+"""
+RUNNING = """
+name: running
+task: {masked_lm: {next_sentence: true}}
+data: {source: {text: {path: text.txt, length: 8}}, split: {val: 0.2, test: 0.2}}
+model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.0}}
+optimizer: {adam: {lr: 0.01}}
+train: {epochs: 2, batch_size: 16, log_every: 1}
+hardware: {accelerator: cpu, threads: 1}
+"""
+MOODS = """
+name: moods
+task: classification
+data:
+  source: {table: {path: texts.csv, target: mood, types: {text: text}}}
+  tokenizer: {trained: {run: texts}}
+  split: {val: 0.2, test: 0.2}
+model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
+init_from: {run: texts, only: [body]}
+train: {epochs: 1, batch_size: 16}
+hardware: {accelerator: cpu, threads: 1}
+"""
+WORDS = ("good fine nice glad", "bad poor sad grim")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    generator = np.random.default_rng(0)
+    with (tmp_path / "texts.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "mood"])
+        for i in range(120):
+            words = generator.choice(WORDS[i % 2].split(), 3 + i % 5)
+            writer.writerow([" ".join(["the", *words]), "up" if i % 2 == 0 else "down"])
+    (tmp_path / "text.txt").write_text("".join(generator.choice(list("abcdef"), 3000)))
+    return tmp_path
+
+
+def train(text, **changes):
+    Path("r.yaml").write_text(text)
+    return dlx.train("r.yaml", changes, console=Console(file=io.StringIO()))
+
+
+def planned(text, **changes):
+    Path("r.yaml").write_text(text)
+    return dlx.plan.make(dlx.load("r.yaml", changes))
+
+
+def built(text, **changes):
+    plan = planned(text, **changes)
+    return plan, build_module(plan), batches_of(plan, prepare_for(plan.recipe, plan.base))
+
+
+class Always(torch.nn.Module):
+    """Says the same of everything."""
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def forward(self, x):
+        return self.said.expand(len(x), -1)
+
+
+def task(**fields):
+    return Task.model_validate({"type": "masked_lm", **fields})
+
+
+def hidden(tokens, **fields):
+    torch.manual_seed(0)
+    return masked(tokens, torch.rand(*tokens.shape, 3), task(**fields), range(4, 100), 100)
+
+
+# -- what is hidden -------------------------------------------------------------------------------------------------
+
+
+def test_fifteen_percent_are_chosen_of_which_most_are_masked():
+    tokens = torch.randint(4, 100, (400, 100))
+    seen, chosen = hidden(tokens)
+    assert (chosen.sum(1) == 15).all()
+    assert torch.equal(seen[~chosen], tokens[~chosen])
+    put, truth = seen[chosen], tokens[chosen]
+    assert (put == 100).float().mean().item() == pytest.approx(0.8, abs=0.02)
+    random = (put != 100) & (put != truth)
+    assert random.float().mean().item() == pytest.approx(0.1 * 95 / 96, abs=0.015)
+    assert put[random].min() >= 4 and put[random].max() < 100 and len(put[random].unique()) > 90
+
+
+def test_places_are_drawn_evenly():
+    _, chosen = hidden(torch.full((6000, 20), 7))
+    assert (chosen.float().mean(0) - 0.15).abs().max() < 0.02
+
+
+def test_what_is_no_word_is_never_chosen_and_one_word_always_is():
+    tokens = torch.tensor([[BEGIN, 9, END, PAD, PAD], [BEGIN, 9, 9, 9, END], [BEGIN, END, PAD, PAD, PAD]])
+    _, chosen = hidden(tokens, ratio=1.0)
+    assert chosen.tolist() == (tokens == 9).tolist()
+    _, chosen = hidden(tokens, ratio=0.01)
+    assert chosen.sum(1).tolist() == [1, 1, 0]
+
+
+def test_padding_changes_nothing_of_what_is_chosen():
+    tokens, draws = torch.randint(4, 100, (50, 12)), torch.rand(50, 20, 3)
+    padded = F.pad(tokens, (0, 8), value=PAD)
+    one = masked(tokens, draws[:, :12], task(), range(4, 100), 100)
+    other = masked(padded, draws, task(), range(4, 100), 100)
+    assert all(torch.equal(a, b[:, :12]) for a, b in zip(one, other, strict=True))
+
+
+def test_shares_are_of_one_whole():
+    with pytest.raises(ValueError, match="more than all of the chosen"):
+        task(mask=0.8, random=0.3)
+
+
+# -- vocabulary and data --------------------------------------------------------------------------------------------
+
+
+def test_the_mask_token_is_the_last_and_only_where_a_task_asks_for_it():
+    drawn = {"data.split.by": "random"}
+    with_mask, without = planned(TEXTS, **drawn), planned(TEXTS, task="classification", **drawn)
+    one, other = (restore(plan.facts.tokenizers["text"]) for plan in (with_mask, without))
+    assert list(one.tokens) == [*other.tokens, "<mask>"]
+    assert one.special("<mask>") == len(other.tokens)
+    assert "specials" not in without.facts.tokenizers["text"]
+    assert one.decode([one.special("<mask>"), 4, 5]) == other.decode([4, 5])
+    again = DataFacts.from_json(json.loads(json.dumps(with_mask.facts.to_json())))
+    assert list(restore(again.tokenizers["text"]).tokens) == list(one.tokens)
+
+
+def test_texts_may_begin_and_end_with_tokens_that_say_so():
+    plan = planned(TEXTS, **{"data.ends": True, "data.max_length": 5})
+    prepared = prepare_for(plan.recipe, plan.base)
+    spans = prepared.arrays["text"]
+    assert all(spans[i][0] == BEGIN and spans[i][-1] == END and len(spans[i]) <= 5 for i in range(len(spans)))
+    with pytest.raises(DataError, match=r"data\.ends"):
+        planned(RUNNING, **{"data.ends": True})
+
+
+def test_a_pair_is_two_halves_of_a_block_or_of_two():
+    first = torch.tensor([[10, 11, 12, 13, 14], [20, 21, 22, 23, 24]])
+    other = torch.tensor([[33, 34, 35], [43, 44, 45]])
+    tokens, segment = pairs(first, other, torch.tensor([True, False]))
+    assert tokens.tolist() == [[BEGIN, 10, 11, END, 12, 13, 14, END], [BEGIN, 20, 21, END, 43, 44, 45, END]]
+    assert segment.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 2
+
+
+def test_the_other_piece_is_the_second_half_of_another_block_of_the_split():
+    plan = planned(RUNNING, **{"data.source.length": 7})
+    assert plan.facts.target is None and set(plan.facts.fields) == {"tokens", "other"}
+    prepared = prepare_for(plan.recipe, plan.base)
+    tokens, other = prepared.arrays["tokens"], prepared.arrays["other"]
+    assert isinstance(other, Spans) and other.length == 4 and tokens.length == 7
+    for rows in prepared.rows.values():
+        places = {int(start) + 3 for start in tokens.starts[rows]}
+        assert {int(start) for start in other.starts[rows]} <= places
+        assert (other.starts[rows] != tokens.starts[rows] + 3).all()
+
+
+def test_pairs_are_of_running_text():
+    with pytest.raises(DataError, match="use the source `text`"):
+        planned(TEXTS, **{"task.next_sentence": True})
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "match"),
+    [
+        (TEXTS, {"model.pooler": True}, "features of every step"),
+        (TEXTS, {"data.source": {"sklearn": "iris"}, "data.inputs": None, "data.tokenizer": None}, "reads one text"),
+    ],
+)
+def test_what_it_cannot_learn_is_refused(text, change, match):
+    with pytest.raises(RecipeError, match=match):
+        planned(text, **change)
+
+
+# -- what is measured -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [TEXTS, RUNNING])
+def test_the_measures_of_a_network_without_knowledge_are_those_of_chance(text):
+    plan, module, batches = built(text)
+    for parameter in module.parameters():
+        parameter.data.zero_()
+    with quieted():
+        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    words = len(module.codec.tokens)
+    nats = math.log(words) + (math.log(2) if "test/next_loss" in found else 0)
+    assert found["test/loss"] == pytest.approx(nats, rel=1e-5)
+    assert found["test/perplexity"] == pytest.approx(words, rel=1e-4)
+    assert plan.cautions[0].endswith(f"{nats:.2f}")
+
+
+def test_loss_and_accuracy_are_of_the_chosen_tokens_alone():
+    plan, module, batches = built(TEXTS, **{"data.split.test": 0.1})
+    batch = next(iter(batches["test"]))
+    with quieted():
+        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    module.eval()
+    read = module.read(batch, torch.zeros(len(batch["rows"])))
+    index = torch.arange(len(batch["rows"]))[:, None] * 1009 + torch.arange(read.tokens.shape[1])
+    seen, chosen = module.hidden(read, torch.special.ndtr(module.noise(index, (3,))))
+    network = module.networks["network"]
+    scores = network.heads.words(network.body(seen, module.context_of(batch)))
+    nats = -scores.log_softmax(-1).gather(-1, read.tokens.unsqueeze(-1)).squeeze(-1)
+    assert found["test/loss"] == pytest.approx(nats[chosen].mean().item(), rel=1e-5)
+    right = (scores.argmax(-1) == read.tokens)[chosen].float().mean().item()
+    assert found["test/accuracy"] == pytest.approx(right, rel=1e-5)
+
+
+def test_masks_are_new_in_training_and_the_same_in_judging():
+    _, module, batches = built(TEXTS)
+    batch = next(iter(batches["train"]))
+    losses = {module.eval().objective(batch).item() for _ in range(4)}
+    assert len(losses) == 4
+
+
+def test_the_loss_of_pairs_is_added_and_judged_by_itself():
+    plan, module, batches = built(RUNNING)
+    module.networks["network"].heads.follows = Always(torch.tensor([0.0, 2.0]))
+    with quieted():
+        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    rows = len(batches["test"].rows)
+    coins = torch.special.ndtr(module.noise(torch.arange(rows), (3,)))[:, 0] < 0.5
+    nats = F.cross_entropy(torch.tensor([[0.0, 2.0]]).expand(rows, 2), coins.long()).item()
+    assert found["test/next_loss"] == pytest.approx(nats, rel=1e-5)
+    assert found["test/next_accuracy"] == pytest.approx(coins.float().mean().item(), rel=1e-5)
+    assert found["test/loss"] == pytest.approx(math.log(found["test/perplexity"]) + nats, rel=1e-4)
+
+
+def test_it_learns_which_words_stand_together():
+    Path("text.txt").write_text("".join(c * 8 for c in "abcd" * 60))
+    run = train(RUNNING, **{"train.epochs": 8, "task.next_sentence": False, "data.split.val": 0.25})
+    assert run.metrics["test/accuracy"] > 0.8
+
+
+def test_texts_are_written_with_what_was_put_into_them():
+    plan, module, batches = built(TEXTS, **{"task.show": 2})
+    with quieted():
+        trainer_for(plan).test(module, batches["test"], verbose=False)
+    lines = module.texts()["masked"].strip().split("\n\n")
+    assert len(lines) == 2 and all("[" in line for line in lines)
+
+
+def test_predictions_are_the_mean_features_of_real_tokens():
+    plan, module, batches = built(TEXTS)
+    batch = next(iter(batches["test"]))
+    whole = module.eval().predict_step(batch, 0)
+    row = int(batch["text.mask"].sum(1).argmin())
+    length = int(batch["text.mask"][row].sum())
+    alone = module.predict_step({"rows": batch["rows"][[row]], "text": batch["text"][[row], :length]}, 0)
+    assert torch.allclose(whole[row], alone[0], atol=1e-5)
+    assert set(plan.recipe.task.said(whole.detach().numpy(), plan.facts)) == {f"feature_{i + 1}" for i in range(16)}
+
+
+# -- going on, and beginning anew -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [TEXTS, RUNNING])
+def test_it_goes_on_exactly(text):
+    whole = train(text)
+    original, steps = MaskedLMModule.update, []
+
+    def update(self, *args):
+        steps.append(1)
+        if len(steps) == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MaskedLMModule, "update", update)
+        with pytest.raises(SystemExit):
+            train(text)
+    run = dlx.resume("last", console=Console(file=io.StringIO()))
+    one, other = (load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert run.metrics == whole.metrics
+    assert dlx.evaluate(str(run.folder)).metrics["test/loss"] == run.metrics["test/loss"]
+
+
+def test_a_classifier_begins_with_what_was_learned_of_words():
+    before = train(TEXTS)
+    module = build_module(planned(MOODS))
+    learned = load(before.checkpoint)["state_dict"]
+    own = {n: v for n, v in module.state_dict().items() if n.startswith("networks.network.body.")}
+    assert own and all(torch.equal(v, learned[n]) for n, v in own.items())
+    assert planned(MOODS).facts.fields["text"].vocab == planned(TEXTS).facts.fields["text"].vocab
+    run = train(MOODS)
+    assert dlx.evaluate(str(run.folder)).metrics["test/accuracy"] == run.metrics["test/accuracy"]
+    Path("new.csv").write_text("text\nthe good glad\n")
+    assert len(dlx.predict(str(run.folder), ["new.csv"])) == 1
+    with pytest.raises(UsageError, match=r"head\.1\.weight: 2 × 16 here, not there"):
+        build_module(planned(MOODS, init_from="texts"))
+
+
+def test_a_vocabulary_of_its_own_does_not_fit():
+    train(TEXTS)
+    with pytest.raises((UsageError, RecipeError), match=r"body\.0\.weight"):
+        build_module(planned(MOODS, **{"data.tokenizer": "word"}))
+
+
+def test_the_tokenizer_of_a_run_is_found_by_name_and_field():
+    run = train(TEXTS)
+    stored = json.loads((run.folder / "tokenizers.json").read_text())
+    assert list(stored) == ["text"]
+    tokens = restore(stored["text"]).tokens
+    for where in ({"run": "texts"}, {"run": str(run.folder)}, {"run": "last", "field": "text"}):
+        facts = planned(MOODS, **{"data.tokenizer": {"trained": where}}).facts
+        assert list(restore(facts.tokenizers["text"]).tokens) == list(tokens)
+    with pytest.raises(DataError, match="has no such field; there are text"):
+        planned(MOODS, **{"data.tokenizer": {"trained": {"run": "texts", "field": "words"}}})
+    other = {**stored, "other": {**stored["text"], "state": {"symbols": ["a"]}}}
+    (run.folder / "tokenizers.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match="name the field of one"):
+        planned(MOODS)
+    shutil.rmtree(run.folder)
+    with pytest.raises(UsageError, match="no run 'texts'"):
+        planned(MOODS)
+
+
+def test_special_tokens_come_after_those_that_every_tokenizer_has():
+    assert SPECIAL == ("<pad>", "<unk>", "<begin>", "<end>")
