@@ -72,7 +72,9 @@ def _by_time(time: np.ndarray, split: Split) -> Parts:
 def _train_on_all(split: Split) -> None:
     """Refuse to leave out a part of what is not made of samples."""
     if split.train is not None:
-        raise DataError("data.split: `train` chooses among samples, and neither series nor running text are made of any")
+        raise DataError(
+            "data.split: `train` chooses among samples, and neither series nor running text are made of any"
+        )
 
 
 def _count(share: float, whole: int) -> int:

@@ -12,7 +12,8 @@ class Averaging(WeightAveraging):
     """Keeps an average of the weights beside them, evaluates it, and ends training with it.
 
     A checkpoint holds the average as its weights, and what training goes on from beside it. Until the average has
-    begun, the weights themselves are evaluated and saved.
+    begun, the weights themselves are evaluated and saved. What a module keeps beside its networks, such as a queue or a
+    threshold, is no weight: the average has it as it is.
     """
 
     every_step = True
@@ -26,22 +27,26 @@ class Averaging(WeightAveraging):
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun and trainer.state.fn == "fit":
+            self._take_over(pl_module)
             super().on_validation_epoch_start(trainer, pl_module)
             self.is_swapped = True
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun and trainer.state.fn == "fit":
+            self._take_over(pl_module)
             super().on_validation_epoch_end(trainer, pl_module)
             self.is_swapped = False
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun:
+            self._take_over(pl_module)
             super().on_train_end(trainer, pl_module)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if self.has_begun:
+            self._take_over(pl_module)
             super().on_save_checkpoint(trainer, pl_module, checkpoint)
             if self.is_swapped:  # stopped during validation: each is where the other belongs
                 first, second = checkpoint["state_dict"], checkpoint["current_model_state"]
@@ -52,3 +57,11 @@ class Averaging(WeightAveraging):
     ) -> None:
         if trainer.state.fn == "fit" and "averaging_state" in checkpoint:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
+
+    def _take_over(self, pl_module: pl.LightningModule) -> None:
+        """Give the average what the module keeps beside its networks: where no weight learns."""
+        assert self._average_model is not None
+        learning = {name.partition(".")[0] for name, weight in pl_module.named_parameters() if weight.requires_grad}
+        averages, currents = self._average_model.module.state_dict(), pl_module.state_dict()
+        for name in (n for n in currents if n.partition(".")[0] not in learning):
+            averages[name].copy_(currents[name])

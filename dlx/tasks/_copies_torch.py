@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Copy(nn.Sequential):
@@ -22,5 +22,6 @@ class Copy(nn.Sequential):
 
         Running statistics are the copy's own: it sees batches of its own.
         """
-        followed = [weight for module in modules for weight in module.parameters()]
-        torch._foreach_lerp_(list(self.parameters()), followed, 1 - kept)
+        mine: list[Tensor] = list(self.parameters())
+        followed: list[Tensor] = [weight for module in modules for weight in module.parameters()]
+        torch._foreach_lerp_(mine, followed, 1 - kept)

@@ -132,7 +132,8 @@ class ProbedModule(UnsupervisedModule):
         return found
 
     def _right(self, probe: str, features_BF: Tensor, batch: Batch) -> Tensor:
-        return (self.head[probe](features_BF).argmax(1) == batch["target"]).float()
+        said_BK: Tensor = self.head[probe](features_BF)
+        return (said_BK.argmax(1) == batch["target"]).float()
 
     def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         """Return what the task measures of every sample, which depends on nothing but the sample and its number."""

@@ -181,9 +181,14 @@ def test_moco_compares_queries_with_keys_of_the_copy_and_queues_them():
         total -= math.log(own / (own + sum(math.exp(cosine(q, k) / 0.5) for k in queue)))
     module._noticed = {}
     assert module.compared(one, other)[0].item() == pytest.approx(total / 4, rel=1e-6)
-    before, weights = ([p.clone() for p in ps] for ps in (module.following.parameters(), nn.Sequential(*module.projecting).parameters()))
+    before, weights = (
+        [p.clone() for p in ps]
+        for ps in (module.following.parameters(), nn.Sequential(*module.projecting).parameters())
+    )
     module.remember(4)
-    assert torch.allclose(module.queue.keys_QP[:4], F.normalize(key, dim=1)) and torch.equal(module.queue.keys_QP[4:], queue[4:])
+    assert torch.allclose(module.queue.keys_QP[:4], F.normalize(key, dim=1)) and torch.equal(
+        module.queue.keys_QP[4:], queue[4:]
+    )
     for old, weight, new in zip(before, weights, module.following.parameters(), strict=True):
         assert torch.allclose(new, 0.999 * old + 0.001 * weight)
 

@@ -33,7 +33,11 @@ CASES = {
         "{type: layers, layers: [flatten, {rbm: 8}, {rbm: 4}]}",
     ),
     "simclr": ("{type: simclr, neighbours: 3, memory: 50}", "{mlp: [8]}"),
-    "rotation": ("{type: rotation, labels: 0.5}", "{mlp: [8]}"),
+    "rotation": ("{type: rotation, labels: 0.5, untrained: true}", "{mlp: [8]}"),
+    "moco": ("{type: moco, queue: 70, momentum: 0.9, neighbours: 3, memory: 50}", "{mlp: [8]}"),
+    "byol": ("{type: byol, momentum: 0.9}", "{mlp: [8]}"),
+    "simsiam": ("{type: simsiam}", "{mlp: [8]}"),
+    "metric_learning": ("{type: metric_learning, embedding: 4}", "{mlp: [8]}"),
 }
 
 
@@ -66,3 +70,16 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
     assert [n for n in one if not torch.equal(one[n], other[n])] == []
     assert run.metrics == whole.metrics
     assert dlx.evaluate(str(run.folder)).metrics["test/loss"] == run.metrics["test/loss"]
+
+
+def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES["moco"][0], MODEL=CASES["moco"][1]))
+    checkpoint = load(saved(dlx.train("r.yaml", console=quiet()).folder / "checkpoints")[0])
+    average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
+    weights = [name for name in average if name.endswith("weight") and name.startswith("networks.")]
+    assert not any(torch.equal(average[name], current[name]) for name in weights)
+    assert torch.allclose(average["queue.keys_QP"].norm(dim=1), torch.ones(70))
+    for name in (n for n in average if not n.startswith("networks.")):
+        assert torch.equal(average[name], current[name])

@@ -38,7 +38,7 @@ class MetricLearning(Task):
              arXiv:2003.08505 (map_at_r).
 
     Example:
-        {type: metric_learning, loss: triplet, mining: semi_hard, embedding: 16}
+        {type: metric_learning, loss: contrastive, margin: 1.0, embedding: 16}
     """
 
     target_kind: ClassVar[str | None] = "classes"

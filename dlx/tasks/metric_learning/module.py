@@ -61,7 +61,7 @@ class MetricModule(UnsupervisedModule):
         asking_B = index_B < ASKED
         self.gathered["embedding"].update(embedding_BE[asking_B])  # type: ignore[operator]
         self.gathered["target"].update(batch["target"][asking_B].float())  # type: ignore[operator]
-        if self.trainer.testing:
+        if self.keeps:
             self.outputs.add(batch["rows"], embedding=embedding_BE, target=batch["target"])
         return {}
 

@@ -43,7 +43,8 @@ class MoCoModule(ViewsModule):
             key_BP = unit(self.following(other))
         if self.training:
             self.notice(keys=key_BP)
-        return info_nce(query_BP, key_BP, self.queue.keys_QP, self.temperature), features_BF
+        keys_QP: Tensor = self.queue.get_buffer("keys_QP")
+        return info_nce(query_BP, key_BP, keys_QP, self.temperature), features_BF
 
     def remember(self, count: int) -> None:
         super().remember(count)
