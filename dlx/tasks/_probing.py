@@ -58,7 +58,7 @@ class Probing(Task):
         features = shape_at((), body, x)
         probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
         heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
-        layers: list[Any] = [body.model_copy(update={"name": "body"}), *_vector(features)]
+        layers: list[Any] = [body.model_copy(update={"name": "body"}), *vector(features)]
         if heads:
             of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
             layers.append({"type": "branches", "name": "heads", "join": "concat", "of": of})
@@ -91,7 +91,7 @@ class Probing(Task):
         return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
 
-def _vector(features: Any) -> list[Any]:
+def vector(features: Any) -> list[Any]:
     """Return what makes one vector of features."""
     if not isinstance(features, TensorSpec):
         raise ShapeError("the model must end in one tensor, but ends in several fields")
