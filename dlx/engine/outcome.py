@@ -30,6 +30,9 @@ class Run:
 
     A run in stages says of each, by the name of its directory, whether it is finished. Its metrics and claims are those
     of the last stage, and behind their names those of the others; its checkpoint is the last one's.
+
+    seconds           from the first step to the last
+    sampling_seconds  that 64 samples take, all at once, where the task makes some
     """
 
     name: str
@@ -40,6 +43,7 @@ class Run:
     verdict: list[Verdict] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
     seconds: float = 0.0
+    sampling_seconds: float | None = None
     notes: list[str] = field(default_factory=list)
     stages: dict[str, bool] = field(default_factory=dict)
 

@@ -19,6 +19,7 @@ from dlx.engine.keep import BEST
 from dlx.engine.outcome import Run, judge
 from dlx.engine.pictures import draw_all
 from dlx.engine.ranks import gathered, together
+from dlx.engine.seconds import seconds_of_samples
 from dlx.engine.signals import Stoppable, Stopped
 from dlx.engine.threads import with_fastest
 from dlx.engine.trainer import quieted
@@ -27,6 +28,7 @@ from dlx.plan import Plan
 from dlx.plan.hardware import follows, is_worth_trying
 from dlx.plugins import active
 from dlx.recipe.load import Loaded
+from dlx.tracking.comparison import SAMPLING_SECONDS
 from dlx.tracking.record import Record, open_record
 
 
@@ -118,7 +120,9 @@ def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool) -> None:
     run.verdict = judge(fitted.experiment.plan, run.metrics)
     run.notes += getattr(fitted.experiment.module, "notes", [])
     run.pictures = draw_all(run.folder / "pictures", fitted.history.points, fitted.experiment)
-    record.finish(run.metrics, run.held if run.verdict else None, run.pictures, run.checkpoint)
+    run.sampling_seconds = None if fast else seconds_of_samples(fitted.experiment)
+    timed = {} if run.sampling_seconds is None else {SAMPLING_SECONDS: run.sampling_seconds}
+    record.finish({**run.metrics, **timed}, run.held if run.verdict else None, run.pictures, run.checkpoint)
 
 
 def _measured(run: Run, fitted: Fitted, fast: bool) -> dict[str, float]:

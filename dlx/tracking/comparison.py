@@ -14,6 +14,8 @@ from dlx.tracking.spool import read_state
 from dlx.tracking.store import client
 
 ABSENT = None
+SAMPLING_SECONDS = "sampling_seconds"
+"""How long a run takes to make some samples; the metric's name here and in the tracker."""
 Points = list[tuple[int, float]]
 
 
@@ -67,8 +69,9 @@ def _recipe(folder: Path) -> Any:
 
 def _metrics(folder: Path) -> dict[str, float]:
     try:
-        found = json.loads((folder / "run.json").read_text()).get("metrics", {})
-        return {str(k): float(v) for k, v in sorted(found.items())}
+        record = json.loads((folder / "run.json").read_text())
+        found = {**record.get("metrics", {}), SAMPLING_SECONDS: record.get("sampling_seconds")}
+        return {str(k): float(v) for k, v in sorted(found.items()) if v is not None}
     except (OSError, ValueError, AttributeError) as error:
         raise UsageError(f"{folder}: its record cannot be read: {error}") from None
 

@@ -38,10 +38,11 @@ class Record:
     def finish(
         self, metrics: Mapping[str, float], held: bool | None, pictures: list[Path], checkpoint: Path | None
     ) -> None:
-        """Log the test metrics that were not logged yet, the verdict, the pictures, the checkpoint and the model."""
+        """Log what is known at the end alone: metrics of the test split and of the whole run, the verdict, files."""
         if self.logger is None:
             return
-        final = {k: v for k, v in metrics.items() if k.startswith("test/") and k not in self.logger.logged}
+        new = {name: value for name, value in metrics.items() if name not in self.logger.logged}
+        final = {name: value for name, value in new.items() if name.startswith("test/") or "/" not in name}
         self.logger.log_metrics(final, self.logger.step)
         if held is not None:
             self.logger.set_tags({"dlx.verdict": "held" if held else "failed"})
