@@ -34,6 +34,7 @@ SMALL = [
     ({"sklearn": "iris"}, MLP),
     ({"sklearn": "diabetes"}, MLP),
     ({"sklearn": "digits"}, MLP),
+    ({"sklearn": "digits"}, CONVS),
     ({"series": {"path": "series.csv", "target": "y", "history": 8, "horizon": 2}}, MLP),
     ({"shapes": {"samples": 60, "size": 16, "noise": 5}}, CONVS),
     ({"sklearn": "digits"}, {"type": "layers", "layers": ["flatten", {"rbm": 16}]}),

@@ -23,6 +23,7 @@ regularize: {{ema: 0.9}}
 train: {{epochs: 2, batch_size: 32, limit_train: 128, limit_val: 32, limit_test: 32, log_every: 3}}
 hardware: {{accelerator: cpu, threads: 1}}
 """
+CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, relu]}"
 CASES = {
     "diffusion": (
         "{type: diffusion, sampling_steps: 3, conditional: true, metrics: [mmd], samples: 16}",
@@ -33,6 +34,8 @@ CASES = {
         "{type: layers, layers: [flatten, {rbm: 8}, {rbm: 4}]}",
     ),
     "simclr": ("{type: simclr, neighbours: 3, memory: 50}", "{mlp: [8]}"),
+    "jigsaw": ("{type: jigsaw, permutations: 5, gap: 0}", CONVS),
+    "relative_patch": ("{type: relative_patch, gap: 1}", CONVS),
     "rotation": ("{type: rotation, labels: 0.5, untrained: true}", "{mlp: [8]}"),
     "moco": ("{type: moco, queue: 70, momentum: 0.9, neighbours: 3, memory: 50}", "{mlp: [8]}"),
     "byol": ("{type: byol, momentum: 0.9}", "{mlp: [8]}"),

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._ending import numbers
-from dlx.tasks._probing import Probing
+from dlx.tasks._pretext import IMAGE, Pretext
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TURNS = 4
 
 
-class Rotation(Probing):
+class Rotation(Pretext):
     """Learns features by saying how far an image was turned: not at all, by 90, 180 or 270 degrees.
 
     Who can tell that must know what is in the picture and which way up it stands. Every image is shown in all four
@@ -33,19 +33,17 @@ class Rotation(Probing):
 
     type: Literal["rotation"] = "rotation"
 
-    def heads(self) -> dict[str, list[Any]]:
-        return {"turn": [{"linear": TURNS}]}
-
-    def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().emits(facts), "rotation_accuracy": "higher"}
+    @property
+    def answers(self) -> int:
+        return TURNS
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         x = numbers(facts, self.type)
-        if x.axes != "CHW" or x.dims[1] != x.dims[2]:
+        if x.axes != IMAGE or x.dims[1] != x.dims[2]:
             return [ShapeError(f"rotation turns square images, but the input is {x}")]
         return super().problems(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.rotation.module import RotationModule
 
-        return RotationModule(networks, facts, learning, self, each=("loss", "rotation_accuracy"))
+        return RotationModule(networks, facts, learning, self)

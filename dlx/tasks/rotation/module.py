@@ -1,13 +1,11 @@
-"""Which way up an image stands. B batch, R turns, F features."""
+"""Which way up an image stands. B batch, R turns, Q = R · B questions, F features."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from dlx.tasks._probed_torch import ProbedModule
-from dlx.tasks._update import Batch
+from dlx.tasks._pretext_torch import Asked, PretextModule
 from dlx.tasks.rotation import TURNS
 
 
@@ -16,23 +14,19 @@ def turned(x_BCHW: Tensor) -> Tensor:
     return torch.cat([x_BCHW.rot90(k, dims=(2, 3)) for k in range(TURNS)])
 
 
-class RotationModule(ProbedModule):
+class RotationModule(PretextModule):
     """An encoder, and a head that says by how many quarters an image was turned."""
 
-    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        loss_B, _, features_BF = self._asked(batch)
-        return loss_B.mean(), features_BF
+    def ask(self, x_BCHW: Tensor, draws_BD: Tensor) -> Asked:
+        truth_Q = torch.arange(TURNS, device=x_BCHW.device).repeat_interleave(len(x_BCHW))
+        return Asked(turned(x_BCHW).unsqueeze(1), truth_Q)
 
-    def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
-        loss_B, right_B, _ = self._asked(batch)
-        return {"loss": loss_B, "rotation_accuracy": right_B}
+    def whole(self, x_BCHW: Tensor, features_QGF: Tensor) -> Tensor:
+        """Return the features (B, F) of the images that were not turned."""
+        return features_QGF[: len(x_BCHW), 0]
 
-    def _asked(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each sample's mean loss and share of right answers over all turns, and its features unturned."""
-        x = self.input_of(batch)
-        features = self.features(turned(x))
-        said = self.head["turn"](features)
-        truth = torch.arange(TURNS, device=x.device).repeat_interleave(len(x))
-        loss_RB = F.cross_entropy(said, truth, reduction="none").view(TURNS, -1)
-        right_RB = (said.argmax(1) == truth).float().view(TURNS, -1)
-        return loss_RB.mean(0), right_RB.mean(0), features[: len(x)]
+    def drawn(self, asked: Asked, said_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return turned images, and the same turned back as far as is said."""
+        turned_QCHW = asked.pieces[:, 0]
+        back = [image.rot90(-k, dims=(1, 2)) for image, k in zip(turned_QCHW, said_Q.tolist(), strict=True)]
+        return turned_QCHW, torch.stack(back)

@@ -1,0 +1,55 @@
+"""In which order tiles belong. B batch, P permutations, G tiles, N candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
+from dlx.tasks._pretext_torch import Asked, TilesModule
+from dlx.tasks.jigsaw import Jigsaw
+
+CANDIDATES = 20_000
+"""Permutations that are drawn to choose from; there are 362,880 of nine tiles."""
+
+
+@cache
+def permutations(count: int, length: int) -> tuple[tuple[int, ...], ...]:
+    """Return permutations that are far from one another by Hamming distance, beginning with the one that moves
+    nothing.
+    """
+    generator = np.random.Generator(np.random.Philox(key=0))
+    candidates_NG = generator.permuted(np.tile(np.arange(length), (CANDIDATES, 1)), axis=1)
+    chosen = [np.arange(length)]
+    nearest_N, total_N = np.full(CANDIDATES, length), np.zeros(CANDIDATES, dtype=int)
+    while len(chosen) < count:
+        distance_N = (candidates_NG != chosen[-1]).sum(axis=1)
+        nearest_N, total_N = np.minimum(nearest_N, distance_N), total_N + distance_N
+        chosen.append(candidates_NG[np.lexsort((total_N, nearest_N))[-1]])
+    return tuple(tuple(map(int, permutation)) for permutation in chosen)
+
+
+class JigsawModule(TilesModule):
+    """An encoder of tiles, and a head that says by which permutation they were shuffled."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Jigsaw) -> None:
+        super().__init__(networks, facts, learning, task)
+        order_PG = torch.tensor(permutations(task.permutations, task.pieces))
+        self.register_buffer("order_PG", order_PG, persistent=False)
+        self.order_PG: Tensor
+
+    def ask(self, x_BCHW: Tensor, draws_BD: Tensor) -> Asked:
+        count = len(self.order_PG)
+        truth_B = (draws_BD[:, -1] * count).long().clamp(max=count - 1)
+        tiles_BGCHW = self.cut(x_BCHW, draws_BD)
+        return Asked(tiles_BGCHW.take_along_dim(self.order_PG[truth_B][..., None, None, None], 1), truth_B)
+
+    def drawn(self, asked: Asked, said_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return shuffled tiles, and the same where they belong by what is said."""
+        as_shuffled = self.laid(asked.pieces, self.order_PG[:1].expand(len(said_Q), -1), x_BCHW)
+        return as_shuffled, self.laid(asked.pieces, self.order_PG[said_Q], x_BCHW)
