@@ -28,7 +28,7 @@ def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] 
     if len(vectors) >= FEWEST:
         planes["t-SNE: near are those that are alike"] = _neighbours(vectors[:NEIGHBOURS_OF])
     figure = new_figure(5.2 * len(planes) + 1, 5)
-    drawn = None
+    drawn: Any = None
     for axes, (title, points) in zip(figure.subplots(1, len(planes), squeeze=False).flat, planes.items(), strict=True):
         drawn = axes.scatter(*points.T, c=value[: len(points)], s=9, linewidths=0, **_colours(value, classes))
         axes.set(xticks=[], yticks=[])
@@ -45,16 +45,17 @@ def _principal(vectors: np.ndarray) -> tuple[np.ndarray, float]:
     from sklearn.decomposition import PCA
 
     width = min(2, *vectors.shape)
+    if vectors.std(0).max() == 0:
+        return np.zeros((len(vectors), 2)), 1.0
     found = PCA(width, random_state=0).fit(vectors)
-    plane = found.transform(vectors)
-    share = float(np.nan_to_num(found.explained_variance_ratio_).sum())
-    return np.pad(plane, ((0, 0), (0, 2 - width))), min(share, 1.0)
+    plane = np.pad(found.transform(vectors), ((0, 0), (0, 2 - width)))
+    return plane, min(float(found.explained_variance_ratio_.sum()), 1.0)
 
 
 def _neighbours(vectors: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
 
-    if vectors.std() == 0:
+    if vectors.std(0).max() == 0:
         return np.zeros((len(vectors), 2))
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
     start: Any = "pca" if vectors.shape[1] > 1 else "random"

@@ -92,6 +92,13 @@ class Probing(Task):
 
 
 def vector(features: Any) -> list[Any]:
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks._embedding import embedding
+
+        values = outputs.values
+        shade = ("class", facts.classes) if "target" in values else ("sample",)
+        return {"features": embedding(values["features"], values.get("target", outputs.rows), *shade)}
+
     """Return what makes one vector of features."""
     if not isinstance(features, TensorSpec):
         raise ShapeError("the model must end in one tensor, but ends in several fields")

@@ -1,4 +1,4 @@
-"""Pictures of what networks make: sheets of samples, rows that belong together, clouds of points, codes.
+"""Pictures of what networks make: sheets of samples, rows that belong together, clouds of points, scores.
 
 Images are (…, C, H, W) between 0 and 1.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.tasks._pictures import BLUE, GRAY, ORANGE, headline, new_figure, percent
+from dlx.tasks._pictures import BLUE, GRAY, ORANGE, headline, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,29 +83,6 @@ def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
     axes.legend(frameon=False, fontsize=9, loc="upper right", markerscale=3)
     headline(axes, title)
-    return figure
-
-
-def codes(code_NZ: Any, value_N: Any, label: str = "error") -> Figure:
-    """Draw codes on the plane in which they vary most, each with the shade of its value."""
-    code = np.asarray(code_NZ, dtype=float)
-    centred = code - code.mean(0)
-    _, stretch, directions = np.linalg.svd(centred, full_matrices=False)
-    plane = centred @ directions[:2].T
-    shares = stretch**2 / max(float((stretch**2).sum()), 1e-12)
-    figure = new_figure(6, 5)
-    axes = figure.add_subplot()
-    value = np.asarray(value_N, dtype=float)
-    bounds = np.quantile(value, [0.02, 0.98])
-    across = plane[:, 1] if plane.shape[1] > 1 else np.zeros(len(plane))
-    drawn = axes.scatter(
-        plane[:, 0], across, c=value, s=9, cmap="cividis", vmin=bounds[0], vmax=bounds[1], linewidths=0
-    )
-    figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
-    axes.set(xlabel=f"first direction ({percent(shares[0])})")
-    if len(shares) > 1:
-        axes.set(ylabel=f"second direction ({percent(shares[1])})")
-    headline(axes, f"{len(code)} codes: {percent(float(shares[:2].sum()))} of their variance is in this plane")
     return figure
 
 

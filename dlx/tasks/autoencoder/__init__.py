@@ -37,9 +37,10 @@ class Autoencoder(Autoencoding):
         return AutoencoderModule(networks, facts, learning, self)
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._samples import codes, strips
+        from dlx.tasks._embedding import embedding
+        from dlx.tasks._samples import strips
 
         sheet = outputs.made.get("sheet")
         rows = ("input", "given back") if self.noise == "none" else ("input", "disturbed", "given back")
         drawn = {} if sheet is None else {"reconstructions": strips(sheet, rows)}
-        return {**drawn, "codes": codes(outputs.values["code"], outputs.values["error"])}
+        return {**drawn, "codes": embedding(outputs.values["code"], outputs.values["error"], "error")}

@@ -72,7 +72,8 @@ class VAE(Coding, Making):
         return VAEModule(networks, facts, learning, self)
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._samples import codes
+        from dlx.tasks._embedding import embedding
         from dlx.tasks.vae.pictures import draw
 
-        return {**draw(outputs.made), "codes": codes(outputs.values["code"], outputs.values["kl"], "KL in nats")}
+        codes, values = outputs.values["code"], outputs.values["kl"]
+        return {**draw(outputs.made), "codes": embedding(codes, values, "KL in nats")}
