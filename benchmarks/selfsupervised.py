@@ -77,10 +77,10 @@ class Blocks:
         self.seconds[-1] += time.perf_counter() - began
         self.steps += 1
 
-    def kept(self, count: int) -> None:
+    def kept(self, batch: Any) -> None:
         """Keep keys and move the copy, in the blocks that do so."""
         if ROUND[self.steps // self.size % len(ROUND)]:
-            self.remember(count)
+            self.remember(batch)
 
 
 def main() -> None:

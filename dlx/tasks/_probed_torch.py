@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from dlx.tasks._update import Batch, is_lost
 
 GOLDEN = 0.6180339887498949  # multiples of it, without their whole parts, spread evenly
 UNKNOWN = -1
+CLASSES = "classes"
 
 
 class ProbedModule(UnsupervisedModule):
@@ -37,13 +39,16 @@ class ProbedModule(UnsupervisedModule):
         self.head: Mapping[str, nn.Module] = dict(network.heads.named_children()) if hasattr(network, "heads") else {}
         self.probe_weight = task.probe_weight
         self.labels, self.neighbours = task.labels, task.neighbours if PROBE in self.head else 0
-        self.kept: Any = None
-        if self.neighbours:
-            width = next(self.head[PROBE].parameters()).shape[1]
-            classes_M = torch.full((task.memory,), UNKNOWN)
-            self.kept = Ring({"features_MF": torch.zeros(task.memory, width), "classes_M": classes_M})
         self.untrained = Copy(self.encoding) if UNTRAINED in self.head else None
+        self.probes = [probe for probe in (PROBE, UNTRAINED) if probe in self.head]
+        self.kept = self._memory(min(task.memory, math.ceil(task.labels * facts.counts["train"])))
         self._noticed: dict[str, list[Tensor]] = {}
+
+    def _memory(self, size: int) -> Ring:
+        """Return an empty memory of classes and of the features that each probe learns from."""
+        width = next(self.head[PROBE].parameters()).shape[1] if self.probes else 0
+        features = {probe: torch.zeros(size, width) for probe in self.probes}
+        return Ring({**features, CLASSES: torch.full((size,), UNKNOWN)})
 
     @property
     def encoding(self) -> list[nn.Module]:
@@ -76,22 +81,22 @@ class ProbedModule(UnsupervisedModule):
         loss = self.update(ROLE, batch, self.objective)
         self.note_loss(loss)
         if not is_lost(loss):
-            self.remember(len(batch["rows"]))
+            self.remember(batch)
 
     def objective(self, batch: Batch) -> Tensor:
-        """Return the task's loss and the probes', which send no gradient into the encoder."""
+        """Return the task's loss and the probes', which learn from features that are kept.
+
+        They send no gradient into the encoder, and see as many samples in every step, however few have a label.
+        """
         loss, features_BF = self.loss_of(batch)
         if PROBE not in self.head:
             return loss
-        features_BF, classes_B = features_BF.detach(), self._known(batch)
-        if self.neighbours:
-            self.notice(features=features_BF, classes=classes_B)
-        probed = {PROBE: features_BF}
-        if self.untrained is not None:
-            with torch.no_grad():
-                probed[UNTRAINED] = self.untrained.eval()(self.shown(self.input_of(batch)))
-        for name, seen_BF in probed.items():
-            loss = loss + self.probe_weight * _classified(self.head[name](seen_BF), classes_B)
+        self.notice(features=features_BF)
+        drawn_B = torch.randint(self.kept.size, (len(features_BF),), device=features_BF.device)
+        classes_B = self.kept.get_buffer(CLASSES)[drawn_B]
+        for probe in self.probes:
+            said_BK = self.head[probe](self.kept.get_buffer(probe)[drawn_B])
+            loss = loss + self.probe_weight * _classified(said_BK, classes_B)
         return loss
 
     def notice(self, **rows: Tensor) -> None:
@@ -103,12 +108,17 @@ class ProbedModule(UnsupervisedModule):
         """Return what came up for the samples of a batch, in whatever portions and however often it was computed."""
         return torch.cat(self._noticed[name])[-count:]
 
-    def remember(self, count: int) -> None:
-        """Keep what is needed of a batch of so many samples after its step."""
-        if self.neighbours:
-            features_BF, classes_B = self.noticed("features", count), self.noticed("classes", count)
-            known_B = classes_B != UNKNOWN
-            self.kept.put({"features_MF": unit(features_BF)[known_B], "classes_M": classes_B[known_B]})
+    def remember(self, batch: Batch) -> None:
+        """Keep what is needed of a batch after its step: features of samples whose class is known."""
+        if not self.probes:
+            return
+        classes_B = self._known(batch)
+        known_B = classes_B != UNKNOWN
+        kept = {PROBE: self.noticed("features", len(known_B))[known_B], CLASSES: classes_B[known_B]}
+        if self.untrained is not None:
+            with torch.no_grad():
+                kept[UNTRAINED] = self.untrained.eval()(self.shown(self.input_of(batch)[known_B]))
+        self.kept.put(kept)
 
     def _known(self, batch: Batch) -> Tensor:
         """Return the classes that may be seen in training, which are always those of the same samples."""
@@ -141,10 +151,11 @@ class ProbedModule(UnsupervisedModule):
 
     def voted(self, features_BF: Tensor) -> Tensor:
         """Return the class for which most of the nearest kept features are, by the angle to them."""
-        near_BM = unit(features_BF) @ self.kept.features_MF.T
-        near_BM = near_BM.masked_fill(self.kept.classes_M == UNKNOWN, -2.0)
+        classes_M = self.kept.get_buffer(CLASSES)
+        near_BM = unit(features_BF) @ unit(self.kept.get_buffer(PROBE)).T
+        near_BM = near_BM.masked_fill(classes_M == UNKNOWN, -2.0)
         index_BN = near_BM.topk(min(self.neighbours, near_BM.shape[1]), dim=1).indices
-        votes_BK = F.one_hot(self.kept.classes_M[index_BN].clamp_min(0), len(self.facts.classes)).sum(1)
+        votes_BK = F.one_hot(classes_M[index_BN].clamp_min(0), len(self.facts.classes)).sum(1)
         return votes_BK.argmax(1)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:

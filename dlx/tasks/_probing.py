@@ -21,8 +21,8 @@ PROBE, UNTRAINED = "probe", "untrained"
 class Probing(Task):
     """A task with one network, an encoder, whose features are judged by how well they tell classes apart.
 
-    `probe` is a linear classifier that learns beside the encoder and sends no gradient into it; `neighbours` asks the
-    nearest of the features that were seen last.
+    `probe` is a linear classifier that learns beside the encoder, from the features that were seen last, and sends no
+    gradient into it; `neighbours` asks the nearest of these.
     """
 
     default_role: ClassVar[str] = ROLE
@@ -42,7 +42,9 @@ class Probing(Task):
     neighbours: int = Field(0, ge=0)
     """With `probe`: how many neighbours vote on the class of a sample; 0 asks none."""
     memory: int = Field(2000, gt=0)
-    """With `neighbours`: how many features of training samples are kept to be compared with."""
+    """With `probe`: how many features of training samples with a label are kept, of the last that were seen; the probe
+    learns from as many of them as a batch has, in every step, and neighbours are sought among them.
+    """
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
@@ -90,8 +92,6 @@ class Probing(Task):
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
-
-def vector(features: Any) -> list[Any]:
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks._embedding import embedding
 
@@ -99,6 +99,8 @@ def vector(features: Any) -> list[Any]:
         shade = ("class", facts.classes) if "target" in values else ("sample",)
         return {"features": embedding(values["features"], values.get("target", outputs.rows), *shade)}
 
+
+def vector(features: Any) -> list[Any]:
     """Return what makes one vector of features."""
     if not isinstance(features, TensorSpec):
         raise ShapeError("the model must end in one tensor, but ends in several fields")

@@ -76,6 +76,8 @@ def test_the_probe_sends_no_gradient_into_the_encoder(task):
     with_probe, without = made({**task, "untrained": True}), made({**task, "probe": False})
     without.networks["encoder"].body.load_state_dict(with_probe.networks["encoder"].body.state_dict())
     without.networks["encoder"].heads.load_state_dict(with_probe.networks["encoder"].heads.state_dict(), strict=False)
+    seen = {"probe": torch.rand(8, 6), "untrained": torch.rand(8, 6), "classes": torch.arange(8) % 2}
+    with_probe.kept.put(seen)
     for module in (with_probe, without):
         start_alike(module, with_probe)
         torch.manual_seed(2)
@@ -105,21 +107,21 @@ def test_the_probe_sees_a_share_of_labels_and_always_of_the_same_samples():
     assert torch.equal(known[500:], again)
 
 
-def test_neighbours_vote_by_angle_among_what_was_kept_last():
+def test_neighbours_vote_by_angle_among_what_was_kept_last(monkeypatch):
     module = made({"type": "rotation", "neighbours": 3, "memory": 4, "labels": 1.0})
     features = torch.tensor(
         [[9.0, 9, 9, 9, 9, 9]] * 2
         + [[1.0, 0, 0, 0, 0, 0], [5.0, 1, 0, 0, 0, 0], [2.0, 0, 1, 0, 0, 0], [0, 1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0]]
     )
     classes = torch.tensor([1, 1, 0, 0, 1, 1, -1])
+    monkeypatch.setattr(module, "_known", lambda batch: batch["target"])
     for part in (slice(0, 2), slice(2, 7)):
         module._noticed = {}
-        module.notice(features=features[part], classes=classes[part])
-        module.remember(len(classes[part]))
-    assert sorted(module.kept.classes_M.tolist()) == [0, 0, 1, 1]
+        module.notice(features=features[part])
+        module.remember({"target": classes[part]})
+    assert sorted(module.kept.classes.tolist()) == [0, 0, 1, 1]
     assert module.voted(torch.tensor([[7.0, 0, 0, 0, 0, 0]])).item() == 0
-    assert torch.allclose(module.kept.features_MF.norm(dim=1), torch.ones(4))
-    assert {"kept.features_MF", "kept.classes_M", "kept.place"} <= set(module.state_dict())
+    assert {"kept.probe", "kept.classes", "kept.place"} <= set(module.state_dict())
 
 
 def test_a_ring_holds_what_came_last():
@@ -185,7 +187,7 @@ def test_moco_compares_queries_with_keys_of_the_copy_and_queues_them():
         [p.clone() for p in ps]
         for ps in (module.following.parameters(), nn.Sequential(*module.projecting).parameters())
     )
-    module.remember(4)
+    module.remember({"rows": torch.arange(4)})
     assert torch.allclose(module.queue.keys_QP[:4], F.normalize(key, dim=1)) and torch.equal(
         module.queue.keys_QP[4:], queue[4:]
     )

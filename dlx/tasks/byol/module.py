@@ -13,6 +13,7 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._copies_torch import Copy
 from dlx.tasks._matching_torch import MatchingModule
+from dlx.tasks._update import Batch
 
 if TYPE_CHECKING:
     from dlx.tasks.byol import BYOL
@@ -34,8 +35,8 @@ class BYOLModule(MatchingModule):
     def cost(self, cosine_V: Tensor) -> Tensor:
         return 4 * (1 - cosine_V.mean())
 
-    def remember(self, count: int) -> None:
-        super().remember(count)
+    def remember(self, batch: Batch) -> None:
+        super().remember(batch)
         self.following.follow(self.projecting, kept(self.momentum, self.trainer.global_step, self.planned_steps))
 
 

@@ -14,6 +14,7 @@ from dlx.tasks import Learning
 from dlx.tasks._copies_torch import Copy
 from dlx.tasks._ring_torch import Ring
 from dlx.tasks._unsupervised import unit
+from dlx.tasks._update import Batch
 from dlx.tasks._views_torch import ViewsModule
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class MoCoModule(ViewsModule):
         keys_QP: Tensor = self.queue.get_buffer("keys_QP")
         return info_nce(query_BP, key_BP, keys_QP, self.temperature), features_BF
 
-    def remember(self, count: int) -> None:
-        super().remember(count)
-        self.queue.put({"keys_QP": self.noticed("keys", count)})
+    def remember(self, batch: Batch) -> None:
+        super().remember(batch)
+        self.queue.put({"keys_QP": self.noticed("keys", len(batch["rows"]))})
         self.following.follow(self.projecting, self.momentum)
