@@ -83,8 +83,8 @@ class Fit:
         plan, history = experiment.plan, History()
         monitor, mode = monitored(plan)
         keep = Keep(self.folder, monitor, mode, plan.recipe.train.save_every, self.carried)
-        regularizing = [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
-        regularizing += [Freeze(plan.recipe.freeze, plan.horizon.steps)] if plan.recipe.freeze else []
+        regularizing: list[Any] = [Freeze(plan.recipe.freeze, plan.horizon.steps)] if plan.recipe.freeze else []
+        regularizing += [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
         looking = self._looking(experiment)
         self.stoppable.keep = keep
         trainer = trainer_for(

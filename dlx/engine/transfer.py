@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from torch import Tensor, nn
 
 from dlx.engine.checkpoint import load
+from dlx.engine.ranks import is_shared
 from dlx.errors import UsageError
 from dlx.recipe.transfer import Frozen, InitFrom, chosen
 from dlx.tracking.store import find_run
@@ -79,7 +80,8 @@ def _difference(name: str, mine: Tensor, other: Tensor | None) -> str:
 class Freeze(pl.Callback):
     """Keeps layers as they are, always or up to a step: no gradient, and normalizations keep their statistics.
 
-    What is frozen follows from the step alone, so that a run that goes on finds it as it was.
+    What is frozen follows from the step alone, so that a run that goes on finds it as it was. Several processes agreed
+    at the start on which gradients they average: among them what waits has gradients, which are dropped.
     """
 
     every_step = True
@@ -115,6 +117,12 @@ class Freeze(pl.Callback):
         for until, (parameters, modules) in self._waiting.items():
             learns = trainer.global_step >= until
             for parameter in parameters:
-                parameter.requires_grad_(learns)
+                parameter.requires_grad_(learns or (is_shared() and until < math.inf))
             for part in modules:
                 part.training = learns
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Any) -> None:
+        """Drop the gradients of what waits, where it has any."""
+        waiting = [parameters for until, (parameters, _) in self._waiting.items() if trainer.global_step < until]
+        for parameter in (p for parameters in waiting for p in parameters) if is_shared() else ():
+            parameter.grad = None

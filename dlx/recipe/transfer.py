@@ -69,8 +69,8 @@ def _read_run(value: Any) -> Any:
 
 
 def _read_frozen(value: Any) -> Any:
-    """Read names of layers as layers that never learn; one needs no list."""
-    entries = [value] if isinstance(value, (str, Mapping)) else value
+    """Read names of layers as layers that never learn; one needs no list, and null is none."""
+    entries = [] if value is None else [value] if isinstance(value, (str, Mapping)) else value
     return [{"layers": e} if isinstance(e, str) else e for e in entries] if isinstance(entries, list) else value
 
 
