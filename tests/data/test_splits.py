@@ -155,3 +155,17 @@ def test_more_samples_than_there_are():
 def test_nothing_left_to_train_on():
     with pytest.raises(DataError, match="no samples to train on"):
         split(test=1000)
+
+
+def test_a_share_trains_each_class_in_proportion():
+    whole, part, counted = split(), split(train=0.1), split(train=81)
+    assert len(part["train"]) == len(counted["train"]) == 81 and set(part["train"]) < set(whole["train"])
+    assert all(np.array_equal(part[name], whole[name]) for name in ("val", "test"))
+    exact = np.bincount(LABELS[whole["train"]]) * 0.1
+    assert (np.abs(np.bincount(LABELS[part["train"]], minlength=4) - exact) <= 1).all()
+
+
+def test_a_series_trains_on_all_there_is():
+    made = Samples({"x": Column(np.arange(9.0), "", "numeric")}, ("x",), time=np.stack([np.arange(9)] * 2, 1))
+    with pytest.raises(DataError, match="neither series nor running text"):
+        split_rows(made, Split(train=0.5), None, 0)

@@ -185,3 +185,15 @@ def test_a_table_is_not_scaled_for_augmentation():
     step = augmenting([Augmentation.model_validate({"gaussian_noise": {"p": 0.0}})], facts)
     x = torch.tensor([[300.0, -2.0, 0.1]])
     assert torch.equal(step({"image": x.clone()})["image"], x)
+
+
+def test_a_batch_may_have_so_many_samples_of_a_class():
+    made = batches(size=6, per_class=3)
+    assert len(made) == len(batches(size=6))
+    for batch in made:
+        classes = batch["target"].tolist()
+        assert len(set(classes)) == 2 and classes == [classes[0]] * 3 + [classes[3]] * 3
+    assert same(list(made)[2:], list(made.from_batch(2)))
+    first = list(made)
+    made.set_epoch(1)
+    assert not same(first, list(made))

@@ -86,3 +86,15 @@ def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
     assert torch.allclose(average["queue.keys_QP"].norm(dim=1), torch.ones(70))
     for name in (n for n in average if not n.startswith("networks.")):
         assert torch.equal(average[name], current[name])
+
+
+@pytest.mark.parametrize(("stop_gradient", "collapses"), [("true", False), ("false", True)])
+def test_a_collapse_is_measured_and_said(stop_gradient, collapses, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    task = f"{{type: simsiam, stop_gradient: {stop_gradient}, projection: 16, predictor_hidden: 8, probe: false}}"
+    (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=task, MODEL="{mlp: [32]}"))
+    changes = ["train.epochs=30", "train.validate_every=30", "optimizer={sgd: {lr: 0.5}}", "regularize={}"]
+    run = dlx.train("r.yaml", changes, console=quiet())
+    assert (run.metrics["test/spread"] < 0.1) == collapses
+    assert any("collapsed" in note for note in run.notes) == collapses

@@ -69,3 +69,25 @@ def test_batch_statistics_of_several_devices_are_told(tmp_path, devices):
     told = [note for note in make(load(tmp_path / "r.yaml")).cautions if "one device" in note]
     assert len(told) == devices - 1
     assert all(note.startswith("batch_norm sees the 15 samples of one device at a time, not all 30") for note in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train: {batch_size: 16, per_class: 4}\n", "of each class need 4 classes, of which there are 3"),
+        ("train: {batch_size: 6, per_class: 2}\noptimizer: gd\n", "takes all samples at once"),
+        (
+            "train: {batch_size: 6, per_class: 2}\ndata: {source: {sklearn: diabetes}}\ntask: regression\n",
+            "there are no classes",
+        ),
+        ("train: {batch_size: 6, per_class: 2}\n", None),
+    ],
+)
+def test_batches_of_some_classes_need_as_many(tmp_path, text, said):
+    (tmp_path / "base.yaml").write_text(BASE)
+    (tmp_path / "r.yaml").write_text("extends: base.yaml\n" + text)
+    if said is None:
+        make(load(tmp_path / "r.yaml"))
+        return
+    with pytest.raises(RecipeError, match=said):
+        make(load(tmp_path / "r.yaml"))
