@@ -1,25 +1,26 @@
-"""How the time of a step grows: with the data set, with the points that were logged, with epochs, parameters and batch.
+"""How a training grows: with the data set, with the points that were logged, with epochs, parameters and batch.
 
-    python benchmarks/growth.py [--rounds 3]
+    python benchmarks/growth.py [--rounds 3] [--points 100000]
 
-Each line is the slope of log2(CPU seconds a step) over doublings: 0 is flat, 1 is proportional. One thread; the
-process's own CPU time, so that other work on the machine matters less; the smallest of several rounds.
+A slope is that of log2(cost) over doublings: 0 is flat, 1 is proportional. Time is the CPU time of the process with one
+thread, so that other work on the machine matters less, and the smallest of several rounds; memory is by how much the
+process grew at most.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import math
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from paired import grown
 
+UNITS = {"ms": 1e-3, "MiB": 2**20}
 BASE: dict[str, Any] = {
     "name": "growth",
     "task": "classification",
@@ -35,27 +36,32 @@ def main() -> None:
     """Print the slope of every kind of growth."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--points", type=int, default=100_000)
+    options = parser.parse_args()
+    rounds = options.rounds
     os.environ["MPLBACKEND"] = "agg"
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        trained({"train.steps": 100})  # imports, and whatever else is done once
         sizes = [2000 * 2**i for i in range(5)]
         data = [seconds({"data.source.samples": n, "train.validate_every": 1000}, rounds) for n in sizes]
-        show("time a step over data-set size", sizes, data)
-        points = halves({"train.steps": 4000, "train.log_every": 1, "train.validate_every": 1000})
-        print(f"time a step, last half of 4,000 logged points over the first: {points:.3f}")
-        epochs = halves({"train.steps": None, "train.epochs": 120})
-        print(f"time an epoch, last half of 120 epochs over the first: {epochs:.3f}")
-        widths = [512, 1024, 2048, 4096]
-        wide = [seconds({"model.mlp.hidden": [w, 512], "train.steps": 40}, rounds) for w in widths]
-        show("time a step over parameters", widths, wide)
-        batches = [256, 512, 1024]
+        show("time a step over data-set size", sizes, data, "ms")
+        widths = [1024, 2048, 4096]
+        wide = [{"model.mlp.hidden": [w, 512], "train.steps": 40} for w in widths]
+        show("time a step over parameters", widths, [seconds(c, rounds) for c in wide], "ms")
+        show("memory over parameters", widths, [memory(c) for c in wide], "MiB")
+        batches = [512, 1024, 2048]
         large = [
-            seconds({"model.mlp.hidden": [1024, 512], "train.steps": 40, "train.batch_size": b}, rounds)
+            {"model.mlp.hidden": [2048] * 6, "train.steps": 10, "train.batch_size": b, "data.source.samples": 3000}
             for b in batches
         ]
-        show("time a step over batch size", batches, large)
-        print(f"peak memory of all of it: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+        show("time a step over batch size", batches, [seconds(c, rounds) for c in large], "ms")
+        show("memory over batch size", batches, [memory(c) for c in large], "MiB")
+        epochs = halves({"train.steps": None, "train.epochs": 120})
+        print(f"time an epoch, last half of 120 epochs over the first: {epochs:.3f}", flush=True)
+        n = options.points
+        points = halves({"train.steps": n, "train.log_every": 1, "train.validate_every": 1000})
+        print(f"time a step, last half of {n:,} logged points over the first: {points:.3f}")
 
 
 def trained(changes: dict[str, Any]) -> Any:
@@ -98,14 +104,16 @@ def halves(changes: dict[str, Any]) -> float:
     return float((end - middle) / (middle - quarter))
 
 
-def show(what: str, sizes: list[int], values: list[float]) -> None:
+def memory(changes: dict[str, Any]) -> float:
+    """Return the bytes by which the process grew at most."""
+    return float(grown(lambda: trained(changes))[0])
+
+
+def show(what: str, sizes: list[int], values: list[float], unit: str) -> None:
     """Print the slope in a doubling, and the values."""
     slope = np.polyfit(np.log2(sizes), np.log2(values), 1)[0]
-    print(
-        f"{what}: slope {slope:+.3f}   "
-        + ", ".join(f"{s:,}: {1e3 * v:.3f} ms" for s, v in zip(sizes, values, strict=True))
-    )
-    assert math.isfinite(slope)
+    shown = ", ".join(f"{size:,}: {value / UNITS[unit]:.3f} {unit}" for size, value in zip(sizes, values, strict=True))
+    print(f"{what}: slope {slope:+.3f}   {shown}", flush=True)
 
 
 if __name__ == "__main__":

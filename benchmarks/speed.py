@@ -34,18 +34,16 @@ train: {epochs: 2, batch_size: 128, limit_train: 6400, limit_val: 1000, limit_te
 """,
 }
 SHARED = """
-name: speed
 task: classification
 optimizer: {adam: {lr: 0.001}}
-hardware: {accelerator: cpu, threads: 1}
 """
 
 
 class Classifier(Training):
     """Training with one class a sample, all of them in memory."""
 
-    def __init__(self, recipe: str, clock: Clock) -> None:
-        super().__init__(SHARED + recipe, clock)
+    def __init__(self, clock: Clock, device: str, recipe: str) -> None:
+        super().__init__(SHARED + recipe, clock, device)
 
     @cached_property
     def data(self) -> list[torch.utils.data.TensorDataset]:
@@ -93,4 +91,4 @@ class Classifier(Training):
 
 
 if __name__ == "__main__":
-    main(__doc__ or "", {name: partial(Classifier, recipe) for name, recipe in CASES.items()})
+    main(__doc__ or "", {name: partial(Classifier, recipe=recipe) for name, recipe in CASES.items()})
