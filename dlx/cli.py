@@ -79,6 +79,8 @@ def root(
     """Compile a YAML recipe into a trained and tracked deep-learning run."""
     if debug:
         os.environ["DLX_DEBUG"] = "1"
+    else:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its C++ parts warn of what dlx decides
     if plugin:
         os.environ["DLX_PLUGINS"] = os.pathsep.join([*plugin, *filter(None, [os.environ.get("DLX_PLUGINS")])])
 

@@ -37,12 +37,13 @@ def trainer_for(
     train, hardware = plan.recipe.train, plan.recipe.hardware
     by_steps = train.steps is not None and not fast
     devices, several = int(hardware.devices), size(plan) > 1
+    in_turns = len(plan.networks) > 1 and not plan.recipe.task.joint
     few = {"limit_val_batches": 2, "limit_test_batches": 2} if fast else {}
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=devices,
         num_nodes=hardware.nodes,
-        strategy=hardware.strategy.build() if several else "auto",  # type: ignore[union-attr]
+        strategy=hardware.strategy.build(in_turns) if several else "auto",  # type: ignore[union-attr]
         sync_batchnorm=hardware.sync_batchnorm and several,
         precision=hardware.precision,  # type: ignore[arg-type]
         max_steps=plan.horizon.steps if by_steps else -1,

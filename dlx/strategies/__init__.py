@@ -19,6 +19,9 @@ class Strategy(Component):
     accelerators: ClassVar[tuple[str, ...]] = ()
     """Kinds of devices on which it works; all of them if none is named."""
 
-    def build(self) -> Any:
-        """Return what `pytorch_lightning.Trainer(strategy=…)` takes."""
+    def build(self, in_turns: bool) -> Any:
+        """Return what `pytorch_lightning.Trainer(strategy=…)` takes.
+
+        in_turns  whether several networks move one after the other, each down a gradient of its own
+        """
         raise NotImplementedError

@@ -21,15 +21,17 @@ class DDP(Strategy):
 
     type: Literal["ddp"] = "ddp"
     find_unused: bool = False
-    """Whether parameters that a step does not use are looked for; costs time, needed where some are skipped."""
+    """Whether parameters that a step does not use are looked for, which costs time; they always are where several
+    networks move in turns, as in a GAN.
+    """
     static_graph: bool = False
     """Whether every step uses the same parameters in the same way, which saves memory with checkpointing."""
 
-    def build(self) -> Any:
+    def build(self, in_turns: bool) -> Any:
         from pytorch_lightning.strategies import DDPStrategy
 
         return DDPStrategy(
-            find_unused_parameters=self.find_unused,
+            find_unused_parameters=self.find_unused or in_turns,
             static_graph=self.static_graph,
             gradient_as_bucket_view=True,
             broadcast_buffers=False,  # would wait for the others in every forward pass, also in evaluation

@@ -19,5 +19,5 @@ class Single(Strategy):
     type: Literal["single"] = "single"
     most_devices: ClassVar[int | None] = 1
 
-    def build(self) -> Any:
+    def build(self, in_turns: bool) -> Any:
         return "auto"  # of one device: Lightning then chooses the device's own strategy

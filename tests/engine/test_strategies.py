@@ -192,6 +192,21 @@ def test_other_networks_in_parts_reach_the_loss_of_one_process(trained, task):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("portions", [1, 2])
+def test_networks_that_move_in_turns_in_two_processes(trained, portions):
+    networks = "{generator: {mlp: {hidden: [8]}}, discriminator: {mlp: {hidden: [8]}}}"
+    text = RECIPE.replace("task: classification", "task: gan").replace("{mlp: {hidden: [16]}}", networks)
+    Path("r.yaml").write_text(text.replace("  augment: [{gaussian_noise: {p: 1.0}}]\n", ""))
+    short = ["train.limit_train=64", "train.batch_size=16", f"train.accumulate={portions}"]
+    two, points, _ = trained(*short)
+    one, expected, _ = trained(*short, "hardware.devices=1")
+    assert points == pytest.approx(expected, rel=0.1) and len(points) == 8  # each process draws noise of its own
+    names = [name for name in weights(two) if name.startswith("networks.")]
+    assert {name.split(".")[1] for name in names} == {"generator", "discriminator"}
+    assert not any(torch.equal(weights(two)[name], weights(one)[name]) for name in names if name.endswith("weight"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("portions", [1, 2])
 def test_a_full_batch_optimizer_and_portions_in_two_processes(trained, portions):
     """In 64 bit and few iterations, as each of them magnifies what was rounded otherwise."""
     changes = [f"train.accumulate={portions}", "train.batch_size=300", "hardware.precision=64"]

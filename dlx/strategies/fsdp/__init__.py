@@ -32,7 +32,7 @@ class FSDP(Strategy):
     wrap_above: int = Field(1_000_000, ge=1)
     """Parameters from which on a layer of a sequence is gathered by itself; smaller ones with what is around them."""
 
-    def build(self) -> Any:
+    def build(self, in_turns: bool) -> Any:
         from dlx.strategies.fsdp.module import Sharded
 
         return Sharded(self.shard == "full", self.wrap_above)
