@@ -151,18 +151,21 @@ def _unknown_field(problem: Problem, sections: Sections) -> Explained:
     if near:
         return "DLX301", message, f"did you mean '{near}'?"
     is_section = not sections.get(name) or isinstance(problem.value, Mapping)
-    elsewhere = _elsewhere(name, sections) if is_section else ""
+    elsewhere = _elsewhere(name, sections, in_component="type" in known) if is_section else ""
     if elsewhere:
         return "DLX301", message, elsewhere
     return "DLX301", message, f"it has {', '.join(map(str, known))}" if known else "it has no fields"
 
 
-def _elsewhere(name: str, sections: Sections) -> str:
+def _elsewhere(name: str, sections: Sections, in_component: bool) -> str:
+    """Say where a field belongs; a word that is merely like one of another section's is no typo in a component."""
     if name in sections:
         return f"`{name}` is a section of its own: it belongs at the top of the recipe"
     exact = [f"{section}.{name}" for section, fields in sections.items() if name in fields]
     if exact:
         return f"it lives in {exact[0]}"
+    if in_component:
+        return ""
     where = {field: f"{section}.{field}" for section, fields in sections.items() for field in fields}
     near = nearest(name, list(where))
     return f"did you mean {where[near[0]]}?" if near else ""

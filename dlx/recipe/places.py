@@ -67,11 +67,11 @@ def named(place: Place, name: str) -> Place:
         if only is None or here.node.child("type") is not None:
             break
         if only.loc[-1] == name:
-            return Place(only.node, only.key, only.loc)
+            return Place(only.node, only.key, only.loc, skipped=place.skipped)
         here = only
     kind = here.node.child("type")
     if kind is not None and kind.value == name:
-        return Place(kind, here.node.keys["type"], (*here.loc, "type"))
+        return Place(kind, here.node.keys["type"], (*here.loc, "type"), skipped=place.skipped)
     return here if here.node.value == name else place
 
 

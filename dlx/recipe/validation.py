@@ -85,7 +85,7 @@ def _field(place: Place, field: str) -> Place | None:
     found = locate(place.node, (field,))
     if found.left or not found.loc:
         return None
-    return Place(found.node, found.key, (*place.loc, *found.loc))
+    return Place(found.node, found.key, (*place.loc, *found.loc), skipped=place.skipped)
 
 
 def _key_or_value(place: Place, name: str) -> Mark:

@@ -48,10 +48,11 @@ def under(d):
     ("text", "code", "marked", "path", "words"),
     [
         ("train: {epochz: 3}", "DLX301", "epochz", "train.epochz", "did you mean 'epochs'?"),
+        ("data: {transforms: [{scale: {range: 3}}]}", "DLX301", "range", "data.transforms.0.scale.range", "it has type, field"),
         ("data: {batch_size: 3}", "DLX301", "batch_size", "data.batch_size", "it lives in train.batch_size"),
         ("epochs: 3", "DLX301", "epochs", "epochs", "it lives in train.epochs"),
         ("train: {hardware: {threads: 3}}", "DLX301", "hardware", "train.hardware", "section of its own"),
-        ("data: {split: {train: 0.8}}", "DLX301", "train", "data.split.train", "it has val, test"),
+        ("data: {split: {left: 0.8}}", "DLX301", "left", "data.split.left", "it has val, test"),
         ("train: {epochs:3}", "DLX301", "epochs:3", "train.epochs:3", "write a blank after the colon: epochs: 3"),
         ("task: [classification]", "DLX308", "[classification]", "task", "write classification"),
         ("optimizer: {name: adam, lr: 1}", "DLX308", "{name: adam, lr: 1}", "optimizer", "an optimizer is written"),
