@@ -22,46 +22,68 @@ def command(
 ) -> None:
     """Compare runs: what their recipes say differently, beside what came of it.
 
-    Their learning curves are drawn over each other in a PNG.
+    Their learning curves are drawn over each other in a PNG. Runs that make samples, and measure them alike, are set
+    beside each other by the quality, speed and coverage of these, with a picture of its own.
     """
     if len(runs) < 2:
         raise UsageError("name two runs or more; dlx runs lists them")
     if output.suffix != ".png":
         raise UsageError(f"{output}: the picture is written as .png")
 
-    from dlx.runs import folder_of, name_of
-    from dlx.tracking.comparison import compare, curves, draw
+    from dlx.runs import folder_of
+    from dlx.tracking.comparison import compare
 
     folders = [folder_of(run, root) for run in runs]
     found = compare(folders)
-    drawn = False
-    try:
-        drawn = draw({name_of(folder): curves(folder) for folder in folders}, output)
-    except UsageError as error:
-        print(f"warning: {error}", file=sys.stderr)
+    samples, pictures = _drawn(folders, found.runs, output)
     if as_json:
         from dlx.commands._show import print_json
 
-        print_json({**found.to_json(), "picture": str(output) if drawn else None})
+        said = {**found.to_json(), "samples": samples and samples.to_json()}
+        print_json({**said, "pictures": {name: str(path) for name, path in pictures.items()}})
     else:
-        _print(found, output if drawn else None)
+        _print(found, samples, pictures)
 
 
-def _print(found: Any, picture: Path | None) -> None:
+def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:
+    """Draw curves, and samples if they can be compared; return what is known of samples, and where pictures are."""
+    from dlx.tracking import triangle
+    from dlx.tracking.comparison import curves, draw
+
+    pictures = {}
+    try:
+        if draw({name: curves(folder) for name, folder in zip(names, folders, strict=True)}, output):
+            pictures["curves"] = output
+    except UsageError as error:
+        print(f"warning: {error}", file=sys.stderr)
+    samples = triangle.triangle(folders)
+    if samples is not None:
+        pictures["samples"] = output.with_name(f"{output.stem}-samples.png")
+        triangle.draw(samples, names, pictures["samples"])
+    return samples, pictures
+
+
+def _print(found: Any, samples: Any, pictures: dict[str, Path]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
-    for title, rows in (("recipe", found.recipe), ("metric", found.metrics)):
+    sections = {"recipe": found.recipe, "metric": found.metrics}
+    if samples is not None:
+        measures = (samples.quality, samples.coverage)
+        titled = zip(("quality", "coverage"), measures, strict=True)
+        rows = {f"{title}: {m.name}, {m.better} is better": m.values for title, m in titled}
+        sections["samples"] = {**rows, "seconds for 64 samples": samples.seconds}
+    for title, rows in sections.items():
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in (title, *found.runs):
             table.add_column(heading, overflow="fold")
         for name, values in rows.items():
             table.add_row(name, *map(_shown, values))
         console.print(table if rows else f"no {title} differs")
-    if picture is not None:
-        console.print(f"curves      {picture}", soft_wrap=True)
+    for name, picture in pictures.items():
+        console.print(f"{name:11} {picture}", soft_wrap=True)
 
 
 def _shown(value: Any) -> str:

@@ -37,8 +37,8 @@ def compare(folders: Sequence[Path]) -> Comparison:
 
     Raises: UsageError if one has no recipe or no record.
     """
-    recipes = [flat(_recipe(folder)) for folder in folders]
-    metrics = [_metrics(folder) for folder in folders]
+    recipes = [flat(recipe_of(folder)) for folder in folders]
+    metrics = [metrics_of(folder) for folder in folders]
     differing = {k: v for k, v in _beside(recipes).items() if any(value != v[0] for value in v)}
     return Comparison(tuple(name_of(f) for f in folders), differing, _beside(metrics))
 
@@ -58,7 +58,8 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return merged
 
 
-def _recipe(folder: Path) -> Any:
+def recipe_of(folder: Path) -> Any:
+    """Return the resolved recipe of a run, of its last stage if it has some. Raises: UsageError if there is none."""
     from dlx.recipe.document import read
 
     try:
@@ -67,7 +68,8 @@ def _recipe(folder: Path) -> Any:
         raise UsageError(f"{folder} has no recipe that can be read: {error.strerror}") from None
 
 
-def _metrics(folder: Path) -> dict[str, float]:
+def metrics_of(folder: Path) -> dict[str, float]:
+    """Return what came of a run. Raises: UsageError if its record cannot be read."""
     try:
         record = json.loads((folder / "run.json").read_text())
         found = {**record.get("metrics", {}), SAMPLING_SECONDS: record.get("sampling_seconds")}
