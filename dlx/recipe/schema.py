@@ -181,6 +181,9 @@ def _without_nulls(value: Any) -> Any:
     return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
 
 
+_WITHOUT_NULLS = BeforeValidator(_without_nulls, json_schema_input_type=dict[str, Claim | None])
+
+
 def _auto_or_strategy(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     return value if value == "auto" else Strategy.model_validate(value)
 
@@ -240,12 +243,12 @@ class Recipe(Section):
     """Recipes that this one changes; already merged when this is read."""
     vars: dict[str, Any] = Field(default_factory=dict)
     """Values for `${vars.name}`."""
+    stages: dict[str, Any] = Field(default_factory=dict)
+    """Trainings one after the other: by name, what each changes in this recipe; already apart when this is read."""
     task: Annotated[Task, FIXED]
     """What is learned: loss, head, metrics."""
     data: Data
     """Where samples come from."""
-    stages: dict[str, Any] = Field(default_factory=dict)
-    """Trainings one after the other: by name, what each changes in this recipe; already apart when this is read."""
     model: Annotated[ByRole[Model], _roles_of("models"), FIXED]
     """The network, or one for each role of the task."""
     init_from: Annotated[Beginning, FIXED] = None
@@ -266,7 +269,7 @@ class Recipe(Section):
     """On what it is learned."""
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Where the run is written down."""
-    expect: Annotated[dict[str, Claim], BeforeValidator(_without_nulls), FREE] = Field(default_factory=dict)
+    expect: Annotated[dict[str, Claim], _WITHOUT_NULLS, FREE] = Field(default_factory=dict)
     """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`); null takes back
     one of a recipe that this one changes.
     """
