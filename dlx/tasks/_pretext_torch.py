@@ -4,7 +4,8 @@ answers, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +54,8 @@ class PretextModule(ProbedModule):
         raise NotImplementedError
 
     def whole(self, x_BCHW: Tensor, features_QGF: Tensor) -> Tensor:
-        """Return the features (B, F) of the images themselves, for the probe."""
-        with torch.no_grad():
+        """Return the features (B, F) of the images themselves, for the probe, as they will be judged."""
+        with torch.no_grad(), judging(self.encoding):
             return self.features(x_BCHW)
 
     def answered(self, asked: Asked) -> tuple[Tensor, Tensor]:
@@ -89,6 +90,19 @@ class PretextModule(ProbedModule):
         some = Asked(asked.pieces[chosen_N], asked.truth[chosen_N])
         strips = [x_BCHW[image_N], *self.drawn(some, said_Q[chosen_N], x_BCHW[image_N])]
         self.outputs.made["sheet"] = torch.stack([as_picture(strip, self.spec) for strip in strips]).numpy()
+
+
+@contextmanager
+def judging(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """Let networks compute as they do where they are judged; what they were to keep of training stays as it is."""
+    states = [(module, module.training) for network in networks for module in network.modules()]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, training in states:
+            module.training = training
 
 
 class TilesModule(PretextModule):
