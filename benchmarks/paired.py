@@ -68,6 +68,8 @@ class Training:
 
     options: ClassVar[tuple[str, ...]] = ("fused", "foreach", "betas", "eps")
     """Options of an optimizer that dlx chooses for itself, and that are the same for both."""
+    tolerance = 1e-4
+    """How far apart, absolutely, the weights of both may be in the end."""
 
     def __init__(self, recipe: str, clock: Clock, device: str = "cpu", changes: Sequence[str] = ()) -> None:
         import dlx.plan
@@ -109,7 +111,7 @@ class Training:
         """Raise AssertionError if the two do not end with the same weights."""
         self.ours(), self.theirs()
         for ours, theirs in zip(self.trained, self.by_hand, strict=True):
-            torch.testing.assert_close(ours, theirs.to(ours.device), rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(ours, theirs.to(ours.device), rtol=1e-3, atol=self.tolerance)
 
     def now(self) -> float:
         """Return the time at which the device has done what it was told."""
