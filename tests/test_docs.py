@@ -59,7 +59,7 @@ def test_relative_links_resolve(page):
             assert anchor in {re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings}, target
 
 
-@pytest.mark.parametrize("text", blocks("yaml", r"^task:"))
+@pytest.mark.parametrize("text", blocks("yaml", r"^(task|stages):"))
 def test_recipes_in_the_documentation_validate(text, tmp_path):
     for shown in blocks("yaml"):
         if named(shown.values[0]):
