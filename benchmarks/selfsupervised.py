@@ -48,7 +48,7 @@ train: {batch_size: 256, limit_train: 2560, limit_val: 10, steps: STEPS}
 task: {type: moco, queue: 4096, projection: 128, probe: false}
 data: {source: {shapes: {samples: 200, size: 64}}}
 model: {resnet: {depth: 18}}
-train: {batch_size: 32, limit_val: 10, steps: STEPS}
+train: {batch_size: 64, limit_train: 128, limit_val: 10, steps: STEPS}
 """,
     ),
 }
