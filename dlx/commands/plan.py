@@ -59,12 +59,26 @@ def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
         table.add_column(heading, overflow="fold")
     for heading in ("parameters", "multiply-adds", f"activations of {batch}"):
         table.add_column(heading, justify="right")
-    table.add_row("", "input", network["input"], "", "", "", style="dim")
-    for layer in network["layers"]:
-        table.add_row(layer["name"], layer["type"], layer["output"], *_costs(layer, batch))
+    learns = [_learns(layer) for layer in network["layers"]]
+    if any(learns):
+        table.add_column("learns", overflow="fold")
+    table.add_row("", "input", network["input"], style="dim")
+    for layer, how in zip(network["layers"], learns, strict=True):
+        table.add_row(
+            layer["name"], layer["type"], layer["output"], *_costs(layer, batch), *([how] if any(learns) else [])
+        )
     table.add_section()
     table.add_row("total", "", network["output"], *_costs(network, batch), style="bold")
     return table
+
+
+def _learns(layer: dict[str, Any]) -> str:
+    """Say how a layer learns if it is not with the whole lr from the first step on."""
+    factor, step = layer["lr_factor"], layer["learns_from"]
+    if factor is None or step == "never":
+        return step or ""
+    said = [f"lr × {factor:.3g}"] if factor != 1 else []
+    return ", ".join([*said, f"from step {step:,}"] if step else said)
 
 
 def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:

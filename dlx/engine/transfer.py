@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dlx.engine.checkpoint import load
 from dlx.engine.ranks import is_shared
 from dlx.errors import UsageError
-from dlx.recipe.transfer import Frozen, InitFrom, chosen
+from dlx.recipe.transfer import Frozen, InitFrom, beginning
 from dlx.tracking.store import find_run
 
 NETWORKS = "networks."
@@ -91,26 +91,22 @@ class Freeze(pl.Callback):
         self.frozen, self.steps = frozen, steps
         self._waiting: dict[float, tuple[list[nn.Parameter], list[nn.Module]]] = {}
 
-    def until(self, name: str) -> float:
-        """Return the step from which on a layer or weight learns: the latest of all that is said of it."""
-        ends = [math.inf if f.until is None else f.until for f in self.frozen if chosen(f.layers, name)]
-        return max((end * self.steps if end < 1 else end for end in ends), default=0.0)
-
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         """Find the layers before optimizers are made, which do not get those that never learn."""
         self._waiting.clear()
         networks: Any = module.networks
         for network in networks.values():
+            step = beginning(self.frozen, [name for name, _ in network.named_parameters()], self.steps)
             for name, parameter in network.named_parameters():
-                self._of(name)[0].append(parameter)
-                if self.until(name) == math.inf:
+                self._from(step(name))[0].append(parameter)
+                if step(name) == math.inf:
                     parameter.requires_grad_(False)
             for name, part in network.named_modules():
-                self._of(name)[1].append(part)
+                self._from(step(name))[1].append(part)
         self._waiting.pop(0.0, None)
 
-    def _of(self, name: str) -> tuple[list[nn.Parameter], list[nn.Module]]:
-        return self._waiting.setdefault(self.until(name), ([], []))
+    def _from(self, step: float) -> tuple[list[nn.Parameter], list[nn.Module]]:
+        return self._waiting.setdefault(step, ([], []))
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         """Freeze what is to be frozen in this step, and nothing else."""

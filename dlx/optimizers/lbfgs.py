@@ -31,6 +31,8 @@ class LBFGS(Optimizer):
     """Step size along the direction; the first one that the line search tries."""
     layer_decay: float = Field(1.0, ge=1, le=1)
     """Always 1: the direction is that of all parameters together."""
+    rates: dict[str, float] = Field(default_factory=dict, max_length=0)
+    """Always empty, for the same reason."""
     iterations: int = Field(20, ge=1)
     """Iterations in a step."""
     evaluations: int | None = Field(None, ge=1)

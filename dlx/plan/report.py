@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from dlx.facts import DataFacts
+from dlx.optimizers import factors
 from dlx.plan import Plan
 from dlx.plan.networks import NetworkPlan, describe
+from dlx.plan.transfer import learning
+from dlx.recipe.transfer import beginning
+from dlx.tasks import for_role
 
 
 def report(plan: Plan) -> dict[str, Any]:
@@ -17,7 +22,7 @@ def report(plan: Plan) -> dict[str, Any]:
         return {"name": plan.recipe.name, "stages": {name: report(stage) for name, stage in plan.stages.items()}}
     return {
         "name": plan.recipe.name,
-        "networks": {role: _network(network) for role, network in plan.networks.items()},
+        "networks": {role: _network(network, plan) for role, network in plan.networks.items()},
         "memory": {**asdict(plan.memory), "total": plan.memory.total},
         "steps": plan.horizon.steps,
         "steps_per_epoch": plan.horizon.steps_per_epoch,
@@ -29,16 +34,30 @@ def report(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _network(network: NetworkPlan) -> dict[str, Any]:
+def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
+    weights = learning(network)
+    optimizer = for_role(plan.recipe.optimizer, network.role).moves
+    factor, step = factors(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
     return {
         "input": describe(network.input),
         "output": describe(network.output),
         **asdict(network.cost),
         "layers": [
-            {"name": row.path, "type": row.kind, "output": describe(row.output), **asdict(row.cost)}
+            {
+                "name": row.path,
+                "type": row.kind,
+                "output": describe(row.output),
+                **asdict(row.cost),
+                "lr_factor": factor.get(row.path),
+                "learns_from": _step(step(row.path)) if row.path in factor else None,
+            }
             for row in network.rows
         ],
     }
+
+
+def _step(step: float) -> int | str:
+    return "never" if math.isinf(step) else math.ceil(step)
 
 
 def _data(facts: DataFacts, seen: DataFacts) -> dict[str, Any]:

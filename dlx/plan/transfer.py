@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from dlx.component import nearest
 from dlx.errors import Loc, ShapeError
+from dlx.patterns import chosen, named
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import Recipe
-from dlx.recipe.transfer import InitFrom, chosen
+from dlx.recipe.transfer import InitFrom
 
 MOST_NAMED = 3  # layers that do not fit
 Networks = Mapping[str, NetworkPlan]
@@ -16,27 +17,46 @@ Networks = Mapping[str, NetworkPlan]
 
 
 def unmatched(recipe: Recipe, networks: Networks, stages: Mapping[str, Networks]) -> list[ShapeError]:
-    """Return what is wrong with the names of layers and networks in `init_from` and `freeze`.
+    """Return what is wrong with the names of layers and networks in `init_from`, `freeze` and optimizers.
 
     stages  the networks of earlier stages, as far as they are known, with which this one may begin
     """
-    paths = {role: [row.path for row in plan.rows if row.cost.parameters] for role, plan in networks.items()}
+    paths = {role: learning(plan) for role, plan in networks.items()}
     layers = [path for found in paths.values() for path in found]
-    asked: list[tuple[Loc, str]] = [(("freeze", i, "layers"), entry.layers) for i, entry in enumerate(recipe.freeze)]
     found = []
     if recipe.init_from is not None:
-        asked += [(("init_from", "only", i), pattern) for i, pattern in enumerate(recipe.init_from.only)]
         unknown = [role for role in recipe.init_from.roles if role not in networks]
         message = f"there is no such network; there are {', '.join(networks)}"
         found = [ShapeError(message, ("init_from", "roles", role)) for role in unknown]
-    found += [ShapeError(_nothing(p, layers), loc) for loc, p in asked if not any(chosen(p, path) for path in layers)]
+    asked = _asked(recipe, paths, layers)
+    found += [ShapeError(_nothing(p, there), loc) for loc, p, there in asked if not named(p, there)]
     if recipe.init_from is not None and not found:
         theirs = stages.get(recipe.init_from.stage or "")
         found = _unfitting(recipe.init_from, networks, theirs) if theirs is not None else []
     for role, inside in paths.items():
         if inside and all(any(chosen(f.layers, p) and f.until is None for f in recipe.freeze) for p in inside):
             found.append(ShapeError(f"nothing is left of {role} that could learn", ("freeze",)))
-    return found
+    alone = [i for i, entry in enumerate(recipe.freeze) if entry.gradual and len(named(entry.layers, layers)) == 1]
+    message = "this names one layer, which cannot begin to learn one by one; `body.*` names every layer of the body"
+    return found + [ShapeError(message, ("freeze", i, "layers")) for i in alone]
+
+
+def learning(network: NetworkPlan) -> list[str]:
+    """Return the paths of a network's layers that have weights, in its order."""
+    return [row.path for row in network.rows if row.cost.parameters]
+
+
+def _asked(recipe: Recipe, paths: Mapping[str, list[str]], layers: list[str]) -> list[tuple[Loc, str, list[str]]]:
+    """Return where a recipe names layers, each with the pattern and the layers among which it chooses."""
+    beginning = recipe.init_from.only if recipe.init_from is not None else []
+    asked: list[tuple[Loc, str, list[str]]] = []
+    asked += [(("init_from", "only", i), pattern, layers) for i, pattern in enumerate(beginning)]
+    asked += [(("freeze", i, "layers"), entry.layers, layers) for i, entry in enumerate(recipe.freeze)]
+    for role, optimizer in recipe.optimizer.items():
+        there = paths.get(role, layers)
+        asked += [(("optimizer", role, "rates", glob), glob, there) for glob in optimizer.rates]
+        asked += [(("optimizer", role, "layers"), optimizer.layers, there)] if optimizer.layers is not None else []
+    return asked
 
 
 def _unfitting(how: InitFrom, networks: Networks, theirs: Networks) -> list[ShapeError]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.component import Section
+from dlx.patterns import chosen, largest, named
 
 
 class InitFrom(Section):
@@ -62,6 +63,40 @@ class Frozen(Section):
     """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
     until: float | None = Field(None, gt=0)
     """How long: a fraction of all steps, or steps if ≥ 1; null for always."""
+    gradual: bool = False
+    """Whether the layers that the glob names begin to learn one by one, the last of them first and all of them by
+    `until`; of those in `body`, write `body.*`.
+    """
+
+    @model_validator(mode="after")
+    def _ends(self) -> Frozen:
+        if self.gradual and self.until is None:
+            raise ValueError("say until when the last of the layers has begun to learn")
+        return self
+
+
+def beginning(frozen: Sequence[Frozen], weights: Sequence[str], steps: int) -> Callable[[str], float]:
+    """Return what says from which step a layer or weight learns: the latest of all that is said of it, inf for never.
+
+    weights  all names of weights or layers with weights, in the order of the network
+    """
+    orders = [named(entry.layers, weights) if entry.gradual else [] for entry in frozen]
+
+    def step(name: str) -> float:
+        return max((_end(e, order, largest(e.layers, name), steps) for e, order in pairs), default=0.0)
+
+    pairs = list(zip(frozen, orders, strict=True))
+    return step
+
+
+def _end(entry: Frozen, order: Sequence[str], layer: str | None, steps: int) -> float:
+    """Return the step from which a layer that is named learns, of which None is none."""
+    if layer is None:
+        return 0.0
+    if entry.until is None:
+        return math.inf
+    end = entry.until * steps if entry.until < 1 else entry.until
+    return end * (len(order) - order.index(layer)) / len(order) if layer in order else end
 
 
 def _read_run(value: Any) -> Any:
@@ -76,15 +111,3 @@ def _read_frozen(value: Any) -> Any:
 
 Beginning = Annotated[InitFrom | None, BeforeValidator(_read_run)]
 Freezing = Annotated[list[Frozen], BeforeValidator(_read_frozen)]
-
-
-def chosen(pattern: str, name: str) -> bool:
-    """Say whether a pattern names a layer or weight, or something that it is in."""
-    return any(fnmatchcase(path, pattern) for path in _paths(name))
-
-
-def _paths(name: str) -> Iterator[str]:
-    """Yield a name and everything that it is in."""
-    while name:
-        yield name
-        name = name.rpartition(".")[0]

@@ -15,6 +15,7 @@ from dlx.engine.build import build_module
 from dlx.engine.checkpoint import load
 from dlx.engine.keep import saved
 from dlx.errors import RecipeError, UsageError
+from dlx.plan.report import report
 from dlx.tasks._supervised import SupervisedModule
 
 RECIPE = """
@@ -95,6 +96,10 @@ def test_what_does_not_fit_is_listed(here):
         ({"init_from": {"run": "first", "only": ["hed"]}}, "no layer with weights is named 'hed'"),
         ({"init_from": {"run": "first", "roles": {"encoder": "network"}}}, "no such network; there are network"),
         ({"freeze": ["*"]}, "nothing is left of network that could learn"),
+        ({"freeze": {"layers": "body.1", "until": 0.5, "gradual": True}}, "this names one layer"),
+        ({"freeze": {"layers": "body.*", "gradual": True}}, "say until when"),
+        ({"optimizer.rates": {"hed": 3.0}}, "no layer with weights is named 'hed'; did you mean head.0"),
+        ({"optimizer.layers": "bdy.*", "optimizer.layer_decay": 0.5}, "no layer with weights is named 'bdy"),
     ],
 )
 def test_names_are_checked_by_the_plan(here, change, place):
@@ -132,6 +137,47 @@ def test_frozen_layers_learn_from_the_step_on_that_is_said(here, monkeypatch):
     assert [linear for linear, _, _ in seen] == [False] * 2 + [True] * 6
     assert [norm for _, norm, _ in seen] == [False] * 6 + [True] * 2
     assert all(head for _, _, head in seen)
+
+
+DEEP = {"model.layers": ["flatten", *[{"linear": 8}, "batch_norm", "relu"] * 2, {"dropout": 0.5}]}
+
+
+def test_layers_begin_to_learn_one_by_one_from_the_last(here, monkeypatch):
+    seen = []
+    original = SupervisedModule.learn
+
+    def learn(self, batch):
+        original(self, batch)
+        body = self.networks["network"].body
+        seen.append("".join(str(int(body[i].weight.requires_grad and body[i].training)) for i in (1, 2, 4, 5)))
+        assert self.networks["network"].head[0].weight.requires_grad
+
+    monkeypatch.setattr(SupervisedModule, "learn", learn)
+    freeze = {"layers": "body.*", "until": 0.99, "gradual": True}  # ends after 0.99 · 8 steps: 4 layers, 2 steps each
+    dlx.train("r.yaml", {**DEEP, "freeze": [freeze]}, console=quiet())
+    assert seen == ["0000"] * 2 + ["0001"] * 2 + ["0011"] * 2 + ["0111"] * 2
+
+
+def test_the_plan_says_how_layers_learn(here):
+    changes = {
+        **DEEP, "freeze": [{"layers": "body.1"}, {"layers": "body.[2-9]", "until": 6.0, "gradual": True}],
+        "optimizer.rates": {"head": 10.0}, "optimizer.layer_decay": 0.5, "optimizer.layers": "body.*",
+    }  # fmt: skip
+    found = report(dlx.plan.make(dlx.load("r.yaml", changes)))["networks"]["network"]["layers"]
+    said = {layer["name"]: (layer["lr_factor"], layer["learns_from"]) for layer in found if layer["parameters"]}
+    assert said == {
+        "body.1": (1 / 16, "never"), "body.2": (1 / 8, 6), "body.4": (1 / 4, 4), "body.5": (1 / 2, 2),
+        "head.0": (10.0, 0),
+    }  # fmt: skip
+    assert {layer["lr_factor"] for layer in found if not layer["parameters"]} == {None}
+
+
+def test_layers_are_trained_by_their_rates(here):
+    """Halving a layer's rate is halving the lr where nothing else learns."""
+    frozen = {"freeze": ["body"], "optimizer": {"sgd": {"lr": 0.1}}}
+    half = dlx.train("r.yaml", {**frozen, "optimizer.rates": {"head": 0.5}}, console=quiet())
+    other = dlx.train("r.yaml", {**frozen, "optimizer": {"sgd": {"lr": 0.05}}}, console=quiet())
+    assert all(torch.equal(a, b) for a, b in zip(last(half).values(), last(other).values(), strict=True))
 
 
 def test_a_run_goes_on_without_the_one_that_it_began_with(here, monkeypatch):

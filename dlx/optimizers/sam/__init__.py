@@ -9,7 +9,9 @@ from dlx.optimizers import Groups, Optimizer
 if TYPE_CHECKING:
     import torch
 
-OWN = ("lr", "no_decay", "layer_decay")  # fields of every optimizer: the wrapper has them, and gives them to the base
+OWN = tuple(
+    name for name in Optimizer.model_fields if name != "type"
+)  # the wrapper has them, and gives them to the base
 
 
 class SAM(Optimizer):
@@ -20,7 +22,7 @@ class SAM(Optimizer):
     overfits.
 
     Units:   rho is a distance in weight space; with adaptive take it about 10 times larger.
-    Raises:  ValueError if lr, no_decay or layer_decay is given to the base; they stand beside it.
+    Raises:  ValueError if lr, rates or decays are given to the base; they stand beside it.
     Source:  Foret et al. 2021, arXiv:2010.01412; adaptive: Kwon et al. 2021, arXiv:2102.11600.
 
     Example:
