@@ -29,12 +29,17 @@ every_task = pytest.mark.parametrize("name", types("tasks"))
 
 MLP = {"mlp": {"hidden": [32]}}
 CONVS = {"type": "layers", "layers": [{"conv": {"channels": 8, "kernel": 3, "padding": "same"}}, "relu"] * 3}
+PATCHES = {
+    "encoder": {"vit": {"patch": 4, "features": 16, "depth": 1, "heads": 2, "output": "steps"}},
+    "decoder": {"type": "layers", "layers": [{"attention": {"heads": 2}}]},
+}
 STEPS = {"gru": {"embedding": 16, "hidden": 32, "output": "steps"}}
 SMALL = [
     ({"sklearn": "iris"}, MLP),
     ({"sklearn": "diabetes"}, MLP),
     ({"sklearn": "digits"}, MLP),
     ({"sklearn": "digits"}, CONVS),
+    ({"sklearn": "digits"}, PATCHES),
     ({"series": {"path": "series.csv", "target": "y", "history": 8, "horizon": 2}}, MLP),
     ({"shapes": {"samples": 60, "size": 16, "noise": 5}}, CONVS),
     ({"sklearn": "digits"}, {"type": "layers", "layers": ["flatten", {"rbm": 16}]}),

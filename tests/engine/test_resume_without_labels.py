@@ -35,6 +35,11 @@ CASES = {
     ),
     "simclr": ("{type: simclr, neighbours: 3, memory: 50}", "{mlp: [8]}"),
     "jigsaw": ("{type: jigsaw, permutations: 5, gap: 0}", CONVS),
+    "masked_image": (
+        "{type: masked_image, ratio: 0.5, width: 8, neighbours: 3, memory: 50}",
+        "{encoder: {vit: {patch: 4, features: 8, depth: 1, heads: 2, output: steps}}, "
+        "decoder: {type: layers, layers: [{attention: {heads: 2}}]}}",
+    ),
     "relative_patch": ("{type: relative_patch, gap: 1}", CONVS),
     "rotation": ("{type: rotation, labels: 0.5, untrained: true}", "{mlp: [8]}"),
     "moco": ("{type: moco, queue: 70, momentum: 0.9, neighbours: 3, memory: 50}", "{mlp: [8]}"),
@@ -55,16 +60,16 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
     monkeypatch.setattr(UnsupervisedModule, "show", lambda self: None)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES[name][0], MODEL=CASES[name][1]))
     whole = dlx.train("r.yaml", console=quiet())
-    original, steps = UnsupervisedModule.update, []
+    original, steps = UnsupervisedModule.note_loss, []
 
-    def update(self, *args):
+    def note_loss(self, *args):
         steps.append(1)
         if len(steps) == 6:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UnsupervisedModule, "update", update)
+        patch.setattr(UnsupervisedModule, "note_loss", note_loss)
         with pytest.raises(SystemExit):
             dlx.train("r.yaml", console=quiet())
     run = dlx.resume("last", console=quiet())

@@ -22,6 +22,6 @@ class Filled(nn.Module):
         """Return (B, T, F); x where nothing is hidden."""
         index_BS = (context or {}).get("visible")
         if index_BS is None:
-            return x_BSF
+            index_BS = torch.arange(x_BSF.shape[1], device=x_BSF.device).expand(len(x_BSF), -1)
         whole_BTF = self.token.to(x_BSF.dtype).expand(len(x_BSF), self.steps, -1)
         return whole_BTF.scatter(1, index_BS.unsqueeze(-1).expand_as(x_BSF), x_BSF)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at, walk
+from dlx.models import Model
+from dlx.tasks import Learning, Role
+from dlx.tasks._ending import numbers
+from dlx.tasks._probing import Probing
+from dlx.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch import nn
+
+ENCODER, DECODER = Probing.default_role, "decoder"
+EMBED = "embed"
+
+
+class MaskedImage(Probing):
+    """Gives back the patches that were taken out of an image, of which most are: a masked autoencoder.
+
+    The encoder sees only the patches that are left, in training a quarter of all, which is why a large one is cheap. A
+    smaller decoder, which must mix steps, gets what it made of them, one learned vector for every other patch, and
+    positions, and draws the missing pixels. Which patches these are is drawn anew each time. Features are the mean
+    over all patches of the whole image; a vit with `output: mean` can begin with them (`init_from`).
+
+    Shapes:  encoder: (C, H, W) → (patches, features); decoder: (patches, width) → (patches, pixels of one).
+    Units:   loss is a mean square over hidden pixels, in the units that the network sees, or with `normalize` in
+             deviations of each patch, of which 1 is what the patch's mean alone leaves.
+    Raises:  ShapeError if patches do not fill the image, or the encoder keeps no patch apart, or can hide none.
+    Source:  He et al. 2021, arXiv:2111.06377. Deviations: positions are learned, and there is no class token.
+
+    Example:
+        {type: masked_image, ratio: 0.5, width: 16, neighbours: 5}
+    """
+
+    type: Literal["masked_image"] = "masked_image"
+    joint: ClassVar[bool] = True
+    patch: int = Field(4, ge=1)
+    """Side of a patch, the same as the encoder's."""
+    ratio: float = Field(0.75, gt=0, lt=1)
+    """Share of the patches that are hidden."""
+    width: int = Field(64, gt=0)
+    """Features of a patch that the decoder gets."""
+    normalize: bool = False
+    """Whether the pixels to be given back have each patch's own mean and deviation taken out, which makes details
+    count.
+    """
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        steps, pixels = self.patches(facts), self._pixels(facts)
+        inner = TensorSpec((steps, self.width), "TF")
+        return {**super().roles(facts), DECODER: Role(inner, TensorSpec((steps, pixels), "TF"))}
+
+    def patches(self, facts: DataFacts) -> int:
+        """Return how many patches there are."""
+        _, high, wide = numbers(facts, self.type).dims
+        return (int(high or 0) // self.patch) * (int(wide or 0) // self.patch)
+
+    def hidden(self, facts: DataFacts) -> int:
+        """Return how many of them are hidden."""
+        return round(self.ratio * self.patches(facts))
+
+    def _pixels(self, facts: DataFacts) -> int:
+        return int(numbers(facts, self.type).dims[0] or 0) * self.patch**2
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        if role == DECODER:
+            return self._decoder(model, facts)
+        x = numbers(facts, self.type)
+        body = model.tree(x)
+        features, steps = shape_at((), body, x), self.patches(facts)
+        hides = any(getattr(layer, "hides", False) for _, layer, _ in walk(body, x))
+        if not isinstance(features, TensorSpec) or features.axes != "TF" or features.dims[0] != steps or not hides:
+            raise ShapeError(
+                f"the encoder must end in features of {steps} patches, and hide some by the layer take_visible, as vit "
+                f"does with `output: steps` and `patch: {self.patch}`; it ends in {features}"
+            )
+        return super().network(role, model, facts)
+
+    def _decoder(self, model: Model, facts: DataFacts) -> Layer:
+        """Return the decoder: all patches in their places, the model, and the pixels of each."""
+        x = self.roles(facts)[DECODER].input
+        body = model.tree(x).model_copy(update={"name": "body"})
+        start = [{"fill": "fill_hidden"}, {"positions": {"type": "positions", "kind": "learned"}}]
+        return Layer.model_validate([*start, body, {"pixels": {"linear": self._pixels(facts)}}])
+
+    def heads(self) -> dict[str, list[Any]]:
+        return {EMBED: [{"linear": self.width}]}
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        x = numbers(facts, self.type)
+        if x.axes != "CHW":
+            return [ShapeError(f"masked_image takes patches out of images, but the input is {x}")]
+        if any(int(side or 0) % self.patch for side in x.space):
+            return [ShapeError(f"patches of {self.patch} × {self.patch} do not fill an image of {x}", ("patch",))]
+        if not 0 < self.hidden(facts) < self.patches(facts):
+            return [ShapeError(f"of {self.patches(facts)} patches {self.hidden(facts)} would be hidden", ("ratio",))]
+        return super().problems(facts)
+
+    def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
+        from dlx.tasks.masked_image.module import MaskedImageModule
+
+        return MaskedImageModule(networks, facts, learning, self)
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        """Draw images, what was seen of them, and what was given back."""
+        from dlx.tasks._samples import strips
+
+        sheet = outputs.made.get("sheet")
+        return {} if sheet is None else {"reconstructions": strips(sheet, ("image", "what is seen", "given back"))}

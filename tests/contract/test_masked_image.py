@@ -1,0 +1,157 @@
+"""Patches taken out of images: which, what the encoder sees of the rest, what is asked, and what may begin with it."""
+
+import numpy as np
+import pytest
+import torch
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer
+from dlx.models import Model
+from dlx.optimizers import Optimizer
+from dlx.schedules import Schedule
+from dlx.tasks import Learning, Task
+from dlx.tasks.masked_image.module import joined, patches, split
+from dlx.tensors import Stats, TensorSpec
+
+IMAGE = TensorSpec((2, 8, 12), "CHW", stats=Stats((0.5, 0.5), (0.3, 0.3), (0.0, 0.0), (1.0, 1.0)))
+FACTS = DataFacts(
+    {"image": IMAGE, "target": TensorSpec((), "", "int64", vocab=(2,))},
+    ("image",),
+    "target",
+    classes=("a", "b"),
+    counts={"train": 9},
+)
+VIT = {"type": "vit", "patch": 4, "features": 8, "depth": 1, "heads": 2, "output": "steps"}
+DECODER = {"type": "layers", "layers": [{"attention": {"heads": 2}}]}
+
+
+def task(**fields):
+    return Task.model_validate({"type": "masked_image", "ratio": 0.5, "width": 6, **fields})
+
+
+def made(**fields):
+    learning = Learning({"*": Optimizer.model_validate("sgd")}, {"*": Schedule.model_validate("constant")})
+    spec, models = task(**fields), {"encoder": VIT, "decoder": DECODER}
+    torch.manual_seed(0)
+    networks = {}
+    for role, wanted in spec.roles(FACTS).items():
+        networks[role] = spec.network(role, Model.model_validate(models[role]), FACTS).build(wanted.input)
+    return spec.build(networks, FACTS, learning)
+
+
+def images(n=4):
+    torch.manual_seed(1)
+    return torch.rand(n, 2, 8, 12)
+
+
+def test_patches_are_cut_row_by_row_and_joined_again():
+    x = images()
+    found = patches(x, 4)
+    assert found.shape == (4, 6, 32)
+    assert torch.equal(found[1, 4].view(2, 4, 4), x[1, :, 4:8, 4:8])
+    assert torch.equal(joined(found, 4, x), x)
+
+
+def test_a_share_of_the_patches_is_hidden_evenly():
+    visible, hidden = split(torch.rand(5000, 6), 4)
+    assert visible.shape == (5000, 2) and (hidden.sum(1) == 4).all()
+    assert not hidden.gather(1, visible).any()
+    assert (hidden.float().mean(0) - 4 / 6).abs().max() < 0.03
+
+
+def test_the_encoder_sees_nothing_of_hidden_patches():
+    module, x = made().eval(), images()
+    visible, hidden = split(torch.rand(4, 6), 3)
+    changed = joined(torch.where(hidden[..., None], torch.randn(4, 6, 32), patches(x, 4)), 4, x)
+    assert not torch.equal(changed, x)
+    assert torch.equal(module.given_back(x, visible), module.given_back(changed, visible))
+    seen = joined(torch.where(hidden[..., None], patches(x, 4), torch.randn(4, 6, 32)), 4, x)
+    assert not torch.allclose(module.given_back(x, visible), module.given_back(seen, visible))
+
+
+def test_only_visible_patches_are_computed():
+    module, x = made().eval(), images()
+    lengths = []
+    module.networks["encoder"].body.blocks.register_forward_hook(lambda m, i, o: lengths.append(o.shape[1]))
+    module.given_back(x, split(torch.rand(4, 6), 4)[0])
+    module.features(x)
+    assert lengths == [2, 6]
+
+
+def test_the_order_of_visible_patches_does_not_matter():
+    module, x = made().eval(), images()
+    visible, _ = split(torch.rand(4, 6), 3)
+    assert torch.allclose(module.given_back(x, visible), module.given_back(x, visible.flip(1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_loss_is_the_mean_square_of_hidden_pixels(normalize):
+    module, x = made(normalize=normalize).eval(), images()
+    draws = torch.rand(4, 6)
+    error, given, hidden = module.asked(x, draws)
+    for i in range(4):
+        wanted = patches(x[i : i + 1], 4)[0][hidden[i]]
+        if normalize:
+            wanted = (wanted - wanted.mean(1, keepdim=True)) / (wanted.var(1, keepdim=True, correction=0) + 1e-6).sqrt()
+        assert error[i].item() == pytest.approx((given[i][hidden[i]] - wanted).square().mean().item(), rel=1e-4)
+
+
+def test_features_are_the_mean_over_all_patches():
+    module, x = made().eval(), images()
+    assert torch.allclose(module.features(x), module.networks["encoder"].body(x).mean(1), atol=1e-6)
+
+
+def test_every_weight_learns():
+    module = made()
+    module.loss_of({"image": images(), "rows": torch.arange(4)}).backward()
+    learning = {n for n, p in module.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert learning == {n for n, _ in module.named_parameters() if ".probe." not in n}
+
+
+def test_a_classifier_of_patches_has_the_same_weights():
+    apart, mean = (
+        Model.model_validate({**VIT, "output": output}).tree(IMAGE).build(IMAGE) for output in ("steps", "mean")
+    )
+    assert {n: p.shape for n, p in apart.named_parameters()} == {n: p.shape for n, p in mean.named_parameters()}
+    assert Model.model_validate({**VIT, "output": "mean"}).tree(IMAGE).shape(IMAGE).dims == (8,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "model"),
+    [
+        ({}, {**VIT, "output": "token"}),
+        ({}, {**VIT, "patch": 2}),
+        ({}, {"type": "layers", "layers": [{"patchify": {"size": 4, "features": 8}}]}),
+    ],
+    ids=["pooled", "other-patches", "hides-none"],
+)
+def test_an_encoder_that_keeps_or_hides_no_patches_is_refused(fields, model):
+    with pytest.raises(ShapeError, match=r"features of 6 patches"):
+        task(**fields).network("encoder", Model.model_validate(model), FACTS)
+
+
+def test_what_cannot_be_hidden_is_refused():
+    assert [e.loc for e in task(patch=5).problems(FACTS)] == [("patch",)]
+    assert [e.loc for e in task(ratio=0.95).problems(FACTS)] == [("ratio",)]
+
+
+def test_hidden_steps_are_filled_with_one_vector_in_their_places():
+    spec = TensorSpec((5, 3), "TF")
+    take, fill = (Layer.model_validate(name).build(spec) for name in ("take_visible", "fill_hidden"))
+    x, visible = torch.randn(2, 5, 3), torch.tensor([[4, 0], [1, 2]])
+    seen = take(x, {"visible": visible})
+    assert torch.equal(seen[0], x[0, [4, 0]]) and torch.equal(take(x), x) and torch.equal(fill(x), x)
+    whole = fill(seen, {"visible": visible})
+    assert torch.equal(whole[0, [0, 4]], x[0, [0, 4]]) and torch.equal(whole[1, [1, 2]], x[1, [1, 2]])
+    assert torch.equal(whole[0, 1], fill.token) and torch.equal(whole[1, 4], fill.token)
+    with pytest.raises(ShapeError, match="known number"):
+        Layer.model_validate("fill_hidden").shape(TensorSpec((None, 3), "TF"))
+
+
+def test_reconstructions_are_drawn(tmp_path):
+    class Outputs:
+        made = {"sheet": np.random.default_rng(0).random((3, 8, 1, 8, 8))}
+
+    (figure,) = task().pictures(Outputs, FACTS).values()
+    figure.savefig(tmp_path / "reconstructions.png")
