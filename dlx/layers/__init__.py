@@ -36,7 +36,9 @@ class Layer(Component):
 
     Besides its input, a layer may read named values that are in scope (`provided`). Its module then has
     `takes_context = True` and `forward(x, context=None)`, where context is a dict by name; every other module stays
-    `forward(x)`. A module that adds to the loss leaves the scalar of its last forward in `auxiliary_loss`.
+    `forward(x)`. A module that adds to the loss leaves the scalar of its last forward in `auxiliary_loss`; one that
+    answers beside the network in training leaves that in `auxiliary_answer`; one that has metrics counts in a buffer
+    `tally`, of which `measured(tally)` makes them.
     """
 
     family = "layers"
@@ -52,6 +54,8 @@ class Layer(Component):
     """Whether it sets random parts of its input to zero in training."""
     drop_field: ClassVar[str] = "p"
     """The field that holds the probability of that."""
+    measures: ClassVar[tuple[str, ...]] = ()
+    """Metrics of its own on val and test, of which more is better; its module counts for them in `tally`."""
     answers: ClassVar[bool] = False
     """Whether it makes an answer of its own in training, whose end it leaves to the task, and which the task judges."""
 

@@ -73,22 +73,42 @@ def steps_seen(context: Context | None) -> int:
 
 
 class ContextSequence(nn.Sequential):
-    """A Sequential that hands the context to those of its children that take it."""
+    """A Sequential that hands the context to those of its children that take it, as those before them leave it."""
 
     takes_context = True
 
     def __init__(self, modules: OrderedDict[str, nn.Module]) -> None:
         super().__init__(modules)
         self._takes = [takes_context(module) for module in modules.values()]
+        self._rescopes = [_rescopes(module) for module in modules.values()]
 
     def forward(self, x: Any, context: Context | None = None) -> Any:
         """Return what the last child makes of x."""
-        for module, takes in zip(self, self._takes, strict=True):
+        for module, takes, rescopes in zip(self, self._takes, self._rescopes, strict=True):
             x = module(x, context) if takes else module(x)
+            if rescopes and context:
+                context = _behind(module, context)
         return x
+
+    def scope(self, context: Context) -> Context:
+        """Return what is in scope behind the last child."""
+        for module, rescopes in zip(self, self._rescopes, strict=True):
+            context = _behind(module, context) if rescopes else context
+        return context
 
 
 def in_order(modules: Mapping[str, nn.Module]) -> nn.Sequential:
-    """Return modules that are applied one after the other: torch's own Sequential where none takes a context."""
+    """Return modules that are applied one after the other: torch's own Sequential where a context changes nothing."""
     ordered = OrderedDict(modules)
-    return ContextSequence(ordered) if any(map(takes_context, ordered.values())) else nn.Sequential(ordered)
+    plain = not any(takes_context(module) or _rescopes(module) for module in ordered.values())
+    return nn.Sequential(ordered) if plain else ContextSequence(ordered)
+
+
+def _rescopes(module: nn.Module) -> bool:
+    """Return whether what is in scope behind a module may be another than before it."""
+    inside = getattr(module, "_rescopes", None)
+    return hasattr(module, "scope") if inside is None else any(inside)
+
+
+def _behind(module: Any, context: Context) -> Context:
+    return module.scope(context)  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.initializers import Initializer
 from dlx.layers import Layer
 from dlx.layers._axes import width
 from dlx.layers._composite import Composite
@@ -37,6 +38,8 @@ class FeedForward(Composite):
     """Whether the linear maps have a bias."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a hidden feature is set to zero in training; 0 leaves the layer out."""
+    out_init: Initializer | None = None
+    """How the map back starts; null is as the others."""
 
     def written(self, x: TensorSpec) -> list[Any]:
         features = width(x, self.type, ("F", "TF"))
@@ -45,4 +48,4 @@ class FeedForward(Composite):
         if self.gate:
             hidden = [{"branches": {"join": "product", "of": [hidden, first]}}]
         hidden += [{"dropout": self.dropout}] if self.dropout else []
-        return [*hidden, {"linear": {"features": features, "bias": self.bias}}]
+        return [*hidden, {"linear": {"features": features, "bias": self.bias, "init": self.out_init}}]

@@ -64,7 +64,16 @@ def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | N
             gain = own
         elif _has_matrix(module.get_submodule(path)):
             _fill(module.get_submodule(path), starts[path], gain)
+            _fill_apart(module.get_submodule(path), layer.apart(), gain)
             gain = 1.0
+
+
+def _fill_apart(module: nn.Module, starts: Mapping[str, Initializer], gain: float) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, start in starts.items():
+            start.fill(module.get_parameter(name), gain)
 
 
 def _around(path: str, starts: Mapping[str, Initializer | None], default: Initializer | None) -> Initializer | None:

@@ -21,9 +21,12 @@ def attention(heads: int, **fields: Any) -> dict[str, Any]:
     return {"attention": {"heads": heads, **given}}
 
 
-def feed_forward(hidden: int, activation: Any, dropout: float = 0.0, gate: bool = False, bias: bool = True) -> Any:
+def feed_forward(
+    hidden: int, activation: Any, dropout: float = 0.0, gate: bool = False, bias: bool = True, out_init: Any = None
+) -> Any:
     """Return a feed-forward layer; what is the default is left out."""
     fields: dict[str, Any] = {"hidden": hidden, "activation": activation}
+    fields |= {"out_init": out_init} if out_init is not None else {}
     fields |= {"gate": True} if gate else {}
     fields |= {} if bias else {"bias": False}
     fields |= {"dropout": dropout} if dropout else {}

@@ -22,6 +22,7 @@ MODULES: dict[str, tuple[int, int, int, int, int, int]] = {  # table 1: 1×1, re
     "5b": (384, 192, 384, 48, 128, 128),
 }
 LAST_BEFORE_POOL = ("3b", "4e")
+LAST_BEFORE_HEAD = ("4a", "4d")
 HALVE = {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}}
 
 
@@ -30,13 +31,14 @@ class GoogLeNet(Model):
 
     1 × 1 convolutions make few channels before the expensive filters, so that 22 layers cost a twelfth of AlexNet's
     parameters. By default with batch norm and two sizes of 3 × 3 instead of 5 × 5, as it is trained today: 6,624,904
-    parameters with 1,000 classes. `{batch_norm: false, large: 5}` is the network of 2014.
+    parameters with 1,000 classes, and 13,004,888 with the two auxiliary heads, by which gradients reach its middle in
+    training. `{batch_norm: false, large: 5, auxiliary: true}` is the network of 2014.
 
     Shapes:  (C, H, W) → (1024,).
     Units:   dropout is a probability.
-    Raises:  ShapeError if the input is not an image.
-    Source:  Szegedy et al. 2015, arXiv:1409.4842; deviations: no auxiliary heads, no local response norm, and weights
-             start as in He et al. 2015.
+    Raises:  ShapeError if the input is not an image, or too small for the pools of auxiliary heads.
+    Source:  Szegedy et al. 2015, arXiv:1409.4842; deviations: no local response norm, and weights start as in He et
+             al. 2015.
 
     Example:
         {type: googlenet, dropout: 0.4}
@@ -47,6 +49,8 @@ class GoogLeNet(Model):
     """Whether batch norm follows every convolution, which then has no bias."""
     large: Literal[3, 5] = 3
     """Side of a module's largest filters: 5 in the paper."""
+    auxiliary: bool = False
+    """Whether two heads in the middle answer too, in training; each counts 0.3 of the end's loss."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Probability that a feature is set to zero in training, 0.4 in the paper; 0 leaves the layer out."""
     init: Initializer | None = Field(default="he_normal", validate_default=True)
@@ -59,7 +63,14 @@ class GoogLeNet(Model):
         for name, widths in MODULES.items():
             layers.append({f"inception{name}": self._inception(*widths)})
             layers += [HALVE] if name in LAST_BEFORE_POOL else []
+            layers += [{f"head{name}": self._head()}] if self.auxiliary and name in LAST_BEFORE_HEAD else []
         return [*layers, "global_pool", *([{"dropout": self.dropout}] if self.dropout else [])]
+
+    def _head(self) -> dict[str, Any]:
+        """Return what answers from the middle, but for the last linear layer, which the task gives it."""
+        pool = {"avg_pool": {"kernel": 5, "stride": 3}}
+        answer = [pool, *self._conv(128, 1), "flatten", {"linear": 1024}, "relu", {"dropout": 0.7}]
+        return {"auxiliary_head": {"layers": answer, "weight": 0.3}}
 
     def _conv(self, channels: int, kernel: int, stride: int = 1) -> list[Any]:
         norm: list[Any] = ["batch_norm"] if self.batch_norm else []

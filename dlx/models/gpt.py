@@ -20,8 +20,7 @@ class GPT(Model):
     Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without tie.
     Units:   dropout is a probability.
     Raises:  ShapeError if there are no tokens, or learned positions are to be of unknown length.
-    Source:  Radford et al. 2019; rotary, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971. Deviation: all
-             matrices start alike, those that end a branch too.
+    Source:  Radford et al. 2019; rotary, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971.
 
     Example:
         {type: gpt, features: 16, depth: 2, heads: 2}
@@ -30,6 +29,9 @@ class GPT(Model):
     type: Literal["gpt"] = "gpt"
     init: Initializer | None = Field(default="normal", validate_default=True)
     """How the weights start."""
+    scale_init: bool = True
+    """Whether the maps that end a branch start 1 / √(2 · depth) as large, so that the sum of all branches keeps its
+    size; nothing where `init` is null."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
     depth: int = Field(12, gt=0)
@@ -86,7 +88,14 @@ class GPT(Model):
             rotary=self.positions == "rotary",
             bias=self.bias,
             dropout=self.dropout,
+            out_init=self._ending(),
         )
         hidden = self.hidden or (-(-self.features // 3) * 8 if self.gate else 4 * self.features)
-        feed = feed_forward(hidden, self.activation, gate=self.gate, bias=self.bias)
+        feed = feed_forward(hidden, self.activation, gate=self.gate, bias=self.bias, out_init=self._ending())
         return stack(self.depth, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout)
+
+    def _ending(self) -> dict[str, Any] | None:
+        """Return how maps start that end a branch; None where they start as all others."""
+        if self.init is None or not self.scale_init:
+            return None
+        return {"scaled": {"of": self.init, "factor": (2 * self.depth) ** -0.5}}

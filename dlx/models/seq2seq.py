@@ -35,6 +35,8 @@ class Seq2Seq(Model):
     """The recurrent layer of the decoder."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
     """How the decoder looks at the memory: additive before each step, or multiplicative after it, which is faster."""
+    feed: bool = False
+    """With luong: whether the cell also reads the decoder's output of the step before."""
     share_embedding: bool = False
     """Whether source and target have one table of vectors, for where they have one vocabulary."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -45,7 +47,8 @@ class Seq2Seq(Model):
         drop = dropped(self.dropout)
         table: list[Any] = [{"embedding": self.embedding}]
         own, shared = ([], table) if self.share_embedding else (table, [])
-        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention}}
+        feed = {"feed": True} if self.feed else {}
+        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention, **feed}}
         memory = {
             "key": "memory",
             "layers": [{"field": "source"}, *own, *drop, self.encoder],

@@ -12,16 +12,17 @@ from dlx.data.cache import key_for, remember, remembered
 from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
+from dlx.layers._changed import parts
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
 from dlx.plan.hardware import by_cost, resolve
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
 from dlx.plan.transfer import unmatched
-from dlx.recipe.load import Loaded
 from dlx.recipe.diagnostics import Diagnostic
+from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
-from dlx.schedules import Horizon
 from dlx.recipe.stages import told
+from dlx.schedules import Horizon
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
@@ -44,8 +45,8 @@ class Plan:
     decided    every `auto` and what it became
     cautions   what a person should know before training
     stages     each stage's plan by its name, if the recipe has stages; the whole is then what its last one is
-
     """
+
     written: Recipe
     recipe: Recipe
     base: Path
@@ -56,7 +57,6 @@ class Plan:
     memory: Memory
     decided: Mapping[str, str]
     cautions: tuple[str, ...]
-
     stages: Mapping[str, Plan] = field(default_factory=dict)
 
     @property
@@ -66,6 +66,7 @@ class Plan:
         """
         *earlier, last = self.stages.items() if self.stages else [("", self)]
         return {f"{name}/": plan for name, plan in earlier} | {"": last[1]}
+
     @property
     def quantities(self) -> dict[str, float]:
         """Numbers about which a recipe can make claims, under `plan/`."""
@@ -198,6 +199,9 @@ def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
     longest = {name: lengths.longest for name, lengths in facts.lengths.items()}
     for x in (wanted.input, sized(wanted.input, longest)):
         shape_at(("model", role), body, x)
+    answering = [part.type for part in parts(body) if isinstance(part, Layer) and part.answers]
+    if answering and not task.judges_answers:
+        raise ShapeError(f"{task.type} has no target by which it could judge an {answering[0]}", ("model", role))
     try:
         tree: Any = task.network(role, model, facts)
         for name, regularizer in recipe.regularize.items():

@@ -16,23 +16,25 @@ TARGET = "target"
 class StepsModule(SupervisedModule):
     """One network that scores every class at every step."""
 
-    def objective(self, batch: Batch) -> Tensor:
+    def mean_loss(self, output: Tensor, batch: Batch) -> Tensor:
         """Return the mean loss of the batch's real steps; of a share of a batch, its part of that mean."""
-        scores_NK, target_N = self.steps(batch)
+        scores_NK, target_N = self.steps(output, batch)
         mean = self.loss_of(scores_NK, target_N)
-        return mean * (len(target_N) / batch[STEPS].sum()) if STEPS in batch else mean
+        return mean * (len(target_N) / self.counted(batch)) if STEPS in batch else mean
 
-    def steps(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def counted(self, batch: Batch) -> Tensor:
+        """Return over how many steps the mean is taken in which a share of a batch has its part."""
+        return batch[STEPS].sum()
+
+    def steps(self, scores_BTK: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the scores (N, K) and the target (N,) of the real steps."""
-        scores_BTK, target_BT = self.run(self.role, batch), batch[TARGET]
-        return real(scores_BTK, batch), real(target_BT, batch)
+        return real(scores_BTK, batch), real(batch[TARGET], batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._measure(batch)
 
     def _measure(self, batch: Batch) -> Tensor:
-        scores_NK, target_N = self.steps(batch)
-        scores_NK = scores_NK.float()
+        scores_NK, target_N = self.steps(self.run(self.role, batch).float(), batch)
         self.loss_meter.update(self.loss_of(scores_NK, target_N).detach(), weight=len(target_N))
         self.compare(self.predict(scores_NK), target_N)
         return scores_NK

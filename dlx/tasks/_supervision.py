@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
-from dlx.component import Named
+from dlx.component import Component, Named
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer, shape_at, walk
+from dlx.layers._changed import changed, parts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.regularizers import Regularizer
 from dlx.tasks import Role, Task
-from dlx.tasks._scope import objection, scoped
+from dlx.tasks._scope import scoped
 from dlx.tensors import Spec, TensorSpec
 
 ROLE = Task.default_role
@@ -22,6 +23,8 @@ ROLE = Task.default_role
 
 class Supervision(Task):
     """A task with one network, a target, a loss and metrics."""
+
+    judges_answers: ClassVar[bool] = True
 
     loss: Loss
     """What is minimized."""
@@ -43,14 +46,27 @@ class Supervision(Task):
         body = model.tree(x)
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
-        features = shape_at((), body, x)
+        body = self._answering(body, x, facts).model_copy(update={"name": "body"})
+        return Layer.model_validate([body, self._ending(shape_at((), body, x), facts)])
+
+    def _answering(self, body: Layer, x: Spec, facts: DataFacts) -> Layer:
+        """Give every layer that makes an answer of its own the head that the network's end has."""
+        if not any(isinstance(part, Layer) and part.answers for part in parts(body)):
+            return body
+        inputs = {id(layer): inner for _, layer, inner in walk(body, x) if layer.answers}
+
+        def ended(layer: Component) -> Component:
+            if id(layer) not in inputs:
+                return layer
+            end = self._ending(layer.answer(inputs[id(layer)]), facts)  # type: ignore[attr-defined]
+            return layer.model_copy(update={"layers": [*layer.layers, end]})  # type: ignore[attr-defined]
+
+        return cast(Layer, changed(body, ended))
+
+    def _ending(self, features: Spec, facts: DataFacts) -> Layer:
+        """Return the head of features."""
         head = self.head if isinstance(self.head, list) else self.automatic(features, facts)
-        return Layer.model_validate(
-            [
-                body.model_copy(update={"name": "body"}),
-                {"type": "sequence", "name": "head", "layers": head},
-            ]
-        )
+        return Layer.model_validate({"type": "sequence", "name": "head", "layers": head})
 
     def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
         """Return the layers of the automatic head."""
@@ -68,9 +84,7 @@ class Supervision(Task):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         judges: list[tuple[Loc, Loss | Metric]] = [(("loss",), self.loss)]
         judges += [(("metrics", name), metric) for name, metric in self.metrics.items()]
-        found = [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
-        several = objection(facts)
-        return found if several is None else [*found, several]
+        return [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
 
     def warnings(self, facts: DataFacts) -> list[str]:
         chance = self.loss.chance(facts)

@@ -166,3 +166,23 @@ def test_what_knows_nothing_of_padding_takes_no_padded_sequence(name):
         with pytest.raises(ShapeError, match=r"takes axes|would mix the padding"):
             layer.shape(x.replace(context=padded))
     assert layer.shape(TensorSpec((4, 5), "CL"))
+
+
+def test_a_field_of_a_record_brings_its_own_mask_as_far_as_its_list_goes():
+    record = {"a": TensorSpec((None, 4), "TF"), "b": TensorSpec((None, 4), "TF")}
+    masks = {"a_mask": TensorSpec((None,), "T", "bool"), "b_mask": TensorSpec((None,), "T", "bool")}
+    layer = Layer.model_validate(
+        {"branches": [[{"first": [{"field": "a"}]}, {"time_pool": "mean"}], [{"field": "b"}, {"time_pool": "max"}]]}
+    )
+    seen = {path: context_of(x) for path, _, x in walk(layer, with_context(record, masks))}
+    assert seen["0.1"]["mask"] is masks["a_mask"] and seen["1.1"]["mask"] is masks["b_mask"]
+    assert "mask" not in seen["0.first"] and "mask" not in seen[""]
+    module = layer.build(with_context(record, masks))
+    x = {name: torch.arange(24.0).reshape(2, 3, 4) for name in "ab"}
+    real = {
+        "a_mask": torch.tensor([[1, 1, 0], [1, 1, 1]]).bool(),
+        "b_mask": torch.tensor([[1, 0, 0], [1, 1, 1]]).bool(),
+    }
+    y = apply(module, x, real)
+    assert torch.equal(y[0], torch.cat([x["a"][0, :2].mean(0), x["b"][0, 0]]))
+    assert torch.equal(y[1], torch.cat([x["a"][1].mean(0), x["b"][1, 2]]))

@@ -14,7 +14,7 @@ def test_whatever_torch_has_is_taken(container):
 
 
 def test_what_the_contract_of_layers_asks_of_modules_is_taken():
-    assert {"takes_context", "auxiliary_loss", "forward"} <= TAKEN
+    assert {"takes_context", "scope", "auxiliary_loss", "auxiliary_answer", "tally", "forward"} <= TAKEN
 
 
 @pytest.mark.parametrize("name", ["forward", "takes_context", "_modules", "a.b", ""])

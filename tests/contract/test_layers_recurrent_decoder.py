@@ -1,5 +1,6 @@
 """The recurrent decoder against formulas step by step, against padding, and against itself with a cache."""
 
+import functools
 import itertools
 import warnings
 
@@ -15,7 +16,8 @@ from dlx.tensors import TensorSpec
 MEMORY = TensorSpec((None, 7), "TF")
 X = TensorSpec((None, 5), "TF", context={"memory": MEMORY})
 CELLS = [{"gru": 4}, {"lstm": {"hidden": 4, "num_layers": 2}}, {"lstm": {"hidden": 4, "peepholes": True}}, {"rnn": 4}]
-DECODERS = [{"cell": cell, "attention": how} for cell in CELLS for how in ("bahdanau", "luong")]
+WAYS = [{"attention": "bahdanau"}, {"attention": "luong"}, {"attention": "luong", "feed": True}]
+DECODERS = [{"cell": cell, **how} for cell in CELLS for how in WAYS]
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 0, 1, 1, 1]]).bool()
 MEMORY_MASK = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 0, 1]]).bool()
 
@@ -65,10 +67,11 @@ def bahdanau_by_hand(decoder, x, memory):
     return torch.stack(outputs), torch.stack(weights)
 
 
-def luong_by_hand(decoder, x, memory):
+def luong_by_hand(decoder, x, memory, feed=False):
     state, outputs, weights = start(decoder, memory), [], []
     for x_t in x:
-        y, state = step(decoder, x_t, state)
+        before = outputs[-1] if outputs else torch.zeros(4).double()
+        y, state = step(decoder, torch.cat([x_t, before]) if feed else x_t, state)
         score = torch.stack([y @ (decoder.keys.weight @ place) for place in memory])
         weight, found = attended(score, memory)
         outputs.append(torch.tanh(decoder.output.weight @ torch.cat([y, found])))
@@ -81,6 +84,7 @@ def test_outputs_and_maps_are_those_of_the_papers_formulas(fields):
     decoder, x, memory = make(fields), numbers(3, 5, 5), numbers(3, 4, 7)
     decoder.keep_maps = True
     by_hand = {"bahdanau": bahdanau_by_hand, "luong": luong_by_hand}[fields["attention"]]
+    by_hand = functools.partial(by_hand, feed=True) if fields.get("feed") else by_hand
     y = decoder(x, {"memory": memory})
     for i in range(3):
         expected, weights = by_hand(decoder, x[i], memory[i])
@@ -110,7 +114,7 @@ def test_going_on_from_a_cache_gives_what_teacher_forcing_gives(fields, cuts):
     assert torch.allclose(torch.cat(parts, 1)[MASK], whole[MASK])
 
 
-@pytest.mark.parametrize("fields", DECODERS[:2], ids=str)
+@pytest.mark.parametrize("fields", DECODERS[:3], ids=str)
 def test_a_beam_goes_on_from_the_row_that_it_is_told(fields):
     decoder, x, memory, index = make(fields), numbers(3, 5, 5), numbers(3, 4, 7), torch.tensor([1, 1, 0])
     cache = Cache()
@@ -121,7 +125,7 @@ def test_a_beam_goes_on_from_the_row_that_it_is_told(fields):
     assert torch.allclose(last[:, 0], whole[:, -1])
 
 
-@pytest.mark.parametrize("fields", DECODERS[:2], ids=str)
+@pytest.mark.parametrize("fields", DECODERS[:3], ids=str)
 def test_gradients_are_those_of_finite_differences(fields):
     decoder = make(fields)
     inputs = (numbers(3, 5, 5).requires_grad_(), numbers(3, 4, 7).requires_grad_())

@@ -8,7 +8,7 @@ from dlx.component import leaf_class
 from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.layers._context_torch import Cache, apply
-from dlx.models import Model
+from dlx.models import Model, initialize
 from dlx.regularizers import Regularizer
 from dlx.tensors import TensorSpec
 
@@ -446,7 +446,7 @@ def test_a_model_says_what_it_reads(model, x):
 
 
 def test_defaults_are_left_out_of_what_is_written():
-    block = leaf_class("models", "gpt")(depth=1).architecture(tokens(4, 9))[0]["tied_embedding"]["layers"][1]["blocks"]
+    block = leaf_class("models", "gpt")(depth=1, scale_init=False).architecture(tokens(4, 9))[0]["tied_embedding"]["layers"][1]["blocks"]
     assert block["repeat"]["layer"]["transformer_block"]["attention"] == {"attention": {"heads": 12, "causal": True}}
 
 
@@ -459,3 +459,25 @@ def test_texts_of_varying_length_are_planned_and_run():
         assert tree.build(x)(inputs(x, some(4, 11))).shape == (2, 4, 11)
     with pytest.raises(ShapeError, match="need a `length`"):
         Model.model_validate({"type": "gpt", **SMALL}).tree(varying).shape(varying)
+
+
+def test_gpt_starts_as_nanogpt_does():
+    """Its rule: matrices and tables have std 0.02, those that end a branch 0.02 / √(2 · depth)."""
+    x = TensorSpec((64,), "T", "int64", vocab=(500,))
+    model = Model.model_validate({"gpt": {"features": 128, "depth": 8, "heads": 4}})
+    torch.manual_seed(0)
+    tree = model.tree(x)
+    network = tree.build(x)
+    initialize(network, tree, x, model.init)
+    ends = 0
+    for name, parameter in network.named_parameters():
+        if parameter.ndim == 1:
+            continue
+        ending = name.endswith(("attend.layers.layer.out.weight", "feed.layers.layer.2.weight"))
+        ends += ending
+        assert parameter.std().item() == pytest.approx(0.02 / 4 if ending else 0.02, rel=0.03), name
+    assert ends == 2 * 8
+    alike = Model.model_validate({"gpt": {"features": 128, "depth": 8, "heads": 4, "scale_init": False}})
+    assert alike.tree(x).cost(x) == tree.cost(x)
+    initialize(network, alike.tree(x), x, alike.init)
+    assert all(p.std().item() == pytest.approx(0.02, rel=0.03) for p in network.parameters() if p.ndim == 2)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
@@ -11,7 +12,6 @@ from dlx.cli import app
 from dlx.data.prepare import prepare
 from dlx.engine.restore import restore
 from dlx.engine.served import Served
-from dlx.plan import make
 from dlx.recipe.load import load
 from dlx.tracking.signature import signature_of
 
@@ -90,11 +90,35 @@ def test_numbers_are_predicted_of_texts(folder):
     asked("train", "r.yaml", "--strict", "train.log_every=10")
 
 
-def test_two_texts_of_varying_length_are_refused(folder):
-    (folder / "r.yaml").write_text(RECIPE.replace("{text: text}", "{text: text, length: text}"))
-    facts = prepare(load("r.yaml").recipe.data, folder, "classes", 0).facts
-    assert facts.fields["length"].dims == (1,)  # numbers of one token each: only one field varies
+TWO_READERS = """
+model:
+  type: layers
+  layers:
+    - branches:
+        - [{field: text}, {read: [{embedding: 6}]}, {gru: {hidden: 6, bidirectional: true, output: last}}]
+        - [{words: [{field: length}, {embedding: 4}]}, {attention: 2}, {time_pool: mean}]
+"""
+
+
+def test_two_texts_of_varying_length_are_read_each_with_its_own_padding(folder):
     lines = (folder / "moods.csv").read_text().replace(",10,", ",ten or so,")
     (folder / "moods.csv").write_text(lines)
-    with pytest.raises(Exception, match="both vary in length"):
-        make(load("r.yaml"))
+    recipe = RECIPE.replace("{text: text}", "{text: text, length: text}").replace("epochs: 8", "epochs: 4")
+    recipe = recipe.replace("model: {gru: {embedding: 8, hidden: 8, output: max}}", TWO_READERS)
+    (folder / "r.yaml").write_text(recipe)
+    asked("train", "r.yaml", "--strict")
+    module = restore("last").module.eval()
+    data = prepare(load("r.yaml").recipe.data, folder, "classes", 0)
+    by_length = np.argsort(data.arrays["length"].lengths, kind="stable")
+    chosen = [*by_length[:3], *by_length[-3:]]
+    padded = {name: padded_of([data.arrays[name][r] for r in chosen]) for name in ("text", "length")}
+    masks = {f"{name}_mask": ids != 0 for name, ids in padded.items()}
+    assert not any(mask.all() for mask in masks.values())
+    together = module(padded, masks)
+    for i, row in enumerate(chosen):
+        alone = module({name: torch.from_numpy(data.arrays[name][row])[None] for name in padded})
+        assert torch.allclose(together[i], alone[0], atol=1e-6)
+
+
+def padded_of(texts):
+    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(ids) for ids in texts], batch_first=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
+from dlx.initializers import Initializer
 from dlx.layers import Layer, provided
 from dlx.layers._axes import width
 from dlx.tensors import Cost, TensorSpec
@@ -65,6 +66,8 @@ class Attention(Layer):
     """Whether the linear maps have a bias."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a weight is set to zero in training."""
+    out_init: Initializer | None = None
+    """How the map back to features starts; null is as the other maps."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._head_size(x)
@@ -89,6 +92,9 @@ class Attention(Layer):
             macs=sum(a * b * n for a, b, n in maps) + 2 * steps * seen * inner,
             activations=kept + (source.elements if self.memory else 0),
         )
+
+    def apart(self) -> dict[str, Initializer]:
+        return {} if self.out_init is None else {"out.weight": self.out_init}
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.attention.module import CrossAttention, SelfAttention

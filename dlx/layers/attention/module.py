@@ -94,14 +94,15 @@ class SelfAttention(_Attention):
         rotary_base: float | None,
     ) -> None:
         super().__init__(features, heads, kv_heads, size, bias, scale, dropout, position_bias)
-        self.qkv = nn.Linear(features, (heads + 2 * kv_heads) * size, bias=bias)
+        self.widths = [heads * size, kv_heads * size, kv_heads * size]
+        self.qkv = nn.Linear(features, sum(self.widths), bias=bias)
         self.pattern = pattern
         self.rotary = None if rotary_base is None else Rotary(size, rotary_base)
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, F)."""
         context = context or {}
-        q, k, v = self.split(self.qkv(x_BTF)).split([self.heads, self.kv_heads, self.kv_heads], dim=1)
+        q, k, v = (self.split(part_BTE) for part_BTE in self.qkv(x_BTF).split(self.widths, dim=-1))
         if self.rotary is not None:
             seen = steps_seen(context)
             q, k = self.rotary(q, seen), self.rotary(k, seen)
@@ -169,7 +170,7 @@ class CrossAttention(_Attention):
         state = state_of(context, self)
         if state:
             return state["k"], state["v"]
-        k, v = self.split(self.kv(context[self.memory])).chunk(2, dim=1)
+        k, v = (self.split(part_BSE) for part_BSE in self.kv(context[self.memory]).chunk(2, dim=-1))
         if state is not None:
             state.update(k=k, v=v)
         return k, v

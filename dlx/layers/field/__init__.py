@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.tensors import Cost, TensorSpec
+from dlx.layers._scope import own_mask
+from dlx.tensors import Cost, TensorSpec, context_of, with_context
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 class FieldOfRecord(Layer):
     """Chooses one field of a record of inputs: the start of a branch that reads it.
+
+    Where the field is a sequence whose padding is known (`<key>_mask` is in scope), that is the `mask` of all layers
+    behind it, so that a network reads several sequences, each with its own.
 
     Shapes:  {a: (…), b: (…)} → the chosen field's.
     Raises:  ShapeError if the input is not a record, or has no such field.
@@ -21,6 +25,7 @@ class FieldOfRecord(Layer):
     """
 
     primary: ClassVar[str] = "key"
+    rescopes: ClassVar[bool] = True
     type: Literal["field"] = "field"
     key: str
     """The field's name."""
@@ -30,7 +35,7 @@ class FieldOfRecord(Layer):
             raise ShapeError(f"there are no fields to choose from: the input is one tensor of {x}")
         if self.key not in x:
             raise ShapeError(f"there is no field '{self.key}'; there are {', '.join(x)}")
-        return x[self.key]
+        return with_context(x[self.key], own_mask(self.key, context_of(x)))  # type: ignore[return-value]
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost()

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from dlx.layers._context_torch import Context
+from dlx.layers._scope import own_mask
+
 
 class Chosen(nn.Module):
-    """Returns the field of that name."""
+    """Returns the field of that name; behind it, its mask is the one of x."""
 
     def __init__(self, key: str) -> None:
         super().__init__()
@@ -17,3 +20,7 @@ class Chosen(nn.Module):
     def forward(self, record: Mapping[str, Tensor]) -> Tensor:
         """Return the chosen field."""
         return record[self.key]
+
+    def scope(self, context: Context) -> Context:
+        """Return what is in scope behind it."""
+        return own_mask(self.key, context)

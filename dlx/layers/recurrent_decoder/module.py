@@ -55,18 +55,25 @@ class _Decoder(nn.Module):
         if state is None:
             state = self._start(values_BSD, mask_BS)
         memory = Memory(values_BSD, keys_BSH, mask_BS)
-        y_BTH, found_BTD, share_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, carry=kept is not None)
+        y_BTH, share_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, kept)
         if kept is not None:
             kept.update({**remember(state), "keys": keys_BSH})
         if self.keep_maps:
             self.maps_BHTS = share_BTS[:, None].detach()
-        return torch.tanh(self.output(torch.cat([y_BTH, found_BTD], -1)))
+        return y_BTH
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, carry: bool
-    ) -> tuple[Tensor, Tensor, Tensor, State]:
-        """Return the states (B, T, H), what they found (B, T, D), where (B, T, S), and the last state."""
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor, State]:
+        """Return the outputs (B, T, H), where they come from in the memory (B, T, S), and the last state.
+
+        kept  what a cache has of this decoder; None where x is a whole sequence
+        """
         raise NotImplementedError
+
+    def joined(self, state_BTH: Tensor, found_BTD: Tensor) -> Tensor:
+        """Return the output (B, T, H) that a state and what was found for it make together."""
+        return torch.tanh(self.output(torch.cat([state_BTH, found_BTD], -1)))
 
     def _start(self, values_BSD: Tensor, mask_BS: Tensor | None) -> State:
         """Return the first state, from the mean over the real places."""
@@ -88,8 +95,8 @@ class LooksBefore(_Decoder):
     score: nn.Module
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, carry: bool
-    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor, State]:
         """Go step by step, for where to look depends on the step before."""
         outputs: list[Tensor] = []
         found: list[Tensor] = []
@@ -104,16 +111,46 @@ class LooksBefore(_Decoder):
             outputs.append(y_B1H)
             found.append(found_B1D)
             shares.append(share_B1S)
-        return torch.cat(outputs, 1), torch.cat(found, 1), torch.cat(shares, 1), state
+        return self.joined(torch.cat(outputs, 1), torch.cat(found, 1)), torch.cat(shares, 1), state
 
 
 class LooksAfter(_Decoder):
     """Multiplicative attention with the state after the step; the cell does not know what it finds."""
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, carry: bool
-    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor, State]:
         """Run all steps of the cell at once, then look for all of them at once."""
-        y_BTH, after = self.cell.run(x_BTF, mask_BT, state, carry)
-        share_BTS = memory.weights(torch.bmm(y_BTH, memory.keys.transpose(1, 2)))
-        return y_BTH, torch.bmm(share_BTS, memory.values), share_BTS, after
+        y_BTH, after = self.cell.run(x_BTF, mask_BT, state, carry=kept is not None)
+        return *self.looked(y_BTH, memory), after
+
+    def looked(self, state_BTH: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Return the outputs (B, T, H) and where they come from (B, T, S)."""
+        share_BTS = memory.weights(torch.bmm(state_BTH, memory.keys.transpose(1, 2)))
+        return self.joined(state_BTH, torch.bmm(share_BTS, memory.values)), share_BTS
+
+
+class FeedsOutput(LooksAfter):
+    """The same, but the cell also reads the output of the step before: where it has looked so far."""
+
+    def decode(
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor, State]:
+        """Go step by step, for each reads what the one before gave; before the first that is zero."""
+        before_B1H = x_BTF.new_zeros(len(x_BTF), 1, self.cell.core.hidden_size)
+        before_B1H = (kept or {}).get("output", before_B1H)
+        outputs: list[Tensor] = []
+        shares: list[Tensor] = []
+        for t in range(x_BTF.shape[1]):
+            state_B1H, after = self.cell.core(torch.cat([x_BTF[:, t : t + 1], before_B1H], -1), state)
+            y_B1H, share_B1S = self.looked(state_B1H, memory)
+            outputs.append(y_B1H)
+            shares.append(share_B1S)
+            if mask_BT is None:
+                state, before_B1H = after, y_B1H
+            else:
+                state = choose(mask_BT[:, t, None], after, state)
+                before_B1H = torch.where(mask_BT[:, t, None, None], y_B1H, before_B1H)
+        if kept is not None:
+            kept["output"] = before_B1H
+        return torch.cat(outputs, 1), torch.cat(shares, 1), state

@@ -104,8 +104,8 @@ class ForecastingModule(SupervisedModule):
             seen["future"] = (batch["future"] - zero) / one
         return seen if len(self.facts.inputs) > 1 else seen["history"]
 
-    def objective(self, batch: Batch) -> Tensor:
-        return self.loss(self.run(self.role, batch), self._scaled(batch))
+    def mean_loss(self, output: Tensor, batch: Batch) -> Tensor:
+        return self.loss(output, self._scaled(batch))
 
     def naive(self, batch: Batch) -> dict[str, Tensor]:
         """Return the forecasts (B, K) that learn nothing."""

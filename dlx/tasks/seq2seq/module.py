@@ -83,13 +83,11 @@ class Seq2SeqModule(StepsModule):
             masks["mask"] = batch["target" + MASK][:, 1:]  # a token is shown if there is one after it
         return {name: mask for name, mask in masks.items() if mask is not None}
 
-    def objective(self, batch: Batch) -> Tensor:
-        scores_NV, target_N = self.steps(batch)
-        mean = self.loss_of(scores_NV, target_N)
-        return mean * (len(target_N) / (batch[STEPS] - 1).sum()) if STEPS in batch else mean
+    def counted(self, batch: Batch) -> Tensor:
+        return (batch[STEPS] - 1).sum()  # nothing comes after the last token
 
-    def steps(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        scores_BTV, next_BT = self.run(self.role, batch), batch["target"][:, 1:]
+    def steps(self, scores_BTV: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        next_BT = batch["target"][:, 1:]
         real_BT = batch["target" + MASK][:, 1:] if "target" + MASK in batch else torch.ones_like(next_BT).bool()
         return scores_BTV[real_BT], next_BT[real_BT]
 

@@ -19,7 +19,10 @@ def parts(tree: Component) -> Iterator[Component]:
 
 
 def changed(tree: Component, change: Change) -> Component:
-    """Return the tree with every layer replaced by what `change` makes of it, inner ones first, in that same order."""
+    """Return the tree with every layer replaced by what `change` makes of it, inner ones first, in that same order.
+
+    A layer in which nothing changes reaches `change` as the very same object.
+    """
     updates = {name: new for name, value in tree if (new := _changed_value(tree.family, value, change)) is not value}
     return change(tree.model_copy(update=updates) if updates else tree)
 
@@ -27,6 +30,7 @@ def changed(tree: Component, change: Change) -> Component:
 def _changed_value(family: str, value: object, change: Change) -> object:
     if isinstance(value, Component) and value.family == family:
         return changed(value, change)
-    if isinstance(value, list) and any(isinstance(item, Component) for item in value):
-        return [_changed_value(family, item, change) for item in value]
-    return value
+    if not isinstance(value, list):
+        return value
+    new = [_changed_value(family, item, change) for item in value]
+    return new if any(a is not b for a, b in zip(new, value, strict=True)) else value

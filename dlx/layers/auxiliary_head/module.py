@@ -1,0 +1,26 @@
+"""An answer beside the network's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from dlx.layers._context_torch import Context, apply, in_order, takes_context
+
+
+class Beside(nn.Module):
+    """Passes its input on; in training `auxiliary_answer` is what the layers made of it the last time, else None."""
+
+    def __init__(self, layers: Mapping[str, nn.Module], weight: float) -> None:
+        super().__init__()
+        self.layers = in_order(layers)
+        self.weight = weight
+        self.auxiliary_answer: Tensor | None = None
+        self.takes_context = takes_context(self.layers)
+
+    def forward(self, x: Any, context: Context | None = None) -> Any:
+        """Return x."""
+        self.auxiliary_answer = apply(self.layers, x, context) if self.training else None
+        return x
