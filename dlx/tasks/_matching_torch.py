@@ -40,13 +40,12 @@ class MatchingModule(ViewsModule):
         """Return the loss for the cosines between predictions and what they should be."""
         raise NotImplementedError
 
-    def compared(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    def compared(self, one: Tensor, other: Tensor) -> Tensor:
         views = torch.cat([one, other])
-        features_VF = self.features(views)
-        projected_VP = self.projector(features_VF)
+        projected_VP = self.projector(self.features(views))
         target_VP = self.target(views, projected_VP).roll(len(one), dims=0)
         cosine_V = (unit(self.predictor(projected_VP)) * unit(target_VP)).sum(1)
-        return self.cost(cosine_V), features_VF[: len(one)]
+        return self.cost(cosine_V)
 
     def known_of(self, samples: Tensor) -> dict[str, Tensor]:
         found = spread(self.projector(self.features(samples)))

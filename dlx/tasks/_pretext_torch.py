@@ -4,8 +4,7 @@ answers, F features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._pretext import ANSWER, Pretext
 from dlx.tasks._probed_torch import ProbedModule
-from dlx.tasks._probing import PROBE
 from dlx.tasks._unsupervised import as_picture, span
 from dlx.tasks._update import Batch
 
@@ -53,28 +51,22 @@ class PretextModule(ProbedModule):
         """Return pictures of questions about images, and of the images as they would be if what is said were true."""
         raise NotImplementedError
 
-    def whole(self, x_BCHW: Tensor, features_QGF: Tensor) -> Tensor:
-        """Return the features (B, F) of the images themselves, for the probe, as they will be judged."""
-        with torch.no_grad(), judging(self.encoding):
-            return self.features(x_BCHW)
-
-    def answered(self, asked: Asked) -> tuple[Tensor, Tensor]:
-        """Return the scores of all answers (Q, K), and the features of the pieces (Q, G, F)."""
+    def answered(self, asked: Asked) -> Tensor:
+        """Return the scores of all answers (Q, K)."""
         head: Any = self.head[ANSWER]
         features_QGF = self.features(asked.pieces.flatten(0, 1)).unflatten(0, asked.pieces.shape[:2])
-        return head.said(features_QGF.flatten(1)), features_QGF
+        scores_QK: Tensor = head.said(features_QGF.flatten(1))
+        return scores_QK
 
-    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss_of(self, batch: Batch) -> Tensor:
         x_BCHW = self.input_of(batch)
         asked = self.ask(x_BCHW, torch.rand(len(x_BCHW), self.draws, device=x_BCHW.device))
-        scores_QK, features_QGF = self.answered(asked)
-        features_BF = self.whole(x_BCHW, features_QGF) if PROBE in self.head else features_QGF[: len(x_BCHW), 0]
-        return F.cross_entropy(scores_QK, asked.truth), features_BF
+        return F.cross_entropy(self.answered(asked), asked.truth)
 
     def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x_BCHW = self.input_of(batch)
         asked = self.ask(x_BCHW, torch.special.ndtr(self.noise(index_B, (self.draws,))))
-        scores_QK = self.answered(asked)[0].float()
+        scores_QK = self.answered(asked).float()
         said_Q = scores_QK.argmax(1)
         if self.trainer.testing and "sheet" not in self.outputs.made:
             self._keep_sheet(x_BCHW, asked, said_Q)
@@ -90,19 +82,6 @@ class PretextModule(ProbedModule):
         some = Asked(asked.pieces[chosen_N], asked.truth[chosen_N])
         strips = [x_BCHW[image_N], *self.drawn(some, said_Q[chosen_N], x_BCHW[image_N])]
         self.outputs.made["sheet"] = torch.stack([as_picture(strip, self.spec) for strip in strips]).numpy()
-
-
-@contextmanager
-def judging(networks: Sequence[nn.Module]) -> Iterator[None]:
-    """Let networks compute as they do where they are judged; what they were to keep of training stays as it is."""
-    states = [(module, module.training) for network in networks for module in network.modules()]
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for module, training in states:
-            module.training = training
 
 
 class TilesModule(PretextModule):

@@ -42,7 +42,6 @@ class ProbedModule(UnsupervisedModule):
         self.untrained = Copy(self.encoding) if UNTRAINED in self.head else None
         self.probes = [probe for probe in (PROBE, UNTRAINED) if probe in self.head]
         self.kept = self._memory(min(task.memory, math.ceil(task.labels * facts.counts["train"])))
-        self._noticed: dict[str, list[Tensor]] = {}
 
     def _memory(self, size: int) -> Ring:
         """Return an empty memory of classes and of the features that each probe learns from."""
@@ -56,8 +55,8 @@ class ProbedModule(UnsupervisedModule):
         network: Any = self.networks[ROLE]
         return [network.body, network.pool]
 
-    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the mean loss of a batch, and the features (B, F) of its samples."""
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch."""
         raise NotImplementedError
 
     def features(self, x: Tensor) -> Tensor:
@@ -66,9 +65,16 @@ class ProbedModule(UnsupervisedModule):
             x = module(x)
         return x
 
-    def shown(self, x: Tensor) -> Tensor:
-        """Return samples as the probe sees them while it learns."""
-        return x
+    def resting(self, x: Tensor) -> Tensor:
+        """Return features (B, F) as they are where the encoder is judged, and no gradient."""
+        states = [(module, module.training) for part in self.encoding for module in part.modules()]
+        for module, _ in states:
+            module.training = False
+        with torch.no_grad():
+            features_BF = self.features(x)
+        for module, training in states:
+            module.training = training
+        return features_BF
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the features (B, F) of each sample of a batch."""
@@ -77,8 +83,7 @@ class ProbedModule(UnsupervisedModule):
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def learn(self, batch: Batch) -> None:
-        self._noticed = {}
-        loss = self.update(ROLE, batch, self.objective)
+        loss = self.update_together(list(self.networks), batch, self.objective)
         self.note_loss(loss)
         if not is_lost(loss):
             self.remember(batch)
@@ -88,36 +93,27 @@ class ProbedModule(UnsupervisedModule):
 
         They send no gradient into the encoder, and see as many samples in every step, however few have a label.
         """
-        loss, features_BF = self.loss_of(batch)
-        if PROBE not in self.head:
+        loss = self.loss_of(batch)
+        if not self.probes:
             return loss
-        self.notice(features=features_BF)
-        drawn_B = torch.randint(self.kept.size, (len(features_BF),), device=features_BF.device)
+        drawn_B = torch.randint(self.kept.size, (len(batch["rows"]),), device=loss.device)
         classes_B = self.kept.get_buffer(CLASSES)[drawn_B]
         for probe in self.probes:
             said_BK = self.head[probe](self.kept.get_buffer(probe)[drawn_B])
             loss = loss + self.probe_weight * _classified(said_BK, classes_B)
         return loss
 
-    def notice(self, **rows: Tensor) -> None:
-        """Hold what came up in computing a loss until the step is taken."""
-        for name, found in rows.items():
-            self._noticed.setdefault(name, []).append(found.detach())
-
-    def noticed(self, name: str, count: int) -> Tensor:
-        """Return what came up for the samples of a batch, in whatever portions and however often it was computed."""
-        return torch.cat(self._noticed[name])[-count:]
-
     def remember(self, batch: Batch) -> None:
-        """Keep what is needed of a batch after its step: features of samples whose class is known."""
+        """Keep what is needed of a batch after its step: features, as they are judged, of samples with a label."""
         if not self.probes:
             return
         classes_B = self._known(batch)
         known_B = classes_B != UNKNOWN
-        kept = {PROBE: self.noticed("features", len(known_B))[known_B], CLASSES: classes_B[known_B]}
+        x = self.input_of(batch)[known_B]
+        kept = {PROBE: self.resting(x), CLASSES: classes_B[known_B]}
         if self.untrained is not None:
             with torch.no_grad():
-                kept[UNTRAINED] = self.untrained.eval()(self.shown(self.input_of(batch)[known_B]))
+                kept[UNTRAINED] = self.untrained.eval()(x)
         self.kept.put(kept)
 
     def _known(self, batch: Batch) -> Tensor:

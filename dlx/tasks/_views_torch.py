@@ -37,11 +37,11 @@ class ViewsModule(ProbedModule):
         """What makes a projection of a sample, in order."""
         return [*self.encoding, self.projector]
 
-    def compared(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss of two views of the same samples, and the features (B, F) of the first."""
+    def compared(self, one: Tensor, other: Tensor) -> Tensor:
+        """Return the mean loss of two views of the same samples."""
         raise NotImplementedError
 
-    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss_of(self, batch: Batch) -> Tensor:
         x = self.input_of(batch)
         return self.compared(self.changed(x), self.changed(x))
 
@@ -51,9 +51,6 @@ class ViewsModule(ProbedModule):
         for change in self.changes:
             x, _ = change(x, None)
         return x * self.width + self.low
-
-    def shown(self, x: Tensor) -> Tensor:
-        return self.changed(x)
 
     # -- judging ------------------------------------------------------------------------------------------------------
 
@@ -71,7 +68,7 @@ class ViewsModule(ProbedModule):
         groups = samples.split(GROUP)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []), torch.no_grad():
             torch.manual_seed(0)
-            losses = [self.compared(self.changed(x), self.changed(x))[0] * len(x) for x in groups]
+            losses = [self.compared(self.changed(x), self.changed(x)) * len(x) for x in groups]
             return {"loss": torch.stack(losses).sum() / len(samples), **self.known_of(samples)}
 
     def known_of(self, samples: Tensor) -> dict[str, Tensor]:

@@ -115,10 +115,9 @@ def test_neighbours_vote_by_angle_among_what_was_kept_last(monkeypatch):
     )
     classes = torch.tensor([1, 1, 0, 0, 1, 1, -1])
     monkeypatch.setattr(module, "_known", lambda batch: batch["target"])
+    monkeypatch.setattr(module, "resting", lambda x: x)
     for part in (slice(0, 2), slice(2, 7)):
-        module._noticed = {}
-        module.notice(features=features[part])
-        module.remember({"target": classes[part]})
+        module.remember({"image": features[part], "target": classes[part]})
     assert sorted(module.kept.classes.tolist()) == [0, 0, 1, 1]
     assert module.voted(torch.tensor([[7.0, 0, 0, 0, 0, 0]])).item() == 0
     assert {"kept.probe", "kept.classes", "kept.place"} <= set(module.state_dict())
@@ -134,11 +133,12 @@ def test_a_ring_holds_what_came_last():
         assert sorted(ring.x.tolist())[-min(5, len(seen)) :] == seen[-5:]
 
 
-def test_what_came_up_is_that_of_the_batch_however_often_it_was_computed():
-    module = made("rotation")
+def test_the_queue_takes_the_keys_of_a_batch_however_often_they_were_made():
+    module = made({"type": "moco", "queue": 5, "projection": 2, "probe": False})
     for part in ([9.0, 9.0], [9.0], [1.0, 2.0], [3.0]):  # a closure that was evaluated twice, each in two portions
-        module.notice(x=torch.tensor(part))
-    assert module.noticed("x", 3).tolist() == [1.0, 2.0, 3.0]
+        module._fresh.append(torch.tensor(part)[:, None].expand(-1, 2))
+    module.remember({"rows": torch.arange(3)})
+    assert module.queue.keys_QP[:3, 0].tolist() == [1.0, 2.0, 3.0] and module._fresh == []
 
 
 def test_a_copy_follows_and_keeps_its_own_statistics():
@@ -181,8 +181,7 @@ def test_moco_compares_queries_with_keys_of_the_copy_and_queues_them():
     for q, k in zip(query, key, strict=True):
         own = math.exp(cosine(q, k) / 0.5)
         total -= math.log(own / (own + sum(math.exp(cosine(q, k) / 0.5) for k in queue)))
-    module._noticed = {}
-    assert module.compared(one, other)[0].item() == pytest.approx(total / 4, rel=1e-6)
+    assert module.compared(one, other).item() == pytest.approx(total / 4, rel=1e-6)
     before, weights = (
         [p.clone() for p in ps]
         for ps in (module.following.parameters(), nn.Sequential(*module.projecting).parameters())
@@ -210,7 +209,7 @@ def test_byol_predicts_what_the_copy_projects():
             p.mul_(1.5).add_(0.1)
     one, other = torch.rand(5, 1, 4, 4).double(), torch.rand(5, 1, 4, 4).double()
     mean = both_ways(module, one, other, module.following(torch.cat([one, other])))
-    loss, _ = module.compared(one, other)
+    loss = module.compared(one, other)
     assert loss.item() == pytest.approx((2 - 2 * mean) * 2, rel=1e-6)
     loss.backward()
     assert all(p.grad is None for p in module.following.parameters())
@@ -225,7 +224,7 @@ def test_simsiam_takes_what_it_predicts_as_given():
     free = made({"type": "simsiam", "views": VIEWS, "stop_gradient": False}).double()
     one, other = torch.rand(5, 1, 4, 4).double(), torch.rand(5, 1, 4, 4).double()
     given = nn.Sequential(*module.projecting)(torch.cat([one, other])).detach()
-    loss, _ = module.compared(one, other)
+    loss = module.compared(one, other)
     assert loss.item() == pytest.approx(-both_ways(module, one, other, given), rel=1e-6)
     loss.backward()
     ours = [p.grad.clone() for p in module.networks["encoder"].body.parameters()]
@@ -234,7 +233,7 @@ def test_simsiam_takes_what_it_predicts_as_given():
     (-F.cosine_similarity(predicted, given.roll(5, 0)).mean()).backward()
     theirs = [p.grad for p in module.networks["encoder"].body.parameters()]
     assert all(torch.allclose(a, b) and a.abs().sum() > 0 for a, b in zip(ours, theirs, strict=True))
-    free.compared(one, other)[0].backward()
+    free.compared(one, other).backward()
     freely = [p.grad for p in free.networks["encoder"].body.parameters()]
     assert not any(torch.allclose(a, b) for a, b in zip(ours, freely, strict=True))
 

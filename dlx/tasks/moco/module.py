@@ -36,18 +36,20 @@ class MoCoModule(ViewsModule):
         self.temperature, self.momentum = task.temperature, task.momentum
         self.following = Copy(self.projecting)
         self.queue = Ring({"keys_QP": unit(torch.randn(task.queue, task.projection))})
+        self._fresh: list[Tensor] = []
 
-    def compared(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        features_BF = self.features(one)
-        query_BP = unit(self.projector(features_BF))
+    def compared(self, one: Tensor, other: Tensor) -> Tensor:
+        query_BP = unit(self.projector(self.features(one)))
         with torch.no_grad():
             key_BP = unit(self.following(other))
         if self.training:
-            self.notice(keys=key_BP)
+            self._fresh.append(key_BP)
         keys_QP: Tensor = self.queue.get_buffer("keys_QP")
-        return info_nce(query_BP, key_BP, keys_QP, self.temperature), features_BF
+        return info_nce(query_BP, key_BP, keys_QP, self.temperature)
 
     def remember(self, batch: Batch) -> None:
+        """Put the keys of a batch into the queue, in whatever portions and however often they were made."""
         super().remember(batch)
-        self.queue.put({"keys_QP": self.noticed("keys", len(batch["rows"]))})
+        self.queue.put({"keys_QP": torch.cat(self._fresh)[-len(batch["rows"]) :]})
+        self._fresh.clear()
         self.following.follow(self.projecting, self.momentum)

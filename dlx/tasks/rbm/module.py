@@ -70,7 +70,7 @@ class RBMModule(ProbedModule):
             batch = {**batch, DREAM: machine.wandered(self.reached(batch)[number], self.task.gibbs_steps)}
         super().learn(batch)
 
-    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss_of(self, batch: Batch) -> Tensor:
         """Return the difference of two free energies, whose gradient is the rule by which machines learn.
 
         With v of the data and v′ dreamt it is, for the weights, p(h|v′) v′ᵀ − p(h|v) vᵀ. The difference itself is no
@@ -79,14 +79,15 @@ class RBMModule(ProbedModule):
         number = self.awake
         machine = self.machines[number]
         with torch.no_grad():
-            features_BF = self.embed(batch)
+            self.embed(batch)
         seen_BV = self._reached[machine]
         self._reached.clear()
         dreamt = getattr(self, f"chains_{number}") if self.task.persistent else batch[DREAM]
         contrast = machine.free_energy(seen_BV).mean() - machine.free_energy(dreamt).mean()
         with torch.no_grad():
             surprise = self._surprise(machine, seen_BV, torch.randint_like(batch["rows"], seen_BV.shape[1])).mean()
-        return contrast - contrast.detach() + surprise, features_BF
+        missed: Tensor = contrast - contrast.detach() + surprise
+        return missed
 
     # -- judging ------------------------------------------------------------------------------------------------------
 

@@ -21,10 +21,6 @@ class RotationModule(PretextModule):
         truth_Q = torch.arange(TURNS, device=x_BCHW.device).repeat_interleave(len(x_BCHW))
         return Asked(turned(x_BCHW).unsqueeze(1), truth_Q)
 
-    def whole(self, x_BCHW: Tensor, features_QGF: Tensor) -> Tensor:
-        """Return the features (B, F) of the images that were not turned."""
-        return features_QGF[: len(x_BCHW), 0]
-
     def drawn(self, asked: Asked, said_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return turned images, and the same turned back as far as is said."""
         turned_QCHW = asked.pieces[:, 0]

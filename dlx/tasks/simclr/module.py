@@ -34,7 +34,6 @@ class SimCLRModule(ViewsModule):
         super().__init__(networks, facts, learning, task)
         self.temperature = task.temperature
 
-    def compared(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        features_VF = self.features(torch.cat([one, other]))
-        one_BP, other_BP = self.projector(features_VF).chunk(2)
-        return nt_xent(one_BP, other_BP, self.temperature), features_VF[: len(one)]
+    def compared(self, one: Tensor, other: Tensor) -> Tensor:
+        one_BP, other_BP = self.projector(self.features(torch.cat([one, other]))).chunk(2)
+        return nt_xent(one_BP, other_BP, self.temperature)
