@@ -31,7 +31,7 @@ def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specia
     section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "workers"})
     read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
-    asked = [target_kind, seed, *specials]
+    asked = [target_kind, seed, *specials, *(t.mark() for t in (data.tokenizer or {}).values())]
     text = json.dumps([version("dlx"), section, str(base.resolve()) if files else "", asked, files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -17,6 +17,7 @@ from dlx.plan.checks import batch_size, cautions, contradictions, portion
 from dlx.plan.hardware import by_cost, resolve
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
+from dlx.plan.tokenizers import given, kept
 from dlx.plan.transfer import unmatched
 from dlx.recipe.diagnostics import Diagnostic
 from dlx.recipe.load import Loaded
@@ -99,6 +100,7 @@ def each(loaded: Loaded, known: Callable[[Recipe, Path], DataFacts | None]) -> t
     wrong: dict[str, list[Diagnostic]] = {}
     for name, stage in (loaded.stages or {"": loaded}).items():
         wrong[name] = []
+        stage = replace(stage, recipe=given(stage.recipe, {n: plan.facts for n, plan in plans.items()}))
         facts = known(stage.recipe, stage.base)
         if facts is None:
             continue
@@ -111,7 +113,7 @@ def each(loaded: Loaded, known: Callable[[Recipe, Path], DataFacts | None]) -> t
 
 def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan:
     """Plan a recipe or a stage of one, which may begin with the networks of those before it."""
-    written, decided = _decide(loaded.recipe, facts)
+    written, decided = _decide(kept(loaded.recipe, facts), facts)
     seen = transformed(facts, written.data.transforms)  # type: ignore[arg-type]
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))

@@ -68,6 +68,20 @@ class Tokenizer(Component):
         """Return the files that the tokenizer is read from, for the data's fingerprint."""
         return []
 
+    def given(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
+        """Return the tokenizer with what it takes of earlier stages: by their names, what each stored by field."""
+        return self
+
+    def kept(self, stored: Mapping[str, Any]) -> Tokenizer:
+        """Return the tokenizer as it is in data that were prepared before, if it comes from elsewhere; `stored` is what
+        `store` made of it.
+        """
+        return self
+
+    def mark(self) -> str:
+        """Return what tells the tokenizer apart from others of the same fields and files."""
+        return ""
+
 
 class Extended(Codec):
     """A codec with the special tokens of a task behind its own tokens."""

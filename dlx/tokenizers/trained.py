@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from dlx.errors import DataError
 from dlx.runs import TOKENIZERS, folder_of
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 class Trained(Tokenizer):
     """A tokenizer that was trained before: by another run, or read from a file of the `tokenizers` library.
 
-    With that of a run the same numbers mean the same tokens, so that a network may begin as the run's ended
-    (`init_from`). The tokens of a file are numbered after the four special ones of dlx; its own padding, beginning and
-    end are not used. Either becomes part of every checkpoint.
+    With that of a run, or of an earlier stage of the same recipe, the same numbers mean the same tokens, so that a
+    network may begin as theirs ended (`init_from`). The tokens of a file are numbered after the four special ones of
+    dlx; its own padding, beginning and end are not used. Either becomes part of every checkpoint.
 
     Raises:  DataError if the file is absent or no tokenizer, or the run has none or several.
     Source:  the `tokenizers` library; `tokenizer.json` of most published language models.
@@ -37,22 +38,29 @@ class Trained(Tokenizer):
     """The file, relative to the recipe."""
     run: str | None = Field(None, min_length=1)
     """In place of a file: a run, by its name, MLflow id or directory."""
+    stage: str | None = Field(None, min_length=1)
+    """In a recipe with `stages`, the earlier stage instead of a run."""
     field: str | None = None
-    """Of a run with several tokenizers: the field whose tokenizer it is."""
+    """Of a run or stage with several tokenizers: the field whose tokenizer it is."""
+    _stored: Mapping[str, Any] | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _from_one_place(self) -> Self:
-        if (self.path is None) == (self.run is None):
-            raise ValueError("give path or run, and not both")
-        if self.field is not None and self.run is None:
-            raise ValueError("field names one of several tokenizers of a run; there is no run")
+        if sum(place is not None for place in (self.path, self.run, self.stage)) != 1:
+            raise ValueError("give one of path, run and stage")
+        if self.field is not None and self.path is not None:
+            raise ValueError("field names one of several tokenizers of a run or stage; a file holds one")
         return self
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
+        if self._stored is not None:
+            return _Kept(self._stored)
+        if self.stage is not None:
+            raise DataError(f"there is no earlier stage '{self.stage}' whose tokenizer this could be")
         (file,) = self.files(base)
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-            return self.restore({"json": found} if self.run is None else {"stored": self._chosen(found, file)})
+            return self.restore({"json": found}) if self.path else _Kept(self._chosen(found, str(file.parent)))
         except DataError:
             raise
         except OSError as error:
@@ -61,19 +69,38 @@ class Trained(Tokenizer):
             raise DataError(f"{file}: not a tokenizer of the `tokenizers` library: {error}") from None
 
     def files(self, base: Path) -> list[Path]:
+        if self.stage is not None or self._stored is not None:
+            return []
         return [base / Path(self.path).expanduser() if self.path else folder_of(str(self.run)) / TOKENIZERS]
+
+    def given(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
+        if self.stage is None or self.stage not in stages:
+            return self
+        return self._with(self._chosen(stages[self.stage], f"the stage {self.stage}"))
+
+    def kept(self, stored: Mapping[str, Any]) -> Tokenizer:
+        known = stored["state"].get("stored")
+        return self if known is None else self._with(known)
+
+    def mark(self) -> str:
+        return "" if self._stored is None else hashlib.sha256(json.dumps(self._stored).encode()).hexdigest()
+
+    def _with(self, stored: Mapping[str, Any]) -> Tokenizer:
+        found = self.model_copy()
+        found._stored = stored
+        return found
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
         from dlx.tokenizers._library import restored
 
         return _Kept(state["stored"]) if "stored" in state else restored(state)
 
-    def _chosen(self, found: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-        """Return the tokenizer of the field that is meant, or the only one that the run has."""
+    def _chosen(self, found: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """Return the tokenizer of the field that is meant, or the only one that there is."""
         fitting = [stored for name, stored in found.items() if self.field in (None, name)]
         if not fitting or any(stored != fitting[0] for stored in fitting):
             which = "has no such field" if self.field else "has several tokenizers: name the field of one"
-            raise DataError(f"{file.parent} {which}; there are {', '.join(found)}")
+            raise DataError(f"{where} {which}; there are {', '.join(found)}")
         chosen: Mapping[str, Any] = fitting[0]
         return chosen
 

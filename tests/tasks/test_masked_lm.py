@@ -26,7 +26,7 @@ from dlx.facts import DataFacts
 from dlx.sources import Spans
 from dlx.tasks import Task
 from dlx.tasks.masked_lm.module import MaskedLMModule, masked, pairs
-from dlx.tokenizers import BEGIN, END, PAD, SPECIAL, restore
+from dlx.tokenizers import BEGIN, END, PAD, Tokenizer, restore
 
 TEXTS = """
 name: texts
@@ -361,5 +361,42 @@ def test_the_tokenizer_of_a_run_is_found_by_name_and_field():
         planned(MOODS)
 
 
-def test_special_tokens_come_after_those_that_every_tokenizer_has():
-    assert SPECIAL == ("<pad>", "<unk>", "<begin>", "<end>")
+def test_a_run_is_judged_without_the_one_whose_tokenizer_it_has():
+    before = train(TEXTS)
+    run = train(MOODS)
+    shutil.rmtree(before.folder)
+    assert dlx.evaluate(str(run.folder)).metrics["test/accuracy"] == run.metrics["test/accuracy"]
+
+
+STAGES = """
+name: stages
+data:
+  source: {table: {path: texts.csv, target: mood, types: {text: text}}}
+  split: {val: 0.2, test: 0.2}
+model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
+train: {epochs: 1, batch_size: 16}
+hardware: {accelerator: cpu, threads: 1}
+stages:
+  words: {task: masked_lm, data: {inputs: [text], tokenizer: word}}
+  moods:
+    task: classification
+    data: {tokenizer: {trained: {stage: words}}}
+    init_from: {stage: words, only: [body]}
+"""
+
+
+def test_a_stage_has_the_tokenizer_of_an_earlier_one():
+    plan = planned(STAGES)
+    one, other = (restore(stage.facts.tokenizers["text"]) for stage in plan.stages.values())
+    assert list(one.tokens) == list(other.tokens) and one.tokens[-1] == "<mask>"
+    run = train(STAGES)
+    moods = next(run.folder.rglob("*moods*/checkpoints/best.ckpt"))
+    assert dlx.evaluate(str(moods)).metrics["test/accuracy"] == run.metrics["test/accuracy"]
+    with pytest.raises((DataError, RecipeError), match="no earlier stage 'wrods'"):
+        planned(STAGES.replace("{trained: {stage: words}}", "{trained: {stage: wrods}}"))
+
+
+@pytest.mark.parametrize("where", [{}, {"path": "a", "run": "b"}, {"path": "a", "field": "b"}])
+def test_a_trained_tokenizer_is_from_one_place(where):
+    with pytest.raises(ValueError, match="path"):
+        Tokenizer.model_validate({"type": "trained", **where})

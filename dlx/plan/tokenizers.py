@@ -1,0 +1,32 @@
+"""Tokenizers that are not learned from a recipe's own texts: those of earlier stages, and of a plan made before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from dlx.facts import DataFacts
+from dlx.recipe.schema import Recipe
+from dlx.tasks import EVERY_ROLE
+from dlx.tokenizers import Tokenizer
+
+
+def given(recipe: Recipe, earlier: Mapping[str, DataFacts]) -> Recipe:
+    """Return a recipe whose tokenizers have what they take of earlier stages, whose facts these are by name."""
+    known = {stage: facts.tokenizers for stage, facts in earlier.items()}
+    return _changed(recipe, lambda field, tokenizer: tokenizer.given(known))
+
+
+def kept(recipe: Recipe, facts: DataFacts) -> Recipe:
+    """Return a recipe whose tokenizers from elsewhere are those of the facts, even if elsewhere is gone."""
+    if not facts.tokenizers:
+        return recipe
+    first = next(iter(facts.tokenizers.values()))
+    stored = {EVERY_ROLE: first, **facts.tokenizers}
+    return _changed(recipe, lambda field, tokenizer: tokenizer.kept(stored.get(field, first)))
+
+
+def _changed(recipe: Recipe, change: Callable[[str, Tokenizer], Tokenizer]) -> Recipe:
+    if recipe.data.tokenizer is None:
+        return recipe
+    tokenizers = {field: change(field, tokenizer) for field, tokenizer in recipe.data.tokenizer.items()}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"tokenizer": tokenizers})})
