@@ -89,3 +89,19 @@ def test_survives_being_sent_to_a_worker(name):
     batch, x = pairs[0]
     function = leaf.build(x)
     assert torch.equal(pickle.loads(pickle.dumps(function))(batch), function(batch))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_what_says_that_it_can_be_undone_is_undone(name):
+    leaf, pairs = accepted(name)
+    for batch, x in pairs:
+        undo = leaf.undo(x)
+        if undo is not None:
+            again = undo(leaf.build(x)(batch)).float()
+            assert torch.allclose(again, batch.float(), rtol=1e-4, atol=1e-3), x
+
+
+def test_what_can_be_undone():
+    x = described(features(), "F")
+    assert {name for name in TYPES if transform(example(name)).undo(x) is not None} >= {"normalize", "scale", "flatten"}
+    assert transform({"scale": {"factor": 0.0}}).undo(x) is None

@@ -22,14 +22,17 @@ from dlx.engine.signals import Stoppable
 from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
 from dlx.layers import Layer
+from dlx.metrics import Metric
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
 from dlx.tasks._adversarial_torch import GAMES, slope
 from dlx.tasks._autoencoding_torch import contraction
 from dlx.tasks._autoencoding_torch import divergence as sparsity
+from dlx.tasks._filters_torch import first_filters
+from dlx.tasks._latent_torch import slerp
 from dlx.tasks._unsupervised import FixedNoise
-from dlx.tasks.vae.module import divergence
+from dlx.tasks.vae.module import divergence, traversed
 from dlx.tensors import TensorSpec
 
 RING = {"gaussians": {"samples": 300}}
@@ -414,3 +417,51 @@ def test_noise_of_a_sample_does_not_depend_on_its_batch():
     assert torch.equal(noise(torch.arange(50), (3,))[20:30], FixedNoise()(torch.arange(20, 30), (3,)))
     assert noise(torch.arange(4096), (3,)).std().item() == pytest.approx(1, abs=0.02)
     assert math.isclose(noise(torch.arange(4096), (3,)).mean().item(), 0, abs_tol=0.02)
+
+
+# -- what is made ------------------------------------------------------------------------------------------------------
+
+
+def test_an_arc_keeps_its_distance_from_the_middle_and_ends_where_it_should():
+    one, other = (F.normalize(torch.randn(4, 6), dim=1) * 2 for _ in range(2))
+    way = slerp(one, other, 7)
+    assert torch.allclose(way[:, 0], one, atol=1e-5) and torch.allclose(way[:, -1], other, atol=1e-5)
+    assert torch.allclose(way.norm(dim=2), torch.full((4, 7), 2.0), atol=1e-4)
+    step = torch.cosine_similarity(way[:, 1:], way[:, :-1], dim=2)
+    assert torch.allclose(step, step[:, :1].expand_as(step), atol=1e-4)
+    assert torch.allclose(slerp(one, 3 * one, 3)[:, 1], 2 * one, atol=1e-5)
+
+
+def test_a_traversal_changes_one_number_at_a_time():
+    codes = traversed(torch.randn(50, 4) * torch.tensor([0.1, 3.0, 0.5, 1.0]))
+    assert [row.abs().sum(0).argmax().item() for row in codes] == [1, 3, 2, 0]
+    assert ((codes != 0).sum(2) <= 1).all() and codes.abs().max() == 2.5
+
+
+def test_what_a_vae_makes_is_measured_as_it_is_sampled(tmp_path):
+    task = {"type": "vae", "code": 2, "metrics": ["mmd", "modes_covered"]}
+    plan = planned(task, tmp_path)
+    module, batches = made(plan)
+    found = measured(plan, module, batches)
+    elements = plan.seen.input.elements
+    assert found["test/bits_per_dimension"] == pytest.approx(found["test/loss"] / elements / math.log(2), rel=1e-5)
+    real = torch.cat([batch["numeric"] for batch in batches["test"]])
+    noise = FixedNoise(seed=1)(torch.arange(len(real)), (2,))
+    meter = Metric.model_validate("mmd").build(plan.seen)
+    with torch.no_grad():
+        meter.update(module.decoded(noise), real)
+    assert found["test/mmd"] == pytest.approx(meter.compute().item(), rel=1e-4)
+    with pytest.raises(RecipeError, match="accuracy judges predictions, not samples"):
+        planned({"type": "vae", "metrics": ["accuracy"]}, tmp_path)
+
+
+def test_filters_are_the_weights_of_the_first_layer(tmp_path):
+    image = TensorSpec((1, 8, 8), "CHW")
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.Linear(5, 2))
+    filters = first_filters(linear, image)
+    assert filters.shape == (5, 1, 8, 8) and filters.min() >= 0 and filters.max() <= 1
+    weight = linear[1].weight[0].view(8, 8)
+    assert torch.allclose(filters[0, 0], 0.5 + 0.5 * weight / weight.abs().max())
+    assert first_filters(nn.Conv2d(1, 3, 5), image).shape == (3, 1, 5, 5)
+    assert first_filters(nn.Conv2d(1, 3, 1), image) is None
+    assert first_filters(nn.Linear(4, 3), TensorSpec((4,), "F")) is None
