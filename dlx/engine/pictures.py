@@ -19,6 +19,7 @@ def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], exper
     drawn = {"learning_curves": learning_curves(history, task.emits(facts))} if history else {}
     drawn |= figures(experiment, module, getattr(module, "outputs", None))()
     drawn |= _memory(experiment)
+    drawn |= _experts(experiment)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png" for name in drawn]
     for path, figure in zip(paths, drawn.values(), strict=True):
@@ -58,6 +59,15 @@ def _memory(experiment: Experiment) -> dict[str, Any]:
         return {}
     norms = felt({name: value[:PROBED] for name, value in next(iter(held)).items()})
     return {"gradient_by_step": felt_by_step(norms)} if norms else {}
+
+
+def _experts(experiment: Experiment) -> dict[str, Any]:
+    """Draw how often layers chose their experts on the split that was evaluated last."""
+    from dlx.tasks._experts import use_of_experts
+    from dlx.tasks._tallies_torch import counting
+
+    tallies = {name.partition(".")[2]: m.tally.cpu().numpy() for name, m in counting(experiment.module.networks)}
+    return {"experts": use_of_experts(tallies)} if tallies else {}
 
 
 def _texts(folder: Path, experiment: Experiment) -> list[Path]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dlx.component import Component, nearest
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import walk
+from dlx.layers import Layer, walk
+from dlx.layers._changed import parts
 from dlx.plan.blocks import kept
 from dlx.plan.hardware import problems
 from dlx.plan.networks import NetworkPlan
@@ -15,6 +16,7 @@ from dlx.recipe.schema import Recipe
 from dlx.regularizers import Regularizer
 from dlx.schedules import Horizon, Schedule
 from dlx.strategies import Strategy
+from dlx.tasks import for_role
 
 QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 
@@ -37,14 +39,34 @@ def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = N
     found += _averages(recipe)
     found += _directions(recipe, facts)
     found += _unvalidated(recipe, facts)
-    known = metric_names(recipe, facts)
-    for name, regularizer in recipe.regularize.items():
-        watched = regularizer.monitors()
-        if watched is not None and watched not in known:
-            found.append(ShapeError(_no_such_metric(watched, known), ("regularize", name, "monitor")))
-    claims = [*known, *(f"plan/{q}" for q in QUANTITIES)]
-    found += [ShapeError(_no_such_metric(c, claims), ("expect", c)) for c in recipe.expect if c not in claims]
-    return found
+    return found + _unknown_metrics(recipe, facts)
+
+
+def _unknown_metrics(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse what waits for, or claims something of, a metric that the run will not have."""
+    watched = {name: r.monitors() for name, r in recipe.regularize.items()}
+    asked: list[tuple[Loc, str]] = [(("regularize", n, "monitor"), m) for n, m in watched.items() if m is not None]
+    asked += [(("expect", claim), claim) for claim in recipe.expect]
+    known, quantities = metric_names(recipe, facts), [f"plan/{q}" for q in QUANTITIES]
+    if not {name for _, name in asked} <= {*known, *quantities}:
+        known += _metrics_of_layers(recipe, facts)
+    claims = {"expect": [*known, *quantities], "regularize": known}
+    return [
+        ShapeError(_no_such_metric(name, claims[str(loc[0])]), loc)
+        for loc, name in asked
+        if name not in claims[str(loc[0])]
+    ]
+
+
+def _metrics_of_layers(recipe: Recipe, facts: DataFacts) -> list[str]:
+    """Return the metrics that layers of the networks have, on every split with samples."""
+    try:
+        roles = recipe.task.roles(facts)
+        trees = [for_role(recipe.model, role).tree(wanted.input) for role, wanted in roles.items()]
+    except ShapeError:
+        return []  # said elsewhere, with its place
+    found = {name for tree in trees for part in parts(tree) if isinstance(part, Layer) for name in part.measures}
+    return [f"{split}/{name}" for split in _evaluated(facts) for name in sorted(found)]
 
 
 def _layouts(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
@@ -176,8 +198,11 @@ _EXTREME = {"min": "a smaller", "max": "a greater"}
 
 def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:
     """Return every metric that the run will have: `train/loss`, and each of the task's on every split with samples."""
-    splits = [s for s in ("val", "test") if facts.counts.get(s)]
-    return ["train/loss", *(f"{split}/{name}" for split in splits for name in recipe.task.emits(facts))]
+    return ["train/loss", *(f"{split}/{name}" for split in _evaluated(facts) for name in recipe.task.emits(facts))]
+
+
+def _evaluated(facts: DataFacts) -> list[str]:
+    return [split for split in ("val", "test") if facts.counts.get(split)]
 
 
 def _no_such_metric(name: str, known: list[str]) -> str:

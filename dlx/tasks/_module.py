@@ -20,6 +20,7 @@ from dlx.layers._context_torch import apply
 from dlx.optimizers import groups
 from dlx.tasks import MASK, Learning, for_role
 from dlx.tasks._scope import masks
+from dlx.tasks._tallies_torch import begin, counted
 from dlx.tasks._update import Batch, Objective, Update, is_lost
 
 STATE = ("_loss_sum", "_loss_count", "_last_point", "skipped")  # what the loss curve needs to go on
@@ -121,9 +122,15 @@ class TaskModule(pl.LightningModule):
         if self.trainer.is_last_batch:
             self.flush_loss()
 
+    def on_validation_start(self) -> None:
+        begin(self.networks)
+
+    def on_test_start(self) -> None:
+        begin(self.networks)
+
     def on_validation_epoch_end(self) -> None:
         """Log what was measured, and tell it to schedules that look at a metric."""
-        measured = self.measured("val")
+        measured = {**self.measured("val"), **self._counted("val")}
         if self.trainer.state.fn != "fit":
             self.log_dict(measured)
             return
@@ -133,7 +140,12 @@ class TaskModule(pl.LightningModule):
                 scheduler.step(measured[self.learning.monitor])
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self.measured("test"))
+        self.log_dict({**self.measured("test"), **self._counted("test")})
+
+    def _counted(self, split: str) -> dict[str, Tensor]:
+        """Return what layers measured by themselves."""
+        found = counted(self.networks, lambda tally: self.trainer.strategy.reduce(tally, reduce_op="sum"))
+        return {f"{split}/{name}": value for name, value in found.items()}
 
     def measured(self, split: str) -> dict[str, Tensor]:
         """Return the scalar metrics of the split that was just evaluated."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,9 @@ class MixtureOfExperts(Layer):
     The router gives each step a probability for each expert. The `top` most probable ones compute, and their results
     are added, weighted by these probabilities; with top > 1 the weights are made to add up to 1. So that no expert
     starves, balance · experts · Σ fᵢ Pᵢ is added to the loss: fᵢ is the share of choices that fell on expert i, Pᵢ
-    its mean probability. Even use makes it `balance`, the least it can be. Padding is not counted.
+    its mean probability. Even use makes it `balance`, the least it can be. Padding is not counted. The metric
+    expert_balance is how often the least used expert is chosen, over the mean of all: 1 where their use is even, 0
+    where one starves; of several such layers it is the least.
 
     The plan counts the multiply-adds of the experts that compute, and the parameters of all.
 
@@ -32,6 +34,7 @@ class MixtureOfExperts(Layer):
         {mixture_of_experts: {experts: 3, top: 2, expert: {feed_forward: 16}}}
     """
 
+    measures: ClassVar[tuple[str, ...]] = ("expert_balance",)
     type: Literal["mixture_of_experts"] = "mixture_of_experts"
     expert: Layer
     """What each expert is, such as feed_forward; each has its own weights."""

@@ -11,9 +11,10 @@ from dlx.layers._context_torch import Context, mask_of
 
 
 class Experts(nn.Module):
-    """Adds up what the chosen experts make of each step; `shares` is how often each was chosen the last time."""
+    """Adds up what the chosen experts make of each step; outside training `tally` counts how often each was chosen."""
 
     takes_context = True
+    tally: Tensor
 
     def __init__(self, experts: Sequence[nn.Module], features: int, top: int, balance: float) -> None:
         super().__init__()
@@ -21,7 +22,7 @@ class Experts(nn.Module):
         self.experts = nn.ModuleList(experts)
         self.top, self.balance = top, balance
         self.auxiliary_loss: Tensor | None = None
-        self.shares: Tensor | None = None
+        self.register_buffer("tally", torch.zeros(len(experts)), persistent=False)
 
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Return x's shape."""
@@ -44,6 +45,11 @@ class Experts(nn.Module):
             real_N = mask_BT.flatten()
             probabilities_NE, chosen_NK = probabilities_NE[real_N], chosen_NK[real_N]
         count = len(self.experts)
-        shares_E = torch.bincount(chosen_NK.flatten(), minlength=count) / max(chosen_NK.numel(), 1)
-        self.shares = shares_E
-        return self.balance * count * (shares_E * probabilities_NE.mean(0)).sum()
+        chosen_E = torch.bincount(chosen_NK.flatten(), minlength=count)
+        if not self.training:
+            self.tally += chosen_E
+        return self.balance * count * (chosen_E / max(chosen_NK.numel(), 1) * probabilities_NE.mean(0)).sum()
+
+    def measured(self, tally_E: Tensor) -> dict[str, Tensor]:
+        """Return what a tally says: how often the least used expert was chosen, over the mean of all."""
+        return {"expert_balance": tally_E.min() / tally_E.mean().clamp(min=1)}
