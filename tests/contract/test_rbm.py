@@ -122,7 +122,7 @@ def test_weights_move_by_what_is_there_less_what_is_dreamt(monkeypatch):
     going(module, 0, 10, monkeypatch)
     (made,) = module.machines
     seen, dreamt = torch.rand(8, 6), torch.rand(8, 6).round()
-    loss, _ = module.loss_of({"x": seen, DREAM: dreamt, "rows": torch.arange(8)})
+    loss = module.loss_of({"x": seen, DREAM: dreamt, "rows": torch.arange(8)})
     loss.backward()
     h, h_dreamt = made(seen).detach(), made(dreamt).detach()
     assert torch.allclose(made.weight.grad, (h_dreamt.T @ dreamt - h.T @ seen) / 8, atol=1e-6)
@@ -138,7 +138,7 @@ def test_machines_learn_one_after_the_other(monkeypatch):
         module.zero_grad()
         seen = torch.rand(8, 6)
         dream = torch.rand(8, 6 if first_learns else 5)
-        loss, _ = module.loss_of({"x": seen, DREAM: dream, "rows": torch.arange(8)})
+        loss = module.loss_of({"x": seen, DREAM: dream, "rows": torch.arange(8)})
         loss.backward()
         assert [m.weight.grad is not None for m in module.machines] == [first_learns, not first_learns]
 
@@ -161,7 +161,7 @@ def test_persistent_chains_go_on_and_are_in_the_checkpoint(monkeypatch):
     before = module.state_dict()["chains_0"].clone()
     assert before.shape == (7, 6)
     going(module, 0, 10, monkeypatch)
-    monkeypatch.setattr(type(module), "update", lambda self, role, batch, objective: torch.tensor(0.0))
+    monkeypatch.setattr(type(module), "update_together", lambda self, roles, batch, objective: torch.tensor(0.0))
     monkeypatch.setattr(type(module), "note_loss", lambda self, loss: None)
     module.learn({"x": torch.rand(3, 6), "rows": torch.arange(3)})
     assert not torch.equal(module.state_dict()["chains_0"], before)
