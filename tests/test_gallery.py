@@ -24,6 +24,10 @@ LITTLE_WORK, FEW_STEPS = 2e11, 20_000
 """Multiply-adds and steps of training that a recipe without the tag `slow` may take: a few seconds on one core."""
 
 
+TRAINED = set()
+"""Recipes that others need, and whether in two steps."""
+
+
 def name(path):
     return str(path.relative_to(RECIPES).with_suffix(""))
 
@@ -58,6 +62,7 @@ def shared(tmp_path_factory):
 def planned(path, shared, monkeypatch):
     """Return a recipe and its plan on one core, its data written by its snippet; skip where its data are elsewhere."""
     monkeypatch.setattr("socket.getaddrinfo", _no_network)
+    monkeypatch.chdir(shared)  # where recipes find the runs that they name
     monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])  # takes longer than training, and has its own tests
     overrides = ["hardware.accelerator=cpu", "hardware.threads=1", f"tracking.uri=sqlite:///{shared}/mlflow.db"]
     loaded = dlx.load(path, [*overrides, *_written_data(path, shared)])
@@ -84,9 +89,19 @@ def _written_data(path, shared):
     return [f"data.source.path={folder / dlx.load(path).recipe.data.source.path}"]
 
 
-def train(planned, shared, fast=False):
+def train(path, planned, shared, fast=False):
+    """Train a recipe, and before it those that its header tells to train first."""
     loaded, _ = planned
-    return dlx.train(loaded, root=shared / "runs", fast=fast, console=Console(file=io.StringIO()))
+    for first in re.findall(r"First train that.*\n?.* dlx train recipes/(\S+)", header(path)):
+        overrides = [f"tracking.uri=sqlite:///{shared}/mlflow.db", "hardware.threads=1", "hardware.accelerator=cpu"]
+        if (first, fast) not in TRAINED:
+            dlx.train(dlx.load(RECIPES / first, overrides), root=shared / "runs", fast=fast, console=quiet())
+            TRAINED.add((first, fast))
+    return dlx.train(loaded, root=shared / "runs", fast=fast, console=quiet())
+
+
+def quiet():
+    return Console(file=io.StringIO())
 
 
 def test_the_gallery_is_there():
@@ -116,9 +131,9 @@ def test_it_plans_as_it_claims_and_is_slow_only_if_it_says_so(path, planned):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [p for p in FOUND if is_slow(p)], ids=name)
-def test_a_slow_one_trains_two_steps(planned, shared):
+def test_a_slow_one_trains_two_steps(path, planned, shared):
     _, plan = planned
-    run = train(planned, shared, fast=True)
+    run = train(path, planned, shared, fast=True)
     assert set(plan.recipe.expect) <= set(run.metrics) | set(plan.quantities)
 
 
@@ -126,7 +141,7 @@ def test_a_slow_one_trains_two_steps(planned, shared):
     "path",
     [pytest.param(p, marks=[pytest.mark.slow] if is_slow(p) else [], id=name(p)) for p in FOUND if claims_training(p)],
 )
-def test_it_keeps_its_claims(planned, shared):
-    run = train(planned, shared)
+def test_it_keeps_its_claims(path, planned, shared):
+    run = train(path, planned, shared)
     assert run.verdict
     assert run.held, run.verdict
