@@ -27,7 +27,8 @@ class Hf(Source):
     """Reads a data set of the Hugging Face hub, or one in a folder, with the `datasets` library.
 
     A folder may hold what `save_to_disk` wrote, or csv, json or parquet files named after their splits. Numbers,
-    strings, class labels, images and vectors of one length become fields; others are left out, with a warning.
+    strings, class labels, images and vectors of one length become fields; others are left out, with a warning. Strings
+    are categories, unless `types` says that they are text.
 
     Shapes:  image (channels, H, W), resized to `size`, without which all must be equal; one value for other columns.
     Raises:  DataError if the data set cannot be found, an image is damaged, or a target is missing.
@@ -51,6 +52,8 @@ class Hf(Source):
     """What the data set's own splits are used for, where their names do not say it."""
     target: str | None = None
     """Field to predict; by default the only one with class labels."""
+    types: dict[str, Literal["categorical", "text", "ignore"]] = Field(default_factory=dict)
+    """What fields of strings are, which else are categories; text is cut into tokens by `data.tokenizer`."""
     size: Annotated[tuple[Positive, Positive], Strict(False)] | None = None
     """Height and width that images are resized to."""
     channels: Literal[1, 3] = 3
@@ -64,7 +67,9 @@ class Hf(Source):
         joined = concatenate_datasets([data for data, _ in sets])
         parts = np.concatenate([np.full(len(data), part, dtype=object) for data, part in sets])
         bad: dict[int, str] = {}
-        columns = {name: self._column(name, joined, bad) for name in joined.column_names}
+        self._check_types(joined)
+        used = [name for name in joined.column_names if self.types.get(name) != "ignore"]
+        columns = {name: self._column(name, joined, bad) for name in used}
         known = {name: column for name, column in columns.items() if column is not None}
         target = self._target(known)
         _check_target(target, known, bad)
@@ -118,8 +123,20 @@ class Hf(Source):
             codes = [-1 if code is None else code for code in data[name]]
             return Column(_array(codes, "int64"), "", "categorical", tuple(feature.names))
         if isinstance(feature, datasets.Value):
-            return _scalars(feature.dtype, data[name])
+            return _scalars(feature.dtype, data[name], self.types.get(name, "categorical"))
         return self._vectors(name, data[name])
+
+    def _check_types(self, data: Any) -> None:
+        """Raise DataError if `types` says of a field what it cannot be."""
+        import datasets
+
+        for name, kind in self.types.items():
+            feature = data.features.get(name)
+            if feature is None:
+                raise DataError(f"data set {self.name} has no field '{name}'; it has {', '.join(data.column_names)}")
+            is_string = isinstance(feature, datasets.Value) and "string" in feature.dtype
+            if kind != "ignore" and not is_string:
+                raise DataError(f"data set {self.name}: field '{name}' holds no strings, so it is not {kind}")
 
     def _images(self, name: str, cells: Any, bad: dict[int, str]) -> Column:
         import numpy as np
@@ -174,10 +191,10 @@ def _stored(name: str, cell: Any) -> Stored:
     return Stored(name, cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
 
 
-def _scalars(dtype: str, cells: Any) -> Column:
+def _scalars(dtype: str, cells: Any, kind: str) -> Column:
     if dtype.startswith(("int", "uint", "float")):
         return Column(_array([float("nan") if c is None else c for c in cells], "float64"), "", "numeric")
-    return Column(_array([None if cell is None else str(cell) for cell in cells], "object"), "", "categorical")
+    return Column(_array([None if cell is None else str(cell) for cell in cells], "object"), "", kind)
 
 
 def _with_missing(column: Column) -> Column:

@@ -1,6 +1,7 @@
 """Every source: its documentation is true, its columns agree, and what it reads is what independent readers read."""
 
 import gzip
+import json
 import math
 import os
 import struct
@@ -14,6 +15,8 @@ from PIL import Image
 
 from dlx.component import leaf_class, types
 from dlx.errors import DataError
+from dlx.plan import make as make_plan
+from dlx.recipe.load import load as load_recipe
 from dlx.sources import Source
 
 TYPES = types("sources")
@@ -429,3 +432,22 @@ def test_hf_reads_a_folder_of_files(tmp_path):
     with pytest.raises(DataError, match="row 2: field 'b': the target is missing"):
         load({"hf": {"name": "p", "target": "b"}}, tmp_path)
     assert load({"hf": {"name": "p", "target": "b"}}, tmp_path, "skip").columns["a"].values.tolist() == [1]
+
+
+def test_hf_strings_are_text_where_types_say_so(tmp_path):
+    pytest.importorskip("datasets")
+    (tmp_path / "p").mkdir()
+    rows = [("a good film", "u1", 1), ("dull", "u2", 0), ("good good", "u3", 1), ("a dull film", "u4", 0)] * 5
+    lines = [json.dumps({"said": said, "who": who, "mood": ("bad", "well")[mood]}) for said, who, mood in rows]
+    (tmp_path / "p" / "train.jsonl").write_text("\n".join(lines))
+    found = load({"hf": {"name": "p", "target": "mood", "types": {"said": "text", "who": "ignore"}}}, tmp_path)
+    assert {name: column.kind for name, column in found.columns.items()} == {"said": "text", "mood": "categorical"}
+    assert found.inputs == ("said",) and list(found.columns["said"].values[:2]) == ["a good film", "dull"]
+    (tmp_path / "r.yaml").write_text(
+        "task: classification\ndata: {source: {hf: {name: p, target: mood, types: {said: text, who: ignore}}}}\n"
+        "model: {gru: {embedding: 4, hidden: 4}}\n"
+    )
+    plan = make_plan(load_recipe(tmp_path / "r.yaml"))
+    assert plan.facts.fields["said"].vocab == (4 + 4,) and plan.facts.classes == ("bad", "well")
+    with pytest.raises(DataError, match="no field 'sad'; it has said, who, mood"):
+        load({"hf": {"name": "p", "types": {"sad": "text"}}}, tmp_path)
