@@ -6,6 +6,8 @@ mask         (B, T) bool, true where a step is real and not padding; absent: all
 memory       (B, S, D) what an encoder made; memory_mask (B, S) says which of its steps are real
 cache        the state of stepwise decoding; absent: x is a whole sequence
 time, label  (B,) what a conditioned network is told
+segment      (B, T) to which of several texts each step belongs; absent: all to the first
+visible      (B, S) the numbers of the steps that are not hidden; absent: none is
 
 In stepwise decoding x and mask hold only the steps that are new; what came before is in the cache.
 """
