@@ -35,7 +35,8 @@ class MaskedLM(Task):
 
     Shapes:  (T,) tokens → (T, features), the model's; then scores of all words for each chosen token. Running text in
              pairs: blocks of `length` tokens are cut in the middle, and T is 3 more.
-    Units:   loss in nats a chosen token, plus those a pair; perplexity is e to the mean of −log p of chosen tokens.
+    Units:   loss in nats a chosen token, plus those a pair; perplexity is e to the mean of −log p of chosen tokens. The
+             plan counts the scores of every token, of which only those of chosen ones are computed.
     Raises:  ShapeError if the input is not one text, or the model does not keep the steps apart.
     Source:  Devlin et al. 2018, arXiv:1810.04805. Deviations: the scores have a table of their own; a piece from
              elsewhere is always the same one of its text, and of the same length.
