@@ -97,17 +97,18 @@ class Attention(Layer):
         return {} if self.out_init is None else {"out.weight": self.out_init}
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.attention.module import CrossAttention, SelfAttention
+        from dlx.layers.attention.module import CrossAttention, Heads, SelfAttention
         from dlx.layers.attention.pattern import Pattern
 
         size = self._head_size(x)
-        sizes = (width(x, self.type), self.heads, self._kv_heads(), size)
-        scores = (self.scale or size**-0.5, self.dropout, self.position_bias)
+        scale = self.scale or size**-0.5
+        how = Heads(
+            width(x, self.type), self.heads, self._kv_heads(), size, self.bias, scale, self.dropout, self.position_bias
+        )
         if self.memory is not None:
-            return CrossAttention(*sizes, self.bias, *scores, self.memory, width(self._source(x), self.type))
-        window = self.window or self.stride
-        pattern = Pattern(self.causal, window, self.stride)
-        return SelfAttention(*sizes, self.bias, *scores, pattern, self.rotary_base if self.rotary else None)
+            return CrossAttention(how, self.memory, width(self._source(x), self.type))
+        pattern = Pattern(self.causal, self.window or self.stride, self.stride)
+        return SelfAttention(how, pattern, self.rotary_base if self.rotary else None)
 
     def _source(self, x: TensorSpec) -> TensorSpec:
         return x if self.memory is None else provided(x, self.memory, self.type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,39 +14,47 @@ from dlx.layers.attention.pattern import Pattern
 from dlx.layers.attention.rotary import Rotary
 
 
+@dataclass(frozen=True)
+class Heads:
+    """How features are split among heads, and how these weigh what they see.
+
+    kv_heads       heads of keys and values, each of which serves several of queries
+    size           features of a head
+    position_bias  the name in the context of what is added to the scores, (H, T, S); None for nothing
+    """
+
+    features: int
+    heads: int
+    kv_heads: int
+    size: int
+    bias: bool
+    scale: float
+    dropout: float
+    position_bias: str | None
+
+
 class _Attention(nn.Module):
     """What self- and cross-attention share: the weighted sum and the map back to features."""
 
     takes_context = True
     keep_maps = False
 
-    def __init__(
-        self,
-        features: int,
-        heads: int,
-        kv_heads: int,
-        size: int,
-        bias: bool,
-        scale: float,
-        dropout: float,
-        position_bias: str | None,
-    ) -> None:
+    def __init__(self, how: Heads) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.size = heads, kv_heads, size
-        self.scale, self.dropout, self.position_bias = scale, dropout, position_bias
+        self.how = how
         self.maps_BHTS: Tensor | None = None
-        self.out = nn.Linear(heads * size, features, bias=bias)
+        self.out = nn.Linear(how.heads * how.size, how.features, bias=how.bias)
 
     def split(self, x_BTE: Tensor) -> Tensor:
         """Return (B, H, T, D) heads of features that lie side by side."""
-        return x_BTE.unflatten(-1, (-1, self.size)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
+        return x_BTE.unflatten(-1, (-1, self.how.size)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
 
     def gather(
         self, q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, allowed: Tensor | None, causal: bool, context: Context
     ) -> Tensor:
         """Return (B, T, F): each query's mean of the values that it may see, by how well the keys fit."""
-        if self.position_bias is not None:
-            bias_BHTS = context[self.position_bias].to(q_BHTD.dtype)
+        if self.how.position_bias is not None:
+            bias_BHTS = context[self.how.position_bias].to(q_BHTD.dtype)
             allowed = bias_BHTS if allowed is None else bias_BHTS.masked_fill(~allowed, float("-inf"))
         if self.keep_maps:
             y_BHTD = self._explicitly(q_BHTD, k_BGSD, v_BGSD, allowed, causal)
@@ -55,17 +64,17 @@ class _Attention(nn.Module):
                 k_BGSD,
                 v_BGSD,
                 attn_mask=allowed,
-                dropout_p=self.dropout if self.training else 0.0,
+                dropout_p=self.how.dropout if self.training else 0.0,
                 is_causal=causal,
-                scale=self.scale,
-                enable_gqa=self.heads != self.kv_heads,
+                scale=self.how.scale,
+                enable_gqa=self.how.heads != self.how.kv_heads,
             )
         return self.out(y_BHTD.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _explicitly(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None, causal: bool) -> Tensor:
-        groups = self.heads // self.kv_heads
+        groups = self.how.heads // self.how.kv_heads
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-        scores_BHTS = q @ k.transpose(-1, -2) * self.scale
+        scores_BHTS = q @ k.transpose(-1, -2) * self.how.scale
         if causal:
             allowed = Pattern(causal=True).allowed(q.shape[2], k.shape[2], q.device)
         if allowed is not None and allowed.dtype == torch.bool:
@@ -74,30 +83,18 @@ class _Attention(nn.Module):
             scores_BHTS = scores_BHTS + allowed
         weights_BHTS = scores_BHTS.softmax(-1).nan_to_num(0.0)  # a query that may see nothing gathers nothing
         self.maps_BHTS = weights_BHTS.detach()
-        return F.dropout(weights_BHTS, self.dropout, self.training) @ v
+        return F.dropout(weights_BHTS, self.how.dropout, self.training) @ v
 
 
 class SelfAttention(_Attention):
     """Attention of a sequence to itself."""
 
-    def __init__(
-        self,
-        features: int,
-        heads: int,
-        kv_heads: int,
-        size: int,
-        bias: bool,
-        scale: float,
-        dropout: float,
-        position_bias: str | None,
-        pattern: Pattern,
-        rotary_base: float | None,
-    ) -> None:
-        super().__init__(features, heads, kv_heads, size, bias, scale, dropout, position_bias)
-        self.widths = [heads * size, kv_heads * size, kv_heads * size]
-        self.qkv = nn.Linear(features, sum(self.widths), bias=bias)
+    def __init__(self, how: Heads, pattern: Pattern, rotary_base: float | None) -> None:
+        super().__init__(how)
+        self.widths = [how.heads * how.size, how.kv_heads * how.size, how.kv_heads * how.size]
+        self.qkv = nn.Linear(how.features, sum(self.widths), bias=how.bias)
         self.pattern = pattern
-        self.rotary = None if rotary_base is None else Rotary(size, rotary_base)
+        self.rotary = None if rotary_base is None else Rotary(how.size, rotary_base)
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, F)."""
@@ -111,7 +108,7 @@ class SelfAttention(_Attention):
         if state is not None:
             k, v, mask_BS = _remembered(state, k, v, mask_BS)
         queries, keys = q.shape[2], k.shape[2]
-        if mask_BS is None and self.position_bias is None and self.pattern.is_plainly_causal(queries, keys):
+        if mask_BS is None and self.how.position_bias is None and self.pattern.is_plainly_causal(queries, keys):
             return self.gather(q, k, v, None, True, context)
         allowed = self.pattern.allowed(queries, keys, q.device)
         if mask_BS is not None:
@@ -139,22 +136,10 @@ def _remembered(
 class CrossAttention(_Attention):
     """Attention of a sequence to another one, which is in the context."""
 
-    def __init__(
-        self,
-        features: int,
-        heads: int,
-        kv_heads: int,
-        size: int,
-        bias: bool,
-        scale: float,
-        dropout: float,
-        position_bias: str | None,
-        memory: str,
-        memory_features: int,
-    ) -> None:
-        super().__init__(features, heads, kv_heads, size, bias, scale, dropout, position_bias)
-        self.q = nn.Linear(features, heads * size, bias=bias)
-        self.kv = nn.Linear(memory_features, 2 * kv_heads * size, bias=bias)
+    def __init__(self, how: Heads, memory: str, memory_features: int) -> None:
+        super().__init__(how)
+        self.q = nn.Linear(how.features, how.heads * how.size, bias=how.bias)
+        self.kv = nn.Linear(memory_features, 2 * how.kv_heads * how.size, bias=how.bias)
         self.memory = memory
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
