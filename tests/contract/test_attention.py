@@ -48,17 +48,17 @@ def torchs(module, kdim=None):
 
 def by_hand(module, x, may_see, turn=lambda x, step: x):
     """Attention of 2 heads as loops over samples, heads and queries."""
-    q, k, v = module.qkv(x).split([2 * module.size, *[module.kv_heads * module.size] * 2], dim=-1)
-    y = torch.zeros(*x.shape[:2], 2 * module.size)
+    q, k, v = module.qkv(x).split([2 * module.how.size, *[module.how.kv_heads * module.how.size] * 2], dim=-1)
+    y = torch.zeros(*x.shape[:2], 2 * module.how.size)
     for b in range(len(x)):
         for h in range(2):
-            own = slice(h * module.size, (h + 1) * module.size)
-            g = h * module.kv_heads // 2
-            shared = slice(g * module.size, (g + 1) * module.size)
+            own = slice(h * module.how.size, (h + 1) * module.how.size)
+            g = h * module.how.kv_heads // 2
+            shared = slice(g * module.how.size, (g + 1) * module.how.size)
             for t in range(x.shape[1]):
                 seen = [s for s in range(x.shape[1]) if may_see(t, s)]
                 query = turn(q[b, t, own], t)
-                scores = [query @ turn(k[b, s, shared], s) / math.sqrt(module.size) for s in seen]
+                scores = [query @ turn(k[b, s, shared], s) / math.sqrt(module.how.size) for s in seen]
                 weights = torch.stack(scores).softmax(0)
                 y[b, t, own] = sum(w * v[b, s, shared] for w, s in zip(weights, seen, strict=True))
     return module.out(y)
