@@ -259,6 +259,31 @@ def test_weights_of_another_shape_are_refused_before_anything_is_trained(here):
     assert not (here / "runs").exists()
 
 
+GREEDY = """\
+name: greedy
+data: {source: {sklearn: digits}, transforms: [{scale: 0.0625}]}
+task: {type: rbm, probe: false}
+model: {type: layers, layers: [flatten, {rbm: 8}]}
+optimizer: {sgd: {lr: 0.1}}
+train: {epochs: 1, batch_size: 32, limit_train: 128}
+hardware: {accelerator: cpu, threads: 1}
+stages:
+  first: {}
+  second:
+    model: {layers: [flatten, {rbm: 8}, {rbm: 6}]}
+    init_from: {stage: first, only: [body.1]}
+    freeze: [body.1]
+"""
+
+
+def test_layers_are_learned_greedily(here):
+    (here / "r.yaml").write_text(GREEDY)
+    first, _, second, _ = ends(dlx.train("r.yaml", console=quiet()))
+    lower = [name for name in first if ".body.1." in name]
+    assert len(lower) == 3 and all(torch.equal(first[name], second[name]) for name in lower)
+    assert second["networks.encoder.body.2.hidden_bias"].abs().min() > 0, "biases begin at 0"
+
+
 def test_stages_that_torchrun_starts_are_refused(here, monkeypatch):
     for name, value in {"RANK": 0, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, "WORLD_SIZE": 1, "MASTER_PORT": 1}.items():
         monkeypatch.setenv(name, str(value))

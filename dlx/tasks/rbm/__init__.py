@@ -24,8 +24,8 @@ class RBMTask(Probing):
     No loss is minimized: weights move toward what hidden and visible units do together on the data, and away from what
     they do after `gibbs_steps` of the machine's own dreaming, which began at the data (contrastive divergence) or where
     the last step's ended (persistent). Several `rbm` layers are a deep belief network: they are learned one after the
-    other, each in an equal part of all steps, on the probabilities of the one below. A classifier of the same layers
-    can then begin with them (`init_from`).
+    other, each that is not frozen in an equal part of all steps, on the probabilities of the one below. A classifier of
+    the same layers can then begin with them (`init_from`).
 
     Shapes:  any → what the model makes of it; the layers hold `visible` units of 0 or 1, or gaussian ones.
     Units:   loss is the negative pseudo-likelihood in nats for bernoulli units, estimated from one unit of each sample,

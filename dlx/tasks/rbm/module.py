@@ -42,9 +42,10 @@ class RBMModule(ProbedModule):
 
     @property
     def awake(self) -> int:
-        """Number of the machine that learns now: each has an equal part of all steps."""
-        done = self.trainer.global_step * len(self.machines) // max(self.planned_steps, 1)
-        return min(done, len(self.machines) - 1)
+        """Number of the machine that learns now: each that is not frozen has an equal part of all steps."""
+        learning = [n for n, machine in enumerate(self.machines) if machine.weight.requires_grad] or [0]
+        done = self.trainer.global_step * len(learning) // max(self.planned_steps, 1)
+        return learning[min(done, len(learning) - 1)]
 
     def _note(self, machine: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._reached[machine] = inputs[0]
