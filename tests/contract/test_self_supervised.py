@@ -123,6 +123,19 @@ def test_neighbours_vote_by_angle_among_what_was_kept_last(monkeypatch):
     assert {"kept.probe", "kept.classes", "kept.place"} <= set(module.state_dict())
 
 
+def test_the_untrained_encoder_stays_as_it_was_and_both_probes_see_what_is_judged():
+    module, images = made({"type": "simclr", "views": VIEWS, "untrained": True}), batch()
+    before = module.features(images["image"])
+    with torch.no_grad():
+        for p in module.networks["encoder"].body.parameters():
+            p.add_(0.1)
+    module.remember(images)
+    assert torch.equal(module.kept.untrained[:8], before)
+    assert torch.equal(module.kept.probe[:8], module.features(images["image"]))
+    assert module.kept.classes.tolist() == [*images["target"].tolist(), -1]
+    assert not torch.equal(module.kept.untrained, module.kept.probe)
+
+
 def test_a_ring_holds_what_came_last():
     ring = Ring({"x": torch.zeros(5)})
     seen = []
