@@ -36,11 +36,18 @@ CASES = {
 }
 
 
-def trained(name, every, split=SPLIT, task=None):
-    given, model, _ = CASES[name]
-    text = RECIPE.replace("TASK", task or given).replace("MODEL", model).replace("SPLIT", split)
-    Path("r.yaml").write_text(text)
-    return dlx.train("r.yaml", {"train.pictures_every": every}, console=Console(file=io.StringIO()))
+def quiet():
+    return Console(file=io.StringIO())
+
+
+def recipe(name, split=SPLIT):
+    task, model, _ = CASES[name]
+    return RECIPE.replace("TASK", task).replace("MODEL", model).replace("SPLIT", split)
+
+
+def trained(name, every, split=SPLIT):
+    Path("r.yaml").write_text(recipe(name, split))
+    return dlx.train("r.yaml", {"train.pictures_every": every}, console=quiet())
 
 
 @pytest.fixture
@@ -120,3 +127,39 @@ def test_looking_leaves_no_trace(here):
         torch.randn(3)
     assert torch.equal(before["torch"], random_state()["torch"])
     assert module.training and not module.networks["encoder"].training and module.networks["decoder"].training
+
+
+@pytest.mark.slow
+def test_of_several_processes_the_first_one_looks(here):
+    Path("r.yaml").write_text(recipe("vae"))
+    shared = {"hardware.devices": 2, "hardware.strategy": "ddp"}
+    blind, seen = (dlx.train("r.yaml", {"train.pictures_every": every, **shared}, console=quiet()) for every in (0, 2))
+    one, other = (load(saved(run.folder / "checkpoints")[0])["state_dict"] for run in (blind, seen))
+    assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
+    assert len(list((seen.folder / "pictures" / "samples").iterdir())) == 2
+
+
+def test_a_run_that_goes_on_looks_again_and_ends_the_same(here, monkeypatch):
+    class Cut(BaseException):
+        pass
+
+    Path("r.yaml").write_text(recipe("gan"))
+    often = {"train.pictures_every": 1, "train.save_every": 1e-9}
+    whole = dlx.train("r.yaml", often, console=quiet())
+    look, looks = Looking.look, []
+
+    def cut(self, trainer, module):
+        look(self, trainer, module)
+        looks.append(trainer.global_step)
+        if len(looks) == 2:
+            raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Looking, "look", cut)
+        with pytest.raises(Cut):
+            dlx.train("r.yaml", often, console=quiet())
+    again = dlx.resume("last", console=quiet())
+    one, other = (load(saved(run.folder / "checkpoints")[0])["state_dict"] for run in (whole, again))
+    assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
+    assert again.metrics == whole.metrics
+    assert len(list((again.folder / "pictures" / "samples").iterdir())) == 4
