@@ -28,6 +28,8 @@ class Pretext(Probing):
     """How many pieces of an image a question is about."""
     rows: ClassVar[tuple[str, str, str]] = ("image", "as it is shown", "as it is said to be")
     """What the rows of a sheet of questions are."""
+    hidden: int = Field(128, gt=0)
+    """Size of the layer between features and answer: without it, features would come to know little but the answer."""
 
     @property
     def answers(self) -> int:
@@ -39,7 +41,7 @@ class Pretext(Probing):
 
     def reading(self) -> list[Any]:
         """Return the layers that make an answer of the features of all pieces."""
-        return [{"linear": self.answers}]
+        return [{"linear": self.hidden}, "relu", {"linear": self.answers}]
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {**super().emits(facts), f"{self.type}_accuracy": "higher"}
@@ -61,11 +63,6 @@ class OfTiles(Pretext):
     """Pixels by which a tile is smaller than its cell, in which it lies at random: else lines that go on from tile to
     tile tell where they belong.
     """
-    hidden: int = Field(128, gt=0)
-    """Size of the layer that reads the features of all tiles."""
-
-    def reading(self) -> list[Any]:
-        return [{"linear": self.hidden}, "relu", {"linear": self.answers}]
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         x = numbers(facts, self.type)

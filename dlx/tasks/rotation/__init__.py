@@ -25,7 +25,7 @@ class Rotation(Pretext):
     Shapes:  square images (C, H, H) → features.
     Units:   loss is a mean cross-entropy in nats, ln 4 by chance.
     Raises:  ShapeError if the input is not a square image.
-    Source:  Gidaris, Singh & Komodakis 2018, arXiv:1803.07728.
+    Source:  Gidaris, Singh & Komodakis 2018, arXiv:1803.07728, where nothing lies between features and answer.
 
     Example:
         {type: rotation, labels: 0.5, neighbours: 5}
