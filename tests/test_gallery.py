@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 import dlx
@@ -44,6 +45,13 @@ def is_slow(path):
         return "slow" in dlx.load(path).recipe.tracking.tags
     except RecipeError:
         return False  # the test of its validity says why
+
+
+def marks(path):
+    """A recipe with the tag `gpu` would train for days without one."""
+    gpu = "gpu" in dlx.load(path).recipe.tracking.tags if is_slow(path) else False
+    missing = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    return [*([pytest.mark.slow] if is_slow(path) else []), *([pytest.mark.gpu, missing] if gpu else [])]
 
 
 def claims_training(path):
@@ -139,7 +147,7 @@ def test_a_slow_one_trains_two_steps(path, planned, shared):
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(p, marks=[pytest.mark.slow] if is_slow(p) else [], id=name(p)) for p in FOUND if claims_training(p)],
+    [pytest.param(p, marks=marks(p), id=name(p)) for p in FOUND if claims_training(p)],
 )
 def test_it_keeps_its_claims(path, planned, shared):
     run = train(path, planned, shared)
