@@ -13,8 +13,12 @@ SCHEMA = "recipe.schema.json"
 
 def command(
     data: Annotated[
-        str, typer.Argument(help="A table (csv, tsv, jsonl, parquet), a folder of images, or iris, digits ….")
+        str,
+        typer.Argument(help="A table (csv, tsv, jsonl, parquet), a folder of images, a text (txt), or iris, digits …."),
     ],
+    pair: Annotated[
+        str | None, typer.Argument(help="A second text, whose lines are to be written for those of the first.")
+    ] = None,
     target: Annotated[str | None, typer.Option("--target", help="Column to predict; by default the last one.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The recipe to write.")] = Path("recipe.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
@@ -33,7 +37,7 @@ def command(
     from dlx.data.inspect import inspect
 
     output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
-    found = inspect(data, output.parent, target)
+    found = inspect(data, output.parent, target, pair)
     text = draft(found, Path(data).name.partition(".")[0], SCHEMA)
     write_whole(output, text.encode())
     schema = _schema(output.parent / SCHEMA, force)
@@ -51,7 +55,7 @@ def command(
 def _say(found: Any, output: Path) -> None:
     """Print what was found in the data, and what to do next."""
     inputs = ", ".join(list(found.inputs)[:8])
-    print(f"{found.rows:,} samples, inputs {inputs}, {found.task} of '{found.target}'", file=sys.stderr)
+    print(f"{found.rows:,} {found.unit}, inputs {inputs}, {found.task} of '{found.target}'", file=sys.stderr)
     for name, why in found.ignored.items():
         print(f"note: column '{name}' is left out: {why}", file=sys.stderr)
     if found.bad:

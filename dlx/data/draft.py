@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from dlx.data import draft_text
 from dlx.data.inspect import Found
+from dlx.data.inspect_text import Writing
 from dlx.recipe.fields import yaml
 
 SHOWN = 30
@@ -21,17 +23,14 @@ SMALLEST_SIDE = 8
 """Images are halved while they are at least this large."""
 
 
-def draft(found: Found, name: str, schema: str) -> str:
+def draft(found: Found | Writing, name: str, schema: str) -> str:
     """Return a recipe as commented YAML; `schema` is the file that editors check it with."""
-    parts = [
-        [f"# yaml-language-server: $schema={schema}"],
-        ["version: 1", f"name: {_name(name)}"],
-        _task(found),
-        _data(found),
-        _model(found),
-        _learning(found),
-        _claim(found),
-    ]
+    parts = [[f"# yaml-language-server: $schema={schema}"], ["version: 1", f"name: {_name(name)}"]]
+    if isinstance(found, Writing):
+        parts += [draft_text.task(found), _data(found, draft_text.tokenizer(found)), draft_text.model(found)]
+        parts += [draft_text.learning(found), draft_text.claim(found)]
+    else:
+        parts += [_task(found), _data(found, _tokenizer(found)), _model(found), _learning(found), _claim(found)]
     return "\n".join("\n".join(part) + "\n" for part in parts)
 
 
@@ -53,8 +52,14 @@ def _task(found: Found) -> list[str]:
     ]
 
 
-def _data(found: Found) -> list[str]:
-    lines = [f"# {found.rows:,} samples."]
+def _tokenizer(found: Found) -> list[str]:
+    """Return how text is cut into words: rare ones are known as such where there is much of it."""
+    often = 1 if found.rows < 1000 else 2
+    return [f"  tokenizer: {{word: {{lower: true, min_count: {often}}}}}"] if found.texts else []
+
+
+def _data(found: Found | Writing, tokenizer: list[str]) -> list[str]:
+    lines = [f"# {found.rows:,} {found.unit}."]
     lines += [f"#   {_line(name)}: {_line(words)}" for name, words in list(found.inputs.items())[:SHOWN]]
     lines += [f"#   … and {len(found.inputs) - SHOWN} more"] if len(found.inputs) > SHOWN else []
     lines += [f"#   {_line(name)} is left out: {_line(why)}" for name, why in found.ignored.items()]
@@ -64,12 +69,13 @@ def _data(found: Found) -> list[str]:
         lines += ["  source:", f"    type: {kind}", *(f"    {yaml(key)}: {yaml(v)}" for key, v in fields.items())]
     else:
         lines += [f"  source: {{{kind}: {yaml(fields)}}}"]
+    lines += tokenizer
     lines += ["  split: {val: 0.15, test: 0.15}  # shares; what they choose and judge is never trained on"]
     if found.bad > 0:
         share = min(1.0, round(found.bad + 0.05, 2))
         lines += [f"  on_error: skip  # {found.bad:.1%} of the samples cannot be used"]
         lines += [f"  max_skipped: {share}"]
-    if found.image is not None:
+    if isinstance(found, Found) and found.image is not None:
         lines += ["  # augment: [{random_flip: {}}]  # if a mirrored image means the same; `dlx list augmentations`"]
     return lines
 
@@ -77,8 +83,21 @@ def _data(found: Found) -> list[str]:
 def _model(found: Found) -> list[str]:
     head = ["# The task adds the last layer. Shapes follow from the data: `dlx plan` shows them.", "model:"]
     head += ["  type: layers", "  layers:"]
-    layers = _table_layers(found) if found.image is None else _image_layers(found.image)
+    if found.texts:
+        layers = _text_layers(found)
+    else:
+        layers = _table_layers(found) if found.image is None else _image_layers(found.image)
     return head + [f"    - {layer}" for layer in layers]
+
+
+def _text_layers(found: Found) -> list[str]:
+    """Return the mean of words' vectors, beside it what other columns say."""
+    read = ["embedding: 64", "dropout: 0.3", "time_pool: mean"]
+    if list(found.inputs) == list(found.texts) and len(found.texts) == 1:
+        return read
+    branches = [", ".join(f"{{{layer}}}" for layer in (f"field: {yaml(name)}", *read)) for name in found.texts]
+    branches += [f"{{field: {table}}}, columns" for table in found.tables]
+    return [f"branches: [{', '.join(f'[{layers}]' for layers in branches)}]", "linear: 64", "relu"]
 
 
 def _table_layers(found: Found) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 
 from dlx.component import leaf_class, nearest
+from dlx.data.inspect_text import SEVERAL_WORDS, Writing, is_running, parallel, relative, running, words_of
 from dlx.data.prepare import is_missing
 from dlx.errors import DataError, UsageError
 from dlx.sources import Column, Samples, Source
@@ -44,6 +45,8 @@ class Found:
     classes   how often each class stands, the most frequent first
     image     channels, height and width, if the samples are images
     bad       share of the samples that cannot be used
+    texts     input columns that hold text
+    tables    what other columns of a table make: numeric, categorical
     """
 
     source: dict[str, Any]
@@ -55,30 +58,34 @@ class Found:
     classes: Mapping[str, int] = field(default_factory=dict)
     image: tuple[int, ...] | None = None
     bad: float = 0.0
+    texts: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    unit: str = "samples"
 
 
-def inspect(what: str, base: Path, target: str | None = None) -> Found:
+def inspect(what: str, base: Path, target: str | None = None, pair: str | None = None) -> Found | Writing:
     """Look at a file, a folder of images, or a bundled data set; paths in the recipe are relative to `base`.
+
+    pair  a second file of text, whose lines belong to those of the first
 
     Raises: UsageError if there is nothing of that name; DataError if it cannot be read as samples with a target.
     """
     path = Path(what)
+    if pair is not None:
+        absent = [name for name in (what, pair) if not Path(name).is_file()]
+        if absent:
+            raise UsageError(f"there is no file '{absent[0]}'")
+        return parallel(path, Path(pair), base)
     if path.is_dir():
         return _described(_folder(path, base), base, target)
     if path.exists():
-        return _table(_relative(path, base), base, target)
+        return running(path, base) if is_running(path) else _table(relative(path, base), base, target)
     bundled = list(get_args(leaf_class("sources", "sklearn").model_fields["dataset"].annotation))
     if what in bundled:
         return _described({"sklearn": what}, base, target)
     near = nearest(what, bundled)
     hint = f"; did you mean {near[0]}?" if near else f"; bundled data sets are {', '.join(bundled)}"
     raise UsageError(f"there is no file or folder '{what}'{hint}")
-
-
-def _relative(path: Path, base: Path) -> str:
-    import os
-
-    return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
 
 
 def _load(source: Mapping[str, Any], base: Path) -> Samples:
@@ -89,13 +96,15 @@ def _table(path: str, base: Path, wanted: str | None) -> Found:
     """Look at a table; what says nothing about other rows is left out of the inputs."""
     samples = _load({"table": {"path": path}}, base)
     target = _target(samples, wanted)
-    ignored = {name: why for name, c in samples.columns.items() if name != target and (why := _useless(name, c))}
+    texts = tuple(name for name, c in samples.columns.items() if name != target and _is_text(c))
+    others = {name: c for name, c in samples.columns.items() if name not in (target, *texts)}
+    ignored = {name: why for name, c in others.items() if (why := _useless(name, c))}
     fields: dict[str, Any] = {"path": path, "target": target}
-    if ignored:
-        fields["types"] = dict.fromkeys(ignored, "ignore")
+    if ignored or texts:
+        fields["types"] = dict.fromkeys(ignored, "ignore") | dict.fromkeys(texts, "text")
     if set(samples.inputs) <= {target, *ignored}:
         raise DataError(f"{path}: there is no column from which to predict '{target}'")
-    return _judged({"table": fields}, samples, target, ignored)
+    return _judged({"table": fields}, samples, target, ignored, texts)
 
 
 def _described(source: dict[str, Any], base: Path, wanted: str | None) -> Found:
@@ -120,6 +129,14 @@ def _target(samples: Samples, wanted: str | None) -> str:
     return wanted
 
 
+def _is_text(column: Column) -> bool:
+    """Say whether a column holds sentences: nearly each its own, and of several words."""
+    if column.kind != "categorical" or column.classes:
+        return False
+    present = [v for v in column.values if v is not None]
+    return len(set(present)) > max(FEW_VALUES, MANY_TEXTS * len(present)) and words_of(present) >= SEVERAL_WORDS
+
+
 def _useless(name: str, column: Column) -> str:
     """Say why a column cannot tell anything about other rows; "" if it can."""
     present = [str(v) for v in column.values[~is_missing(column)]]
@@ -135,7 +152,9 @@ def _useless(name: str, column: Column) -> str:
     return ""
 
 
-def _judged(source: dict[str, Any], samples: Samples, target: str, ignored: Mapping[str, str]) -> Found:
+def _judged(
+    source: dict[str, Any], samples: Samples, target: str, ignored: Mapping[str, str], texts: tuple[str, ...] = ()
+) -> Found:
     column = samples.columns[target]
     kept = ~is_missing(column)
     total = len(column) + len(samples.problems)
@@ -150,12 +169,14 @@ def _judged(source: dict[str, Any], samples: Samples, target: str, ignored: Mapp
         source,
         target,
         "classification" if classes else "regression",
-        {name: _words(c) for name, c in inputs.items()},
+        {name: _words(c, name in texts) for name, c in inputs.items()},
         int(kept.sum()),
         ignored,
         classes,
         tuple(images[0].values.shape[-3:]) if images else None,
         1 - int(kept.sum()) / total,
+        texts,
+        tuple(sorted({c.kind for name, c in inputs.items() if name not in texts and not c.axes})),
     )
 
 
@@ -176,8 +197,10 @@ def _name(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _words(column: Column) -> str:
+def _words(column: Column, is_text: bool = False) -> str:
     missing = is_missing(column)
+    if is_text:
+        return f"text, {words_of(column.values[~missing]):.0f} words in the middle"
     without = f", {int(missing.sum())} missing" if missing.any() else ""
     if column.kind == "numeric" and not column.axes:
         values = column.values[~missing]
@@ -191,7 +214,7 @@ def _words(column: Column) -> str:
 
 def _folder(path: Path, base: Path) -> dict[str, Any]:
     """Describe a folder of images: their common size if they have one, else a middle one; grey if all of them are."""
-    fields: dict[str, Any] = {"path": _relative(path, base)}
+    fields: dict[str, Any] = {"path": relative(path, base)}
     files = Source.model_validate({"image_folder": fields}).files(base)
     if not files:
         raise DataError(f"{path}: there are no images; expected {path.name}/<class>/<image>")

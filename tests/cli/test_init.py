@@ -137,3 +137,59 @@ def test_odd_names_are_read_back_as_they_are(value, tmp_path):
     from dlx.recipe.document import read
 
     assert read(path).root.plain()["vars"]["a"] == value
+
+
+def opinions(path: Path, rows: int = 120) -> Path:
+    """Write a table with a column of sentences beside a number and a category."""
+    lines = ["said,stars,city,mood"]
+    for i in range(rows):
+        words = [*RNG.choice(["the", "film", "plot", "was", "a", "of"], 4), f"w{i}", ("good", "dull")[i % 2]]
+        lines.append(f"{' '.join(words)},{RNG.integers(1, 100) / 10},{'ab'[i % 3 == 0]},{('praise', 'blame')[i % 2]}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def trained(dlx, folder, *changes):
+    """Train the recipe that was written, and return its metrics."""
+    done = dlx("train", "recipe.yaml", "--json", "hardware.threads=1", *changes, cwd=folder, heavy=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["metrics"]
+
+
+def test_a_table_with_sentences_becomes_a_recipe_that_reads_them(dlx, tmp_path):
+    opinions(tmp_path / "said.csv")
+    made = dlx("init", "said.csv", "--json", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    found = json.loads(made.stdout)
+    assert found["texts"] == ["said"] and found["tables"] == ["categorical", "numeric"] and not found["ignored"]
+    assert trained(dlx, tmp_path, "train.epochs=12")["test/accuracy"] >= 0.9
+
+
+def test_sentences_alone_are_planned(tmp_path):
+    from dlx.plan import make
+
+    path = opinions(tmp_path / "said.csv")
+    path.write_text("\n".join(line.split(",")[0] + "," + line.split(",")[3] for line in path.read_text().splitlines()))
+    (tmp_path / "recipe.yaml").write_text(draft(inspect(str(path), tmp_path), "said", "recipe.schema.json"))
+    assert make(load(tmp_path / "recipe.yaml")).facts.inputs == ("said",)
+
+
+def test_a_text_becomes_a_recipe_that_continues_it(dlx, tmp_path):
+    (tmp_path / "tale.txt").write_text("once upon a time, there was a mouse.\nand it ran; and it sat.\n" * 150)
+    made = dlx("init", "tale.txt", "--json", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["task"] == "language_modeling"
+    assert trained(dlx, tmp_path, "train.steps=20", "task.sample=5")["val/bits_per_character"] < 5
+
+
+def test_two_texts_become_a_recipe_that_translates(dlx, tmp_path):
+    pytest.importorskip("tokenizers")
+    lines = [" ".join(RNG.choice(["one", "two", "three"], RNG.integers(1, 5))) for _ in range(80)]
+    (tmp_path / "a.en").write_text("\n".join(lines))
+    (tmp_path / "a.xx").write_text("\n".join(line.upper() for line in lines))
+    made = dlx("init", "a.en", "a.xx", "--json", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["task"] == "seq2seq"
+    assert "test/bleu" in trained(dlx, tmp_path, "train.epochs=1", "task.longest=4")
+    refused = dlx("init", "a.en", "a.yy", "--force", cwd=tmp_path)
+    assert refused.returncode == 2 and "there is no file 'a.yy'" in refused.stderr
