@@ -201,7 +201,7 @@ task: {type: diffusion, predicts: epsilon}
 data: {DATA, transforms: [{scale: 0.00392156862745098}]}
 model: {denoiser_unet: {widths: [16, 32, 64], heads: 4}}
 optimizer: {adam: {lr: 2.0e-4}}
-train: {epochs: 1, batch_size: 128, limit_train: 2560, limit_val: 256}
+train: {epochs: 1, batch_size: 64, limit_train: 1280, limit_val: 128}
 """
 
     def networks_by_hand(self) -> list[nn.Module]:
