@@ -20,10 +20,10 @@ def command(
         "embedding.parquet"
     ),
 ) -> None:
-    """Write what a trained network makes of inputs: one vector a sample.
+    """Write what a trained network makes of inputs: codes, or features before its answer.
 
-    Autoencoders give their code, a VAE its mean; encoders that learned without labels their features; others what the
-    last layer with weights receives.
+    There is one vector a sample: of autoencoders the code, of a VAE its mean, of encoders that learned without labels
+    their features, of others what the last layer with weights receives.
     """
     import dlx
 
