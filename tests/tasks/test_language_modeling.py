@@ -162,7 +162,7 @@ def test_tokens_of_all_portions_count_the_same(folder):
     module.double()
     batch = next(b for b in batches["train"] if "target.mask" in b)
     whole = module.objective(batch)
-    scores, target = module.steps(batch)
+    scores, target = module.steps(module.run(module.role, batch), batch)
     assert len(target) == batch["target.mask"].sum()
     assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(scores, target).item(), rel=1e-6)
     parts = list(split(batch, 3))

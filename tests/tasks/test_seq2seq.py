@@ -125,7 +125,7 @@ def test_label_smoothing_reaches_the_loss(tmp_path):
     plain, batches = made(recipe(tmp_path))
     smoothed, _ = made(recipe(tmp_path, regularize={"label_smoothing": 0.2}))
     batch = next(iter(batches["train"]))
-    scores_NV, target_N = plain.steps(batch)
+    scores_NV, target_N = plain.steps(plain.run(plain.role, batch), batch)
     expected = torch.nn.functional.cross_entropy(scores_NV, target_N, label_smoothing=0.2)
     assert smoothed.objective(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
