@@ -73,9 +73,6 @@ class RBMTask(Probing):
 
         return RBMModule(networks, facts, learning, self)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
-
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks._samples import sheet
 
