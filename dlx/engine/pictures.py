@@ -66,7 +66,8 @@ def _experts(experiment: Experiment) -> dict[str, Any]:
     from dlx.tasks._experts import use_of_experts
     from dlx.tasks._tallies_torch import counting
 
-    tallies = {name.partition(".")[2]: m.tally.cpu().numpy() for name, m in counting(experiment.module.networks)}
+    networks: Any = experiment.module.networks
+    tallies = {name.partition(".")[2]: m.tally.cpu().numpy() for name, m in counting(networks)}
     return {"experts": use_of_experts(tallies)} if tallies else {}
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 Tells = Literal["quality", "coverage", ""]
-"""What a metric says of samples that were made: how good they are, how much of the data's variety they have, or else."""
+"""What a metric says of samples that were made: how good they are, how much of the data's variety they have."""
 
 
 class Metric(Component):

@@ -446,7 +446,8 @@ def test_a_model_says_what_it_reads(model, x):
 
 
 def test_defaults_are_left_out_of_what_is_written():
-    block = leaf_class("models", "gpt")(depth=1, scale_init=False).architecture(tokens(4, 9))[0]["tied_embedding"]["layers"][1]["blocks"]
+    (tied,) = leaf_class("models", "gpt")(depth=1, scale_init=False).architecture(tokens(4, 9))
+    block = tied["tied_embedding"]["layers"][1]["blocks"]
     assert block["repeat"]["layer"]["transformer_block"]["attention"] == {"attention": {"heads": 12, "causal": True}}
 
 
