@@ -48,7 +48,7 @@ def under(d):
     ("text", "code", "marked", "path", "words"),
     [
         ("train: {epochz: 3}", "DLX301", "epochz", "train.epochz", "did you mean 'epochs'?"),
-        ("data: {transforms: [{scale: {range: 3}}]}", "DLX301", "range", "data.transforms.0.scale.range", "it has type"),
+        ("data: {transforms: [{scale: {range: 3}}]}", "DLX301", "range", "data.transforms.0.scale.range", "it has"),
         ("data: {batch_size: 3}", "DLX301", "batch_size", "data.batch_size", "it lives in train.batch_size"),
         ("epochs: 3", "DLX301", "epochs", "epochs", "it lives in train.epochs"),
         ("train: {hardware: {threads: 3}}", "DLX301", "hardware", "train.hardware", "section of its own"),
