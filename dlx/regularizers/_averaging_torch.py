@@ -32,6 +32,9 @@ class Averaging(WeightAveraging):
             self.is_swapped = True
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The module has yet to measure what it measures of all samples together: with the average, too."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.has_begun and trainer.state.fn == "fit":
             self._take_over(pl_module)
             super().on_validation_epoch_end(trainer, pl_module)

@@ -32,7 +32,7 @@ class Probe(pl.LightningModule):
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
         self.lr, self.make, self.losses = lr, make, losses
-        self.gradients, self.weights, self.evaluated, self.rates = [], [], [], []
+        self.gradients, self.weights, self.evaluated, self.summed_up, self.rates = [], [], [], [], []
 
     def training_step(self, batch, batch_idx):
         x, y = batch
@@ -40,6 +40,9 @@ class Probe(pl.LightningModule):
 
     def validation_step(self, batch, batch_idx):
         self.evaluated.append(flat(self.net))
+
+    def on_validation_epoch_end(self):
+        self.summed_up.append(flat(self.net))
         if self.losses is not None:
             self.log("val/loss", self.losses[self.current_epoch])
 
@@ -253,6 +256,7 @@ def test_ema_ends_in_the_average_of_the_weights(warmup):
         average = decay * average + (1 - decay) * seen
         if step == 3:
             torch.testing.assert_close(probe.evaluated[0], average)
+            assert torch.equal(probe.summed_up[0], probe.evaluated[0])
     torch.testing.assert_close(probe.evaluated[-1], average)
     torch.testing.assert_close(flat(probe.net), average)
     assert int(probe.net[1].num_batches_tracked) == 8
