@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.commands._repeats import without_repeats
 
 FLOAT = 4
+WIDE = 120  # columns where no terminal says how many there are
 
 
 def command(
@@ -42,7 +44,7 @@ def command(
 def _print(found: dict[str, Any], name: str, messages: Any) -> None:
     from rich.console import Console
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else WIDE)
     for role, network in found["networks"].items():
         title = name if len(found["networks"]) == 1 else f"{name}: {role}"
         console.print(_layers(title, network, found["batch_size"]))
@@ -59,11 +61,12 @@ def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
         table.add_column(heading, overflow="fold")
     for heading in ("parameters", "multiply-adds", f"activations of {batch}"):
         table.add_column(heading, justify="right")
-    learns = [_learns(layer) for layer in network["layers"]]
+    layers = list(without_repeats(network["layers"]))
+    learns = [_learns(layer) for layer in layers]
     if any(learns):
         table.add_column("learns", overflow="fold")
     table.add_row("", "input", network["input"], style="dim")
-    for layer, how in zip(network["layers"], learns, strict=True):
+    for layer, how in zip(layers, learns, strict=True):
         table.add_row(
             layer["name"], layer["type"], layer["output"], *_costs(layer, batch), *([how] if any(learns) else [])
         )
