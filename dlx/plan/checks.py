@@ -144,12 +144,16 @@ def _mixing(recipe: Recipe) -> list[ShapeError]:
 def _masks(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse augmentations after which a target of one class a pixel, or a token, would no longer fit the input."""
     axes = facts.fields[facts.target].axes if facts.target is not None else ""
-    if axes != "HW" and not (axes == "T" and (facts.classes or facts.ordered)):
+    if recipe.task.target_kind == "pairs":
+        moved = "tokens, but not where the second piece of a pair begins"
+    elif axes == "HW":
+        moved = "the pixels of an image, but not those of its mask"
+    elif axes == "T" and (facts.classes or facts.ordered):
+        moved = "tokens, but not their targets"
+    else:
         return []
-    moved = "the pixels of an image, but not those of its mask" if axes == "HW" else "tokens, but not their targets"
-    message = f"moves {moved}"
     moving = [(i, a.type) for i, a in enumerate(recipe.data.augment) if not a.keeps_masks and not a.mixes]
-    return [ShapeError(f"{name} {message}", ("data", "augment", i)) for i, name in moving]
+    return [ShapeError(f"{name} moves {moved}", ("data", "augment", i)) for i, name in moving]
 
 
 def _scaled(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
