@@ -210,7 +210,7 @@ def test_pairs_are_of_running_text():
     [
         (TEXTS, {"model.pooler": True}, "features of every step"),
         (TEXTS, {"data.source": {"sklearn": "iris"}, "data.inputs": None, "data.tokenizer": None}, "reads one text"),
-        (PAIRS, {"data.augment": [{"random_swap": {"p": 0.1}}]}, "moves tokens, but not where the second piece"),
+        (RUNNING, {"data.augment": [{"random_swap": {"p": 0.1}}]}, "moves tokens, but not where the second piece"),
     ],
 )
 def test_what_it_cannot_learn_is_refused(text, change, match):
