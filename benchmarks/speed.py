@@ -31,7 +31,7 @@ train: {epochs: 60, batch_size: 64}
     "lenet": """
 data: {source: {type: mnist}}
 model: lenet5
-train: {epochs: 2, batch_size: 128, limit_train: 6400, limit_val: 1000, limit_test: 100}
+train: {epochs: 8, batch_size: 128, limit_train: 6400, limit_val: 1000, limit_test: 100}
 """,
     "resnet20": """
 data: {source: {type: mnist}}
