@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dlx.data.encode import encode_inputs, statistics
+from dlx.data.encode import encode_inputs, moments, statistics
 from dlx.data.prepare import prepare
 from dlx.errors import DataError
 from dlx.facts import DataFacts
@@ -233,3 +233,10 @@ def test_the_column_that_names_splits_is_no_input():
     made = prepared(samples, split={"by": "column", "column": "part"})
     assert made.facts.fields["categorical"].names == ("city",)
     assert made.facts.counts == {"train": 40, "val": 10, "test": 10}
+
+
+@pytest.mark.parametrize("n", [1, 999, 1000, 4321])
+def test_bytes_are_counted_in_parts_and_have_the_moments_of_numbers(monkeypatch, n):
+    monkeypatch.setattr("dlx.data.encode.COUNTED", 1000)
+    row = np.random.default_rng(n).integers(0, 256, n).astype(np.uint8)
+    assert moments(row) == pytest.approx((row.mean(dtype=np.float64), row.std(dtype=np.float64)), rel=1e-12)
