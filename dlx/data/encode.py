@@ -190,7 +190,7 @@ def statistics(values: np.ndarray, axes: str) -> Stats:
 
 
 def moments(row: np.ndarray) -> tuple[float, float]:
-    """Return mean and standard deviation. Bytes are counted, a part at a time: as numbers they take eight times more."""
+    """Return mean and standard deviation. Bytes are counted, a part at a time: as numbers they take eightfold."""
     if row.dtype != np.uint8:
         return float(row.mean(dtype=np.float64)), float(row.std(dtype=np.float64))
     parts = np.array_split(row, 1 + len(row) // COUNTED)

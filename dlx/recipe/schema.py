@@ -202,8 +202,8 @@ class Hardware(Section):
     sync_batchnorm: bool = False
     """Whether batch normalization takes its statistics over all GPUs; otherwise each device's share has its own."""
     precision: Literal["auto", 32, 64, "16-mixed", "bf16-mixed"] = "auto"
-    """Number format of the computation: `auto` is bf16-mixed on a GPU, and on a CPU that multiplies in it where a step is
-    large; else 32 bit.
+    """Number format of the computation: `auto` is bf16-mixed on a GPU, and on a CPU that multiplies in it where a step
+    is large; else 32 bit.
     """
     compile: bool = False
     """Whether torch compiles the network first: slower to start, faster after."""
