@@ -38,6 +38,7 @@ class Supervised(Training):
 
     plain: nn.Module
     autocast: Any = nullcontext()
+    tolerance = 1e-3  # Adam makes a step of what was rounded otherwise
 
     def batches(self, split: str, epoch: int) -> Iterator[Batch]:
         """Yield what the network receives, and last the target."""
