@@ -30,9 +30,10 @@ def test_the_server_answers_until_it_is_stopped(tmp_path, number):
             assert str(tmp_path / "mlflow.db") in said["store"]
             with urllib.request.urlopen(said["url"], timeout=10) as answer:
                 assert b"MLflow" in answer.read()
-        finally:
             process.send_signal(number)
-        process.communicate(timeout=60)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     _refuses(said["url"])
 
 
