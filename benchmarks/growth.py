@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 from paired import grown
 
+SCRIPT = Path(__file__).resolve()
 UNITS = {"ms": 1e-3, "MiB": 2**20}
 BASE: dict[str, Any] = {
     "name": "growth",
@@ -37,11 +41,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--points", type=int, default=100_000)
+    parser.add_argument("--memory", type=json.loads, help="print by how many bytes one training grows, and no more")
     options = parser.parse_args()
     rounds = options.rounds
     os.environ["MPLBACKEND"] = "agg"
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        if options.memory:
+            print(grown(lambda: trained(options.memory))[0])
+            return
         trained({"train.steps": 100})  # imports, and whatever else is done once
         sizes = [2000 * 2**i for i in range(5)]
         data = [seconds({"data.source.samples": n, "train.validate_every": 1000}, rounds) for n in sizes]
@@ -105,8 +113,9 @@ def halves(changes: dict[str, Any]) -> float:
 
 
 def memory(changes: dict[str, Any]) -> float:
-    """Return the bytes by which the process grew at most."""
-    return float(grown(lambda: trained(changes))[0])
+    """Return the bytes by which a process of its own grew at most."""
+    command = [sys.executable, str(SCRIPT), "--memory", json.dumps(changes)]
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
 
 
 def show(what: str, sizes: list[int], values: list[float], unit: str) -> None:
