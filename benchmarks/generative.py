@@ -53,11 +53,15 @@ class Generative(Training):
         raise NotImplementedError
 
     def step(self, x: Tensor) -> Tensor:
-        """Learn from a batch; return the loss."""
-        raise NotImplementedError
+        """Learn from a batch; return the loss. As it is, networks move together, by `self.optimizer`."""
+        self.optimizer.zero_grad()
+        loss = self.judged(x)
+        loss.backward()
+        self.optimizer.step()
+        return loss
 
     def judged(self, x: Tensor) -> Tensor:
-        """Return the loss of a batch of val."""
+        """Return the loss of a batch, of val and where networks move together of train."""
         raise NotImplementedError
 
     def adam(self, *networks: nn.Module, number: int = 0) -> torch.optim.Optimizer:
@@ -134,13 +138,6 @@ train: {epochs: 4, batch_size: 128}
         surprise = F.binary_cross_entropy_with_logits(decoder(code), x, reduction="none").flatten(1).sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         return (surprise + divergence).mean()
-
-    def step(self, x: Tensor) -> Tensor:
-        self.optimizer.zero_grad()
-        loss = self.judged(x)
-        loss.backward()
-        self.optimizer.step()
-        return loss
 
 
 class DCGAN(Generative):
@@ -220,13 +217,6 @@ train: {epochs: 1, batch_size: 64, limit_train: 1280, limit_val: 128}
         noise = torch.randn_like(x)
         seen = self.signal[t - 1] * x + self.noise[t - 1] * noise
         return F.mse_loss(network(seen, {"time": t.float()}), noise)
-
-    def step(self, x: Tensor) -> Tensor:
-        self.optimizer.zero_grad()
-        loss = self.judged(x)
-        loss.backward()
-        self.optimizer.step()
-        return loss
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ def command(
     their features, of others what the last layer with weights receives.
     """
     import dlx
+    from dlx.engine.embed import writable
 
+    writable(output)  # before the network is read
     found = dlx.embed(run, inputs)
     for note in found.notes:
         print(f"warning: {note}", file=sys.stderr)

@@ -30,12 +30,13 @@ def command(
 
     import dlx
     from dlx.commands._show import print_json
+    from dlx.data.files import write_table
 
     found = dlx.predict(run, inputs)
     for note in found.notes:
         print(f"warning: {note}", file=sys.stderr)
     if output is not None:
-        _write(found.frame(), output)
+        write_table(found.frame(), output)
         print(f"{len(found):,} predictions are in {output}", file=sys.stderr)
     if as_json:
         print_json(found.frame().to_dict(orient="records"))
@@ -43,19 +44,6 @@ def command(
         _table(found)
     elif output is None:
         found.frame().to_csv(sys.stdout, index=False)
-
-
-def _write(frame: Any, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            frame.to_csv(path, index=False)
-        elif path.suffix == ".parquet":
-            frame.to_parquet(path, index=False)
-        else:
-            frame.to_json(path, orient="records", lines=True, force_ascii=False)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _cut(text: str) -> str:

@@ -121,7 +121,7 @@ def _learning(found: Found) -> list[str]:
     batch = 32 if found.rows < 5000 else 128
     epochs = max(5, min(MOST_EPOCHS, round(STEPS * batch / found.rows)))
     return [
-        "optimizer: {adamw: {lr: 1.0e-3}}  # the learning rate is the first thing to try: 3.0e-4, 3.0e-3",
+        draft_text.OPTIMIZER,
         "schedule: {cosine: {warmup: 0.05}}",
         "regularize:",
         "  early_stopping: {patience: 10}",

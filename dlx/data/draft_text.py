@@ -6,6 +6,7 @@ from dlx.data.inspect_text import Writing
 
 STEPS, MOST_EPOCHS = 6000, 60
 """Optimizer steps that a small translator takes about, and the epochs that it is given at most."""
+OPTIMIZER = "optimizer: {adamw: {lr: 1.0e-3}}  # the learning rate is the first thing to try: 3.0e-4, 3.0e-3"
 
 
 def task(found: Writing) -> list[str]:
@@ -42,7 +43,7 @@ def learning(found: Writing) -> list[str]:
     epochs = max(3, min(MOST_EPOCHS, round(STEPS * batch / found.rows)))
     length = "steps: 2000" if found.task == "language_modeling" else f"epochs: {epochs}"
     return [
-        "optimizer: {adamw: {lr: 1.0e-3}}  # the learning rate is the first thing to try: 3.0e-4, 3.0e-3",
+        OPTIMIZER,
         "schedule: {cosine: {warmup: 0.1}}",
         "regularize: {grad_clip: {norm: 1.0}}",
         f"train: {{{length}, batch_size: {batch}}}",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dlx.data.files import write_table, writing
 from dlx.engine.build import device_of
 from dlx.engine.predict import batches, files, read
 from dlx.engine.restore import Restored, restore
@@ -45,19 +46,19 @@ class Embeddings:
 
     def write(self, path: Path) -> None:
         """Write them as the file's name says. Raises: UsageError if it cannot be."""
-        if path.suffix not in WRITERS:
-            raise UsageError(f"{path}: embeddings are written as {', '.join(WRITERS)}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".npz":
-                origin: dict[str, Any] = {name: np.asarray(column) for name, column in self.origin.items()}
-                np.savez(path, z=self.values, **origin)
-            elif path.suffix == ".csv":
-                self.frame().to_csv(path, index=False)
-            else:
-                self.frame().to_parquet(path, index=False)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        writable(path)
+        if path.suffix != ".npz":
+            write_table(self.frame(), path)
+            return
+        origin: dict[str, Any] = {name: np.asarray(column) for name, column in self.origin.items()}
+        with writing(path):
+            np.savez(path, z=self.values, **origin)
+
+
+def writable(path: Path) -> None:
+    """Raise UsageError if embeddings are not written as such a file."""
+    if path.suffix not in WRITERS:
+        raise UsageError(f"{path}: embeddings are written as {', '.join(WRITERS)}")
 
 
 def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:

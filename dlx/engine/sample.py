@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from dlx.data.files import writing
 from dlx.engine.restore import Restored, restore
 from dlx.engine.units import units_of
 from dlx.errors import UsageError
@@ -31,16 +32,13 @@ class Samples:
         """Write them as their file's name says. Raises: UsageError if it cannot be."""
         if path.suffix not in (*PICTURES, *ARRAYS):
             raise UsageError(f"{path}: samples are written as {', '.join((*PICTURES, *ARRAYS))}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
             if path.suffix == ".npz":
                 np.savez(path, **{self.name: self.values})  # type: ignore[arg-type]
             elif path.suffix == ".npy":
                 np.save(path, self.values)
             else:
                 self._figure(path).savefig(path, dpi=120)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
     def _figure(self, path: Path) -> Any:
         import torch

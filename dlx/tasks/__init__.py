@@ -68,7 +68,7 @@ class Task(Component):
     default_role: ClassVar[str] = "network"
     """The role that `model:` fills when it is not a mapping of roles."""
     target_kind: ClassVar[str | None] = None
-    """How a target is encoded: "classes", "regression", or None where there is none."""
+    """How a target is encoded, as `dlx.data.prepare` lists the kinds; None where there is none."""
     specials: ClassVar[tuple[str, ...]] = ()
     """Special tokens that the task needs in every vocabulary, behind the tokenizer's own."""
     scales: ClassVar[tuple[str, ...]] = ()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dlx.commands.embed import command
 from dlx.engine.build import build_module
 from dlx.engine.embed import embed_with
 from dlx.engine.restore import Restored
@@ -83,6 +84,11 @@ def test_they_are_written_as_tables_and_arrays(images, tmp_path):
     assert np.array_equal(loaded["z"], found.values) and loaded["row"][-1] == 300
     with pytest.raises(UsageError, match="are written as"):
         found.write(tmp_path / "z.txt")
+
+
+def test_a_file_that_cannot_be_is_refused_before_the_run_is_looked_for(images, tmp_path):
+    with pytest.raises(UsageError, match="are written as"):
+        command("no-such-run", [images], tmp_path / "z.txt")
 
 
 def test_a_denoiser_has_none(images, tmp_path):
