@@ -6,11 +6,10 @@ import inspect
 from dataclasses import dataclass
 from textwrap import dedent
 
-from pydantic.fields import FieldInfo
-
 from dlx.component import Component, base_class, families, leaf_class, nearest, types
 from dlx.errors import UsageError
 from dlx.recipe.fields import Wording, default
+from dlx.recipe.words import words
 
 
 @dataclass(frozen=True)
@@ -90,14 +89,15 @@ def document(leaf: type[Component]) -> Doc:
         leaf.model_fields["type"].default,
         text.strip(),
         dedent(example).strip(),
-        tuple(_field(name, field) for name, field in leaf.model_fields.items() if name != "type"),
+        tuple(_field(leaf, name) for name in leaf.model_fields if name != "type"),
         leaf.primary,
         f"pip install 'dlx[{leaf.extra}]'" if leaf.extra else None,
     )
 
 
-def _field(name: str, field: FieldInfo) -> Field:
-    text = " ".join((field.description or "").split())
+def _field(leaf: type[Component], name: str) -> Field:
+    field = leaf.model_fields[name]
+    text = " ".join(words(leaf).get(name, "").split())
     return Field(field.alias or name, Wording().kind(field), default(field) or "", text)
 
 

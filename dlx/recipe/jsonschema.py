@@ -14,6 +14,7 @@ from dlx.layers import Layer
 from dlx.plugins import activate
 from dlx.recipe.schema import Recipe
 from dlx.recipe.stages import NAME, SHARED, STAGES
+from dlx.recipe.words import Worded
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {
@@ -29,7 +30,7 @@ Schema = dict[str, Any]
 def recipe_schema() -> Schema:
     """Return the schema of a whole recipe, in draft 2020-12, with every component that is installed."""
     activate()
-    root = Recipe.model_json_schema()
+    root = Recipe.model_json_schema(schema_generator=Worded)
     bases = {base_class(family).__name__: family for family in families()}
     defs = {name: schema for name, schema in root.pop("$defs").items() if name not in bases}
     for name, family in bases.items():
@@ -49,7 +50,7 @@ def _leaves(family: str, bases: dict[str, str]) -> dict[str, Schema]:
     """Return a definition for every leaf, and for the sections inside of it under its name."""
     found: dict[str, Schema] = {}
     for name in types(family):
-        schema = leaf_class(family, name).model_json_schema()
+        schema = leaf_class(family, name).model_json_schema(schema_generator=Worded)
         inner = {key: value for key, value in schema.pop("$defs", {}).items() if key not in bases}
         moved = {key: f"{family}.{name}.{key}" for key in inner}
         found |= {moved[key]: _renamed(value, moved) for key, value in inner.items()}

@@ -18,6 +18,7 @@ from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.recipe.codes import Code, codes
 from dlx.recipe.fields import Wording, class_name, default
 from dlx.recipe.schema import Recipe
+from dlx.recipe.words import words
 
 _LABELLED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
 _SPECIAL = re.compile(r"[*<\[\]]|(?<!\w)_|_(?!\w)")
@@ -66,7 +67,7 @@ def _component(leaf: type[Component], base: type[Component]) -> Iterator[str]:
     }
     own.pop("type", None)
     if own:
-        yield _table(own)
+        yield _table(leaf, own)
     if leaf.primary is not None:
         yield f"A bare value stands for `{leaf.primary}`."
     if leaf.extra is not None:
@@ -74,7 +75,7 @@ def _component(leaf: type[Component], base: type[Component]) -> Iterator[str]:
     for section in _inner_sections(own):
         yield f"### {section.__name__}"
         yield from _described(section)
-        yield _table(section.model_fields)
+        yield _table(section, section.model_fields)
 
 
 def _recipe_page() -> str:
@@ -88,7 +89,7 @@ def _recipe_page() -> str:
 def _section(section: type[BaseModel]) -> Iterator[str]:
     yield f"## {section.__name__}"
     yield from _described(section)
-    yield _table(section.model_fields)
+    yield _table(section, section.model_fields)
 
 
 def _codes_page() -> str:
@@ -147,12 +148,12 @@ def _labelled(lines: list[str]) -> Iterator[str]:
 def _shared_fields(base: type[Component]) -> Iterator[str]:
     fields = {name: f for name, f in base.model_fields.items() if name != "type"}
     if fields:
-        yield _table(fields)
+        yield _table(base, fields)
 
 
-def _table(fields: dict[str, FieldInfo]) -> str:
+def _table(section: type[BaseModel], fields: dict[str, FieldInfo]) -> str:
     rows = [
-        f"| `{f.alias or name}` | {_WORDING.kind(f)} | {_default(f)} | {_cell(f.description or '')} |"
+        f"| `{f.alias or name}` | {_WORDING.kind(f)} | {_default(f)} | {_cell(words(section).get(name, ''))} |"
         for name, f in fields.items()
     ]
     return "\n".join(["| Field | Type | Default | Meaning |", "|---|---|---|---|", *rows])
