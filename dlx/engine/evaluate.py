@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.console import Console
+
 from dlx.data.known import prepare_known
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.batches import Batches
 from dlx.engine.build import batches_of
 from dlx.engine.data import are_planned, changed_since
+from dlx.engine.progress import watch
 from dlx.engine.restore import restore
 from dlx.engine.trainer import quieted, trainer_for
 from dlx.errors import UsageError
@@ -50,6 +53,7 @@ def evaluate(run: str | Path, split: Part = "test", data: str | Path | None = No
     else:
         prepared = _own_data(plan, restored.checkpoint, notes)
         batches = _split(plan, prepared, split)
+    watch(restored.module, Console(stderr=True))
     with quieted():
         found = dict(trainer_for(plan).test(restored.module, batches, verbose=False)[0])
     metrics = {f"{split}/{name.partition('/')[2]}": float(value) for name, value in found.items()}

@@ -5,12 +5,14 @@ stderr.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 
 SPARKS = "▁▂▃▄▅▆▇█"
 REFRESH = 4.0  # times a second
+PATIENCE = 2.0  # seconds that a person waits without asking
 
 
 def sparkline(values: list[float], width: int = 24) -> str:
@@ -19,6 +21,46 @@ def sparkline(values: list[float], width: int = 24) -> str:
     low, high = min(shown, default=0.0), max(shown, default=0.0)
     span = (high - low) or 1.0
     return "".join(SPARKS[int((v - low) / span * (len(SPARKS) - 1))] for v in shown)
+
+
+class Watched:
+    """Shows how far the steps toward something are that takes longer than a person waits without asking."""
+
+    def __init__(self, console: Any) -> None:
+        self.console = console
+
+    def __call__(self, steps: Sequence[Any], what: str) -> Iterator[Any]:
+        """Go through the steps; `what` says what they are for."""
+        began, bar = time.monotonic(), None
+        try:
+            for done, step in enumerate(steps):
+                taken = time.monotonic() - began
+                if bar is None and done and taken > PATIENCE:
+                    bar = self._bar(what, len(steps), taken / done)
+                if bar is not None:
+                    bar.update(bar.task_ids[0], completed=done)
+                yield step
+        finally:
+            if bar is not None:
+                bar.stop()
+
+    def _bar(self, what: str, steps: int, each: float) -> Any:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        if not self.console.is_terminal:
+            self.console.print(f"{what}: {steps:,} steps take about {steps * each:.0f} s", highlight=False)
+        columns = BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(), TimeRemainingColumn()
+        bar = Progress(
+            TextColumn(what), *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+        )
+        bar.add_task("", total=steps)
+        bar.start()
+        return bar
+
+
+def watch(module: Any, console: Any) -> None:
+    """Let a module that goes through many steps to make something show how far it is."""
+    module.watched = Watched(console)
 
 
 class Display(pl.Callback):
@@ -52,6 +94,18 @@ class Display(pl.Callback):
         )
         self.job = self.bar.add_task("", total=self.steps, completed=trainer.global_step, epoch=1, rate="", curve="")
         self.bar.start()
+        through: Any = self.through
+        module.watched = through
+
+    def through(self, steps: Sequence[Any], what: str) -> Iterator[Any]:
+        """Go through the steps toward something while training waits; say in the bar how far they are."""
+        for done, step in enumerate(steps):
+            now = time.monotonic()
+            if self.bar is not None and now - self.shown >= 1 / REFRESH:
+                self.shown = now
+                self.bar.update(self.job, rate=f"{what} {done}/{len(steps)}")
+                self.bar.refresh()
+            yield step
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
         now = time.monotonic()

@@ -18,6 +18,7 @@ from dlx.engine.folder import describe, new_folder
 from dlx.engine.keep import BEST
 from dlx.engine.outcome import Run, judge
 from dlx.engine.pictures import draw_all
+from dlx.engine.progress import watch
 from dlx.engine.ranks import gathered, together
 from dlx.engine.seconds import seconds_of_samples
 from dlx.engine.signals import Stoppable, Stopped
@@ -91,7 +92,7 @@ def carry_out(
             order, give_up = {**carried, "fast": fast}, lambda: record.close("FAILED")
             with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
                 fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast)
-                _conclude(run, fit(experiment), record, fast)
+                _conclude(run, fit(experiment), record, fast, console)
                 run.notes += fit.notes
         run.notes += record.close("FINISHED")
         run.mlflow_run = record.run_id
@@ -113,8 +114,9 @@ def accompany(experiment: Experiment, fast: bool, store: Any = None) -> Run:
     return run
 
 
-def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool) -> None:
+def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool, console: Any) -> None:
     """Measure the best weights, hold them against the claims, and draw."""
+    watch(fitted.experiment.module, console)
     run.seconds = fitted.history.seconds
     run.metrics = _measured(run, fitted, fast)
     run.verdict = judge(fitted.experiment.plan, run.metrics)

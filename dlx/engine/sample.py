@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from torch import Tensor
 
 from dlx.data.files import writing
+from dlx.engine.progress import watch
 from dlx.engine.restore import Restored, restore
 from dlx.engine.units import units_of
 from dlx.errors import UsageError
@@ -81,6 +83,7 @@ def sample_with(restored: Restored, n: int, seed: int, label: str | None = None,
     if foreign:
         option = {"label": "class", "steps": "steps"}[foreign[0]]
         raise UsageError(f"a run of the task {task} makes samples without --{option}")
+    watch(restored.module, Console(stderr=True))
     return _in_units(make(n, seed, **asked).detach().float().cpu(), restored)
 
 

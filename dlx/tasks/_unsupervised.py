@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,11 @@ class FixedNoise:
         return self._tables[key][index_B % len(self._tables[key])]
 
 
+def unwatched(steps: Sequence[Any], what: str) -> Iterator[Any]:
+    """Go through the steps toward something while nobody watches."""
+    return iter(steps)
+
+
 class UnsupervisedModule(TaskModule):
     """Networks that learn from inputs alone.
 
@@ -92,6 +97,11 @@ class UnsupervisedModule(TaskModule):
     measured  what is a mean over samples
     metrics   what is measured of samples that are made, by `made`
     """
+
+    sampling_steps: int = 1
+    """How often samples that are made of noise go through a network, unless asked otherwise."""
+    watched: Callable[[Sequence[Any], str], Iterator[Any]] = staticmethod(unwatched)
+    """Goes through the steps of what may take long, for a person who watches."""
 
     def __init__(
         self,

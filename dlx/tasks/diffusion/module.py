@@ -70,6 +70,7 @@ class DiffusionModule(UnsupervisedModule):
         super().__init__(networks, facts, learning, ["loss"])
         (self.role,) = networks
         self.process, self.predicts, self.scaling, self.sampler = process, predicts, scaling, sampler
+        self.sampling_steps = min(sampler.steps, process.steps)
         self.hide_label = hide_label
         self.hidden = len(facts.classes)
         self.quality = nn.ModuleDict({f"of_{name}": metric for name, metric in (metrics or {}).items()})
@@ -151,7 +152,7 @@ class DiffusionModule(UnsupervisedModule):
         label_N = self._asked(n, label)
         stops = times(self.process.steps, steps or self.sampler.steps)
         believed = []
-        for t, s in pairwise(stops):
+        for t, s in self.watched(list(pairwise(stops)), "making samples"):
             x = self.denoised(x_t, t, label_N)
             believed.append(x)
             x_t = self.sampler.step(self.process, x, x_t, t, s, self._drawn(n, generator))

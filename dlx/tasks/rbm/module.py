@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 DREAM = "dream"
 """Field of a batch: the states that the machine came to from its samples."""
-SHEET, AWAKE = 64, 1000  # samples that are drawn, and after how many steps
+SHEET = 64  # samples that are drawn
 
 
 class RBMModule(ProbedModule):
     """One machine or several, learned from the lowest to the highest."""
+
+    sampling_steps = 1000
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: RBMTask) -> None:
         super().__init__(networks, facts, learning, task)
@@ -135,7 +137,9 @@ class RBMModule(ProbedModule):
         """
         machine, generator = self.machines[0], torch.Generator(self.device).manual_seed(seed)
         start = machine.weight.new_full((n, machine.weight.shape[1]), 0.5)
-        state_NV = machine.wandered(torch.bernoulli(start, generator=generator), steps or AWAKE, generator)
+        state_NV = torch.bernoulli(start, generator=generator)
+        for _ in self.watched(range(steps or self.sampling_steps), "making samples"):
+            state_NV = machine.wandered(state_NV, 1, generator)
         made: Tensor = machine.down(machine(state_NV))
         return made.view(n, *(d or 1 for d in self.spec.dims)) if made.shape[1] == self.spec.elements else made
 

@@ -1,0 +1,56 @@
+"""What a person sees of something in many steps; how long samples take is told without making them all."""
+
+import io
+
+from rich.console import Console
+
+from dlx.engine import progress, seconds
+from dlx.engine.build import Experiment, build_module
+from dlx.engine.progress import Watched
+from dlx.engine.seconds import seconds_of_samples
+from dlx.plan import make
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema import Recipe
+
+
+def shown(steps, patience, monkeypatch, terminal=False):
+    monkeypatch.setattr(progress, "PATIENCE", patience)
+    out = io.StringIO()
+    watched = Watched(Console(file=out, force_terminal=terminal, width=100))
+    assert list(watched(range(steps), "making samples")) == list(range(steps))
+    return out.getvalue()
+
+
+def test_what_is_soon_over_shows_nothing(monkeypatch):
+    assert shown(5, 60.0, monkeypatch) == shown(5, 60.0, monkeypatch, terminal=True) == ""
+
+
+def test_what_takes_long_says_so_once_or_shows_a_bar(monkeypatch):
+    said = shown(1500, 0.0, monkeypatch)
+    assert said.startswith("making samples: 1,500 steps take about ") and said.count("\n") == 1
+    assert "/1500" in shown(1500, 0.0, monkeypatch, terminal=True)
+
+
+def experiment(task, folder):
+    recipe = {
+        "task": task,
+        "data": {"source": {"gaussians": {"samples": 100}}},
+        "model": {"denoiser_mlp": {}} if "diffusion" in task else {"mlp": [8]},
+        "hardware": {"accelerator": "cpu", "threads": 1},
+    }
+    plan = make(Loaded(Recipe.model_validate(recipe), folder))
+    return Experiment(plan, build_module(plan), {}, None)
+
+
+def test_a_sampler_in_many_steps_is_timed_by_some_of_them(tmp_path, monkeypatch):
+    timed = experiment({"diffusion": {"steps": 1000, "sampling_steps": 800}}, tmp_path)
+    evaluated = []
+    timed.module.networks["denoiser"].register_forward_hook(lambda *_: evaluated.append(1))
+    monkeypatch.setattr(seconds.time, "monotonic", lambda: 0.25 * len(evaluated))  # what each evaluation takes
+    assert seconds_of_samples(timed) == 0.25 * 800
+    assert len(evaluated) == 1 + seconds.STEPS
+
+
+def test_what_makes_samples_at_once_is_timed_whole(tmp_path):
+    assert 0 < seconds_of_samples(experiment("vae", tmp_path)) < 1
+    assert seconds_of_samples(experiment("autoencoder", tmp_path)) is None
