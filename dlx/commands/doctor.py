@@ -70,7 +70,7 @@ def _devices() -> list[Finding]:
     from dlx.plan.hardware import resolve
     from dlx.recipe.schema import Hardware
 
-    hardware, _ = resolve(Hardware())
+    hardware = resolve(Hardware())
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         Finding("device", f"{hardware.accelerator}, precision {hardware.precision}"),

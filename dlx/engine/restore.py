@@ -93,7 +93,7 @@ def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
 
 def _available(hardware: Hardware, notes: list[str]) -> Hardware:
     """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
-    here, _ = resolve(Hardware(devices=1))
+    here = resolve(Hardware(devices=1))
     alone = {"devices": 1, "nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
     if hardware.accelerator in ("auto", "cpu", here.accelerator):
         return hardware.model_copy(update=alone)

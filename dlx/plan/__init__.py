@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dlx.component import Section
 from dlx.data.cache import key_for, remember, remembered
 from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
@@ -113,8 +114,10 @@ def each(loaded: Loaded, known: Callable[[Recipe, Path], DataFacts | None]) -> t
 
 def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan:
     """Plan a recipe or a stage of one, which may begin with the networks of those before it."""
-    written, decided = _decide(kept(loaded.recipe, facts), facts)
+    written = _decide(kept(loaded.recipe, facts), facts)
     seen = transformed(facts, written.data.transforms)  # type: ignore[arg-type]
+    written = _settled(written, seen)
+    decided = dict(_decided(loaded.recipe, written))
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
     recipe = written.model_copy(update={"task": task, "optimizer": optimizers})
@@ -161,23 +164,37 @@ def transformed(facts: DataFacts, transforms: list[Transform]) -> DataFacts:
     return replace(facts, fields=fields)
 
 
-def _decide(recipe: Recipe, facts: DataFacts) -> tuple[Recipe, dict[str, str]]:
-    hardware, decided = resolve(recipe.hardware)
+def _decide(recipe: Recipe, facts: DataFacts) -> Recipe:
+    """Return the recipe with every `auto` of its sections decided."""
     data = recipe.data
     if data.split.by == "auto":
         one_each = facts.kind == "classes" and not facts.fields["target"].axes
         by = "order" if facts.ordered else "stratified" if one_each else "random"
         data = data.model_copy(update={"split": data.split.model_copy(update={"by": by})})
-        decided["data.split.by"] = by
     if data.transforms == "auto":
         image = any(facts.fields[name].axes in ("CHW", "CDHW") for name in facts.inputs)
-        transforms = [Transform.model_validate("normalize")] if image else []
-        data = data.model_copy(update={"transforms": transforms})
-        decided["data.transforms"] = ", ".join(t.type for t in transforms) or "none"
+        data = data.model_copy(update={"transforms": [Transform.model_validate("normalize")] if image else []})
     if data.workers == "auto":
         data = data.model_copy(update={"workers": WORKERS})
-        decided["data.workers"] = str(WORKERS)
-    return recipe.model_copy(update={"hardware": hardware, "data": data}), decided
+    return recipe.model_copy(update={"hardware": resolve(recipe.hardware), "data": data})
+
+
+def _settled(recipe: Recipe, facts: DataFacts) -> Recipe:
+    """Return the recipe with every `auto` of its components decided, but for those that become layers."""
+    regularize = {name: regularizer.settled() for name, regularizer in recipe.regularize.items()}
+    return recipe.model_copy(update={"task": recipe.task.settled(facts), "regularize": regularize})
+
+
+def _decided(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Return where one recipe says `auto` and the other does not, and what it says, in words."""
+    if isinstance(before, Section) and type(before) is type(after):
+        before, after = dict(before), dict(after)
+    if isinstance(before, Mapping):
+        for name in before:
+            yield from _decided(before[name], after[name], (*path, name))
+    elif before == "auto" != after:
+        values = after if isinstance(after, list) else [after]
+        yield ".".join(path), ", ".join(str(getattr(value, "type", value)) for value in values) or "none"
 
 
 def _optimizers(recipe: Recipe) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def follows() -> bool:
     return here is not None and here.rank > 0
 
 
-def resolve(hardware: Hardware) -> tuple[Hardware, dict[str, str]]:
-    """Return the section with every `auto` decided, and what was decided with the reason."""
+def resolve(hardware: Hardware) -> Hardware:
+    """Return the section with every `auto` decided, as far as the cost of training does not matter."""
     accelerator = _accelerator() if hardware.accelerator == "auto" else hardware.accelerator
     devices = _devices(accelerator, hardware) if hardware.devices == "auto" else hardware.devices
     decided: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
@@ -63,8 +63,7 @@ def resolve(hardware: Hardware) -> tuple[Hardware, dict[str, str]]:
         decided["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.nodes > 1 else ALONE)
     if hardware.threads == "auto":
         decided["threads"] = max(1, cores() // (devices if accelerator == "cpu" else 1))
-    notes = {f"hardware.{k}": str(getattr(v, "type", v)) for k, v in decided.items() if getattr(hardware, k) == "auto"}
-    return hardware.model_copy(update=decided), notes
+    return hardware.model_copy(update=decided)
 
 
 def by_cost(asked: Hardware, decided: Hardware, macs: int, steps: int) -> dict[str, tuple[Any, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from dlx.component import Component
 
@@ -43,6 +43,10 @@ class Regularizer(Component):
     def callback(self) -> pl.Callback | None:
         """Return a Lightning callback that does the rest (clipping, averaging, stopping), or None."""
         return None
+
+    def settled(self) -> Self:
+        """Return the regularizer with every `auto` decided."""
+        return self
 
     def direction(self) -> Literal["min", "max"] | None:
         """Return which direction of the metric that it watches is an improvement, or None."""

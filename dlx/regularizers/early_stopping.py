@@ -52,6 +52,9 @@ class EarlyStopping(Regularizer):
             return "min"
         raise ValueError(f"whether more or less of {self.monitor} is better is not known; say mode: min or mode: max")
 
+    def settled(self) -> Self:
+        return self.model_copy(update={"mode": self.direction()})
+
     def monitors(self) -> str:
         return self.monitor
 

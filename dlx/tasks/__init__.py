@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dlx.component import C, Component
 from dlx.errors import ShapeError
@@ -109,6 +109,10 @@ class Task(Component):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         """Return what in the task contradicts the data, each with its place in the task."""
         return []
+
+    def settled(self, facts: DataFacts) -> Self:
+        """Return the task with every `auto` decided that is not about layers: those stand in the plan's table."""
+        return self
 
     def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         """Return the task with its loss changed by the regularizers that act on it."""

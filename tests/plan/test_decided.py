@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from dlx.component import Component, Section
+from dlx.component import Component, Section, families, leaf_class, types
 from dlx.data.prepare import prepare
 from dlx.plan import make
 from dlx.plan.hardware import LARGE
@@ -65,6 +65,49 @@ def test_a_decided_split_is_the_one_that_auto_makes(written, text):
     plan = make(loaded)
     assert plan.written.data.split.by != loaded.recipe.data.split.by == "auto"
     assert prepare(plan.written.data, plan.base, plan.recipe.task.target_kind, 0).facts == plan.facts
+
+
+def components_that_take_auto():
+    """Return the family, name and field of every such field; the autos of layers, models and heads become layers, which
+    the plan shows as such, and those of sources are decided for every file that is read.
+    """
+    for family in set(families()) - {"layers", "models", "sources"}:
+        for name in types(family):
+            kinds = {f: info.annotation for f, info in leaf_class(family, name).model_fields.items() if f != "head"}
+            yield from ((family, name, f) for f, kind in kinds.items() if takes_auto(kind))
+
+
+POINTS = """
+task: diffusion
+data: {source: {sklearn: SOURCE}, transforms: []}
+model: {mlp: [8]}
+regularize: {early_stopping: {patience: 3}}
+"""
+SETTLED = {
+    "regularize.early_stopping.mode": (POINTS.replace("SOURCE", "iris"), "min"),
+    "task.scale": (POINTS.replace("SOURCE", "iris"), "deviation"),
+}
+
+
+def test_every_auto_of_a_component_is_tried_here():
+    assert {field for _, _, field in components_that_take_auto()} == {path.rpartition(".")[2] for path in SETTLED}
+
+
+@pytest.mark.parametrize("path", SETTLED)
+def test_every_auto_of_a_component_is_decided_told_and_stored(written, path):
+    text, expected = SETTLED[path]
+    loaded = load(written(text))
+    plan = make(loaded)
+    stored = loaded.storable(plan.written)
+    for name in path.split("."):
+        stored = stored[name]
+    assert stored == plan.decided[path] == expected
+    assert path not in make(load(written(text), [f"{path}={expected}"])).decided
+
+
+def test_of_images_diffusion_is_scaled_by_their_range(written):
+    text = POINTS.replace("SOURCE", "digits").replace("{mlp: [8]}", "{denoiser_unet: {widths: [8], heads: 0}}")
+    assert make(load(written(text))).decided["task.scale"] == "range"
 
 
 def test_what_is_given_is_not_decided(written):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -85,6 +85,10 @@ class Diffusion(Making):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         wanted = self.roles(facts)[role]
         return ended(model, wanted.input, numbers(facts, self.type), "auto")
+
+    def settled(self, facts: DataFacts) -> Self:
+        suits = "range" if facts.fields[facts.inputs[0]].axes == "CHW" else "deviation"
+        return self.model_copy(update={"scale": suits}) if self.scale == "auto" else self
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **self.of_samples()}

@@ -31,11 +31,10 @@ class Scaling(nn.Module):
 
 
 def scaling(spec: TensorSpec, kind: str) -> Scaling:
-    """Return how samples of a field are scaled: by their `range`, `deviation`, `none`, or what suits the field.
+    """Return how samples of a field are scaled: by their `range`, `deviation` or `none`.
 
     What the train split does not say of a field stays as it is, and has no range.
     """
-    kind = kind if kind != "auto" else "range" if spec.axes == "CHW" else "deviation"
     stats = spec.stats or Stats()
     low, high = _spread(stats.low, spec, -torch.inf), _spread(stats.high, spec, torch.inf)
     center, width = torch.zeros_like(low), torch.ones_like(low)
