@@ -62,7 +62,7 @@ def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
     for heading in ("parameters", "multiply-adds", f"activations of {batch}"):
         table.add_column(heading, justify="right")
     layers = list(without_repeats(network["layers"]))
-    learns = [_learns(layer) for layer in layers]
+    learns = [_learns(layer, network["layer_decay"]) for layer in layers]
     if any(learns):
         table.add_column("learns", overflow="fold")
     table.add_row("", "input", network["input"], style="dim")
@@ -75,12 +75,16 @@ def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
     return table
 
 
-def _learns(layer: dict[str, Any]) -> str:
-    """Say how a layer learns if it is not with the whole lr from the first step on."""
+def _learns(layer: dict[str, Any], decay: float | None) -> str:
+    """Say how a layer learns if it is not with the whole lr from the first step on; `decay` is that of an unknown
+    number of modules behind it.
+    """
     factor, step = layer["lr_factor"], layer["learns_from"]
     if factor is None or step == "never":
         return step or ""
-    said = [f"lr × {factor:.3g}"] if factor != 1 else []
+    factors = [f"{factor:.3g}"] if factor != 1 else []
+    factors += [f"{decay:g}ⁿ"] if decay is not None else []
+    said = [" × ".join(["lr", *factors])] if factors else []
     return ", ".join([*said, f"from step {step:,}"] if step else said)
 
 
@@ -93,8 +97,10 @@ def _facts(found: dict[str, Any]) -> Any:
 
     table = Table.grid(padding=(0, 2))
     memory, data = found["memory"], found["data"]
-    parts = ", ".join(f"{part} {size(memory[part])}" for part in memory if part != "total")
+    parts = ", ".join(f"{part} {size(memory[part])}" for part in memory if part != "total" and memory[part])
     table.add_row("memory", f"{size(memory['total'])} at batch size {found['batch_size']} ({parts})")
+    if any(network["layer_decay"] for network in found["networks"].values()):
+        table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
     table.add_row("samples", ", ".join(f"{split} {count:,}" for split, count in data["samples"].items()))
     for name, field in data["inputs"].items():

@@ -38,10 +38,12 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     weights = learning(network)
     optimizer = for_role(plan.recipe.optimizer, network.role).moves
     factor, step = factors(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
+    inside = optimizer.layer_decay if optimizer.layers is None else 1.0  # decays from module to module of a layer
     return {
         "input": describe(network.input),
         "output": describe(network.output),
         **asdict(network.cost),
+        "layer_decay": inside if inside != 1 else None,
         "layers": [
             {
                 "name": row.path,

@@ -172,6 +172,16 @@ def test_the_plan_says_how_layers_learn(here):
     assert {layer["lr_factor"] for layer in found if not layer["parameters"]} == {None}
 
 
+def test_the_plan_says_that_rates_decay_by_modules_that_it_does_not_know(here, capsys):
+    from dlx.commands.plan import command
+
+    found = report(dlx.plan.make(dlx.load("r.yaml", {**DEEP, "optimizer.layer_decay": 0.5})))
+    assert found["networks"]["network"]["layer_decay"] == 0.5
+    command(here / "r.yaml", ["optimizer.layer_decay=0.5", "optimizer.rates={head: 10}"])
+    shown = capsys.readouterr().out
+    assert "lr × 0.5ⁿ" in shown and "lr × 10 × 0.5ⁿ" in shown and "n counts modules" in shown
+
+
 def test_layers_are_trained_by_their_rates(here):
     """Halving a layer's rate is halving the lr where nothing else learns."""
     frozen = {"freeze": ["body"], "optimizer": {"sgd": {"lr": 0.1}}}
