@@ -64,6 +64,11 @@ class Layer(Component):
     init: Initializer | None = None
     """How the weights start; null leaves it to the model's `init`, and else to torch."""
 
+    @property
+    def is_head(self) -> bool:
+        """Whether it ends in what a task asks for, so that no head follows."""
+        return False
+
     @classmethod
     def read(cls, value: Any) -> dict[str, Any]:
         """Also read a list as a sequence, and `{stem: {conv: …}}` as a named node."""

@@ -25,6 +25,11 @@ class Sequence(Layer):
     layers: list[Layer]
     """What is applied, in order."""
 
+    @property
+    def is_head(self) -> bool:
+        """Whether the last of the layers is."""
+        return bool(self.layers) and self.layers[-1].is_head
+
     def children(self, x: TensorSpec) -> list[Child]:
         return chain(self.layers, x, "layers")[0]
 

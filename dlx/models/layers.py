@@ -29,5 +29,10 @@ class Layers(Model):
     blocks: dict[str, Any] = Field(default_factory=dict)
     """The recipe's own vocabulary, kept as it was written: name → {parameters, layers}."""
 
+    @property
+    def has_head(self) -> bool:
+        """Whether the last layer is one, such as a tied embedding."""
+        return bool(self.layers) and self.layers[-1].is_head
+
     def architecture(self, x: Spec) -> list[Any]:
         return list(self.layers)

@@ -386,6 +386,13 @@ def test_a_mixture_is_the_weighted_sum_of_the_most_probable(top):
             torch.testing.assert_close(y[b, t], expected)
 
 
+def test_the_router_starts_as_the_recipe_says():
+    layer = Layer.model_validate({"mixture_of_experts": {"expert": {"linear": 8}, "init": {"constant": 0.5}}})
+    module = layer.build(X)
+    initialize(module, layer, X, None)
+    assert all((m.weight == 0.5).all() for m in (module.router, *module.experts))
+
+
 def test_balance_is_least_where_experts_are_evenly_used():
     module = experts(top=1, balance=0.5, experts=2)
     even, one_sided = torch.tensor([[4.0, 0.0], [0.0, 4.0]]), torch.tensor([[4.0, 0.0], [4.0, 0.0]])
@@ -437,6 +444,13 @@ def test_only_what_scores_words_has_a_head():
         False,
     ]
     assert not Model.model_validate({"type": "gpt", "tie": False}).has_head
+
+
+@pytest.mark.parametrize("tie", [True, False])
+def test_layers_that_score_words_get_no_second_head(tie):
+    written = leaf_class("models", "gpt")(depth=1, tie=tie).architecture(tokens(4, 9))
+    nested = [{"whole": written}]
+    assert [Model.model_validate({"type": "layers", "layers": w}).has_head for w in (written, nested)] == [tie, tie]
 
 
 @pytest.mark.parametrize(("model", "x"), [("gpt", IMAGE), ("vit", tokens(5, 9)), ("t5", tokens(5, 9))])

@@ -46,7 +46,9 @@ class MixtureOfExperts(Layer):
     """Weight of the loss that evens out their use."""
 
     def children(self, x: TensorSpec) -> list[Child]:
-        return [Child(f"experts.{i}", ("expert",), self.expert, self._step(x)) for i in range(self.experts)]
+        step = self._step(x)
+        experts = [Child(f"experts.{i}", ("expert",), self.expert, step) for i in range(self.experts)]
+        return [Child("router", (), self._router, step), *experts]
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         step = self._step(x)
@@ -59,20 +61,25 @@ class MixtureOfExperts(Layer):
 
     def cost(self, x: TensorSpec) -> Cost:
         step = self._step(x)
-        features, expert = step.elements, self.expert.cost(step)
+        features, expert, router = step.elements, self.expert.cost(step), self._router.cost(step)
         steps = x.elements // features
         return Cost(
-            parameters=self.experts * (expert.parameters + features),
+            parameters=router.parameters + self.experts * expert.parameters,
             buffers=self.experts * expert.buffers,
-            macs=steps * (self.top * expert.macs + features * self.experts),
+            macs=steps * (router.macs + self.top * expert.macs),
             activations=steps * (self.top * (expert.activations + features) + features + 2 * self.experts),
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.mixture_of_experts.module import Experts
 
-        experts = [child.layer.build(child.x) for child in self.children(x)]  # type: ignore[arg-type]
-        return Experts(experts, self._step(x).elements, self.top, self.balance)
+        router, *experts = (child.layer.build(child.x) for child in self.children(x))  # type: ignore[arg-type]
+        return Experts(router, experts, self.top, self.balance)
+
+    @property
+    def _router(self) -> Layer:
+        """Return what scores the experts for a step."""
+        return Layer.model_validate({"linear": {"features": self.experts, "bias": False}})
 
     def _step(self, x: TensorSpec) -> TensorSpec:
         features = width(x, self.type, ("F", "TF"))

@@ -16,9 +16,9 @@ class Experts(nn.Module):
     takes_context = True
     tally: Tensor
 
-    def __init__(self, experts: Sequence[nn.Module], features: int, top: int, balance: float) -> None:
+    def __init__(self, router: nn.Module, experts: Sequence[nn.Module], top: int, balance: float) -> None:
         super().__init__()
-        self.router = nn.Linear(features, len(experts), bias=False)
+        self.router = router
         self.experts = nn.ModuleList(experts)
         self.top, self.balance = top, balance
         self.auxiliary_loss: Tensor | None = None

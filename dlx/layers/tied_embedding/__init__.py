@@ -39,6 +39,11 @@ class TiedEmbedding(Layer):
     bias: bool = False
     """Whether each word's score has a bias."""
 
+    @property
+    def is_head(self) -> bool:
+        """It scores all words."""
+        return True
+
     def children(self, x: TensorSpec) -> list[Child]:
         return self._parts(x)[0]
 
