@@ -154,8 +154,8 @@ def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddi
     return engine.embed(run, [inputs] if isinstance(inputs, str | Path) else inputs)
 
 
-def generate(run: str | Path, prompt: str = "\n", n: int = 1, **options: Any) -> list[str]:
-    """Return n texts that a trained run writes after a prompt, which they begin with.
+def generate(run: str | Path, prompt: str | None = None, n: int = 1, **options: Any) -> list[str]:
+    """Return n texts that a trained run writes after a prompt, which they begin with; None is a new line.
 
     options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, beam,
     length_penalty, seed, stop.

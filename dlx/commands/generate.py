@@ -18,7 +18,9 @@ def command(
     run: Annotated[
         str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
     ],
-    prompt: Annotated[str, typer.Option("--prompt", help="What the text begins with; - reads it from stdin.")] = "\n",
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="What the text begins with, or a new line; - reads it from stdin.")
+    ] = None,
     n: Annotated[int | None, typer.Option("-n", min=1, help="How many: 1 text, 64 samples.")] = None,
     label: Annotated[str | None, typer.Option("--class", help="Of which class samples are; of all in turn.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps from noise to a sample.")] = None,
@@ -56,7 +58,7 @@ def command(
         _write(restored, prompt, n or 1, asked | ({} if seed is None else {"seed": seed}))
 
 
-def _write(restored: Any, prompt: str, n: int, asked: dict[str, Any]) -> None:
+def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
     from dlx.engine.generate import decoding, seeded, stream
 
     how = decoding(asked)
@@ -64,8 +66,8 @@ def _write(restored: Any, prompt: str, n: int, asked: dict[str, Any]) -> None:
     prompt = sys.stdin.read() if prompt == "-" else prompt
     for number in range(n):
         pieces = stream(restored, prompt, seeded(how, number))
-        first = next(pieces, "")
-        print(end=(BETWEEN if number else "") + prompt + first, flush=True)
+        first = next(pieces)
+        print(end=(BETWEEN if number else "") + first, flush=True)
         for piece in pieces:
             print(end=piece, flush=True)
     print()

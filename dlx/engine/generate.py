@@ -23,9 +23,9 @@ def decoding(options: Mapping[str, Any]) -> Decoding:
         raise UsageError("; ".join(lines)) from None
 
 
-def stream(restored: Restored, prompt: str, how: Decoding) -> Iterator[str]:
-    """Yield what follows a prompt, piece by piece. Raises: UsageError if the run learned something else than to write,
-    or does not know the prompt.
+def stream(restored: Restored, prompt: str | None, how: Decoding) -> Iterator[str]:
+    """Yield a text, piece by piece: the prompt, and what follows it. Raises: UsageError if the run learned something
+    else than to write, or does not know the prompt.
     """
     writing: Any = getattr(restored.module, "stream", None)
     if writing is None:
@@ -33,13 +33,13 @@ def stream(restored: Restored, prompt: str, how: Decoding) -> Iterator[str]:
     return writing(prompt, how)  # type: ignore[no-any-return]
 
 
-def generate(run: str | Path, prompt: str, n: int, options: Mapping[str, Any]) -> list[str]:
+def generate(run: str | Path, prompt: str | None, n: int, options: Mapping[str, Any]) -> list[str]:
     """Return n texts that begin with a prompt; each is drawn by a seed of its own, the first by that of the options.
 
     Raises: UsageError; CheckpointError.
     """
     restored, how = restore(run), decoding(options)
-    return [prompt + "".join(stream(restored, prompt, seeded(how, i))) for i in range(n)]
+    return ["".join(stream(restored, prompt, seeded(how, i))) for i in range(n)]
 
 
 def seeded(how: Decoding, number: int) -> Decoding:

@@ -176,9 +176,9 @@ def one(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
     """Return x if it is one tensor with one of these axis orders. Raises: ShapeError that says what is needed."""
     allowed = (axes,) if isinstance(axes, str) else axes
     if not isinstance(x, TensorSpec):
-        names = ", ".join(x)
+        advice = "put `columns` before it" if set(x) <= {"numeric", "categorical"} else "read each in one of `branches`"
         raise ShapeError(
-            f"{what} takes one tensor, but gets the fields {names}; put `columns` before it, or choose one with `field`"
+            f"{what} takes one tensor, but gets the fields {', '.join(x)}; {advice}, or choose one with `field`"
         )
     if x.axes not in allowed:
         raise ShapeError(f"{what} takes axes {' or '.join(allowed)}, but gets {x} ({x.axes or 'a scalar'})")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from dlx.errors import ShapeError
 from dlx.layers import one
-from dlx.tensors import Spec
+from dlx.tensors import Spec, TensorSpec
 
 Output = Literal["last", "mean", "max", "attention", "steps"]
 
@@ -16,6 +16,11 @@ def to_sequence(x: Spec, embedding: int, what: str) -> list[Any]:
 
     Raises: ShapeError if x is none of these.
     """
+    if isinstance(x, TensorSpec) and x.axes == "F" and x.vocab:
+        raise ShapeError(
+            f"{what} reads a sequence, but gets columns of categories; a column of text is one where the source says "
+            "`types: {column: text}`"
+        )
     x = one(x, ("T", "TF", "CHW"), what)
     if x.axes == "T":
         return [{"embedding": embedding}]

@@ -28,7 +28,7 @@ def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = N
     """
     found = [error.within("task") for error in recipe.task.problems(facts)]
     found += problems(recipe.hardware, batch_size(recipe, facts.counts["train"]), dict(facts.counts))
-    found += _layouts(recipe, facts)
+    found += _layouts(recipe, facts) + _textless(recipe, facts)
     found += _classes(recipe, facts)
     found += _closures(recipe)
     found += _parts(recipe)
@@ -74,6 +74,15 @@ def _layouts(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     if recipe.hardware.channels_last and not any(facts.fields[name].axes == "CHW" for name in facts.inputs):
         return [ShapeError("there are no images whose channels could be last", ("hardware", "channels_last"))]
     return []
+
+
+def _textless(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
+    """Refuse what says how text is read where there is none."""
+    data = recipe.data
+    given = {"tokenizer": data.tokenizer is not None, "max_length": data.max_length is not None, "ends": data.ends}
+    message = "there is no text; a column of a table is text where the source says `types: {column: text}`"
+    asked = [name for name, is_given in given.items() if is_given and not facts.tokenizers]
+    return [ShapeError(message, ("data", name)) for name in asked]
 
 
 def _classes(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:

@@ -87,11 +87,16 @@ def at(
     suggestion: str = "",
     notes: tuple[str, ...] = (),
 ) -> Diagnostic:
-    """Make a diagnostic for what is found wrong later: it points at the name of the component or the value at `loc`."""
+    """Make a diagnostic for what is found wrong later: it points at the name of the component or the value at `loc`.
+
+    Of a layer that nobody wrote, such as one of a named architecture, it says where inside of that it stands.
+    """
     from dlx.recipe.places import locate
 
     root, secrets = _parts(recipe)
     place = locate(root, loc)
+    inside = next((place.left[i - 1 :] for i, part in enumerate(place.left) if i and isinstance(part, int)), ())
+    message += f" (in its {dotted(inside)})" if inside else ""
     diagnostic = Diagnostic.of(place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node)))
     return redacted(diagnostic, secrets)
 

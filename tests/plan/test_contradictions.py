@@ -24,6 +24,35 @@ def refusals(tmp_path):
     return refusals
 
 
+@pytest.mark.parametrize("given", ["tokenizer=bpe", "max_length=5", "ends=true"])
+def test_how_text_is_read_is_refused_where_there_is_none(tmp_path, given):
+    (tmp_path / "r.yaml").write_text(BASE)
+    with pytest.raises(RecipeError) as refused:
+        make(load(tmp_path / "r.yaml", [f"data.{given}"]))
+    (found,) = refused.value.diagnostics
+    assert found.path == f"data.{given.partition('=')[0]}" and found.message.startswith("there is no text")
+
+
+@pytest.mark.parametrize(
+    ("model", "place"), [("alexnet", "layers.2"), ("{googlenet: {auxiliary: true}}", "layers.5.layers.0")]
+)
+def test_a_layer_that_nobody_wrote_is_told_by_where_it_stands(tmp_path, model, place):
+    (tmp_path / "r.yaml").write_text(BASE.replace("iris", "digits").replace("linear", model))
+    with pytest.raises(RecipeError) as refused:
+        make(load(tmp_path / "r.yaml"))
+    assert refused.value.diagnostics[0].message.endswith(f"does not fit a 1×1 input (in its {place})")
+
+
+def test_categories_are_no_sequence(tmp_path):
+    (tmp_path / "t.csv").write_text("words,kind\n" + "a b,x\nc d,y\n" * 20)
+    recipe = BASE.replace("sklearn: iris", "table: {path: t.csv, target: kind}").replace("linear", "gru")
+    (tmp_path / "r.yaml").write_text(recipe)
+    with pytest.raises(RecipeError) as refused:
+        make(load(tmp_path / "r.yaml"))
+    assert "types: {column: text}" in refused.value.diagnostics[0].message
+    make(load(tmp_path / "r.yaml", ["data.source.types.words=text"]))
+
+
 def test_only_one_average_can_take_the_place_of_the_weights(refusals):
     first, second = AVERAGES
     ((marked, message),) = refusals(f"regularize: {{{first}: {{}}, {second}: {{}}}}\n")

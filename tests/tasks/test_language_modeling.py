@@ -234,6 +234,25 @@ def test_wrong_options_and_prompts_are_said(letters, folder):
         stream(Restored(plan, module, Path(), []), "a", decoding({}))
 
 
+def test_a_prompt_that_is_nowhere_in_the_text_is_refused_at_its_line():
+    with pytest.raises(RecipeError) as error:
+        built(LM, ["task.prompt=a?"])
+    (found,) = error.value.diagnostics
+    assert found.path == "task.prompt" and "nowhere in the train split" in found.message
+
+
+@pytest.mark.parametrize(("letters_in_a_line", "opening"), [(26, ""), (13, "\n")])
+def test_without_a_prompt_a_text_begins_as_the_texts_allow(letters_in_a_line, opening, folder):
+    text = (folder / "text.txt").read_text()
+    lines = [text[i : i + letters_in_a_line] for i in range(0, len(text), letters_in_a_line)]
+    (folder / "text.txt").write_text(("\n" if opening else "").join(lines))
+    run = train(LM.replace(", prompt: a", ""), **{"train.epochs": None, "train.steps": 2})
+    sample = next(p for p in run.pictures if p.name == "sample.txt").read_text()
+    assert len(sample) == len(opening) + 40 and sample.startswith(opening)
+    found = CliRunner().invoke(app, ["generate", "last", "--max-new-tokens", "9"])
+    assert found.exit_code == 0 and found.stdout == dlx.generate("last", max_new_tokens=9)[0] + "\n"
+
+
 def test_the_command_writes_what_the_function_returns(letters):
     wanted = dlx.generate(letters.folder, "abc", 2, seed=3, temperature=2.0, max_new_tokens=12)
     asked = ["generate", str(letters.folder), "--prompt", "abc", "-n", "2", "--seed", "3"]
@@ -249,7 +268,7 @@ def test_text_comes_as_it_is_written(letters):
     from dlx.tasks._decoding import Decoding
 
     seen = [len(steps) for _ in module.stream("abc", Decoding(temperature=0, max_new_tokens=5))]
-    assert seen[:5] == [1, 2, 3, 4, 5]
+    assert seen[:6] == [0, 1, 2, 3, 4, 5]  # the prompt comes before anything is computed
 
 
 @pytest.mark.parametrize("recipe", [LM, TAGS], ids=["language_modeling", "token_classification"])

@@ -14,6 +14,7 @@ from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Learning, Role
 from dlx.tasks._steps import StepSupervision, worded
+from dlx.tokenizers import UNKNOWN, restore
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -45,8 +46,8 @@ class LanguageModeling(StepSupervision):
     """What else is measured on val and test; each token is a sample."""
     sample: int = Field(400, ge=0)
     """Tokens that the trained network writes into the run's `sample.txt`; 0 for none."""
-    prompt: str = "\n"
-    """What that begins with; where the tokenizer makes no token of it, with the end of a document."""
+    prompt: str | None = None
+    """What that begins with; null is a new line or, where the text has none, what comes after the end of a document."""
     monitor: ClassVar[str] = "val/loss"
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
@@ -61,7 +62,15 @@ class LanguageModeling(StepSupervision):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if facts.kind != "tokens" or facts.target is None or "tokens" not in facts.inputs:
             return [ShapeError("language_modeling needs running text: use the source `text`")]
-        return super().problems(worded(facts))
+        return [*super().problems(worded(facts)), *self._unknown(facts)]
+
+    def _unknown(self, facts: DataFacts) -> list[ShapeError]:
+        """Refuse a prompt that the network could not read."""
+        if self.prompt is None:
+            return []
+        (ids,) = restore(facts.tokenizers["tokens"]).encode([self.prompt])
+        message = "the prompt has a token that is nowhere in the train split"
+        return [ShapeError(message, ("prompt",))] if UNKNOWN in ids else []
 
     def warnings(self, facts: DataFacts) -> list[str]:
         words = len(worded(facts).classes)

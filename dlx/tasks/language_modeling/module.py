@@ -37,7 +37,7 @@ class LanguageModelingModule(StepsModule):
         learning: Learning,
         loss: Loss,
         metrics: Mapping[str, Metric],
-        how: tuple[int, str],
+        how: tuple[int, str | None],
     ) -> None:
         super().__init__(networks, facts, learning, loss, metrics)
         self.codec = restore(facts.tokenizers["tokens"])
@@ -93,18 +93,26 @@ class LanguageModelingModule(StepsModule):
         if not self.sample_tokens:
             return {}
         how = Decoding(max_new_tokens=self.sample_tokens)
-        return {"sample": self.sample_prompt + "".join(self.stream(self.sample_prompt, how))}
+        return {"sample": "".join(self.stream(self.sample_prompt, how))}
 
-    def stream(self, prompt: str, how: Decoding) -> Iterator[str]:
-        """Yield what follows a prompt, piece by piece. Raises: UsageError if the prompt has an unknown token."""
-        ids = self.codec.encode([prompt])[0].tolist() or [END]
+    def stream(self, prompt: str | None, how: Decoding) -> Iterator[str]:
+        """Yield a text, piece by piece: the prompt, and what follows it.
+
+        None is a new line or, where that is no token, the end of a document. Raises: UsageError if the prompt has an
+        unknown token.
+        """
+        if prompt is None:
+            prompt = "" if UNKNOWN in self._read("\n") else "\n"
+        ids = self._read(prompt)
         if UNKNOWN in ids:
-            raise UsageError(f"the prompt has a token that was never seen in training, after {self._known(ids)!r}")
+            known = self.codec.decode(ids[: ids.index(UNKNOWN)])
+            raise UsageError(f"the prompt has a token that was never seen in training, after {known!r}")
         tokens = self._best(ids, how) if how.beam > 1 else self._drawn(ids, how)
+        yield prompt
         yield from until(pieces(self.codec, ids, tokens), how.stop)
 
-    def _known(self, ids: list[int]) -> str:
-        return self.codec.decode(ids[: ids.index(UNKNOWN)])
+    def _read(self, prompt: str) -> list[int]:
+        return self.codec.encode([prompt])[0].tolist() or [END]
 
     def _drawn(self, ids: list[int], how: Decoding) -> Iterator[int]:
         self.eval()

@@ -53,6 +53,8 @@ class Segmentation(Supervision):
         return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts), *mask), "CHW"))}
 
     def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
+        if not isinstance(features, TensorSpec) or features.axes != "CHW":
+            raise ShapeError(f"segmentation needs features of every pixel, but the model ends in {features}")
         return [{"conv": {"channels": self.loss.outputs(facts), "kernel": 1}}]
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
