@@ -397,6 +397,21 @@ def test_a_stage_has_the_tokenizer_of_an_earlier_one():
         planned(STAGES.replace("{trained: {stage: words}}", "{trained: {stage: wrods}}"))
 
 
+@pytest.mark.slow
+def test_two_processes_have_the_stages_of_one():
+    """The second stage reads the first one's tokenizer, and its weights, in every process. Which words are hidden is
+    drawn by each process for itself, so that losses are only about the same.
+    """
+    steady = STAGES.replace(", dropout: 0.1", "")
+    one = train(steady)
+    two = train(steady.replace("accelerator: cpu", "accelerator: cpu, devices: 2"))
+    assert two.stages == dict.fromkeys(two.stages, True) and len(two.stages) == 2
+    kept = [sorted(run.folder.rglob("tokenizers.json")) for run in (one, two)]
+    assert [path.read_text() for path in kept[0]] == [path.read_text() for path in kept[1]] and len(kept[0]) >= 2
+    judged = [name for name in one.metrics if name.startswith(("test/", "val/"))]
+    assert {n: two.metrics[n] for n in judged} == pytest.approx({n: one.metrics[n] for n in judged}, rel=0.02)
+
+
 @pytest.mark.parametrize("where", [{}, {"path": "a", "run": "b"}, {"path": "a", "field": "b"}])
 def test_a_trained_tokenizer_is_from_one_place(where):
     with pytest.raises(ValueError, match="path"):
