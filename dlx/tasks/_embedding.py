@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS_OF = 500  # samples that t-SNE arranges, which takes seconds
 FEWEST = 10
+FEW = 10  # classes for which there are colours that nobody takes for one another
 PERPLEXITY = 30.0
 
 
@@ -67,5 +68,8 @@ def _colours(value: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
         low, high = np.quantile(value, [0.02, 0.98])
         return {"cmap": "cividis", "vmin": low, "vmax": high}
     from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
 
-    return {"cmap": colormaps["turbo"].resampled(len(classes)), "vmin": -0.5, "vmax": len(classes) - 0.5}
+    told_apart = colormaps["tab10" if len(classes) <= FEW else "turbo"].resampled(max(FEW, len(classes)))
+    colours = [told_apart(i) for i in range(len(classes))]
+    return {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": len(classes) - 0.5}

@@ -6,9 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from dlx.data.classes import by_class
+from dlx.engine.build import build
+from dlx.engine.trainer import quieted, trainer_for
+from dlx.plan import make
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema import Recipe
 from dlx.tasks.metric_learning._distances_torch import squared
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
 from dlx.tasks.metric_learning._retrieval_torch import retrieved
@@ -120,6 +125,28 @@ def test_neighbours_vote_as_scikit_learn_counts_them():
         model = KNeighborsClassifier(5).fit(z.numpy()[others], target.numpy()[others])
         votes.append(model.predict(z.numpy()[i : i + 1])[0] == target[i].item())
     assert retrieved(z, target, [1], 5)["knn_accuracy"].item() == pytest.approx(np.mean(votes))
+
+
+def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
+    strange = [7, 8, 9]
+    recipe = {
+        "task": {"metric_learning": {"embedding": 4, "recall_at": [1]}},
+        "data": {"source": {"sklearn": "digits"}, "split": {"unseen": [str(n) for n in strange], "test": 0.2}},
+        "model": {"mlp": [16]},
+        "hardware": {"accelerator": "cpu", "threads": 1},
+    }
+    plan = make(Loaded(Recipe.model_validate(recipe), tmp_path))
+    experiment = build(plan)
+    with quieted():
+        found = trainer_for(plan).test(experiment.module, experiment.batches["test"], verbose=False)[0]
+    assert {name.removeprefix("test/") for name in found} == set(plan.recipe.task.emits(plan.seen))
+    with torch.no_grad():
+        parts = [(experiment.module.embed(batch), batch["target"]) for batch in experiment.batches["test"]]
+    z, target = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    for name, those in (("unseen_recall_at_1", np.isin(target, strange)), ("recall_at_1", ~np.isin(target, strange))):
+        near = NearestNeighbors(n_neighbors=2).fit(z[those]).kneighbors(z[those], return_distance=False)[:, 1]
+        right = np.mean(target[those][near] == target[those])
+        assert found[f"test/{name}"] == pytest.approx(right, abs=0.011)  # where several are as near, one is taken
 
 
 def test_of_samples_that_are_all_alone_nothing_is_asked():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 ROLE = "encoder"
+UNSEEN = "unseen_"
+"""Beginning of the names of what is measured among samples of classes that are not in train."""
 
 
 class MetricLearning(Task):
@@ -32,7 +34,8 @@ class MetricLearning(Task):
     Shapes:  any → (embedding,).
     Units:   on val and test, every sample asks the others of its split, of which the first 4,000 are taken;
              recall_at_k is how often one of its class is among the k nearest, map_at_r the mean precision among the
-             first 1 … R places, R being how many others its class has.
+             first 1 … R places, R being how many others its class has. Where classes are left out of train
+             (`data.split.unseen`), their samples ask one another apart, as unseen_recall_at_k and so on.
     Source:  Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100; Schroff et al. 2015, arXiv:1503.03832 (semi_hard);
              Hermans et al. 2017, arXiv:1703.07737 (hard, all; squared distances here); Musgrave et al. 2020,
              arXiv:2003.08505 (map_at_r).
@@ -73,8 +76,9 @@ class MetricLearning(Task):
         return ended(model, facts.input, TensorSpec((self.embedding,), "F"), self.head)
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        retrieved = [f"recall_at_{k}" for k in self.recall_at]
-        return {"loss": "lower", **dict.fromkeys([*retrieved, "knn_accuracy", "map_at_r"], "higher")}
+        retrieved = [*(f"recall_at_{k}" for k in self.recall_at), "knn_accuracy", "map_at_r"]
+        strange = [f"{UNSEEN}{name}" for name in retrieved] if 0 in facts.class_counts else []
+        return {"loss": "lower", **dict.fromkeys([*retrieved, *strange], "higher")}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if len(facts.classes) < 2 or facts.multilabel:

@@ -20,7 +20,7 @@ def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbo
     knn_accuracy  share whose class is that of most of its nearest neighbours
     map_at_r      mean over the first R places of the precision up to each that is right, R being the size of its class
     """
-    others_N = F.one_hot(target_N).sum(0)[target_N] - 1
+    others_N = torch.bincount(target_N)[target_N] - 1
     asking = torch.nonzero(others_N > 0).flatten()
     names = [*(f"recall_at_{k}" for k in ks), "knn_accuracy", "map_at_r"]
     if not len(asking):

@@ -13,7 +13,7 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._unsupervised import UnsupervisedModule, unit
 from dlx.tasks._update import Batch
-from dlx.tasks.metric_learning import ROLE
+from dlx.tasks.metric_learning import ROLE, UNSEEN
 from dlx.tasks.metric_learning._distances_torch import squared
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
 from dlx.tasks.metric_learning._retrieval_torch import retrieved
@@ -33,6 +33,7 @@ class MetricModule(UnsupervisedModule):
     ) -> None:
         super().__init__(networks, facts, learning, [])
         self.task = task
+        self.unseen = torch.tensor([count == 0 for count in facts.class_counts])
         self.gathered = nn.ModuleDict({"embedding": CatMetric(), "target": CatMetric()})
 
     def embed(self, batch: Batch) -> Tensor:
@@ -68,10 +69,23 @@ class MetricModule(UnsupervisedModule):
     def summary(self, split: str) -> dict[str, Tensor]:
         embedding_NE = self.gathered["embedding"].compute()  # type: ignore[operator]
         target_N = self.gathered["target"].compute().long()  # type: ignore[operator]
+        strange_N = self.unseen.to(target_N.device)[target_N]
+        found = self._found(embedding_NE[~strange_N], target_N[~strange_N])
+        if self.unseen.any():
+            among = self._retrieved(embedding_NE[strange_N], target_N[strange_N])
+            found |= {f"{UNSEEN}{name}": value for name, value in among.items()}
+        return found
+
+    def _found(self, embedding_NE: Tensor, target_N: Tensor) -> dict[str, Tensor]:
+        """Return the loss among samples, and how well they find one another."""
         pairs = zip(embedding_NE.split(GROUP)[:GROUPS], target_N.split(GROUP), strict=False)
         losses = [(self.loss_of(z, target) * len(z), len(z)) for z, target in pairs]
-        loss = torch.stack([value for value, _ in losses]).sum() / sum(count for _, count in losses)
-        return {"loss": loss, **retrieved(embedding_NE, target_N, self.task.recall_at, self.task.neighbours)}
+        total = sum((value for value, _ in losses), start=embedding_NE.new_zeros(()))
+        loss = total / max(1, sum(count for _, count in losses))
+        return {"loss": loss, **self._retrieved(embedding_NE, target_N)}
+
+    def _retrieved(self, embedding_NE: Tensor, target_N: Tensor) -> dict[str, Tensor]:
+        return retrieved(embedding_NE, target_N, self.task.recall_at, self.task.neighbours)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.embed(batch)
