@@ -81,11 +81,12 @@ def _warn(notes: list[str]) -> None:
 def _make(
     restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
 ) -> None:
-    from dlx.engine.sample import sample_with
+    from dlx.engine.sample import sample_with, writable
 
     if writing:
         raise UsageError(f"the run makes samples and writes no text, of which --{writing[0].replace('_', '-')} tells")
     path = output or Path("samples.png")
+    writable(path)  # before anything is made
     made = sample_with(restored, n, seed, label, steps)
     _warn(made.notes)
     made.write(path)

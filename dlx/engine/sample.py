@@ -32,8 +32,7 @@ class Samples:
 
     def write(self, path: Path) -> None:
         """Write them as their file's name says. Raises: UsageError if it cannot be."""
-        if path.suffix not in (*PICTURES, *ARRAYS):
-            raise UsageError(f"{path}: samples are written as {', '.join((*PICTURES, *ARRAYS))}")
+        writable(path)
         with writing(path):
             if path.suffix == ".npz":
                 np.savez(path, **{self.name: self.values})  # type: ignore[arg-type]
@@ -53,6 +52,12 @@ class Samples:
         if self.values.ndim == 2 and self.values.shape[1] == 2:
             return clouds(self.values[:0], self.values, f"{len(self.values)} samples")
         raise UsageError(f"{path}: only images and points in the plane can be drawn; write .npz")
+
+
+def writable(path: Path) -> None:
+    """Raise UsageError if samples cannot be written into a file of this name."""
+    if path.suffix not in (*PICTURES, *ARRAYS):
+        raise UsageError(f"{path}: samples are written as {', '.join((*PICTURES, *ARRAYS))}")
 
 
 def makes_samples(restored: Restored) -> bool:
