@@ -16,6 +16,7 @@ import argparse
 import copy
 import gc
 import io
+import math
 import os
 import subprocess
 import sys
@@ -68,8 +69,8 @@ class Training:
 
     options: ClassVar[tuple[str, ...]] = ("fused", "foreach", "betas", "eps")
     """Options of an optimizer that dlx chooses for itself, and that are the same for both."""
-    tolerance = 1e-4
-    """How far apart, absolutely, the weights of both may be in the end."""
+    tolerance = 1e-3
+    """How far apart the weights of both may be in the end, as a share of how far they came from the start."""
 
     def __init__(self, recipe: str, clock: Clock, device: str = "cpu", changes: Sequence[str] = ()) -> None:
         import dlx.plan
@@ -110,8 +111,14 @@ class Training:
     def agree(self) -> None:
         """Raise AssertionError if the two do not end with the same weights."""
         self.ours(), self.theirs()
-        for ours, theirs in zip(self.trained, self.by_hand, strict=True):
-            torch.testing.assert_close(ours, theirs.to(ours.device), rtol=1e-3, atol=self.tolerance)
+        apart = moved = 0.0
+        for ours, theirs, start in zip(self.trained, self.by_hand, self.networks.state_dict().values(), strict=True):
+            if ours.is_floating_point():
+                apart += float((ours.cpu().double() - theirs.cpu().double()).square().sum())
+                moved += float((ours.cpu().double() - start.cpu().double()).square().sum())
+        print(f"weights are apart by {math.sqrt(apart / moved):.2g} of the way that they came", flush=True)
+        if apart > self.tolerance**2 * moved:
+            raise AssertionError("dlx and the loop by hand do not train alike")
 
     def now(self) -> float:
         """Return the time at which the device has done what it was told."""

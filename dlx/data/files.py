@@ -7,24 +7,31 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dlx.errors import UsageError
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write through a temporary file in the same folder, flushed to disk, then renamed over the old one."""
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a temporary file in the same folder, which at the end is flushed to disk and renamed over the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    with whole(path) as file:
+        file.write(content)
 
 
 @contextmanager

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
 from collections.abc import Mapping
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from dlx.data.files import write_whole
+from dlx.data.files import whole, write_whole
 from dlx.errors import CheckpointError
 
 CARRIED = "dlx"
 """Key under which a checkpoint carries the resolved recipe, the facts and what built it, as JSON."""
+
+
+class _Hashing(RawIOBase):
+    """A file that is written to, and the SHA-256 of what was written: nothing is held in memory.
+
+    What goes wrong is kept for the end, since torch's archive answers an error by one of its own.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.sha = hashlib.sha256()
+        self.failed: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        self.sha.update(data)
+        if self.failed is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.failed = error
+        return len(data)
 
 
 class WholeCheckpointIO(CheckpointIO):
@@ -30,17 +51,18 @@ class WholeCheckpointIO(CheckpointIO):
         not_finite = [n for n, v in checkpoint.get("state_dict", {}).items() if not bool(torch.isfinite(v).all())]
         if not_finite:
             raise CheckpointError(f"{path.name} is not saved: {not_finite[0]} has values that are not finite")
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        content = buffer.getvalue()
-        digest = hashlib.sha256(content).hexdigest()
         try:
-            # Killed between two of these writes, the file that is there is still one that the manifest names.
-            write_whole(manifest(path), "\n".join([*_accepted(path), digest]).encode())
-            write_whole(path, content)
-            write_whole(manifest(path), digest.encode())
+            with whole(path) as file:
+                writer = _Hashing(file)
+                torch.save(checkpoint, cast(BinaryIO, writer))
+                if writer.failed is not None:
+                    raise writer.failed
+                # Killed between two of these writes, the file that is there is still one that the manifest names.
+                write_whole(manifest(path), "\n".join([*_accepted(path), writer.sha.hexdigest()]).encode())
+            write_whole(manifest(path), writer.sha.hexdigest().encode())
         except OSError as error:
-            raise CheckpointError(f"{path} ({len(content):,} bytes) cannot be written: {error.strerror}") from error
+            size = sum(v.nbytes for v in checkpoint.get("state_dict", {}).values())
+            raise CheckpointError(f"{path} (over {size:,} bytes) cannot be written: {error.strerror}") from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint. Raises: CheckpointError if it is absent, truncated, changed, or holds code."""
@@ -81,14 +103,19 @@ def _accepted(path: Path) -> list[str]:
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint whose content matches its manifest, if it has one. Nothing in it is executed."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            return _read(path, file, map_location or "cpu")
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read(path: Path, file: BufferedReader, map_location: Any) -> dict[str, Any]:
     expected = manifest(path)
-    if expected.exists() and hashlib.sha256(content).hexdigest() not in expected.read_text().split():
+    if expected.exists() and hashlib.file_digest(file, "sha256").hexdigest() not in expected.read_text().split():
         raise CheckpointError(f"{path} is damaged: its content does not match its SHA-256")
+    file.seek(0)
     try:
-        return dict(torch.load(io.BytesIO(content), map_location=map_location or "cpu", weights_only=True))
+        return dict(torch.load(file, map_location=map_location, weights_only=True))
     except Exception as error:  # torch raises many kinds: a broken archive, a forbidden type, an odd pickle
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {reason}") from None

@@ -33,7 +33,8 @@ BEST = "best.ckpt"
 LIGHTNING = version("pytorch-lightning")
 KEPT_OF_THE_BEST = ("epoch", "global_step", "pytorch-lightning_version", "state_dict", CARRIED, POSITION)
 KEPT = 2  # checkpoints to go on from
-AT_MOST_EVERY = 10.0  # seconds between two of them at the ends of epochs
+AT_MOST_EVERY = 10.0  # seconds between two of them at the ends of epochs,
+TIMES_AS_LONG = 50  # and at least so many times what the last one took
 
 
 class Keep(Checkpoint):
@@ -56,6 +57,7 @@ class Keep(Checkpoint):
         self._held: dict[str, Any] | None = None
         self._random: dict[str, Any] | None = None
         self._written = time.monotonic()
+        self._took = 0.0
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -98,7 +100,7 @@ class Keep(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.position = Position(self.position.epoch + 1, 0, self.position.step)
         self._judge(trainer)
-        if self._is_over(trainer) or self._is_due(AT_MOST_EVERY):
+        if self._is_over(trainer) or self._is_due(max(AT_MOST_EVERY, TIMES_AS_LONG * self._took)):
             self.save(trainer)
 
     def _is_due(self, seconds: float) -> bool:
@@ -114,7 +116,7 @@ class Keep(Checkpoint):
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write the best weights, if they are newer than the file, and a checkpoint to go on from."""
-        path = self.folder / f"step-{self.position.step:09d}.ckpt"
+        path, began = self.folder / f"step-{self.position.step:09d}.ckpt", time.monotonic()
         refuse_what_is_not_finite(trainer.lightning_module, self.position.step)
         if self._held is not None:
             trainer.strategy.save_checkpoint(self._held, self.folder / BEST)
@@ -126,6 +128,7 @@ class Keep(Checkpoint):
             for old in saved(self.folder)[KEPT:]:
                 trainer.strategy.remove_checkpoint(old)
         self._written = time.monotonic()
+        self._took = self._written - began
 
     def _judge(self, trainer: pl.Trainer) -> None:
         value = trainer.callback_metrics.get(self.monitor) if self.monitor is not None else None

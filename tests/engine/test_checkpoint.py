@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -190,19 +191,17 @@ def test_f01_killed_while_saving_there_is_always_a_checkpoint_that_loads(tmp_pat
 @pytest.mark.parametrize("write", [1, 2, 3])
 @pytest.mark.parametrize("with_manifest", [True, False])
 def test_f01_between_any_two_writes_of_a_save_the_checkpoint_loads(saved, monkeypatch, write, with_manifest):
-    from dlx.engine import checkpoint
-
     if not with_manifest:
         manifest(saved).unlink()
-    writes, real = [], checkpoint.write_whole
+    writes, real = [], Path.replace
 
-    def stop_at(path, data):
-        writes.append(path)
+    def stop_at(path, target):
+        writes.append(target)
         if len(writes) == write:
             raise KeyboardInterrupt
-        real(path, data)
+        return real(path, target)
 
-    monkeypatch.setattr(checkpoint, "write_whole", stop_at)
+    monkeypatch.setattr(Path, "replace", stop_at)
     with pytest.raises(KeyboardInterrupt):
         WholeCheckpointIO().save_checkpoint({**content(2.0), "step": 2}, saved)
     assert_intact(saved, 2 if write == 3 else 1)

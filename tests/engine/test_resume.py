@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from filelock import FileLock
 from rich.console import Console
 
 import dlx
+from dlx.engine import keep
 from dlx.engine.bursts import Bursts, Pace
-from dlx.engine.checkpoint import load
+from dlx.engine.checkpoint import WholeCheckpointIO, load
 from dlx.engine.keep import saved
 from dlx.errors import DataError, UsageError
 from dlx.tasks._supervised import SupervisedModule
@@ -157,6 +159,26 @@ def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path,
 @pytest.fixture
 def stopped(tmp_path, monkeypatch):
     interrupted(tmp_path, monkeypatch, PER_EPOCH + 2, terminate)
+
+
+@pytest.mark.parametrize(("slow", "saves"), [(0.0, 4), (0.2, 2)])
+def test_checkpoints_at_the_ends_of_epochs_are_as_rare_as_they_are_slow(tmp_path, monkeypatch, slow, saves):
+    """After one that took long only the last epoch's is written."""
+    written = []
+    monkeypatch.setattr(keep, "AT_MOST_EVERY", 0.0)
+    monkeypatch.setattr(keep, "TIMES_AS_LONG", 50 if slow else 0)
+    save = WholeCheckpointIO.save_checkpoint
+
+    def slowly(self, checkpoint, path, storage_options=None):
+        if path.name != keep.BEST:
+            written.append(path)
+            time.sleep(slow)
+        save(self, checkpoint, path, storage_options)
+
+    monkeypatch.setattr(WholeCheckpointIO, "save_checkpoint", slowly)
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    dlx.train(tmp_path / "r.yaml", root=tmp_path / "runs", console=quiet())
+    assert len(written) == saves
 
 
 def test_f09_what_may_change_freely_changes(stopped, whole):
