@@ -31,7 +31,7 @@ def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] 
     figure = new_figure(5.2 * len(planes) + 1, 5)
     drawn: Any = None
     for axes, (title, points) in zip(figure.subplots(1, len(planes), squeeze=False).flat, planes.items(), strict=True):
-        drawn = axes.scatter(*points.T, c=value[: len(points)], s=9, linewidths=0, **_colours(value, classes))
+        drawn = axes.scatter(*points.T, c=value[: len(points)], s=_size(len(points)), linewidths=0, **_colours(value, classes))
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color("#C8C8C8")
         headline(axes, title)
@@ -61,6 +61,11 @@ def _neighbours(vectors: np.ndarray) -> np.ndarray:
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
     start: Any = "pca" if vectors.shape[1] > 1 else "random"
     return np.asarray(TSNE(2, init=start, perplexity=perplexity, random_state=0).fit_transform(vectors))
+
+
+def _size(count: int) -> float:
+    """Return the area of a point in square points: the larger, the fewer there are."""
+    return min(40.0, max(9.0, 6000 / count))
 
 
 def _colours(value: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
