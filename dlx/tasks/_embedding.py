@@ -31,7 +31,9 @@ def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] 
     figure = new_figure(5.2 * len(planes) + 1, 5)
     drawn: Any = None
     for axes, (title, points) in zip(figure.subplots(1, len(planes), squeeze=False).flat, planes.items(), strict=True):
-        drawn = axes.scatter(*points.T, c=value[: len(points)], s=_size(len(points)), linewidths=0, **_colours(value, classes))
+        drawn = axes.scatter(
+            *points.T, c=value[: len(points)], s=_size(len(points)), linewidths=0, **_colours(value, classes)
+        )
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color("#C8C8C8")
         headline(axes, title)
