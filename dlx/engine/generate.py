@@ -29,7 +29,8 @@ def stream(restored: Restored, prompt: str | None, how: Decoding) -> Iterator[st
     """
     writing: Any = getattr(restored.module, "stream", None)
     if writing is None:
-        raise UsageError(f"a run of the task {restored.plan.recipe.task.type} does not write text")
+        task = restored.plan.recipe.task.type
+        raise UsageError(f"a run of the task {task} does not write text of its own; `dlx predict` applies it to inputs")
     return writing(prompt, how)  # type: ignore[no-any-return]
 
 

@@ -53,7 +53,12 @@ def predict(run: str | Path, inputs: Sequence[str | Path]) -> Predictions:
 
 
 def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
-    """Predict samples in files with a run that is restored already. Raises: DataError where they do not fit it."""
+    """Predict samples in files with a run that is restored already.
+
+    Raises: UsageError if its task has no table of predictions; DataError where they do not fit it.
+    """
+    if restored.plan.recipe.task.continues:
+        raise UsageError("a language model continues text: use `dlx generate`, or measure it with `dlx eval --data`")
     arrays, origin = read(paths, restored.plan)
     values = _predicted(restored, arrays)
     columns = restored.plan.recipe.task.said(values, restored.plan.facts)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.facts import DataFacts
 from dlx.sources import Blocks, Column, Samples, Source
 from dlx.sources._problems import settle
 from dlx.sources._rows import text_of
@@ -75,9 +73,6 @@ class Text(Source):
 
     def at(self, path: Path) -> Text:
         return super().at(path).model_copy(update={"val_path": None, "test_path": None})
-
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
-        raise DataError("a language model continues text: use `dlx generate`, or measure it with `dlx eval --data`")
 
     def _files(self, base: Path) -> dict[str, list[Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}

@@ -82,6 +82,8 @@ class Task(Component):
     """Whether several networks move down one gradient, which none of them may then evaluate again for itself."""
     judges_answers: ClassVar[bool] = False
     """Whether it judges what layers inside of a network answer, as it judges what comes out of it."""
+    continues: ClassVar[bool] = False
+    """Whether it says of an input how it goes on, which `dlx generate` writes and `dlx predict` has no table for."""
     embeds: ClassVar[str] = "what the last layer with weights receives"
     """In words, what `dlx embed` gives of an input: what the module's `embed` returns, where it has one."""
     whole: ClassVar[bool] = False

@@ -253,6 +253,13 @@ def test_without_a_prompt_a_text_begins_as_the_texts_allow(letters_in_a_line, op
     assert found.exit_code == 0 and found.stdout == dlx.generate("last", max_new_tokens=9)[0] + "\n"
 
 
+@pytest.mark.parametrize("name", ["new.txt", "new.csv"])
+def test_a_language_model_predicts_no_table(letters, folder, name):
+    (folder / name).write_text("text\nabc\n")
+    with pytest.raises(UsageError, match="use `dlx generate`"):
+        dlx.predict(letters.folder, folder / name)
+
+
 def test_the_command_writes_what_the_function_returns(letters):
     wanted = dlx.generate(letters.folder, "abc", 2, seed=3, temperature=2.0, max_new_tokens=12)
     asked = ["generate", str(letters.folder), "--prompt", "abc", "-n", "2", "--seed", "3"]

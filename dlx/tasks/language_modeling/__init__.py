@@ -40,6 +40,7 @@ class LanguageModeling(StepSupervision):
     """
 
     type: Literal["language_modeling"] = "language_modeling"
+    continues: ClassVar[bool] = True
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
     """What is minimized; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({}, validate_default=True)  # type: ignore[assignment]
