@@ -85,6 +85,11 @@ Record = Mapping[str, TensorSpec]
 Spec = TensorSpec | Record
 
 
+def elements(x: Spec) -> int:
+    """Return the number of elements of one sample, in all fields if it is a record."""
+    return x.elements if isinstance(x, TensorSpec) else sum(field.elements for field in x.values())
+
+
 def context_of(x: Spec) -> Mapping[str, TensorSpec]:
     """Return the named values that are in scope where x flows; a record's are those of its fields."""
     if isinstance(x, TensorSpec):
@@ -107,12 +112,14 @@ class Cost:
     buffers      untrained numbers that are in the checkpoint
     macs         multiply-adds of matrix products and convolutions in a forward pass (half of torch's FLOP count)
     activations  elements kept for the backward pass
+    unfused      elements kept besides, of 32 bits at least, where no kernel computes the layer in one, as on a CPU
     """
 
     parameters: int = 0
     buffers: int = 0
     macs: int = 0
     activations: int = 0
+    unfused: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -120,4 +127,5 @@ class Cost:
             self.buffers + other.buffers,
             self.macs + other.macs,
             self.activations + other.activations,
+            self.unfused + other.unfused,
         )

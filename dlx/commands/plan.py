@@ -11,7 +11,6 @@ import typer
 from dlx.commands._complete import recipes
 from dlx.commands._repeats import without_repeats
 
-FLOAT = 4
 WIDE = 120  # columns where no terminal says how many there are
 
 
@@ -89,7 +88,7 @@ def _learns(layer: dict[str, Any], decay: float | None) -> str:
 
 
 def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
-    return f"{cost['parameters']:,}", f"{cost['macs']:,}", size(FLOAT * batch * cost["activations"])
+    return f"{cost['parameters']:,}", f"{cost['macs']:,}", size(batch * cost["kept"])
 
 
 def _facts(found: dict[str, Any]) -> Any:

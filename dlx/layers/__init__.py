@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -13,7 +14,7 @@ from dlx.component import Component, find, types
 from dlx.errors import Loc, ShapeError
 from dlx.initializers import Initializer
 from dlx.layers._names import free
-from dlx.tensors import Cost, Spec, TensorSpec, context_of, with_context
+from dlx.tensors import Cost, Spec, TensorSpec, context_of, elements, with_context
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,6 +57,10 @@ class Layer(Component):
     """The field that holds the probability of that."""
     measures: ClassVar[tuple[str, ...]] = ()
     """Metrics of its own on val and test, of which more is better; its module counts for them in `tally`."""
+    keeps_input: ClassVar[bool] = True
+    """Whether the backward pass needs the input, so that it is kept."""
+    keeps_output: ClassVar[bool] = False
+    """Whether the backward pass needs the output, which most layers keep as their input anyway."""
     answers: ClassVar[bool] = False
     """Whether it makes an answer of its own in training, whose end it leaves to the task, and which the task judges."""
 
@@ -97,7 +102,17 @@ class Layer(Component):
 
     def cost(self, x: TensorSpec) -> Cost:
         """Return parameters, buffers, multiply-adds and activations for one sample."""
-        return sum((child.layer.cost(child.x) for child in self.children(x)), Cost())  # type: ignore[arg-type]
+        children = self.children(x)
+        pairs = pairwise(children) if self.in_line else ()
+        between = [b.x for a, b in pairs if a.layer.keeps_output and not b.layer.keeps_input]
+        own = Cost(activations=sum(map(elements, between)))
+        return sum((child.layer.cost(child.x) for child in children), own)  # type: ignore[arg-type]
+
+    def passing(self, x: TensorSpec) -> int:
+        """Return the elements of one sample that are alive only while the backward pass is at this layer: the gradients
+        of its output and its input.
+        """
+        return elements(x) + elements(self.shape(x))
 
     def build(self, x: TensorSpec) -> nn.Module:
         """Make the torch module for an input of this shape. Imports torch inside."""

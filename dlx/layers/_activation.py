@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from dlx.layers import Layer, single
 from dlx.tensors import Cost, TensorSpec
 
 
 class Activation(Layer):
     """A function of every element by itself, or of all features at one position."""
-
-    keeps_output: ClassVar[bool] = False
-    """Whether the backward pass needs only the output, which the next layer keeps as its input anyway."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         return single(x, self.type)

@@ -56,6 +56,9 @@ class Conv(Layer):
         positions = self.shape(x).elements // self.channels
         return Cost(weights + self.channels * self.bias, macs=weights * positions, activations=x.elements)
 
+    def passing(self, x: TensorSpec) -> int:
+        return 2 * super().passing(x)  # oneDNN lays what it reads out anew
+
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 

@@ -65,6 +65,9 @@ class ConvTranspose(Layer):
         weights = inputs * self.channels // self.groups * prod(self._sizes(x)[0])
         return Cost(weights + self.channels * self.bias, macs=weights * (x.elements // inputs), activations=x.elements)
 
+    def passing(self, x: TensorSpec) -> int:
+        return 2 * super().passing(x)  # oneDNN lays what it reads out anew
+
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 

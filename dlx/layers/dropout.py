@@ -26,6 +26,7 @@ class Dropout(Layer):
 
     primary: ClassVar[str] = "p"
     drops: ClassVar[bool] = True
+    keeps_input: ClassVar[bool] = False
     type: Literal["dropout"] = "dropout"
     p: float = Field(0.5, ge=0, lt=1)
     """Probability that an element is dropped."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.layers import Layer, one
-from dlx.layers._axes import IMAGES
+from dlx.layers._axes import IMAGES, width
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class SpatialDropout(Layer):
 
     primary: ClassVar[str] = "p"
     drops: ClassVar[bool] = True
+    keeps_input: ClassVar[bool] = False
     type: Literal["spatial_dropout"] = "spatial_dropout"
     p: float = Field(0.5, ge=0, lt=1)
     """Probability that a channel is dropped."""
@@ -36,7 +37,7 @@ class SpatialDropout(Layer):
         return one(x, IMAGES, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=one(x, IMAGES, self.type).elements)
+        return Cost(activations=width(x, self.type, IMAGES))
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

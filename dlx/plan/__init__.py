@@ -131,11 +131,11 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     horizon = _horizon(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
     at_once = portion(recipe, facts.counts["train"])
-    memory = estimate(pairs, at_once, recomputing=recipe.hardware.activation_checkpointing)
     macs = at_once * sum(plan.cost.macs for plan in networks.values())
     for name, (value, why) in by_cost(loaded.recipe.hardware, written.hardware, macs, horizon.steps).items():
         decided[f"hardware.{name}"] = why
         written, recipe = (with_hardware(r, name, value) for r in (written, recipe))
+    memory = estimate(pairs, at_once, recipe.hardware)
     notes = cautions(recipe, seen, networks, horizon)
     return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlx.layers import Layer
-from dlx.tensors import Spec, TensorSpec
+from dlx.tensors import Spec, elements
 
 Block = tuple[str, Layer, Spec]
 """Path of the module, its layer, and the layer's input."""
@@ -26,10 +26,6 @@ def kept(layer: Layer, x: Spec) -> int:
     Every block's input is kept, all that is outside of blocks, and the inside of the one that is computed again.
     """
     inside = [part.cost(at).activations for _, part, at in blocks(layer, x)]  # type: ignore[arg-type]
-    inputs = sum(_elements(at) for _, _, at in blocks(layer, x))
+    inputs = sum(elements(at) for _, _, at in blocks(layer, x))
     whole = layer.cost(x).activations  # type: ignore[arg-type]
     return min(whole, whole - sum(inside) + inputs + max(inside, default=0))
-
-
-def _elements(x: Spec) -> int:
-    return x.elements if isinstance(x, TensorSpec) else sum(spec.elements for spec in x.values())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from dlx.layers import Layer
 from dlx.optimizers import Optimizer
-from dlx.plan.blocks import kept
+from dlx.plan.blocks import blocks
 from dlx.plan.networks import NetworkPlan
+from dlx.recipe.schema import Hardware
+from dlx.tensors import Cost, Spec, elements
 
 FLOAT = 4
+HALF = 2
 
 
 @dataclass(frozen=True)
@@ -27,23 +31,85 @@ class Memory:
         return self.parameters + self.gradients + self.optimizer + self.activations
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """How many bytes numbers take.
+
+    weight      a weight, its gradient, or what an optimizer keeps of it
+    copy        a weight once more, in the format in which it is multiplied
+    activation  what is kept for the backward pass
+    fused       whether a kernel computes in one what else keeps its steps
+    """
+
+    weight: int
+    copy: int
+    activation: int
+    fused: bool
+
+    def kept(self, cost: Cost) -> int:
+        """Return the bytes kept of one sample for the backward pass."""
+        return self.activation * cost.activations + (0 if self.fused else max(FLOAT, self.activation) * cost.unfused)
+
+
+def numbers(hardware: Hardware) -> Numbers:
+    """Return what numbers take on the hardware of a recipe in which all is decided."""
+    fused = hardware.accelerator != "cpu"
+    if hardware.precision == 64:
+        return Numbers(2 * FLOAT, 0, 2 * FLOAT, fused)
+    mixed = hardware.precision != 32
+    return Numbers(FLOAT, HALF if mixed else 0, HALF if mixed else FLOAT, fused)
+
+
 def estimate(
     networks: Iterable[tuple[NetworkPlan, Optimizer]],
     batch: int,
-    activation_bytes: int = FLOAT,
-    recomputing: bool = False,
+    hardware: Hardware,
 ) -> Memory:
-    """Price a training step on `batch` samples at a time, as long as the longest.
-
-    During the backward pass, what was kept forward and the gradients of the widest layer's input and output are
-    alive at once; `recomputing` says that blocks keep their input alone.
-    """
+    """Price a training step on `batch` samples at a time, as long as the longest."""
+    n = numbers(hardware)
     parameters = gradients = state = activations = 0
     for plan, optimizer in networks:
-        parameters += FLOAT * (plan.cost.parameters + plan.cost.buffers)
-        gradients += FLOAT * plan.cost.parameters
-        state += round(FLOAT * plan.cost.parameters * optimizer.state_per_parameter)
-        whole = plan.tree.cost(plan.longest).activations  # type: ignore[arg-type]
-        alive = kept(plan.tree, plan.longest) if recomputing else whole
-        activations += activation_bytes * batch * (alive + plan.widest)
+        parameters += n.weight * (plan.cost.parameters + plan.cost.buffers) + n.copy * plan.cost.parameters
+        gradients += n.weight * plan.cost.parameters
+        state += round(n.weight * plan.cost.parameters * optimizer.state_per_parameter)
+        activations += batch * _peak(plan, n, hardware.activation_checkpointing)
     return Memory(parameters, gradients, state, activations)
+
+
+def _peak(plan: NetworkPlan, n: Numbers, recomputing: bool) -> int:
+    """Return the bytes of one sample that are alive at once at most, what the loss keeps included.
+
+    The backward pass goes through the layers from the last to the first: alive are what those before it and itself
+    have kept, and the gradients that pass through it. `recomputing` says that blocks keep their input alone, until it
+    is their turn.
+    """
+    tree, x = plan.tree, plan.longest
+    forgetting = [path for path, _, _ in blocks(tree, x)] if recomputing else []
+    steps = list(_backward(tree, x, n, forgetting))
+    alive = n.kept(tree.cost(x)) + 2 * FLOAT * elements(tree.shape(x))  # type: ignore[arg-type]
+    alive += sum(min(0, freed) for freed, _ in steps)
+    most = 0
+    for freed, passing in steps:
+        most = max(most, alive + passing)
+        alive -= freed
+    return most
+
+
+def _backward(
+    layer: Layer, x: Spec, n: Numbers, forgetting: Sequence[str], path: str = "", held: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Yield for each step of the backward pass the bytes that it frees, and those of gradients alive during it.
+
+    What is `forgetting` is computed again first, which frees less than nothing. held are elements of gradients that
+    wait around a layer, as those beside a residual branch do.
+    """
+    if path in forgetting:
+        yield n.kept(Cost(activations=elements(x))) - n.kept(layer.cost(x)), 0  # type: ignore[arg-type]
+    children = layer.children(x)  # type: ignore[arg-type]
+    if not children:
+        yield n.kept(layer.cost(x)), n.activation * (layer.passing(x) + held)  # type: ignore[arg-type]
+        return
+    held = held if layer.in_line else max(held, elements(layer.shape(x)))  # type: ignore[arg-type]
+    for child in reversed(children):
+        inner = f"{path}.{child.name}" if path else child.name
+        yield from _backward(child.layer, child.x, n, forgetting, inner, held)

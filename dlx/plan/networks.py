@@ -45,13 +45,6 @@ class NetworkPlan:
             if not layer.children(x)  # type: ignore[arg-type]
         ]
 
-    @property
-    def widest(self) -> int:
-        """Elements of the largest output of a layer, for the longest sample."""
-        inside = [(layer, x) for _, layer, x in walk(self.tree, self.longest) if not layer.children(x)]  # type: ignore[arg-type]
-        outputs = [layer.shape(x) for layer, x in inside]  # type: ignore[arg-type]
-        return max((y.elements for y in outputs if isinstance(y, TensorSpec)), default=0)
-
 
 def network_plan(role: str, tree: Layer, x: Spec, lengths: Mapping[str, Lengths] | None = None) -> NetworkPlan:
     """Propagate shapes and costs; lengths are those of fields whose length varies.

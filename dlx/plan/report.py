@@ -10,6 +10,7 @@ from typing import Any
 from dlx.facts import DataFacts
 from dlx.optimizers import factors
 from dlx.plan import Plan
+from dlx.plan.memory import numbers
 from dlx.plan.networks import NetworkPlan, describe
 from dlx.plan.transfer import learning
 from dlx.recipe.transfer import beginning
@@ -37,12 +38,14 @@ def report(plan: Plan) -> dict[str, Any]:
 def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     weights = learning(network)
     optimizer = for_role(plan.recipe.optimizer, network.role).moves
+    bytes_of = numbers(plan.recipe.hardware)
     factor, step = factors(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
     inside = optimizer.layer_decay if optimizer.layers is None else 1.0  # decays from module to module of a layer
     return {
         "input": describe(network.input),
         "output": describe(network.output),
         **asdict(network.cost),
+        "kept": bytes_of.kept(network.cost),
         "layer_decay": inside if inside != 1 else None,
         "layers": [
             {
@@ -50,6 +53,7 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
                 "type": row.kind,
                 "output": describe(row.output),
                 **asdict(row.cost),
+                "kept": bytes_of.kept(row.cost),
                 "lr_factor": factor.get(row.path),
                 "learns_from": _step(step(row.path)) if row.path in factor else None,
             }

@@ -11,7 +11,8 @@ from dlx.recipe.load import load
 
 
 def row(name, kind="linear", parameters=1):
-    return {"name": name, "type": kind, "output": "8", "parameters": parameters, "macs": 2, "activations": 3}
+    costs = dict.fromkeys(COSTS, 3) | {"parameters": parameters}
+    return {"name": name, "type": kind, "output": "8", **costs}
 
 
 def names(rows):

@@ -1,4 +1,5 @@
-from itertools import accumulate
+import gc
+from itertools import accumulate, product
 
 import pytest
 import torch
@@ -108,6 +109,7 @@ def bytes_kept(module, forward):
 
 def bytes_at_peak(step):
     """Return the most bytes that torch's allocator had given out at once in a step."""
+    gc.collect()  # what earlier steps leave would count as freed in this one
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     events = profiled.profiler.kineto_results.events()
@@ -126,6 +128,48 @@ def test_memory_is_what_training_holds(planned, model, batch_size, optimizer):
     assert kept == pytest.approx(FLOAT * batch_size * plan.quantities["plan/activations"], rel=0.2)
     peak = weights + state + batch["image"].nbytes + bytes_at_peak(step)
     assert plan.memory.total == pytest.approx(peak, rel=0.2)
+
+
+UNET = """task: segmentation
+data: {source: {shapes: {samples: 80, size: 32}}}
+model: {unet: {widths: [8, 16, 32]}}
+regularize: {dropout: 0.2}
+"""
+DENOISER = "task: diffusion\ndata: {source: {sklearn: digits}}\nmodel: {denoiser_unet: {widths: [8, 16]}}\n"
+RESNET = f"{DIGITS}model: {{resnet: {{depth: 20}}}}\n"
+VIT = f"{DIGITS}model: {{vit: {{patch: 1, features: 32, heads: 4, depth: 2, dropout: 0.1}}}}\n"
+GPT = """task: language_modeling
+data: {source: {text: {path: text.txt, length: 64}}}
+model: {gpt: {features: 32, heads: 4, depth: 2, dropout: 0.1}}
+"""
+
+
+def bytes_of_training(plan):
+    """Return the most bytes that weights, and what torch's allocator had given out, took at once in three steps."""
+    experiment, trainer = build(plan), trainer_for(plan)
+    weights = sum(t.nbytes for t in [*experiment.module.parameters(), *experiment.module.buffers()])
+    bursts = Bursts(experiment.batches["train"], plan.horizon.steps)
+    return weights + bytes_at_peak(lambda: trainer.fit(experiment.module, bursts))
+
+
+NETWORKS = [DIGITS + MLP, UNET, DENOISER, RESNET, VIT, GPT]
+FORMATS = [*product(NETWORKS, [32, "bf16-mixed"]), *product([VIT, GPT], [64])]
+
+
+@pytest.mark.parametrize(("text", "precision"), FORMATS)
+def test_memory_is_what_training_takes_in_every_format(planned, tmp_path, text, precision):
+    (tmp_path / "text.txt").write_text("all work and no play makes jack a dull boy. " * 200)
+    settings = ("train.steps=3", "train.batch_size=32", f"hardware.precision={precision}")
+    plan = planned(text, *settings)
+    assert plan.memory.total == pytest.approx(bytes_of_training(plan), rel=0.2)
+
+
+@pytest.mark.parametrize("text", [UNET, RESNET, VIT])
+def test_memory_of_blocks_that_are_computed_again_is_what_training_takes(planned, text):
+    settings = ("train.steps=3", "train.batch_size=32", "hardware.precision=32")
+    whole, again = (planned(text, *settings, f"hardware.activation_checkpointing={on}") for on in ("false", "true"))
+    assert again.memory.total == pytest.approx(bytes_of_training(again), rel=0.2)
+    assert again.memory.activations < 0.9 * whole.memory.activations
 
 
 def test_the_horizon_is_what_lightning_takes(planned):

@@ -91,6 +91,7 @@ class Attention(Layer):
             parameters=sum((a + self.bias) * b for a, b, _ in maps),
             macs=sum(a * b * n for a, b, n in maps) + 2 * steps * seen * inner,
             activations=kept + (source.elements if self.memory else 0),
+            unfused=self._scores(steps, seen),
         )
 
     def apart(self) -> dict[str, Initializer]:
@@ -109,6 +110,11 @@ class Attention(Layer):
             return CrossAttention(how, self.memory, width(self._source(x), self.type))
         pattern = Pattern(self.causal, self.window or self.stride, self.stride)
         return SelfAttention(how, pattern, self.rotary_base if self.rotary else None)
+
+    def _scores(self, steps: int, seen: int) -> int:
+        """Return the elements of whole maps that are kept where no kernel draws dropout or learns a bias itself."""
+        kept = 3 if self.dropout else 1 if self.position_bias is not None else 0  # weights, mask, and what it leaves
+        return kept * self.heads * steps * seen
 
     def _source(self, x: TensorSpec) -> TensorSpec:
         return x if self.memory is None else provided(x, self.memory, self.type)
