@@ -1,6 +1,8 @@
 """`dlx generate` of a run that makes samples: how many, of which class, in how many steps, into which file."""
 
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +79,7 @@ def test_what_the_run_does_not_do_is_refused(generate, options, said):
 def test_a_file_that_cannot_be_is_refused_before_anything_is_made(generate, monkeypatch):
     monkeypatch.setattr("dlx.engine.sample.sample_with", None)
     assert "samples are written as .png" in generate(into="made.txt")
+
+
+def test_how_long_samples_take_is_part_of_the_run(run):
+    assert 0 < json.loads((Path(run) / "run.json").read_text())["sampling_seconds"] < 60
