@@ -37,5 +37,4 @@ def _in_words(norm_T: np.ndarray) -> str:
     if min(first, last) <= TINY:
         return "Nothing of the loss is felt at one end of the sequence"
     ratio = first / last
-    text = f"{ratio:.2g} times as much" if ratio >= 0.01 else f"only {ratio:.0e} times as much"
-    return f"The loss is felt {text} at the first step as at the last"
+    return f"The first step feels the loss {ratio:.{2 if ratio >= 0.01 else 1}g} times as much as the last"

@@ -38,8 +38,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def headline(axes: Axes, text: str, size: float = 11) -> None:
-    """Write a title that begins where the plot does."""
-    axes.set_title(text, loc="left", fontsize=size, fontweight="bold", pad=8)
+    """Write a title that begins where the plot does, in several lines where one does not fit into the figure."""
+    axes.set_title(text, loc="left", fontsize=size, fontweight="bold", pad=8, wrap=True)
 
 
 def short(text: object, length: int = 16) -> str:

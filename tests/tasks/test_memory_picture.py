@@ -1,8 +1,12 @@
 """How far back a recurrent network feels its mistakes, as a picture of a run."""
 
+import numpy as np
+from matplotlib.text import Text
+
 import dlx
 from dlx.data.prepare import prepare
 from dlx.engine.build import batches_of, build_module
+from dlx.tasks._memory import felt_by_step
 
 
 def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_path):
@@ -22,3 +26,14 @@ def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_pa
     assert rnn_T.shape == lstm_T.shape == (30,)
     assert rnn_T[-1] > 0
     assert rnn_T[0] / rnn_T[-1] < lstm_T[0] / lstm_T[-1]
+
+
+def test_what_the_picture_says_is_not_cut_off():
+    for norm_T in (np.logspace(-14, 0, 100), np.logspace(1, 0, 5), np.zeros(3)):
+        figure = felt_by_step({"rnn": norm_T})
+        (axes,) = figure.axes
+        for title in (axes.get_title("left"), axes.get_title("left") + ", and even a longer one would not be"):
+            axes.set_title(title, loc="left")
+            figure.canvas.draw()
+            (written,) = (t for t in figure.findobj(Text) if t.get_text() == title)
+            assert written.get_window_extent().x1 <= figure.bbox.x1
