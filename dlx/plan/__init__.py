@@ -135,7 +135,9 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     for name, (value, why) in by_cost(loaded.recipe.hardware, written.hardware, macs, horizon.steps).items():
         decided[f"hardware.{name}"] = why
         written, recipe = (with_hardware(r, name, value) for r in (written, recipe))
-    memory = estimate(pairs, at_once, recipe.hardware)
+    besides = recipe.task.keeps({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
+    averages = sum(regularizer.averages for regularizer in recipe.regularize.values())
+    memory = estimate(pairs, at_once, recipe.hardware, besides, averages)
     notes = cautions(recipe, seen, networks, horizon)
     return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
 

@@ -18,17 +18,21 @@ HALF = 2
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes at the peak of a training step, by what they hold."""
+    """Bytes at the peak of a training step, by what they hold.
+
+    copies  what is kept besides the networks that learn: copies that follow them, averages, queues and memories
+    """
 
     parameters: int
     gradients: int
     optimizer: int
     activations: int
+    copies: int
 
     @property
     def total(self) -> int:
         """All of it together."""
-        return self.parameters + self.gradients + self.optimizer + self.activations
+        return sum(vars(self).values())
 
 
 @dataclass(frozen=True)
@@ -64,16 +68,23 @@ def estimate(
     networks: Iterable[tuple[NetworkPlan, Optimizer]],
     batch: int,
     hardware: Hardware,
+    besides: int = 0,
+    averages: int = 0,
 ) -> Memory:
-    """Price a training step on `batch` samples at a time, as long as the longest."""
+    """Price a training step on `batch` samples at a time, as long as the longest.
+
+    A task keeps so many numbers `besides` the networks that learn; of all that there are so many `averages`.
+    """
     n = numbers(hardware)
-    parameters = gradients = state = activations = 0
+    parameters = gradients = state = activations = whole = 0
     for plan, optimizer in networks:
+        whole += plan.cost.parameters + plan.cost.buffers
         parameters += n.weight * (plan.cost.parameters + plan.cost.buffers) + n.copy * plan.cost.parameters
         gradients += n.weight * plan.cost.parameters
         state += round(n.weight * plan.cost.parameters * optimizer.state_per_parameter)
         activations += batch * _peak(plan, n, hardware.activation_checkpointing)
-    return Memory(parameters, gradients, state, activations)
+    copies = n.weight * (besides + averages * (whole + besides))
+    return Memory(parameters, gradients, state, activations, copies)
 
 
 def _peak(plan: NetworkPlan, n: Numbers, recomputing: bool) -> int:

@@ -33,6 +33,10 @@ over real steps divided by the sum of this is a mean over steps, whatever share 
 """
 
 
+Networks = Mapping[str, tuple[Layer, Spec]]
+"""The networks of a task before they are built: the layers of each role, and what they receive."""
+
+
 def for_role(components: Mapping[str, C], role: str) -> C:
     """Return the component of a role: its own, or the one that serves every role."""
     return components[role] if role in components else components[EVERY_ROLE]
@@ -103,6 +107,10 @@ class Task(Component):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         """Return the layer tree of a role: the model with the task's head appended."""
         return model.tree(self.roles(facts)[role].input)
+
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        """Return how many numbers are kept in training besides networks and optimizers: copies, queues, memories."""
+        return 0
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         """Return the metrics measured on every split, without the split: name → "higher" or "lower" is better."""

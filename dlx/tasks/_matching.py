@@ -22,6 +22,7 @@ class Matching(Viewing):
     """
 
     comparable: ClassVar[bool] = False
+    projector_at: ClassVar[str] = f"{PREDICTION}.{PROJECTOR}"
     predictor_hidden: int = Field(32, gt=0)
     """Size of the hidden layer of the predictor."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer, shape_at, walk
 from dlx.models import Model
-from dlx.tasks import Role, Task
+from dlx.tasks import Networks, Role, Task
 from dlx.tasks._ending import numbers
-from dlx.tensors import TensorSpec
+from dlx.tensors import Spec, TensorSpec, elements
 
 ROLE = "encoder"
 PROBE, UNTRAINED = "probe", "untrained"
@@ -74,6 +75,15 @@ class Probing(Task):
         """Return the linear classifiers that learn beside."""
         return [PROBE, *([UNTRAINED] if self.untrained else [])] if self.probe else []
 
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        """Count the features that probes learn from with their classes, of 8 bytes, and the encoder as it was."""
+        if not self.probes():
+            return 0
+        kept = min(self.memory, math.ceil(self.labels * facts.counts["train"]))
+        width = next(elements(x) for path, _, x in walk(*networks[ROLE]) if path == "heads")
+        untrained = weights(networks[ROLE], "body") if self.untrained else 0
+        return kept * (width * len(self.probes()) + 2) + untrained
+
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **dict.fromkeys(self.asked(), "higher")}
 
@@ -98,6 +108,12 @@ class Probing(Task):
         values = outputs.values
         shade = ("class", facts.classes) if "target" in values else ("sample",)
         return {"features": embedding(values["features"], values.get("target", outputs.rows), *shade)}
+
+
+def weights(network: tuple[Layer, Spec], *paths: str) -> int:
+    """Return how many weights and buffers the layers at these paths have together."""
+    costs = [layer.cost(x) for path, layer, x in walk(*network) if path in paths]  # type: ignore[arg-type]
+    return sum(cost.parameters + cost.buffers for cost in costs)
 
 
 def vector(features: Any) -> list[Any]:

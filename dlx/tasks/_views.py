@@ -9,8 +9,9 @@ from pydantic import Field
 from dlx.augmentations import Augmentation
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
+from dlx.tasks import Networks
 from dlx.tasks._ending import numbers
-from dlx.tasks._probing import PROBE, Probing
+from dlx.tasks._probing import PROBE, ROLE, Probing, weights
 
 PROJECTOR = "projector"
 
@@ -25,6 +26,10 @@ class Viewing(Probing):
     """Whether losses of different moments can be compared, so that the least belongs to the best encoder: not where
     what is aimed at moves along. Then the probe chooses the best checkpoint, where there is one.
     """
+    followed: ClassVar[bool] = False
+    """Whether a copy of what makes projections follows it."""
+    projector_at: ClassVar[str] = PROJECTOR
+    """Where among the heads projections are made of features."""
     views: list[Augmentation] = Field([{"gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
     """What changes a sample, each time anew; for images, crops and warps that keep what they show do better."""
     projection: int = Field(64, gt=0)
@@ -42,6 +47,10 @@ class Viewing(Probing):
 
     def heads(self) -> dict[str, list[Any]]:
         return {PROJECTOR: self.projector()}
+
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        following = weights(networks[ROLE], "body", f"heads.{self.projector_at}") if self.followed else 0
+        return super().keeps(networks, facts) + following
 
     def projector(self) -> list[Any]:
         """Return what makes a projection of features."""

@@ -115,6 +115,18 @@ def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
 
 
 @every_task
+@pytest.mark.parametrize("averaged", [False, True])
+def test_what_is_kept_besides_networks_is_planned(name, averaged, tmp_path):
+    task = example(name) | ({"untrained": True} if "untrained" in leaf_class("tasks", name).model_fields else {})
+    plan = planned(task, tmp_path, regularize={"ema": 0.9} if averaged else {})
+    whole = made(plan)[0].state_dict()
+    networks = sum(value.nbytes for key, value in whole.items() if key.startswith("networks."))
+    everything = sum(value.nbytes for value in whole.values())
+    kept = everything - networks + (everything if averaged else 0)
+    assert plan.memory.copies == pytest.approx(kept, abs=256)
+
+
+@every_task
 def test_a_task_learns_a_batch_by_heart(name, tmp_path):
     plan = planned(example(name), tmp_path, train={"steps": 400, "log_every": 1})
     module, batches = made(plan)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ class BYOL(Matching):
         {type: byol, momentum: 0.98, projection: 16}
     """
 
+    followed: ClassVar[bool] = True
     type: Literal["byol"] = "byol"
     momentum: float = Field(0.996, ge=0, lt=1)
     """Share of the copy that is kept in the first step."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.facts import DataFacts
-from dlx.tasks import Learning
+from dlx.tasks import Learning, Networks
 from dlx.tasks._views import Viewing
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class MoCo(Viewing):
     """
 
     comparable: ClassVar[bool] = False
+    followed: ClassVar[bool] = True
     type: Literal["moco"] = "moco"
     queue: int = Field(4096, gt=0)
     """How many keys of earlier samples are kept."""
@@ -38,6 +39,9 @@ class MoCo(Viewing):
     """Share of the copy that is kept in a step: it looks back about 1 / (1 − momentum) steps."""
     temperature: float = Field(0.2, gt=0)
     """Cosines are divided by it: the smaller, the more the nearest others count."""
+
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        return super().keeps(networks, facts) + self.queue * self.projection
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.moco.module import MoCoModule

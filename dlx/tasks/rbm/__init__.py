@@ -9,9 +9,10 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.models import Model
-from dlx.tasks import Learning
+from dlx.tasks import Learning, Networks
 from dlx.tasks._ending import numbers
-from dlx.tasks._probing import Probing
+from dlx.tasks._probing import ROLE, Probing
+from dlx.tensors import elements
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -63,6 +64,11 @@ class RBMTask(Probing):
         if self.importance_chains and (len(found) > 1 or getattr(found[0], "visible", "") != "bernoulli"):
             raise ShapeError("importance_chains needs one rbm, of bernoulli units")
         return tree
+
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        inside = walk(*networks[ROLE])
+        visible = sum(elements(x) for _, layer, x in inside if getattr(layer, "energy_based", False))
+        return super().keeps(networks, facts) + (self.chains * visible if self.persistent else 0)
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         estimated = {"log_likelihood": "higher"} if self.importance_chains else {}
