@@ -178,6 +178,11 @@ def test_an_output_of_another_size_is_refused_at_its_line(tmp_path):
     assert "4 × 16 × 16" in caught.value.diagnostics[0].message
 
 
+def test_a_network_that_forgets_where_pixels_are_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="features of every pixel, but the model ends in 8"):
+        dlx.plan.make(loaded(tmp_path, model={"mlp": [8]}))
+
+
 def test_masks_and_classes_are_told_apart():
     (problem,) = Task.model_validate("classification").problems(FACTS)
     assert "use segmentation" in problem.message

@@ -11,6 +11,7 @@ from rich.console import Console
 import dlx
 from dlx.data.prepare import prepare
 from dlx.engine.build import batches_of, build_module
+from dlx.engine.restore import restore
 from dlx.errors import RecipeError
 from dlx.layers._context_torch import apply
 from dlx.metrics import Metric
@@ -161,6 +162,23 @@ def test_texts_are_learned_judged_drawn_and_predicted(tmp_path, monkeypatch):
     assert dlx.evaluate("last").metrics["test/exact_match"] == 1.0
     (tmp_path / "new.txt").write_text("two\nfive\n")
     assert dlx.predict("last", ["new.txt"]).columns["prediction"] == ["three", "one"]
+
+
+@pytest.mark.slow
+def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = "{type: seq2seq, embedding: 16, encoder: {gru: {hidden: 24, bidirectional: true}}, cell: {gru: 48}"
+    loaded = recipe(
+        tmp_path,
+        model + ", attention: luong}",
+        **{"data.source.samples": 3000, "train.steps": None, "train.epochs": 10, "train.batch_size": 32},
+    )
+    assert dlx.train(loaded, console=quiet()).metrics["test/exact_match"] >= 0.95
+    module, batches = restore("last").module, made(loaded)[1]
+    batch = {name: value[:16] for name, value in next(iter(batches["test"])).items()}
+    wanted = [[int(i) for i in ids if i not in (0, BEGIN, END)] for ids in batch["target"]]
+    for source, _, share_TS in module.maps(batch, wanted):
+        assert share_TS.argmax(1)[: len(source)].tolist() == [*reversed(range(len(source)))]
 
 
 def test_lines_of_letters_are_read_for_prediction(tmp_path):
