@@ -16,7 +16,8 @@ def draw(shown: Shown) -> dict[str, Figure]:
     """Draw samples: a sheet of images and how some of them came out of noise, or points over those of the data."""
     samples, moments = shown.made["samples"], shown.made["moments"]
     if samples.ndim == 4:
-        names = ["from noise", *[""] * (len(moments) - 2), "sample"]
+        between = [f"{k / (len(moments) - 1):.0%} of the way" for k in range(1, len(moments) - 1)]
+        names = ["from noise", *between, "sample"]
         return {
             "samples": sheet(samples),
             "denoising": strips(moments, names, "What is believed on the way from noise"),
