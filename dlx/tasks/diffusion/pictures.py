@@ -16,7 +16,7 @@ def draw(shown: Shown) -> dict[str, Figure]:
     """Draw samples: a sheet of images and how some of them came out of noise, or points over those of the data."""
     samples, moments = shown.made["samples"], shown.made["moments"]
     if samples.ndim == 4:
-        between = [f"{k / (len(moments) - 1):.0%} of the way" for k in range(1, len(moments) - 1)]
+        between = [f"{100 * k / (len(moments) - 1):.0f} % of the way" for k in range(1, len(moments) - 1)]
         names = ["from noise", *between, "sample"]
         return {
             "samples": sheet(samples),
