@@ -106,7 +106,7 @@ class Diffusion(Making):
             learning,
             Process(levels),
             self.predicts,
-            scaling(numbers(facts, self.type), self.scale),
+            scaling(numbers(facts, self.type), self.settled(facts).scale),
             Sampler(step, self.sampling_steps, self.guidance, self.clip),
             self.hide_label if self.conditional else None,
             {name: metric.build(facts) for name, metric in self.metrics.items()},
