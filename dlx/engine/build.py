@@ -28,6 +28,7 @@ from dlx.tasks import Learning, for_role
 
 AT_ONCE = 256  # samples that are evaluated together
 STEPS_AT_ONCE = 4096  # of sequences, all samples together
+NUMBERS_AT_ONCE = 2**24  # that layers would keep of them in training
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,14 @@ def channels_last(network: nn.Module) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm):
+            module.register_forward_pre_hook(channels_first)
+
+
+def channels_first(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """Lay what needs no gradient out as usual: else torch 2.13 reads memory that is not there, on a CPU."""
+    return tuple(x if x.requires_grad else x.contiguous() for x in inputs)
 
 
 def channels_together(batch: Batch) -> Batch:
@@ -121,7 +130,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     evaluated = Batches(
         resident(prepared.arrays, device),
         prepared.rows["test"][: train.limit_test],
-        max(1, max(_at_once(plan.facts), train.batch_size) // train.accumulate),
+        max(1, max(_at_once(plan), train.batch_size) // train.accumulate),
         recipe.seed,
         steps=[convert, *transforms, *lay_out],
         workers=int(recipe.data.workers if recipe.data.workers != "auto" else WORKERS),
@@ -143,10 +152,12 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     return {name: batches for name, batches in made.items() if len(batches.rows)}
 
 
-def _at_once(facts: DataFacts) -> int:
-    """Return how many samples are evaluated at once: fewer where they are long."""
-    steps = [_steps(name, facts) for name, spec in facts.fields.items() if "T" in spec.axes]
-    return max(1, min(AT_ONCE, STEPS_AT_ONCE // max(steps, default=1)))
+def _at_once(plan: Plan) -> int:
+    """Return how many samples are evaluated at once: fewer where they are long, or a network is large for a CPU."""
+    steps = [_steps(name, plan.facts) for name, spec in plan.facts.fields.items() if "T" in spec.axes]
+    room = NUMBERS_AT_ONCE // max(1, sum(network.cost.activations for network in plan.networks.values()))
+    fit = room if plan.recipe.hardware.accelerator == "cpu" else AT_ONCE
+    return max(1, min(AT_ONCE, STEPS_AT_ONCE // max(steps, default=1), fit))
 
 
 def _steps(name: str, facts: DataFacts) -> int:

@@ -61,6 +61,8 @@ class Layer(Component):
     """Whether the backward pass needs the input, so that it is kept."""
     keeps_output: ClassVar[bool] = False
     """Whether the backward pass needs the output, which most layers keep as their input anyway."""
+    any_layout: ClassVar[bool] = True
+    """Whether it is as fast where the channels of images are last."""
     answers: ClassVar[bool] = False
     """Whether it makes an answer of its own in training, whose end it leaves to the task, and which the task judges."""
 

@@ -27,6 +27,7 @@ class GroupNorm(Layer):
     """
 
     primary: ClassVar[str] = "groups"
+    any_layout: ClassVar[bool] = False
     type: Literal["group_norm"] = "group_norm"
     groups: int = Field(32, gt=0)
     """How many groups; 1 normalizes over all channels."""

@@ -131,8 +131,8 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     horizon = _horizon(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
     at_once = portion(recipe, facts.counts["train"])
-    macs = at_once * sum(plan.cost.macs for plan in networks.values())
-    for name, (value, why) in by_cost(loaded.recipe.hardware, written.hardware, macs, horizon.steps).items():
+    asked, all_networks = loaded.recipe.hardware, list(networks.values())
+    for name, (value, why) in by_cost(asked, written.hardware, all_networks, at_once, horizon.steps).items():
         decided[f"hardware.{name}"] = why
         written, recipe = (with_hardware(r, name, value) for r in (written, recipe))
     besides = recipe.task.keeps({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
@@ -196,7 +196,11 @@ def _decided(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tu
             yield from _decided(before[name], after[name], (*path, name))
     elif before == "auto" != after:
         values = after if isinstance(after, list) else [after]
-        yield ".".join(path), ", ".join(str(getattr(value, "type", value)) for value in values) or "none"
+        yield ".".join(path), ", ".join(_word(value) for value in values) or "none"
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(getattr(value, "type", value))
 
 
 def _optimizers(recipe: Recipe) -> dict[str, Any]:

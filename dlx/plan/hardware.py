@@ -8,14 +8,21 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import ShapeError
+from dlx.layers import walk
+from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import ALONE, TOGETHER, Hardware
 from dlx.strategies import Strategy
+from dlx.tensors import TensorSpec
 
+Networks = Sequence[NetworkPlan]
+Choice = tuple[Any, str]
+"""What is decided, and how that is told."""
 CGROUP = Path("/sys/fs/cgroup")
 SMALL = 20_000_000  # multiply-adds of a step, forward, below which a second thread costs more than it brings
 LARGE = 1_000_000_000  # from which on bf16 pays: below, casting costs what multiplying brings
@@ -63,21 +70,35 @@ def resolve(hardware: Hardware) -> Hardware:
         decided["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.nodes > 1 else ALONE)
     if hardware.threads == "auto":
         decided["threads"] = max(1, cores() // (devices if accelerator == "cpu" else 1))
+    if hardware.channels_last == "auto":
+        decided["channels_last"] = False
     return hardware.model_copy(update=decided)
 
 
-def by_cost(asked: Hardware, decided: Hardware, macs: int, steps: int) -> dict[str, tuple[Any, str]]:
+def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, steps: int) -> dict[str, Choice]:
     """Return what is left to `auto` and depends on the cost of training, each with how it is decided.
 
-    macs   multiply-adds of a step, forward
+    batch  samples that pass through the networks at once
     steps  optimizer steps of the whole training
     """
-    found: dict[str, tuple[Any, str]] = {}
+    macs = batch * sum(network.cost.macs for network in networks)
+    found: dict[str, Choice] = {}
     if asked.threads == "auto":
         found["threads"] = _threads_for(decided, macs, steps)
     if asked.precision == "auto" and decided.accelerator == "cpu" and macs >= LARGE and _computes_in_bf16():
         found["precision"] = "bf16-mixed", "bf16-mixed, in which this CPU multiplies faster"
+    whole = isinstance(decided.strategy, Strategy) and not decided.strategy.parts
+    if asked.channels_last == "auto" and decided.accelerator == "cpu" and whole and _convolve(networks):
+        found["channels_last"] = True, "true, in which a CPU convolves faster"
     return found
+
+
+def _convolve(networks: Networks) -> bool:
+    """Say whether some layer multiplies and gives an image, and none is slower where channels are last."""
+    shapes = [row.output for network in networks for row in network.rows if row.cost.macs]
+    if not any(isinstance(shape, TensorSpec) and shape.axes == "CHW" for shape in shapes):
+        return False
+    return all(layer.any_layout for network in networks for _, layer, _ in walk(network.tree, network.input))
 
 
 def _threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from dlx.component import leaf_class, types
+from dlx.engine.build import channels_last
 from dlx.errors import ShapeError
 from dlx.layers import Layer, walk
 from dlx.tensors import TensorSpec, context_of
@@ -113,6 +114,21 @@ def test_shape_multiply_adds_and_gradients_are_what_torch_computes(name, i):
         assert parameter.grad is not None
         assert torch.isfinite(parameter.grad).all()
     assert all(t.grad is None or torch.isfinite(t.grad).all() for t in floats)
+
+
+@pytest.mark.parametrize(("name", "i"), [p for p in ACCEPTED if getattr(CANDIDATES[p.values[1]], "axes", "") == "CHW"])
+def test_images_with_their_channels_last_give_the_same(name, i):
+    layer, x = Layer.model_validate(example(name)), CANDIDATES[i]
+    module, batch = layer.build(x).eval(), sample(x)
+    torch.manual_seed(0)  # what it is told is drawn
+    expected = outputs(run(module, batch, x))
+    channels_last(module)
+    torch.manual_seed(0)
+    found = outputs(run(module, batch.contiguous(memory_format=torch.channels_last), x))
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    if found[0].requires_grad:
+        found[0].sum().backward()
 
 
 @pytest.mark.parametrize(("name", "i"), ACCEPTED)

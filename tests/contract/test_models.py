@@ -8,6 +8,7 @@ import yaml
 from torch import nn
 
 from dlx.component import leaf_class, types
+from dlx.engine.build import channels_last
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import Layer
@@ -121,6 +122,20 @@ def test_every_parameter_gets_a_gradient(name: str, x: object) -> None:
     for path, parameter in module.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), path
         assert parameter.grad.abs().sum() > 0, path
+
+
+@pytest.mark.parametrize(("name", "x"), [p for p in FITTING if getattr(p.values[1], "axes", "") == "CHW"])
+def test_images_with_their_channels_last_give_the_same(name: str, x: TensorSpec) -> None:
+    module = Model.model_validate(example(name)).tree(x).build(x).double().eval()
+    batch = sample(x).double()
+    told = {name: sample(value) for name, value in x.context.items()}
+    told = {name: value.double() if value.is_floating_point() else value for name, value in told.items()}
+    expected = apply(module, batch, told)
+    channels_last(module)
+    found = apply(module, batch.contiguous(memory_format=torch.channels_last), told)
+    torch.testing.assert_close(found, expected)
+    if found.requires_grad:
+        found.sum().backward()
 
 
 @pytest.mark.parametrize("name", MODELS)

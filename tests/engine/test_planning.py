@@ -117,9 +117,18 @@ def bytes_at_peak(step):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-@pytest.mark.parametrize(("model", "batch_size"), [(MLP, 64), (MLP, 1024), (CNN, 128)])
-def test_memory_is_what_training_holds(planned, model, batch_size, optimizer):
-    plan = planned(f"{DIGITS}{model}\noptimizer: {optimizer}\ntrain: {{batch_size: {batch_size}}}\n")
+@pytest.mark.parametrize(
+    ("model", "batch_size", "last", "within"),
+    [
+        (MLP, 64, "auto", 0.2),
+        (MLP, 1024, "auto", 0.2),
+        (CNN, 128, "false", 0.2),
+        (CNN, 128, "auto", 0.3),  # what is flattened is copied, in both directions
+    ],
+)
+def test_memory_is_what_training_holds(planned, model, batch_size, last, within, optimizer):
+    settings = f"train: {{batch_size: {batch_size}}}\nhardware: {{channels_last: {last}}}\n"
+    plan = planned(f"{DIGITS}{model}\noptimizer: {optimizer}\n{settings}")
     module, batch, state, forward, step = training(plan)
     weights = sum(p.nbytes for p in module.parameters())
     assert plan.memory.gradients == weights
@@ -127,7 +136,7 @@ def test_memory_is_what_training_holds(planned, model, batch_size, optimizer):
     kept = bytes_kept(module, forward)
     assert kept == pytest.approx(FLOAT * batch_size * plan.quantities["plan/activations"], rel=0.2)
     peak = weights + state + batch["image"].nbytes + bytes_at_peak(step)
-    assert plan.memory.total == pytest.approx(peak, rel=0.2)
+    assert plan.memory.total == pytest.approx(peak, rel=within)
 
 
 UNET = """task: segmentation

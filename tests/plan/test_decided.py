@@ -111,7 +111,7 @@ def test_of_images_diffusion_is_scaled_by_their_range(written):
 
 
 def test_what_is_given_is_not_decided(written):
-    given = ["accelerator=cpu", "devices=1", "strategy=single", "precision=32", "threads=1"]
+    given = ["accelerator=cpu", "devices=1", "strategy=single", "precision=32", "threads=1", "channels_last=false"]
     overrides = ["data.workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
     plan = make(load(written(CLASSES), overrides))
     assert set(plan.decided) == {"data.transforms"} and plan.decided["data.transforms"] == "normalize"
@@ -145,3 +145,19 @@ def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_p
     expected = "bf16-mixed" if large and flags is not None and "bf16" in flags else 32
     assert plan.recipe.hardware.precision == plan.written.hardware.precision == expected
     assert plan.decided["hardware.precision"].startswith(str(expected))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([], True),
+        (["model={mlp: {hidden: [8]}}"], False),
+        (["hardware.channels_last=false"], False),
+        (["hardware={accelerator: cpu, devices: 2, strategy: fsdp}"], False),
+    ],
+)
+def test_channels_are_last_where_a_cpu_convolves(written, changes, expected):
+    plan = make(load(written(CONVS), changes))
+    assert plan.recipe.hardware.channels_last is plan.written.hardware.channels_last is expected
+    told = plan.decided.get("hardware.channels_last", "")
+    assert told.startswith("" if changes[:1] == ["hardware.channels_last=false"] else str(expected).lower())
