@@ -35,6 +35,9 @@ def command(
         return
     for item in found:
         print(f"{item.bytes:>14,}  {item.path}  ({item.why})")
+    if not found:
+        print(f"nothing can be deleted in {root}: the newest {keep} runs, and any of {days:g} days, keep all")
+        return
     print(f"{total:>14,}  bytes {'deleted' if delete else 'can be deleted'} in {len(found)} places")
-    if found and not delete:
+    if not delete:
         print("next: dlx gc --delete", file=sys.stderr)

@@ -30,11 +30,17 @@ def command(
     from dlx.tracking.listing import chosen, list_runs
 
     failed = _sync(root, None) if sync else False
-    found = chosen(list_runs(root), filters or [], sort, limit)
+    every = list_runs(root)
+    found = chosen(every, filters or [], sort, limit)
     if as_json:
         print_json([run.to_json() for run in found])
+    elif found:
+        _print(found)
+    elif every:
+        print(f"none of {len(every)} runs in {root} fits {' and '.join(filters or [])}")
     else:
-        _print(found, root)
+        print(f"no runs in {root} yet\nnext        dlx train RECIPE")
+    if not as_json:
         sys.stdout.flush()
     if sync:
         raise typer.Exit(int(failed))
@@ -54,7 +60,7 @@ def _sync(root: Path, seconds: float | None) -> bool:
     return bool(troubles)
 
 
-def _print(found: list[Any], root: Path) -> None:
+def _print(found: list[Any]) -> None:
     from datetime import datetime
 
     from rich import box
@@ -62,9 +68,6 @@ def _print(found: list[Any], root: Path) -> None:
     from rich.table import Table
 
     console = Console()
-    if not found:
-        console.print(f"no runs in {root} yet\nnext        dlx train RECIPE", highlight=False)
-        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("run", "state", "result", "", "started", "seconds"):
         side = "right" if heading == "seconds" else "left"

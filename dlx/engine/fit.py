@@ -25,6 +25,7 @@ from dlx.engine.transfer import Freeze
 from dlx.engine.workers import explained
 from dlx.errors import CheckpointError, DivergedError, RunError
 from dlx.plan import Plan
+from dlx.recipe.schema import Train
 
 ROLLBACKS = 3
 
@@ -121,8 +122,8 @@ class Fit:
         """Return the experiment with every batch computed in twice as many portions; the steps are the same."""
         recipe = experiment.plan.recipe
         portions = 2 * recipe.train.accumulate
-        if is_shared():  # the others still wait for this step
-            raise RunError(f"out of memory; start again with train.accumulate={portions}")
+        if is_shared():  # the others are inside of the gradient's sum, in which nothing can be agreed upon
+            raise RunError(f"out of memory on one device. {self._in_portions(recipe.train)}")
         if portions > recipe.train.batch_size:
             raise RunError("a single sample does not fit in memory; make the network or its input smaller")
         self._say(
@@ -133,6 +134,17 @@ class Fit:
             torch.cuda.empty_cache()
         plan = with_portions(experiment.plan, portions)
         return Experiment(plan, build_module(plan), batches_of(plan, experiment.prepared), experiment.prepared)
+
+    def _in_portions(self, train: Train) -> str:
+        """Say how a person goes on with a batch in at least twice as many portions, which must be equal."""
+        divisors = (n for n in range(2 * train.accumulate, train.batch_size + 1) if train.batch_size % n == 0)
+        portions = next(divisors, None)
+        if portions is None:
+            return "Make the network or its input smaller"
+        if saved(self.folder):
+            run = self.folder.parent.name
+            return f"Go on with: dlx train --resume {run} train.accumulate={portions} --allow-change"
+        return f"Start again with train.accumulate={portions}"
 
     def _say(self, note: str) -> None:
         self.notes.append(note)

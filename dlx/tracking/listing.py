@@ -76,9 +76,15 @@ def chosen(runs: list[Listed], filters: list[str], sort: str | None, limit: int 
         except TypeError:
             raise UsageError(f"runs cannot be sorted by '{name}'") from None
         if runs and not having:
-            raise UsageError(f"no run has '{name}'; a metric is meant, or one of {', '.join(vars(runs[0]))}")
+            raise UsageError(f"no run has '{name}'; there are {', '.join(_columns(runs))}")
         runs = [run for run in runs if run.known(name) is None] + having
     return runs[-limit:] if limit else runs
+
+
+def _columns(runs: list[Listed]) -> list[str]:
+    """Return by what runs can be sorted: what is a text or a number of each, and the metrics of any."""
+    own = [name for name, value in vars(runs[0]).items() if not isinstance(value, Mapping)]
+    return [*own, *dict.fromkeys(name for run in runs for name in run.metrics)]
 
 
 def _passes(run: Listed, text: str) -> bool:

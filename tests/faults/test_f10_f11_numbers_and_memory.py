@@ -10,6 +10,7 @@ from rich.console import Console
 import dlx
 from dlx.engine.checkpoint import load
 from dlx.engine.keep import saved
+from dlx.engine.resume import interrupted
 from dlx.errors import RunError
 from dlx.tasks._supervised import SupervisedModule
 
@@ -112,3 +113,23 @@ def test_f11_a_sample_that_does_not_fit_is_the_end(train, monkeypatch):
     monkeypatch.setattr(SupervisedModule, "objective", objective)
     with pytest.raises(RunError, match="a single sample does not fit"):
         train()
+
+
+@pytest.mark.parametrize(("lasts", "advice"), [(0, "Start again with"), (10, r"Go on with: dlx train --resume (\S+)")])
+def test_f11_with_several_devices_the_advice_is_one_that_can_be_followed(train, monkeypatch, lasts, advice):
+    original, seen = SupervisedModule.objective, []
+
+    def objective(self, batch):
+        seen.append(1)
+        if len(seen) > lasts and len(batch["rows"]) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return original(self, batch)
+
+    monkeypatch.setattr(SupervisedModule, "objective", objective)
+    monkeypatch.setattr("dlx.engine.fit.is_shared", lambda: True)
+    with pytest.raises(RunError, match=rf"on one device\. {advice} train\.accumulate=2\b") as caught:
+        train(**{"train.save_every": 0.001})
+    if lasts:
+        run = str(caught.value).partition("--resume ")[2].split()[0]
+        found = interrupted(run, None, ["train.accumulate=2"], allow_change=True)
+        assert found.plan.recipe.train.accumulate == 2

@@ -57,7 +57,7 @@ def test_sorting_and_limits(root):
     assert names(runs) == list("abcd"), "oldest first"
     assert names(chosen(runs, [], "-test/accuracy", None))[-2:] == ["c", "a"]
     assert names(chosen(runs, [], "test/accuracy", 1)) == ["c"]
-    with pytest.raises(UsageError, match="nonsense"):
+    with pytest.raises(UsageError, match=r"no run has 'nonsense'; there are run, state, .*test/accuracy"):
         chosen(runs, [], "nonsense", None)
     with pytest.raises(UsageError, match="a number"):
         chosen(runs, ["test/accuracy>high"], None, None)
@@ -119,3 +119,5 @@ def test_the_commands_themselves(root):
     assert not (root / "iris-aaaaaa/checkpoints/last.ckpt").exists()
     assert (root / "iris-aaaaaa/checkpoints/best.ckpt").exists()
     assert (root / "iris-bbbbbb/checkpoints/last.ckpt").exists(), "a run that failed can still be resumed"
+    assert dlx("gc", "--keep", "0", "--days", "0", cwd=folder).stdout.startswith("nothing can be deleted in runs")
+    assert dlx("runs", "--filter", "nonsense", cwd=folder).stdout == "none of 4 runs in runs fits nonsense\n"
