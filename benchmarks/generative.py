@@ -29,7 +29,6 @@ class Generative(Training):
     """Training without a target. A subclass takes the steps of a batch, and judges one."""
 
     recipe: str
-    tolerance = 1e-3
 
     def __init__(self, clock: Clock, device: str) -> None:
         random = np.random.default_rng(0)
@@ -119,7 +118,7 @@ task: {type: vae, code: 20, likelihood: bernoulli}
 data: {DATA, transforms: [{scale: 0.00392156862745098}]}
 model: {encoder: {mlp: [400]}, decoder: {mlp: [400]}}
 optimizer: {adam: {lr: 1.0e-3}}
-train: {epochs: 4, batch_size: 128}
+train: {epochs: 12, batch_size: 128}
 """
 
     def networks_by_hand(self) -> list[nn.Module]:

@@ -69,8 +69,9 @@ class Training:
 
     options: ClassVar[tuple[str, ...]] = ("fused", "foreach", "betas", "eps")
     """Options of an optimizer that dlx chooses for itself, and that are the same for both."""
-    tolerance = 1e-3
-    """How far apart the weights of both may be in the end, as a share of how far they came from the start."""
+    tolerance = 0.02
+    """How far apart the weights of both may be in the end, as a share of how far they came from the start: training
+    makes more of what was rounded otherwise, as where dlx lays images out with their channels last."""
 
     def __init__(self, recipe: str, clock: Clock, device: str = "cpu", changes: Sequence[str] = ()) -> None:
         import dlx.plan
