@@ -84,7 +84,8 @@ class Training:
         self.loaded = dlx.load("r.yaml", list(changes))
         self.plan = dlx.plan.make(self.loaded)
         self.experiment = build(self.plan)
-        self.networks = copy.deepcopy(self.experiment.module.networks)
+        built = copy.deepcopy(self.experiment.module.networks)
+        self.networks = built.to(memory_format=torch.contiguous_format)  # as a person would leave it
         self.size, self.steps = self.plan.recipe.train.batch_size, self.plan.horizon.steps
         self.epochs = self.plan.recipe.train.epochs or 1
         self.metrics: dict[str, float] = {}
