@@ -63,7 +63,7 @@ class Classifier(Training):
         super().__init__(SHARED + recipe, clock, device, changes)
         self.hardware = self.plan.recipe.hardware
         self.bf16 = self.hardware.precision == "bf16-mixed"
-        self.tolerance = 0.3 if self.bf16 else 0.02
+        self.tolerance = 0.3 if self.bf16 else 0.01
 
     @cached_property
     def data(self) -> list[torch.utils.data.TensorDataset]:
