@@ -160,6 +160,10 @@ def _device_problems(hardware: Hardware) -> dict[str, str]:
     found = {}
     if hardware.accelerator == "gpu" and _gpus() < devices:
         found["devices" if _gpus() else "accelerator"] = f"this machine has {_gpus()} GPUs, not {devices}"
+    if hardware.accelerator == "mps" and not _is_apple():
+        found["accelerator"] = "this machine has no GPU of Apple's"
+    if hardware.accelerator == "tpu" and importlib.util.find_spec("torch_xla") is None:
+        found["accelerator"] = "a TPU needs torch_xla, which is not installed"
     if hardware.sync_batchnorm and hardware.accelerator != "gpu":
         found["sync_batchnorm"] = "batch statistics can be shared between GPUs only"
     if strategy.most_devices is not None and devices * hardware.nodes > strategy.most_devices:
@@ -190,7 +194,11 @@ def _format_problems(hardware: Hardware) -> dict[str, str]:
 def _accelerator() -> str:
     if _gpus():
         return "gpu"
-    return "mps" if platform.system() == "Darwin" and platform.machine() == "arm64" else "cpu"
+    return "mps" if _is_apple() else "cpu"
+
+
+def _is_apple() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
 def _devices(accelerator: str, hardware: Hardware) -> int:

@@ -18,7 +18,8 @@ from dlx.engine.batches import Batches, share
 from dlx.engine.checkpoint import load
 from dlx.errors import RecipeError
 from dlx.plan import make
-from dlx.plan.hardware import _quota, cores
+from dlx.plan.hardware import _quota, cores, problems
+from dlx.recipe.schema import Hardware
 
 RECIPE = """
 name: shared
@@ -264,6 +265,21 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
 
 
 # -- what a machine rules out -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "absent", "message"),
+    [
+        ("gpu", {"dlx.plan.hardware._gpus": lambda: 0}, "this machine has 0 GPUs"),
+        ("mps", {"platform.system": lambda: "Linux"}, "no GPU of Apple's"),
+        ("tpu", {"importlib.util.find_spec": lambda name: None}, "torch_xla, which is not installed"),
+    ],
+)
+def test_a_device_that_is_not_here_is_refused(accelerator, absent, message, monkeypatch):
+    for name, found in absent.items():
+        monkeypatch.setattr(name, found)
+    asked = Hardware(accelerator=accelerator, devices=1, strategy={"type": "single"}, precision=32, threads=1)
+    assert [(e.loc, message in e.message) for e in problems(asked, 8, {})] == [(("hardware", "accelerator"), True)]
 
 
 @pytest.mark.parametrize(
