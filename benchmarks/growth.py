@@ -28,7 +28,7 @@ UNITS = {"ms": 1e-3, "MiB": 2**20}
 BASE: dict[str, Any] = {
     "name": "growth",
     "task": "classification",
-    "data": {"source": {"type": "blobs", "samples": 2000}, "split": {"val": 0.1, "test": 0.1}},
+    "data": {"source": {"type": "blobs", "samples": 2000}, "split": {"val": 200, "test": 200}},
     "model": {"mlp": {"hidden": [64]}},
     "optimizer": {"adam": {"lr": 0.001}},
     "train": {"steps": 600, "batch_size": 64},
