@@ -109,5 +109,7 @@ def _read_frozen(value: Any) -> Any:
     return [{"layers": e} if isinstance(e, str) else e for e in entries] if isinstance(entries, list) else value
 
 
-Beginning = Annotated[InitFrom | None, BeforeValidator(_read_run)]
-Freezing = Annotated[list[Frozen], BeforeValidator(_read_frozen)]
+Beginning = Annotated[InitFrom | None, BeforeValidator(_read_run, json_schema_input_type=InitFrom | str | None)]
+_Layers = str | Frozen
+_READ_FROZEN = BeforeValidator(_read_frozen, json_schema_input_type=_Layers | list[_Layers] | None)
+Freezing = Annotated[list[Frozen], _READ_FROZEN]

@@ -50,7 +50,22 @@ def test_every_spelling_of_a_model_is_valid(editor, model):
 @pytest.mark.parametrize(
     "change",
     [
+        {"freeze": "body.lower"},
+        {"freeze": ["body.lower", {"layers": "body.*", "until": 0.5}]},
+        {"init_from": "digits-mlp"},
+        {"init_from": {"run": "digits-mlp", "only": ["body"]}},
+    ],
+    ids=str,
+)
+def test_every_spelling_of_a_transfer_is_valid(editor, change):
+    assert [e.message for e in editor.iter_errors({**BASE, "model": "linear", **change})] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"modle": "linear"},
+        {"freeze": 3},
         {"model": "mlp"},
         {"model": {"type": "mlp"}},
         {"model": {"mlp": {"hiden": [3]}}},
