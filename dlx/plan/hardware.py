@@ -27,6 +27,7 @@ CGROUP = Path("/sys/fs/cgroup")
 SMALL = 20_000_000  # multiply-adds of a step, forward, below which a second thread costs more than it brings
 LARGE = 1_000_000_000  # from which on bf16 pays: below, casting costs what multiplying brings
 CPUINFO = Path("/proc/cpuinfo")
+CONVOLVED = 2_000_000  # multiply-adds of a sample from which on images are worth another layout
 LONG = 200  # steps from which on it is worth trying how many threads are faster
 TRIED = "{}, or 1 if the first steps are faster so"
 
@@ -94,9 +95,10 @@ def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, 
 
 
 def _convolve(networks: Networks) -> bool:
-    """Say whether some layer multiplies and gives an image, and none is slower where channels are last."""
-    shapes = [row.output for network in networks for row in network.rows if row.cost.macs]
-    if not any(isinstance(shape, TensorSpec) and shape.axes == "CHW" for shape in shapes):
+    """Say whether much of what is multiplied gives images, and no layer is slower where channels are last."""
+    rows = [row for network in networks for row in network.rows]
+    images = [row for row in rows if isinstance(row.output, TensorSpec) and row.output.axes == "CHW"]
+    if sum(row.cost.macs for row in images) < CONVOLVED:
         return False
     return all(layer.any_layout for network in networks for _, layer, _ in walk(network.tree, network.input))
 

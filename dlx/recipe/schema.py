@@ -208,8 +208,8 @@ class Hardware(Section):
     compile: bool = False
     """Whether torch compiles the network first: slower to start, faster after."""
     channels_last: bool | Literal["auto"] = "auto"
-    """Whether images are laid out with their channels together, in which convolutions may be faster, and are on a CPU:
-    there `auto` does so. Sums are then rounded otherwise, and dropout draws in another order.
+    """Whether images are laid out with their channels together, in which large convolutions are faster on a CPU: there
+    `auto` does so. Sums are then rounded otherwise, and dropout draws in another order.
     """
     activation_checkpointing: bool = False
     """Whether the inside of blocks is computed again in the backward pass instead of kept: less memory, a third more

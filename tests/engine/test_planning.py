@@ -123,7 +123,7 @@ def bytes_at_peak(step):
         (MLP, 64, "auto", 0.2),
         (MLP, 1024, "auto", 0.2),
         (CNN, 128, "false", 0.2),
-        (CNN, 128, "auto", 0.3),  # what is flattened is copied, in both directions
+        (CNN, 128, "true", 0.3),  # what is flattened is copied, in both directions
     ],
 )
 def test_memory_is_what_training_holds(planned, model, batch_size, last, within, optimizer):

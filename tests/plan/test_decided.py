@@ -152,6 +152,13 @@ def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_p
     [
         ([], True),
         (["model={mlp: {hidden: [8]}}"], False),
+        (["model=lenet5"], False),
+        (["model={resnet: {depth: 20}}"], True),
+        (["model={dcgan_discriminator: {widths: [512, 1024]}}"], True),
+        (
+            ["model.layers=[{conv: {channels: 999, kernel: 3}}, {conv: {channels: 99, kernel: 3}}, {group_norm: 9}]"],
+            False,
+        ),
         (["hardware.channels_last=false"], False),
         (["hardware={accelerator: cpu, devices: 2, strategy: fsdp}"], False),
     ],
