@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,6 +42,12 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def refuse_unless(path: Path, endings: Sequence[str], what: str) -> None:
+    """Raise UsageError where a file that a person asked for has another ending than `what` is written with."""
+    if path.suffix not in endings:
+        raise UsageError(f"{path}: {what} are written as {', '.join(endings)}")
 
 
 def write_table(frame: Any, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.data.files import write_table, writing
+from dlx.data.files import refuse_unless, write_table, writing
 from dlx.engine.build import device_of
 from dlx.engine.predict import batches, files, read
 from dlx.engine.restore import Restored, restore
@@ -57,8 +57,7 @@ class Embeddings:
 
 def writable(path: Path) -> None:
     """Raise UsageError if embeddings are not written as such a file."""
-    if path.suffix not in WRITERS:
-        raise UsageError(f"{path}: embeddings are written as {', '.join(WRITERS)}")
+    refuse_unless(path, WRITERS, "embeddings")
 
 
 def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:

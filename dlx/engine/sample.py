@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from torch import Tensor
 
-from dlx.data.files import writing
+from dlx.data.files import refuse_unless, writing
 from dlx.engine.progress import watch
 from dlx.engine.restore import Restored, restore
 from dlx.engine.units import units_of
@@ -56,8 +56,7 @@ class Samples:
 
 def writable(path: Path) -> None:
     """Raise UsageError if samples cannot be written into a file of this name."""
-    if path.suffix not in (*PICTURES, *ARRAYS):
-        raise UsageError(f"{path}: samples are written as {', '.join((*PICTURES, *ARRAYS))}")
+    refuse_unless(path, (*PICTURES, *ARRAYS), "samples")
 
 
 def makes_samples(restored: Restored) -> bool:

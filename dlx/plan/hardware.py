@@ -10,15 +10,16 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import ShapeError
-from dlx.layers import walk
+from dlx.layers import Layer, walk
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import ALONE, TOGETHER, Hardware
 from dlx.strategies import Strategy
-from dlx.tensors import TensorSpec
+from dlx.tensors import Spec, TensorSpec
 
 Networks = Sequence[NetworkPlan]
 Choice = tuple[Any, str]
@@ -96,11 +97,15 @@ def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, 
 
 def _convolve(networks: Networks) -> bool:
     """Say whether much of what is multiplied gives images, and no layer is slower where channels are last."""
-    rows = [row for network in networks for row in network.rows]
-    images = [row for row in rows if isinstance(row.output, TensorSpec) and row.output.axes == "CHW"]
-    if sum(row.cost.macs for row in images) < CONVOLVED:
+    layers: list[tuple[Layer, Any]] = [(layer, x) for n in networks for _, layer, x in walk(n.tree, n.input)]
+    if not all(layer.any_layout for layer, _ in layers):
         return False
-    return all(layer.any_layout for network in networks for _, layer, _ in walk(network.tree, network.input))
+    convolved = (layer.cost(x).macs for layer, x in layers if not layer.children(x) and _is_image(layer.shape(x)))
+    return any(macs >= CONVOLVED for macs in accumulate(convolved))  # early: walking all of a deep network takes long
+
+
+def _is_image(x: Spec) -> bool:
+    return isinstance(x, TensorSpec) and x.axes == "CHW"
 
 
 def _threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
