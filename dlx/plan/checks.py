@@ -9,8 +9,8 @@ from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.layers._changed import parts
-from dlx.plan.blocks import kept
 from dlx.plan.hardware import problems
+from dlx.plan.memory import numbers, peak
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema import Recipe
 from dlx.regularizers import Regularizer
@@ -243,7 +243,8 @@ def _recomputing(recipe: Recipe, networks: Mapping[str, NetworkPlan]) -> list[st
     """Say where computing again saves nothing."""
     if not recipe.hardware.activation_checkpointing:
         return []
-    useless = [role for role, n in networks.items() if kept(n.tree, n.input) >= n.cost.activations]
+    n = numbers(recipe.hardware)
+    useless = [role for role, plan in networks.items() if peak(plan, n, recomputing=True) >= peak(plan, n)]
     return [f"activation_checkpointing saves nothing in {role}: it has no blocks to compute again" for role in useless]
 
 

@@ -82,12 +82,12 @@ def estimate(
         parameters += n.weight * (plan.cost.parameters + plan.cost.buffers) + n.copy * plan.cost.parameters
         gradients += n.weight * plan.cost.parameters
         state += round(n.weight * plan.cost.parameters * optimizer.state_per_parameter)
-        activations += batch * _peak(plan, n, hardware.activation_checkpointing)
+        activations += batch * peak(plan, n, hardware.activation_checkpointing)
     copies = n.weight * (besides + averages * (whole + besides))
     return Memory(parameters, gradients, state, activations, copies)
 
 
-def _peak(plan: NetworkPlan, n: Numbers, recomputing: bool) -> int:
+def peak(plan: NetworkPlan, n: Numbers, recomputing: bool = False) -> int:
     """Return the bytes of one sample that are alive at once at most, what the loss keeps included.
 
     The backward pass goes through the layers from the last to the first: alive are what those before it and itself
