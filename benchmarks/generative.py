@@ -69,7 +69,7 @@ class Generative(Training):
 
     def theirs(self) -> float:
         """Train by hand; return the seconds from the first step to the last."""
-        from dlx.engine.build import build_module
+        from dlx.engine.build.experiment import build_module
 
         self.own = [network.to(self.device) for network in self.networks_by_hand()]
         self.prepare()

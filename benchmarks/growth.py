@@ -78,7 +78,7 @@ def trained(changes: dict[str, Any]) -> Any:
     from rich.console import Console
 
     import dlx
-    from dlx.engine import callbacks
+    from dlx.engine.training import callbacks
 
     callbacks.clock = time.process_time  # type: ignore[attr-defined]
     Path("r.yaml").write_text(yaml.safe_dump(BASE))
@@ -93,7 +93,7 @@ def seconds(changes: dict[str, Any], rounds: int) -> float:
 
 def halves(changes: dict[str, Any]) -> float:
     """Return the CPU time of the second half of a training over that of the first."""
-    from dlx.engine.callbacks import History
+    from dlx.engine.training.callbacks import History
 
     marks: list[tuple[int, float]] = []
     original = History.on_train_batch_end

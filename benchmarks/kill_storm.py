@@ -71,8 +71,8 @@ def _import_everything() -> None:
     import mlflow
     import torch
 
-    import dlx.engine.resume
-    import dlx.engine.run
+    import dlx.engine.runs.resume
+    import dlx.engine.runs.run
 
     torch.set_num_threads(1)
     assert mlflow and dlx
@@ -128,8 +128,8 @@ def _go_on(root: Path) -> None:
 
 def _readable(root: Path) -> bool:
     """Say whether training can go on from what lies there, if anything was saved."""
-    from dlx.engine.fit import newest
-    from dlx.engine.keep import saved
+    from dlx.engine.training.checkpointer import saved
+    from dlx.engine.training.fit import newest
 
     return all(
         newest(f / "checkpoints", lambda _: None) is not None for f in root.glob("*") if saved(f / "checkpoints")
@@ -139,7 +139,7 @@ def _readable(root: Path) -> bool:
 def _end(folder: Path) -> list[bytes]:
     """Return every number that a run ended with, as bytes."""
     from dlx.engine.checkpoint import load
-    from dlx.engine.keep import BEST, saved
+    from dlx.engine.training.checkpointer import BEST, saved
 
     checkpoints = folder / "checkpoints"
     best, last = load(checkpoints / BEST), load(saved(checkpoints)[0])

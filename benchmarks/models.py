@@ -234,7 +234,7 @@ train: {epochs: 2, batch_size: 32}
         self.plain = plain.TextLSTM(self.plan.facts.fields["sentence"].vocab[0], 100, 128, 2)
 
     def batches(self, split: str, epoch: int) -> Iterator[Batch]:
-        from dlx.data.lengths import bucketed
+        from dlx.engine.data.lengths import bucketed
 
         arrays, rows = self.experiment.prepared.arrays, self.experiment.prepared.rows[split]
         spans, target = arrays["sentence"], torch.from_numpy(arrays["target"])

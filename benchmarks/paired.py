@@ -73,7 +73,7 @@ class Training:
     """How far apart the weights of both may be in the end, as a share of how far they came from the start."""
 
     def __init__(self, recipe: str, clock: Clock, device: str = "cpu", changes: Sequence[str] = ()) -> None:
-        from dlx.engine import callbacks
+        from dlx.engine.training import callbacks
 
         self.clock = callbacks.clock = clock
         self.device = device
@@ -89,7 +89,7 @@ class Training:
     def begin(self, *changes: str) -> None:
         """Plan and build what is trained, with changes to the recipe."""
         import dlx.plan
-        from dlx.engine.build import build
+        from dlx.engine.build.experiment import build
 
         self.loaded = dlx.load("r.yaml", [*self.changes, *changes])
         self.plan = dlx.plan.make(self.loaded)
@@ -101,9 +101,9 @@ class Training:
         """Train by dlx; return the seconds from the first step to the last."""
         from rich.console import Console
 
-        from dlx.engine import run
         from dlx.engine.checkpoint import load
-        from dlx.engine.keep import saved
+        from dlx.engine.runs import run
+        from dlx.engine.training.checkpointer import saved
 
         trained = run.train(self.plan, self.loaded, Console(file=io.StringIO()))
         weights = load(saved(trained.folder / "checkpoints")[0])["state_dict"]
@@ -151,7 +151,7 @@ class Order(torch.utils.data.Sampler[int]):
         return self.n
 
     def __iter__(self) -> Any:
-        from dlx.engine.batches import order
+        from dlx.engine.data.batches import order
 
         return iter(order(self.seed, self.epoch, self.n).tolist())
 

@@ -117,9 +117,9 @@ def report(case: str, pairs: int, clock: Clock) -> None:
 def trained(recipe: str, size: int, clock: Clock) -> Blocks:
     """Train a recipe in blocks of so many steps."""
     import dlx.plan
-    from dlx.engine.build import build
-    from dlx.engine.bursts import Bursts
-    from dlx.engine.trainer import quieted, trainer_for
+    from dlx.engine.build.experiment import build
+    from dlx.engine.training.chunks import Bursts
+    from dlx.engine.training.trainer import quieted, trainer_for
 
     Path("r.yaml").write_text(recipe)
     plan = dlx.plan.make(dlx.load("r.yaml"))

@@ -44,7 +44,7 @@ pl.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progre
 """
 OURS = f"""
 import os, sys
-from dlx.engine.bursts import Burst
+from dlx.engine.training.chunks import Burst
 from dlx.cli import main
 Burst.__iter__ = lambda self: os._exit(0)
 sys.argv = ["dlx", "train", {str(RECIPE)!r}, "hardware.accelerator=cpu", "hardware.threads=1"]

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from dlx.engine.claims import Tested
-    from dlx.engine.embed import Embeddings
-    from dlx.engine.evaluate import Evaluation
-    from dlx.engine.outcome import Run
-    from dlx.engine.predict import Predictions
-    from dlx.engine.sample import Samples
+    from dlx.engine.inference.embed import Embeddings
+    from dlx.engine.inference.evaluate import Evaluation
+    from dlx.engine.inference.predict import Predictions
+    from dlx.engine.inference.sample import Samples
+    from dlx.engine.runs.claims import Tested
+    from dlx.engine.runs.outcome import Run
     from dlx.recipe.diagnostics import Diagnostic
     from dlx.recipe.load import Loaded
 
@@ -76,7 +76,7 @@ def train(
     from rich.console import Console
 
     from dlx import plan as planning
-    from dlx.engine import stages as engine
+    from dlx.engine.runs import stages as engine
     from dlx.errors import UsageError
     from dlx.plan.hardware import follows
 
@@ -87,7 +87,7 @@ def train(
     if find_lr and plan.stages:
         raise UsageError("the learning rate is found for one training, not for several stages")
     if find_lr:
-        from dlx.engine import find_lr as finding
+        from dlx.engine.training import lr_finder as finding
 
         rate = finding.find_lr(plan)
         plan = finding.with_lr(plan, rate)
@@ -99,7 +99,7 @@ def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: A
     """Run recipes for their claims; what goes wrong with one is in its result, and the others are tested as well."""
     from rich.console import Console
 
-    from dlx.engine.claims import check_recipe
+    from dlx.engine.runs.claims import check_recipe
     from dlx.plan.hardware import follows
 
     shown = console or Console(stderr=True, quiet=follows())
@@ -121,7 +121,7 @@ def resume(
     """
     from rich.console import Console
 
-    from dlx.engine import stages as engine
+    from dlx.engine.runs import stages as engine
     from dlx.plan.hardware import follows
 
     shown = console or Console(stderr=True, quiet=follows())
@@ -132,14 +132,14 @@ def evaluate(
     run: str | Path, split: Literal["test", "val", "train"] = "test", data: str | Path | None = None
 ) -> Evaluation:
     """Measure a trained run on a split of its data, or on all of other data. Raises: CheckpointError; DataError."""
-    from dlx.engine import evaluate as engine
+    from dlx.engine.inference import evaluate as engine
 
     return engine.evaluate(run, split, data)
 
 
 def predict(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Predictions:
     """Predict what a trained run says of files or folders. Raises: CheckpointError; DataError."""
-    from dlx.engine import predict as engine
+    from dlx.engine.inference import predict as engine
 
     return engine.predict(run, [inputs] if isinstance(inputs, str | Path) else inputs)
 
@@ -149,7 +149,7 @@ def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddi
 
     Raises: UsageError if the run has none; CheckpointError; DataError.
     """
-    from dlx.engine import embed as engine
+    from dlx.engine.inference import embed as engine
 
     return engine.embed(run, [inputs] if isinstance(inputs, str | Path) else inputs)
 
@@ -161,7 +161,7 @@ def generate(run: str | Path, prompt: str | None = None, n: int = 1, **options: 
     length_penalty, seed, stop.
     Raises: UsageError if an option is wrong, or the run does not write; CheckpointError.
     """
-    from dlx.engine import generate as engine
+    from dlx.engine.inference import generate as engine
 
     return engine.generate(run, prompt, n, options)
 
@@ -174,7 +174,7 @@ def sample(
     steps is how many there are from noise to a sample, where a run takes several.
     Raises: UsageError if the run makes none, or none of this class or in these steps; CheckpointError.
     """
-    from dlx.engine import sample as engine
+    from dlx.engine.inference import sample as engine
 
     return engine.sample(run, n, seed, label, steps)
 

@@ -26,7 +26,7 @@ def command(
     their features, of others what the last layer with weights receives.
     """
     import dlx
-    from dlx.engine.embed import writable
+    from dlx.engine.inference.embed import writable
 
     writable(output)  # before the network is read
     found = dlx.embed(run, inputs)

@@ -41,8 +41,8 @@ def command(
 
     Text goes on from a prompt; images and points are drawn, or kept as arrays.
     """
-    from dlx.engine.restore import restore
-    from dlx.engine.sample import makes_samples
+    from dlx.engine.inference.restore import restore
+    from dlx.engine.inference.sample import makes_samples
 
     given: dict[str, Any] = {
         "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
@@ -59,7 +59,7 @@ def command(
 
 
 def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
-    from dlx.engine.generate import decoding, seeded, stream
+    from dlx.engine.inference.generate import decoding, seeded, stream
 
     how = decoding(asked)
     _warn(restored.notes)
@@ -81,7 +81,7 @@ def _warn(notes: list[str]) -> None:
 def _make(
     restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
 ) -> None:
-    from dlx.engine.sample import sample_with, writable
+    from dlx.engine.inference.sample import sample_with, writable
 
     if writing:
         raise UsageError(f"the run makes samples and writes no text, of which --{writing[0].replace('_', '-')} tells")

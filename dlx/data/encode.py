@@ -4,7 +4,7 @@ Samples of one shape are an array whose first axis counts samples. Sequences are
 where each sample starts and how long it is. Tokens are spans of int64 with axes "T", series are spans of float32 with
 axes "TF"; their spec has the dimension None where lengths vary, and the length where all have the same. Spans cost two
 numbers a sample, may overlap (windows of a series, blocks of a text) and may lie in a mapped file; a batch is gathered
-by one index (`dlx.data.padding`), padded to its own longest.
+by one index (`dlx.engine.data.padding`), padded to its own longest.
 
 Ids 0 … 3 are padding, unknown, begin and end under every tokenizer. A real token is never 0, so `ids != 0` is the mask
 of a batch of tokens. A text to predict begins with begin and ends with end; a text to read has neither, and is one

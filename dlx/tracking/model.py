@@ -12,7 +12,7 @@ from typing import Any
 from dlx.tracking.spool import State
 
 NAME = "model"
-LOADER = "dlx.engine.served"
+LOADER = "dlx.engine.inference.served"
 """Module whose `_load_pyfunc` MLflow calls with the folder that holds the checkpoint."""
 NEEDS = ("dlx", "torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
 

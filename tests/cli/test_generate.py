@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     (folder / "r.yaml").write_text(RECIPE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+        patch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
         return str(dlx.train("r.yaml", root=folder / "runs", console=Console(file=io.StringIO())).folder)
 
 
@@ -77,7 +77,7 @@ def test_what_the_run_does_not_do_is_refused(generate, options, said):
 
 
 def test_a_file_that_cannot_be_is_refused_before_anything_is_made(generate, monkeypatch):
-    monkeypatch.setattr("dlx.engine.sample.sample_with", None)
+    monkeypatch.setattr("dlx.engine.inference.sample.sample_with", None)
     assert "samples are written as .png" in generate(into="made.txt")
 
 

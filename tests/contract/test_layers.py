@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from dlx.component import leaf_class, types
-from dlx.engine.build import channels_last
+from dlx.engine.build.experiment import channels_last
 from dlx.errors import ShapeError
 from dlx.layers import Layer, walk
 from dlx.tensors import TensorSpec, context_of

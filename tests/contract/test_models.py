@@ -8,7 +8,7 @@ import yaml
 from torch import nn
 
 from dlx.component import leaf_class, types
-from dlx.engine.build import channels_last
+from dlx.engine.build.experiment import channels_last
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import Layer

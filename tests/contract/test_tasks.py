@@ -12,11 +12,11 @@ import yaml
 
 from dlx.component import leaf_class, types
 from dlx.data.prepare import prepare
-from dlx.engine.build import batches_of, build_module
-from dlx.engine.bursts import Bursts
+from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.checkpoint import WholeCheckpointIO, load
-from dlx.engine.find_lr import Curve
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.training.chunks import Bursts
+from dlx.engine.training.lr_finder import Curve
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DataError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import make

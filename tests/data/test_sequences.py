@@ -9,9 +9,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from dlx.data.cache import facts_key
 from dlx.data.known import prepare_known
-from dlx.data.lengths import bucketed
-from dlx.data.padding import gathered, real
 from dlx.data.prepare import prepare
+from dlx.engine.data.lengths import bucketed
+from dlx.engine.data.padding import gathered, real
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema import Data

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dlx.augmentations import Augmentation
-from dlx.engine.batches import Batches, augmenting, floats, order, resident, transforming
+from dlx.engine.data.batches import Batches, augmenting, floats, order, resident, transforming
 from dlx.facts import DataFacts
 from dlx.sources import Lazy
 from dlx.tensors import Stats, TensorSpec

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from dlx.commands.embed import command
-from dlx.engine.build import build_module
-from dlx.engine.embed import embed_with
-from dlx.engine.restore import Restored
+from dlx.engine.build.experiment import build_module
+from dlx.engine.inference.embed import embed_with
+from dlx.engine.inference.restore import Restored
 from dlx.errors import UsageError
 from dlx.plan import make
 from dlx.recipe.load import Loaded

@@ -3,7 +3,7 @@
 import pytest
 
 import dlx.plan
-from dlx.engine.find_lr import find_lr, with_lr
+from dlx.engine.training.lr_finder import find_lr, with_lr
 from dlx.recipe.load import load
 
 

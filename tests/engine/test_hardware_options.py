@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 import dlx
-from dlx.engine.build import build, build_module
-from dlx.engine.bursts import Bursts
-from dlx.engine.data import data_of
-from dlx.engine.find_lr import Curve
-from dlx.engine.recompute import recompute
-from dlx.engine.threads import with_fastest
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.build.activation_checkpointing import recompute
+from dlx.engine.build.experiment import build, build_module
+from dlx.engine.data.verify import data_of
+from dlx.engine.training.chunks import Bursts
+from dlx.engine.training.lr_finder import Curve
+from dlx.engine.training.threads import with_fastest
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
 from dlx.plan import make, with_hardware
 from dlx.plan.hardware import LONG

@@ -9,9 +9,9 @@ from rich.console import Console
 from scipy.linalg import sqrtm
 
 import dlx
-from dlx.engine.build import build, build_module
-from dlx.engine.judges import appoint
-from dlx.engine.restore import restore
+from dlx.engine.build.experiment import build, build_module
+from dlx.engine.inference.feature_extractor import appoint
+from dlx.engine.inference.restore import restore
 from dlx.errors import UsageError
 from dlx.metrics.frechet_distance.module import distance
 
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 def reader(folder, monkeypatch):
     """Return a trained classifier, whose run lies in the current directory."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     if not (folder / "runs").exists():
         (folder / "reader.yaml").write_text(CLASSIFIER)
         dlx.train("reader.yaml", console=quiet())
@@ -108,7 +108,7 @@ def test_what_cannot_judge_is_refused_before_the_first_step(reader, folder):
 
 def test_samples_can_be_made_where_the_judge_is_gone(reader, folder, monkeypatch):
     run = dlx.train(dlx.load("maker.yaml"), console=quiet())
-    monkeypatch.setattr("dlx.engine.restore.find_run", lambda *_: pytest.fail("asked for"))
+    monkeypatch.setattr("dlx.engine.inference.restore.find_run", lambda *_: pytest.fail("asked for"))
     plan = planned(folder, "nobody")
     module = build_module(plan)
     appoint(module, plan)

@@ -9,11 +9,11 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine import looking
-from dlx.engine.build import build
+from dlx.engine.build.experiment import build
 from dlx.engine.checkpoint import load
-from dlx.engine.keep import random_state, saved
-from dlx.engine.looking import Looking, undisturbed
+from dlx.engine.training import figure_callback as looking
+from dlx.engine.training.checkpointer import random_state, saved
+from dlx.engine.training.figure_callback import Looking, undisturbed
 
 RECIPE = """
 name: looked
@@ -53,7 +53,7 @@ def trained(name, every, split=SPLIT):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     return tmp_path
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from dlx.augmentations import Augmentation
-from dlx.data.padding import Sequences
-from dlx.engine.batches import Batches, augmenting, resident
-from dlx.engine.build import build_module
+from dlx.engine.build.experiment import build_module
+from dlx.engine.data.batches import Batches, augmenting, resident
+from dlx.engine.data.padding import Sequences
 from dlx.facts import DataFacts, Lengths
 from dlx.plan import make
 from dlx.recipe.load import Loaded

@@ -7,9 +7,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
 from dlx.data.prepare import prepare
-from dlx.engine.build import build, build_module
-from dlx.engine.bursts import Bursts
-from dlx.engine.trainer import trainer_for
+from dlx.engine.build.experiment import build, build_module
+from dlx.engine.training.chunks import Bursts
+from dlx.engine.training.trainer import trainer_for
 from dlx.errors import RecipeError
 from dlx.plan import make
 from dlx.plan.check import check

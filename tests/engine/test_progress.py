@@ -4,10 +4,11 @@ import io
 
 from rich.console import Console
 
-from dlx.engine import progress, seconds
-from dlx.engine.build import Experiment, build_module
-from dlx.engine.progress import Watched
-from dlx.engine.seconds import seconds_of_samples
+from dlx.engine.build.experiment import Experiment, build_module
+from dlx.engine.inference import sampling_time as seconds
+from dlx.engine.inference.sampling_time import seconds_of_samples
+from dlx.engine.training import progress
+from dlx.engine.training.progress import Watched
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe

@@ -11,10 +11,10 @@ from filelock import FileLock
 from rich.console import Console
 
 import dlx
-from dlx.engine import keep
-from dlx.engine.bursts import Bursts, Pace
 from dlx.engine.checkpoint import WholeCheckpointIO, load
-from dlx.engine.keep import saved
+from dlx.engine.training import checkpointer as keep
+from dlx.engine.training.checkpointer import saved
+from dlx.engine.training.chunks import Bursts, Pace
 from dlx.errors import DataError, UsageError
 from dlx.tasks._supervised import SupervisedModule
 
@@ -235,7 +235,7 @@ def test_an_epoch_that_was_over_but_for_its_validation_has_one_empty_burst():
         def from_batch(self, first):
             return iter(range(first, 4))
 
-    from dlx.engine.bursts import Position
+    from dlx.engine.training.chunks import Position
 
     (burst,) = Bursts(Nothing(), 8, Position(0, 4, 4))
     assert list(burst) == []

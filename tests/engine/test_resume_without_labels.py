@@ -10,7 +10,7 @@ from rich.console import Console
 
 import dlx
 from dlx.engine.checkpoint import load
-from dlx.engine.keep import saved
+from dlx.engine.training.checkpointer import saved
 from dlx.tasks._unsupervised import UnsupervisedModule
 
 RECIPE = """
@@ -56,7 +56,7 @@ def quiet():
 @pytest.mark.parametrize("name", CASES)
 def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     monkeypatch.setattr(UnsupervisedModule, "show", lambda self: None)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES[name][0], MODEL=CASES[name][1]))
     whole = dlx.train("r.yaml", console=quiet())
@@ -82,7 +82,7 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
 
 def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES["moco"][0], MODEL=CASES["moco"][1]))
     checkpoint = load(saved(dlx.train("r.yaml", console=quiet()).folder / "checkpoints")[0])
     average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
@@ -96,7 +96,7 @@ def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("stop_gradient", "collapses"), [("true", False), ("false", True)])
 def test_a_collapse_is_measured_and_said(stop_gradient, collapses, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     task = f"{{type: simsiam, stop_gradient: {stop_gradient}, projection: 16, predictor_hidden: 8, probe: false}}"
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=task, MODEL="{mlp: [32]}"))
     changes = ["train.epochs=30", "train.validate_every=30", "optimizer={sgd: {lr: 0.5}}", "regularize={}"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dlx.engine.build import build_module
-from dlx.engine.restore import Restored
-from dlx.engine.sample import sample_with
+from dlx.engine.build.experiment import build_module
+from dlx.engine.inference.restore import Restored
+from dlx.engine.inference.sample import sample_with
 from dlx.errors import UsageError
 from dlx.plan import make
 from dlx.recipe.load import Loaded

@@ -12,10 +12,10 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine import stages
 from dlx.engine.checkpoint import load
-from dlx.engine.claims import check_recipe
-from dlx.engine.keep import saved
+from dlx.engine.runs import stages
+from dlx.engine.runs.claims import check_recipe
+from dlx.engine.training.checkpointer import saved
 from dlx.errors import DataError, RecipeError, UsageError
 from dlx.runs import folder_of
 from dlx.tasks._supervised import SupervisedModule
@@ -44,7 +44,9 @@ STEPS = 8
 @pytest.fixture(autouse=True, scope="module")
 def _no_pictures():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dlx.engine.run.draw_all", lambda *_: [])  # takes longer than training, and has its own tests
+        patch.setattr(
+            "dlx.engine.runs.run.draw_all", lambda *_: []
+        )  # slow, and has its own tests
         yield
 
 

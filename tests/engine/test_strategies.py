@@ -14,8 +14,8 @@ from rich.console import Console
 
 import dlx
 import dlx.errors
-from dlx.engine.batches import Batches, share
 from dlx.engine.checkpoint import load
+from dlx.engine.data.batches import Batches, share
 from dlx.errors import RecipeError
 from dlx.plan import make
 from dlx.plan.hardware import _quota, cores, problems

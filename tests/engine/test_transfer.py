@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine.build import build_module
+from dlx.engine.build.experiment import build_module
 from dlx.engine.checkpoint import load
-from dlx.engine.keep import saved
+from dlx.engine.training.checkpointer import saved
 from dlx.errors import RecipeError, UsageError
 from dlx.plan.report import report
 from dlx.tasks._supervised import SupervisedModule

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlx.engine.batches import transforming
-from dlx.engine.units import units_of
+from dlx.engine.data.batches import transforming
+from dlx.engine.data.inverse_transforms import units_of
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe

@@ -9,8 +9,8 @@ from rich.console import Console
 
 import dlx
 from dlx.engine.checkpoint import load
-from dlx.engine.keep import saved
-from dlx.engine.resume import interrupted
+from dlx.engine.runs.resume import interrupted
+from dlx.engine.training.checkpointer import saved
 from dlx.errors import RunError
 from dlx.tasks._supervised import SupervisedModule
 
@@ -126,7 +126,7 @@ def test_f11_with_several_devices_the_advice_is_one_that_can_be_followed(train, 
         return original(self, batch)
 
     monkeypatch.setattr(SupervisedModule, "objective", objective)
-    monkeypatch.setattr("dlx.engine.fit.is_shared", lambda: True)
+    monkeypatch.setattr("dlx.engine.training.fit.is_shared", lambda: True)
     with pytest.raises(RunError, match=rf"on one device\. {advice} train\.accumulate=2\b") as caught:
         train(**{"train.save_every": 0.001})
     if lasts:

@@ -11,7 +11,7 @@ import pytest
 DEADLY = """
     import os, signal
     import numpy as np
-    from dlx.engine.batches import Batches
+    from dlx.engine.data.batches import Batches
     from dlx.errors import RunError
     from dlx.sources import Lazy
 
@@ -44,7 +44,7 @@ def test_a_worker_that_is_killed_is_named_with_what_to_try(tmp_path):
 
 SMALL = """
     import numpy as np
-    from dlx.engine.batches import Batches
+    from dlx.engine.data.batches import Batches
     from dlx.sources import Lazy
 
     class Large(Lazy):

@@ -47,7 +47,7 @@ def running(tmp_path):
 def children(parent):
     """Return the processes of the run that a process has started."""
     listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "dlx.engine.launch" in line]
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "dlx.engine.runs.launch" in line]
 
 
 def is_alive(pid):

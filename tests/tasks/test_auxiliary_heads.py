@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import dlx
-from dlx.engine.build import build
+from dlx.engine.build.experiment import build
 from dlx.errors import RecipeError
 from dlx.facts import DataFacts
 from dlx.models import Model

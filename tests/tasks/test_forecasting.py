@@ -7,8 +7,8 @@ import torch
 
 import dlx
 from dlx.data.prepare import prepare
-from dlx.engine.build import batches_of, build_module
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.build.experiment import batches_of, build_module
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
 from dlx.losses import Loss
 

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 import dlx
 from dlx.cli import app
 from dlx.data.prepare import prepare
-from dlx.engine.build import batches_of, build_module
-from dlx.engine.bursts import Bursts
+from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.checkpoint import load
-from dlx.engine.generate import decoding, stream
-from dlx.engine.keep import saved
-from dlx.engine.restore import Restored, restore
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.inference.generate import decoding, stream
+from dlx.engine.inference.restore import Restored, restore
+from dlx.engine.training.checkpointer import saved
+from dlx.engine.training.chunks import Bursts
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError, RunError, UsageError
 from dlx.plan import make
 from dlx.recipe.load import load as read

@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 import dlx
 from dlx.data.prepare import prepare_for
-from dlx.engine.build import batches_of, build_module
+from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.checkpoint import load
-from dlx.engine.keep import saved
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.training.checkpointer import saved
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DataError, RecipeError, UsageError
 from dlx.facts import DataFacts
 from dlx.sources import Spans
@@ -68,7 +68,7 @@ WORDS = ("good fine nice glad", "bad poor sad grim")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     generator = np.random.default_rng(0)
     with (tmp_path / "texts.csv").open("w", newline="") as file:
         writer = csv.writer(file)

@@ -5,7 +5,7 @@ from matplotlib.text import Text
 
 import dlx
 from dlx.data.prepare import prepare
-from dlx.engine.build import batches_of, build_module
+from dlx.engine.build.experiment import batches_of, build_module
 from dlx.tasks._memory import felt_by_step
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from dlx.data.classes import by_class
-from dlx.engine.build import build
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.build.experiment import build
+from dlx.engine.data.classes import by_class
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe

@@ -13,7 +13,7 @@ from PIL import Image
 import dlx
 from dlx.augmentations import Augmentation
 from dlx.component import leaf_class, types
-from dlx.engine.batches import augmenting
+from dlx.engine.data.batches import augmenting
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.losses import Loss

@@ -10,8 +10,8 @@ from rich.console import Console
 
 import dlx
 from dlx.data.prepare import prepare
-from dlx.engine.build import batches_of, build_module
-from dlx.engine.restore import restore
+from dlx.engine.build.experiment import batches_of, build_module
+from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
 from dlx.layers._context_torch import apply
 from dlx.metrics import Metric

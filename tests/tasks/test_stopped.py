@@ -10,7 +10,7 @@ from rich.console import Console
 
 import dlx
 from dlx.engine.checkpoint import load
-from dlx.engine.keep import saved
+from dlx.engine.training.checkpointer import saved
 from dlx.tasks._module import TaskModule
 
 
@@ -72,7 +72,7 @@ FAST = ("seq2seq", "answers in the middle", "two texts", "two networks")
 def folder(tmp_path, monkeypatch):
     """A series, texts of 1 to 5 and of 1 to 7 words, and sentences whose words have a class each."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.run.draw_all", lambda *_: [])
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     (tmp_path / "s.csv").write_text("\n".join(["y", *(str(i * i % 17) for i in range(90))]) + "\n")
     rows = [f"{'a b ' * (i % 5)}c,{'d ' * (1 + i * i % 7)},{'xy'[i % 2]}" for i in range(90)]
     (tmp_path / "t.csv").write_text("\n".join(["one,other,kind", *rows]) + "\n")

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from dlx.cli import app
 from dlx.data.prepare import prepare
-from dlx.engine.restore import restore
-from dlx.engine.served import Served
+from dlx.engine.inference.restore import restore
+from dlx.engine.inference.served import Served
 from dlx.recipe.load import load
 from dlx.tracking.signature import signature_of
 

@@ -13,13 +13,13 @@ from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_diverg
 from torch.nn import functional as F
 
 from dlx.data.prepare import prepare
-from dlx.engine.build import batches_of, build, build_module
-from dlx.engine.bursts import Bursts
+from dlx.engine.build.experiment import batches_of, build, build_module
 from dlx.engine.checkpoint import load
-from dlx.engine.fit import Fit
-from dlx.engine.keep import saved
-from dlx.engine.signals import Stoppable
-from dlx.engine.trainer import quieted, trainer_for
+from dlx.engine.training.checkpointer import saved
+from dlx.engine.training.chunks import Bursts
+from dlx.engine.training.fit import Fit
+from dlx.engine.training.signals import Stoppable
+from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
 from dlx.layers import Layer
 from dlx.metrics import Metric

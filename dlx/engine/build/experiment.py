@@ -1,0 +1,170 @@
+"""From a plan to the objects that Lightning runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import nn
+
+from dlx.data.prepare import Prepared
+from dlx.engine.data.batches import Batch, Batches, augmenting, floats, resident, transforming
+from dlx.engine.data.verify import data_of
+from dlx.engine.inference.feature_extractor import appoint, summon
+from dlx.engine.distributed.processes import rank, size
+from dlx.engine.build.activation_checkpointing import recompute
+from dlx.engine.build.weights import begin
+from dlx.facts import DataFacts
+from dlx.models import initialize
+from dlx.plan import WORKERS, Plan
+from dlx.plan.blocks import blocks
+from dlx.plan.checks import batch_size
+from dlx.recipe.schema import Recipe
+from dlx.tasks import Learning, for_role
+
+AT_ONCE = 256  # samples that are evaluated together
+STEPS_AT_ONCE = 4096  # of sequences, all samples together
+NUMBERS_AT_ONCE = 2**24  # that layers would keep of them in training
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Torch and Lightning objects, ready to run: the module, and the batches of each split that has samples."""
+
+    plan: Plan
+    module: pl.LightningModule
+    batches: Mapping[str, Batches]
+    prepared: Prepared
+
+
+def build(plan: Plan, prepared: Prepared | None = None) -> Experiment:
+    """Build a plan: networks are seeded by the recipe, data are read."""
+    hardware = plan.recipe.hardware
+    torch.set_num_threads(int(hardware.threads))
+    torch.use_deterministic_algorithms(plan.recipe.train.deterministic)
+    prepared = prepared or data_of(plan)
+    module = build_module(plan)
+    summon(module)
+    return Experiment(plan, module, batches_of(plan, prepared), prepared)
+
+
+def build_module(plan: Plan) -> pl.LightningModule:
+    """Make the networks, start their weights from the seed, and the module that trains them."""
+    recipe = plan.recipe
+    pl.seed_everything(recipe.seed, verbose=False)
+    networks = {}
+    for role, network in plan.networks.items():
+        networks[role] = network.tree.build(network.input)  # type: ignore[arg-type]
+        initialize(networks[role], network.tree, network.input, for_role(recipe.model, role).init)
+    if recipe.init_from is not None:
+        begin(networks, recipe.init_from)
+    for role, network in plan.networks.items():
+        if recipe.hardware.precision == 64:
+            networks[role].register_forward_pre_hook(doubled)
+        if recipe.hardware.channels_last:
+            channels_last(networks[role])
+        if recipe.hardware.activation_checkpointing:
+            recompute(networks[role], (path for path, _, _ in blocks(network.tree, network.input)))
+        if recipe.hardware.compile:
+            networks[role].compile()
+    train = recipe.train
+    learning = Learning(
+        recipe.optimizer,
+        recipe.schedule,
+        recipe.regularize,
+        plan.horizon,
+        recipe.task.monitor,
+        train.accumulate,
+        train.log_every,
+    )
+    module = recipe.task.build(networks, plan.seen, learning)
+    appoint(module, plan)
+    return module
+
+
+def doubled(network: nn.Module, inputs: Any) -> Any:
+    """Widen what a network receives: tasks draw noise, and hold what they decoded, in single precision."""
+    return apply_to_collection(inputs, torch.Tensor, lambda x: x.double() if x.is_floating_point() else x)
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay the weights of convolutions out with their channels together."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm):
+            module.register_forward_pre_hook(channels_first)
+
+
+def channels_first(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """Lay what needs no gradient out as usual: else torch 2.13 reads memory that is not there, on a CPU."""
+    return tuple(x if x.requires_grad else x.contiguous() for x in inputs)
+
+
+def channels_together(batch: Batch) -> Batch:
+    """Lay images out as the weights of convolutions are."""
+    for name, value in batch.items():
+        if value.ndim == 4:
+            batch[name] = value.contiguous(memory_format=torch.channels_last)
+    return batch
+
+
+def monitored(plan: Plan) -> tuple[str | None, str]:
+    """Return the metric that chooses the best checkpoint, or None, and whether "min" or "max" of it is best."""
+    task = plan.recipe.task
+    return (task.monitor if plan.seen.counts.get("val") else None), task.monitor_mode
+
+
+def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
+    """Return the batches of every split that has samples."""
+    recipe, train, device = plan.recipe, plan.recipe.train, device_of(plan.recipe)
+    convert = floats(plan.facts)
+    lay_out = [channels_together] if recipe.hardware.channels_last else []
+    transforms = transforming(recipe.data.transforms, plan.facts)  # type: ignore[arg-type]
+    augment = augmenting(recipe.data.augment, plan.facts, plan.base)
+    evaluated = Batches(
+        resident(prepared.arrays, device),
+        prepared.rows["test"][: train.limit_test],
+        max(1, max(_at_once(plan), train.batch_size) // train.accumulate),
+        recipe.seed,
+        steps=[convert, *transforms, *lay_out],
+        workers=int(recipe.data.workers if recipe.data.workers != "auto" else WORKERS),
+        device=device,
+        share=(rank() % size(plan), size(plan)),
+    )
+    rows = prepared.rows["train"][: train.limit_train]
+    learned = replace(
+        evaluated,
+        rows=rows,
+        size=batch_size(recipe, len(rows)),
+        shuffled=True,
+        steps=[convert, *([augment] if augment else []), *transforms, *lay_out],
+        random=augment is not None,
+        per_class=train.per_class,
+    )
+    validated = replace(evaluated, rows=prepared.rows["val"][: train.limit_val])
+    made = {"train": learned, "val": validated, "test": evaluated}
+    return {name: batches for name, batches in made.items() if len(batches.rows)}
+
+
+def _at_once(plan: Plan) -> int:
+    """Return how many samples are evaluated at once: fewer where they are long, or a network is large for a CPU."""
+    steps = [_steps(name, plan.facts) for name, spec in plan.facts.fields.items() if "T" in spec.axes]
+    room = NUMBERS_AT_ONCE // max(1, sum(network.cost.activations for network in plan.networks.values()))
+    fit = room if plan.recipe.hardware.accelerator == "cpu" else AT_ONCE
+    return max(1, min(AT_ONCE, STEPS_AT_ONCE // max(steps, default=1), fit))
+
+
+def _steps(name: str, facts: DataFacts) -> int:
+    return facts.lengths[name].longest if name in facts.lengths else facts.fields[name].dims[0] or 1
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """Return the device on which batches are made."""
+    kinds = {"cpu": "cpu", "gpu": "cuda", "mps": "mps", "tpu": "xla"}
+    return torch.device(kinds[recipe.hardware.accelerator])

@@ -1,0 +1,277 @@
+"""Batches: arrays gathered by index, converted, augmented and transformed whole, in an order that is a function.
+
+Which samples come in which order is `order(seed, epoch, n)`, or `bucketed` where lengths vary; how a batch is augmented
+follows from (seed, epoch, batch). No state is kept between batches, so training can start again anywhere.
+
+Sequences are padded to the longest of their batch. Beside a field of a batch in which lengths differ stands its mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlx.augmentations import Augmentation
+from dlx.engine.data.classes import by_class
+from dlx.engine.data.lengths import bucketed
+from dlx.engine.data.padding import Sequences
+from dlx.engine.data.workers import delivered
+from dlx.facts import DataFacts
+from dlx.sources import Lazy, Spans
+from dlx.tasks import MASK, STEPS, WEIGHT
+from dlx.tensors import TensorSpec
+from dlx.transforms import Transform
+
+Batch = dict[str, Tensor]
+Step = Callable[[Batch], Batch]
+
+
+def order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """Return the permutation of n samples in an epoch."""
+    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
+
+
+def share(n: int, rank: int, ranks: int) -> tuple[slice, float]:
+    """Return which of a batch's n samples are a process's, and the weight of each.
+
+    The mean over processes of weighted sums is the batch's mean. Where there are too few for two samples each (one has
+    no statistics), a process takes some that another has, with weight 0: it takes part in every step.
+    """
+    taking = min(ranks, max(1, n // 2))
+    if rank >= taking:
+        return slice(0, min(n, 2)), 0.0
+    return slice(n * rank // taking, n * (rank + 1) // taking), ranks / n
+
+
+@dataclass
+class Batches:
+    """The batches of one split, as Lightning iterates over them.
+
+    fields    encoded samples by name, all rows
+    rows      which rows belong to the split
+    size      samples in a batch; the last may be smaller, but never a single sample in training
+    shuffled  whether every epoch has an order of its own
+    steps     what is done to a batch, in order
+    random    whether a step draws random numbers
+    per_class samples of a class in a shuffled batch; None where that is left to chance
+    share     number of this process, and of how many: each takes its share of every batch in training, of the whole
+              split otherwise
+    """
+
+    fields: Mapping[str, Any]
+    rows: np.ndarray
+    size: int
+    seed: int
+    shuffled: bool = False
+    steps: Sequence[Step] = ()
+    random: bool = False
+    workers: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    epoch: int = 0
+    share: tuple[int, int] = (0, 1)
+    per_class: int | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.chosen())
+
+    def chosen(self) -> list[np.ndarray]:
+        """Return the row numbers of every batch of this epoch."""
+        if not self.shuffled:
+            rank, ranks = self.share
+            return _cut(self.rows[rank::ranks], self.size)
+        lengths = self._lengths()
+        if lengths is None or self.per_class:
+            batches = _cut(self.rows[order(self.seed, self.epoch, len(self.rows))], self.size)
+        else:
+            batches = [self.rows[at] for at in bucketed(lengths, self.size, self.seed, self.epoch)]
+        if self.size > 1 and len(batches) > 1:
+            batches = [rows for rows in batches if len(rows) > 1]  # a single sample has no batch statistics
+        if self.per_class:
+            classes = self.fields["target"].cpu().numpy()[self.rows]
+            chosen = by_class(classes, len(batches), self.size, self.per_class, self.seed, self.epoch)
+            batches = [self.rows[at] for at in chosen]
+        return batches
+
+    def _lengths(self) -> np.ndarray | None:
+        """Return how long the samples are, all their sequences together; None where all are equally long."""
+        varying = [v.spans.lengths[self.rows] for v in self.fields.values() if isinstance(v, Sequences) and v.varying]
+        return np.sum(varying, axis=0) if varying else None
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.from_batch(0)
+
+    def from_batch(self, first: int) -> Iterator[Batch]:
+        """Yield this epoch's batches from one of them on: the same as if those before had been taken."""
+        chosen = self.chosen()[first:]
+        if self.shuffled and self.share[1] > 1:
+            yield from self._shares(chosen, first)
+            return
+        for number, (batch, rows) in enumerate(zip(self._gathered(chosen), chosen, strict=True), first):
+            batch = self._randomly(batch, number) if self.random else self._prepared(batch)
+            yield self._counted(batch, rows)
+
+    def _shares(self, chosen: list[np.ndarray], first: int) -> Iterator[Batch]:
+        """Yield this process's share of every batch, each sample with its weight in the batch's mean loss.
+
+        What is random is drawn for the whole batch, so that it is the same for any number of processes.
+        """
+        parts = [share(len(rows), *self.share) for rows in chosen]
+        wanted = chosen if self.random else [rows[part] for rows, (part, _) in zip(chosen, parts, strict=True)]
+        for number, (batch, (part, weight)) in enumerate(zip(self._gathered(wanted), parts, strict=True), first):
+            if self.random:
+                batch = {name: v[part] for name, v in self._randomly(batch, number).items()}
+            else:
+                batch = self._prepared(batch)
+            batch[WEIGHT] = torch.full((len(batch["rows"]),), weight, device=batch["rows"].device)
+            yield self._counted(batch, chosen[number - first])
+
+    def _counted(self, batch: Batch, rows: np.ndarray) -> Batch:
+        """Add how many steps a target has on average in all of these rows, of which the batch may be a share."""
+        target = self.fields.get("target")
+        if isinstance(target, Sequences) and target.varying:
+            mean = float(target.spans.lengths[rows].mean())
+            batch[STEPS] = torch.full((len(batch["rows"]),), mean, device=batch["rows"].device)
+        return batch
+
+    def _prepared(self, batch: Batch) -> Batch:
+        for step in self.steps:
+            batch = step(batch)
+        return batch
+
+    def _randomly(self, batch: Batch, number: int) -> Batch:
+        """Run the steps with torch's generator seeded for this very batch, and leave the generator as it was."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.epoch, number]).generate_state(1)[0]))
+            return self._prepared(batch)
+
+    def _gathered(self, chosen: list[np.ndarray]) -> Iterator[Batch]:
+        lazy = {name: v for name, v in self.fields.items() if isinstance(v, Lazy)}
+        decoded = self._decoded(lazy, chosen) if lazy else repeat({})
+        for rows, images in zip(chosen, decoded, strict=False):
+            yield {**self._taken(rows), **images}
+
+    def _taken(self, rows: np.ndarray) -> Batch:
+        """Take these rows of every field in memory."""
+        index = torch.from_numpy(rows).to(self.device)
+        batch = {"rows": index}
+        for name, values in self.fields.items():
+            if isinstance(values, Sequences):
+                batch[name], mask_BT = values.padded(rows)
+                batch |= {} if mask_BT is None else {name + MASK: mask_BT}
+            elif not isinstance(values, Lazy):
+                batch[name] = values.index_select(0, index)
+        return batch
+
+    def _decoded(self, fields: Mapping[str, Lazy], chosen: list[np.ndarray]) -> Iterator[Batch]:
+        """Decode samples that stay on disk, in worker processes."""
+        from torch.utils.data import DataLoader
+
+        loader = DataLoader(
+            _Decoder(fields),
+            batch_sampler=[c.tolist() for c in chosen],
+            num_workers=self.workers,
+            generator=torch.Generator(),  # of its own: it would draw from the one that training draws from
+        )
+        for batch in delivered(loader):
+            yield {name: v.to(self.device, non_blocking=True) for name, v in batch.items()}
+
+
+class _Decoder(torch.utils.data.Dataset[Batch]):
+    """Fetches the fields of one sample."""
+
+    def __init__(self, fields: Mapping[str, Lazy]) -> None:
+        self.fields = fields
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())))
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: v[row] for name, v in self.fields.items()}
+
+
+def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def resident(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """Return arrays as tensors on the device; what is decoded lazily stays as it is."""
+    return {name: _resident(array, device) for name, array in arrays.items()}
+
+
+def _resident(array: Any, device: torch.device) -> Any:
+    if isinstance(array, Spans):
+        return Sequences.resident(array, device)
+    return array if isinstance(array, Lazy) else torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def floats(facts: DataFacts) -> Step:
+    """Return the step that turns byte images into floats in the same units."""
+    names = [n for n in facts.inputs if facts.fields[n].dtype == "uint8"]
+
+    def step(batch: Batch) -> Batch:
+        for name in names:
+            batch[name] = batch[name].float()
+        return batch
+
+    return step
+
+
+def transforming(transforms: Sequence[Transform], facts: DataFacts) -> list[Step]:
+    """Return one step for every transform."""
+    specs, steps = dict(facts.fields), []
+    for transform in transforms:
+        name = transform.field or facts.inputs[0]
+        steps.append(_on_field(name, transform.build(specs[name])))
+        specs[name] = transform.spec(specs[name])
+    return steps
+
+
+def _on_field(name: str, function: Callable[[Tensor], Tensor]) -> Step:
+    def step(batch: Batch) -> Batch:
+        batch[name] = function(batch[name])
+        return batch
+
+    return step
+
+
+def augmenting(augmentations: Sequence[Augmentation], facts: DataFacts, base: Path = Path()) -> Step | None:
+    """Return the step that augments the first input: images are scaled to [0, 1] for it and back again; tokens that
+    are left after it are real.
+    """
+    if not augmentations:
+        return None
+    name = facts.inputs[0]
+    spec = facts.fields[name]
+    seen = spec if spec.vocab else spec.replace(dtype="float32")
+    peak = _peak(spec)
+    functions = [a.fitted(facts, base).build(seen, len(facts.classes)) for a in augmentations]
+
+    def step(batch: Batch) -> Batch:
+        x, target = batch[name] if seen.vocab else batch[name] / peak, batch.get("target")
+        for function in functions:
+            x, target = function(x, target)
+        if seen.vocab:
+            batch |= {name: x, name + MASK: x != 0}
+        else:
+            batch[name] = x * peak
+        if target is not None:
+            batch["target"] = target
+        return batch
+
+    return step
+
+
+def _peak(spec: TensorSpec) -> float:
+    is_image = spec.axes in ("CHW", "CDHW")
+    return max(spec.stats.high) or 1.0 if is_image and spec.stats is not None else 1.0

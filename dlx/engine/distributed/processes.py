@@ -1,0 +1,292 @@
+"""The processes of one run: how they are started, what they agree upon, and how they end together.
+
+Rank 0 speaks, writes and tracks; it starts the others where nothing else (such as torchrun) has. What they agree upon
+is what each finds for itself where there is only one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from torch._C._distributed_c10d import Store, TCPStore
+
+from dlx.errors import RunError, UsageError
+from dlx.plan import Plan
+from dlx.plan.hardware import started
+
+T = TypeVar("T")
+HOST = "127.0.0.1"
+GRACE = 15.0  # seconds in which processes end by themselves when one of them has
+PATIENCE = timedelta(minutes=30)  # for one that reads its data, or evaluates, while others wait
+
+
+# -- what they agree upon ---------------------------------------------------------------------------------------------
+
+
+def size(plan: Plan) -> int:
+    """Return how many processes train a plan."""
+    return int(plan.recipe.hardware.devices) * plan.recipe.hardware.nodes
+
+
+def alone(plan: Plan) -> Plan:
+    """Return the plan for one process."""
+    here = plan.recipe.hardware.model_copy(update={"devices": 1, "nodes": 1, "sync_batchnorm": False})
+    return replace(plan, recipe=plan.recipe.model_copy(update={"hardware": here}))
+
+
+def rank() -> int:
+    """Return the number of this process among those of the run."""
+    here = started()
+    return here.rank if here is not None else 0
+
+
+def is_shared() -> bool:
+    """Say whether several processes train now."""
+    return dist.is_initialized() and dist.get_world_size() > 1
+
+
+def most(value: int) -> int:
+    """Return the greatest of the numbers that the processes have."""
+    if not is_shared():
+        return value
+    number = torch.tensor(value)
+    dist.all_reduce(number, op=dist.ReduceOp.MAX)
+    return int(number)
+
+
+def least(value: int) -> int:
+    """Return the smallest of the numbers that the processes have."""
+    return -most(-value)
+
+
+def told(find: Callable[[], T]) -> T:
+    """Return what rank 0 finds; the others do not look."""
+    if not is_shared():
+        return find()
+    found = [find() if rank() == 0 else None]
+    dist.broadcast_object_list(found, src=0)
+    return found[0]  # type: ignore[return-value]
+
+
+def gathered(value: T) -> list[T]:
+    """Return what every process has, in the order of ranks."""
+    if not is_shared():
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+class Ranks(ClusterEnvironment):
+    """Tells Lightning who this process is; none is left for it to start."""
+
+    def __init__(self, local_size: int) -> None:
+        super().__init__()
+        self.local_size = local_size
+
+    creates_processes_externally = True  # type: ignore[assignment]
+    main_address = HOST  # type: ignore[assignment]  # not asked for: the processes have met already
+    main_port = 0  # type: ignore[assignment]
+
+    @staticmethod
+    def detect() -> bool:
+        return False
+
+    def world_size(self) -> int:
+        return dist.get_world_size()
+
+    def set_world_size(self, size: int) -> None:
+        pass
+
+    def global_rank(self) -> int:
+        return dist.get_rank()
+
+    def set_global_rank(self, rank: int) -> None:
+        pass
+
+    def local_rank(self) -> int:
+        return dist.get_rank() % self.local_size
+
+    def node_rank(self) -> int:
+        return dist.get_rank() // self.local_size
+
+
+# -- how they meet and end --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def together(
+    plan: Plan,
+    folder: Path | None = None,
+    order: dict[str, Any] | None = None,
+    give_up: Callable[[], object] = lambda: None,
+    store: Store | None = None,
+) -> Iterator[Path]:
+    """Meet the other processes of the run, or start them; yields the run's directory, which rank 0 knows.
+
+    order     what a process that is started here is told: the resolved recipe and all that belongs to it
+    give_up   called if another process died and this one cannot go on: after that this one ends as well
+    store     where the processes meet, in one that was started here
+
+    Raises: RunError if another process died; UsageError if several nodes are not started from outside.
+    """
+    if size(plan) == 1:
+        assert folder is not None
+        yield folder
+        return
+    others = _others(plan, order or {}, give_up) if started() is None else None
+    try:
+        if others is not None:
+            others.until_they_are_there()
+        _meet(plan, others.store if others is not None else store)
+        yield told(lambda: folder)  # type: ignore[misc]
+        if others is not None:
+            others.wait()
+    except RuntimeError as error:
+        died = others.who_died() if others is not None else _blamed(error)
+        if died is None:
+            raise
+        raise RunError(f"{died}; the run is stopped. Go on with it by --resume") from None
+    finally:
+        if others is not None:
+            others.end()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _others(plan: Plan, order: dict[str, Any], give_up: Callable[[], object]) -> Others:
+    hardware = plan.recipe.hardware
+    if hardware.nodes > 1:
+        line = f"torchrun --nnodes {hardware.nodes} --nproc_per_node {hardware.devices} … -m dlx train RECIPE"
+        raise UsageError(f"{hardware.nodes} nodes are started from outside, on each of them: {line}")
+    return Others(plan, order, give_up)
+
+
+def _meet(plan: Plan, store: Store | None) -> None:
+    backend = "gloo" if plan.recipe.hardware.accelerator == "cpu" else "cpu:gloo,cuda:nccl"
+    if backend != "gloo":
+        torch.cuda.set_device(rank() % int(plan.recipe.hardware.devices))
+    if store is None:
+        dist.init_process_group(backend, init_method="env://", timeout=PATIENCE)
+    else:
+        dist.init_process_group(backend, store=store, rank=rank(), world_size=size(plan), timeout=PATIENCE)
+
+
+def _blamed(error: RuntimeError) -> str | None:
+    """Say that another process is gone, if that is what a collective operation ran into."""
+    words = str(error).lower()
+    if any(word in words for word in ("gloo", "nccl", "connection closed", "connection reset")):
+        return "another process of the run died"
+    return None
+
+
+class Others:
+    """The processes that rank 0 has started, one for each other rank, and a thread that sees if one dies."""
+
+    def __init__(self, plan: Plan, order: dict[str, Any], give_up: Callable[[], object]) -> None:
+        self.size, self.give_up = size(plan), give_up
+        self.store = TCPStore(HOST, 0, self.size, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+        self.over = threading.Event()
+        self.said: list[IO[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        told_to_each = json.dumps(order).encode() + b"\n"
+        for number in range(1, self.size):
+            self.said.append(TemporaryFile())  # noqa: SIM115  # open as long as the process
+            self.processes.append(self._started(number, told_to_each))
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _started(self, number: int, order: bytes) -> subprocess.Popen[bytes]:
+        """Start a process. It lives as long as its standard input: whatever ends this one ends it too."""
+        own = {
+            "RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": self.size, "LOCAL_WORLD_SIZE": self.size,
+            "MASTER_ADDR": HOST, "MASTER_PORT": self.store.port, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dlx.engine.runs.launch"],
+            stdin=subprocess.PIPE,
+            stdout=self.said[-1],
+            stderr=self.said[-1],
+            env={**os.environ, **{name: str(value) for name, value in own.items()}},
+            start_new_session=True,  # Ctrl-C is for rank 0, which tells the others
+        )
+        assert process.stdin is not None
+        process.stdin.write(order)
+        process.stdin.flush()
+        return process
+
+    def until_they_are_there(self) -> None:
+        """Wait until every process says that it has built its experiment. Raises: RunError if one cannot."""
+        keys = [f"there/{number}" for number in range(1, self.size)]
+        while not self.store.check(keys):
+            if self.dead():
+                raise RunError(f"{self.who_died()}")
+            time.sleep(0.02)
+
+    def dead(self) -> list[tuple[int, int]]:
+        """Return rank and exit status of every process that failed, those that were killed first."""
+        codes = [(number, process.poll()) for number, process in enumerate(self.processes, 1)]
+        return sorted(((n, code) for n, code in codes if code), key=lambda pair: pair[1])
+
+    def who_died(self) -> str | None:
+        """Name the process that died, how, and its last words; None if none did within a moment."""
+        until = time.monotonic() + 2.0
+        while not self.dead() and time.monotonic() < until:
+            time.sleep(0.02)
+        if not self.dead():
+            return None
+        number, code = self.dead()[0]
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        self.said[number - 1].seek(0)
+        lines = self.said[number - 1].read().decode(errors="replace").strip().splitlines()
+        return f"process {number} of {self.size} {how}" + (f": {lines[-1]}" if lines else "")
+
+    def wait(self) -> None:
+        """Let the processes end by themselves."""
+        until = time.monotonic() + GRACE
+        while any(p.poll() is None for p in self.processes) and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def end(self) -> None:
+        """Leave no process, nor one that it started, behind."""
+        stopping = isinstance(sys.exc_info()[1], SystemExit)
+        if stopping and sys.exc_info()[1].code != 1:  # type: ignore[union-attr]
+            self.wait()  # they were told to stop as well
+        self.over.set()
+        for process in self.processes:
+            _kill(process)
+
+    def _watch(self) -> None:
+        while not self.over.wait(0.2):
+            if not self.dead():
+                continue
+            if not self.over.wait(GRACE):  # this process still waits for the one that is gone
+                self.give_up()
+                print(f"error: {self.who_died()}; the run is stopped", file=sys.stderr, flush=True)
+                for process in self.processes:
+                    _kill(process)
+                os._exit(1)
+            return
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+    process.wait()

@@ -1,0 +1,1 @@
+"""Inference: a trained run restored, and what is asked of it."""

@@ -1,0 +1,82 @@
+"""What a trained network makes of inputs: codes, or features before its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlx.data.files import refuse_unless, write_table, writing
+from dlx.engine.build.experiment import device_of
+from dlx.engine.inference.predict import batches, files, read
+from dlx.engine.inference.restore import Restored, restore
+from dlx.errors import UsageError
+
+WRITERS = (".parquet", ".csv", ".npz")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """A vector for every sample.
+
+    values  (N, F)
+    what    what the vectors are, in words
+    origin  columns that say where each sample comes from
+    notes   what differs from when the run was trained
+    """
+
+    values: np.ndarray
+    what: str
+    origin: Mapping[str, list[Any]]
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def frame(self) -> Any:
+        """Return a pandas DataFrame: where samples come from, and columns z1, z2, …"""
+        import pandas as pd
+
+        named = pd.DataFrame(self.values, columns=[f"z{i + 1}" for i in range(self.values.shape[1])])
+        return pd.concat([pd.DataFrame(dict(self.origin)), named], axis=1) if self.origin else named
+
+    def write(self, path: Path) -> None:
+        """Write them as the file's name says. Raises: UsageError if it cannot be."""
+        writable(path)
+        if path.suffix != ".npz":
+            write_table(self.frame(), path)
+            return
+        origin: dict[str, Any] = {name: np.asarray(column) for name, column in self.origin.items()}
+        with writing(path):
+            np.savez(path, z=self.values, **origin)
+
+
+def writable(path: Path) -> None:
+    """Raise UsageError if embeddings are not written as such a file."""
+    refuse_unless(path, WRITERS, "embeddings")
+
+
+def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:
+    """Return what a run's network makes of samples in files and folders of the kind that it was trained on.
+
+    Raises: UsageError if an input is not there, or the run has no embedding; DataError where samples do not fit it.
+    """
+    paths = files([Path(i) for i in inputs])
+    return embed_with(restore(run), paths)
+
+
+def embed_with(restored: Restored, paths: list[Path]) -> Embeddings:
+    """Embed samples in files by a run that is restored already."""
+    task = restored.plan.recipe.task
+    make: Any = getattr(restored.module, "embed", None)
+    if make is None:
+        raise UsageError(f"a run of the task {task.type} has no embedding of its inputs")
+    arrays, origin = read(paths, restored.plan)
+    restored.module.to(device_of(restored.plan.recipe)).eval()
+    with torch.no_grad():
+        parts = [make(batch).float().cpu() for batch in batches(arrays, restored.plan)]
+    return Embeddings(torch.cat(parts).numpy(), task.embeds, origin, restored.notes)

@@ -1,0 +1,101 @@
+"""A run's checkpoint back to the experiment that made it, without its recipe file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pydantic import ValidationError
+
+import dlx.plan
+from dlx.engine.build.experiment import build_module
+from dlx.engine.checkpoint import carried, load
+from dlx.errors import CheckpointError, RecipeError, UsageError
+from dlx.facts import DataFacts
+from dlx.plan import Plan
+from dlx.plan.hardware import resolve
+from dlx.plugins import activate, active
+from dlx.recipe.load import Loaded, with_environment
+from dlx.recipe.schema import Hardware, Recipe
+from dlx.tracking.store import find_run
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A trained module with its plan; `notes` say what differs from when it was trained."""
+
+    plan: Plan
+    module: pl.LightningModule
+    checkpoint: Path
+    notes: list[str]
+
+
+def restore(run: str | Path) -> Restored:
+    """Rebuild a run from its checkpoint alone.
+
+    Raises: UsageError if there is no such run; CheckpointError if its checkpoint is damaged, foreign, or needs a
+    component that is not here.
+    """
+    activate()
+    path = _checkpoint(str(run))
+    checkpoint = load(path)
+    content = carried(checkpoint)
+    notes: list[str] = []
+    plan = _planned(path, content, notes)
+    torch.set_num_threads(int(plan.recipe.hardware.threads))
+    module = build_module(plan)
+    try:
+        module.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} has other weights than its recipe: {str(error).splitlines()[-1].strip()}"
+        ) from None
+    return Restored(plan, module.eval(), path, notes)
+
+
+def _checkpoint(run: str) -> Path:
+    if Path(run).is_file():
+        return Path(run)
+    if Path(run).suffix == ".ckpt":
+        raise UsageError(f"there is no checkpoint {run}")
+    return find_run(run).checkpoint
+
+
+def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
+    try:
+        recipe = Recipe.model_validate(with_environment(content["recipe"]))
+        facts = DataFacts.from_json(content["facts"])
+        hardware = _available(recipe.hardware, notes)
+        recipe = recipe.model_copy(update={"hardware": hardware, "init_from": None})  # its weights are its own by now
+        return dlx.plan.make(Loaded(recipe, Path(content["base"])), facts=facts)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        _say_missing_plugins(path, content)
+        raise CheckpointError(f"{path} holds a recipe that cannot be read here: {place}: {first['msg']}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} lacks what dlx writes into a checkpoint: {error}") from None
+    except RecipeError as error:
+        raise CheckpointError(f"{path} holds a recipe that no longer fits: {error.diagnostics[0].message}") from None
+
+
+def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
+    """Raise CheckpointError that names the plugins of the run which are not in use now."""
+    here = {plugin.sha256 for plugin in active()}
+    absent = [p["path"] for p in content.get("plugins", []) if p["sha256"] not in here]
+    if absent:
+        wanted = " ".join(f"--plugin {p}" for p in absent)
+        raise CheckpointError(f"{path} was trained with components of a plugin; run: dlx {wanted} …")
+
+
+def _available(hardware: Hardware, notes: list[str]) -> Hardware:
+    """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
+    here = resolve(Hardware(devices=1))
+    alone = {"devices": 1, "nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
+    if hardware.accelerator in ("auto", "cpu", here.accelerator):
+        return hardware.model_copy(update=alone)
+    notes.append(f"the run was trained on {hardware.accelerator}, which is not here; {here.accelerator} is used")
+    return here

@@ -1,0 +1,101 @@
+"""Samples that a trained run makes of noise, as an array, a sheet of images, or a cloud of points."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from torch import Tensor
+
+from dlx.data.files import refuse_unless, writing
+from dlx.engine.data.inverse_transforms import units_of
+from dlx.engine.inference.restore import Restored, restore
+from dlx.engine.training.progress import watch
+from dlx.errors import UsageError
+from dlx.tensors import TensorSpec
+
+PICTURES, ARRAYS = (".png", ".svg", ".pdf"), (".npz", ".npy")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples in the units of the data; `spec` says what they are, `notes` what a person should know of them."""
+
+    values: np.ndarray
+    name: str
+    spec: TensorSpec
+    notes: list[str]
+
+    def write(self, path: Path) -> None:
+        """Write them as their file's name says. Raises: UsageError if it cannot be."""
+        writable(path)
+        with writing(path):
+            if path.suffix == ".npz":
+                np.savez(path, **{self.name: self.values})  # type: ignore[arg-type]
+            elif path.suffix == ".npy":
+                np.save(path, self.values)
+            else:
+                self._figure(path).savefig(path, dpi=120)
+
+    def _figure(self, path: Path) -> Any:
+        import torch
+
+        from dlx.tasks._samples import clouds, sheet
+        from dlx.tasks._unsupervised import as_picture
+
+        if self.values.ndim == 4:
+            return sheet(as_picture(torch.from_numpy(self.values), self.spec).numpy())
+        if self.values.ndim == 2 and self.values.shape[1] == 2:
+            return clouds(self.values[:0], self.values, f"{len(self.values)} samples")
+        raise UsageError(f"{path}: only images and points in the plane can be drawn; write .npz")
+
+
+def writable(path: Path) -> None:
+    """Raise UsageError if samples cannot be written into a file of this name."""
+    refuse_unless(path, (*PICTURES, *ARRAYS), "samples")
+
+
+def makes_samples(restored: Restored) -> bool:
+    """Say whether a run makes samples of noise."""
+    return hasattr(restored.module, "sample")
+
+
+def sample(run: str | Path, n: int, seed: int, label: str | None = None, steps: int | None = None) -> Samples:
+    """Let a run make n samples, the same for the same seed. Raises: UsageError; CheckpointError."""
+    return sample_with(restore(run), n, seed, label, steps)
+
+
+def sample_with(restored: Restored, n: int, seed: int, label: str | None = None, steps: int | None = None) -> Samples:
+    """Let a restored run make samples. Raises: UsageError if it makes none, or none of this class or in these steps."""
+    task, facts = restored.plan.recipe.task.type, restored.plan.seen
+    make: Any = getattr(restored.module, "sample", None)
+    if make is None:
+        raise UsageError(f"a run of the task {task} makes no samples")
+    asked: dict[str, Any] = {}
+    if label is not None:
+        if label not in facts.classes:
+            known = ", ".join(facts.classes) or "none, as the run was not told them"
+            raise UsageError(f"--class {label}: the classes are {known}")
+        asked["label"] = facts.classes.index(label)
+    if steps is not None:
+        asked["steps"] = steps
+    foreign = [name for name in asked if name not in inspect.signature(make).parameters]
+    if foreign:
+        option = {"label": "class", "steps": "steps"}[foreign[0]]
+        raise UsageError(f"a run of the task {task} makes samples without --{option}")
+    watch(restored.module, Console(stderr=True))
+    return _in_units(make(n, seed, **asked).detach().float().cpu(), restored)
+
+
+def _in_units(made: Tensor, restored: Restored) -> Samples:
+    name, notes = restored.plan.facts.inputs[0], list(restored.notes)
+    if made.shape[1:] != restored.plan.seen.fields[name].dims:
+        return Samples(made.numpy(), "units", TensorSpec(tuple(made.shape[1:]), "F"), notes)
+    units = units_of(restored.plan)
+    if units.stuck is not None:
+        notes.append(f"samples are as {units.stuck} leaves them, which cannot be undone")
+    return Samples(units.stored(made).numpy(), name, units.spec, notes)

@@ -1,0 +1,42 @@
+"""A run behind MLflow's model interface: a table or arrays in, the table of `dlx predict` out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlx.engine.inference.predict import Predictions, predict_with
+from dlx.engine.inference.restore import Restored, restore
+
+
+class Served:
+    """A restored run; inputs pass through the readers of `dlx predict`, so that both say the same."""
+
+    def __init__(self, restored: Restored) -> None:
+        self.restored = restored
+
+    def predict(self, model_input: Any, params: Any = None) -> Any:
+        """Return a DataFrame with a row for every sample of a DataFrame, an array, or arrays by name."""
+        with tempfile.TemporaryDirectory() as folder:
+            found = predict_with(self.restored, [_written(model_input, Path(folder))])
+        return Predictions({k: v for k, v in found.columns.items() if k not in ("file", "row")}, []).frame()
+
+
+def _written(model_input: Any, folder: Path) -> Path:
+    if hasattr(model_input, "to_parquet"):
+        path = folder / "input.parquet"
+        model_input.to_parquet(path, index=False)
+        return path
+    path = folder / "input.npz"
+    arrays = model_input if isinstance(model_input, dict) else {"": np.asarray(model_input)}
+    np.savez(path, **{str(name) or "input": value for name, value in arrays.items()})  # type: ignore[arg-type]
+    return path
+
+
+def _load_pyfunc(path: str) -> Served:
+    """Load the checkpoint in a folder; MLflow calls this by its name."""
+    (checkpoint,) = Path(path).glob("*.ckpt")
+    return Served(restore(checkpoint))

@@ -1,0 +1,70 @@
+"""Recipes run for their claims."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dlx.plan
+from dlx.errors import DlxError, RecipeError
+from dlx.recipe.claims import holds
+from dlx.recipe.load import load
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One claim of a recipe and what came of it: `held`, `failed`, `error`, or `no claims`."""
+
+    recipe: str
+    metric: str | None
+    claim: Any
+    value: float | None
+    verdict: str
+    seconds: float
+    trained: bool
+    message: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing speaks against it."""
+        return self.verdict in ("held", "no claims")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def check_recipe(path: Path, root: Path = Path("runs"), console: Any = None) -> list[Tested]:
+    """Check every claim of a recipe; it is trained only where a claim is about what training gives.
+
+    What goes wrong is in the result, not raised, so that other recipes are tested as well.
+    """
+    began = time.monotonic()
+    try:
+        return _tested(path, root, console, began)
+    except DlxError as error:
+        message = str(error.diagnostics[0]) if isinstance(error, RecipeError) else str(error)
+        return [Tested(str(path), None, None, None, "error", time.monotonic() - began, False, message)]
+
+
+def _tested(path: Path, root: Path, console: Any, began: float) -> list[Tested]:
+    loaded = load(path)
+    plan = dlx.plan.make(loaded)
+    parts = plan.parts.items()
+    known: dict[str, float] = {f"{p}{name}": value for p, part in parts for name, value in part.quantities.items()}
+    claims = {f"{p}{name}": claim for p, part in parts for name, claim in part.recipe.expect.items()}
+    trained = any(metric not in known for metric in claims)
+    if trained:
+        from dlx.engine.runs.stages import train
+
+        known |= train(plan, loaded, console, root=root).metrics
+    seconds = time.monotonic() - began
+    if not claims:
+        return [Tested(str(path), None, None, None, "no claims", seconds, False)]
+    rows = []
+    for metric, claim in claims.items():
+        held = metric in known and holds(claim, known[metric])
+        rows.append(Tested(str(path), metric, claim, known.get(metric), "held" if held else "failed", seconds, trained))
+    return rows

@@ -1,0 +1,51 @@
+"""A run's directory: its own, whatever else starts at the same moment, and what is written before the first step."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dlx.data.files import write_whole
+from dlx.engine.runs.lock import lock
+from dlx.errors import UsageError
+from dlx.plan import Plan
+from dlx.recipe.load import Loaded
+from dlx.runs import TOKENIZERS
+
+
+def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
+    """Make a directory for a run, and one inside of it. Raises: UsageError if nothing can be written there."""
+    for _ in range(20):
+        folder = root / f"{name}-{secrets.token_hex(3)}"
+        try:
+            (folder / inside).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{root} cannot be written: {error.strerror}") from None
+        if not os.access(folder, os.W_OK):
+            break
+        return folder
+    raise UsageError(f"{root} cannot be written")
+
+
+def describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -> None:
+    """Write down what is about to run: the recipe as written and as resolved, the lock, and trained tokenizers."""
+    write_recipe(folder, loaded, stored)
+    write_whole(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())
+    if plan.facts.tokenizers:
+        write_whole(folder / TOKENIZERS, json.dumps(dict(plan.facts.tokenizers)).encode())
+
+
+def write_recipe(folder: Path, loaded: Loaded, stored: dict[str, Any]) -> None:
+    """Write down a recipe as written and as resolved; a stage, and one that a run goes on with, only as resolved."""
+    text = loaded.redacted_text()
+    if text and not (folder / "recipe.yaml").exists():
+        write_whole(folder / "recipe.yaml", text.encode())
+    resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
+    write_whole(folder / "resolved.yaml", resolved.encode())

@@ -1,0 +1,60 @@
+"""What it takes to run an experiment again: packages, git state, data and hardware."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dlx import __version__
+from dlx.engine.build.weights import origin
+from dlx.plan import Plan
+from dlx.plugins import active
+
+PACKAGES = (
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "pydantic",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "kornia",
+)
+
+
+def lock(plan: Plan) -> dict[str, Any]:
+    """Return everything outside the recipe that decides what a run gives."""
+    return {
+        "dlx": __version__,
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
+        "git": _git(plan.base),
+        "plugins": [p.to_json() for p in active()],
+        "data": plan.facts.fingerprint,
+        "init_from": origin(plan.recipe.init_from) if plan.recipe.init_from is not None else None,
+        "hardware": {"machine": platform.machine(), "system": platform.system(), **plan.recipe.hardware.model_dump()},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the folder's repository and whether it has changes; None outside of one."""
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,81 @@
+"""Lightning's Trainer for a plan, without the advice that dlx itself gives better."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+from dlx.engine.checkpoint import WholeCheckpointIO
+from dlx.engine.distributed.processes import Ranks, size
+from dlx.engine.training.callbacks import SameBuffers
+from dlx.plan import Plan
+
+ADVICE = (
+    "does not have many workers",
+    "number of training batches",
+    "sync_dist=True",
+    "broadcast_buffers",
+    "Checkpoint directory",
+    "LeafSpec",
+    "`IterableDataset`",
+    "but have no logger configured",
+    "but have no `val_dataloader`",
+)
+
+
+def trainer_for(
+    plan: Plan, *, logger: Any = False, callbacks: Any = (), fast: bool = False, root: Path | None = None
+) -> pl.Trainer:
+    """Make Lightning's Trainer for a plan."""
+    train, hardware = plan.recipe.train, plan.recipe.hardware
+    by_steps = train.steps is not None and not fast
+    devices, several = int(hardware.devices), size(plan) > 1
+    in_turns = len(plan.networks) > 1 and not plan.recipe.task.joint
+    few = {"limit_val_batches": 2, "limit_test_batches": 2} if fast else {}
+    return pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=devices,
+        num_nodes=hardware.nodes,
+        strategy=hardware.strategy.build(in_turns) if several else "auto",  # type: ignore[union-attr]
+        sync_batchnorm=hardware.sync_batchnorm and several,
+        precision=hardware.precision,  # type: ignore[arg-type]
+        max_steps=plan.horizon.steps if by_steps else -1,
+        max_epochs=-1 if by_steps else 1 if fast else train.epochs,
+        check_val_every_n_epoch=train.validate_every,
+        deterministic=train.deterministic,
+        logger=logger,
+        log_every_n_steps=1,
+        callbacks=[*callbacks, *([SameBuffers()] if several else [])],
+        plugins=[WholeCheckpointIO(), *([Ranks(devices)] if several else [])],
+        default_root_dir=root,
+        enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        **few,  # type: ignore[arg-type]
+    )
+
+
+@contextmanager
+def quieted() -> Iterator[None]:
+    """Silence Lightning's advice about loaders, devices and other products, which dlx decides itself."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")]
+    before = [(log, log.level) for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for text in ADVICE:
+                warnings.filterwarnings("ignore", message=f".*{text}.*")
+            yield
+    finally:
+        for log, level in before:
+            log.setLevel(level)
