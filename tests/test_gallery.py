@@ -71,9 +71,7 @@ def planned(path, shared, monkeypatch):
     """Return a recipe and its plan on one core, its data written by its snippet; skip where its data are elsewhere."""
     monkeypatch.setattr("socket.getaddrinfo", _no_network)
     monkeypatch.chdir(shared)  # where recipes find the runs that they name
-    monkeypatch.setattr(
-        "dlx.engine.runs.run.draw_all", lambda *_: []
-    )  # slow, and has its own tests
+    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])  # slow, and has its own tests
     overrides = ["hardware.accelerator=cpu", "hardware.threads=1", f"tracking.uri=sqlite:///{shared}/mlflow.db"]
     loaded = dlx.load(path, [*overrides, *_written_data(path, shared)])
     try:

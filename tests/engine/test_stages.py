@@ -44,9 +44,7 @@ STEPS = 8
 @pytest.fixture(autouse=True, scope="module")
 def _no_pictures():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "dlx.engine.runs.run.draw_all", lambda *_: []
-        )  # slow, and has its own tests
+        patch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])  # slow, and has its own tests
         yield
 
 
