@@ -170,7 +170,7 @@ class Words(Letters):
 
     def ours(self) -> float:
         """Train by dlx; return the seconds of the steps that are timed."""
-        from dlx.tasks._supervised import SupervisedModule
+        from dlx.tasks._supervised.module import SupervisedModule
 
         learn, self.done = SupervisedModule.learn, 0
 

@@ -12,7 +12,7 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks._pretext_torch import laid_out, tiles
+from dlx.tasks._ssl.pretext_module import laid_out, tiles
 from dlx.tasks.jigsaw.module import permutations
 from dlx.tensors import Stats, TensorSpec
 

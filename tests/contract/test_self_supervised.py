@@ -13,9 +13,9 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks._copies_torch import Copy
-from dlx.tasks._matching_torch import spread
-from dlx.tasks._ring_torch import Ring
+from dlx.tasks._ssl.momentum_encoder import Copy
+from dlx.tasks._ssl.queue import Ring
+from dlx.tasks._ssl.siamese_module import spread
 from dlx.tasks.byol.module import kept
 from dlx.tasks.moco.module import info_nce
 from dlx.tasks.rotation.module import turned

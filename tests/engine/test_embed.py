@@ -13,7 +13,7 @@ from dlx.errors import UsageError
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
-from dlx.tasks._features_torch import before_last
+from dlx.tasks._base.features import before_last
 
 
 def restored(task, folder, source=None, model=None):

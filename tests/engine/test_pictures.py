@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics import r2_score
 from torchmetrics.functional.classification import binary_calibration_error
 
-from dlx.tasks._pictures import confusion_matrix, learning_curves, predicted_vs_true, reliability_diagram
-from dlx.tasks._worst import worst_examples, worst_rows
+from dlx.figures.base import confusion_matrix, learning_curves, predicted_vs_true, reliability_diagram
+from dlx.figures.worst import worst_examples, worst_rows
 
 DIGITS = [str(i) for i in range(10)]
 

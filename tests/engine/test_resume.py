@@ -16,7 +16,7 @@ from dlx.engine.training import checkpointer as keep
 from dlx.engine.training.checkpointer import saved
 from dlx.engine.training.chunks import Bursts, Pace
 from dlx.errors import DataError, UsageError
-from dlx.tasks._supervised import SupervisedModule
+from dlx.tasks._supervised.module import SupervisedModule
 
 RECIPE = """
 name: resumed

@@ -18,7 +18,7 @@ from dlx.engine.runs.claims import check_recipe
 from dlx.engine.training.checkpointer import saved
 from dlx.errors import DataError, RecipeError, UsageError
 from dlx.runs import folder_of
-from dlx.tasks._supervised import SupervisedModule
+from dlx.tasks._supervised.module import SupervisedModule
 from dlx.tracking.listing import list_runs
 
 RECIPE = """\
@@ -165,7 +165,7 @@ def test_a_run_that_is_cut_off_between_stages_goes_on_exactly(whole, here, monke
 
 KILLED = """
 import os, signal, dlx
-from dlx.tasks._supervised import SupervisedModule
+from dlx.tasks._supervised.module import SupervisedModule
 original, seen = SupervisedModule.learn, []
 def learn(self, batch):
     seen.append(1)

@@ -16,7 +16,7 @@ from dlx.engine.checkpoint import load
 from dlx.engine.training.checkpointer import saved
 from dlx.errors import RecipeError, UsageError
 from dlx.plan.report import report
-from dlx.tasks._supervised import SupervisedModule
+from dlx.tasks._supervised.module import SupervisedModule
 
 RECIPE = """
 name: NAME

@@ -12,7 +12,7 @@ from dlx.engine.checkpoint import load
 from dlx.engine.runs.resume import interrupted
 from dlx.engine.training.checkpointer import saved
 from dlx.errors import RunError
-from dlx.tasks._supervised import SupervisedModule
+from dlx.tasks._supervised.module import SupervisedModule
 
 RECIPE = """
 name: numbers

@@ -6,12 +6,12 @@ import math
 import pytest
 import torch
 
+from dlx.decoding.detokenize import pieces, until
+from dlx.decoding.options import Decoding
+from dlx.decoding.search import Reader, allowed, draw, probabilities, search, write, write_whole
 from dlx.layers import Layer
 from dlx.layers._context_torch import apply
 from dlx.models import Model
-from dlx.tasks._decoding import Decoding
-from dlx.tasks._generation_torch import Reader, allowed, draw, probabilities, search, write, write_whole
-from dlx.tasks._pieces import pieces, until
 from dlx.tensors import TensorSpec
 from dlx.tokenizers import END, Tokenizer
 

@@ -25,7 +25,7 @@ from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError, RunError, UsageError
 from dlx.plan import make
 from dlx.recipe.load import load as read
-from dlx.tasks._update import split
+from dlx.tasks._base.optimizer_step import split
 from dlx.tasks.language_modeling.module import LanguageModelingModule
 
 LM = """
@@ -272,7 +272,7 @@ def test_text_comes_as_it_is_written(letters):
     module = restore(letters.folder).module
     steps, network = [], module.networks["network"]
     network.register_forward_hook(lambda *_: steps.append(1))
-    from dlx.tasks._decoding import Decoding
+    from dlx.decoding.options import Decoding
 
     seen = [len(steps) for _ in module.stream("abc", Decoding(temperature=0, max_new_tokens=5))]
     assert seen[:6] == [0, 1, 2, 3, 4, 5]  # the prompt comes before anything is computed

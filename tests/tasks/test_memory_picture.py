@@ -6,7 +6,7 @@ from matplotlib.text import Text
 import dlx
 from dlx.data.prepare import prepare
 from dlx.engine.build.experiment import batches_of, build_module
-from dlx.tasks._memory import felt_by_step
+from dlx.figures.memory import felt_by_step
 
 
 def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_path):

@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from dlx.tasks._embedding import embedding
-from dlx.tasks._samples import BETWEEN, GAP, strips, tiled
+from dlx.figures.embedding import embedding
+from dlx.figures.samples import BETWEEN, GAP, strips, tiled
 
 
 def test_tiles_lie_row_by_row_on_a_colour_that_is_none_of_theirs():

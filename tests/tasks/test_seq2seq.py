@@ -15,7 +15,7 @@ from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
 from dlx.layers._context_torch import apply
 from dlx.metrics import Metric
-from dlx.tasks._update import split
+from dlx.tasks._base.optimizer_step import split
 from dlx.tokenizers import BEGIN, END
 
 RECURRENT = "{type: seq2seq, embedding: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"

@@ -11,7 +11,7 @@ from rich.console import Console
 import dlx
 from dlx.engine.checkpoint import load
 from dlx.engine.training.checkpointer import saved
-from dlx.tasks._module import TaskModule
+from dlx.tasks._base.module import TaskModule
 
 
 class Steps:

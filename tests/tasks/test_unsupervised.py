@@ -26,12 +26,12 @@ from dlx.metrics import Metric
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
-from dlx.tasks._adversarial_torch import GAMES, slope
-from dlx.tasks._autoencoding_torch import contraction
-from dlx.tasks._autoencoding_torch import divergence as sparsity
-from dlx.tasks._filters_torch import first_filters
-from dlx.tasks._latent_torch import slerp
-from dlx.tasks._unsupervised import FixedNoise
+from dlx.tasks._base.filters import first_filters
+from dlx.tasks._generative.autoencoder_module import contraction
+from dlx.tasks._generative.autoencoder_module import divergence as sparsity
+from dlx.tasks._generative.gan_module import GAMES, slope
+from dlx.tasks._generative.latent import slerp
+from dlx.tasks._unsupervised.module import FixedNoise
 from dlx.tasks.vae.module import divergence, traversed
 from dlx.tensors import TensorSpec
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dlx.decoding.options import Decoding
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
-from dlx.tasks._decoding import Decoding
 
 
 def decoding(options: Mapping[str, Any]) -> Decoding:

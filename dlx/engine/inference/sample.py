@@ -44,8 +44,8 @@ class Samples:
     def _figure(self, path: Path) -> Any:
         import torch
 
-        from dlx.tasks._samples import clouds, sheet
-        from dlx.tasks._unsupervised import as_picture
+        from dlx.figures.samples import clouds, sheet
+        from dlx.tasks._unsupervised.module import as_picture
 
         if self.values.ndim == 4:
             return sheet(as_picture(torch.from_numpy(self.values), self.spec).numpy())

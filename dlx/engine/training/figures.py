@@ -13,7 +13,7 @@ PROBED = 64  # samples on which gradients are looked at
 
 def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], experiment: Experiment) -> list[Path]:
     """Draw every picture of a finished run as PNG and return where they are."""
-    from dlx.tasks._pictures import learning_curves
+    from dlx.figures.base import learning_curves
 
     task, facts, module = experiment.plan.recipe.task, experiment.plan.facts, experiment.module
     drawn = {"learning_curves": learning_curves(history, task.emits(facts))} if history else {}
@@ -32,7 +32,7 @@ def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], d
 
     It looks at nothing that learns, so that it may be called while training goes on.
     """
-    from dlx.tasks._filters_torch import first_filters
+    from dlx.tasks._base.filters import first_filters
 
     task, facts, networks = experiment.plan.recipe.task, experiment.plan.facts, experiment.plan.networks
     shown = outputs.joined(experiment.prepared.arrays) if outputs is not None and outputs.rows else None
@@ -40,7 +40,7 @@ def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], d
     filters = {"filters" if len(seen) == 1 else f"filters_{role}": f for role, f in seen.items() if f is not None}
 
     def draw() -> dict[str, Any]:
-        from dlx.tasks._samples import sheet
+        from dlx.figures.samples import sheet
 
         drawn = task.pictures(shown, facts) if shown is not None else {}
         return drawn | {name: sheet(f.numpy(), f"{len(f)} filters of the first layer") for name, f in filters.items()}
@@ -50,7 +50,7 @@ def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], d
 
 def _memory(experiment: Experiment) -> dict[str, Any]:
     """Draw how far back recurrent layers feel their mistakes, on a few samples."""
-    from dlx.tasks._memory import felt_by_step
+    from dlx.figures.memory import felt_by_step
 
     module, batches = experiment.module, experiment.batches
     held = batches.get("test") or batches.get("val") or batches["train"]
@@ -63,8 +63,8 @@ def _memory(experiment: Experiment) -> dict[str, Any]:
 
 def _experts(experiment: Experiment) -> dict[str, Any]:
     """Draw how often layers chose their experts on the split that was evaluated last."""
-    from dlx.tasks._experts import use_of_experts
-    from dlx.tasks._tallies_torch import counting
+    from dlx.figures.experts import use_of_experts
+    from dlx.tasks._base.layer_metrics import counting
 
     networks: Any = experiment.module.networks
     tallies = {name.partition(".")[2]: m.tally.cpu().numpy() for name, m in counting(networks)}

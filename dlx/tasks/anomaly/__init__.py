@@ -8,7 +8,7 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._autoencoding import Autoencoding
+from dlx.tasks._generative.autoencoder_spec import Autoencoding
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -67,7 +67,7 @@ class Anomaly(Autoencoding):
         return {"score": values[:, 0].tolist(), "strange": [bool(v) for v in values[:, 1]]}
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._samples import scores, strips
+        from dlx.figures.samples import scores, strips
 
         error, strange = outputs.values["error"], outputs.values["strange"] > 0
         title = f"{int(strange.sum())} strange among {len(error)} samples" if self.labelled else f"{len(error)} samples"

@@ -11,10 +11,10 @@ from torchmetrics.functional.classification import binary_auroc
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._autoencoding import DECODER, ENCODER, Autoencoding
-from dlx.tasks._autoencoding_torch import SHEET, AutoencoderModule
-from dlx.tasks._unsupervised import as_picture, flat
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
+from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER, Autoencoding
+from dlx.tasks._unsupervised.module import as_picture, flat
 
 GATHERED = ("loss", "mse", "strange")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._autoencoding import Autoencoding
+from dlx.tasks._generative.autoencoder_spec import Autoencoding
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -32,13 +32,13 @@ class Autoencoder(Autoencoding):
     type: Literal["autoencoder"] = "autoencoder"
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
-        from dlx.tasks._autoencoding_torch import AutoencoderModule
+        from dlx.tasks._generative.autoencoder_module import AutoencoderModule
 
         return AutoencoderModule(networks, facts, learning, self)
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._embedding import embedding
-        from dlx.tasks._samples import strips
+        from dlx.figures.embedding import embedding
+        from dlx.figures.samples import strips
 
         sheet = outputs.made.get("sheet")
         rows = ("input", "given back") if self.noise == "none" else ("input", "disturbed", "given back")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._matching import Matching
+from dlx.tasks._ssl.siamese_spec import Matching
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

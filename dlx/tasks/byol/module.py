@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._copies_torch import Copy
-from dlx.tasks._matching_torch import MatchingModule
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._ssl.momentum_encoder import Copy
+from dlx.tasks._ssl.siamese_module import MatchingModule
 
 if TYPE_CHECKING:
     from dlx.tasks.byol import BYOL

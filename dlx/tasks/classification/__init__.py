@@ -11,7 +11,7 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._supervision import Supervision
+from dlx.tasks._supervised.spec import Supervision
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -46,7 +46,7 @@ class Classification(Supervision):
         return super().problems(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
-        from dlx.tasks._supervised import SupervisedModule
+        from dlx.tasks._supervised.module import SupervisedModule
 
         return SupervisedModule(networks, facts, learning, self.loss, self.metrics)
 

@@ -9,8 +9,8 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.tasks import Learning, Role
-from dlx.tasks._ending import ended, numbers
-from dlx.tasks._making import Making
+from dlx.tasks._base.heads import ended, numbers
+from dlx.tasks._generative.spec import Making
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:

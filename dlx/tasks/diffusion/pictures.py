@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlx.tasks._samples import clouds, sheet, strips
+from dlx.figures.samples import clouds, sheet, strips
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._unsupervised import Shown
+    from dlx.tasks._unsupervised.module import Shown
 
 
 def draw(shown: Shown) -> dict[str, Figure]:

@@ -11,7 +11,7 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._supervision import Supervision
+from dlx.tasks._supervised.spec import Supervision
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -80,7 +80,7 @@ class Forecasting(Supervision):
         return {title: values[:, i].tolist() for i, title in enumerate(everything[: values.shape[1]])}
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.forecasting.pictures import draw
+        from dlx.tasks.forecasting.figures import draw
 
         return dict(draw(outputs, facts))
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._adversarial import Adversarial
+from dlx.tasks._generative.gan_spec import Adversarial
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._adversarial_torch import AdversarialModule, slope
+from dlx.tasks._generative.gan_module import AdversarialModule, slope
 
 
 class GANModule(AdversarialModule):

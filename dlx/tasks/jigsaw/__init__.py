@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._pretext import OfTiles
+from dlx.tasks._ssl.pretext_spec import OfTiles
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._pretext_torch import Asked, TilesModule
+from dlx.tasks._ssl.pretext_module import Asked, TilesModule
 from dlx.tasks.jigsaw import Jigsaw
 
 CANDIDATES = 20_000

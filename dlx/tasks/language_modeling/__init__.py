@@ -13,7 +13,7 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Learning, Role
-from dlx.tasks._steps import StepSupervision, worded
+from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
 from dlx.tokenizers import UNKNOWN, restore
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ import torch
 import torchmetrics
 from torch import Tensor, nn
 
+from dlx.decoding.detokenize import pieces, until
+from dlx.decoding.options import Decoding
+from dlx.decoding.search import Reader, search, write
 from dlx.errors import RunError, UsageError
 from dlx.facts import DataFacts
 from dlx.layers._context_torch import Cache, apply
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._decoding import Decoding
-from dlx.tasks._generation_torch import Reader, search, write
-from dlx.tasks._pieces import pieces, until
-from dlx.tasks._steps_torch import StepsModule, looks_ahead, surprise
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._supervised.sequence_module import StepsModule, looks_ahead, surprise
 from dlx.tokenizers import END, UNKNOWN, restore
 
 

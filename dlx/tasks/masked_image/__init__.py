@@ -10,8 +10,8 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at, walk
 from dlx.models import Model
 from dlx.tasks import Learning, Role
-from dlx.tasks._ending import numbers
-from dlx.tasks._probing import Probing
+from dlx.tasks._base.heads import numbers
+from dlx.tasks._ssl.spec import Probing
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class MaskedImage(Probing):
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         """Draw images, what was seen of them, and what was given back."""
-        from dlx.tasks._samples import strips
+        from dlx.figures.samples import strips
 
         sheet = outputs.made.get("sheet")
         return {} if sheet is None else {"reconstructions": strips(sheet, ("image", "what is seen", "given back"))}

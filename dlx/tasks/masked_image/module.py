@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.layers._context_torch import apply
 from dlx.tasks import Learning
-from dlx.tasks._probed_torch import ProbedModule
-from dlx.tasks._unsupervised import as_picture, span
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._ssl.module import ProbedModule
+from dlx.tasks._unsupervised.module import as_picture, span
 from dlx.tasks.masked_image import DECODER, EMBED, ENCODER, MaskedImage
 
 SHEET = 8  # images on a sheet of reconstructions

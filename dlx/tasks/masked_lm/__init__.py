@@ -11,7 +11,7 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
 from dlx.models import Model
 from dlx.tasks import Learning, Role, Task
-from dlx.tasks._scope import is_sequence, scoped
+from dlx.tasks._base.masks import is_sequence, scoped
 from dlx.tensors import Spec, TensorSpec
 from dlx.tokenizers import MASKED
 

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from dlx.facts import DataFacts
 from dlx.layers._context_torch import Context, apply
 from dlx.tasks import Learning
-from dlx.tasks._unsupervised import UnsupervisedModule
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._unsupervised.module import UnsupervisedModule
 from dlx.tasks.masked_lm import ROLE
 from dlx.tokenizers import BEGIN, END, MASKED, PAD, SPECIAL, restore
 

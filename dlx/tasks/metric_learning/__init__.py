@@ -10,7 +10,7 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.tasks import Learning, Role, Task
-from dlx.tasks._ending import Head, ended
+from dlx.tasks._base.heads import Head, ended
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class MetricLearning(Task):
         return {f"embedding_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Figure]:
-        from dlx.tasks._embedding import embedding
+        from dlx.figures.embedding import embedding
 
         values = outputs.values
         return {"embeddings": embedding(values["embedding"], values["target"], "class", facts.classes)}

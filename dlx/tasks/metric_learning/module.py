@@ -11,8 +11,8 @@ from torchmetrics import CatMetric
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._unsupervised import UnsupervisedModule, unit
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._unsupervised.module import UnsupervisedModule, unit
 from dlx.tasks.metric_learning import ROLE, UNSEEN
 from dlx.tasks.metric_learning._distances_torch import squared
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning, Networks
-from dlx.tasks._views import Viewing
+from dlx.tasks._ssl.views_spec import Viewing
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._copies_torch import Copy
-from dlx.tasks._ring_torch import Ring
-from dlx.tasks._unsupervised import unit
-from dlx.tasks._update import Batch
-from dlx.tasks._views_torch import ViewsModule
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._ssl.momentum_encoder import Copy
+from dlx.tasks._ssl.queue import Ring
+from dlx.tasks._ssl.views_module import ViewsModule
+from dlx.tasks._unsupervised.module import unit
 
 if TYPE_CHECKING:
     from dlx.tasks.moco import MoCo

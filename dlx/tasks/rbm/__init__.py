@@ -10,8 +10,8 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.models import Model
 from dlx.tasks import Learning, Networks
-from dlx.tasks._ending import numbers
-from dlx.tasks._probing import ROLE, Probing
+from dlx.tasks._base.heads import numbers
+from dlx.tasks._ssl.spec import ROLE, Probing
 from dlx.tensors import elements
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class RBMTask(Probing):
         return RBMModule(networks, facts, learning, self)
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._samples import sheet
+        from dlx.figures.samples import sheet
 
         dreams = outputs.made.get("samples")
         drawn = {} if dreams is None else {"samples": sheet(dreams, f"{len(dreams)} dreams of the machine")}

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._probed_torch import ProbedModule
-from dlx.tasks._probing import ROLE
-from dlx.tasks._unsupervised import as_picture
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._ssl.module import ProbedModule
+from dlx.tasks._ssl.spec import ROLE
+from dlx.tasks._unsupervised.module import as_picture
 from dlx.tasks.rbm._estimates_torch import annealed
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._supervision import Supervision
+from dlx.tasks._supervised.spec import Supervision
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

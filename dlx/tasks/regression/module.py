@@ -11,7 +11,7 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._supervised import SupervisedModule
+from dlx.tasks._supervised.module import SupervisedModule
 
 
 class RegressionModule(SupervisedModule):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlx.facts import DataFacts
-from dlx.tasks._judged import worst
-from dlx.tasks._pictures import predicted_vs_true
+from dlx.figures.base import predicted_vs_true
+from dlx.figures.supervised import worst
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._supervised import Judged
+    from dlx.tasks._supervised.module import Judged
 
 
 def draw(judged: Judged, facts: DataFacts) -> dict[str, Figure]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ending import numbers
-from dlx.tasks._pretext import IMAGE, Pretext
+from dlx.tasks._base.heads import numbers
+from dlx.tasks._ssl.pretext_spec import IMAGE, Pretext
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlx.tasks._pretext_torch import Asked, PretextModule
+from dlx.tasks._ssl.pretext_module import Asked, PretextModule
 from dlx.tasks.rotation import TURNS
 
 

@@ -12,7 +12,7 @@ from dlx.layers import Layer
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning, Role
-from dlx.tasks._supervision import ROLE, Supervision
+from dlx.tasks._supervised.spec import ROLE, Supervision
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:

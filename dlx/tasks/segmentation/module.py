@@ -15,8 +15,8 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._supervised import Judged, Outputs, SupervisedModule
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._supervised.module import Judged, Outputs, SupervisedModule
 
 WORST = 8  # images that are kept for the sheet of the worst
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.facts import DataFacts
-from dlx.tasks._pictures import BLUE, GRAY, confusion_matrix, headline, new_figure, percent, short
-from dlx.tasks._worst import displayable
+from dlx.figures.base import BLUE, GRAY, confusion_matrix, headline, new_figure, percent, short
+from dlx.figures.worst import displayable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,9 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Learning, Role
-from dlx.tasks._scope import mask
-from dlx.tasks._steps import StepSupervision, worded
-from dlx.tasks._supervision import ROLE
+from dlx.tasks._base.masks import mask
+from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
+from dlx.tasks._supervised.spec import ROLE
 from dlx.tensors import TensorSpec, with_context
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Seq2Seq(StepSupervision):
         return [f"the loss of an untrained network will be ≈ {math.log(len(worded(facts).classes)):.2f}"]
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
-        from dlx.tasks._decoding import Decoding
+        from dlx.decoding.options import Decoding
         from dlx.tasks.seq2seq.module import Seq2SeqModule
 
         target = facts.fields["target"]

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dlx.decoding.options import Decoding
+from dlx.decoding.search import Reader, write_whole
 from dlx.facts import DataFacts
 from dlx.layers._context_torch import Cache, apply
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import MASK, STEPS, Learning
-from dlx.tasks._decoding import Decoding
-from dlx.tasks._generation_torch import Reader, write_whole
-from dlx.tasks._steps import worded
-from dlx.tasks._steps_torch import StepsModule
-from dlx.tasks._supervised import built, by_name
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._supervised.module import built, by_name
+from dlx.tasks._supervised.sequence_module import StepsModule
+from dlx.tasks._supervised.sequence_spec import worded
 from dlx.tasks.seq2seq import of_texts
 from dlx.tokenizers import BEGIN, END, PAD, restore
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.tasks._pictures import headline, new_figure, short
+from dlx.figures.base import headline, new_figure, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._unsupervised import unit
-from dlx.tasks._views_torch import ViewsModule
+from dlx.tasks._ssl.views_module import ViewsModule
+from dlx.tasks._unsupervised.module import unit
 
 if TYPE_CHECKING:
     from dlx.tasks.simclr import SimCLR

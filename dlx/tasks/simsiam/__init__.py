@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._matching import Matching
+from dlx.tasks._ssl.siamese_spec import Matching
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._matching_torch import MatchingModule
+from dlx.tasks._ssl.siamese_module import MatchingModule
 
 if TYPE_CHECKING:
     from dlx.tasks.simsiam import SimSiam

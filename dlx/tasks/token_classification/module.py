@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dlx.tasks._steps_torch import StepsModule, real, surprise
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._supervised.sequence_module import StepsModule, real, surprise
 
 
 class TokenClassificationModule(StepsModule):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.facts import DataFacts
-from dlx.tasks._pictures import confusion_matrix, reliability_diagram
+from dlx.figures.base import confusion_matrix, reliability_diagram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._supervised import Judged
+    from dlx.tasks._supervised.module import Judged
 
 
 def draw(judged: Judged, facts: DataFacts) -> dict[str, Figure]:

@@ -8,8 +8,8 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._autoencoding import Coding, outside_unit
-from dlx.tasks._making import Making
+from dlx.tasks._generative.autoencoder_spec import Coding, outside_unit
+from dlx.tasks._generative.spec import Making
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -72,7 +72,7 @@ class VAE(Coding, Making):
         return VAEModule(networks, facts, learning, self)
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks._embedding import embedding
+        from dlx.figures.embedding import embedding
         from dlx.tasks.vae.pictures import draw
 
         codes, values = outputs.values["code"], outputs.values["kl"]

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._autoencoding import DECODER, ENCODER
-from dlx.tasks._latent_torch import STEPS, WAYS, images_along, slerp
-from dlx.tasks._unsupervised import FixedNoise, UnsupervisedModule, as_picture, flat
-from dlx.tasks._update import Batch
+from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
+from dlx.tasks._generative.latent import STEPS, WAYS, images_along, slerp
+from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, as_picture, flat
 from dlx.tasks.vae import SINGLY
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.tasks._samples import sheet, strips
+from dlx.figures.samples import sheet, strips
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

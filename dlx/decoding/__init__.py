@@ -1,0 +1,1 @@
+"""Text generation: sampling and beam search over a network that is asked step by step."""

@@ -1,0 +1,40 @@
+"""Picture of how far back recurrent layers feel their mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.figures.base import BLUE, GREEN, ORANGE, headline, new_figure, short
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TINY = 1e-20  # what is smaller is not drawn
+
+
+def felt_by_step(norms: Mapping[str, np.ndarray]) -> Figure:
+    """Draw, for every recurrent layer, the norm of the loss's gradient in the state after each step."""
+    figure = new_figure(6.4, 3.6)
+    axes = figure.add_subplot()
+    for (name, norm_T), colour in zip(norms.items(), (BLUE, ORANGE, GREEN, "black"), strict=False):
+        shown = np.where(norm_T > TINY, norm_T, np.nan)
+        axes.plot(np.arange(1, len(norm_T) + 1), shown, color=colour, label=short(name, 30))
+    axes.set_yscale("log")
+    axes.set_xlabel("step of the sequence")
+    axes.set_ylabel("gradient of the loss in the state")
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(norms) > 1:
+        axes.legend(frameon=False, fontsize=9)
+    headline(axes, _in_words(next(iter(norms.values()))))
+    return figure
+
+
+def _in_words(norm_T: np.ndarray) -> str:
+    first, last = float(norm_T[0]), float(norm_T[-1])
+    if min(first, last) <= TINY:
+        return "Nothing of the loss is felt at one end of the sequence"
+    ratio = first / last
+    return f"The first step feels the loss {ratio:.{2 if ratio >= 0.01 else 1}g} times as much as the last"

@@ -1,0 +1,52 @@
+"""Pictures of what a supervised network said: the worst samples as images or as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.facts import DataFacts
+from dlx.figures.worst import TILES, worst_examples, worst_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dlx.tasks._supervised.module import Judged
+
+
+def worst(judged: Judged, facts: DataFacts, labels: Any, predictions: Any, classes: Sequence[str]) -> dict[str, Figure]:
+    """Draw the samples with the highest loss: a sheet of images, or a table."""
+    order = np.argsort(-np.nan_to_num(judged.losses, nan=np.inf), kind="stable")[:TILES]
+    rows, losses = judged.rows[order], judged.losses[order]
+    name = facts.inputs[0]
+    if facts.fields[name].axes == "CHW":
+        stats = facts.fields[name].stats
+        peak = max(stats.high) if stats is not None else 0
+        images = np.stack([judged.inputs[name][row] for row in rows]) / (peak or 1.0)
+        return {"worst_examples": worst_examples(images, labels[order], predictions[order], losses, classes)}
+    said: dict[str, Sequence[Any]] = {
+        "true": _named(labels[order], classes),
+        "predicted": _named(predictions[order], classes),
+        "loss": list(losses),
+    }
+    return {"worst_rows": worst_rows({**said, **_columns(judged.inputs, rows, facts)})}
+
+
+def _named(values: Any, classes: Sequence[str]) -> list[Any]:
+    return [classes[int(v)] for v in values] if classes else [float(v) for v in values]
+
+
+def _columns(inputs: Mapping[str, Any], rows: Any, facts: DataFacts) -> dict[str, list[Any]]:
+    """Return the columns of a table as people know them: categories by their names."""
+    found: dict[str, list[Any]] = {}
+    for field in facts.inputs:
+        spec = facts.fields[field]
+        if spec.axes != "F":
+            continue
+        for k in range(spec.elements):
+            name = spec.names[k] if spec.names else f"{field} {k}"
+            words = ("?", *facts.categories[name]) if name in facts.categories else None
+            found[name] = [words[int(v)] if words else v for v in inputs[field][rows, k]]
+    return found

@@ -1,0 +1,1 @@
+"""What tasks share that generate samples: autoencoders and adversarial networks."""

@@ -1,0 +1,1 @@
+"""What self-supervised tasks share: linear probes, augmented views, siamese networks, pretext labels."""

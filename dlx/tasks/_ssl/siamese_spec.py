@@ -1,0 +1,35 @@
+"""What tasks share that predict one view's projection from the other's, with no others to tell it from."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from dlx.facts import DataFacts
+from dlx.tasks._ssl.views_spec import PROJECTOR, Viewing
+
+PREDICTION, PREDICTOR = "prediction", "predictor"
+SPREAD = "spread"
+COLLAPSED = 0.1
+"""Below this spread all samples are projected to nearly the same direction."""
+
+
+class Matching(Viewing):
+    """A task that brings views of a sample together. Nothing pushes samples apart: were all features the same, the loss
+    would be at its least. That this has not happened is measured as `spread`: the standard deviation of projections of
+    length 1, times √projection; it is 1 where they point everywhere, and 0 where all are the same.
+    """
+
+    comparable: ClassVar[bool] = False
+    projector_at: ClassVar[str] = f"{PREDICTION}.{PROJECTOR}"
+    predictor_hidden: int = Field(32, gt=0)
+    """Size of the hidden layer of the predictor."""
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().emits(facts), SPREAD: "higher"}
+
+    def heads(self) -> dict[str, list[Any]]:
+        predictor = [{"linear": self.predictor_hidden}, "batch_norm", "relu", {"linear": self.projection}]
+        parts = {PROJECTOR: self.projector(), PREDICTOR: predictor}
+        return {PREDICTION: [{"type": "sequence", "name": name, "layers": layers} for name, layers in parts.items()]}

@@ -1,0 +1,124 @@
+"""What tasks share that learn features without labels: how the features are judged, inside the same run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at, walk
+from dlx.models import Model
+from dlx.tasks import Networks, Role, Task
+from dlx.tasks._base.heads import numbers
+from dlx.tensors import Spec, TensorSpec, elements
+
+ROLE = "encoder"
+PROBE, UNTRAINED = "probe", "untrained"
+
+
+class Probing(Task):
+    """A task with one network, an encoder, whose features are judged by how well they tell classes apart.
+
+    `probe` is a linear classifier that learns beside the encoder, from the features that were seen last, and sends no
+    gradient into it; `neighbours` asks the nearest of these.
+    """
+
+    default_role: ClassVar[str] = ROLE
+    memorizes: ClassVar[bool] = False
+    embeds: ClassVar[str] = "the features of the encoder"
+    whole: ClassVar[bool] = True
+    probe: bool = True
+    """Whether a linear classifier of the features learns beside; needs a target of classes."""
+    labels: float = Field(1.0, gt=0, le=1)
+    """Share of the training samples whose classes the probe and the neighbours see; the encoder sees none."""
+    untrained: bool = False
+    """With `probe`: whether a second probe learns, on the features of the encoder as it was before the first step; it
+    is what the encoder must beat.
+    """
+    probe_weight: float = Field(1.0, gt=0)
+    """Factor of the probe's loss: with plain gradient descent, of its lr."""
+    neighbours: int = Field(0, ge=0)
+    """With `probe`: how many neighbours vote on the class of a sample; 0 asks none."""
+    memory: int = Field(2000, gt=0)
+    """With `probe`: how many features of training samples with a label are kept, of the last that were seen; the probe
+    learns from as many of them as a batch has, in every step, and neighbours are sought among them.
+    """
+
+    @property
+    def target_kind(self) -> str | None:  # type: ignore[override]
+        """Classes are read only where something is judged by them."""
+        return "classes" if self.probe else None
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return {ROLE: Role(numbers(facts, self.type))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        x = numbers(facts, self.type)
+        body = model.tree(x)
+        features = shape_at((), body, x)
+        probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
+        heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
+        layers: list[Any] = [body.model_copy(update={"name": "body"}), *vector(features)]
+        if heads:
+            of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
+            layers.append({"type": "branches", "name": "heads", "join": "concat", "of": of})
+        return Layer.model_validate(layers)
+
+    def heads(self) -> dict[str, list[Any]]:
+        """Return what stands on the features for the task itself, by name."""
+        return {}
+
+    def probes(self) -> list[str]:
+        """Return the linear classifiers that learn beside."""
+        return [PROBE, *([UNTRAINED] if self.untrained else [])] if self.probe else []
+
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        """Count the features that probes learn from with their classes, of 8 bytes, and the encoder as it was."""
+        if not self.probes():
+            return 0
+        kept = min(self.memory, math.ceil(self.labels * facts.counts["train"]))
+        width = next(elements(x) for path, _, x in walk(*networks[ROLE]) if path == "heads")
+        untrained = weights(networks[ROLE], "body") if self.untrained else 0
+        return kept * (width * len(self.probes()) + 2) + untrained
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {"loss": "lower", **dict.fromkeys(self.asked(), "higher")}
+
+    def asked(self) -> list[str]:
+        """Return what is measured of the features."""
+        accuracies = [f"{probe}_accuracy" for probe in self.probes()]
+        return [*accuracies, *(["knn_accuracy"] if self.probe and self.neighbours else [])]
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        if self.probe and (len(facts.classes) < 2 or facts.multilabel):
+            return [
+                ShapeError("a probe needs one of several classes for every sample; or write probe: false", (PROBE,))
+            ]
+        return []
+
+    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
+
+    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.figures.embedding import embedding
+
+        values = outputs.values
+        shade = ("class", facts.classes) if "target" in values else ("sample",)
+        return {"features": embedding(values["features"], values.get("target", outputs.rows), *shade)}
+
+
+def weights(network: tuple[Layer, Spec], *paths: str) -> int:
+    """Return how many weights and buffers the layers at these paths have together."""
+    costs = [layer.cost(x) for path, layer, x in walk(*network) if path in paths]  # type: ignore[arg-type]
+    return sum(cost.parameters + cost.buffers for cost in costs)
+
+
+def vector(features: Any) -> list[Any]:
+    """Return what makes one vector of features."""
+    if not isinstance(features, TensorSpec):
+        raise ShapeError("the model must end in one tensor, but ends in several fields")
+    pools: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
+    return [{"sequence": {"name": "pool", "layers": pools.get(features.axes, ["global_pool"])}}]

@@ -1,0 +1,68 @@
+"""What tasks share that compare two changed views of each sample."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from dlx.augmentations import Augmentation
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.tasks import Networks
+from dlx.tasks._base.heads import numbers
+from dlx.tasks._ssl.spec import PROBE, ROLE, Probing, weights
+
+PROJECTOR = "projector"
+
+
+class Viewing(Probing):
+    """A task whose encoder learns from views: samples that were changed in two ways.
+
+    What `views` change is what features will ignore; `data.augment` would change both views alike.
+    """
+
+    comparable: ClassVar[bool] = True
+    """Whether losses of different moments can be compared, so that the least belongs to the best encoder: not where
+    what is aimed at moves along. Then the probe chooses the best checkpoint, where there is one.
+    """
+    followed: ClassVar[bool] = False
+    """Whether a copy of what makes projections follows it."""
+    projector_at: ClassVar[str] = PROJECTOR
+    """Where among the heads projections are made of features."""
+    views: list[Augmentation] = Field([{"gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
+    """What changes a sample, each time anew; for images, crops and warps that keep what they show do better."""
+    projection: int = Field(64, gt=0)
+    """Size of the vectors that are compared."""
+    projection_hidden: int = Field(128, gt=0)
+    """Size of the hidden layers of the projection head."""
+
+    @property
+    def monitor(self) -> str:  # type: ignore[override]
+        return "val/loss" if self.comparable or not self.probe else f"val/{PROBE}_accuracy"
+
+    @property
+    def monitor_mode(self) -> str:  # type: ignore[override]
+        return "min" if self.monitor == "val/loss" else "max"
+
+    def heads(self) -> dict[str, list[Any]]:
+        return {PROJECTOR: self.projector()}
+
+    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+        following = weights(networks[ROLE], "body", f"heads.{self.projector_at}") if self.followed else 0
+        return super().keeps(networks, facts) + following
+
+    def projector(self) -> list[Any]:
+        """Return what makes a projection of features."""
+        return [{"linear": self.projection_hidden}, "relu", {"linear": self.projection}]
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        found = super().problems(facts)
+        for i, view in enumerate(self.views):
+            if view.mixes:
+                found.append(ShapeError(f"{view.type} mixes samples, of which none is then the twin", ("views", i)))
+            try:
+                view.check(numbers(facts, self.type))
+            except ShapeError as error:
+                found.append(error.within("views", i))
+        return found

@@ -1,0 +1,107 @@
+"""What classification and regression share before torch: a head, a loss, metrics, and the checks between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, cast
+
+from dlx.component import Component, Named
+from dlx.errors import Loc, ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, shape_at, walk
+from dlx.layers._changed import changed, parts
+from dlx.losses import Loss
+from dlx.metrics import Metric
+from dlx.models import Model
+from dlx.regularizers import Regularizer
+from dlx.tasks import Role, Task
+from dlx.tasks._base.masks import scoped
+from dlx.tensors import Spec, TensorSpec
+
+ROLE = Task.default_role
+
+
+class Supervision(Task):
+    """A task with one network, a target, a loss and metrics."""
+
+    judges_answers: ClassVar[bool] = True
+
+    loss: Loss
+    """What is minimized."""
+    metrics: Named[Metric]
+    """What is measured on val and test."""
+    head: Literal["auto", "none"] | list[Layer] = "auto"
+    """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model
+    itself ends in the required shape; or layers of your own."""
+
+    @property
+    def takes_mixtures(self) -> bool:
+        return self.loss.soft
+
+    def roles(self, facts: DataFacts) -> dict[str, Role]:
+        return {ROLE: Role(scoped(facts), TensorSpec((self.loss.outputs(facts),), "F"))}
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        x = self.roles(facts)[role].input
+        body = model.tree(x)
+        if self.head == "none" or (self.head == "auto" and model.has_head):
+            return body
+        body = self._answering(body, x, facts).model_copy(update={"name": "body"})
+        return Layer.model_validate([body, self._ending(shape_at((), body, x), facts)])
+
+    def _answering(self, body: Layer, x: Spec, facts: DataFacts) -> Layer:
+        """Give every layer that makes an answer of its own the head that the network's end has."""
+        if not any(isinstance(part, Layer) and part.answers for part in parts(body)):
+            return body
+        inputs = {id(layer): inner for _, layer, inner in walk(body, x) if layer.answers}
+
+        def ended(layer: Component) -> Component:
+            if id(layer) not in inputs:
+                return layer
+            end = self._ending(layer.answer(inputs[id(layer)]), facts)  # type: ignore[attr-defined]
+            return layer.model_copy(update={"layers": [*layer.layers, end]})  # type: ignore[attr-defined]
+
+        return cast(Layer, changed(body, ended))
+
+    def _ending(self, features: Spec, facts: DataFacts) -> Layer:
+        """Return the head of features."""
+        head = self.head if isinstance(self.head, list) else self.automatic(features, facts)
+        return Layer.model_validate({"type": "sequence", "name": "head", "layers": head})
+
+    def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
+        """Return the layers of the automatic head."""
+        return _head(features, self.loss.outputs(facts))
+
+    def emits(self, facts: DataFacts) -> dict[str, str]:
+        return {"loss": "lower", **{name: m.better for name, m in self.metrics.items() if m.scalar}}
+
+    def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
+        loss: Any = self.loss
+        for regularizer in regularizers.values():
+            loss = regularizer.rewrite_loss(loss)
+        return self if loss is self.loss else self.model_copy(update={"loss": loss})
+
+    def problems(self, facts: DataFacts) -> list[ShapeError]:
+        judges: list[tuple[Loc, Loss | Metric]] = [(("loss",), self.loss)]
+        judges += [(("metrics", name), metric) for name, metric in self.metrics.items()]
+        return [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
+
+    def warnings(self, facts: DataFacts) -> list[str]:
+        chance = self.loss.chance(facts)
+        return [] if chance is None else [f"the loss of an untrained network will be ≈ {chance:.2f}"]
+
+
+def _objection(judge: Loss | Metric, facts: DataFacts) -> ShapeError | None:
+    try:
+        judge.check(facts)
+    except ShapeError as error:
+        return error
+    return None
+
+
+def _head(features: Spec, width: int) -> list[Any]:
+    """Return layers that make `width` numbers of features of any shape."""
+    if not isinstance(features, TensorSpec):
+        raise ShapeError("the model must end in one tensor, but ends in several fields")
+    pool: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
+    return [*pool.get(features.axes, ["global_pool"]), {"type": "linear", "features": width}]
