@@ -30,7 +30,7 @@ def command(
     if output.suffix != ".png":
         raise UsageError(f"{output}: the picture is written as .png")
 
-    from dlx.runs import folder_of
+    from dlx.run_folders import folder_of
     from dlx.tracking.comparison import compare
 
     folders = [folder_of(run, root) for run in runs]

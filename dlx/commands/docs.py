@@ -15,7 +15,7 @@ def command(
 
     Components of plugins are in them too.
     """
-    from dlx.data.files import write_whole
+    from dlx.files import write_whole
     from dlx.plugins import activate
     from dlx.recipe.reference import pages
 

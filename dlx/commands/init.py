@@ -33,8 +33,8 @@ def command(
     if output.exists() and not force:
         raise UsageError(f"{output} exists; choose another name with -o, or replace it with --force")
     from dlx.data.draft import draft
-    from dlx.data.files import write_whole
     from dlx.data.inspect import inspect
+    from dlx.files import write_whole
 
     output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
     found = inspect(data, output.parent, target, pair)
@@ -68,7 +68,7 @@ def _schema(path: Path, force: bool) -> Path:
     if force or not path.exists():
         import json
 
-        from dlx.data.files import write_whole
+        from dlx.files import write_whole
         from dlx.recipe.jsonschema import recipe_schema
 
         write_whole(path, json.dumps(recipe_schema(), ensure_ascii=False).encode())

@@ -30,7 +30,7 @@ def command(
 
     import dlx
     from dlx.commands._show import print_json
-    from dlx.data.files import write_table
+    from dlx.files import write_table
 
     found = dlx.predict(run, inputs)
     for note in found.notes:

@@ -25,7 +25,7 @@ def command(
     if output is None:
         print(text)
         return
-    from dlx.data.files import write_whole
+    from dlx.files import write_whole
 
     write_whole(output, text.encode())
     print(output)

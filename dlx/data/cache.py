@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from dlx.data.files import write_whole
 from dlx.facts import DataFacts
+from dlx.files import write_whole
 from dlx.recipe.schema import Data, Recipe
 
 

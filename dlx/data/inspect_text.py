@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DataError
-from dlx.sources._rows import text_of
+from dlx.files import text_of
 
 SEPARATORS = ("\t", ",", ";", "|")
 LOOKED_AT = 50

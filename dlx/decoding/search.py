@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dlx.decoding.options import Decoding
-from dlx.layers._context_torch import Cache
+from dlx.nn.context import Cache
 from dlx.tokenizers import BEGIN, END, PAD, UNKNOWN
 
 Run = Callable[[Tensor, Cache], Tensor]

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, cast
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from dlx.data.files import whole, write_whole
 from dlx.errors import CheckpointError
+from dlx.files import whole, write_whole
 
 CARRIED = "dlx"
 """Key under which a checkpoint carries the resolved recipe, the facts and what built it, as JSON."""

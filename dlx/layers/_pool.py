@@ -7,8 +7,8 @@ from typing import ClassVar
 from dlx.errors import ShapeError
 from dlx.layers import Layer, one
 from dlx.layers._axes import IMAGES
-from dlx.layers._window import Padding, Sizes, Window, text, window
 from dlx.tensors import Cost, TensorSpec
+from dlx.windows import Padding, Sizes, Window, text, window
 
 
 class Pool(Layer):

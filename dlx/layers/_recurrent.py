@@ -60,7 +60,7 @@ class RecurrentLayer(Layer):
         return Cost(matrices + vectors, macs=steps * matrices, activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers._recurrent_torch import Recurrent
+        from dlx.nn.recurrent import Recurrent
 
         return Recurrent(self._core(width(x, self.type, ("TF",))), last=self.output == "last")
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import Layer, one
 from dlx.layers._axes import IMAGES
-from dlx.layers._window import Sizes, per_axis
 from dlx.tensors import Cost, TensorSpec
+from dlx.windows import Sizes, per_axis
 
 if TYPE_CHECKING:
     from torch import nn

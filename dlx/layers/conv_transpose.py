@@ -8,8 +8,8 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.layers._axes import IMAGES, width
-from dlx.layers._window import Padding, Sizes, per_axis, text
 from dlx.tensors import Cost, Dim, TensorSpec
+from dlx.windows import Padding, Sizes, per_axis, text
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from dlx.errors import ShapeError
 from dlx.layers import Layer, one
 from dlx.layers._axes import IMAGES
-from dlx.layers._window import Sizes, per_axis, text
 from dlx.tensors import Cost, TensorSpec
+from dlx.windows import Sizes, per_axis, text
 
 if TYPE_CHECKING:
     from torch import nn

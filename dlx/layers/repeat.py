@@ -42,7 +42,7 @@ class Repeat(Layer):
         return total
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers._context_torch import in_order
+        from dlx.nn.context import in_order
 
         return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 

@@ -37,6 +37,6 @@ class Sequence(Layer):
         return chain(self.layers, x, "layers")[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers._context_torch import in_order
+        from dlx.nn.context import in_order
 
         return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]

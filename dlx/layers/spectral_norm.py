@@ -55,6 +55,6 @@ class SpectralNorm(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch.nn.utils.parametrizations import spectral_norm
 
-        from dlx.layers._context_torch import in_order
+        from dlx.nn.context import in_order
 
         return in_order({"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.iterations)})

@@ -6,10 +6,10 @@ from pydantic import Field
 
 from dlx.initializers import Initializer
 from dlx.layers import one
-from dlx.layers._window import Sizes
 from dlx.models import Model
 from dlx.models._transformer import attention, dropped, feed_forward, stack
 from dlx.tensors import Spec
+from dlx.windows import Sizes
 
 
 class ViT(Model):

@@ -13,7 +13,6 @@ from dlx.data.cache import key_for, remember, remembered
 from dlx.errors import DataError, Loc, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
-from dlx.layers._changed import parts
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
 from dlx.plan.hardware import by_cost, resolve
 from dlx.plan.memory import Memory, estimate
@@ -28,6 +27,7 @@ from dlx.schedules import Horizon
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
+from dlx.trees import parts
 
 WORKERS = 2
 """Processes that decode samples where the recipe leaves their number open: one that works while the other is asked."""

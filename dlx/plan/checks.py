@@ -8,7 +8,6 @@ from dlx.component import Component, nearest
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
-from dlx.layers._changed import parts
 from dlx.plan.hardware import problems
 from dlx.plan.memory import numbers, peak
 from dlx.plan.networks import NetworkPlan
@@ -17,6 +16,7 @@ from dlx.regularizers import Regularizer
 from dlx.schedules import Horizon, Schedule
 from dlx.strategies import Strategy
 from dlx.tasks import for_role
+from dlx.trees import parts
 
 QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 

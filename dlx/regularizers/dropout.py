@@ -6,8 +6,8 @@ from pydantic import Field
 
 from dlx.component import Component, base_class
 from dlx.layers import Layer
-from dlx.layers._changed import changed, parts
 from dlx.regularizers import Regularizer
+from dlx.trees import changed, parts
 
 
 class Dropout(Regularizer):

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dlx.component import Component
-from dlx.layers._changed import changed, parts
 from dlx.regularizers import Regularizer
+from dlx.trees import changed, parts
 
 FIELD = "drop_path"
 

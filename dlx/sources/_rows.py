@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import logging
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.files import require_file, text_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 log = logging.getLogger(__name__)
 
-UNZIPPED = 64 << 20
-RATIO = 100
-"""Gzipped text may unpack to so many bytes, or to so many for each of its own."""
 SAMPLED = 200
 """Rows that are looked at to tell whether a file begins with names."""
 
@@ -74,7 +70,7 @@ def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
 
     Raises: DataError if the file is absent, empty, not text, or has no rows.
     """
-    _exists(path)
+    require_file(path)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix in (".parquet", ".pq"):
         rows = _parquet(path)
@@ -88,39 +84,6 @@ def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
     if differ:
         raise DataError(f"{path}: its columns differ from those of the first file: {', '.join(differ)}")
     return rows
-
-
-def _exists(path: Path) -> None:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty")
-
-
-def text_of(path: Path, encoding: str) -> str:
-    """Return what is in a text file, gzipped or not. Raises: DataError if it is absent, empty or not such text."""
-    _exists(path)
-    try:
-        data = _unzipped(path) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-    try:
-        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not {encoding} text; say which with `encoding: latin-1`") from None
-    except LookupError:
-        raise DataError(f"unknown encoding '{encoding}'") from None
-
-
-def _unzipped(path: Path) -> bytes:
-    """Return what is in a gzipped file, unless it grows beyond what text does."""
-    limit = max(UNZIPPED, RATIO * path.stat().st_size)
-    with gzip.open(path) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise DataError(f"{path}: unpacks to more than {limit} bytes: a bomb, or not the data that were meant")
-    return data
 
 
 def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[np.ndarray]:

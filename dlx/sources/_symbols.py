@@ -10,8 +10,8 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from dlx.facts import DataFacts
+from dlx.files import text_of
 from dlx.sources import Column, Samples, Source
-from dlx.sources._rows import text_of
 
 LETTERS = string.ascii_lowercase
 

@@ -8,9 +8,9 @@ from pydantic import Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.files import text_of
 from dlx.sources import Column, Samples, Source
 from dlx.sources._problems import settle
-from dlx.sources._rows import text_of
 
 Pair = Annotated[tuple[str, str], Strict(False)]
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from dlx.errors import DataError
+from dlx.files import text_of
 from dlx.sources import Column, Samples, Source, Spans
 from dlx.sources._problems import settle
-from dlx.sources._rows import text_of
 
 
 class TaggedText(Source):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import DataError
+from dlx.files import text_of
 from dlx.sources import Blocks, Column, Samples, Source
 from dlx.sources._problems import settle
-from dlx.sources._rows import text_of
 
 
 class Text(Source):

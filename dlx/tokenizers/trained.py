@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlx.errors import DataError
-from dlx.runs import TOKENIZERS, folder_of
+from dlx.run_folders import TOKENIZERS, folder_of
 from dlx.tokenizers import Codec, Tokenizer, restore
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.runs import ending, name_of
+from dlx.run_folders import ending, name_of
 from dlx.tracking.spool import read_state
 from dlx.tracking.store import client
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlx.runs import run_folders, stage_folders
+from dlx.run_folders import run_folders, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 FRESH = 3600  # seconds: a temporary file that is younger may still be in the making

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.runs import name_of, run_folders, stage_folders
+from dlx.run_folders import name_of, run_folders, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 _FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlx.data.files import write_whole
+from dlx.files import write_whole
 from dlx.plan import Plan
-from dlx.runs import name_of
+from dlx.run_folders import name_of
 from dlx.tracking.comparison import flat
 from dlx.tracking.logger import MLflowTracker
 from dlx.tracking.names import TAG_LENGTH, shortened

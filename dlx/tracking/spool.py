@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dlx.data.files import write_whole
-from dlx.runs import STATE
+from dlx.files import write_whole
+from dlx.run_folders import STATE
 
 SPOOL = "tracking.jsonl"
 Entry = dict[str, Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.runs import ending, folder_of, mlflow_id
+from dlx.run_folders import ending, folder_of, mlflow_id
 
 SQLITE = "sqlite:///"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlx.runs import name_of
+from dlx.run_folders import name_of
 from dlx.tracking.delivery import Delivery, is_lost, reason
 from dlx.tracking.spool import SPOOL, Entry, Spool, State, read_state
 

@@ -3,7 +3,7 @@
 import torch
 
 from dlx.layers import Layer
-from dlx.layers._context_torch import apply
+from dlx.nn.context import apply
 from dlx.tensors import Stats, TensorSpec, context_of
 
 BATCH = 2

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._context_torch import Cache, apply
+from dlx.nn.context import Cache, apply
 from dlx.tensors import TensorSpec
 
 STEPS, WIDTH = 6, 8

@@ -7,7 +7,7 @@ from torch import nn
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer, chain, provided, shape_at, walk
-from dlx.layers._context_torch import Cache, apply, in_order
+from dlx.nn.context import Cache, apply, in_order
 from dlx.tensors import TensorSpec, context_of, with_context
 
 TIME = TensorSpec((3,), "F")

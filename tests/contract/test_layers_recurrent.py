@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from dlx.layers import Layer
-from dlx.layers._context_torch import Cache
-from dlx.layers._memory_probe_torch import gradient_norms_by_step
+from dlx.nn.context import Cache
+from dlx.nn.gradient_norms import gradient_norms_by_step
 from dlx.tensors import TensorSpec
 
 X = TensorSpec((None, 5), "TF")

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._context_torch import Cache
+from dlx.nn.context import Cache
 from dlx.tensors import TensorSpec
 
 MEMORY = TensorSpec((None, 7), "TF")

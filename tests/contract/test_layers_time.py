@@ -9,7 +9,7 @@ from torch import nn
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._context_torch import Cache
+from dlx.nn.context import Cache
 from dlx.tensors import TensorSpec
 
 X = TensorSpec((None, 5), "TF")

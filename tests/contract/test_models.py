@@ -12,8 +12,8 @@ from dlx.engine.build.experiment import channels_last
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import Layer
-from dlx.layers._context_torch import apply
 from dlx.models import Model, initialize
+from dlx.nn.context import apply
 from dlx.tensors import Stats, TensorSpec, context_of
 
 BATCH = 3

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from dlx.errors import ShapeError
-from dlx.layers._context_torch import Cache
 from dlx.models import Model, initialize
+from dlx.nn.context import Cache
 from dlx.tensors import TensorSpec
 
 TOKENS = TensorSpec((None,), "T", "int64", vocab=(20,))

@@ -7,8 +7,8 @@ from torch import nn
 from dlx.component import leaf_class
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._context_torch import Cache, apply
 from dlx.models import Model, initialize
+from dlx.nn.context import Cache, apply
 from dlx.regularizers import Regularizer
 from dlx.tensors import TensorSpec
 

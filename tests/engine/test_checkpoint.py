@@ -162,7 +162,7 @@ def test_f02_a_full_disk_keeps_the_old_checkpoint(saved):
 
 def test_f02_no_space_left_on_the_device(saved):
     """`/dev/full` answers every write with ENOSPC; the folder's own file is untouched."""
-    from dlx.data import files
+    from dlx import files
 
     real = files.tempfile.mkstemp
     with pytest.MonkeyPatch.context() as patch:

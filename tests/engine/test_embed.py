@@ -10,10 +10,10 @@ from dlx.engine.build.experiment import build_module
 from dlx.engine.inference.embed import embed_with
 from dlx.engine.inference.restore import Restored
 from dlx.errors import UsageError
+from dlx.nn.features import before_last
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
-from dlx.tasks._base.features import before_last
 
 
 def restored(task, folder, source=None, model=None):

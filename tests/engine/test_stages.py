@@ -17,7 +17,7 @@ from dlx.engine.runs import stages
 from dlx.engine.runs.claims import check_recipe
 from dlx.engine.training.checkpointer import saved
 from dlx.errors import DataError, RecipeError, UsageError
-from dlx.runs import folder_of
+from dlx.run_folders import folder_of
 from dlx.tasks._supervised.module import SupervisedModule
 from dlx.tracking.listing import list_runs
 

@@ -10,8 +10,8 @@ from dlx.decoding.detokenize import pieces, until
 from dlx.decoding.options import Decoding
 from dlx.decoding.search import Reader, allowed, draw, probabilities, search, write, write_whole
 from dlx.layers import Layer
-from dlx.layers._context_torch import apply
 from dlx.models import Model
+from dlx.nn.context import apply
 from dlx.tensors import TensorSpec
 from dlx.tokenizers import END, Tokenizer
 

@@ -13,8 +13,8 @@ from dlx.data.prepare import prepare
 from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
-from dlx.layers._context_torch import apply
 from dlx.metrics import Metric
+from dlx.nn.context import apply
 from dlx.tasks._base.optimizer_step import split
 from dlx.tokenizers import BEGIN, END
 

@@ -23,10 +23,10 @@ from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
 from dlx.layers import Layer
 from dlx.metrics import Metric
+from dlx.nn.filters import first_filters
 from dlx.plan import make
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema import Recipe
-from dlx.tasks._base.filters import first_filters
 from dlx.tasks._generative.autoencoder_module import contraction
 from dlx.tasks._generative.autoencoder_module import divergence as sparsity
 from dlx.tasks._generative.gan_module import GAMES, slope

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.data.files import refuse_unless, write_table, writing
 from dlx.engine.build.experiment import device_of
 from dlx.engine.inference.predict import batches, files, read
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
+from dlx.files import refuse_unless, write_table, writing
 
 WRITERS = (".parquet", ".csv", ".npz")
 

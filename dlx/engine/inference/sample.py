@@ -11,11 +11,11 @@ import numpy as np
 from rich.console import Console
 from torch import Tensor
 
-from dlx.data.files import refuse_unless, writing
 from dlx.engine.data.inverse_transforms import units_of
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.progress import watch
 from dlx.errors import UsageError
+from dlx.files import refuse_unless, writing
 from dlx.tensors import TensorSpec
 
 PICTURES, ARRAYS = (".png", ".svg", ".pdf"), (".npz", ".npy")
@@ -45,7 +45,7 @@ class Samples:
         import torch
 
         from dlx.figures.samples import clouds, sheet
-        from dlx.tasks._unsupervised.module import as_picture
+        from dlx.nn.images import as_picture
 
         if self.values.ndim == 4:
             return sheet(as_picture(torch.from_numpy(self.values), self.spec).numpy())

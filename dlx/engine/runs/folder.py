@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from dlx.data.files import write_whole
 from dlx.engine.runs.lock import lock
 from dlx.errors import UsageError
+from dlx.files import write_whole
 from dlx.plan import Plan
 from dlx.recipe.load import Loaded
-from dlx.runs import TOKENIZERS
+from dlx.run_folders import TOKENIZERS
 
 
 def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlx.data.files import write_whole
+from dlx.files import write_whole
 from dlx.plan import Plan
 from dlx.recipe.claims import holds
 

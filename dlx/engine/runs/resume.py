@@ -20,7 +20,7 @@ from dlx.plan import Plan
 from dlx.recipe import load as reading
 from dlx.recipe.load import Loaded
 from dlx.recipe.permission import Change, changes
-from dlx.runs import folder_of
+from dlx.run_folders import folder_of
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from dlx.recipe.load import Loaded
 from dlx.recipe.permission import Change, changes
 from dlx.recipe.stages import together
 from dlx.recipe.transfer import InitFrom
-from dlx.runs import folder_of, stages_of
+from dlx.run_folders import folder_of, stages_of
 from dlx.tracking.record import open_record
 from dlx.tracking.spool import read_state
 

@@ -32,7 +32,7 @@ def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], d
 
     It looks at nothing that learns, so that it may be called while training goes on.
     """
-    from dlx.tasks._base.filters import first_filters
+    from dlx.nn.filters import first_filters
 
     task, facts, networks = experiment.plan.recipe.task, experiment.plan.facts, experiment.plan.networks
     shown = outputs.joined(experiment.prepared.arrays) if outputs is not None and outputs.rows else None
@@ -64,7 +64,7 @@ def _memory(experiment: Experiment) -> dict[str, Any]:
 def _experts(experiment: Experiment) -> dict[str, Any]:
     """Draw how often layers chose their experts on the split that was evaluated last."""
     from dlx.figures.experts import use_of_experts
-    from dlx.tasks._base.layer_metrics import counting
+    from dlx.nn.layer_metrics import counting
 
     networks: Any = experiment.module.networks
     tallies = {name.partition(".")[2]: m.tally.cpu().numpy() for name, m in counting(networks)}

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlx.layers._context_torch import Context, mask_of, state_of, steps_seen
 from dlx.layers.attention.pattern import Pattern
 from dlx.layers.attention.rotary import Rotary
+from dlx.nn.context import Context, mask_of, state_of, steps_seen
 
 
 @dataclass(frozen=True)

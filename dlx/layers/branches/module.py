@@ -8,7 +8,7 @@ from functools import partial, reduce
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, takes_context
+from dlx.nn.context import Context, takes_context
 
 Join = Callable[[list[Tensor]], Tensor]
 

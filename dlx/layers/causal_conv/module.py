@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from dlx.layers._context_torch import Context, mask_of, state_of
+from dlx.nn.context import Context, mask_of, state_of
 
 
 class CausalConv1d(nn.Module):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context
 from dlx.layers._scope import own_mask
+from dlx.nn.context import Context
 
 
 class Chosen(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context
+from dlx.nn.context import Context
 
 
 class Filled(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context
+from dlx.nn.context import Context
 
 
 class Modulation(nn.Module):

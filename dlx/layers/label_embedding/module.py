@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context
+from dlx.nn.context import Context
 
 
 class LabelTable(nn.Embedding):

@@ -48,8 +48,8 @@ class LSTM(RecurrentLayer):
     def _core(self, inputs: int) -> nn.RNNBase:
         from torch import nn
 
-        from dlx.layers._recurrent_torch import start_forgetting_at
         from dlx.layers.lstm.module import PeepholeLSTM
+        from dlx.nn.recurrent import start_forgetting_at
 
         make = PeepholeLSTM if self.peepholes else nn.LSTM
         core = make(

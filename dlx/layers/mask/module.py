@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, mask_of
+from dlx.nn.context import Context, mask_of
 
 
 class Masked(nn.Module):

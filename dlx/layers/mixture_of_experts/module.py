@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, mask_of
+from dlx.nn.context import Context, mask_of
 
 
 class Experts(nn.Module):

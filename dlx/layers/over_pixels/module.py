@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, apply, in_order, takes_context
+from dlx.nn.context import Context, apply, in_order, takes_context
 
 
 class Pixels(nn.Module):

@@ -8,8 +8,8 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.layers._axes import width
-from dlx.layers._window import Sizes, per_axis
 from dlx.tensors import Cost, TensorSpec
+from dlx.windows import Sizes, per_axis
 
 if TYPE_CHECKING:
     from torch import nn

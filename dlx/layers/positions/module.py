@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, mask_of, state_of, steps_seen
+from dlx.nn.context import Context, mask_of, state_of, steps_seen
 
 
 def sinusoids(length: int, features: int) -> Tensor:

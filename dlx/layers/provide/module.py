@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, apply, in_order, state_of
+from dlx.nn.context import Context, apply, in_order, state_of
 
 
 class Provided(nn.Module):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, mask_of, state_of
-from dlx.layers._recurrent_torch import Recurrent, State, choose, join_parts, parts_of, recall, remember
+from dlx.nn.context import Context, mask_of, state_of
+from dlx.nn.recurrent import Recurrent, State, choose, join_parts, parts_of, recall, remember
 
 
 @dataclass

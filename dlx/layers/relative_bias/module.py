@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, steps_seen
+from dlx.nn.context import Context, steps_seen
 
 
 def bucket_of(away: Tensor, buckets: int, distance: int) -> Tensor:

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from dlx.layers import Child, Layer, shape_at
 from dlx.layers._axes import IMAGES, width
-from dlx.layers._window import Padding, Sizes
 from dlx.tensors import Spec, TensorSpec
+from dlx.windows import Padding, Sizes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ class SeparableConv(Layer):
         return self._steps(x)[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers._context_torch import in_order
+        from dlx.nn.context import in_order
 
         return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import Layer
 from dlx.layers._axes import IMAGES, width
-from dlx.layers._window import Sizes, Window, window
 from dlx.tensors import Cost, TensorSpec
+from dlx.windows import Sizes, Window, window
 
 if TYPE_CHECKING:
     from torch import nn

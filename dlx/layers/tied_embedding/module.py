@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlx.layers._context_torch import Context, apply, in_order, takes_context
+from dlx.nn.context import Context, apply, in_order, takes_context
 
 
 class Tied(nn.Module):

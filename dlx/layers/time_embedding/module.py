@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context
+from dlx.nn.context import Context
 
 SLOWEST = 10_000.0  # the wavelengths span this factor
 

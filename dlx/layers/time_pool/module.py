@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._context_torch import Context, mask_of
+from dlx.nn.context import Context, mask_of
 
 
 class _Pool(nn.Module):

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from dlx.errors import DivergedError
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import apply
+from dlx.nn.context import apply
+from dlx.nn.layer_metrics import begin, counted
 from dlx.optimizers import groups
 from dlx.tasks import MASK, Learning, for_role
-from dlx.tasks._base.layer_metrics import begin, counted
 from dlx.tasks._base.masks import masks
 from dlx.tasks._base.optimizer_step import Batch, Objective, Update, is_lost
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER, Autoencoding
-from dlx.tasks._unsupervised.module import UnsupervisedModule, as_picture, flat, span
+from dlx.tasks._unsupervised.module import UnsupervisedModule, flat, span
 
 BOTH = (ENCODER, DECODER)
 SHEET = 10  # samples on a sheet of reconstructions

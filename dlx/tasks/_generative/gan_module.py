@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import apply
 from dlx.metrics import Metric
+from dlx.nn.context import apply
+from dlx.nn.features import before_last
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
-from dlx.tasks._base.features import before_last
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._generative.gan_spec import COLLAPSED, DISCRIMINATOR, GENERATOR
 from dlx.tasks._generative.latent import STEPS, WAYS, images_along, slerp
-from dlx.tasks._unsupervised.module import UnsupervisedModule, as_picture, flat
+from dlx.tasks._unsupervised.module import UnsupervisedModule, flat
 
 SHEET, CLOUD = 64, 2000
 

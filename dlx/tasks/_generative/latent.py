@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dlx.tasks._unsupervised.module import as_picture
+from dlx.nn.images import as_picture
 from dlx.tensors import TensorSpec
 
 WAYS, STEPS = 6, 10

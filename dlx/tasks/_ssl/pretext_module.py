@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._ssl.module import ProbedModule
 from dlx.tasks._ssl.pretext_spec import ANSWER, Pretext
-from dlx.tasks._unsupervised.module import as_picture, span
+from dlx.tasks._unsupervised.module import span
 
 SHEET = 8  # images on a sheet of questions
 

@@ -12,12 +12,12 @@ import torchmetrics
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import Context, apply
-from dlx.layers._memory_probe_torch import gradient_norms_by_step
 from dlx.losses import Loss
 from dlx.metrics import Metric
+from dlx.nn.context import Context, apply
+from dlx.nn.features import before_last
+from dlx.nn.gradient_norms import gradient_norms_by_step
 from dlx.tasks import Learning
-from dlx.tasks._base.features import before_last
 from dlx.tasks._base.module import TaskModule
 from dlx.tasks._base.optimizer_step import Batch
 

@@ -9,7 +9,6 @@ from dlx.component import Component, Named
 from dlx.errors import Loc, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at, walk
-from dlx.layers._changed import changed, parts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
@@ -17,6 +16,7 @@ from dlx.regularizers import Regularizer
 from dlx.tasks import Role, Task
 from dlx.tasks._base.masks import scoped
 from dlx.tensors import Spec, TensorSpec
+from dlx.trees import changed, parts
 
 ROLE = Task.default_role
 

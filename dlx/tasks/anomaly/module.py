@@ -10,11 +10,12 @@ from torchmetrics import CatMetric
 from torchmetrics.functional.classification import binary_auroc
 
 from dlx.facts import DataFacts
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER, Autoencoding
-from dlx.tasks._unsupervised.module import as_picture, flat
+from dlx.tasks._unsupervised.module import flat
 
 GATHERED = ("loss", "mse", "strange")
 

@@ -16,10 +16,11 @@ import torchmetrics
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import apply
+from dlx.nn.context import apply
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._unsupervised.module import UnsupervisedModule, as_picture, flat
+from dlx.tasks._unsupervised.module import UnsupervisedModule, flat
 from dlx.tasks.diffusion._process_torch import Process, Step, times
 from dlx.tasks.diffusion._scaling_torch import Scaling
 

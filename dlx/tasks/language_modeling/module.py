@@ -15,9 +15,9 @@ from dlx.decoding.options import Decoding
 from dlx.decoding.search import Reader, search, write
 from dlx.errors import RunError, UsageError
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import Cache, apply
 from dlx.losses import Loss
 from dlx.metrics import Metric
+from dlx.nn.context import Cache, apply
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.sequence_module import StepsModule, looks_ahead, surprise

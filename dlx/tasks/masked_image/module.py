@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import apply
+from dlx.nn.context import apply
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._ssl.module import ProbedModule
-from dlx.tasks._unsupervised.module import as_picture, span
+from dlx.tasks._unsupervised.module import span
 from dlx.tasks.masked_image import DECODER, EMBED, ENCODER, MaskedImage
 
 SHEET = 8  # images on a sheet of reconstructions

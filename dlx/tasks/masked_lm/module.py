@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import Context, apply
+from dlx.nn.context import Context, apply
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule

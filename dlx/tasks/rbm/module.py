@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._ssl.module import ProbedModule
 from dlx.tasks._ssl.spec import ROLE
-from dlx.tasks._unsupervised.module import as_picture
 from dlx.tasks.rbm._estimates_torch import annealed
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from dlx.decoding.options import Decoding
 from dlx.decoding.search import Reader, write_whole
 from dlx.facts import DataFacts
-from dlx.layers._context_torch import Cache, apply
 from dlx.losses import Loss
 from dlx.metrics import Metric
+from dlx.nn.context import Cache, apply
 from dlx.tasks import MASK, STEPS, Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.module import built, by_name

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
 from dlx.tasks._generative.latent import STEPS, WAYS, images_along, slerp
-from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, as_picture, flat
+from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, flat
 from dlx.tasks.vae import SINGLY
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlx.layers._recurrent_torch import Recurrent, State, parts_of
+from dlx.nn.recurrent import Recurrent, State, parts_of
 
 
 def gradient_norms_by_step(network: nn.Module, loss: Callable[[], Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from dlx.layers._context_torch import Context, mask_of, state_of
+from dlx.nn.context import Context, mask_of, state_of
 
 State = Tensor | tuple[Tensor, ...]
 PARTS = ("h", "c")  # what a state consists of; only that of an LSTM has a second part

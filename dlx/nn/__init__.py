@@ -1,0 +1,1 @@
+"""Torch that layers and tasks share: the context that flows beside x, recurrent cells, features, counters."""
