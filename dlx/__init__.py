@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from dlx.diagnostic import Diagnostic
     from dlx.engine.inference.embed import Embeddings
     from dlx.engine.inference.evaluate import Evaluation
     from dlx.engine.inference.predict import Predictions
     from dlx.engine.inference.sample import Samples
     from dlx.engine.runs.claims import Tested
     from dlx.engine.runs.outcome import Run
-    from dlx.recipe.diagnostics import Diagnostic
     from dlx.recipe.load import Loaded
 
 __version__ = "0.1.0"

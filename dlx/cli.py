@@ -98,7 +98,7 @@ def main() -> None:
 
 def _show(error: Any) -> None:
     if isinstance(error, RecipeError):
-        from dlx.recipe.diagnostics import render
+        from dlx.recipe.diagnostics.frames import render
 
         render(error.diagnostics)
     else:

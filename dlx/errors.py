@@ -14,12 +14,8 @@ DlxError                    one sentence for the user; the command line prints i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dlx.recipe.diagnostics import Diagnostic
-
-Loc = tuple[str | int, ...]
+from dlx.diagnostic import Diagnostic, Loc
 
 
 class DlxError(Exception):

@@ -10,7 +10,7 @@ import pytest
 
 from dlx.component import families, types
 from dlx.recipe.load import load
-from dlx.recipe.reference import pages
+from dlx.reference.markdown import pages
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

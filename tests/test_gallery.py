@@ -17,7 +17,7 @@ from rich.console import Console
 
 import dlx
 from dlx.errors import DataError, RecipeError
-from dlx.recipe.claims import holds
+from dlx.recipe.schema.claims import holds
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 FOUND = sorted(RECIPES.rglob("*.yaml"))

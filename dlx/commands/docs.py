@@ -17,7 +17,7 @@ def command(
     """
     from dlx.files import write_whole
     from dlx.plugins import activate
-    from dlx.recipe.reference import pages
+    from dlx.reference.markdown import pages
 
     activate()
     folder.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,7 @@ def _schema(path: Path, force: bool) -> Path:
         import json
 
         from dlx.files import write_whole
-        from dlx.recipe.jsonschema import recipe_schema
+        from dlx.reference.jsonschema import recipe_schema
 
         write_whole(path, json.dumps(recipe_schema(), ensure_ascii=False).encode())
     return path

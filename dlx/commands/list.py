@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """List the families of components, or the components of one family."""
     from dlx.plugins import activate
-    from dlx.recipe.docs import all_families, components
+    from dlx.reference.components import all_families, components
 
     activate()
     found = components(family) if family else all_families()

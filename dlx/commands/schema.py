@@ -19,7 +19,7 @@ def command(
     """
     import json
 
-    from dlx.recipe.jsonschema import recipe_schema
+    from dlx.reference.jsonschema import recipe_schema
 
     text = json.dumps(recipe_schema(), indent=1, ensure_ascii=False)
     if output is None:

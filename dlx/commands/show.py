@@ -45,7 +45,7 @@ def command(
 
 
 def _error(code: str, as_json: bool) -> None:
-    from dlx.recipe.codes import explain
+    from dlx.reference.codes import explain
 
     text = explain(code)
     _print_json({"code": code.upper(), "text": text}) if as_json else print(text)
@@ -85,7 +85,7 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
 
 def _component_or_run(word: str, as_json: bool) -> None:
     from dlx.errors import UsageError
-    from dlx.recipe.docs import document, named, near
+    from dlx.reference.components import document, named, near
 
     docs = [] if Path(word).exists() else [document(leaf) for leaf in named(word)]
     if docs:
@@ -108,7 +108,7 @@ def _component_or_run(word: str, as_json: bool) -> None:
 def _run(folder: Path, as_json: bool) -> None:
     import json
 
-    from dlx.recipe.document import read
+    from dlx.recipe.yaml.document import read
 
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     resolved = folder / "resolved.yaml"

@@ -19,9 +19,9 @@ def command(
 
     The shapes of layers are checked too once `dlx plan` or `dlx train` has seen the data.
     """
+    from dlx.diagnostic import as_json as plain
     from dlx.plan.check import check
-    from dlx.recipe.diagnostics import as_json as plain
-    from dlx.recipe.diagnostics import render
+    from dlx.recipe.diagnostics.frames import render
 
     checked = [check(path) for path in recipe]
     wrong = [d for c in checked for d in c.diagnostics]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dlx.facts import DataFacts
 from dlx.files import write_whole
-from dlx.recipe.schema import Data, Recipe
+from dlx.recipe.schema.recipe import Data, Recipe
 
 
 def cache_folder() -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dlx.data import draft_text
 from dlx.data.inspect import Found
 from dlx.data.inspect_text import Writing
-from dlx.recipe.fields import yaml
+from dlx.recipe.schema.field_types import yaml
 
 SHOWN = 30
 """Columns that are listed one by one."""

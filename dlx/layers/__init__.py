@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from dlx.component import Component, find, types
-from dlx.errors import Loc, ShapeError
+from dlx.diagnostic import Loc
+from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers._names import free
 from dlx.tensors import Cost, Spec, TensorSpec, context_of, elements, with_context

@@ -10,7 +10,8 @@ from typing import Any
 
 from dlx.component import Section
 from dlx.data.cache import key_for, remember, remembered
-from dlx.errors import DataError, Loc, RecipeError, ShapeError
+from dlx.diagnostic import Diagnostic, Loc
+from dlx.errors import DataError, RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
@@ -19,10 +20,9 @@ from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
 from dlx.plan.tokenizers import given, kept
 from dlx.plan.transfer import unmatched
-from dlx.recipe.diagnostics import Diagnostic
+from dlx.recipe.compose.stages import told
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
-from dlx.recipe.stages import told
+from dlx.recipe.schema.recipe import Recipe
 from dlx.schedules import Horizon
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlx.diagnostic import Diagnostic
 from dlx.errors import DlxError, RecipeError, ShapeError
 from dlx.facts import DataFacts
-from dlx.recipe.diagnostics import Diagnostic
 from dlx.recipe.load import Loaded, load
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 
 
 @dataclass(frozen=True)

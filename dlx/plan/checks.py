@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlx.component import Component, nearest
-from dlx.errors import Loc, ShapeError
+from dlx.diagnostic import Loc
+from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.plan.hardware import problems
 from dlx.plan.memory import numbers, peak
 from dlx.plan.networks import NetworkPlan
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.regularizers import Regularizer
 from dlx.schedules import Horizon, Schedule
 from dlx.strategies import Strategy

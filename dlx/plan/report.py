@@ -13,7 +13,7 @@ from dlx.plan import Plan
 from dlx.plan.memory import numbers
 from dlx.plan.networks import NetworkPlan, describe
 from dlx.plan.transfer import learning
-from dlx.recipe.transfer import beginning
+from dlx.recipe.schema.transfer import beginning
 from dlx.tasks import for_role
 
 

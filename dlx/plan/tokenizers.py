@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dlx.facts import DataFacts
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import EVERY_ROLE
 from dlx.tokenizers import Tokenizer
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlx.component import nearest
-from dlx.errors import Loc, ShapeError
+from dlx.diagnostic import Loc
+from dlx.errors import ShapeError
 from dlx.patterns import chosen, named
 from dlx.plan.networks import NetworkPlan
-from dlx.recipe.schema import Recipe
-from dlx.recipe.transfer import InitFrom
+from dlx.recipe.schema.recipe import Recipe
+from dlx.recipe.schema.transfer import InitFrom
 
 MOST_NAMED = 3  # layers that do not fit
 Networks = Mapping[str, NetworkPlan]

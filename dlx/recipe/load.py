@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dlx.errors import Loc, RecipeError, UsageError
+from dlx.diagnostic import Diagnostic, Loc, in_order, redact, redacted
+from dlx.errors import RecipeError, UsageError
 from dlx.plugins import activate
-from dlx.recipe.compose import Composed, examine, untold
-from dlx.recipe.diagnostics import Diagnostic, at, from_validation, in_order, redact, redacted, sections_of
-from dlx.recipe.schema import Recipe
-from dlx.recipe.stages import together, told
+from dlx.recipe.compose.compose import Composed, examine, untold
+from dlx.recipe.compose.stages import together, told
+from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
+from dlx.recipe.diagnostics.places import at
+from dlx.recipe.schema.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
         try:
             recipe = Recipe.model_validate(part.plain())
         except ValidationError as error:
-            wrong[name] = [part.told(d) for d in from_validation(error, part.root, sections_of(Recipe))]
+            wrong[name] = [part.told(d) for d in diagnostics_of(error, part.root, sections_of(Recipe))]
             continue
         parts[name] = Loaded(recipe, composed.base, part)
         wrong[name] = _beginning(part, recipe, list(wrong))

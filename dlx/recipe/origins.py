@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlx.errors import Loc
-from dlx.recipe.diagnostics import dotted, notes_of
-from dlx.recipe.fields import yaml
+from dlx.diagnostic import Loc, dotted
+from dlx.recipe.compose.stages import STAGES
+from dlx.recipe.diagnostics.places import locate, notes_of
 from dlx.recipe.load import Loaded
-from dlx.recipe.places import locate
-from dlx.recipe.stages import STAGES
+from dlx.recipe.schema.field_types import yaml
 
 
 @dataclass(frozen=True)

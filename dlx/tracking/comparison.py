@@ -60,7 +60,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 def recipe_of(folder: Path) -> Any:
     """Return the resolved recipe of a run, of its last stage if it has some. Raises: UsageError if there is none."""
-    from dlx.recipe.document import read
+    from dlx.recipe.yaml.document import read
 
     try:
         return read(ending(folder) / "resolved.yaml").root.plain()

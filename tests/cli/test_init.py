@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from dlx.data.draft import draft
 from dlx.data.inspect import inspect
 from dlx.errors import DataError, UsageError
-from dlx.recipe.fields import yaml as yaml_of
 from dlx.recipe.load import load
+from dlx.recipe.schema.field_types import yaml as yaml_of
 
 RNG = np.random.default_rng(7)
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_meant_is_said(tmp_path):
 def test_odd_names_are_read_back_as_they_are(value, tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text(f"vars: {{a: {yaml_of(value)}}}\n", encoding="utf-8")
-    from dlx.recipe.document import read
+    from dlx.recipe.yaml.document import read
 
     assert read(path).root.plain()["vars"]["a"] == value
 

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from dlx.component import families, leaf_class, types
 from dlx.models import Model
 from dlx.plan.architecture import USUAL, fitting_input, written
-from dlx.recipe.docs import components, document
-from dlx.recipe.document import parse
+from dlx.recipe.yaml.document import parse
+from dlx.reference.components import components, document
 
 
 def test_list_counts_every_family(dlx):

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dlx.component import Component, families, leaf_class, types
-from dlx.recipe.document import read
-from dlx.recipe.jsonschema import recipe_schema
+from dlx.recipe.yaml.document import read
+from dlx.reference.jsonschema import recipe_schema
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
 BASE = {"task": "classification", "data": {"source": {"sklearn": "iris"}}}

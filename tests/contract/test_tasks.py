@@ -21,7 +21,7 @@ from dlx.errors import DataError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import Task
 from dlx.tensors import TensorSpec
 

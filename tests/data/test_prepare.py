@@ -7,7 +7,7 @@ from dlx.data.encode import encode_inputs, moments, statistics
 from dlx.data.prepare import prepare
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.recipe.schema import Data
+from dlx.recipe.schema.recipe import Data
 from dlx.sources import Column, Samples, Source
 
 ROWS = 60

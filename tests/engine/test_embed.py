@@ -13,7 +13,7 @@ from dlx.errors import UsageError
 from dlx.nn.features import before_last
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 
 
 def restored(task, folder, source=None, model=None):

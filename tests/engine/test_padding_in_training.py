@@ -11,7 +11,7 @@ from dlx.engine.data.padding import Sequences
 from dlx.facts import DataFacts, Lengths
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.sources import Spans
 from dlx.tasks import MASK, STEPS
 from dlx.tensors import TensorSpec

@@ -11,7 +11,7 @@ from dlx.engine.training import progress
 from dlx.engine.training.progress import Watched
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 
 
 def shown(steps, patience, monkeypatch, terminal=False):

@@ -10,7 +10,7 @@ from dlx.engine.inference.sample import sample_with
 from dlx.errors import UsageError
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 
 TOLD = {"layers": [{"branches": {"of": ["flatten", {"label_embedding": 4}]}}, {"linear": 8}, "relu"]}
 

@@ -8,7 +8,7 @@ from dlx.engine.data.batches import transforming
 from dlx.engine.data.inverse_transforms import units_of
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 
 
 def planned(folder, transforms, source="digits"):

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from dlx.errors import RecipeError
-from dlx.recipe.document import read
 from dlx.recipe.load import load
+from dlx.recipe.yaml.document import read
 
 MINIMAL = "task: classification\ndata: {source: {sklearn: iris}}\nmodel: {type: layers, layers: [{linear: 8}]}\n"
 

@@ -9,7 +9,7 @@ from dlx.data.prepare import prepare
 from dlx.plan import make
 from dlx.plan.hardware import LARGE
 from dlx.recipe.load import load
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 import dlx
 from dlx.errors import RecipeError, UsageError
-from dlx.recipe.codes import codes, explain
 from dlx.recipe.load import load
+from dlx.reference.codes import codes, explain
 
 MINIMAL = "task: classification\ndata: {source: {sklearn: iris}}\nmodel: {type: layers, layers: [{linear: 8}]}\n"
 EMITTED = {

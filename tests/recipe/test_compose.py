@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from dlx.errors import RecipeError
-from dlx.recipe.compose import compose
+from dlx.recipe.compose.compose import compose
 
 
 @pytest.fixture

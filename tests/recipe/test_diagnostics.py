@@ -11,12 +11,15 @@ import pytest
 from pydantic import ValidationError
 
 import dlx
+from dlx.diagnostic import Diagnostic, as_json, redact
 from dlx.errors import RecipeError
-from dlx.recipe.compose import compose
-from dlx.recipe.diagnostics import Diagnostic, as_json, at, from_validation, redact, render, sections_of
-from dlx.recipe.document import parse
+from dlx.recipe.compose.compose import compose
+from dlx.recipe.diagnostics.frames import render
+from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
+from dlx.recipe.diagnostics.places import at
 from dlx.recipe.load import load
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
+from dlx.recipe.yaml.document import parse
 
 MINIMAL = """\
 task: classification
@@ -257,7 +260,7 @@ def test_from_validation_takes_a_bare_tree_too():
     root = parse("seed: x", "r").root
     with pytest.raises(ValidationError) as error:
         Recipe.model_validate(root.plain())
-    codes = [d.code for d in from_validation(error.value, root, sections_of(Recipe))]
+    codes = [d.code for d in diagnostics_of(error.value, root, sections_of(Recipe))]
     assert codes.count("DLX303") == 3
     assert "DLX304" in codes
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dlx.errors import RecipeError
-from dlx.recipe.document import parse, read
+from dlx.recipe.yaml.document import parse, read
 
 
 def values(text):

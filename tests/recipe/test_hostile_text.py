@@ -10,10 +10,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dlx.diagnostic import as_json
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import as_json, render
-from dlx.recipe.document import parse, read
+from dlx.recipe.diagnostics.frames import render
 from dlx.recipe.load import load
+from dlx.recipe.yaml.document import parse, read
 
 GOOD = """\
 version: 1

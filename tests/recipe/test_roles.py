@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import EVERY_ROLE
 
 BASE = {"task": "classification", "data": {"source": "mnist"}}

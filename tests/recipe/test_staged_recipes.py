@@ -7,8 +7,8 @@ import pytest
 
 import dlx
 from dlx.errors import RecipeError
-from dlx.recipe.jsonschema import recipe_schema
 from dlx.recipe.origins import origins_of
+from dlx.reference.jsonschema import recipe_schema
 
 TWICE = """\
 name: twice

@@ -3,7 +3,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from dlx.component import Section
-from dlx.recipe.words import Worded, words
+from dlx.recipe.schema.field_docs import Worded, words
 
 
 class Base(Section):

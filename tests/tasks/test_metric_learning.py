@@ -13,7 +13,7 @@ from dlx.engine.data.classes import by_class
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks.metric_learning._distances_torch import squared
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
 from dlx.tasks.metric_learning._retrieval_torch import retrieved

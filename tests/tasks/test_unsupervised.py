@@ -26,7 +26,7 @@ from dlx.metrics import Metric
 from dlx.nn.filters import first_filters
 from dlx.plan import make
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks._generative.autoencoder_module import contraction
 from dlx.tasks._generative.autoencoder_module import divergence as sparsity
 from dlx.tasks._generative.gan_module import GAMES, slope

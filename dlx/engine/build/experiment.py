@@ -23,7 +23,7 @@ from dlx.models import initialize
 from dlx.plan import WORKERS, Plan
 from dlx.plan.blocks import blocks
 from dlx.plan.checks import batch_size
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import Learning, for_role
 
 AT_ONCE = 256  # samples that are evaluated together

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dlx.engine.checkpoint import load
 from dlx.engine.distributed.processes import is_shared
 from dlx.errors import UsageError
-from dlx.recipe.transfer import Frozen, InitFrom, beginning
+from dlx.recipe.schema.transfer import Frozen, InitFrom, beginning
 from dlx.tracking.store import find_run
 
 NETWORKS = "networks."

@@ -18,7 +18,7 @@ from dlx.engine.training.progress import watch
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import UsageError
 from dlx.plan import Plan
-from dlx.recipe.claims import holds
+from dlx.recipe.schema.claims import holds
 
 Part = Literal["test", "val", "train"]
 

@@ -19,7 +19,7 @@ from dlx.plan import Plan
 from dlx.plan.hardware import resolve
 from dlx.plugins import activate, active
 from dlx.recipe.load import Loaded, with_environment
-from dlx.recipe.schema import Hardware, Recipe
+from dlx.recipe.schema.recipe import Hardware, Recipe
 from dlx.tracking.store import find_run
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import dlx.plan
 from dlx.errors import DlxError, RecipeError
-from dlx.recipe.claims import holds
 from dlx.recipe.load import load
+from dlx.recipe.schema.claims import holds
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def _take_part(order: dict[str, Any]) -> None:
     from dlx.facts import DataFacts
     from dlx.plugins import activate
     from dlx.recipe.load import Loaded, with_environment
-    from dlx.recipe.schema import Recipe
+    from dlx.recipe.schema.recipe import Recipe
 
     activate()
     recipe = Recipe.model_validate(with_environment(order["recipe"]))

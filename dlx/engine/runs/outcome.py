@@ -11,7 +11,7 @@ from typing import Any
 
 from dlx.files import write_whole
 from dlx.plan import Plan
-from dlx.recipe.claims import holds
+from dlx.recipe.schema.claims import holds
 
 
 @dataclass(frozen=True)

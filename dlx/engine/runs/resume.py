@@ -19,7 +19,7 @@ from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.recipe import load as reading
 from dlx.recipe.load import Loaded
-from dlx.recipe.permission import Change, changes
+from dlx.recipe.schema.permission import Change, changes
 from dlx.run_folders import folder_of
 
 

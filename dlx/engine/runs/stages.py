@@ -21,10 +21,10 @@ from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.plan.hardware import started
 from dlx.recipe import load as reading
+from dlx.recipe.compose.stages import together
 from dlx.recipe.load import Loaded
-from dlx.recipe.permission import Change, changes
-from dlx.recipe.stages import together
-from dlx.recipe.transfer import InitFrom
+from dlx.recipe.schema.permission import Change, changes
+from dlx.recipe.schema.transfer import InitFrom
 from dlx.run_folders import folder_of, stages_of
 from dlx.tracking.record import open_record
 from dlx.tracking.spool import read_state

@@ -19,7 +19,7 @@ from dlx.engine.training.chunks import Bursts
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DivergedError, RunError
 from dlx.plan import Plan
-from dlx.recipe.schema import Recipe
+from dlx.recipe.schema.recipe import Recipe
 from dlx.schedules import Horizon, Schedule
 
 STEPS = 100

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from dlx.component import Named
-from dlx.errors import Loc, ShapeError
+from dlx.diagnostic import Loc
+from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.tasks import Task

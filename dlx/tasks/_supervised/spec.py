@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, cast
 
 from dlx.component import Component, Named
-from dlx.errors import Loc, ShapeError
+from dlx.diagnostic import Loc
+from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at, walk
 from dlx.losses import Loss

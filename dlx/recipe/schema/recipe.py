@@ -12,8 +12,8 @@ from dlx.augmentations import Augmentation
 from dlx.component import C, Component, Named, Section, field_names, leaf_class, types
 from dlx.models import Model
 from dlx.optimizers import Optimizer
-from dlx.recipe.claims import Claim
-from dlx.recipe.transfer import Beginning, Freezing
+from dlx.recipe.schema.claims import Claim
+from dlx.recipe.schema.transfer import Beginning, Freezing
 from dlx.regularizers import Regularizer
 from dlx.schedules import Schedule
 from dlx.sources import Source

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 
-from dlx.recipe.node import Node
+from dlx.recipe.yaml.node import Node
 
 
 @cache

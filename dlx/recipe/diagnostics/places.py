@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dlx.errors import Loc
-from dlx.recipe.node import Mark, Node
+from dlx.diagnostic import Diagnostic, Loc, Mark, dotted, redacted
+from dlx.recipe.yaml.node import Node
+
+if TYPE_CHECKING:
+    from dlx.recipe.compose.compose import Composed
 
 _NOTHING = object()
 
@@ -125,3 +129,36 @@ def _is_field(part: str | int) -> bool:
 
 def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (a == b or a != a)
+
+
+def notes_of(node: Node) -> tuple[str, ...]:
+    """Say where the value of a node came from, and what it replaced."""
+    origin = [f"its value is set in {mark}" for mark in node.origin]
+    replaced = [f"it replaces what is set in {mark}" for mark in reversed(node.history)]
+    used = [f"in the block used in {mark}" for mark in node.via]
+    return (*origin, *replaced, *used)
+
+
+def at(
+    recipe: Composed | Node,
+    loc: Loc,
+    message: str,
+    code: str,
+    suggestion: str = "",
+    notes: tuple[str, ...] = (),
+) -> Diagnostic:
+    """Make a diagnostic for what is found wrong later: it points at the name of the component or the value at `loc`.
+
+    Of a layer that nobody wrote, such as one of a named architecture, it says where inside of that it stands.
+    """
+    root, secrets = parts_of(recipe)
+    place = locate(root, loc)
+    inside = next((place.left[i - 1 :] for i, part in enumerate(place.left) if i and isinstance(part, int)), ())
+    message += f" (in its {dotted(inside)})" if inside else ""
+    diagnostic = Diagnostic.of(place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node)))
+    return redacted(diagnostic, secrets)
+
+
+def parts_of(recipe: Composed | Node) -> tuple[Node, Collection[str]]:
+    """Return the tree of a recipe, and the values in it that came from the environment."""
+    return (recipe, ()) if isinstance(recipe, Node) else (recipe.root, recipe.secrets)

@@ -12,9 +12,9 @@ from typing import Any
 from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.layers import Layer
 from dlx.plugins import activate
-from dlx.recipe.schema import Recipe
-from dlx.recipe.stages import NAME, SHARED, STAGES
-from dlx.recipe.words import Worded
+from dlx.recipe.compose.stages import NAME, SHARED, STAGES
+from dlx.recipe.schema.field_docs import Worded
+from dlx.recipe.schema.recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {

@@ -8,8 +8,8 @@ from textwrap import dedent
 
 from dlx.component import Component, base_class, families, leaf_class, nearest, types
 from dlx.errors import UsageError
-from dlx.recipe.fields import Wording, default
-from dlx.recipe.words import words
+from dlx.recipe.schema.field_docs import words
+from dlx.recipe.schema.field_types import Wording, default
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from dlx.diagnostic import Diagnostic, Mark, in_order
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic, in_order
-from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Mark, Node
-from dlx.recipe.references import MAX_TEXT, REFERENCE, interpolated
+from dlx.recipe.compose.references import MAX_TEXT, REFERENCE, interpolated
+from dlx.recipe.yaml.node import MAX_DEPTH, MAX_NODES, Node
 
 _OWN_FIELDS = ("name", "type")
 """Fields of a use that belong to the sequence, not to the block."""

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
-from dlx.errors import Loc
+from dlx.diagnostic import Loc, Mark
 
 Scalar = str | int | float | bool | None
 
 MAX_NODES = 20_000
 MAX_DEPTH = 64
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A text and the name of the file that it came from."""
-
-    file: str
-    text: str = field(repr=False)
-
-    @cached_property
-    def lines(self) -> list[str]:
-        """The lines as the YAML library counts them."""
-        return _BREAK.split(self.text)
-
-    def line(self, number: int) -> str:
-        """Return a line, counted from 1; an empty one beyond the end."""
-        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A stretch of a line: from `column` up to, not including, `end_column`, both counted from 1."""
-
-    source: Source
-    line: int = 1
-    column: int = 1
-    end_column: int = 2
-
-    @property
-    def file(self) -> str:
-        """The file that holds the line."""
-        return self.source.file
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from dlx.recipe.node import Scalar
+from dlx.recipe.yaml.node import Scalar
 
 _WORDS: dict[str, Scalar] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,

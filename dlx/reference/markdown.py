@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dlx.component import Component, base_class, families, leaf_class, types
-from dlx.recipe.codes import Code, codes
-from dlx.recipe.fields import Wording, class_name, default
-from dlx.recipe.schema import Recipe
-from dlx.recipe.words import words
+from dlx.recipe.schema.field_docs import words
+from dlx.recipe.schema.field_types import Wording, class_name, default
+from dlx.recipe.schema.recipe import Recipe
+from dlx.reference.codes import Code, codes
 
 _LABELLED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
 _SPECIAL = re.compile(r"[*<\[\]]|(?<!\w)_|_(?!\w)")

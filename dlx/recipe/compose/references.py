@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from dlx.diagnostic import Diagnostic
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
-from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Node, Scalar
-from dlx.recipe.scalars import AmbiguousError, resolve
+from dlx.recipe.yaml.node import MAX_DEPTH, MAX_NODES, Node, Scalar
+from dlx.recipe.yaml.scalars import AmbiguousError, resolve
 
 REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 _ENVIRONMENT = re.compile(r"env:\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,(.*))?\Z", re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import indent
 
 from dlx.errors import UsageError
-from dlx.recipe.document import read
+from dlx.recipe.yaml.document import read
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dlx.recipe.schema import Rule, rules
+from dlx.recipe.schema.recipe import Rule, rules
 
 RuleName = Literal["free", "ask", "fixed"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+from dlx.diagnostic import Diagnostic, Mark, Source
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
-from dlx.recipe.document import parse_value
-from dlx.recipe.node import Mark, Node, Source
-from dlx.recipe.spelling import family_of, is_by_role, kind, unfolded
+from dlx.recipe.compose.spelling import family_of, is_by_role, kind, unfolded
+from dlx.recipe.yaml.document import parse_value
+from dlx.recipe.yaml.node import Node
 
 COMMAND_LINE = "<command line>"
 

@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dlx.errors import Loc, RecipeError
-from dlx.recipe.diagnostics import Diagnostic, dotted, in_order
-from dlx.recipe.node import Mark, Node, Source
-from dlx.recipe.reader import QUOTE, Reader
+from dlx.diagnostic import Diagnostic, Loc, Mark, Source, dotted, in_order
+from dlx.errors import RecipeError
+from dlx.recipe.yaml.node import Node
+from dlx.recipe.yaml.reader import QUOTE, Reader
 
 __all__ = ["Document", "Mark", "Node", "Source", "parse", "parse_value", "read"]
 

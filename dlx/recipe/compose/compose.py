@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.errors import Loc, RecipeError
-from dlx.recipe.blocks import Expander
-from dlx.recipe.diagnostics import Diagnostic, dotted, in_order, redacted
-from dlx.recipe.document import read
-from dlx.recipe.merge import COMMAND_LINE, merge, override
-from dlx.recipe.node import Mark, Node
-from dlx.recipe.references import Resolver
-from dlx.recipe.stages import SHARED, STAGES, split, told
+from dlx.diagnostic import Diagnostic, Loc, Mark, dotted, in_order, redacted
+from dlx.errors import RecipeError
+from dlx.recipe.compose.blocks import Expander
+from dlx.recipe.compose.merge import COMMAND_LINE, merge, override
+from dlx.recipe.compose.references import Resolver
+from dlx.recipe.compose.stages import SHARED, STAGES, split, told
+from dlx.recipe.yaml.document import read
+from dlx.recipe.yaml.node import Node
 
 MAX_FILES = 50
 

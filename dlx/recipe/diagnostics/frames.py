@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from dlx.recipe.diagnostics import Diagnostic
+from dlx.diagnostic import Diagnostic, in_order
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,8 +18,11 @@ _Parts = list[tuple[str, str]]
 """Pieces of text, each with its style."""
 
 
-def write(diagnostics: Sequence[Diagnostic], stream: TextIO | None = None) -> None:
-    """Print one frame for each diagnostic and a line that counts them."""
+def render(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
+    """Print one frame for each diagnostic and a line that counts them, by default to stderr; in colour on a terminal,
+    unless NO_COLOR is set.
+    """
+    diagnostics = in_order(diagnostics)
     stream = stream or sys.stderr
     in_colour = stream.isatty() and not os.environ.get("NO_COLOR")
     for diagnostic in diagnostics:

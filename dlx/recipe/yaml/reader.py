@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dlx.errors import Loc, RecipeError
-from dlx.recipe.diagnostics import Diagnostic, in_order
-from dlx.recipe.node import MAX_DEPTH, MAX_NODES, Mark, Node, Source
-from dlx.recipe.scalars import AmbiguousError, resolve
+from dlx.diagnostic import Diagnostic, Loc, Mark, Source, in_order
+from dlx.errors import RecipeError
+from dlx.recipe.yaml.node import MAX_DEPTH, MAX_NODES, Node
+from dlx.recipe.yaml.scalars import AmbiguousError, resolve
 
 MAX_ALIASES = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")

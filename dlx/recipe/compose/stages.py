@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dlx.diagnostic import Diagnostic, Mark
 from dlx.errors import RecipeError
-from dlx.recipe.diagnostics import Diagnostic
-from dlx.recipe.merge import merge
-from dlx.recipe.node import MAX_NODES, Mark, Node
-from dlx.recipe.spelling import family_of
+from dlx.recipe.compose.merge import merge
+from dlx.recipe.compose.spelling import family_of
+from dlx.recipe.yaml.node import MAX_NODES, Node
 
 STAGES = "stages"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_\-]*"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from dlx.errors import Loc
-from dlx.recipe.diagnostics import Diagnostic, in_order, notes_of, redacted
-from dlx.recipe.messages import Problem, Sections, explain, show, wrong_type
-from dlx.recipe.node import Mark, Node
-from dlx.recipe.places import Place, locate, named
+from dlx.component import field_names
+from dlx.diagnostic import Diagnostic, Loc, Mark, in_order, redacted
+from dlx.recipe.diagnostics.messages import Problem, Sections, explain, show, wrong_type
+from dlx.recipe.yaml.node import Node
+
+if TYPE_CHECKING:
+    from dlx.recipe.compose.compose import Composed
+from dlx.recipe.diagnostics.places import Place, locate, named, notes_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class _Found:
         return bool(self.place.left) and self.problem.kind not in ("missing", "unknown_field")
 
 
-def diagnostics_of(
-    error: ValidationError, root: Node, sections: Sections, secrets: Collection[str]
-) -> list[Diagnostic]:
-    """Return one diagnostic for everything that is wrong, sorted by place."""
+def diagnostics_of(error: ValidationError, recipe: Composed | Node, sections: Sections) -> list[Diagnostic]:
+    """Return one diagnostic for everything that the schema finds wrong, sorted by place; `sections` holds the field
+    names of each section of a recipe.
+    """
+    root, secrets = parts_of(recipe)
     found = [_find(line, root) for line in error.errors(include_url=False)]
     found = [f for f in found if not _follows_from_typo(f, found) and not _is_outdone(f, found)]
     diagnostics = []
@@ -127,3 +130,12 @@ def _by_value(found: list[_Found]) -> list[list[_Found]]:
 def _explain(group: list[_Found], sections: Sections) -> tuple[str, str, str]:
     problems = [f.problem for f in group]
     return wrong_type(problems) if all(p.expected for p in problems) else explain(problems[0], sections)
+
+
+def sections_of(schema: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """Return the field names of every section of a schema; of a component's, those that all of its family have."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in schema.model_fields.items():
+        inner = [t for t in (field.annotation, *get_args(field.annotation)) if hasattr(t, "model_fields")]
+        found[name] = tuple(f for t in inner for f in field_names(t) if f != "type")
+    return found
