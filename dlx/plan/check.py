@@ -31,7 +31,7 @@ def check(path: Path) -> Checked:
 
 
 def _planned(path: Path, loaded: Loaded) -> Checked:
-    from dlx.plan import each
+    from dlx.plan.plan import each
 
     try:
         plans, problems = each(loaded, _remembered)

@@ -9,9 +9,9 @@ from typing import Any
 
 from dlx.facts import DataFacts
 from dlx.optimizers import factors
-from dlx.plan import Plan
 from dlx.plan.memory import numbers
 from dlx.plan.networks import NetworkPlan, describe
+from dlx.plan.plan import Plan
 from dlx.plan.transfer import learning
 from dlx.recipe.schema.transfer import beginning
 from dlx.tasks import for_role
