@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlx.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from dlx.diagnostic import Diagnostic
     from dlx.engine.inference.embed import Embeddings
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from dlx.engine.runs.outcome import Run
     from dlx.recipe.load import Loaded
 
-__version__ = "0.1.0"
 __all__ = ["embed", "evaluate", "generate", "load", "plan", "predict", "resume", "sample", "test", "train", "validate"]
 
 Overrides = Mapping[str, Any] | Sequence[str]

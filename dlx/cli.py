@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dlx import __version__, commands
+from dlx import commands
 from dlx.errors import DlxError, RecipeError
+from dlx.version import __version__
 
 HELP = {"help_option_names": ["-h", "--help"]}
 PLUGIN = "A folder with components of your own; may be given more than once."

@@ -36,6 +36,11 @@ class Metric(Component):
     by_class: ClassVar[bool] = False
     """Whether it needs to know the class of each sample where none is predicted."""
 
+    @property
+    def compares_texts(self) -> bool:
+        """Whether it compares whole texts, not each token."""
+        return "tokens" in self.kinds
+
     def check(self, facts: DataFacts) -> None:
         """Raise ShapeError if the metric cannot judge this target."""
         if facts.kind not in self.kinds:

@@ -9,9 +9,10 @@ from rich.console import Console
 from scipy.linalg import sqrtm
 
 import dlx
-from dlx.engine.build.experiment import build, build_module
-from dlx.engine.inference.feature_extractor import appoint
+from dlx.engine.build.experiment import build_module
+from dlx.engine.inference.feature_extractor import attach
 from dlx.engine.inference.restore import restore
+from dlx.engine.runs.run import build_with_features
 from dlx.errors import UsageError
 from dlx.metrics.frechet_distance.module import distance
 
@@ -74,7 +75,7 @@ def test_the_distance_is_that_of_the_formula():
 def test_samples_are_judged_in_the_units_of_the_judge(reader, folder):
     plan = planned(folder)
     random = torch.get_rng_state()
-    experiment = build(plan)
+    experiment = build_with_features(plan)
     bare = build_module(plan)
     torch.set_rng_state(random)
     assert all(torch.equal(a, b) for a, b in zip(experiment.module.parameters(), bare.parameters(), strict=True))
@@ -88,7 +89,7 @@ def test_samples_are_judged_in_the_units_of_the_judge(reader, folder):
 
 
 def test_it_is_no_part_of_the_network_that_learns(reader, folder):
-    module = build(planned(folder)).module
+    module = build_with_features(planned(folder)).module
     names = {name.split(".")[1] for name, _ in module.named_parameters()}
     assert names == {"generator", "discriminator"}
     run = dlx.train(dlx.load("maker.yaml"), console=quiet())
@@ -99,11 +100,11 @@ def test_it_is_no_part_of_the_network_that_learns(reader, folder):
 
 def test_what_cannot_judge_is_refused_before_the_first_step(reader, folder):
     with pytest.raises(UsageError, match="no run 'nobody'"):
-        build(planned(folder, "nobody"))
+        build_with_features(planned(folder, "nobody"))
     with pytest.raises(UsageError, match="binarize cannot be undone"):
-        build(planned(folder, **{"data.transforms": [{"binarize": 8.0}]}))
+        build_with_features(planned(folder, **{"data.transforms": [{"binarize": 8.0}]}))
     with pytest.raises(UsageError, match="takes 1 × 8 × 8 uint8"):
-        build(planned(folder, **{"data.source": {"gaussians": {}}, "data.transforms": []}))
+        build_with_features(planned(folder, **{"data.source": {"gaussians": {}}, "data.transforms": []}))
 
 
 def test_samples_can_be_made_where_the_judge_is_gone(reader, folder, monkeypatch):
@@ -111,6 +112,6 @@ def test_samples_can_be_made_where_the_judge_is_gone(reader, folder, monkeypatch
     monkeypatch.setattr("dlx.engine.inference.restore.find_run", lambda *_: pytest.fail("asked for"))
     plan = planned(folder, "nobody")
     module = build_module(plan)
-    appoint(module, plan)
+    attach(module, plan)
     assert module.sample(2, 0).shape == (2, 1, 8, 8)
     assert run.folder.exists()

@@ -14,7 +14,6 @@ from torch import nn
 from dlx.data.prepare import Prepared
 from dlx.engine.data.batches import Batch, Batches, augmenting, floats, resident, transforming
 from dlx.engine.data.verify import data_of
-from dlx.engine.inference.feature_extractor import appoint, summon
 from dlx.engine.distributed.processes import rank, size
 from dlx.engine.build.activation_checkpointing import recompute
 from dlx.engine.build.weights import begin
@@ -47,9 +46,7 @@ def build(plan: Plan, prepared: Prepared | None = None) -> Experiment:
     torch.set_num_threads(int(hardware.threads))
     torch.use_deterministic_algorithms(plan.recipe.train.deterministic)
     prepared = prepared or data_of(plan)
-    module = build_module(plan)
-    summon(module)
-    return Experiment(plan, module, batches_of(plan, prepared), prepared)
+    return Experiment(plan, build_module(plan), batches_of(plan, prepared), prepared)
 
 
 def build_module(plan: Plan) -> pl.LightningModule:
@@ -81,9 +78,7 @@ def build_module(plan: Plan) -> pl.LightningModule:
         train.accumulate,
         train.log_every,
     )
-    module = recipe.task.build(networks, plan.seen, learning)
-    appoint(module, plan)
-    return module
+    return recipe.task.build(networks, plan.seen, learning)
 
 
 def doubled(network: nn.Module, inputs: Any) -> Any:

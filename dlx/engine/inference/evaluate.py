@@ -13,6 +13,7 @@ from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
 from dlx.engine.data.verify import are_planned, changed_since
+from dlx.engine.inference.feature_extractor import attach
 from dlx.engine.inference.restore import restore
 from dlx.engine.training.progress import watch
 from dlx.engine.training.trainer import quieted, trainer_for
@@ -46,6 +47,7 @@ def evaluate(run: str | Path, split: Part = "test", data: str | Path | None = No
     Raises: UsageError if the split has no samples or the run is not there; CheckpointError; DataError.
     """
     restored = restore(run)
+    attach(restored.module, restored.plan)
     plan, notes = restored.plan, list(restored.notes)
     if data is not None:
         plan, prepared = _other_data(plan, data)

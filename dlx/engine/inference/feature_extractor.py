@@ -1,4 +1,4 @@
-"""Networks of other runs that look at samples: a metric may compare what one of them makes of these."""
+"""Feature extractors: networks of other runs whose features a metric compares, such as a Fréchet distance."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from torch import Tensor, nn
 
 from dlx.engine.data.batches import transforming
 from dlx.engine.data.inverse_transforms import units_of
+from dlx.engine.inference.restore import restore
 from dlx.engine.training.checkpointer import random_state, restore_random_state
 from dlx.errors import UsageError
 from dlx.plan import Plan
 
 
-def appoint(module: nn.Module, plan: Plan) -> None:
+def attach(module: nn.Module, plan: Plan) -> None:
     """Give every metric that asks for the features of another run the way to them."""
     for metric in module.modules():
         run = getattr(metric, "asks", None)
         if run is not None:
-            metric.features = Judge(run, plan)  # type: ignore[assignment]
+            metric.features = FeatureExtractor(run, plan)  # type: ignore[assignment]
 
 
-def summon(module: nn.Module) -> None:
+def load_features(module: nn.Module) -> None:
     """Read the runs that metrics ask for. Raises: UsageError if there is no such run, or it takes other data."""
     for metric in module.modules():
-        judge = getattr(metric, "features", None)
-        if isinstance(judge, Judge):
-            judge.read()
+        extractor = getattr(metric, "features", None)
+        if isinstance(extractor, FeatureExtractor):
+            extractor.read()
 
 
-class Judge:
+class FeatureExtractor:
     """What the network of a run makes of samples that another run's network sees; it is read when it is first asked.
 
-    Samples are taken back to the units of the data, and brought from there to those of the judge.
+    Samples are taken back to the units of the data, and brought from there to those of the extractor.
     """
 
     def __init__(self, run: str, plan: Plan) -> None:
@@ -41,14 +42,12 @@ class Judge:
         self.units = units_of(plan)
         self._restored: Any = None
 
-    def __deepcopy__(self, memo: Any) -> Judge:
+    def __deepcopy__(self, memo: Any) -> FeatureExtractor:
         return self  # it does not learn
 
     def read(self) -> Any:
         """Return the run, restored. Raises: UsageError; CheckpointError."""
         if self._restored is None:
-            from dlx.engine.inference.restore import restore
-
             threads, random = torch.get_num_threads(), random_state()
             found = restore(self.run)  # which takes its own number of threads, and draws weights before it reads them
             torch.set_num_threads(threads)
@@ -69,12 +68,12 @@ class Judge:
         features_BF: Tensor = module.embed(batch)
         return features_BF
 
-    def _check(self, judging: Plan, module: nn.Module) -> None:
+    def _check(self, other: Plan, module: nn.Module) -> None:
         if not hasattr(module, "embed"):
-            raise UsageError(f"the run {self.run} cannot judge samples: {judging.recipe.task.type} has no features")
+            raise UsageError(f"the run {self.run} cannot extract features: {other.recipe.task.type} has no features")
         if self.units.stuck is not None:
-            raise UsageError(f"the run {self.run} cannot judge samples: {self.units.stuck} cannot be undone")
-        theirs = [judging.facts.fields[name] for name in judging.facts.inputs]
+            raise UsageError(f"the run {self.run} cannot extract features: {self.units.stuck} cannot be undone")
+        theirs = [other.facts.fields[name] for name in other.facts.inputs]
         if theirs != [self.units.spec]:
             wanted = ", ".join(f"{x} {x.dtype}" for x in theirs)
             raise UsageError(

@@ -30,8 +30,7 @@ def _take_part(order: dict[str, Any]) -> None:
     from torch._C._distributed_c10d import TCPStore
 
     import dlx.plan
-    from dlx.engine.build.experiment import build
-    from dlx.engine.runs.run import accompany
+    from dlx.engine.runs.run import accompany, build_with_features
     from dlx.facts import DataFacts
     from dlx.plugins import activate
     from dlx.recipe.load import Loaded, with_environment
@@ -40,7 +39,7 @@ def _take_part(order: dict[str, Any]) -> None:
     activate()
     recipe = Recipe.model_validate(with_environment(order["recipe"]))
     plan = dlx.plan.make(Loaded(recipe, Path(order["base"])), facts=DataFacts.from_json(order["facts"]))
-    experiment = build(plan)
+    experiment = build_with_features(plan)
     port, size = int(os.environ["MASTER_PORT"]), int(os.environ["WORLD_SIZE"])
     store = TCPStore(os.environ["MASTER_ADDR"], port, size, is_master=False)
     store.set(f"there/{os.environ['RANK']}", "1")

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dlx import __version__
 from dlx.engine.build.weights import origin
 from dlx.plan import Plan
 from dlx.plugins import active
+from dlx.version import __version__
 
 PACKAGES = (
     "torch",

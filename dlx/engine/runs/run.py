@@ -14,6 +14,7 @@ from dlx.engine.build.experiment import Experiment, build
 from dlx.engine.checkpoint import load, sweep
 from dlx.engine.data.verify import data_of
 from dlx.engine.distributed.processes import gathered, together
+from dlx.engine.inference.feature_extractor import attach, load_features
 from dlx.engine.inference.sampling_time import seconds_of_samples
 from dlx.engine.runs.folder import describe, new_folder
 from dlx.engine.runs.outcome import Run, judge
@@ -39,7 +40,7 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
     Raises: UsageError before the first step if nothing can be written; RunError if training fails.
     """
     if follows():
-        return accompany(build(plan), fast)
+        return accompany(build_with_features(plan), fast)
     return start(plan, loaded, new_folder(root, plan.recipe.name), console, fast=fast)
 
 
@@ -79,11 +80,11 @@ def carry_out(
     `resumed` is the MLflow id of a run that goes on, or "" if it has none; `within` is the run of which it is a stage.
     """
     if follows():
-        return accompany(build(plan, prepared), fast)
+        return accompany(build_with_features(plan, prepared), fast)
     checkpoints = folder / "checkpoints"
     with alone(folder):
         sweep(checkpoints)
-        experiment = build(plan, prepared)
+        experiment = build_with_features(plan, prepared)
         record = open_record(plan, folder, stored, resumed, within)
         run = Run(plan.recipe.name, folder, checkpoints / BEST, record.run_id)
         run.write()
@@ -91,13 +92,24 @@ def carry_out(
             carried = carried_by(plan, stored)
             order, give_up = {**carried, "fast": fast}, lambda: record.close("FAILED")
             with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
-                fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast)
+                fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast, attach)
                 _conclude(run, fit(experiment), record, fast, console)
                 run.notes += fit.notes
         run.notes += record.close("FINISHED")
         run.mlflow_run = record.run_id
         run.write()
     return run
+
+
+def build_with_features(plan: Plan, prepared: Prepared | None = None) -> Experiment:
+    """Build a plan, with the networks of other runs whose features its metrics compare.
+
+    Raises: UsageError if there is no such run, or it takes other data.
+    """
+    experiment = build(plan, prepared)
+    attach(experiment.module, plan)
+    load_features(experiment.module)
+    return experiment
 
 
 def accompany(experiment: Experiment, fast: bool, store: Any = None) -> Run:
@@ -107,7 +119,7 @@ def accompany(experiment: Experiment, fast: bool, store: Any = None) -> Run:
     plan = experiment.plan
     with quieted(), Stoppable() as stoppable, together(plan, store=store) as folder:
         run = Run(plan.recipe.name, folder, folder / "checkpoints" / BEST, None)
-        fit = Fit(folder / "checkpoints", Console(quiet=True), None, {}, stoppable, fast)
+        fit = Fit(folder / "checkpoints", Console(quiet=True), None, {}, stoppable, fast, attach)
         fitted = fit(experiment)
         run.seconds = fitted.history.seconds
         run.metrics = _measured(run, fitted, fast)

@@ -44,14 +44,22 @@ class Fit:
 
     logger    Lightning's, or None
     carried   what every checkpoint carries
+    attach    what is done to every module that is built anew
     notes     sentences for the person about what happened on the way
     """
 
     def __init__(
-        self, folder: Path, console: Any, logger: Any, carried: dict[str, Any], stoppable: Stoppable, fast: bool
+        self,
+        folder: Path,
+        console: Any,
+        logger: Any,
+        carried: dict[str, Any],
+        stoppable: Stoppable,
+        fast: bool,
+        attach: Callable[[pl.LightningModule, Plan], None],
     ) -> None:
         self.folder, self.console, self.logger, self.carried = folder, console, logger, carried
-        self.stoppable, self.fast = stoppable, fast
+        self.stoppable, self.fast, self.attach = stoppable, fast, attach
         self.notes: list[str] = []
 
     def __call__(self, experiment: Experiment) -> Fitted:
@@ -70,7 +78,7 @@ class Fit:
                 before, start = start, self._newest()
                 slower = 0.5 * (slower if start == before else 1.0)  # a newer checkpoint has its lr halved already
                 self._say(f"{error}; training goes back to {_name(start)}, with {0.5**rollbacks:g} of the lr")
-                experiment = replace(experiment, module=build_module(experiment.plan))
+                experiment = replace(experiment, module=self._module(experiment.plan))
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise (explained(error) if isinstance(error, RuntimeError) else error) from None
@@ -107,7 +115,7 @@ class Fit:
         if skipped:
             self.notes.append(f"{skipped} batches were left out, because their loss was not finite")
         if is_shared() and plan.recipe.hardware.strategy.parts:  # type: ignore[union-attr]
-            experiment = replace(experiment, module=build_module(plan))  # whole, as it is from now on
+            experiment = replace(experiment, module=self._module(plan))  # whole, as it is from now on
         return Fitted(experiment, trainer, history)
 
     def _looking(self, experiment: Experiment) -> Looking:
@@ -133,7 +141,7 @@ class Fit:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         plan = with_portions(experiment.plan, portions)
-        return Experiment(plan, build_module(plan), batches_of(plan, experiment.prepared), experiment.prepared)
+        return Experiment(plan, self._module(plan), batches_of(plan, experiment.prepared), experiment.prepared)
 
     def _in_portions(self, train: Train) -> str:
         """Say how a person goes on with a batch in at least twice as many portions, which must be equal."""
@@ -145,6 +153,11 @@ class Fit:
             run = self.folder.parent.name
             return f"Go on with: dlx train --resume {run} train.accumulate={portions} --allow-change"
         return f"Start again with train.accumulate={portions}"
+
+    def _module(self, plan: Plan) -> pl.LightningModule:
+        module = build_module(plan)
+        self.attach(module, plan)
+        return module
 
     def _say(self, note: str) -> None:
         self.notes.append(note)

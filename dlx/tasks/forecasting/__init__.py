@@ -12,13 +12,11 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
 from dlx.tasks._supervised.spec import Supervision
+from dlx.tasks.forecasting._baselines import baselines
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
-
-NAIVE = "naive"
-SEASONAL = "seasonal_naive"
 
 
 class Forecasting(Supervision):
@@ -83,8 +81,3 @@ class Forecasting(Supervision):
         from dlx.tasks.forecasting.figures import draw
 
         return dict(draw(outputs, facts))
-
-
-def baselines(facts: DataFacts) -> tuple[str, ...]:
-    """Return the forecasts that learn nothing with which a network is compared."""
-    return (NAIVE, SEASONAL) if facts.season > 1 else (NAIVE,)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.facts import DataFacts
 from dlx.figures.base import BLUE, GRAY, ORANGE, headline, new_figure, percent, short
-from dlx.tasks.forecasting import NAIVE, SEASONAL, baselines
+from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

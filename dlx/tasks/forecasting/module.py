@@ -21,7 +21,7 @@ from dlx.metrics import Metric
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.module import KEPT_OUTPUTS, Judged, Outputs, SupervisedModule, built, by_name
-from dlx.tasks.forecasting import NAIVE, SEASONAL, baselines
+from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines
 
 FLAT = 1e-3  # a window that moves less than this share of the train split's deviation is not blown up
 

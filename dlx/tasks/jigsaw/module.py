@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._ssl.pretext_module import Asked, TilesModule
-from dlx.tasks.jigsaw import Jigsaw
+
+if TYPE_CHECKING:
+    from dlx.tasks.jigsaw import Jigsaw
 
 CANDIDATES = 20_000
 """Permutations that are drawn to choose from; there are 362,880 of nine tiles."""

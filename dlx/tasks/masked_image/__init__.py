@@ -12,14 +12,12 @@ from dlx.models import Model
 from dlx.tasks import Learning, Role
 from dlx.tasks._base.heads import numbers
 from dlx.tasks._ssl.spec import Probing
+from dlx.tasks.masked_image._roles import DECODER, EMBED
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
-
-ENCODER, DECODER = Probing.default_role, "decoder"
-EMBED = "embed"
 
 
 class MaskedImage(Probing):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,10 @@ from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._ssl.module import ProbedModule
 from dlx.tasks._unsupervised.module import span
-from dlx.tasks.masked_image import DECODER, EMBED, ENCODER, MaskedImage
+from dlx.tasks.masked_image._roles import DECODER, EMBED, ENCODER
+
+if TYPE_CHECKING:
+    from dlx.tasks.masked_image import MaskedImage
 
 SHEET = 8  # images on a sheet of reconstructions
 LEAST = 1e-6  # variance that a patch of one colour is taken to have

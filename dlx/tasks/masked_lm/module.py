@@ -13,10 +13,9 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.nn.context import Context, apply
-from dlx.tasks import Learning
+from dlx.tasks import Learning, Task
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule
-from dlx.tasks.masked_lm import ROLE
 from dlx.tokenizers import BEGIN, END, MASKED, PAD, SPECIAL, restore
 
 if TYPE_CHECKING:
@@ -95,13 +94,13 @@ class MaskedLMModule(UnsupervisedModule):
 
     def features(self, tokens_BT: Tensor, context: Context) -> Tensor:
         """Return (B, T, F)."""
-        network: Any = self.networks[ROLE]
+        network: Any = self.networks[Task.default_role]
         features_BTF: Tensor = apply(network.body, tokens_BT, context)
         return features_BTF
 
     def answered(self, seen_BT: Tensor, chosen_BT: Tensor, read: Read) -> Said:
         """Return what the network says of texts with tokens hidden."""
-        network: Any = self.networks[ROLE]
+        network: Any = self.networks[Task.default_role]
         features_BTF = self.features(seen_BT, read.context)
         follows_B2 = None if read.follows is None else network.heads.follows(features_BTF[:, 0])
         return Said(network.heads.words(features_BTF[chosen_BT]), follows_B2)
@@ -113,7 +112,7 @@ class MaskedLMModule(UnsupervisedModule):
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def learn(self, batch: Batch) -> None:
-        self.note_loss(self.update(ROLE, batch, self.objective))
+        self.note_loss(self.update(Task.default_role, batch, self.objective))
 
     def objective(self, batch: Batch) -> Tensor:
         """Return the mean loss of the chosen tokens, and of the pairs."""

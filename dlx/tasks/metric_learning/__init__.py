@@ -11,6 +11,7 @@ from dlx.layers import Layer
 from dlx.models import Model
 from dlx.tasks import Learning, Role, Task
 from dlx.tasks._base.heads import Head, ended
+from dlx.tasks.metric_learning._names import UNSEEN
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 ROLE = "encoder"
-UNSEEN = "unseen_"
-"""Beginning of the names of what is measured among samples of classes that are not in train."""
 
 
 class MetricLearning(Task):

@@ -13,8 +13,8 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule, unit
-from dlx.tasks.metric_learning import ROLE, UNSEEN
 from dlx.tasks.metric_learning._distances_torch import squared
+from dlx.tasks.metric_learning._names import UNSEEN
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
 from dlx.tasks.metric_learning._retrieval_torch import retrieved
 
@@ -38,11 +38,13 @@ class MetricModule(UnsupervisedModule):
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the embeddings (B, E) of a batch."""
-        embedding_BE: Tensor = self.run(ROLE, batch)
+        embedding_BE: Tensor = self.run(self.task.default_role, batch)
         return unit(embedding_BE) if self.task.normalize else embedding_BE
 
     def learn(self, batch: Batch) -> None:
-        self.note_loss(self.update(ROLE, batch, lambda part: self.loss_of(self.embed(part), part["target"])))
+        self.note_loss(
+            self.update(self.task.default_role, batch, lambda part: self.loss_of(self.embed(part), part["target"]))
+        )
 
     def loss_of(self, embedding_BE: Tensor, target_B: Tensor) -> Tensor:
         """Return the mean loss of the pairs or triplets among samples."""

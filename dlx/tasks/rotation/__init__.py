@@ -8,12 +8,11 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.heads import numbers
 from dlx.tasks._ssl.pretext_spec import IMAGE, Pretext
+from dlx.tasks.rotation._turns import TURNS
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
-
-TURNS = 4
 
 
 class Rotation(Pretext):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dlx.tasks._ssl.pretext_module import Asked, PretextModule
-from dlx.tasks.rotation import TURNS
+from dlx.tasks.rotation._turns import TURNS
 
 
 def turned(x_BCHW: Tensor) -> Tensor:

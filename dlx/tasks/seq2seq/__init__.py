@@ -69,7 +69,7 @@ class Seq2Seq(StepSupervision):
         given = [facts.fields[name] for name in facts.inputs]
         if facts.kind != "tokens" or len(given) != 1 or not given[0].vocab or given[0].axes != "T":
             return [ShapeError("seq2seq needs one text to read and one to write, as in the source `parallel_text`")]
-        steps = {name: metric for name, metric in self.metrics.items() if not of_texts(metric)}
+        steps = {name: metric for name, metric in self.metrics.items() if not metric.compares_texts}
         return super(StepSupervision, self.model_copy(update={"metrics": steps})).problems(worded(facts))
 
     def warnings(self, facts: DataFacts) -> list[str]:
@@ -96,8 +96,3 @@ class Seq2Seq(StepSupervision):
         from dlx.tasks.seq2seq.pictures import draw
 
         return dict(draw(outputs))
-
-
-def of_texts(metric: Metric) -> bool:
-    """Say whether a metric judges whole texts, not each token."""
-    return "tokens" in metric.kinds

@@ -24,7 +24,6 @@ from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.module import built, by_name
 from dlx.tasks._supervised.sequence_module import StepsModule
 from dlx.tasks._supervised.sequence_spec import worded
-from dlx.tasks.seq2seq import of_texts
 from dlx.tokenizers import BEGIN, END, PAD, restore
 
 MAPS = 4  # texts whose attention is drawn
@@ -66,11 +65,11 @@ class Seq2SeqModule(StepsModule):
         metrics: Mapping[str, Metric],
         how: Decoding,
     ) -> None:
-        steps = {name: metric for name, metric in metrics.items() if not of_texts(metric)}
+        steps = {name: metric for name, metric in metrics.items() if not metric.compares_texts}
         super().__init__(networks, worded(facts), learning, loss, steps)
         self.how = how
         self.source = facts.inputs[0]
-        self._of_texts = built({name: metric for name, metric in metrics.items() if of_texts(metric)}, facts)
+        self._of_texts = built({name: metric for name, metric in metrics.items() if metric.compares_texts}, facts)
         self.outputs: Any = Written()
         self.reads, self.writes = (restore(facts.tokenizers[name]) for name in (self.source, "target"))
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
-SINGLY = ("loss", "reconstruction", "kl", "bits_per_dimension")
 """What is a mean over samples."""
 
 
@@ -41,6 +40,8 @@ class VAE(Coding, Making):
 
     type: Literal["vae"] = "vae"
     memorizes: ClassVar[bool] = False
+    per_sample: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl", "bits_per_dimension")
+    """Metrics that are means over samples."""
     embeds: ClassVar[str] = "the mean of the code"
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """Distribution of an element given the code; bernoulli for black and white, or values between 0 and 1."""
@@ -60,7 +61,7 @@ class VAE(Coding, Making):
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         tighter = {"importance_weighted": "lower"} if self.importance_samples else {}
-        return {**dict.fromkeys(SINGLY, "lower"), **tighter, **self.of_samples()}
+        return {**dict.fromkeys(self.per_sample, "lower"), **tighter, **self.of_samples()}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         outside = outside_unit(facts, "likelihood", "bernoulli") if self.likelihood == "bernoulli" else None

@@ -17,7 +17,6 @@ from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
 from dlx.tasks._generative.latent import STEPS, WAYS, images_along, slerp
 from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, flat
-from dlx.tasks.vae import SINGLY
 
 if TYPE_CHECKING:
     from dlx.tasks.vae import VAE
@@ -32,7 +31,7 @@ class VAEModule(UnsupervisedModule):
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: VAE) -> None:
         tighter = ["importance_weighted"] if task.importance_samples else []
-        super().__init__(networks, facts, learning, [*SINGLY, *tighter], task.metrics)
+        super().__init__(networks, facts, learning, [*task.per_sample, *tighter], task.metrics)
         self.task = task
         self.drawn = FixedNoise(seed=1)
 

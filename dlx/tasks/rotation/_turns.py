@@ -1,0 +1,3 @@
+"""How many ways an image is turned."""
+
+TURNS = 4
