@@ -11,8 +11,9 @@ from rich.console import Console
 import dlx
 from dlx.engine.build.experiment import build
 from dlx.engine.checkpoint import load
+from dlx.engine.rng import random_state
 from dlx.engine.training import figure_callback as looking
-from dlx.engine.training.checkpointer import random_state, saved
+from dlx.engine.training.checkpointer import saved
 from dlx.engine.training.figure_callback import Looking, undisturbed
 
 RECIPE = """

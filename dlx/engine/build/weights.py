@@ -1,19 +1,16 @@
-"""Weights that begin as another run's ended, and weights that wait before they learn."""
+"""Transfer learning: networks begin with the weights of another run."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pytorch_lightning as pl
 from torch import Tensor, nn
 
 from dlx.engine.checkpoint import load
-from dlx.engine.distributed.processes import is_shared
 from dlx.errors import UsageError
-from dlx.recipe.schema.transfer import Frozen, InitFrom, beginning
+from dlx.recipe.schema.transfer import InitFrom
 from dlx.tracking.store import find_run
 
 NETWORKS = "networks."
@@ -75,50 +72,3 @@ def _fits(mine: Tensor, other: Tensor | None) -> bool:
 def _difference(name: str, mine: Tensor, other: Tensor | None) -> str:
     here = " × ".join(map(str, mine.shape)) or "a number"
     return f"{name}: {here} here, " + ("not there" if other is None else " × ".join(map(str, other.shape)) + " there")
-
-
-class Freeze(pl.Callback):
-    """Keeps layers as they are, always or up to a step: no gradient, and normalizations keep their statistics.
-
-    What is frozen follows from the step alone, so that a run that goes on finds it as it was. Several processes agreed
-    at the start on which gradients they average: among them what waits has gradients, which are dropped.
-    """
-
-    every_step = True
-    """The task's module shows it every step, not only the last of a burst."""
-
-    def __init__(self, frozen: Sequence[Frozen], steps: int) -> None:
-        self.frozen, self.steps = frozen, steps
-        self._waiting: dict[float, tuple[list[nn.Parameter], list[nn.Module]]] = {}
-
-    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        """Find the layers before optimizers are made, which do not get those that never learn."""
-        self._waiting.clear()
-        networks: Any = module.networks
-        for network in networks.values():
-            step = beginning(self.frozen, [name for name, _ in network.named_parameters()], self.steps)
-            for name, parameter in network.named_parameters():
-                self._from(step(name))[0].append(parameter)
-                if step(name) == math.inf:
-                    parameter.requires_grad_(False)
-            for name, part in network.named_modules():
-                self._from(step(name))[1].append(part)
-        self._waiting.pop(0.0, None)
-
-    def _from(self, step: float) -> tuple[list[nn.Parameter], list[nn.Module]]:
-        return self._waiting.setdefault(step, ([], []))
-
-    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
-        """Freeze what is to be frozen in this step, and nothing else."""
-        for until, (parameters, modules) in self._waiting.items():
-            learns = trainer.global_step >= until
-            for parameter in parameters:
-                parameter.requires_grad_(learns or (is_shared() and until < math.inf))
-            for part in modules:
-                part.training = learns
-
-    def on_before_optimizer_step(self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Any) -> None:
-        """Drop the gradients of what waits, where it has any."""
-        waiting = [parameters for until, (parameters, _) in self._waiting.items() if trainer.global_step < until]
-        for parameter in (p for parameters in waiting for p in parameters) if is_shared() else ():
-            parameter.grad = None

@@ -1,4 +1,4 @@
-"""The processes of one run: how they are started, what they agree upon, and how they end together.
+"""The processes of one run: how they are started, how they meet, and how they end together.
 
 Rank 0 speaks, writes and tracks; it starts the others where nothing else (such as torchrun) has. What they agree upon
 is what each finds for itself where there is only one.
@@ -19,24 +19,24 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import torch
 import torch.distributed as dist
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from torch._C._distributed_c10d import Store, TCPStore
 
+from dlx.engine.distributed.collectives import broadcast, rank
 from dlx.errors import RunError, UsageError
 from dlx.plan import Plan
 from dlx.plan.hardware import started
 
-T = TypeVar("T")
 HOST = "127.0.0.1"
 GRACE = 15.0  # seconds in which processes end by themselves when one of them has
 PATIENCE = timedelta(minutes=30)  # for one that reads its data, or evaluates, while others wait
 
 
-# -- what they agree upon ---------------------------------------------------------------------------------------------
+# -- how many there are ---------------------------------------------------------------------------------------------
 
 
 def size(plan: Plan) -> int:
@@ -50,50 +50,7 @@ def alone(plan: Plan) -> Plan:
     return replace(plan, recipe=plan.recipe.model_copy(update={"hardware": here}))
 
 
-def rank() -> int:
-    """Return the number of this process among those of the run."""
-    here = started()
-    return here.rank if here is not None else 0
-
-
-def is_shared() -> bool:
-    """Say whether several processes train now."""
-    return dist.is_initialized() and dist.get_world_size() > 1
-
-
-def most(value: int) -> int:
-    """Return the greatest of the numbers that the processes have."""
-    if not is_shared():
-        return value
-    number = torch.tensor(value)
-    dist.all_reduce(number, op=dist.ReduceOp.MAX)
-    return int(number)
-
-
-def least(value: int) -> int:
-    """Return the smallest of the numbers that the processes have."""
-    return -most(-value)
-
-
-def told(find: Callable[[], T]) -> T:
-    """Return what rank 0 finds; the others do not look."""
-    if not is_shared():
-        return find()
-    found = [find() if rank() == 0 else None]
-    dist.broadcast_object_list(found, src=0)
-    return found[0]  # type: ignore[return-value]
-
-
-def gathered(value: T) -> list[T]:
-    """Return what every process has, in the order of ranks."""
-    if not is_shared():
-        return [value]
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
-
-
-class Ranks(ClusterEnvironment):
+class RankEnvironment(ClusterEnvironment):
     """Tells Lightning who this process is; none is left for it to start."""
 
     def __init__(self, local_size: int) -> None:
@@ -155,7 +112,7 @@ def together(
         if others is not None:
             others.until_they_are_there()
         _meet(plan, others.store if others is not None else store)
-        yield told(lambda: folder)  # type: ignore[misc]
+        yield broadcast(lambda: folder)  # type: ignore[misc]
         if others is not None:
             others.wait()
     except RuntimeError as error:

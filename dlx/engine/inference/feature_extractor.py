@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dlx.engine.data.batches import transforming
 from dlx.engine.data.inverse_transforms import units_of
 from dlx.engine.inference.restore import restore
-from dlx.engine.training.checkpointer import random_state, restore_random_state
+from dlx.engine.rng import random_state, restore_random_state
 from dlx.errors import UsageError
 from dlx.plan import Plan
 

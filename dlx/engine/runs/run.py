@@ -13,7 +13,8 @@ from dlx.data.prepare import Prepared
 from dlx.engine.build.experiment import Experiment, build
 from dlx.engine.checkpoint import load, sweep
 from dlx.engine.data.verify import data_of
-from dlx.engine.distributed.processes import gathered, together
+from dlx.engine.distributed.collectives import all_gather
+from dlx.engine.distributed.processes import together
 from dlx.engine.inference.feature_extractor import attach, load_features
 from dlx.engine.inference.sampling_time import seconds_of_samples
 from dlx.engine.runs.folder import describe, new_folder
@@ -149,7 +150,7 @@ def _measured(run: Run, fitted: Fitted, fast: bool) -> dict[str, float]:
     if "test" in batches:
         metrics |= trainer.test(module, batches["test"], verbose=False)[0]
         kept: Any = getattr(module, "outputs", None)
-        for outputs in gathered(kept)[1:] if kept is not None else ():
+        for outputs in all_gather(kept)[1:] if kept is not None else ():
             kept.join(outputs)
     return {k: float(v) for k, v in metrics.items() if "/" in k}
 

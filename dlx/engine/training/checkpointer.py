@@ -7,7 +7,6 @@ the end of an epoch or between two bursts, where every callback has said what it
 from __future__ import annotations
 
 import json
-import random
 import time
 from dataclasses import asdict
 from importlib.metadata import version
@@ -21,7 +20,8 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from dlx.engine.checkpoint import CARRIED, alias
-from dlx.engine.distributed.processes import gathered, most, rank
+from dlx.engine.distributed.collectives import all_gather, all_reduce_max, rank
+from dlx.engine.rng import random_state, restore_random_state
 from dlx.engine.training.chunks import Burst, Position
 from dlx.errors import DivergedError
 
@@ -71,7 +71,7 @@ class Keep(Checkpoint):
         del checkpoint["loops"]  # training goes on from the position, not from where Lightning's loops stood
         checkpoint[CARRIED] = self.carried
         checkpoint[POSITION] = asdict(self.position)
-        checkpoint[RANDOM], *checkpoint[OTHERS] = gathered(random_state())
+        checkpoint[RANDOM], *checkpoint[OTHERS] = all_gather(random_state())
 
     def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         states = [checkpoint[RANDOM], *checkpoint.get(OTHERS, [])]
@@ -105,7 +105,7 @@ class Keep(Checkpoint):
 
     def _is_due(self, seconds: float) -> bool:
         """Say whether the last checkpoint is older than that, for one of the processes."""
-        return bool(most(int(time.monotonic() - self._written > seconds)))
+        return bool(all_reduce_max(int(time.monotonic() - self._written > seconds)))
 
     def _is_over(self, trainer: pl.Trainer) -> bool:
         """Say whether this epoch is the last. Afterwards averages take the weights' place, so that it must be now."""
@@ -165,38 +165,13 @@ def refuse_what_is_not_finite(module: pl.LightningModule, step: int) -> None:
     weights = [here(p) for p in module.parameters()]
     norms = [norm.float() for norm in torch._foreach_norm(weights)] if weights else []
     lost = bool(norms) and not bool(torch.stack(norms).isfinite().all())
-    if most(int(lost)):  # in any process: each may hold a part of the weights
+    if all_reduce_max(int(lost)):  # in any process: each may hold a part of the weights
         raise DivergedError(float("nan"), step)
 
 
 def here(parameter: Tensor) -> Tensor:
     """Return what this process holds of a parameter: all of it, or a part."""
     return parameter.to_local().detach() if hasattr(parameter, "to_local") else parameter.detach()
-
-
-def random_state() -> dict[str, Any]:
-    """Return the state of every generator that training may draw from."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": _plain(random.getstate())}
-    kind, keys, *rest = np.random.get_state()  # type: ignore[misc]
-    state["numpy"] = [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest]
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Set every generator as it was."""
-    torch.set_rng_state(state["torch"])
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
-    if "cuda" in state and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _copied(value: Any) -> Any:

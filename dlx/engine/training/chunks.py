@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from dlx.engine.data.batches import Batch, Batches
-from dlx.engine.distributed.processes import least
+from dlx.engine.distributed.collectives import all_reduce_min
 
 SECONDS = 0.1  # that a burst may last
 MOST = 256  # batches in a burst, whatever they cost
@@ -95,7 +95,7 @@ class Bursts:
         at, total = self.next, len(self.batches)
         stream = self.batches.from_batch(at.batch)
         while True:
-            count = max(0, min(least(self.pace.batches), total - at.batch, self.steps - at.step))
+            count = max(0, min(all_reduce_min(self.pace.batches), total - at.batch, self.steps - at.step))
             yield Burst(at, count, stream, self.pace)  # empty where an epoch was over but for its validation
             at = Position(at.epoch, at.batch + count, at.step + count)
             self.next = Position(self.next.epoch, self.next.batch, at.step)

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from dlx.engine.build.experiment import Experiment
-from dlx.engine.training.checkpointer import random_state, restore_random_state
+from dlx.engine.rng import random_state, restore_random_state
 from dlx.engine.training.figures import figures
 
 SHARE = 0.02  # of the time may be spent on pictures, unless a recipe says how often they are drawn

@@ -12,14 +12,14 @@ import torch
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from dlx.engine.build.experiment import Experiment, batches_of, build_module, monitored
-from dlx.engine.build.weights import Freeze
 from dlx.engine.checkpoint import carried, load
 from dlx.engine.data.workers import explained
-from dlx.engine.distributed.processes import is_shared, told
+from dlx.engine.distributed.collectives import broadcast, is_shared
 from dlx.engine.training.callbacks import History, Slower
 from dlx.engine.training.checkpointer import POSITION, Keep, saved
 from dlx.engine.training.chunks import MOST, Bursts, Position
 from dlx.engine.training.figure_callback import Looking
+from dlx.engine.training.freeze import Freeze
 from dlx.engine.training.progress import Display
 from dlx.engine.training.signals import Stoppable
 from dlx.engine.training.trainer import trainer_for
@@ -86,7 +86,7 @@ class Fit:
 
     def _newest(self) -> Start | None:
         """Return where to begin; all processes begin at the same checkpoint."""
-        return told(lambda: newest(self.folder, self._say))
+        return broadcast(lambda: newest(self.folder, self._say))
 
     def _attempt(self, experiment: Experiment, start: Start | None, slower: float) -> Fitted:
         plan, history = experiment.plan, History()

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from dlx.engine.distributed.processes import is_shared, most
+from dlx.engine.distributed.collectives import all_reduce_max, is_shared
 from dlx.engine.training.checkpointer import Keep
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -65,7 +65,7 @@ class Stoppable(Checkpoint):
         self._take()  # Lightning has put handlers of its own in their place
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
-        asked = most(int(self.asked or 0))  # of any process
+        asked = all_reduce_max(int(self.asked or 0))  # of any process
         self.asked = signal.Signals(asked) if asked else None
         self._stop(trainer, saving=True)
 

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from dlx.engine.checkpoint import WholeCheckpointIO
-from dlx.engine.distributed.processes import Ranks, size
+from dlx.engine.distributed.processes import RankEnvironment, size
 from dlx.engine.training.callbacks import SameBuffers
 from dlx.plan import Plan
 
@@ -53,7 +53,7 @@ def trainer_for(
         logger=logger,
         log_every_n_steps=1,
         callbacks=[*callbacks, *([SameBuffers()] if several else [])],
-        plugins=[WholeCheckpointIO(), *([Ranks(devices)] if several else [])],
+        plugins=[WholeCheckpointIO(), *([RankEnvironment(devices)] if several else [])],
         default_root_dir=root,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
         enable_progress_bar=False,
