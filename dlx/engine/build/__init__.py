@@ -1,0 +1,1 @@
+"""From a plan to torch and Lightning objects: networks, initial weights, batches."""
