@@ -47,20 +47,29 @@ def command(
 
 def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:
     """Draw curves, and samples if they can be compared; return what is known of samples, and where pictures are."""
-    from dlx.tracking import triangle
-    from dlx.tracking.comparison import curves, draw
+    from dlx.figures.runs import compared_curves, quality_against_speed
+    from dlx.tracking.comparison import curves
+    from dlx.tracking.triangle import triangle
 
     pictures = {}
     try:
-        if draw({name: curves(folder) for name, folder in zip(names, folders, strict=True)}, output):
-            pictures["curves"] = output
+        figure = compared_curves({name: curves(folder) for name, folder in zip(names, folders, strict=True)})
+        if figure is not None:
+            pictures["curves"] = _saved(figure, output)
     except UsageError as error:
         print(f"warning: {error}", file=sys.stderr)
-    samples = triangle.triangle(folders)
+    samples = triangle(folders)
     if samples is not None:
-        pictures["samples"] = output.with_name(f"{output.stem}-samples.png")
-        triangle.draw(samples, names, pictures["samples"])
+        quality, coverage = ((m.label, m.values) for m in (samples.quality, samples.coverage))
+        figure = quality_against_speed(names, samples.seconds, quality, coverage)
+        pictures["samples"] = _saved(figure, output.with_name(f"{output.stem}-samples.png"))
     return samples, pictures
+
+
+def _saved(figure: Any, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
 
 
 def _print(found: Any, samples: Any, pictures: dict[str, Path]) -> None:
@@ -73,7 +82,7 @@ def _print(found: Any, samples: Any, pictures: dict[str, Path]) -> None:
     if samples is not None:
         measures = (samples.quality, samples.coverage)
         titled = zip(("quality", "coverage"), measures, strict=True)
-        rows = {f"{title}: {m.name}, {m.better} is better": m.values for title, m in titled}
+        rows = {f"{title}: {m.label}": m.values for title, m in titled}
         sections["samples"] = {**rows, "seconds for 64 samples": samples.seconds}
     for title, rows in sections.items():
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

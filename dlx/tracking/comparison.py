@@ -92,35 +92,3 @@ def curves(folder: Path) -> dict[str, Points]:
     except Exception as error:  # whatever the tracker does, it is said in one sentence
         raise UsageError(f"the learning curves of {folder.name} cannot be read: {error}") from None
     return {name: sorted(points) for name, points in found.items() if len(points) > 1}
-
-
-def draw(curves_of: Mapping[str, Mapping[str, Points]], path: Path) -> bool:
-    """Draw the curves of all runs over each other, one picture a metric, as PNG; say whether there was anything."""
-    metrics = sorted({metric for found in curves_of.values() for metric in found})
-    if not metrics:
-        return False
-    from matplotlib.figure import Figure
-
-    columns = min(2, len(metrics))
-    rows = -(-len(metrics) // columns)
-    figure = Figure(figsize=(6 * columns, 3.5 * rows), layout="constrained")
-    for place, metric in enumerate(metrics, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        for i, (run, found) in enumerate(curves_of.items()):
-            if metric in found:
-                steps, values = zip(*found[metric], strict=True)
-                axes.plot(steps, values, label=run, color=f"C{i}", linewidth=1.4)
-        axes.set_title(metric, loc="left", fontsize=10)
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-    figure.legend(*_legend(figure, curves_of), loc="outside lower center", ncols=min(4, len(curves_of)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    return True
-
-
-def _legend(figure: Any, curves_of: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
-    """Return one line for every run, from whichever picture has it."""
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
-    names = [run for run in curves_of if run in lines]
-    return [lines[run] for run in names], names

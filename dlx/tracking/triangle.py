@@ -10,8 +10,6 @@ from typing import Any
 from dlx.component import leaf_class, types
 from dlx.tracking.comparison import SAMPLING_SECONDS, metrics_of, recipe_of
 
-FARTHEST = 1.5  # by which factor the axis of seconds goes beyond the fastest and the slowest run
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -20,6 +18,11 @@ class Measure:
     name: str
     better: str
     values: list[float]
+
+    @property
+    def label(self) -> str:
+        """The metric's name, and which values of it are better."""
+        return f"{self.name}, {self.better} is better"
 
 
 @dataclass(frozen=True)
@@ -63,27 +66,3 @@ def _measure(
         if leaf is not None and leaf.tells == tells and alike and len(values) == len(metrics):
             return Measure(name, leaf.better, values)
     return None
-
-
-def draw(found: Triangle, runs: Sequence[str], path: Path) -> None:
-    """Draw quality against seconds, and coverage as the colour of each run's point, as PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    shade: Any = {"c": found.coverage.values, "vmin": 0, "vmax": max(found.coverage.values) or 1, "cmap": "viridis"}
-    points = axes.scatter(found.seconds, found.quality.values, s=160, edgecolors="black", **shade)
-    for run, x, y in zip(runs, found.seconds, found.quality.values, strict=True):
-        axes.annotate(run, (x, y), xytext=(0, 11), textcoords="offset points", ha="center", fontsize=9)
-    axes.set_xscale("log")
-    axes.set(xlim=(min(found.seconds) / FARTHEST**3, max(found.seconds) * FARTHEST**3))
-    axes.margins(y=0.2)
-    axes.set(xlabel="seconds for 64 samples", ylabel=f"{found.quality.name}, {found.quality.better} is better")
-    axes.grid(alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    bar = f"{found.coverage.name}, {found.coverage.better} is better"
-    figure.colorbar(points, ax=axes, label=bar, shrink=0.9)
-    axes.set_title("Samples: quality, speed, coverage", loc="left", fontsize=11, fontweight="bold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)

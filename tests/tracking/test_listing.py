@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dlx.errors import UsageError
-from dlx.tracking.comparison import compare, draw
+from dlx.tracking.comparison import compare
 from dlx.tracking.leftovers import leftovers
 from dlx.tracking.listing import chosen, list_runs
 from dlx.tracking.spool import Spool
@@ -80,13 +80,6 @@ def test_comparison_shows_what_differs_beside_what_came_of_it(root):
     found = compare([root / "iris-aaaaaa", root / "wine-cccccc", root / "iris-bbbbbb"])
     assert found.recipe == {"optimizer.lr": [0.1, 0.3, 0.2]}
     assert found.metrics == {"test/accuracy": [0.9, 0.95, None]}
-
-
-def test_curves_become_a_picture(tmp_path):
-    picture = tmp_path / "c.png"
-    assert not draw({"a": {}, "b": {}}, picture) and not picture.exists()
-    assert draw({"a": {"loss": [(0, 1.0), (1, 0.5)]}, "b": {"loss": [(0, 2.0), (1, 0.2)]}}, picture)
-    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_gc_keeps_what_is_needed(root):

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from dlx.tracking.triangle import draw, triangle
+from dlx.tracking.triangle import triangle
 
 FRECHET = {"type": "frechet_distance", "samples": 2000, "run": "reader"}
 RECALL = {"type": "generative_recall", "samples": 2000, "neighbours": 3}
@@ -34,8 +34,6 @@ def test_what_runs_measure_alike_is_set_side_by_side(gan, tmp_path):
     assert (found.quality.name, found.quality.better, found.quality.values) == ("frechet_distance", "lower", [4.0, 8.0])
     assert (found.coverage.name, found.coverage.values) == ("generative_recall", [0.5, 0.25])
     assert found.seconds == [0.5, 0.001]
-    draw(found, ("gan", "vae"), tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
