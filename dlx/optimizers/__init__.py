@@ -32,7 +32,7 @@ class Optimizer(Component):
     full_batch: ClassVar[bool] = False
     """Whether a batch is the whole train split."""
 
-    whole: ClassVar[bool] = False
+    needs_full_parameters: ClassVar[bool] = False
     """Whether a step needs every parameter and gradient whole, and cannot be taken part by part."""
 
     lr: float = Field(1e-3, gt=0)
@@ -41,17 +41,17 @@ class Optimizer(Component):
     """What weight decay spares: `bias` is every bias, `norm` every normalization; else a glob of parameter names."""
     layer_decay: float = Field(1.0, gt=0, le=1)
     """Factor on the lr for each layer further from the output; 1 gives all layers the same lr."""
-    layers: str | None = None
+    layers_pattern: str | None = None
     """What counts as a layer for `layer_decay`, as `dlx plan` names them: with `body.blocks.*` every block is one, all
     before the first another, and what follows the last has the whole lr; null counts every module with a weight matrix.
     """
-    rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    lr_scale: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Factors on the lr of layers, by name or glob: `{head: 10, body.*.0: 0.1}`; those of several that fit multiply."""
 
     @model_validator(mode="after")
     def _layers_decay(self) -> Self:
-        if self.layers is not None and self.layer_decay == 1:
-            raise ValueError("layers says what counts as one for layer_decay, which is 1")
+        if self.layers_pattern is not None and self.layer_decay == 1:
+            raise ValueError("layers_pattern says what counts as one for layer_decay, which is 1")
         return self
 
     @property
@@ -69,13 +69,14 @@ def factors(optimizer: Optimizer, names: Sequence[str]) -> dict[str, float]:
 
     Source:  layers that are counted: Clark et al. 2020, arXiv:2003.10555, and Bao et al. 2022, arXiv:2106.08254.
     """
-    found = {name: prod((r for glob, r in optimizer.rates.items() if chosen(glob, name)), start=1.0) for name in names}
-    if optimizer.layers is None:
+    scales = optimizer.lr_scale.items()
+    found = {name: prod((scale for glob, scale in scales if chosen(glob, name)), start=1.0) for name in names}
+    if optimizer.layers_pattern is None:
         return found
-    counted = named(optimizer.layers, names)
+    counted = named(optimizer.layers_pattern, names)
     reached = 0
     for name in names:
-        layer = largest(optimizer.layers, name)
+        layer = largest(optimizer.layers_pattern, name)
         reached = reached if layer is None else 1 + counted.index(layer)
         after = layer is None and reached == len(counted)
         found[name] *= 1.0 if after else optimizer.layer_decay ** (len(counted) + 1 - reached)
@@ -85,8 +86,9 @@ def factors(optimizer: Optimizer, names: Sequence[str]) -> dict[str, float]:
 def groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
     """Return the trained parameters of a network in as few groups as have the same lr and weight decay.
 
-    A layer, for `layer_decay` without `layers`, is a module that owns a parameter of two dimensions or more; what
-    follows it before the next one (a normalization, a scale) belongs to it. The last layer has the optimizer's own lr.
+    A layer, for `layer_decay` without `layers_pattern`, is a module that owns a parameter of two dimensions or more;
+    what follows it before the next one (a normalization, a scale) belongs to it. The last layer has the optimizer's
+    own lr.
     """
     spec = optimizer.moves
     decays = getattr(spec, "weight_decay", 0.0) > 0
@@ -96,7 +98,7 @@ def groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
     by_name = factors(spec, [name for name, _ in network.named_parameters()])
     for depth, name, module, parameter in owned:
         spared = decays and _is_spared(name, module, spec.no_decay)
-        factor = by_name[name] * (spec.layer_decay ** (last - depth) if spec.layers is None else 1.0)
+        factor = by_name[name] * (spec.layer_decay ** (last - depth) if spec.layers_pattern is None else 1.0)
         merged.setdefault((factor, spared), []).append(parameter)
     return [_group(spec.lr, factor, spared, parameters) for (factor, spared), parameters in merged.items()]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Adafactor(Optimizer):
     """Adam's scaling by squares, kept as one number a row and one a column, without a mean of the gradient.
 
-    v ≈ r cᵀ / mean(r), with r and c the running means of g² over rows and columns, and β₂ = 1 − t^decay; the step
-    is bounded to a root mean square of `clip` and is relative to that of the weights. For networks whose Adam state
+    v ≈ r cᵀ / mean(r), with r and c the running means of g² over rows and columns, and β₂ = 1 − t^beta2_decay; the step
+    is bounded to a root mean square of d and is relative to that of the weights. For networks whose Adam state
     would not fit in memory.
 
     Units:   lr is relative to the root mean square of the weights, and falls as 1/√t once that is smaller;
@@ -26,15 +26,17 @@ class Adafactor(Optimizer):
     """
 
     type: Literal["adafactor"] = "adafactor"
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     lr: float = Field(0.01, gt=0)
     """Largest step, relative to the weights."""
-    decay: float = Field(-0.8, lt=0)
+    beta2_decay: float = Field(-0.8, lt=0)
     """Exponent of the step in β₂: the closer to 0, the shorter the memory."""
-    smallest: float = Field(1e-3, gt=0)
-    """Root mean square of the weights below which steps shrink no further."""
-    clip: float = Field(1.0, ge=1)
-    """Largest root mean square of an update before lr."""
+    eps: tuple[Annotated[float, Field(gt=0)] | None, Annotated[float, Field(gt=0)]] = Field((None, 1e-3), strict=False)
+    """Smallest value of the running squares (null: the precision of the numbers), and the root mean square of the
+    weights below which steps shrink no further.
+    """
+    d: float = Field(1.0, ge=1)
+    """Clipping threshold: the largest root mean square of an update, before lr."""
     weight_decay: float = Field(0.0, ge=0)
     """Decay of the weights toward zero, times lr."""
 
@@ -44,8 +46,8 @@ class Adafactor(Optimizer):
         return torch.optim.Adafactor(
             groups,
             lr=self.lr,
-            beta2_decay=self.decay,
-            eps=(None, self.smallest),
-            d=self.clip,
+            beta2_decay=self.beta2_decay,
+            eps=self.eps,
+            d=self.d,
             weight_decay=self.weight_decay,
         )

@@ -30,7 +30,7 @@ class Adagrad(Optimizer):
     """Step size of an update."""
     lr_decay: float = Field(0.0, ge=0)
     """How fast the lr itself falls."""
-    initial: float = Field(0.0, ge=0)
+    initial_accumulator_value: float = Field(0.0, ge=0)
     """What the sum of squares starts from."""
     eps: float = Field(1e-10, gt=0)
     """Added to the denominator."""
@@ -44,7 +44,7 @@ class Adagrad(Optimizer):
             groups,
             lr=self.lr,
             lr_decay=self.lr_decay,
-            initial_accumulator_value=self.initial,
+            initial_accumulator_value=self.initial_accumulator_value,
             eps=self.eps,
             weight_decay=self.weight_decay,
             fused=fused(groups, devices=("cpu",)),

@@ -13,42 +13,42 @@ if TYPE_CHECKING:
 class LBFGS(Optimizer):
     """Quasi-Newton steps: the curvature is estimated from the last gradients.
 
-    θ ← θ − α H g, with H from the two-loop recursion over `history` differences, and α from a strong-Wolfe line
+    θ ← θ − α H g, with H from the two-loop recursion over `history_size` differences, and α from a strong-Wolfe line
     search. Reaches the minimum of a smooth loss to many digits in few steps; noise ruins the differences, so let a
     batch be the whole train split.
 
-    Units:   a step evaluates the loss up to `evaluations` times; lr is the first step that the line search tries.
+    Units:   a step evaluates the loss up to `max_eval` times; lr is the first step that the line search tries.
     Source:  Liu & Nocedal 1989, doi:10.1007/BF01589116; torch.optim.LBFGS.
 
     Example:
-        {type: lbfgs, iterations: 10}
+        {type: lbfgs, max_iter: 10}
     """
 
     type: Literal["lbfgs"] = "lbfgs"
     needs_closure: ClassVar[bool] = True
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     lr: float = Field(1.0, gt=0)
     """Step size along the direction; the first one that the line search tries."""
     layer_decay: float = Field(1.0, ge=1, le=1)
     """Always 1: the direction is that of all parameters together."""
-    rates: dict[str, float] = Field(default_factory=dict, max_length=0)
+    lr_scale: dict[str, float] = Field(default_factory=dict, max_length=0)
     """Always empty, for the same reason."""
-    iterations: int = Field(20, ge=1)
+    max_iter: int = Field(20, ge=1)
     """Iterations in a step."""
-    evaluations: int | None = Field(None, ge=1)
+    max_eval: int | None = Field(None, ge=1)
     """Most evaluations of the loss in a step; null is 5/4 of the iterations."""
-    history: int = Field(10, ge=1)
+    history_size: int = Field(10, ge=1)
     """How many differences are kept."""
-    tolerance_gradient: float = Field(1e-7, ge=0)
+    tolerance_grad: float = Field(1e-7, ge=0)
     """Largest element of the gradient at which a step ends."""
     tolerance_change: float = Field(1e-9, ge=0)
     """Smallest change of the loss or of the parameters at which a step goes on."""
-    line_search: bool = True
-    """Whether a strong-Wolfe line search chooses the step size, or it is lr."""
+    line_search_fn: Literal["strong_wolfe"] | None = "strong_wolfe"
+    """The line search that chooses the step size; null takes lr as it is."""
 
     @property
     def state_per_parameter(self) -> float:  # type: ignore[override]
-        return 2.0 * self.history + 2  # the differences, the last direction and the last gradient
+        return 2.0 * self.history_size + 2  # the differences, the last direction and the last gradient
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch
@@ -56,10 +56,10 @@ class LBFGS(Optimizer):
         return torch.optim.LBFGS(
             [parameter for group in groups for parameter in group["params"]],
             lr=self.lr,
-            max_iter=self.iterations,
-            max_eval=self.evaluations,
-            tolerance_grad=self.tolerance_gradient,
+            max_iter=self.max_iter,
+            max_eval=self.max_eval,
+            tolerance_grad=self.tolerance_grad,
             tolerance_change=self.tolerance_change,
-            history_size=self.history,
-            line_search_fn="strong_wolfe" if self.line_search else None,
+            history_size=self.history_size,
+            line_search_fn=self.line_search_fn,
         )

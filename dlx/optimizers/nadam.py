@@ -33,7 +33,7 @@ class NAdam(Optimizer):
     """Added to the denominator."""
     weight_decay: float = Field(0.0, ge=0)
     """Decay of the weights."""
-    decoupled: bool = True
+    decoupled_weight_decay: bool = True
     """Whether decay acts on the weights themselves, as in AdamW, or is added to the gradient."""
     momentum_decay: float = Field(4e-3, ge=0)
     """ψ, how fast the momentum grows to β₁."""
@@ -48,5 +48,5 @@ class NAdam(Optimizer):
             eps=self.eps,
             weight_decay=self.weight_decay,
             momentum_decay=self.momentum_decay,
-            decoupled_weight_decay=self.decoupled,
+            decoupled_weight_decay=self.decoupled_weight_decay,
         )

@@ -31,7 +31,7 @@ class RAdam(Optimizer):
     """Added to the denominator."""
     weight_decay: float = Field(0.0, ge=0)
     """Decay of the weights."""
-    decoupled: bool = True
+    decoupled_weight_decay: bool = True
     """Whether decay acts on the weights themselves, as in AdamW, or is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
@@ -43,5 +43,5 @@ class RAdam(Optimizer):
             betas=self.betas,
             eps=self.eps,
             weight_decay=self.weight_decay,
-            decoupled_weight_decay=self.decoupled,
+            decoupled_weight_decay=self.decoupled_weight_decay,
         )

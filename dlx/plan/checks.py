@@ -129,10 +129,11 @@ def _parts(recipe: Recipe) -> list[ShapeError]:
     """Refuse what needs whole weights and gradients where a device holds a part of them."""
     strategy, hardware = recipe.hardware.strategy, recipe.hardware
     alone = int(hardware.devices) * hardware.nodes == 1
-    if alone or not isinstance(strategy, Strategy) or not strategy.parts:
+    if alone or not isinstance(strategy, Strategy) or not strategy.shards_parameters:
         return []
-    needing: list[tuple[Loc, Component]] = [(("optimizer", role), o) for role, o in recipe.optimizer.items() if o.whole]
-    needing += [(("regularize", name), r) for name, r in recipe.regularize.items() if r.whole or r.averages]
+    needing: list[tuple[Loc, Component]] = []
+    needing += [(("optimizer", role), o) for role, o in recipe.optimizer.items() if o.needs_full_parameters]
+    needing += [(("regularize", n), r) for n, r in recipe.regularize.items() if r.needs_full_parameters or r.averages]
     needing += [(("task",), recipe.task)] if recipe.task.whole else []
     message = f"needs weights and gradients whole, of which {strategy.type} gives a device a part: use ddp"
     found = [ShapeError(f"{component.type} {message}", loc) for loc, component in needing]

@@ -89,7 +89,7 @@ def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, 
         found["threads"] = _threads_for(decided, macs, steps)
     if asked.precision == "auto" and decided.accelerator == "cpu" and macs >= LARGE and _computes_in_bf16():
         found["precision"] = "bf16-mixed", "bf16-mixed, in which this CPU multiplies faster"
-    whole = isinstance(decided.strategy, Strategy) and not decided.strategy.parts
+    whole = isinstance(decided.strategy, Strategy) and not decided.strategy.shards_parameters
     if asked.channels_last == "auto" and decided.accelerator == "cpu" and whole and _convolve(networks):
         found["channels_last"] = True, "true, in which a CPU convolves faster"
     return found

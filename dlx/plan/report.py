@@ -40,7 +40,8 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     optimizer = for_role(plan.recipe.optimizer, network.role).moves
     bytes_of = numbers(plan.recipe.hardware)
     factor, step = factors(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
-    inside = optimizer.layer_decay if optimizer.layers is None else 1.0  # decays from module to module of a layer
+    # without a pattern, the lr decays from module to module inside a layer too
+    inside = optimizer.layer_decay if optimizer.layers_pattern is None else 1.0
     return {
         "input": describe(network.input),
         "output": describe(network.output),

@@ -55,8 +55,9 @@ def _asked(recipe: Recipe, paths: Mapping[str, list[str]], layers: list[str]) ->
     asked += [(("freeze", i, "layers"), entry.layers, layers) for i, entry in enumerate(recipe.freeze)]
     for role, optimizer in recipe.optimizer.items():
         there = paths.get(role, layers)
-        asked += [(("optimizer", role, "rates", glob), glob, there) for glob in optimizer.rates]
-        asked += [(("optimizer", role, "layers"), optimizer.layers, there)] if optimizer.layers is not None else []
+        asked += [(("optimizer", role, "lr_scale", glob), glob, there) for glob in optimizer.lr_scale]
+        if optimizer.layers_pattern is not None:
+            asked.append((("optimizer", role, "layers_pattern"), optimizer.layers_pattern, there))
     return asked
 
 

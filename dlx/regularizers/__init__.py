@@ -21,7 +21,7 @@ class Regularizer(Component):
     averages: ClassVar[bool] = False
     """Whether an average takes the place of the weights where they are evaluated and saved."""
 
-    whole: ClassVar[bool] = False
+    needs_full_parameters: ClassVar[bool] = False
     """Whether it needs weights or gradients whole while a network learns, and cannot act on their parts."""
 
     def rewrite_layers(self, tree: Component) -> Component:

@@ -17,21 +17,21 @@ class L2(Regularizer):
     loss + λ/2 Σ w² over parameters of two dimensions or more; biases and normalizations are spared. Its gradient is
     λ w: with plain gradient descent it is weight decay, with adaptive optimizers it is not.
 
-    Units:   amount λ is in units of the loss per weight.
+    Units:   alpha (λ) is in units of the loss per weight.
     Source:  Hoerl & Kennard 1970 (ridge), doi:10.1080/00401706.1970.10488634.
 
     Example:
         {l2: 1.0e-4}
     """
 
-    whole: ClassVar[bool] = True
-    primary: ClassVar[str] = "amount"
+    needs_full_parameters: ClassVar[bool] = True
+    primary: ClassVar[str] = "alpha"
     type: Literal["l2"] = "l2"
-    amount: float = Field(1e-4, ge=0)
+    alpha: float = Field(1e-4, ge=0)
     """Factor λ of the penalty."""
 
     def penalty(self, network: nn.Module) -> Tensor | None:
         import torch
 
         terms = [p.square().sum() for p in weights(network)]
-        return self.amount / 2 * torch.stack(terms).sum() if terms else None
+        return self.alpha / 2 * torch.stack(terms).sum() if terms else None

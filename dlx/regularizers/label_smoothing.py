@@ -14,7 +14,7 @@ class LabelSmoothing(Regularizer):
     Sets the `label_smoothing` of the task's loss, whatever it was. Improves calibration and accuracy where labels
     may be wrong; the loss of a perfect network is then above zero.
 
-    Units:   amount ε is a probability.
+    Units:   label_smoothing (ε) is a probability.
     Raises:  ValueError if the loss knows no label smoothing.
     Source:  Szegedy et al. 2016, arXiv:1512.00567; Müller et al. 2019, arXiv:1906.02629.
 
@@ -22,12 +22,12 @@ class LabelSmoothing(Regularizer):
         {label_smoothing: 0.1}
     """
 
-    primary: ClassVar[str] = "amount"
+    primary: ClassVar[str] = "label_smoothing"
     type: Literal["label_smoothing"] = "label_smoothing"
-    amount: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Probability that is taken from the right class and spread over all."""
 
     def rewrite_loss(self, loss: Component) -> Component:
         if "label_smoothing" not in type(loss).model_fields:
             raise ValueError(f"the loss {loss.type} knows no label smoothing")
-        return loss.model_copy(update={"label_smoothing": self.amount})
+        return loss.model_copy(update={"label_smoothing": self.label_smoothing})

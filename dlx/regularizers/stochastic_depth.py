@@ -15,10 +15,10 @@ FIELD = "drop_path"
 class StochasticDepth(Regularizer):
     """Skips residual blocks at random in training, deep ones more often than early ones.
 
-    The l-th of L layers that have a field `drop_path` gets rate · l / L, whatever it had. A network of shorter ones is
-    trained in each step, of which the whole is an average.
+    The l-th of L layers that have a field `drop_path` gets drop_path_rate · l / L, whatever it had. Each step trains
+    a shallower network; the full one is about their average.
 
-    Units:   rate is the probability that the last block is skipped.
+    Units:   drop_path_rate is the probability that the last block is skipped.
     Raises:  ValueError if no layer of the network has a `drop_path`.
     Source:  Huang et al. 2016, arXiv:1603.09382. Deviation: a layer that is repeated counts once.
 
@@ -26,9 +26,9 @@ class StochasticDepth(Regularizer):
         {stochastic_depth: 0.2}
     """
 
-    primary: ClassVar[str] = "rate"
+    primary: ClassVar[str] = "drop_path_rate"
     type: Literal["stochastic_depth"] = "stochastic_depth"
-    rate: float = Field(0.1, ge=0, lt=1)
+    drop_path_rate: float = Field(0.1, ge=0, lt=1)
     """Probability that the last block is skipped."""
 
     def rewrite_layers(self, tree: Component) -> Component:
@@ -40,7 +40,7 @@ class StochasticDepth(Regularizer):
         def set_rate(layer: Component) -> Component:
             if not _can_be_skipped(layer):
                 return layer
-            return layer.model_copy(update={FIELD: self.rate * next(numbers) / blocks})
+            return layer.model_copy(update={FIELD: self.drop_path_rate * next(numbers) / blocks})
 
         return changed(tree, set_rate)
 

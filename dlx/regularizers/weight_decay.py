@@ -14,7 +14,7 @@ class WeightDecay(Regularizer):
     Sets the optimizer's `weight_decay`, whatever it was; the optimizer says whether it acts on the weights themselves
     or is added to the gradient. What the optimizer's `no_decay` names is spared.
 
-    Units:   amount is per step and multiplied by the lr.
+    Units:   weight_decay is per step and multiplied by the lr.
     Raises:  ValueError if the optimizer has no weight decay.
     Source:  Krogh & Hertz 1991; Loshchilov & Hutter 2019, arXiv:1711.05101.
 
@@ -22,14 +22,14 @@ class WeightDecay(Regularizer):
         {weight_decay: 0.05}
     """
 
-    primary: ClassVar[str] = "amount"
+    primary: ClassVar[str] = "weight_decay"
     type: Literal["weight_decay"] = "weight_decay"
-    amount: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
     """The optimizer's `weight_decay`."""
 
     def rewrite_optimizer(self, optimizer: Component) -> Component:
         if "weight_decay" in type(optimizer).model_fields:
-            return optimizer.model_copy(update={"weight_decay": self.amount})
+            return optimizer.model_copy(update={"weight_decay": self.weight_decay})
         wrapped = {name: value for name, value in optimizer if isinstance(value, Component)}
         if not wrapped:
             raise ValueError(f"{optimizer.type} has no weight decay; use another optimizer, or the regularizer l2")

@@ -53,19 +53,19 @@ class Schedule(Component):
         """Return which direction of the metric that it looks at is an improvement; None if it looks at none."""
         return None
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
         """Return the factor on the lr at a step; step and horizon are counted from the end of the warm-up."""
         raise NotImplementedError
 
     def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
-        """Make the torch scheduler: the warm-up, then `factor`."""
+        """Make the torch scheduler: the warm-up, then `lr_factor`."""
         from torch.optim.lr_scheduler import LambdaLR
 
-        return LambdaLR(optimizer, lambda step: self.rate(step, horizon))
+        return LambdaLR(optimizer, lambda step: self.lr_lambda(step, horizon))
 
-    def rate(self, step: int, horizon: Horizon) -> float:
+    def lr_lambda(self, step: int, horizon: Horizon) -> float:
         """Return the factor on the lr at a step of training, warm-up included."""
         warmup = horizon.count(self.warmup)
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return self.factor(step - warmup, Horizon(max(1, horizon.steps - warmup), horizon.steps_per_epoch))
+        return self.lr_factor(step - warmup, Horizon(max(1, horizon.steps - warmup), horizon.steps_per_epoch))

@@ -22,5 +22,5 @@ class Constant(Schedule):
     def changes(self) -> bool:
         return self.warmup != 0
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
         return 1.0

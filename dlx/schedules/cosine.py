@@ -14,17 +14,17 @@ class Cosine(Schedule):
     factor = m + (1 − m) (1 + cos(π t / T)) / 2, from 1 at the start to the minimum m at the end. A good default
     when the number of steps is known: it stays high for long and still ends small.
 
-    Units:   minimum is a fraction of the optimizer's lr.
+    Units:   min_lr_rate is a fraction of the optimizer's lr.
     Source:  Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; torch.optim.lr_scheduler.CosineAnnealingLR.
 
     Example:
-        {type: cosine, warmup: 0.05, minimum: 0.01}
+        {type: cosine, warmup: 0.05, min_lr_rate: 0.01}
     """
 
     type: Literal["cosine"] = "cosine"
-    minimum: float = Field(0.0, ge=0, le=1)
+    min_lr_rate: float = Field(0.0, ge=0, le=1)
     """The factor at the end."""
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
         progress = min(step / horizon.steps, 1.0)
-        return self.minimum + (1 - self.minimum) * (1 + math.cos(math.pi * progress)) / 2
+        return self.min_lr_rate + (1 - self.min_lr_rate) * (1 + math.cos(math.pi * progress)) / 2

@@ -13,7 +13,7 @@ class Linear(Schedule):
     factor = 1 − (1 − m) t / T, from 1 at the start to the minimum m at the end. The usual choice, with a warm-up, for
     fine-tuning transformers.
 
-    Units:   minimum is a fraction of the optimizer's lr.
+    Units:   end_factor is a fraction of the optimizer's lr.
     Source:  Devlin et al. 2019, arXiv:1810.04805; torch.optim.lr_scheduler.LinearLR.
 
     Example:
@@ -21,8 +21,8 @@ class Linear(Schedule):
     """
 
     type: Literal["linear"] = "linear"
-    minimum: float = Field(0.0, ge=0, le=1)
+    end_factor: float = Field(0.0, ge=0, le=1)
     """The factor at the end."""
 
-    def factor(self, step: int, horizon: Horizon) -> float:
-        return 1 - (1 - self.minimum) * min(step / horizon.steps, 1.0)
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
+        return 1 - (1 - self.end_factor) * min(step / horizon.steps, 1.0)

@@ -25,5 +25,5 @@ class MultiStep(Schedule):
     gamma: float = Field(0.1, gt=0, le=1)
     """Factor of each drop."""
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
         return self.gamma ** sum(step >= horizon.count(milestone) for milestone in self.milestones)

@@ -11,30 +11,31 @@ from dlx.schedules import Horizon, Schedule
 class OneCycle(Schedule):
     """Raises the learning rate to its largest value, then lowers it far below where it began.
 
-    Two half cosines: 1 / start_divisor → 1 in the first `rise` of training, then 1 → 1 / (start_divisor · end_divisor).
+    Two half cosines: 1 / div_factor → 1 in the first `pct_start` of training, then 1 → 1 / (div_factor ·
+    final_div_factor).
     Allows an lr several times larger than a constant one could be, and so fewer epochs.
 
-    Units:   rise is a fraction of training; lr is the largest value.
+    Units:   pct_start is a fraction of training; lr is the largest value.
     Source:  Smith & Topin 2018, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR, without cycling the momentum.
 
     Example:
-        {type: one_cycle, rise: 0.3}
+        {type: one_cycle, pct_start: 0.3}
     """
 
     type: Literal["one_cycle"] = "one_cycle"
-    rise: float = Field(0.3, ge=0, lt=1)
+    pct_start: float = Field(0.3, ge=0, lt=1)
     """Fraction of training in which the rate rises."""
-    start_divisor: float = Field(25.0, ge=1)
+    div_factor: float = Field(25.0, ge=1)
     """How many times smaller than the largest the first rate is."""
-    end_divisor: float = Field(1e4, ge=1)
+    final_div_factor: float = Field(1e4, ge=1)
     """How many times smaller than the first the last rate is."""
 
-    def factor(self, step: int, horizon: Horizon) -> float:
-        first = 1 / self.start_divisor
-        peak = max(self.rise * horizon.steps - 1, 0.0)
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
+        first = 1 / self.div_factor
+        peak = max(self.pct_start * horizon.steps - 1, 0.0)
         if step < peak:
             return _between(first, 1.0, step / peak)
-        return _between(1.0, first / self.end_divisor, (step - peak) / max(1.0, horizon.steps - 1 - peak))
+        return _between(1.0, first / self.final_div_factor, (step - peak) / max(1.0, horizon.steps - 1 - peak))
 
 
 def _between(start: float, end: float, progress: float) -> float:

@@ -13,7 +13,7 @@ class Polynomial(Schedule):
 
     factor = m + (1 − m) (1 − t / T)^power. A power of 0.9 is usual in segmentation; 1 is a straight line.
 
-    Units:   minimum is a fraction of the optimizer's lr.
+    Units:   end_factor is a fraction of the optimizer's lr.
     Source:  Chen et al. 2017, arXiv:1606.00915; torch.optim.lr_scheduler.PolynomialLR.
 
     Example:
@@ -23,9 +23,9 @@ class Polynomial(Schedule):
     type: Literal["polynomial"] = "polynomial"
     power: float = Field(2.0, gt=0)
     """Exponent of the share that is left."""
-    minimum: float = Field(0.0, ge=0, le=1)
+    end_factor: float = Field(0.0, ge=0, le=1)
     """The factor at the end."""
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
         left = 1 - min(step / horizon.steps, 1.0)
-        return self.minimum + (1 - self.minimum) * math.pow(left, self.power)
+        return self.end_factor + (1 - self.end_factor) * math.pow(left, self.power)

@@ -10,20 +10,20 @@ from dlx.schedules import Horizon, Period, Schedule
 class Step(Schedule):
     """Multiplies the learning rate by gamma at regular intervals.
 
-    factor = γ^⌊t / every⌋. Easy to read in a training curve: each drop shows as a step down in the loss.
+    factor = γ^⌊t / step_size⌋. Easy to read in a training curve: each drop shows as a step down in the loss.
 
-    Units:   every is a fraction of all steps below 1, steps from 1 on, or epochs as "30 epochs".
+    Units:   step_size is a fraction of all steps below 1, steps from 1 on, or epochs as "30 epochs".
     Source:  torch.optim.lr_scheduler.StepLR.
 
     Example:
-        {type: step, every: 30 epochs, gamma: 0.1}
+        {type: step, step_size: 30 epochs, gamma: 0.1}
     """
 
     type: Literal["step"] = "step"
-    every: Period = 0.3
+    step_size: Period = 0.3
     """How long the rate stays the same."""
     gamma: float = Field(0.1, gt=0, le=1)
     """Factor of each drop."""
 
-    def factor(self, step: int, horizon: Horizon) -> float:
-        return self.gamma ** (step // max(1, horizon.count(self.every)))
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
+        return self.gamma ** (step // max(1, horizon.count(self.step_size)))

@@ -14,8 +14,8 @@ class Strategy(Component):
     most_devices: ClassVar[int | None] = None
     """How many devices it can use at most; None is as many as there are."""
 
-    parts: ClassVar[bool] = False
-    """Whether a device holds a part of every parameter only, while it learns."""
+    shards_parameters: ClassVar[bool] = False
+    """Whether a device holds a shard of every parameter only, while it learns."""
     accelerators: ClassVar[tuple[str, ...]] = ()
     """Kinds of devices on which it works; all of them if none is named."""
 

@@ -20,7 +20,7 @@ class DDP(Strategy):
     """
 
     type: Literal["ddp"] = "ddp"
-    find_unused: bool = False
+    find_unused_parameters: bool = False
     """Whether parameters that a step does not use are looked for, which costs time; they always are where several
     networks move in turns, as in a GAN.
     """
@@ -31,7 +31,7 @@ class DDP(Strategy):
         from pytorch_lightning.strategies import DDPStrategy
 
         return DDPStrategy(
-            find_unused_parameters=self.find_unused or in_turns,
+            find_unused_parameters=self.find_unused_parameters or in_turns,
             static_graph=self.static_graph,
             gradient_as_bucket_view=True,
             broadcast_buffers=False,  # would wait for the others in every forward pass, also in evaluation

@@ -142,8 +142,8 @@ def test_every_field_reaches_the_optimizer(name):
     base = example(name)
     spec = optimizer(base)
     plain = _trained(spec)
-    by_layer = {"no_decay", "layer_decay", "layers", "rates"}  # tested where groups are
-    for field in set(type(spec).model_fields) - {"type", "base", *by_layer}:
+    by_layer = {"no_decay", "layer_decay", "layers_pattern", "lr_scale"}  # tested where groups are
+    for field in set(type(spec).model_fields) - {"type", "base_optimizer", *by_layer}:
         tried = [other for value in _others(getattr(spec, field)) if (other := _valid({**base, field: value}))]
         assert tried, field
         assert any(not torch.equal(plain, _trained(other)) for other in tried), field
@@ -160,9 +160,11 @@ def _others(value):
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, tuple):
-        return [tuple(v * 0.7 for v in value)]
+        return [tuple(v and v * 0.7 for v in value), tuple(1 for _ in value)]
     if value is None:
         return [1]
+    if isinstance(value, str):
+        return [None]
     return [type(value)(value * 0.5), value * 2, 1, 0.5, 0.1, -0.3]
 
 
@@ -207,7 +209,7 @@ def test_sam_is_the_papers_formula(adaptive):
     start = np.array([1.0, -2.0, 0.5])
     curvature = np.array([1.0, 3.0, 10.0])
     weight = nn.Parameter(torch.tensor(start, dtype=torch.float32))
-    spec = optimizer({"type": "sam", "lr": 0.01, "base": "sgd", "rho": 0.3, "adaptive": adaptive})
+    spec = optimizer({"type": "sam", "lr": 0.01, "base_optimizer": "sgd", "rho": 0.3, "adaptive": adaptive})
     made = spec.build([{"params": [weight]}])
     train(made, lambda: (torch.tensor(curvature) * weight.square()).sum() / 2, 1)
     gradient = curvature * start
@@ -217,15 +219,15 @@ def test_sam_is_the_papers_formula(adaptive):
 
 
 def test_sam_gives_its_lr_to_the_base_and_takes_no_second_one():
-    spec = optimizer({"type": "sam", "lr": 0.3, "base": {"type": "adamw", "weight_decay": 0.2}})
+    spec = optimizer({"type": "sam", "lr": 0.3, "base_optimizer": {"type": "adamw", "weight_decay": 0.2}})
     made = spec.build(groups(spec, nn.Linear(3, 3)))
     assert [(g["lr"], g["weight_decay"]) for g in made.param_groups] == [(0.3, 0.2), (0.3, 0.0)]
     halved = spec.model_copy(update={"lr": 0.15})
     assert halved.build(groups(halved, nn.Linear(3, 3))).param_groups[0]["lr"] == 0.15
     with pytest.raises(ValidationError, match="give lr beside base"):
-        optimizer({"type": "sam", "lr": 0.3, "base": {"type": "sgd", "lr": 0.1}})
+        optimizer({"type": "sam", "lr": 0.3, "base_optimizer": {"type": "sgd", "lr": 0.1}})
     with pytest.raises(ValidationError, match="cannot be the base"):
-        optimizer({"type": "sam", "base": "lbfgs"})
+        optimizer({"type": "sam", "base_optimizer": "lbfgs"})
 
 
 def test_muon_steps_by_the_orthogonal_factor_of_the_gradient():
@@ -293,4 +295,4 @@ def test_nesterov_looks_a_step_ahead_of_momentum():
 def test_full_batch_is_promised_by_gradient_descent_and_kept_by_sam_around_it():
     assert optimizer("gd").full_batch
     assert not optimizer("sgd").full_batch
-    assert optimizer({"type": "sam", "base": "gd"}).full_batch
+    assert optimizer({"type": "sam", "base_optimizer": "gd"}).full_batch

@@ -72,7 +72,7 @@ def test_layers_that_are_named_decay_as_in_electra():
     net.embedding, net.blocks, net.head = nn.Embedding(5, 4), nn.Sequential(), nn.Linear(4, 2)
     for _ in range(3):
         net.blocks.append(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 4)))
-    spec = optimizer({"type": "adamw", "lr": 1.0, "layer_decay": 0.5, "layers": "blocks.*"})
+    spec = optimizer({"type": "adamw", "lr": 1.0, "layer_decay": 0.5, "layers_pattern": "blocks.*"})
     wanted = {"embedding": 0.5**4, "blocks.0": 0.5**3, "blocks.1": 0.5**2, "blocks.2": 0.5, "head": 1.0}
     found = rates_of(spec, net)
     assert len(found) == 21
@@ -81,7 +81,7 @@ def test_layers_that_are_named_decay_as_in_electra():
 
 def test_layers_have_rates_of_their_own():
     net = Scaled()
-    spec = optimizer({"type": "sgd", "lr": 0.1, "rates": {"head": 10.0, "*.bias": 2.0, "conv": 0.5}})
+    spec = optimizer({"type": "sgd", "lr": 0.1, "lr_scale": {"head": 10.0, "*.bias": 2.0, "conv": 0.5}})
     found = rates_of(spec, net)
     assert (found["head.weight"], found["head.bias"], found["conv.bias"], found["norm.bias"]) == (1.0, 2.0, 0.1, 0.2)
     assert found["conv.weight"] == 0.05 and found["attention.in_proj_weight"] == 0.1
@@ -90,13 +90,13 @@ def test_layers_have_rates_of_their_own():
 def test_frozen_layers_count_as_layers():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].requires_grad_(False)
-    spec = optimizer({"type": "sgd", "lr": 1.0, "layer_decay": 0.5, "layers": "[01]"})
+    spec = optimizer({"type": "sgd", "lr": 1.0, "layer_decay": 0.5, "layers_pattern": "[01]"})
     assert rates_of(spec, net) == {"0.weight": 0.25, "0.bias": 0.25, "2.weight": 1.0, "2.bias": 1.0}
 
 
 def test_layers_need_a_decay():
     with pytest.raises(ValueError, match="layer_decay"):
-        optimizer({"type": "sgd", "layers": "body.*"})
+        optimizer({"type": "sgd", "layers_pattern": "body.*"})
 
 
 def test_a_shared_parameter_is_in_one_group():

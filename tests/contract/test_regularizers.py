@@ -63,8 +63,8 @@ def test_the_gradient_of_l2_is_weight_decays():
 def test_weight_decay_is_set_in_the_optimizer_even_in_a_wrapped_one():
     spec = regularizer({"weight_decay": 0.2})
     assert spec.rewrite_optimizer(Optimizer.model_validate("adamw")).weight_decay == 0.2
-    wrapped = Optimizer.model_validate({"type": "sam", "lr": 0.3, "base": "sgd"})
-    assert spec.rewrite_optimizer(wrapped).base.weight_decay == 0.2
+    wrapped = Optimizer.model_validate({"type": "sam", "lr": 0.3, "base_optimizer": "sgd"})
+    assert spec.rewrite_optimizer(wrapped).base_optimizer.weight_decay == 0.2
     with pytest.raises(ValueError, match="lbfgs has no weight decay"):
         spec.rewrite_optimizer(Optimizer.model_validate("lbfgs"))
 

@@ -249,7 +249,7 @@ def test_early_stopping_asks_for_a_direction_that_it_does_not_know():
 
 @pytest.mark.parametrize("warmup", [True, False])
 def test_ema_ends_in_the_average_of_the_weights(warmup):
-    probe = fit([{"ema": {"decay": 0.6, "warmup": warmup}}], epochs=2, validate=True)
+    probe = fit([{"ema": {"decay": 0.6, "use_warmup": warmup}}], epochs=2, validate=True)
     average = probe.weights[0]
     for step, seen in enumerate(probe.weights[1:], start=1):
         decay = min(0.6, (1 + step) / (10 + step)) if warmup else 0.6
@@ -268,12 +268,12 @@ def test_ema_does_not_change_how_training_goes():
 
 
 def test_ema_counts_optimizer_steps():
-    probe = fit([{"ema": {"decay": 0.5, "warmup": False}}], accumulate_grad_batches=2)
+    probe = fit([{"ema": {"decay": 0.5, "use_warmup": False}}], accumulate_grad_batches=2)
     torch.testing.assert_close(flat(probe.net), (probe.weights[0] + probe.weights[1]) / 2)
 
 
 def test_a_checkpoint_holds_the_average_and_testing_it_evaluates_that(tmp_path):
-    spec = regularizer({"ema": {"decay": 0.9, "warmup": False}})
+    spec = regularizer({"ema": {"decay": 0.9, "use_warmup": False}})
     made = trainer([spec.callback(), SaveAfter(1, tmp_path / "a.ckpt")], 2, enable_checkpointing=True)
     probe = Probe()
     made.fit(probe, batches(), batches())
@@ -286,7 +286,7 @@ def test_a_checkpoint_holds_the_average_and_testing_it_evaluates_that(tmp_path):
 
 
 def test_swa_ends_in_the_mean_of_the_last_epochs_at_its_own_lr():
-    probe = fit([{"swa": {"start": 0.5, "lr": 0.03}}], epochs=4, validate=True)
+    probe = fit([{"swa": {"swa_start": 0.5, "swa_lr": 0.03}}], epochs=4, validate=True)
     torch.testing.assert_close(flat(probe.net), (probe.weights[11] + probe.weights[15]) / 2)
     assert probe.rates == [0.1] * 8 + [0.03] * 8
     assert torch.equal(probe.evaluated[7], probe.weights[7])  # before the start, the weights themselves

@@ -55,7 +55,7 @@ def test_example_validates_and_round_trips(name):
 @every_schedule
 def test_factor_is_between_0_and_1_and_needs_no_torch(name):
     spec = schedule(example(name))
-    factors = [spec.factor(step, HORIZON) for step in range(101)]
+    factors = [spec.lr_factor(step, HORIZON) for step in range(101)]
     assert all(isinstance(f, float) and 0 <= f <= 1 for f in factors)
     assert max(factors) == pytest.approx(1, abs=1e-3)
 
@@ -71,9 +71,9 @@ def test_warm_up_rises_in_equal_steps_to_the_full_rate(name):
         found.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step(1.0) if spec.per == "validation" else scheduler.step()
-    start = plain.factor(0, Horizon(96, 10))
+    start = plain.lr_factor(0, Horizon(96, 10))
     assert found == pytest.approx([0.2, 0.4, 0.6, 0.8, start])
-    assert [spec.rate(step, HORIZON) for step in range(5)] == pytest.approx(found)
+    assert [spec.lr_lambda(step, HORIZON) for step in range(5)] == pytest.approx(found)
 
 
 @every_schedule
@@ -107,26 +107,26 @@ def test_resuming_equals_going_on(name):
     ("value", "reference"),
     [
         ("constant", lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
-        ({"type": "step", "every": 30, "gamma": 0.1}, lambda o: lr_scheduler.StepLR(o, 30, 0.1)),
-        ({"type": "step", "every": "3 epochs", "gamma": 0.5}, lambda o: lr_scheduler.StepLR(o, 30, 0.5)),
+        ({"type": "step", "step_size": 30, "gamma": 0.1}, lambda o: lr_scheduler.StepLR(o, 30, 0.1)),
+        ({"type": "step", "step_size": "3 epochs", "gamma": 0.5}, lambda o: lr_scheduler.StepLR(o, 30, 0.5)),
         (
             {"type": "multi_step", "milestones": [0.25, 60, "7.5 epochs"], "gamma": 0.3},
             lambda o: lr_scheduler.MultiStepLR(o, [25, 60, 75], 0.3),
         ),
-        ({"type": "exponential", "every": 1, "gamma": 0.97}, lambda o: lr_scheduler.ExponentialLR(o, 0.97)),
-        ({"type": "cosine", "minimum": 0.1}, lambda o: lr_scheduler.CosineAnnealingLR(o, 100, eta_min=0.05)),
+        ({"type": "exponential", "step_size": 1, "gamma": 0.97}, lambda o: lr_scheduler.ExponentialLR(o, 0.97)),
+        ({"type": "cosine", "min_lr_rate": 0.1}, lambda o: lr_scheduler.CosineAnnealingLR(o, 100, eta_min=0.05)),
         (
-            {"type": "cosine_restarts", "period": 15, "multiplier": 2, "minimum": 0.2},
+            {"type": "cosine_restarts", "T_0": 15, "T_mult": 2, "min_lr_rate": 0.2},
             lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 15, T_mult=2, eta_min=0.1),
         ),
         (
-            {"type": "one_cycle", "rise": 0.3, "start_divisor": 10, "end_divisor": 100},
+            {"type": "one_cycle", "pct_start": 0.3, "div_factor": 10, "final_div_factor": 100},
             lambda o: lr_scheduler.OneCycleLR(
                 o, 0.5, 100, pct_start=0.3, div_factor=10, final_div_factor=100, cycle_momentum=False
             ),
         ),
         (
-            {"type": "linear", "minimum": 0.1},
+            {"type": "linear", "end_factor": 0.1},
             lambda o: lr_scheduler.LinearLR(o, start_factor=1.0, end_factor=0.1, total_iters=100),
         ),
         ({"type": "polynomial", "power": 0.9}, lambda o: lr_scheduler.PolynomialLR(o, 100, power=0.9)),
@@ -138,7 +138,7 @@ def test_is_torchs(value, reference):
 
 
 def test_inverse_sqrt_is_the_transformers():
-    found = ours({"type": "inverse_sqrt", "warmup": 40, "scale": 40}, horizon=Horizon(1000, 10), steps=400, lr=1.0)
+    found = ours({"type": "inverse_sqrt", "warmup": 40, "timescale": 40}, horizon=Horizon(1000, 10), steps=400, lr=1.0)
     paper = [math.sqrt(40) * step**-0.5 for step in range(40, 400)]  # d^-0.5 · step^-0.5, scaled to 1 at the warm-up
     assert found[40:] == pytest.approx(paper)
 
@@ -146,7 +146,8 @@ def test_inverse_sqrt_is_the_transformers():
 def test_plateau_is_torchs_after_its_warm_up():
     losses = [1.0, 0.9, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85, 0.85, 0.85, 0.85, 0.85]
     mine, theirs = sgd(), sgd()
-    spec = schedule({"type": "plateau", "gamma": 0.3, "patience": 1, "cooldown": 1, "minimum": 0.05, "threshold": 0.01})
+    settings = {"factor": 0.3, "patience": 1, "cooldown": 1, "threshold": 0.01}
+    spec = schedule({"type": "plateau", "min_lr_rate": 0.05, **settings})
     first = spec.model_copy(update={"warmup": 3}).build(mine, HORIZON)
     second = lr_scheduler.ReduceLROnPlateau(theirs, factor=0.3, patience=1, cooldown=1, min_lr=0.025, threshold=0.01)
     first.step(0.0)  # a metric in the warm-up, which is not looked at
@@ -184,4 +185,4 @@ def test_what_is_no_amount_is_an_error(amount):
 
 def test_an_interval_of_nothing_is_an_error():
     with pytest.raises(ValidationError):
-        schedule({"type": "step", "every": 0})
+        schedule({"type": "step", "step_size": 0})

@@ -134,7 +134,7 @@ def mlflow_runs():
     return client.search_runs([e.experiment_id for e in client.search_experiments()])
 
 
-PARTS = ["hardware.strategy={type: fsdp, wrap_above: 100}", "train.accumulate=4", "train.limit_train=305"]
+PARTS = ["hardware.strategy={type: fsdp, min_num_params: 100}", "train.accumulate=4", "train.limit_train=305"]
 PARTS += ["train.limit_val=129", "regularize={grad_clip: {norm: 0.1}}", "train.batch_size=100"]
 """Processes have other numbers of portions in the last batch of an epoch, and of batches to evaluate."""
 
@@ -154,9 +154,9 @@ def test_a_network_in_parts_has_the_curve_of_one_process_which_goes_on_from_it(t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shard", ["full", "gradients"])
-def test_networks_in_parts_go_on_exactly_and_for_one_process(trained, shard):
-    own = [*PARTS, f"hardware.strategy.shard={shard}", "regularize={dropout: 0.5}"]
+@pytest.mark.parametrize("reshard", ["true", "false"])
+def test_networks_in_parts_go_on_exactly_and_for_one_process(trained, reshard):
+    own = [*PARTS, f"hardware.strategy.reshard_after_forward={reshard}", "regularize={dropout: 0.5}"]
     whole, _, _ = trained(*own, "train.epochs=2")
     half, _, _ = trained(*own, "train.epochs=1")
     on = dlx.resume(half.folder, None, ["train.epochs=2"], allow_change=True)
@@ -211,7 +211,7 @@ def test_networks_that_move_in_turns_in_two_processes(trained, portions):
 def test_a_full_batch_optimizer_and_portions_in_two_processes(trained, portions):
     """In 64 bit and few iterations, as each of them magnifies what was rounded otherwise."""
     changes = [f"train.accumulate={portions}", "train.batch_size=300", "hardware.precision=64"]
-    optimizer = "optimizer={type: lbfgs, iterations: 5}" if portions == 1 else "optimizer={type: sgd, lr: 0.1}"
+    optimizer = "optimizer={type: lbfgs, max_iter: 5}" if portions == 1 else "optimizer={type: sgd, lr: 0.1}"
     (two, points, _), (one, expected, _) = (trained(*changes, optimizer, f"hardware.devices={n}") for n in (2, 1))
     assert points == pytest.approx(expected, rel=1e-9)
     assert same(weights(two), weights(one), rtol=0, atol=1e-9)
@@ -278,14 +278,14 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
 def test_a_device_that_is_not_here_is_refused(accelerator, absent, message, monkeypatch):
     for name, found in absent.items():
         monkeypatch.setattr(name, found)
-    asked = Hardware(accelerator=accelerator, devices=1, strategy={"type": "single"}, precision=32, threads=1)
+    asked = Hardware(accelerator=accelerator, devices=1, strategy={"type": "single_device"}, precision=32, threads=1)
     assert [(e.loc, message in e.message) for e in problems(asked, 8, {})] == [(("hardware", "accelerator"), True)]
 
 
 @pytest.mark.parametrize(
     ("hardware", "marked", "message"),
     [
-        ("devices: 2, strategy: single", "single", "single uses 1 device, but there are 2"),
+        ("devices: 2, strategy: single_device", "single_device", "single_device uses 1 device, but there are 2"),
         ("devices: 400", "400", "than devices (400)"),
         ("devices: 0", "0", "must be ≥ 1"),
         ("precision: 16-mixed", "16-mixed", "write bf16-mixed"),

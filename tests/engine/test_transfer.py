@@ -98,8 +98,8 @@ def test_what_does_not_fit_is_listed(here):
         ({"freeze": ["*"]}, "nothing is left of network that could learn"),
         ({"freeze": {"layers": "body.1", "until": 0.5, "gradual": True}}, "this names one layer"),
         ({"freeze": {"layers": "body.*", "gradual": True}}, "say until when"),
-        ({"optimizer.rates": {"hed": 3.0}}, "no layer with weights is named 'hed'; did you mean head.0"),
-        ({"optimizer.layers": "bdy.*", "optimizer.layer_decay": 0.5}, "no layer with weights is named 'bdy"),
+        ({"optimizer.lr_scale": {"hed": 3.0}}, "no layer with weights is named 'hed'; did you mean head.0"),
+        ({"optimizer.layers_pattern": "bdy.*", "optimizer.layer_decay": 0.5}, "no layer with weights is named 'bdy"),
     ],
 )
 def test_names_are_checked_by_the_plan(here, change, place):
@@ -161,7 +161,7 @@ def test_layers_begin_to_learn_one_by_one_from_the_last(here, monkeypatch):
 def test_the_plan_says_how_layers_learn(here):
     changes = {
         **DEEP, "freeze": [{"layers": "body.1"}, {"layers": "body.[2-9]", "until": 6.0, "gradual": True}],
-        "optimizer.rates": {"head": 10.0}, "optimizer.layer_decay": 0.5, "optimizer.layers": "body.*",
+        "optimizer.lr_scale": {"head": 10.0}, "optimizer.layer_decay": 0.5, "optimizer.layers_pattern": "body.*",
     }  # fmt: skip
     found = report(dlx.plan.make(dlx.load("r.yaml", changes)))["networks"]["network"]["layers"]
     said = {layer["name"]: (layer["lr_factor"], layer["learns_from"]) for layer in found if layer["parameters"]}
@@ -177,7 +177,7 @@ def test_the_plan_says_that_rates_decay_by_modules_that_it_does_not_know(here, c
 
     found = report(dlx.plan.make(dlx.load("r.yaml", {**DEEP, "optimizer.layer_decay": 0.5})))
     assert found["networks"]["network"]["layer_decay"] == 0.5
-    command(here / "r.yaml", ["optimizer.layer_decay=0.5", "optimizer.rates={head: 10}"])
+    command(here / "r.yaml", ["optimizer.layer_decay=0.5", "optimizer.lr_scale={head: 10}"])
     shown = capsys.readouterr().out
     assert "lr × 0.5ⁿ" in shown and "lr × 10 × 0.5ⁿ" in shown and "n counts modules" in shown
 
@@ -185,7 +185,7 @@ def test_the_plan_says_that_rates_decay_by_modules_that_it_does_not_know(here, c
 def test_layers_are_trained_by_their_rates(here):
     """Halving a layer's rate is halving the lr where nothing else learns."""
     frozen = {"freeze": ["body"], "optimizer": {"sgd": {"lr": 0.1}}}
-    half = dlx.train("r.yaml", {**frozen, "optimizer.rates": {"head": 0.5}}, console=quiet())
+    half = dlx.train("r.yaml", {**frozen, "optimizer.lr_scale": {"head": 0.5}}, console=quiet())
     other = dlx.train("r.yaml", {**frozen, "optimizer": {"sgd": {"lr": 0.05}}}, console=quiet())
     assert all(torch.equal(a, b) for a, b in zip(last(half).values(), last(other).values(), strict=True))
 

@@ -12,12 +12,12 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import nn
 
 from dlx.data.prepare import Prepared
+from dlx.engine.build.activation_checkpointing import recompute
+from dlx.engine.build.weights import begin
 from dlx.engine.data.batches import Batch, Batches, augmenting, floats, resident, transforming
 from dlx.engine.data.verify import data_of
 from dlx.engine.distributed.collectives import rank
 from dlx.engine.distributed.processes import size
-from dlx.engine.build.activation_checkpointing import recompute
-from dlx.engine.build.weights import begin
 from dlx.facts import DataFacts
 from dlx.models import initialize
 from dlx.plan import WORKERS, Plan

@@ -114,14 +114,14 @@ class Fit:
         skipped = experiment.module.skipped
         if skipped:
             self.notes.append(f"{skipped} batches were left out, because their loss was not finite")
-        if is_shared() and plan.recipe.hardware.strategy.parts:  # type: ignore[union-attr]
+        if is_shared() and plan.recipe.hardware.strategy.shards_parameters:  # type: ignore[union-attr]
             experiment = replace(experiment, module=self._module(plan))  # whole, as it is from now on
         return Fitted(experiment, trainer, history)
 
     def _looking(self, experiment: Experiment) -> Looking:
         """Return what draws pictures on the way; none in a trial, or where no process has a network whole."""
         plan = experiment.plan
-        blind = self.fast or (is_shared() and plan.recipe.hardware.strategy.parts)  # type: ignore[union-attr]
+        blind = self.fast or (is_shared() and plan.recipe.hardware.strategy.shards_parameters)  # type: ignore[union-attr]
         log = self.logger.log_file if self.logger else None
         every = 0 if blind else plan.recipe.train.pictures_every
         return Looking(experiment, self.folder.parent / "pictures", every, log)

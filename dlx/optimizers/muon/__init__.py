@@ -29,18 +29,18 @@ class Muon(Optimizer):
 
     type: Literal["muon"] = "muon"
     state_per_parameter: ClassVar[float] = 1.0
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     momentum: Beta = 0.95
     """Decay rate of the running mean of a matrix's gradient."""
     nesterov: bool = True
     """Whether the mean looks a step ahead."""
-    iterations: int = Field(5, ge=1, le=50)
+    ns_steps: int = Field(5, ge=1, le=50)
     """Newton–Schulz iterations."""
     weight_decay: float = Field(0.1, ge=0)
     """Decay of the weights toward zero, times lr."""
-    betas: tuple[Beta, Beta] = Field((0.9, 0.95), strict=False)
+    adamw_betas: tuple[Beta, Beta] = Field((0.9, 0.95), strict=False)
     """AdamW's decay rates, for what is no matrix."""
-    eps: float = Field(1e-8, gt=0)
+    adamw_eps: float = Field(1e-8, gt=0)
     """AdamW's addition to the denominator."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
@@ -51,8 +51,8 @@ class Muon(Optimizer):
             lr=self.lr,
             momentum=self.momentum,
             nesterov=self.nesterov,
-            iterations=self.iterations,
+            ns_steps=self.ns_steps,
             weight_decay=self.weight_decay,
-            betas=self.betas,
-            eps=self.eps,
+            adamw_betas=self.adamw_betas,
+            adamw_eps=self.adamw_eps,
         )

@@ -28,20 +28,20 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float,
         nesterov: bool,
-        iterations: int,
+        ns_steps: int,
         weight_decay: float,
-        betas: tuple[float, float],
-        eps: float,
+        adamw_betas: tuple[float, float],
+        adamw_eps: float,
     ) -> None:
         self.rest: torch.optim.AdamW | None = None
         groups = list(groups)
         matrices, others = _where(groups, lambda p: p.ndim >= 2), _where(groups, lambda p: p.ndim < 2)
-        defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "iterations": iterations}
+        defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "ns_steps": ns_steps}
         super().__init__(matrices or [{"params": []}], {**defaults, "weight_decay": weight_decay})
         self.matrix_groups = len(self.param_groups)
         if others:
             self.rest = torch.optim.AdamW(
-                others, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused(others)
+                others, lr=lr, betas=adamw_betas, eps=adamw_eps, weight_decay=weight_decay, fused=fused(others)
             )
             self.param_groups.extend(self.rest.param_groups)
             self._share()
@@ -82,12 +82,12 @@ class Muon(torch.optim.Optimizer):
         update = gradient.lerp(mean, group["momentum"]) if group["nesterov"] else mean
         matrix = update.flatten(1)
         scale = RMS_OF_ADAM * math.sqrt(max(matrix.shape))
-        step = orthogonalize(matrix, group["iterations"]).view_as(parameter)
+        step = orthogonalize(matrix, group["ns_steps"]).view_as(parameter)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(step, alpha=-group["lr"] * scale)
 
 
-def orthogonalize(matrix_nm: Tensor, iterations: int) -> Tensor:
+def orthogonalize(matrix_nm: Tensor, ns_steps: int) -> Tensor:
     """Return about U Vᵀ of the matrix U S Vᵀ: all singular values become roughly 1, between 0.7 and 1.2."""
     a, b, c = QUINTIC
     x_nm = matrix_nm.bfloat16() if matrix_nm.is_cuda else matrix_nm.float()
@@ -95,7 +95,7 @@ def orthogonalize(matrix_nm: Tensor, iterations: int) -> Tensor:
     if is_tall:
         x_nm = x_nm.T
     x_nm = x_nm / x_nm.norm().clamp(min=1e-7)
-    for _ in range(iterations):
+    for _ in range(ns_steps):
         gram_nn = x_nm @ x_nm.T
         x_nm = a * x_nm + (b * gram_nn + c * gram_nn @ gram_nn) @ x_nm
     nearest: Tensor = (x_nm.T if is_tall else x_nm).to(matrix_nm.dtype)

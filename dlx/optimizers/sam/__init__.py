@@ -26,40 +26,40 @@ class SAM(Optimizer):
     Source:  Foret et al. 2021, arXiv:2010.01412; adaptive: Kwon et al. 2021, arXiv:2102.11600.
 
     Example:
-        {type: sam, lr: 0.05, base: {momentum: {momentum: 0.9}}, rho: 0.05}
+        {type: sam, lr: 0.05, base_optimizer: {momentum: {momentum: 0.9}}, rho: 0.05}
     """
 
     type: Literal["sam"] = "sam"
     needs_closure: ClassVar[bool] = True
-    base: Optimizer
+    base_optimizer: Optimizer
     """The optimizer that steps."""
     rho: float = Field(0.05, gt=0)
     """How far the worst point is looked for."""
     adaptive: bool = False
     """Whether distance is relative to the size of each weight."""
 
-    @field_validator("base", mode="after")
+    @field_validator("base_optimizer", mode="after")
     @classmethod
     def _one_lr(cls, base: Optimizer, info: ValidationInfo) -> Optimizer:
         own = {name: info.data[name] for name in OWN if name in info.data}
         twice = [name for name in own if name in base.model_fields_set and getattr(base, name) != own[name]]
         if twice:
-            raise ValueError(f"give {', '.join(twice)} beside base, not in it")
+            raise ValueError(f"give {', '.join(twice)} beside base_optimizer, not in it")
         if base.needs_closure:
-            raise ValueError(f"{base.type} evaluates the loss by itself, and so cannot be the base")
+            raise ValueError(f"{base.type} evaluates the loss by itself, and so cannot be the base_optimizer")
         return base.model_copy(update=own)
 
     @property
     def moves(self) -> Optimizer:
-        return self.base.model_copy(update={name: getattr(self, name) for name in OWN})
+        return self.base_optimizer.model_copy(update={name: getattr(self, name) for name in OWN})
 
     @property
     def state_per_parameter(self) -> float:  # type: ignore[override]
-        return self.base.state_per_parameter + 1  # the weights, while the gradient nearby is taken
+        return self.base_optimizer.state_per_parameter + 1  # the weights, while the gradient nearby is taken
 
     @property
     def full_batch(self) -> bool:  # type: ignore[override]
-        return self.base.full_batch
+        return self.base_optimizer.full_batch
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         from dlx.optimizers.sam.module import SharpnessAware

@@ -63,7 +63,7 @@ FREE, FIXED = Rule("free"), Rule("fixed")
 OPTIMIZER, SCHEDULE = "adamw", "constant"
 """What trains a network when a recipe does not say."""
 
-ALONE, TOGETHER = "single", "ddp"
+ALONE, TOGETHER = "single_device", "ddp"
 """How one device trains, and how several do, when a recipe does not say."""
 
 ByRole = Annotated[dict[str, C], Field(min_length=1)]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class EMA(Regularizer):
     """Evaluates and saves an exponential moving average of the weights, while training goes on with the weights.
 
-    a ← d a + (1 − d) w after every optimizer step, buffers such as running statistics too; with warmup the decay is
+    a ← d a + (1 − d) w after every optimizer step, buffers such as running statistics too; with use_warmup the decay is
     min(d, (1 + t) / (10 + t)), so that the first weights are soon forgotten. Smooths out the noise of the last steps
     without lowering the lr.
 
@@ -30,10 +30,10 @@ class EMA(Regularizer):
     type: Literal["ema"] = "ema"
     decay: float = Field(0.999, gt=0, lt=1)
     """Share of the average that is kept in a step."""
-    warmup: bool = True
+    use_warmup: bool = True
     """Whether the decay starts small."""
 
     def callback(self) -> pl.Callback:
         from dlx.regularizers.ema.module import MovingAverage
 
-        return MovingAverage(self.decay, self.warmup)
+        return MovingAverage(self.decay, self.use_warmup)

@@ -42,7 +42,7 @@ class GradClip(Regularizer):
         return self
 
     @property
-    def whole(self) -> bool:  # type: ignore[override]
+    def needs_full_parameters(self) -> bool:  # type: ignore[override]
         return self.adaptive is not None  # a unit's norm is that of all its weights
 
     def callback(self) -> pl.Callback:

@@ -23,7 +23,7 @@ class GradientNoise(Regularizer):
         {gradient_noise: {eta: 0.01, gamma: 0.55}}
     """
 
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     primary: ClassVar[str] = "eta"
     type: Literal["gradient_noise"] = "gradient_noise"
     eta: float = Field(0.01, gt=0)

@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 class MaxNorm(Regularizer):
     """Shortens the weights that lead into a unit to a largest norm after every step.
 
-    w ← w · min(1, limit / |w|) for each row of a matrix and each filter of a convolution; biases and normalizations are
-    spared. Lets a large lr explore without weights blowing up; made for use with dropout.
+    w ← w · min(1, max_norm / |w|) for each row of a matrix and each filter of a convolution; biases and normalizations
+    are spared. Lets a large lr explore without weights blowing up; made for use with dropout.
 
-    Units:   limit is a norm, 3 to 4 in the paper.
+    Units:   max_norm is a norm, 3 to 4 in the paper.
     Source:  Srivastava et al. 2014, JMLR 15.
 
     Example:
         {max_norm: 3.0}
     """
 
-    primary: ClassVar[str] = "limit"
+    primary: ClassVar[str] = "max_norm"
     type: Literal["max_norm"] = "max_norm"
-    limit: float = Field(3.0, gt=0)
+    max_norm: float = Field(3.0, gt=0)
     """Largest norm of a unit's weights."""
 
     def callback(self) -> pl.Callback:
         from dlx.regularizers.max_norm.module import Constrain
 
-        return Constrain(self.limit)
+        return Constrain(self.max_norm)

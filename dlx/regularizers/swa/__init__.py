@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 class SWA(Regularizer):
     """Averages the weights at the ends of the last epochs, with the lr held up so that they differ.
 
-    From `start` on the lr is constant, and a ← a + (w − a) / (n + 1) at the end of each epoch; the average is evaluated
-    and saved. Ends in the middle of a flat region, at whose edge descent would stop.
+    From `swa_start` on the lr is constant, and a ← a + (w − a) / (n + 1) at the end of each epoch; the average is
+    evaluated and saved. Ends in the middle of a flat region, at whose edge descent would stop.
 
-    Units:   start is a fraction of all steps.
+    Units:   swa_start is a fraction of all steps.
     Source:  Izmailov et al. 2018, arXiv:1803.05407; Lightning's WeightAveraging. Deviation: running statistics of batch
              normalization are averaged too, not measured anew over the data.
 
     Example:
-        {swa: {start: 0.75, lr: 0.05}}
+        {swa: {swa_start: 0.75, swa_lr: 0.05}}
     """
 
     averages: ClassVar[bool] = True
-    primary: ClassVar[str] = "start"
+    primary: ClassVar[str] = "swa_start"
     type: Literal["swa"] = "swa"
-    start: float = Field(0.75, ge=0, lt=1)
+    swa_start: float = Field(0.75, ge=0, lt=1)
     """When averaging begins."""
-    lr: float | None = Field(None, gt=0)
+    swa_lr: float | None = Field(None, gt=0)
     """The lr from then on; null leaves it to the schedule. Groups with a lower lr keep their ratio."""
 
     def callback(self) -> pl.Callback:
         from dlx.regularizers.swa.module import TailAverage
 
-        return TailAverage(self.start, self.lr)
+        return TailAverage(self.swa_start, self.swa_lr)

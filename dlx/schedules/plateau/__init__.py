@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Plateau(Schedule):
-    """Multiplies the learning rate by gamma when validation no longer improves.
+    """Multiplies the learning rate by a factor when validation no longer improves.
 
     Looks at the metric by which the best checkpoint is chosen, after every validation. Needs no number of steps in
     advance; the price is the patience that each drop costs.
@@ -20,12 +20,12 @@ class Plateau(Schedule):
     Source:  torch.optim.lr_scheduler.ReduceLROnPlateau, with a warm-up, in which metrics are not looked at.
 
     Example:
-        {type: plateau, gamma: 0.5, patience: 5}
+        {type: plateau, factor: 0.5, patience: 5}
     """
 
     per: ClassVar[str] = "validation"
     type: Literal["plateau"] = "plateau"
-    gamma: float = Field(0.1, gt=0, lt=1)
+    factor: float = Field(0.1, gt=0, lt=1)
     """Factor of each drop."""
     patience: int = Field(5, ge=0)
     """How many validations without improvement are borne."""
@@ -33,7 +33,7 @@ class Plateau(Schedule):
     """Smallest relative change that counts as an improvement."""
     cooldown: int = Field(0, ge=0)
     """Validations after a drop that are not counted."""
-    minimum: float = Field(0.0, ge=0, le=1)
+    min_lr_rate: float = Field(0.0, ge=0, le=1)
     """The smallest factor."""
     mode: Literal["min", "max"] = "min"
     """Whether a smaller or a greater value of the metric is better."""
@@ -41,7 +41,7 @@ class Plateau(Schedule):
     def direction(self) -> Literal["min", "max"]:
         return self.mode
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, horizon: Horizon) -> float:
         return 1.0  # until the first drop, which no one knows in advance
 
     def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
@@ -50,10 +50,10 @@ class Plateau(Schedule):
         return WarmPlateau(
             optimizer,
             warmup=horizon.count(self.warmup),
-            gamma=self.gamma,
+            factor=self.factor,
             patience=self.patience,
             threshold=self.threshold,
             cooldown=self.cooldown,
-            minimum=self.minimum,
+            min_lr_rate=self.min_lr_rate,
             mode=self.mode,
         )

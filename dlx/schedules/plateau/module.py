@@ -16,11 +16,11 @@ class WarmPlateau(ReduceLROnPlateau):
         optimizer: torch.optim.Optimizer,
         *,
         warmup: int,
-        gamma: float,
+        factor: float,
         patience: int,
         threshold: float,
         cooldown: int,
-        minimum: float,
+        min_lr_rate: float,
         mode: Literal["min", "max"],
     ) -> None:
         self.warmup, self.taken = warmup, 0
@@ -28,11 +28,11 @@ class WarmPlateau(ReduceLROnPlateau):
         super().__init__(
             optimizer,
             mode=mode,
-            factor=gamma,
+            factor=factor,
             patience=patience,
             threshold=threshold,
             cooldown=cooldown,
-            min_lr=[rate * minimum for rate in self.full_rates],
+            min_lr=[rate * min_lr_rate for rate in self.full_rates],
         )
         self._warm()
         optimizer.register_step_post_hook(self._after_step)

@@ -16,23 +16,25 @@ class FSDP(Strategy):
     has it whole. Checkpoints are whole as well, as one device would write them, and any number of devices goes on from
     them. What needs a weight or a gradient whole in training is refused with its line in the recipe.
 
-    Units:   wrap_above counts parameters.
+    Units:   min_num_params counts parameters.
     Raises:  RunError if a parameter is a single number without dimensions, which cannot be cut.
     Source:  Zhao et al. 2023, arXiv:2304.11277; torch.distributed.fsdp.fully_shard.
 
     Example:
-        {type: fsdp, shard: full}
+        {type: fsdp, reshard_after_forward: true}
     """
 
     accelerators: ClassVar[tuple[str, ...]] = ("cpu", "gpu")
-    parts: ClassVar[bool] = True
+    shards_parameters: ClassVar[bool] = True
     type: Literal["fsdp"] = "fsdp"
-    shard: Literal["full", "gradients"] = "full"
-    """What is cut between the forward and the backward pass: everything, or all but the parameters: less to send."""
-    wrap_above: int = Field(1_000_000, ge=1)
+    reshard_after_forward: bool = True
+    """Whether gathered parameters are freed after the forward pass and gathered again for the backward pass (ZeRO-3);
+    false keeps them, which needs more memory and sends less (ZeRO-2).
+    """
+    min_num_params: int = Field(1_000_000, ge=1)
     """Parameters from which on a layer of a sequence is gathered by itself; smaller ones with what is around them."""
 
     def build(self, in_turns: bool) -> Any:
         from dlx.strategies.fsdp.module import Sharded
 
-        return Sharded(self.shard == "full", self.wrap_above)
+        return Sharded(self.reshard_after_forward, self.min_num_params)

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from dlx.errors import RunError
 
 
-def cut(network: nn.Module, mesh: DeviceMesh, full: bool, wrap_above: int) -> None:
+def cut(network: nn.Module, mesh: DeviceMesh, full: bool, min_num_params: int) -> None:
     """Cut a network's parameters into as many parts as there are processes.
 
     Layers of sequences are gathered by themselves if they have so many parameters that no smaller part of them is.
@@ -32,7 +32,7 @@ def cut(network: nn.Module, mesh: DeviceMesh, full: bool, wrap_above: int) -> No
     gathered: set[nn.Parameter] = set()
     for layer in reversed([child for m in network.modules() if isinstance(m, nn.Sequential) for child in m]):
         own = set(layer.parameters()) - gathered
-        if sum(p.numel() for p in own) >= wrap_above and not own & shared and not isinstance(layer, FSDPModule):
+        if sum(p.numel() for p in own) >= min_num_params and not own & shared and not isinstance(layer, FSDPModule):
             _cut(layer, mesh, full)
             gathered |= set(layer.parameters())
     _cut(network, mesh, full)

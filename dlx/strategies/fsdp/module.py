@@ -20,12 +20,12 @@ class Sharded(DDPStrategy):
     A checkpoint is read before they are cut, and holds them whole, at rank 0 alone.
 
     full        whether a part that was gathered is given up after the forward pass, to be gathered again
-    wrap_above  parameters from which on a layer is gathered by itself
+    min_num_params  parameters from which on a layer is gathered by itself
     """
 
-    def __init__(self, full: bool, wrap_above: int) -> None:
+    def __init__(self, full: bool, min_num_params: int) -> None:
         super().__init__()
-        self.full, self.wrap_above = full, wrap_above
+        self.full, self.min_num_params = full, min_num_params
 
     # -- what Lightning calls -----------------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ class Sharded(DDPStrategy):
         for network in module.networks.values():
             for parameter in network.parameters():
                 dist.broadcast(parameter.detach(), src=0)
-            cut(network, mesh, self.full, self.wrap_above)
+            cut(network, mesh, self.full, self.min_num_params)
         super().model_to_device()
 
     def on_validation_start(self) -> None:

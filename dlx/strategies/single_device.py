@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from dlx.strategies import Strategy
 
 
-class Single(Strategy):
+class SingleDevice(Strategy):
     """One device, whatever there are.
 
     Nothing is exchanged; the reference that every other strategy must agree with.
@@ -13,10 +13,10 @@ class Single(Strategy):
     Source:  pytorch_lightning's SingleDeviceStrategy.
 
     Example:
-        {type: single}
+        {type: single_device}
     """
 
-    type: Literal["single"] = "single"
+    type: Literal["single_device"] = "single_device"
     most_devices: ClassVar[int | None] = 1
 
     def build(self, in_turns: bool) -> Any:
