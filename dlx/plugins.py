@@ -38,31 +38,31 @@ class Plugin:
 _active: dict[str, Plugin] = {}
 
 
-def activate(paths: Sequence[str | Path] = ()) -> list[Plugin]:
+def activate_plugins(paths: Sequence[str | Path] = ()) -> list[Plugin]:
     """Put these folders, those of `DLX_PLUGINS` and those of installed packages into the families' search paths.
 
     Raises: UsageError if a folder is absent or holds no family.
     """
     named = [p for p in os.environ.get("DLX_PLUGINS", "").split(os.pathsep) if p]
-    installed = [_folder_of(point.value) for point in entry_points(group="dlx.plugins")]
+    installed = [_package_folder(point.value) for point in entry_points(group="dlx.plugins")]
     for path in (*paths, *named, *installed):
-        _add(Path(path).resolve())
-    return active()
+        _add_plugin(Path(path).resolve())
+    return active_plugins()
 
 
-def active() -> list[Plugin]:
+def active_plugins() -> list[Plugin]:
     """Return the plugins in use, in the order in which they were added."""
     return list(_active.values())
 
 
-def _folder_of(module: str) -> str:
+def _package_folder(module: str) -> str:
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(f"the installed plugin {module} is not a package")
     return next(iter(spec.submodule_search_locations))
 
 
-def _add(folder: Path) -> None:
+def _add_plugin(folder: Path) -> None:
     if str(folder) in _active:
         return
     if not folder.is_dir():

@@ -8,13 +8,13 @@ from typing import Any
 
 from dlx.errors import UsageError
 
-STATE = "tracking.json"
+TRACKING_STATE = "tracking.json"
 """File of a run's directory with what is known of its record in MLflow."""
 TOKENIZERS = "tokenizers.json"
 """File of a run's directory with the trained tokenizer of every field with text."""
 
 
-def folder_of(run: str, root: Path | None = None) -> Path:
+def find_run_folder(run: str, root: Path | None = None) -> Path:
     """Find the directory of a run by MLflow id or unique prefix, by name, directory, or `last`, whether it has a
     checkpoint or not. Raises: UsageError if there is none, or several fit.
     """
@@ -26,14 +26,14 @@ def folder_of(run: str, root: Path | None = None) -> Path:
             raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")
         return folders[-1]
     parts = [part for f in folders for part in stage_folders(f)]
-    fitting = [f for f in (parts if "/" in run else folders) if name_of(f).startswith(run)]
+    fitting = [f for f in (parts if "/" in run else folders) if run_name(f).startswith(run)]
     fitting += [f for f in [*folders, *parts] if f not in fitting and (mlflow_id(f) or "").startswith(run)]
-    exact = [f for f in fitting if run in (name_of(f), mlflow_id(f))]
+    exact = [f for f in fitting if run in (run_name(f), mlflow_id(f))]
     named = exact or fitting
-    if len(named) == 1 or (named and all(name_of(f).rpartition("-")[0] == run for f in named)):
+    if len(named) == 1 or (named and all(run_name(f).rpartition("-")[0] == run for f in named)):
         return named[-1]
     if named:
-        raise UsageError(f"'{run}' may mean {', '.join(name_of(f) for f in named[-5:])}; write more of it")
+        raise UsageError(f"'{run}' may mean {', '.join(run_name(f) for f in named[-5:])}; write more of it")
     raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
 
 
@@ -42,40 +42,40 @@ def run_folders(root: Path) -> list[Path]:
     return sorted((f.parent for f in root.glob("*/run.json")), key=lambda f: (f / "run.json").stat().st_mtime_ns)
 
 
-def stages_of(folder: Path) -> dict[str, bool]:
+def stage_status(folder: Path) -> dict[str, bool]:
     """Return whether each stage of a run is finished, by the name of its directory; nothing where it has no stages."""
-    found = _entry(folder / "run.json", "stages")
+    found = _read_entry(folder / "run.json", "stages")
     return found if isinstance(found, dict) else {}
 
 
 def stage_folders(folder: Path) -> list[Path]:
     """Return the directories of a run's stages, as far as they have begun."""
-    return [folder / place for place in stages_of(folder) if (folder / place / "run.json").exists()]
+    return [folder / place for place in stage_status(folder) if (folder / place / "run.json").exists()]
 
 
-def ending(folder: Path) -> Path:
+def final_folder(folder: Path) -> Path:
     """Return where a run's end is kept: the directory of its last stage, or its own. Raises: UsageError if it is not
     there yet.
     """
-    *earlier, last = stages_of(folder) or [""]
+    *earlier, last = stage_status(folder) or [""]
     if earlier and not (folder / last / "run.json").exists():
         raise UsageError(f"{folder} has not come to its last stage; an earlier one is meant by {folder}/{earlier[0]}")
     return folder / last
 
 
-def name_of(folder: Path) -> str:
+def run_name(folder: Path) -> str:
     """Return the name of a run; that of a stage begins with the name of the whole."""
     whole = folder.parent
-    return f"{whole.name}/{folder.name}" if folder.name in stages_of(whole) else folder.name
+    return f"{whole.name}/{folder.name}" if folder.name in stage_status(whole) else folder.name
 
 
 def mlflow_id(folder: Path) -> str | None:
     """Return the id of a run's record in MLflow: as it was written at the end, or as the tracker gave it."""
-    found = _entry(folder / "run.json", "mlflow_run") or _entry(folder / STATE, "run_id")
+    found = _read_entry(folder / "run.json", "mlflow_run") or _read_entry(folder / TRACKING_STATE, "run_id")
     return found if isinstance(found, str) else None
 
 
-def _entry(path: Path, key: str) -> Any:
+def _read_entry(path: Path, key: str) -> Any:
     try:
         return json.loads(path.read_text()).get(key)
     except (OSError, ValueError, AttributeError):

@@ -30,10 +30,10 @@ def command(
     if output.suffix != ".png":
         raise UsageError(f"{output}: the picture is written as .png")
 
-    from dlx.run_folders import folder_of
+    from dlx.run_folders import find_run_folder
     from dlx.tracking.comparison import compare
 
-    folders = [folder_of(run, root) for run in runs]
+    folders = [find_run_folder(run, root) for run in runs]
     found = compare(folders)
     samples, pictures = _drawn(folders, found.runs, output)
     if as_json:

@@ -19,10 +19,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the families of components, or the components of one family."""
-    from dlx.plugins import activate
+    from dlx.plugins import activate_plugins
     from dlx.reference.components import all_families, components
 
-    activate()
+    activate_plugins()
     found = components(family) if family else all_families()
     if as_json:
         from dlx.commands._show import print_json

@@ -30,9 +30,9 @@ def command(
     dlx show conv · dlx show layers/dropout · dlx show recipe.yaml optimizer.lr=0.1 · dlx show last ·
     dlx show error DLX301 · dlx show model mlp hidden=[64,32]
     """
-    from dlx.plugins import activate
+    from dlx.plugins import activate_plugins
 
-    activate()
+    activate_plugins()
     words = more or []
     if what == "error" and words:
         _error(words[0], as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from dlx.component import Component
-from dlx.patterns import chosen, largest, named
+from dlx.patterns import matches, matching_layers, outermost_match
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ class Optimizer(Component):
         return self
 
     @property
-    def moves(self) -> Optimizer:
+    def inner_optimizer(self) -> Optimizer:
         """The optimizer that moves the parameters: itself, or the one that it wraps."""
         return self
 
@@ -64,46 +64,46 @@ class Optimizer(Component):
         raise NotImplementedError
 
 
-def factors(optimizer: Optimizer, names: Sequence[str]) -> dict[str, float]:
+def lr_scales(optimizer: Optimizer, names: Sequence[str]) -> dict[str, float]:
     """Return the factor on the lr that follows from the name of each weight or layer, in the order of a network.
 
     Source:  layers that are counted: Clark et al. 2020, arXiv:2003.10555, and Bao et al. 2022, arXiv:2106.08254.
     """
     scales = optimizer.lr_scale.items()
-    found = {name: prod((scale for glob, scale in scales if chosen(glob, name)), start=1.0) for name in names}
+    found = {name: prod((scale for glob, scale in scales if matches(glob, name)), start=1.0) for name in names}
     if optimizer.layers_pattern is None:
         return found
-    counted = named(optimizer.layers_pattern, names)
+    counted = matching_layers(optimizer.layers_pattern, names)
     reached = 0
     for name in names:
-        layer = largest(optimizer.layers_pattern, name)
+        layer = outermost_match(optimizer.layers_pattern, name)
         reached = reached if layer is None else 1 + counted.index(layer)
         after = layer is None and reached == len(counted)
         found[name] *= 1.0 if after else optimizer.layer_decay ** (len(counted) + 1 - reached)
     return found
 
 
-def groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
+def parameter_groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
     """Return the trained parameters of a network in as few groups as have the same lr and weight decay.
 
     A layer, for `layer_decay` without `layers_pattern`, is a module that owns a parameter of two dimensions or more;
     what follows it before the next one (a normalization, a scale) belongs to it. The last layer has the optimizer's
     own lr.
     """
-    spec = optimizer.moves
+    spec = optimizer.inner_optimizer
     decays = getattr(spec, "weight_decay", 0.0) > 0
     merged: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    owned = list(_owned(network))
+    owned = list(_trained_parameters(network))
     last = max((depth for depth, *_ in owned), default=0)
-    by_name = factors(spec, [name for name, _ in network.named_parameters()])
+    by_name = lr_scales(spec, [name for name, _ in network.named_parameters()])
     for depth, name, module, parameter in owned:
-        spared = decays and _is_spared(name, module, spec.no_decay)
+        spared = decays and _is_excluded_from_decay(name, module, spec.no_decay)
         factor = by_name[name] * (spec.layer_decay ** (last - depth) if spec.layers_pattern is None else 1.0)
         merged.setdefault((factor, spared), []).append(parameter)
     return [_group(spec.lr, factor, spared, parameters) for (factor, spared), parameters in merged.items()]
 
 
-def _owned(network: nn.Module) -> Iterator[tuple[int, str, nn.Module, nn.Parameter]]:
+def _trained_parameters(network: nn.Module) -> Iterator[tuple[int, str, nn.Module, nn.Parameter]]:
     """Yield (depth, name, owner, parameter) for every trained parameter, once each, in the network's order."""
     seen: set[nn.Parameter] = set()
     depth, entered = 0, False
@@ -117,11 +117,11 @@ def _owned(network: nn.Module) -> Iterator[tuple[int, str, nn.Module, nn.Paramet
                 yield depth, f"{path}.{name}" if path else name, module, parameter
 
 
-def _is_spared(name: str, module: nn.Module, no_decay: list[str]) -> bool:
-    return any(_matches(rule, name, module) for rule in no_decay)
+def _is_excluded_from_decay(name: str, module: nn.Module, no_decay: list[str]) -> bool:
+    return any(_matches_rule(rule, name, module) for rule in no_decay)
 
 
-def _matches(rule: str, name: str, module: nn.Module) -> bool:
+def _matches_rule(rule: str, name: str, module: nn.Module) -> bool:
     own = name.rpartition(".")[2]
     if rule == "bias":
         return own.startswith("bias") or own.endswith("bias")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Group = dict[str, Any]
 
 
-def fused(groups: Sequence[Group], devices: tuple[str, ...] = ("cpu", "cuda")) -> bool | None:
+def use_fused(groups: Sequence[Group], devices: tuple[str, ...] = ("cpu", "cuda")) -> bool | None:
     """Return True where every parameter is real floating point, whole, and on one of these kinds of device.
 
     Otherwise None, with which torch chooses by itself: foreach kernels on CUDA, a plain loop elsewhere.

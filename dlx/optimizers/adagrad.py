@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.optimizers import Groups, Optimizer
-from dlx.optimizers._fused import fused
+from dlx.optimizers._fused import use_fused
 
 if TYPE_CHECKING:
     import torch
@@ -47,5 +47,5 @@ class Adagrad(Optimizer):
             initial_accumulator_value=self.initial_accumulator_value,
             eps=self.eps,
             weight_decay=self.weight_decay,
-            fused=fused(groups, devices=("cpu",)),
+            fused=use_fused(groups, devices=("cpu",)),
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.optimizers import Beta, Groups, Optimizer
-from dlx.optimizers._fused import fused
+from dlx.optimizers._fused import use_fused
 
 if TYPE_CHECKING:
     import torch
@@ -42,5 +42,5 @@ class AdamW(Optimizer):
             betas=self.betas,
             eps=self.eps,
             weight_decay=self.weight_decay,
-            fused=fused(groups),
+            fused=use_fused(groups),
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.optimizers import Groups, Optimizer
-from dlx.optimizers._fused import fused
+from dlx.optimizers._fused import use_fused
 
 if TYPE_CHECKING:
     import torch
@@ -38,5 +38,5 @@ class GD(Optimizer):
             groups,
             lr=self.lr,
             weight_decay=self.weight_decay,
-            fused=fused(groups),
+            fused=use_fused(groups),
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.optimizers import Groups, Optimizer
-from dlx.optimizers._fused import fused
+from dlx.optimizers._fused import use_fused
 
 if TYPE_CHECKING:
     import torch
@@ -33,4 +33,4 @@ class SGD(Optimizer):
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.SGD(groups, lr=self.lr, weight_decay=self.weight_decay, fused=fused(groups))
+        return torch.optim.SGD(groups, lr=self.lr, weight_decay=self.weight_decay, fused=use_fused(groups))

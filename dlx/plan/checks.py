@@ -45,7 +45,7 @@ def contradictions(recipe: Recipe, facts: DataFacts, given: DataFacts | None = N
 
 def _unknown_metrics(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse what waits for, or claims something of, a metric that the run will not have."""
-    watched = {name: r.monitors() for name, r in recipe.regularize.items()}
+    watched = {name: r.monitored_metric() for name, r in recipe.regularize.items()}
     asked: list[tuple[Loc, str]] = [(("regularize", n, "monitor"), m) for n, m in watched.items() if m is not None]
     asked += [(("expect", claim), claim) for claim in recipe.expect]
     known, quantities = metric_names(recipe, facts), [f"plan/{q}" for q in QUANTITIES]
@@ -133,7 +133,9 @@ def _parts(recipe: Recipe) -> list[ShapeError]:
         return []
     needing: list[tuple[Loc, Component]] = []
     needing += [(("optimizer", role), o) for role, o in recipe.optimizer.items() if o.needs_full_parameters]
-    needing += [(("regularize", n), r) for n, r in recipe.regularize.items() if r.needs_full_parameters or r.averages]
+    needing += [
+        (("regularize", n), r) for n, r in recipe.regularize.items() if r.needs_full_parameters or r.averages_weights
+    ]
     needing += [(("task",), recipe.task)] if recipe.task.whole else []
     message = f"needs weights and gradients whole, of which {strategy.type} gives a device a part: use ddp"
     found = [ShapeError(f"{component.type} {message}", loc) for loc, component in needing]
@@ -177,7 +179,7 @@ def _scaled(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 
 def _averages(recipe: Recipe) -> list[ShapeError]:
     """Refuse a second average of the weights: only one of them can be evaluated and saved."""
-    averaging = [name for name, r in recipe.regularize.items() if r.averages]
+    averaging = [name for name, r in recipe.regularize.items() if r.averages_weights]
     message = "takes the place of the weights that are evaluated, and so does {}: use one of them"
     return [ShapeError(f"{name} {message.format(averaging[0])}", ("regularize", name)) for name in averaging[1:]]
 
@@ -189,10 +191,10 @@ def _directions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     asked: list[tuple[Loc, Schedule | Regularizer, str]] = [
         (("schedule", role), s, recipe.task.monitor) for role, s in recipe.schedule.items()
     ]
-    asked += [(("regularize", name), r, r.monitors() or "") for name, r in recipe.regularize.items()]
+    asked += [(("regularize", name), r, r.monitored_metric() or "") for name, r in recipe.regularize.items()]
     found = []
     for loc, who, metric in asked:
-        given, right = who.direction(), best.get(metric)
+        given, right = who.monitor_mode(), best.get(metric)
         if given is not None and right is not None and given != right:
             message = f"{who.type} waits for {_EXTREME[given]} {metric}, but {_EXTREME[right]} one is better"
             found.append(ShapeError(f"{message}: write mode: {right}", (*loc, "mode")))
@@ -203,7 +205,7 @@ def _unvalidated(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse a schedule that waits for a metric which is never measured."""
     if facts.counts.get("val"):
         return []
-    waiting = [(role, s) for role, s in recipe.schedule.items() if s.per == "validation"]
+    waiting = [(role, s) for role, s in recipe.schedule.items() if s.interval == "validation"]
     message = f"looks at {recipe.task.monitor}, but there is no val split"
     return [ShapeError(f"{s.type} {message}", ("schedule", role)) for role, s in waiting]
 

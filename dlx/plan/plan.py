@@ -136,7 +136,7 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
         decided[f"hardware.{name}"] = why
         written, recipe = (with_hardware(r, name, value) for r in (written, recipe))
     besides = recipe.task.keeps({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
-    averages = sum(regularizer.averages for regularizer in recipe.regularize.values())
+    averages = sum(regularizer.averages_weights for regularizer in recipe.regularize.values())
     memory = estimate(pairs, at_once, recipe.hardware, besides, averages)
     notes = cautions(recipe, seen, networks, horizon)
     return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
@@ -183,7 +183,7 @@ def _decide(recipe: Recipe, facts: DataFacts) -> Recipe:
 
 def _settled(recipe: Recipe, facts: DataFacts) -> Recipe:
     """Return the recipe with every `auto` of its components decided, but for those that become layers."""
-    regularize = {name: regularizer.settled() for name, regularizer in recipe.regularize.items()}
+    regularize = {name: regularizer.resolve_auto() for name, regularizer in recipe.regularize.items()}
     return recipe.model_copy(update={"task": recipe.task.settled(facts), "regularize": regularize})
 
 

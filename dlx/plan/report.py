@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dlx.facts import DataFacts
-from dlx.optimizers import factors
+from dlx.optimizers import lr_scales
 from dlx.plan.memory import numbers
 from dlx.plan.networks import NetworkPlan, describe
 from dlx.plan.plan import Plan
@@ -37,9 +37,9 @@ def report(plan: Plan) -> dict[str, Any]:
 
 def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     weights = learning(network)
-    optimizer = for_role(plan.recipe.optimizer, network.role).moves
+    optimizer = for_role(plan.recipe.optimizer, network.role).inner_optimizer
     bytes_of = numbers(plan.recipe.hardware)
-    factor, step = factors(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
+    factor, step = lr_scales(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
     # without a pattern, the lr decays from module to module inside a layer too
     inside = optimizer.layer_decay if optimizer.layers_pattern is None else 1.0
     return {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dlx.component import nearest
 from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
-from dlx.patterns import chosen, named
+from dlx.patterns import matches, matching_layers
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.schema.transfer import InitFrom
@@ -30,14 +30,15 @@ def unmatched(recipe: Recipe, networks: Networks, stages: Mapping[str, Networks]
         message = f"there is no such network; there are {', '.join(networks)}"
         found = [ShapeError(message, ("init_from", "roles", role)) for role in unknown]
     asked = _asked(recipe, paths, layers)
-    found += [ShapeError(_nothing(p, there), loc) for loc, p, there in asked if not named(p, there)]
+    found += [ShapeError(_nothing(p, there), loc) for loc, p, there in asked if not matching_layers(p, there)]
     if recipe.init_from is not None and not found:
         theirs = stages.get(recipe.init_from.stage or "")
         found = _unfitting(recipe.init_from, networks, theirs) if theirs is not None else []
     for role, inside in paths.items():
-        if inside and all(any(chosen(f.layers, p) and f.until is None for f in recipe.freeze) for p in inside):
+        if inside and all(any(matches(f.layers, p) and f.until is None for f in recipe.freeze) for p in inside):
             found.append(ShapeError(f"nothing is left of {role} that could learn", ("freeze",)))
-    alone = [i for i, entry in enumerate(recipe.freeze) if entry.gradual and len(named(entry.layers, layers)) == 1]
+    gradual = {i: matching_layers(entry.layers, layers) for i, entry in enumerate(recipe.freeze) if entry.gradual}
+    alone = [i for i, names in gradual.items() if len(names) == 1]
     message = "this names one layer, which cannot begin to learn one by one; `body.*` names every layer of the body"
     return found + [ShapeError(message, ("freeze", i, "layers")) for i in alone]
 

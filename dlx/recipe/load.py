@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from dlx.diagnostic import Diagnostic, Loc, in_order, redact, redacted
 from dlx.errors import RecipeError, UsageError
-from dlx.plugins import activate
+from dlx.plugins import activate_plugins
 from dlx.recipe.compose.compose import Composed, examine, untold
 from dlx.recipe.compose.stages import together, told
 from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
@@ -87,7 +87,7 @@ def with_environment(value: Any) -> Any:
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate a recipe. Raises: RecipeError with everything that is wrong with it."""
-    activate()
+    activate_plugins()
     composed = examine(path, overrides)
     parts: dict[str, Loaded] = {}
     wrong: dict[str, list[Diagnostic]] = {}

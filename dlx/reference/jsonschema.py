@@ -11,7 +11,7 @@ from typing import Any
 
 from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.layers import Layer
-from dlx.plugins import activate
+from dlx.plugins import activate_plugins
 from dlx.recipe.compose.stages import NAME, SHARED, STAGES
 from dlx.recipe.schema.field_docs import Worded
 from dlx.recipe.schema.recipe import Recipe
@@ -29,7 +29,7 @@ Schema = dict[str, Any]
 
 def recipe_schema() -> Schema:
     """Return the schema of a whole recipe, in draft 2020-12, with every component that is installed."""
-    activate()
+    activate_plugins()
     root = Recipe.model_json_schema(schema_generator=Worded)
     bases = {base_class(family).__name__: family for family in families()}
     defs = {name: schema for name, schema in root.pop("$defs").items() if name not in bases}

@@ -18,7 +18,7 @@ class Regularizer(Component):
     """
 
     family = "regularizers"
-    averages: ClassVar[bool] = False
+    averages_weights: ClassVar[bool] = False
     """Whether an average takes the place of the weights where they are evaluated and saved."""
 
     needs_full_parameters: ClassVar[bool] = False
@@ -44,14 +44,14 @@ class Regularizer(Component):
         """Return a Lightning callback that does the rest (clipping, averaging, stopping), or None."""
         return None
 
-    def settled(self) -> Self:
+    def resolve_auto(self) -> Self:
         """Return the regularizer with every `auto` decided."""
         return self
 
-    def direction(self) -> Literal["min", "max"] | None:
+    def monitor_mode(self) -> Literal["min", "max"] | None:
         """Return which direction of the metric that it watches is an improvement, or None."""
         return None
 
-    def monitors(self) -> str | None:
+    def monitored_metric(self) -> str | None:
         """Return the name of the metric that it watches (`val/loss`), so that one that never exists is an error."""
         return None

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 
 
-class Averaging(WeightAveraging):
+class WeightAveragingCallback(WeightAveraging):
     """Keeps an average of the weights beside them, evaluates it, and ends training with it.
 
     A checkpoint holds the average as its weights, and what training goes on from beside it. Until the average has

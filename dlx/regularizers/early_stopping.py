@@ -38,10 +38,10 @@ class EarlyStopping(Regularizer):
 
     @model_validator(mode="after")
     def _direction_is_known(self) -> Self:
-        self.direction()
+        self.monitor_mode()
         return self
 
-    def direction(self) -> Literal["min", "max"]:
+    def monitor_mode(self) -> Literal["min", "max"]:
         """Return which direction is an improvement. Raises: ValueError if it is not known."""
         if self.mode != "auto":
             return self.mode
@@ -52,13 +52,13 @@ class EarlyStopping(Regularizer):
             return "min"
         raise ValueError(f"whether more or less of {self.monitor} is better is not known; say mode: min or mode: max")
 
-    def settled(self) -> Self:
-        return self.model_copy(update={"mode": self.direction()})
+    def resolve_auto(self) -> Self:
+        return self.model_copy(update={"mode": self.monitor_mode()})
 
-    def monitors(self) -> str:
+    def monitored_metric(self) -> str:
         return self.monitor
 
     def callback(self) -> pl.Callback:
         from pytorch_lightning.callbacks import EarlyStopping as Stopper
 
-        return Stopper(self.monitor, min_delta=self.min_delta, patience=self.patience, mode=self.direction())
+        return Stopper(self.monitor, min_delta=self.min_delta, patience=self.patience, mode=self.monitor_mode())

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 Epochs = Annotated[str, Field(pattern=r"^\d+(\.\d+)? epochs?$")]
-Amount = Annotated[float, Field(ge=0)] | Epochs
+Duration = Annotated[float, Field(ge=0)] | Epochs
 """An amount of training: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
-Period = Annotated[float, Field(gt=0)] | Epochs
+PositiveDuration = Annotated[float, Field(gt=0)] | Epochs
 """An amount of training that is not nothing."""
 
 
@@ -38,18 +38,18 @@ class Schedule(Component):
     """A factor on the learning rate as a function of the step, after a linear warm-up from 0."""
 
     family = "schedules"
-    per: ClassVar[str] = "step"
+    interval: ClassVar[str] = "step"
     """When the scheduler moves: "step", or "validation" for one that looks at a metric."""
 
-    warmup: Amount = 0.0
+    warmup: Duration = 0.0
     """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
 
     @property
-    def changes(self) -> bool:
-        """Whether the rate ever changes; one that does not costs a step nothing."""
-        return True
+    def is_constant(self) -> bool:
+        """Whether the learning rate never changes, so that no step needs to update it."""
+        return False
 
-    def direction(self) -> Literal["min", "max"] | None:
+    def monitor_mode(self) -> Literal["min", "max"] | None:
         """Return which direction of the metric that it looks at is an improvement; None if it looks at none."""
         return None
 

@@ -19,8 +19,8 @@ class Constant(Schedule):
     type: Literal["constant"] = "constant"
 
     @property
-    def changes(self) -> bool:
-        return self.warmup != 0
+    def is_constant(self) -> bool:
+        return self.warmup == 0
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         return 1.0

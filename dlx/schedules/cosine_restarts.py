@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Period, Schedule
+from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class CosineRestarts(Schedule):
@@ -22,7 +22,7 @@ class CosineRestarts(Schedule):
     """
 
     type: Literal["cosine_restarts"] = "cosine_restarts"
-    T_0: Period = 0.25
+    T_0: PositiveDuration = 0.25
     """Length of the first period."""
     T_mult: float = Field(1.0, ge=1)
     """How many times longer each period is than the one before."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Period, Schedule
+from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class Exponential(Schedule):
@@ -23,7 +23,7 @@ class Exponential(Schedule):
     type: Literal["exponential"] = "exponential"
     gamma: float = Field(0.95, gt=0, le=1)
     """Factor over one interval."""
-    step_size: Period = "1 epoch"
+    step_size: PositiveDuration = "1 epoch"
     """The interval."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:

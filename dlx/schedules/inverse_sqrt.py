@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from dlx.schedules import Horizon, Period, Schedule
+from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class InverseSqrt(Schedule):
@@ -20,7 +20,7 @@ class InverseSqrt(Schedule):
     """
 
     type: Literal["inverse_sqrt"] = "inverse_sqrt"
-    timescale: Period = 1000.0
+    timescale: PositiveDuration = 1000.0
     """s, after as long as which the factor has fallen to 1/√2."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Amount, Horizon, Schedule
+from dlx.schedules import Duration, Horizon, Schedule
 
 
 class MultiStep(Schedule):
@@ -20,7 +20,7 @@ class MultiStep(Schedule):
     """
 
     type: Literal["multi_step"] = "multi_step"
-    milestones: list[Amount] = Field([0.5, 0.75], min_length=1)
+    milestones: list[Duration] = Field([0.5, 0.75], min_length=1)
     """When the rate drops."""
     gamma: float = Field(0.1, gt=0, le=1)
     """Factor of each drop."""

@@ -34,10 +34,12 @@ class OneCycle(Schedule):
         first = 1 / self.div_factor
         peak = max(self.pct_start * horizon.steps - 1, 0.0)
         if step < peak:
-            return _between(first, 1.0, step / peak)
-        return _between(1.0, first / self.final_div_factor, (step - peak) / max(1.0, horizon.steps - 1 - peak))
+            return _cosine_interpolation(first, 1.0, step / peak)
+        return _cosine_interpolation(
+            1.0, first / self.final_div_factor, (step - peak) / max(1.0, horizon.steps - 1 - peak)
+        )
 
 
-def _between(start: float, end: float, progress: float) -> float:
+def _cosine_interpolation(start: float, end: float, progress: float) -> float:
     """Return the value on a half cosine from start to end."""
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2

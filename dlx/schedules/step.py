@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Period, Schedule
+from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class Step(Schedule):
@@ -20,7 +20,7 @@ class Step(Schedule):
     """
 
     type: Literal["step"] = "step"
-    step_size: Period = 0.3
+    step_size: PositiveDuration = 0.3
     """How long the rate stays the same."""
     gamma: float = Field(0.1, gt=0, le=1)
     """Factor of each drop."""

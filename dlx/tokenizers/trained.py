@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlx.errors import DataError
-from dlx.run_folders import TOKENIZERS, folder_of
+from dlx.run_folders import TOKENIZERS, find_run_folder
 from dlx.tokenizers import Codec, Tokenizer, restore
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Trained(Tokenizer):
     def files(self, base: Path) -> list[Path]:
         if self.stage is not None or self._stored is not None:
             return []
-        return [base / Path(self.path).expanduser() if self.path else folder_of(str(self.run)) / TOKENIZERS]
+        return [base / Path(self.path).expanduser() if self.path else find_run_folder(str(self.run)) / TOKENIZERS]
 
     def given(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
         if self.stage is None or self.stage not in stages:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.run_folders import ending, name_of
+from dlx.run_folders import final_folder, run_name
 from dlx.tracking.spool import read_state
 from dlx.tracking.store import client
 
@@ -40,7 +40,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
     recipes = [flat(recipe_of(folder)) for folder in folders]
     metrics = [metrics_of(folder) for folder in folders]
     differing = {k: v for k, v in _beside(recipes).items() if any(value != v[0] for value in v)}
-    return Comparison(tuple(name_of(f) for f in folders), differing, _beside(metrics))
+    return Comparison(tuple(run_name(f) for f in folders), differing, _beside(metrics))
 
 
 def _beside(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -63,7 +63,7 @@ def recipe_of(folder: Path) -> Any:
     from dlx.recipe.yaml.document import read
 
     try:
-        return read(ending(folder) / "resolved.yaml").root.plain()
+        return read(final_folder(folder) / "resolved.yaml").root.plain()
     except OSError as error:
         raise UsageError(f"{folder} has no recipe that can be read: {error.strerror}") from None
 
@@ -82,7 +82,7 @@ def curves(folder: Path) -> dict[str, Points]:
     """Return the points of every metric that has several. Raises: UsageError if the tracker does not answer."""
     from dlx.recipe.load import with_environment
 
-    state = read_state(ending(folder))
+    state = read_state(final_folder(folder))
     if state is None or state.run_id is None:
         return {}
     try:

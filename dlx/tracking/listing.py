@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.run_folders import name_of, run_folders, stage_folders
+from dlx.run_folders import run_folders, run_name, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 _FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")
@@ -113,12 +113,12 @@ def _listed(folder: Path) -> Listed:
         mlflow_run = record.get("mlflow_run") or (tracked.run_id if tracked else None)
         unsent = (folder / SPOOL).exists() and not is_running(folder)
         return Listed(
-            name_of(folder), _state(folder, metrics), record.get("name", ""), began or record["time"], _verdict(record),
-            telling, value, record.get("seconds", 0.0), mlflow_run, metrics, unsent,
+            run_name(folder), _state(folder, metrics), record.get("name", ""), began or record["time"],
+            _verdict(record), telling, value, record.get("seconds", 0.0), mlflow_run, metrics, unsent,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         modified = (folder / "run.json").stat().st_mtime
-        return Listed(name_of(folder), "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
+        return Listed(run_name(folder), "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
 
 
 def _state(folder: Path, metrics: Mapping[str, float]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dlx.files import write_whole
 from dlx.plan import Plan
-from dlx.run_folders import name_of
+from dlx.run_folders import run_name
 from dlx.tracking.comparison import flat
 from dlx.tracking.logger import MLflowTracker
 from dlx.tracking.names import TAG_LENGTH, shortened
@@ -106,7 +106,7 @@ def _opening(plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path |
     experiment = stored.get("tracking", {}).get("experiment") or plan.recipe.name
     whole = read_state(within) if within is not None else None
     parent = {"parent": whole.token} if whole is not None else {}
-    return {"experiment": experiment, "name": name_of(folder), "tags": tags, "time": int(time.time() * 1000), **parent}
+    return {"experiment": experiment, "name": run_name(folder), "tags": tags, "time": int(time.time() * 1000), **parent}
 
 
 def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:

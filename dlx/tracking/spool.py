@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dlx.files import write_whole
-from dlx.run_folders import STATE
+from dlx.run_folders import TRACKING_STATE
 
 SPOOL = "tracking.jsonl"
 Entry = dict[str, Any]
@@ -48,13 +48,13 @@ class State:
 
     def save(self, folder: Path) -> None:
         """Write it beside the run."""
-        write_whole(folder / STATE, json.dumps(asdict(self)).encode())
+        write_whole(folder / TRACKING_STATE, json.dumps(asdict(self)).encode())
 
 
 def read_state(folder: Path) -> State | None:
     """Return what is known of a run's record; None where there is none, or none that can be read."""
     try:
-        found = json.loads((folder / STATE).read_text())
+        found = json.loads((folder / TRACKING_STATE).read_text())
         known = {f.name for f in fields(State)}
         return State(**{k: v for k, v in found.items() if k in known})
     except (OSError, ValueError, TypeError, AttributeError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
-from dlx.run_folders import ending, folder_of, mlflow_id
+from dlx.run_folders import final_folder, find_run_folder, mlflow_id
 
 SQLITE = "sqlite:///"
 
@@ -114,11 +114,11 @@ def find_run(run: str, root: Path | None = None) -> FoundRun:
     if path.is_file():
         folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return FoundRun(folder, path, mlflow_id(folder))
-    return _in_folder(path if (path / "checkpoints").is_dir() else folder_of(run, root))
+    return _in_folder(path if (path / "checkpoints").is_dir() else find_run_folder(run, root))
 
 
 def _in_folder(folder: Path) -> FoundRun:
-    best = ending(folder) / "checkpoints" / "best.ckpt"
+    best = final_folder(folder) / "checkpoints" / "best.ckpt"
     if best.exists():
         return FoundRun(folder, best, mlflow_id(folder))
     raise UsageError(f"{folder} has no checkpoint: the run ended before its first epoch did")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlx.run_folders import name_of
+from dlx.run_folders import run_name
 from dlx.tracking.delivery import Delivery, is_lost, reason
 from dlx.tracking.spool import SPOOL, Entry, Spool, State, read_state
 
@@ -23,7 +23,7 @@ class Trouble:
     why: str
 
     def __str__(self) -> str:
-        return f"the record of {name_of(self.folder)} is not all sent: {self.why}"
+        return f"the record of {run_name(self.folder)} is not all sent: {self.why}"
 
 
 def waiting(root: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from dlx.component import leaf_class, types
-from dlx.optimizers import Optimizer, groups
+from dlx.optimizers import Optimizer, parameter_groups
 
 every_optimizer = pytest.mark.parametrize("name", types("optimizers"))
 
@@ -45,7 +45,7 @@ def train(made, loss_of, steps):
 
 def fit(spec, net, steps=5, seed=0, made=None):
     """Take steps on random but repeatable regression batches; return the torch optimizer."""
-    made = made or spec.build(groups(spec, net))
+    made = made or spec.build(parameter_groups(spec, net))
     for step in range(steps):
         generator = torch.Generator().manual_seed(seed + step)
         x, y = torch.randn(2, 16, net[0].in_features, generator=generator)
@@ -87,7 +87,7 @@ def test_learns_as_well_as_scikit_learns_logistic_regression(name):
     model = nn.Linear(4, 1)
     nn.init.zeros_(model.weight)
     spec = optimizer(example(name))
-    made = spec.build(groups(spec, model))
+    made = spec.build(parameter_groups(spec, model))
     loss_of = nn.BCEWithLogitsLoss()
     train(made, lambda: loss_of(model(inputs).squeeze(1), targets), 1500)
     assert loss_of(model(inputs).squeeze(1), targets).item() - best < 0.1 * (math.log(2) - best)
@@ -103,7 +103,7 @@ def test_resuming_equals_going_on(name):
     fit(spec, net, 4, seed=4, made=made)
 
     resumed = network(seed=1)
-    made = spec.build(groups(spec, resumed))
+    made = spec.build(parameter_groups(spec, resumed))
     saved.seek(0)
     state = torch.load(saved, weights_only=True)
     resumed.load_state_dict(state["net"])
@@ -130,10 +130,10 @@ def test_state_per_parameter_is_what_is_kept(name):
         during.append(sum(numbers(state) for state in made.state.values()))
         return (net(torch.ones(1, 64)) - 1).abs().pow(1.5).sum()
 
-    made = spec.build(groups(spec, net))
+    made = spec.build(parameter_groups(spec, net))
     train(made, loss_of, 20)
     kept = numbers(made.state_dict()["state"]) / weights(net).numel()
-    assert spec.moves.state_per_parameter == pytest.approx(kept, abs=0.1)
+    assert spec.inner_optimizer.state_per_parameter == pytest.approx(kept, abs=0.1)
 
 
 @every_optimizer
@@ -184,7 +184,7 @@ def test_works_where_fused_kernels_do_not(name):
 
 def test_fused_kernels_serve_real_parameters_on_the_cpu():
     spec = optimizer("adamw")
-    assert all(group["fused"] for group in spec.build(groups(spec, network())).param_groups)
+    assert all(group["fused"] for group in spec.build(parameter_groups(spec, network())).param_groups)
     made = spec.build([{"params": [nn.Parameter(torch.zeros(2, 2, dtype=torch.complex64))]}])
     assert not made.param_groups[0]["fused"]
 
@@ -220,10 +220,10 @@ def test_sam_is_the_papers_formula(adaptive):
 
 def test_sam_gives_its_lr_to_the_base_and_takes_no_second_one():
     spec = optimizer({"type": "sam", "lr": 0.3, "base_optimizer": {"type": "adamw", "weight_decay": 0.2}})
-    made = spec.build(groups(spec, nn.Linear(3, 3)))
+    made = spec.build(parameter_groups(spec, nn.Linear(3, 3)))
     assert [(g["lr"], g["weight_decay"]) for g in made.param_groups] == [(0.3, 0.2), (0.3, 0.0)]
     halved = spec.model_copy(update={"lr": 0.15})
-    assert halved.build(groups(halved, nn.Linear(3, 3))).param_groups[0]["lr"] == 0.15
+    assert halved.build(parameter_groups(halved, nn.Linear(3, 3))).param_groups[0]["lr"] == 0.15
     with pytest.raises(ValidationError, match="give lr beside base"):
         optimizer({"type": "sam", "lr": 0.3, "base_optimizer": {"type": "sgd", "lr": 0.1}})
     with pytest.raises(ValidationError, match="cannot be the base"):
@@ -232,15 +232,15 @@ def test_sam_gives_its_lr_to_the_base_and_takes_no_second_one():
 
 def test_muon_steps_by_the_orthogonal_factor_of_the_gradient():
     torch.manual_seed(0)
-    from dlx.optimizers.muon.module import orthogonalize
+    from dlx.optimizers.muon.module import orthogonalize_newton_schulz
 
     matrix = torch.randn(12, 20)
     u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
-    found_s = torch.linalg.svdvals(orthogonalize(matrix, 5))
+    found_s = torch.linalg.svdvals(orthogonalize_newton_schulz(matrix, 5))
     assert ((found_s > 0.6) & (found_s < 1.3)).all()
-    cosine = (orthogonalize(matrix, 5) * (u @ vt)).sum() / (found_s.norm() * math.sqrt(12))
+    cosine = (orthogonalize_newton_schulz(matrix, 5) * (u @ vt)).sum() / (found_s.norm() * math.sqrt(12))
     assert cosine > 0.97
-    torch.testing.assert_close(orthogonalize(matrix.T, 5), orthogonalize(matrix, 5).T)
+    torch.testing.assert_close(orthogonalize_newton_schulz(matrix.T, 5), orthogonalize_newton_schulz(matrix, 5).T)
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")
@@ -249,7 +249,7 @@ def test_muon_is_torchs_on_matrices_and_adamw_on_the_rest(nesterov, monkeypatch)
     monkeypatch.setattr(torch.Tensor, "bfloat16", lambda t: t.float().clone())  # torch iterates in bfloat16 everywhere
     ours, theirs = network(), network()
     spec = optimizer({"type": "muon", "lr": 0.01, "nesterov": nesterov, "weight_decay": 0.1, "no_decay": []})
-    made = spec.build(groups(spec, ours))
+    made = spec.build(parameter_groups(spec, ours))
     matrices = [p for p in theirs.parameters() if p.ndim == 2]
     vectors = [p for p in theirs.parameters() if p.ndim == 1]
     muon = torch.optim.Muon(

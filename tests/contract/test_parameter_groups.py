@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from dlx.optimizers import Optimizer, groups
+from dlx.optimizers import Optimizer, parameter_groups
 
 
 def optimizer(value):
@@ -26,7 +26,7 @@ def named(network, made):
 
 def test_groups_spare_biases_and_normalizations_from_decay():
     net = Scaled()
-    (decayed, plain), (spared, settings) = named(net, groups(optimizer("adamw"), net))
+    (decayed, plain), (spared, settings) = named(net, parameter_groups(optimizer("adamw"), net))
     assert plain == {}
     assert settings == {"weight_decay": 0.0}
     assert decayed == {"conv.weight", "attention.in_proj_weight", "attention.out_proj.weight", "head.weight"}
@@ -39,13 +39,13 @@ def test_groups_spare_biases_and_normalizations_from_decay():
 def test_groups_spare_what_a_glob_names():
     net = Scaled()
     spec = optimizer({"type": "adamw", "no_decay": ["head.*"]})
-    assert named(net, groups(spec, net))[1][0] == {"head.weight", "head.bias"}
+    assert named(net, parameter_groups(spec, net))[1][0] == {"head.weight", "head.bias"}
 
 
 def test_groups_are_one_where_nothing_decays():
     net = Scaled()
     for value in ("sgd", "lbfgs", {"type": "adamw", "weight_decay": 0.0}):
-        ((names, settings),) = named(net, groups(optimizer(value), net))
+        ((names, settings),) = named(net, parameter_groups(optimizer(value), net))
         assert settings == {}
         assert len(names) == 12
 
@@ -53,7 +53,8 @@ def test_groups_are_one_where_nothing_decays():
 def test_layer_decay_slows_what_is_far_from_the_output():
     net = Scaled()
     spec = optimizer({"type": "sgd", "lr": 0.1, "layer_decay": 0.5})
-    rates = {name: settings.get("lr", 0.1) for names, settings in named(net, groups(spec, net)) for name in names}
+    made = named(net, parameter_groups(spec, net))
+    rates = {name: settings.get("lr", 0.1) for names, settings in made for name in names}
     assert rates["head.weight"] == rates["head.bias"] == 0.1
     assert rates["norm.weight"] == pytest.approx(0.05)  # stands after the frozen layer, which counts
     assert rates["attention.out_proj.weight"] == rates["attention.out_proj.bias"] == pytest.approx(0.025)
@@ -62,7 +63,7 @@ def test_layer_decay_slows_what_is_far_from_the_output():
 
 
 def rates_of(spec, net):
-    made = named(net, groups(spec, net))
+    made = named(net, parameter_groups(spec, net))
     return {name: pytest.approx(settings.get("lr", spec.lr)) for names, settings in made for name in names}
 
 
@@ -102,5 +103,5 @@ def test_layers_need_a_decay():
 def test_a_shared_parameter_is_in_one_group():
     net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     net[1].weight = net[0].weight
-    made = groups(optimizer("adamw"), net)
+    made = parameter_groups(optimizer("adamw"), net)
     assert sum(len(g["params"]) for g in made) == 3

@@ -70,7 +70,7 @@ def test_warm_up_rises_in_equal_steps_to_the_full_rate(name):
     for _ in range(5):
         found.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        scheduler.step(1.0) if spec.per == "validation" else scheduler.step()
+        scheduler.step(1.0) if spec.interval == "validation" else scheduler.step()
     start = plain.lr_factor(0, Horizon(96, 10))
     assert found == pytest.approx([0.2, 0.4, 0.6, 0.8, start])
     assert [spec.lr_lambda(step, HORIZON) for step in range(5)] == pytest.approx(found)
@@ -83,7 +83,7 @@ def test_resuming_equals_going_on(name):
         for step in range(steps):
             found.append(optimizer.param_groups[0]["lr"])
             optimizer.step()
-            scheduler.step(1.0 + step) if spec.per == "validation" else scheduler.step()
+            scheduler.step(1.0 + step) if spec.interval == "validation" else scheduler.step()
         return found
 
     spec = schedule({**example(name), "warmup": 7})

@@ -27,15 +27,16 @@ def main(cases):
     import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
 
-    from dlx.strategies.fsdp._parts_torch import cut, whole
+    from dlx.strategies.fsdp.sharding import full_state, shard_network
 
     dist.init_process_group("gloo")
     mesh, rank, said = init_device_mesh("cpu", (2,)), dist.get_rank(), {}
     for name, (optimizer, regularizer) in cases.items():
         try:
             one, _ = moved(optimizer, regularizer, slice(0, 8))
-            two, held = moved(optimizer, regularizer, slice(4 * rank, 4 * rank + 4), lambda n: cut(n, mesh, True, 20))
-            two = whole(two)
+            mine = slice(4 * rank, 4 * rank + 4)
+            two, held = moved(optimizer, regularizer, mine, lambda n: shard_network(n, mesh, True, 20))
+            two = full_state(two)
             found = max(float((two[key] - one[key]).abs().max()) for key in one)
             said[name] = [found, held, [float(v.sum()) for v in one.values()]]
         except Exception as error:
@@ -50,14 +51,14 @@ def moved(optimizer, regularizer, mine, cut=lambda network: None):
     import torch
     from torch import nn
 
-    from dlx.optimizers import groups
+    from dlx.optimizers import parameter_groups
 
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, 5), nn.Linear(5, 1)).double()
     x, y = torch.randn(8, 6).double(), torch.randn(8, 1).double()
     cut(network)
     spec = Optimizer.model_validate(optimizer)
-    made = spec.build(groups(spec, network))
+    made = spec.build(parameter_groups(spec, network))
     callback = Regularizer.model_validate(regularizer).callback() if regularizer else None
     trainer = SimpleNamespace(optimizers=[made], precision_plugin=None, global_step=0)
     if callback is not None:
@@ -108,7 +109,7 @@ def example(name):
 
 def test_every_optimizer_moves_parts_as_the_whole(tmp_path):
     """But for those that say that they need the whole. Each process holds about half of a network."""
-    able = [name for name in types("optimizers") if not leaf_class("optimizers", name).whole]
+    able = [name for name in types("optimizers") if not leaf_class("optimizers", name).needs_full_parameters]
     first, second = said({name: [example(name), None] for name in able}, tmp_path)
     numbers = 6 * 8 + 8 + 2 * 8 + 8 * 5 + 5 + 5 + 1
     for name in able:

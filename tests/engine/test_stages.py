@@ -17,7 +17,7 @@ from dlx.engine.runs import stages
 from dlx.engine.runs.claims import check_recipe
 from dlx.engine.training.checkpointer import saved
 from dlx.errors import DataError, RecipeError, UsageError
-from dlx.run_folders import folder_of
+from dlx.run_folders import find_run_folder
 from dlx.tasks._supervised.module import SupervisedModule
 from dlx.tracking.listing import list_runs
 
@@ -202,7 +202,7 @@ def test_what_is_finished_does_not_change(whole, here):
 def test_a_stage_that_has_not_begun_may_change(here):
     stopped(3, terminate)
     dlx.resume("last", overrides={"stages.second.train.epochs": 1}, allow_change=True, console=quiet())
-    said = folder_of("last") / "2-second" / "resolved.yaml"
+    said = find_run_folder("last") / "2-second" / "resolved.yaml"
     assert dlx.load(said).recipe.train.epochs == 1
 
 

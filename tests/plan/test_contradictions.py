@@ -8,7 +8,7 @@ from dlx.plan import make
 from dlx.recipe.load import load
 
 BASE = "task: classification\ndata: {source: {sklearn: iris}}\nmodel: linear\n"
-AVERAGES = [name for name in types("regularizers") if leaf_class("regularizers", name).averages]
+AVERAGES = [name for name in types("regularizers") if leaf_class("regularizers", name).averages_weights]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from dlx.errors import CheckpointError, RecipeError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.plan.hardware import resolve
-from dlx.plugins import activate, active
+from dlx.plugins import activate_plugins, active_plugins
 from dlx.recipe.load import Loaded, with_environment
 from dlx.recipe.schema.recipe import Hardware, Recipe
 from dlx.tracking.store import find_run
@@ -39,7 +39,7 @@ def restore(run: str | Path) -> Restored:
     Raises: UsageError if there is no such run; CheckpointError if its checkpoint is damaged, foreign, or needs a
     component that is not here.
     """
-    activate()
+    activate_plugins()
     path = _checkpoint(str(run))
     checkpoint = load(path)
     content = carried(checkpoint)
@@ -84,7 +84,7 @@ def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
 
 def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
     """Raise CheckpointError that names the plugins of the run which are not in use now."""
-    here = {plugin.sha256 for plugin in active()}
+    here = {plugin.sha256 for plugin in active_plugins()}
     absent = [p["path"] for p in content.get("plugins", []) if p["sha256"] not in here]
     if absent:
         wanted = " ".join(f"--plugin {p}" for p in absent)

@@ -32,11 +32,11 @@ def _take_part(order: dict[str, Any]) -> None:
     import dlx.plan
     from dlx.engine.runs.run import accompany, build_with_features
     from dlx.facts import DataFacts
-    from dlx.plugins import activate
+    from dlx.plugins import activate_plugins
     from dlx.recipe.load import Loaded, with_environment
     from dlx.recipe.schema.recipe import Recipe
 
-    activate()
+    activate_plugins()
     recipe = Recipe.model_validate(with_environment(order["recipe"]))
     plan = dlx.plan.make(Loaded(recipe, Path(order["base"])), facts=DataFacts.from_json(order["facts"]))
     experiment = build_with_features(plan)

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlx.engine.build.weights import origin
 from dlx.plan import Plan
-from dlx.plugins import active
+from dlx.plugins import active_plugins
 from dlx.version import __version__
 
 PACKAGES = (
@@ -33,7 +33,7 @@ def lock(plan: Plan) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
         "git": _git(plan.base),
-        "plugins": [p.to_json() for p in active()],
+        "plugins": [p.to_json() for p in active_plugins()],
         "data": plan.facts.fingerprint,
         "init_from": origin(plan.recipe.init_from) if plan.recipe.init_from is not None else None,
         "hardware": {"machine": platform.machine(), "system": platform.system(), **plan.recipe.hardware.model_dump()},

@@ -20,7 +20,7 @@ from dlx.plan import Plan
 from dlx.recipe import load as reading
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema.permission import Change, changes
-from dlx.run_folders import folder_of
+from dlx.run_folders import find_run_folder
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def go_on(found: Interrupted, console: Any, within: Path | None = None) -> Run:
 
 def interrupted(run: str, recipe: Path | None, overrides: Sequence[str], allow_change: bool) -> Interrupted:
     """Find a run and hold what it is to go on with against what it began with."""
-    folder = folder_of(run)
+    folder = find_run_folder(run)
     damaged: list[str] = []
     start = newest(folder / "checkpoints", damaged.append)
     if start is None:

@@ -29,7 +29,7 @@ from dlx.engine.training.trainer import quieted
 from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.plan.hardware import follows, is_worth_trying
-from dlx.plugins import active
+from dlx.plugins import active_plugins
 from dlx.recipe.load import Loaded
 from dlx.tracking.comparison import SAMPLING_SECONDS
 from dlx.tracking.record import Record, open_record
@@ -161,7 +161,7 @@ def carried_by(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": stored,
         "facts": plan.facts.to_json(),
         "base": str(plan.base.resolve()),
-        "plugins": [p.to_json() for p in active()],
+        "plugins": [p.to_json() for p in active_plugins()],
     }
 
 

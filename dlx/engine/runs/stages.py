@@ -25,7 +25,7 @@ from dlx.recipe.compose.stages import together
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema.permission import Change, changes
 from dlx.recipe.schema.transfer import InitFrom
-from dlx.run_folders import folder_of, stages_of
+from dlx.run_folders import find_run_folder, stage_status
 from dlx.tracking.record import open_record
 from dlx.tracking.spool import read_state
 
@@ -54,8 +54,8 @@ def resume(
 
     Raises: UsageError if there is nothing to go on with, or a change is not allowed; DataError if the data changed.
     """
-    folder = folder_of(run)
-    if not stages_of(folder):
+    folder = find_run_folder(run)
+    if not stage_status(folder):
         return resuming.resume(run, console, recipe, overrides, allow_change)
     before = reading.load(folder / "resolved.yaml")
     own = reading.load(folder / "resolved.yaml", overrides) if recipe is None else reading.load(recipe, overrides)
@@ -82,7 +82,7 @@ def _places(stages: Iterable[str]) -> dict[str, str]:
 
 def _base(folder: Path) -> Path:
     """Return where the recipe's paths start, as the newest checkpoint of a run says."""
-    for place in reversed(stages_of(folder)):
+    for place in reversed(stage_status(folder)):
         start = newest(folder / place / "checkpoints", lambda _: None)
         if start is not None:
             return Path(start.carried["base"])
@@ -97,7 +97,7 @@ def _permit(folder: Path, changed: Changes, allow_change: bool) -> None:
             listed = "; ".join(map(str, lasting))
             raise UsageError(f"the stage {name} is finished, and its recipe is what it was: {listed}")
         resuming.refuse(lasting, allow_change)
-    if all(stages_of(folder).values()) and not any(changed.values()):
+    if all(stage_status(folder).values()) and not any(changed.values()):
         raise UsageError(f"{folder.name} is finished, with all of its stages")
 
 

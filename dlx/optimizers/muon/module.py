@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx.optimizers._fused import fused
+from dlx.optimizers._fused import use_fused
 
-QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan 2024: steepest at 0 among those that keep singular values near 1
-RMS_OF_ADAM = 0.2  # Liu et al. 2025: the usual root mean square of an update of AdamW
+NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan 2024: steepest at 0 among those that keep singular values near 1
+ADAMW_UPDATE_RMS = 0.2  # Liu et al. 2025: the usual root mean square of an update of AdamW
 
 
 class Muon(torch.optim.Optimizer):
@@ -35,13 +35,16 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         self.rest: torch.optim.AdamW | None = None
         groups = list(groups)
-        matrices, others = _where(groups, lambda p: p.ndim >= 2), _where(groups, lambda p: p.ndim < 2)
+        matrices, others = (
+            _select_parameters(groups, lambda p: p.ndim >= 2),
+            _select_parameters(groups, lambda p: p.ndim < 2),
+        )
         defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "ns_steps": ns_steps}
         super().__init__(matrices or [{"params": []}], {**defaults, "weight_decay": weight_decay})
         self.matrix_groups = len(self.param_groups)
         if others:
             self.rest = torch.optim.AdamW(
-                others, lr=lr, betas=adamw_betas, eps=adamw_eps, weight_decay=weight_decay, fused=fused(others)
+                others, lr=lr, betas=adamw_betas, eps=adamw_eps, weight_decay=weight_decay, fused=use_fused(others)
             )
             self.param_groups.extend(self.rest.param_groups)
             self._share()
@@ -81,15 +84,15 @@ class Muon(torch.optim.Optimizer):
         mean = state["mean"].lerp_(gradient, 1 - group["momentum"])
         update = gradient.lerp(mean, group["momentum"]) if group["nesterov"] else mean
         matrix = update.flatten(1)
-        scale = RMS_OF_ADAM * math.sqrt(max(matrix.shape))
-        step = orthogonalize(matrix, group["ns_steps"]).view_as(parameter)
+        scale = ADAMW_UPDATE_RMS * math.sqrt(max(matrix.shape))
+        step = orthogonalize_newton_schulz(matrix, group["ns_steps"]).view_as(parameter)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(step, alpha=-group["lr"] * scale)
 
 
-def orthogonalize(matrix_nm: Tensor, ns_steps: int) -> Tensor:
+def orthogonalize_newton_schulz(matrix_nm: Tensor, ns_steps: int) -> Tensor:
     """Return about U Vᵀ of the matrix U S Vᵀ: all singular values become roughly 1, between 0.7 and 1.2."""
-    a, b, c = QUINTIC
+    a, b, c = NS_COEFFICIENTS
     x_nm = matrix_nm.bfloat16() if matrix_nm.is_cuda else matrix_nm.float()
     is_tall = matrix_nm.shape[0] > matrix_nm.shape[1]
     if is_tall:
@@ -102,7 +105,7 @@ def orthogonalize(matrix_nm: Tensor, ns_steps: int) -> Tensor:
     return nearest
 
 
-def _where(groups: list[dict[str, Any]], holds: Callable[[Tensor], bool]) -> list[dict[str, Any]]:
+def _select_parameters(groups: list[dict[str, Any]], holds: Callable[[Tensor], bool]) -> list[dict[str, Any]]:
     """Return the groups with those parameters alone of which it holds; groups that are then empty are left out."""
     chosen = [{**group, "params": [p for p in group["params"] if holds(p)]} for group in groups]
     return [group for group in chosen if group["params"]]

@@ -9,7 +9,7 @@ from dlx.optimizers import Groups, Optimizer
 if TYPE_CHECKING:
     import torch
 
-OWN = tuple(
+SHARED_FIELDS = tuple(
     name for name in Optimizer.model_fields if name != "type"
 )  # the wrapper has them, and gives them to the base
 
@@ -41,7 +41,7 @@ class SAM(Optimizer):
     @field_validator("base_optimizer", mode="after")
     @classmethod
     def _one_lr(cls, base: Optimizer, info: ValidationInfo) -> Optimizer:
-        own = {name: info.data[name] for name in OWN if name in info.data}
+        own = {name: info.data[name] for name in SHARED_FIELDS if name in info.data}
         twice = [name for name in own if name in base.model_fields_set and getattr(base, name) != own[name]]
         if twice:
             raise ValueError(f"give {', '.join(twice)} beside base_optimizer, not in it")
@@ -50,8 +50,8 @@ class SAM(Optimizer):
         return base.model_copy(update=own)
 
     @property
-    def moves(self) -> Optimizer:
-        return self.base_optimizer.model_copy(update={name: getattr(self, name) for name in OWN})
+    def inner_optimizer(self) -> Optimizer:
+        return self.base_optimizer.model_copy(update={name: getattr(self, name) for name in SHARED_FIELDS})
 
     @property
     def state_per_parameter(self) -> float:  # type: ignore[override]
@@ -62,6 +62,6 @@ class SAM(Optimizer):
         return self.base_optimizer.full_batch
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
-        from dlx.optimizers.sam.module import SharpnessAware
+        from dlx.optimizers.sam.module import SAM
 
-        return SharpnessAware(self.moves.build(groups), self.rho, self.adaptive)
+        return SAM(self.inner_optimizer.build(groups), self.rho, self.adaptive)

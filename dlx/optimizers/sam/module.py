@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class SharpnessAware(torch.optim.Optimizer):
+class SAM(torch.optim.Optimizer):
     """Takes the gradient at the worst point nearby, and lets the base, whose groups and state it has, step with it."""
 
     def __init__(self, base: torch.optim.Optimizer, rho: float, adaptive: bool) -> None:

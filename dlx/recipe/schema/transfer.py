@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.component import Section
-from dlx.patterns import chosen, largest, named
+from dlx.patterns import matches, matching_layers, outermost_match
 
 
 class InitFrom(Section):
@@ -53,7 +53,7 @@ class InitFrom(Section):
 
     def takes(self, name: str) -> bool:
         """Say whether a layer or weight is among those that are chosen."""
-        return any(chosen(pattern, name) for pattern in self.only)
+        return any(matches(pattern, name) for pattern in self.only)
 
 
 class Frozen(Section):
@@ -80,10 +80,10 @@ def beginning(frozen: Sequence[Frozen], weights: Sequence[str], steps: int) -> C
 
     weights  all names of weights or layers with weights, in the order of the network
     """
-    orders = [named(entry.layers, weights) if entry.gradual else [] for entry in frozen]
+    orders = [matching_layers(entry.layers, weights) if entry.gradual else [] for entry in frozen]
 
     def step(name: str) -> float:
-        return max((_end(e, order, largest(e.layers, name), steps) for e, order in pairs), default=0.0)
+        return max((_end(e, order, outermost_match(e.layers, name), steps) for e, order in pairs), default=0.0)
 
     pairs = list(zip(frozen, orders, strict=True))
     return step

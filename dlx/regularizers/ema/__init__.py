@@ -25,7 +25,7 @@ class EMA(Regularizer):
         {ema: 0.999}
     """
 
-    averages: ClassVar[bool] = True
+    averages_weights: ClassVar[bool] = True
     primary: ClassVar[str] = "decay"
     type: Literal["ema"] = "ema"
     decay: float = Field(0.999, gt=0, lt=1)
@@ -34,6 +34,6 @@ class EMA(Regularizer):
     """Whether the decay starts small."""
 
     def callback(self) -> pl.Callback:
-        from dlx.regularizers.ema.module import MovingAverage
+        from dlx.regularizers.ema.module import EMAWeightAveraging
 
-        return MovingAverage(self.decay, self.use_warmup)
+        return EMAWeightAveraging(self.decay, self.use_warmup)

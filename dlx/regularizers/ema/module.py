@@ -7,22 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx.regularizers._averaging_torch import Averaging
+from dlx.regularizers._averaging_torch import WeightAveragingCallback
 
 
-class MovingAverage(Averaging):
+class EMAWeightAveraging(WeightAveragingCallback):
     """Moves the average toward the weights after every optimizer step."""
 
     def __init__(self, decay: float, warmup: bool) -> None:
         def move(averages: Any, currents: Any, count: Any) -> None:
             taken = int(count)
-            lerp_all(averages, currents, 1 - (min(decay, (1 + taken) / (10 + taken)) if warmup else decay))
+            lerp_weights_(averages, currents, 1 - (min(decay, (1 + taken) / (10 + taken)) if warmup else decay))
 
         super().__init__(multi_avg_fn=move)
 
 
 @torch.no_grad()
-def lerp_all(averages: list[Tensor], currents: list[Tensor], share: float) -> None:
+def lerp_weights_(averages: list[Tensor], currents: list[Tensor], share: float) -> None:
     """Move averages toward currents in place, all of one dtype; counts and other integers are copied."""
     if averages[0].is_floating_point():
         torch._foreach_lerp_(averages, currents, share)

@@ -46,11 +46,15 @@ class GradClip(Regularizer):
         return self.adaptive is not None  # a unit's norm is that of all its weights
 
     def callback(self) -> pl.Callback:
-        from dlx.regularizers.grad_clip.module import ClipByNorm, ClipByUnit, ClipByValue
+        from dlx.regularizers.grad_clip.module import (
+            AdaptiveGradientClipping,
+            GradientNormClipping,
+            GradientValueClipping,
+        )
 
         if self.norm is not None:
-            return ClipByNorm(self.norm)
+            return GradientNormClipping(self.norm)
         if self.value is not None:
-            return ClipByValue(self.value)
+            return GradientValueClipping(self.value)
         assert self.adaptive is not None  # the validator saw to it
-        return ClipByUnit(self.adaptive)
+        return AdaptiveGradientClipping(self.adaptive)

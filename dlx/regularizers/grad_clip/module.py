@@ -8,13 +8,13 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from dlx.regularizers._gradients_torch import unscaled
-from dlx.regularizers._units_torch import unit_norms
+from dlx.regularizers._unit_norms_torch import unit_norms
+from dlx.regularizers._unscale_torch import unscale_gradients
 
-SMALLEST_NORM = 1e-3  # of a unit's weights in the paper, so that zero-initialized units can move
+MIN_UNIT_NORM = 1e-3  # of a unit's weights in the paper, so that zero-initialized units can move
 
 
-class ClipByNorm(pl.Callback):
+class GradientNormClipping(pl.Callback):
     """Scales all gradients together to at most a norm."""
 
     def __init__(self, limit: float) -> None:
@@ -23,10 +23,10 @@ class ClipByNorm(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        nn.utils.clip_grad_norm_(unscaled(trainer, optimizer), self.limit)
+        nn.utils.clip_grad_norm_(unscale_gradients(trainer, optimizer), self.limit)
 
 
-class ClipByValue(pl.Callback):
+class GradientValueClipping(pl.Callback):
     """Moves every element of the gradients into an interval around zero."""
 
     def __init__(self, limit: float) -> None:
@@ -35,10 +35,10 @@ class ClipByValue(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        nn.utils.clip_grad_value_(unscaled(trainer, optimizer), self.limit)
+        nn.utils.clip_grad_value_(unscale_gradients(trainer, optimizer), self.limit)
 
 
-class ClipByUnit(pl.Callback):
+class AdaptiveGradientClipping(pl.Callback):
     """Scales each unit's gradient to at most a fraction of the norm of its weights."""
 
     def __init__(self, ratio: float) -> None:
@@ -47,14 +47,14 @@ class ClipByUnit(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        clip_by_unit(unscaled(trainer, optimizer), self.ratio)
+        adaptive_clip_grad_(unscale_gradients(trainer, optimizer), self.ratio)
 
 
 @torch.no_grad()
-def clip_by_unit(parameters: Sequence[nn.Parameter], ratio: float) -> None:
+def adaptive_clip_grad_(parameters: Sequence[nn.Parameter], ratio: float) -> None:
     """Scale each unit's gradient in place where it is longer than `ratio` times the unit's weights."""
     for parameter in parameters:
         assert parameter.grad is not None
-        largest = unit_norms(parameter).clamp(min=SMALLEST_NORM) * ratio
+        largest = unit_norms(parameter).clamp(min=MIN_UNIT_NORM) * ratio
         norms = unit_norms(parameter.grad)
         parameter.grad.mul_(torch.where(norms > largest, largest / norms.clamp(min=1e-6), 1.0))

@@ -34,6 +34,6 @@ class GradientNoise(Regularizer):
     """Chooses another noise."""
 
     def callback(self) -> pl.Callback:
-        from dlx.regularizers.gradient_noise.module import AddNoise
+        from dlx.regularizers.gradient_noise.module import GradientNoiseCallback
 
-        return AddNoise(self.eta, self.gamma, self.seed)
+        return GradientNoiseCallback(self.eta, self.gamma, self.seed)

@@ -7,10 +7,10 @@ import math
 import pytorch_lightning as pl
 import torch
 
-from dlx.regularizers._gradients_torch import unscaled
+from dlx.regularizers._unscale_torch import unscale_gradients
 
 
-class AddNoise(pl.Callback):
+class GradientNoiseCallback(pl.Callback):
     """Adds annealed Gaussian noise before every optimizer step."""
 
     def __init__(self, eta: float, gamma: float, seed: int) -> None:
@@ -22,7 +22,7 @@ class AddNoise(pl.Callback):
         step = trainer.global_step
         deviation = math.sqrt(self.eta / math.pow(1 + step, self.gamma))
         generators: dict[torch.device, torch.Generator] = {}
-        for parameter in unscaled(trainer, optimizer):
+        for parameter in unscale_gradients(trainer, optimizer):
             gradient = parameter.grad
             assert gradient is not None
             if gradient.device not in generators:

@@ -29,6 +29,6 @@ class MaxNorm(Regularizer):
     """Largest norm of a unit's weights."""
 
     def callback(self) -> pl.Callback:
-        from dlx.regularizers.max_norm.module import Constrain
+        from dlx.regularizers.max_norm.module import MaxNormConstraint
 
-        return Constrain(self.max_norm)
+        return MaxNormConstraint(self.max_norm)

@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from dlx.regularizers._units_torch import unit_norms
+from dlx.regularizers._unit_norms_torch import unit_norms
 from dlx.regularizers._weights import weights
 
 
-class Constrain(pl.Callback):
+class MaxNormConstraint(pl.Callback):
     """Hangs itself behind each optimizer's step while training lasts."""
 
     def __init__(self, limit: float) -> None:
@@ -21,7 +21,7 @@ class Constrain(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         def restore(*_: Any) -> None:
-            constrain(pl_module, self.limit)
+            clip_weight_norms_(pl_module, self.limit)
 
         self.handles = [optimizer.register_step_post_hook(restore) for optimizer in trainer.optimizers]
 
@@ -31,7 +31,7 @@ class Constrain(pl.Callback):
 
 
 @torch.no_grad()
-def constrain(network: nn.Module, limit: float) -> None:
+def clip_weight_norms_(network: nn.Module, limit: float) -> None:
     """Shorten each unit's weights in place to at most the limit."""
     for weight in weights(network):
         weight.mul_(limit / unit_norms(weight).clamp(min=limit))

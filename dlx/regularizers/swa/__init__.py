@@ -24,7 +24,7 @@ class SWA(Regularizer):
         {swa: {swa_start: 0.75, swa_lr: 0.05}}
     """
 
-    averages: ClassVar[bool] = True
+    averages_weights: ClassVar[bool] = True
     primary: ClassVar[str] = "swa_start"
     type: Literal["swa"] = "swa"
     swa_start: float = Field(0.75, ge=0, lt=1)
@@ -33,6 +33,6 @@ class SWA(Regularizer):
     """The lr from then on; null leaves it to the schedule. Groups with a lower lr keep their ratio."""
 
     def callback(self) -> pl.Callback:
-        from dlx.regularizers.swa.module import TailAverage
+        from dlx.regularizers.swa.module import StochasticWeightAveraging
 
-        return TailAverage(self.swa_start, self.swa_lr)
+        return StochasticWeightAveraging(self.swa_start, self.swa_lr)

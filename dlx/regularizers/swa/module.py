@@ -8,10 +8,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from dlx.regularizers._averaging_torch import Averaging
+from dlx.regularizers._averaging_torch import WeightAveragingCallback
 
 
-class TailAverage(Averaging):
+class StochasticWeightAveraging(WeightAveragingCallback):
     """Adds the weights to the mean at the end of each epoch after the start, and holds the lr until then."""
 
     def __init__(self, start: float, lr: float | None) -> None:
@@ -30,10 +30,10 @@ class TailAverage(Averaging):
         self.is_tail = trainer.global_step >= self.start * steps
         if self.is_tail and self.lr is not None:
             for optimizer in trainer.optimizers:
-                hold(optimizer, self.lr)
+                set_lr(optimizer, self.lr)
 
 
-def hold(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the largest lr of an optimizer's groups, and the others in proportion to where they began."""
     first = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     for group, rate in zip(optimizer.param_groups, first, strict=True):

@@ -23,7 +23,7 @@ class Plateau(Schedule):
         {type: plateau, factor: 0.5, patience: 5}
     """
 
-    per: ClassVar[str] = "validation"
+    interval: ClassVar[str] = "validation"
     type: Literal["plateau"] = "plateau"
     factor: float = Field(0.1, gt=0, lt=1)
     """Factor of each drop."""
@@ -38,16 +38,16 @@ class Plateau(Schedule):
     mode: Literal["min", "max"] = "min"
     """Whether a smaller or a greater value of the metric is better."""
 
-    def direction(self) -> Literal["min", "max"]:
+    def monitor_mode(self) -> Literal["min", "max"]:
         return self.mode
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         return 1.0  # until the first drop, which no one knows in advance
 
     def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
-        from dlx.schedules.plateau.module import WarmPlateau
+        from dlx.schedules.plateau.module import WarmupReduceLROnPlateau
 
-        return WarmPlateau(
+        return WarmupReduceLROnPlateau(
             optimizer,
             warmup=horizon.count(self.warmup),
             factor=self.factor,

@@ -8,7 +8,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
-class WarmPlateau(ReduceLROnPlateau):
+class WarmupReduceLROnPlateau(ReduceLROnPlateau):
     """Raises the rate with every optimizer step until the warm-up is over, and only then looks at metrics."""
 
     def __init__(

@@ -35,6 +35,6 @@ class FSDP(Strategy):
     """Parameters from which on a layer of a sequence is gathered by itself; smaller ones with what is around them."""
 
     def build(self, in_turns: bool) -> Any:
-        from dlx.strategies.fsdp.module import Sharded
+        from dlx.strategies.fsdp.module import FullyShardedStrategy
 
-        return Sharded(self.reshard_after_forward, self.min_num_params)
+        return FullyShardedStrategy(self.reshard_after_forward, self.min_num_params)

@@ -11,21 +11,21 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule
 
-from dlx.strategies.fsdp._parts_torch import cut, in_parts, whole
+from dlx.strategies.fsdp.sharding import full_state, shard_network, shard_optimizer_state
 
 
-class Sharded(DDPStrategy):
+class FullyShardedStrategy(DDPStrategy):
     """Starts and evaluates as with copies of the network; while it learns, the networks are in parts.
 
     A checkpoint is read before they are cut, and holds them whole, at rank 0 alone.
 
-    full        whether a part that was gathered is given up after the forward pass, to be gathered again
-    min_num_params  parameters from which on a layer is gathered by itself
+    reshard_after_forward  whether gathered parameters are freed after the forward pass and gathered again
+    min_num_params         parameters from which on a layer is gathered by itself
     """
 
-    def __init__(self, full: bool, min_num_params: int) -> None:
+    def __init__(self, reshard_after_forward: bool, min_num_params: int) -> None:
         super().__init__()
-        self.full, self.min_num_params = full, min_num_params
+        self.reshard_after_forward, self.min_num_params = reshard_after_forward, min_num_params
 
     # -- what Lightning calls -----------------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ class Sharded(DDPStrategy):
         for network in module.networks.values():
             for parameter in network.parameters():
                 dist.broadcast(parameter.detach(), src=0)
-            cut(network, mesh, self.full, self.min_num_params)
+            shard_network(network, mesh, self.reshard_after_forward, self.min_num_params)
         super().model_to_device()
 
     def on_validation_start(self) -> None:
@@ -53,7 +53,7 @@ class Sharded(DDPStrategy):
     def on_validation_end(self) -> None:
         for part in self._parts():
             part.reshard()
-            part.set_reshard_after_forward(self.full, recurse=False)
+            part.set_reshard_after_forward(self.reshard_after_forward, recurse=False)
 
     def teardown(self) -> None:
         if not self._parts():
@@ -75,10 +75,10 @@ class Sharded(DDPStrategy):
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            optimizer.load_state_dict(in_parts(state, optimizer))
+            optimizer.load_state_dict(shard_optimizer_state(state, optimizer))
 
     def _at_rank_zero(self, state: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = whole(state, keep=self.is_global_zero)
+        found: dict[str, Any] = full_state(state, keep=self.is_global_zero)
         return found if self.is_global_zero else {}
 
     # -- what is here -------------------------------------------------------------------------------------------------

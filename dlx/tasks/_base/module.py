@@ -18,7 +18,7 @@ from dlx.errors import DivergedError
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
 from dlx.nn.layer_metrics import begin, counted
-from dlx.optimizers import groups
+from dlx.optimizers import parameter_groups
 from dlx.tasks import MASK, Learning, for_role
 from dlx.tasks._base.masks import masks
 from dlx.tasks._base.optimizer_step import Batch, Objective, Update, is_lost
@@ -98,7 +98,7 @@ class TaskModule(pl.LightningModule):
     def on_train_start(self) -> None:
         for role, (optimizer, scheduler) in zip(self.networks, self._made(), strict=True):
             spec = for_role(self.learning.schedules, role)
-            moving = scheduler if spec.per == "step" and spec.changes else None
+            moving = scheduler if spec.interval == "step" and not spec.is_constant else None
             closure = for_role(self.learning.optimizers, role).needs_closure
             self.updates[role] = Update(self, optimizer, moving, self.learning.portions, closure)
         if self._last_point is not None:
@@ -136,7 +136,7 @@ class TaskModule(pl.LightningModule):
             return
         self._report(measured)
         for role, (_, scheduler) in zip(self.networks, self._made(), strict=True):
-            if for_role(self.learning.schedules, role).per == "validation":
+            if for_role(self.learning.schedules, role).interval == "validation":
                 scheduler.step(measured[self.learning.monitor])
 
     def on_test_epoch_end(self) -> None:
@@ -203,7 +203,7 @@ class TaskModule(pl.LightningModule):
 
     def _optimizer(self, role: str) -> dict[str, Any]:
         spec = for_role(self.learning.optimizers, role)
-        optimizer = spec.build(groups(spec, self.networks[role]))
+        optimizer = spec.build(parameter_groups(spec, self.networks[role]))
         scheduler = for_role(self.learning.schedules, role).build(optimizer, self.learning.horizon)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler}}
 

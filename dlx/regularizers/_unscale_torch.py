@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 
-def unscaled(trainer: Any, optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
+def unscale_gradients(trainer: Any, optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
     """Return the parameters that have a gradient, after the factor of mixed precision is divided out of it.
 
     Lightning divides it out itself, except for fused optimizers, which would do so inside their step.
@@ -16,12 +16,12 @@ def unscaled(trainer: Any, optimizer: torch.optim.Optimizer) -> list[torch.nn.Pa
     if (
         scaler is not None
         and getattr(optimizer, "_step_supports_amp_scaling", False)
-        and not _is_done(scaler, optimizer)
+        and not _is_unscaled(scaler, optimizer)
     ):
         scaler.unscale_(optimizer)
     return [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
 
 
-def _is_done(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> bool:
+def _is_unscaled(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> bool:
     """Return whether this step's gradients were divided already, by another callback; doing it twice is an error."""
     return bool(scaler._per_optimizer_states[id(optimizer)]["stage"].value > 0)

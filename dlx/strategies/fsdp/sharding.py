@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from dlx.errors import RunError
 
 
-def cut(network: nn.Module, mesh: DeviceMesh, full: bool, min_num_params: int) -> None:
+def shard_network(network: nn.Module, mesh: DeviceMesh, reshard_after_forward: bool, min_num_params: int) -> None:
     """Cut a network's parameters into as many parts as there are processes.
 
     Layers of sequences are gathered by themselves if they have so many parameters that no smaller part of them is.
@@ -28,33 +28,33 @@ def cut(network: nn.Module, mesh: DeviceMesh, full: bool, min_num_params: int) -
     for name, parameter in network.named_parameters():
         if parameter.ndim == 0:
             raise RunError(f"{name} is a single number, which fsdp cannot cut into parts; use ddp")
-    shared = _shared(network)
+    shared = _shared_parameters(network)
     gathered: set[nn.Parameter] = set()
     for layer in reversed([child for m in network.modules() if isinstance(m, nn.Sequential) for child in m]):
         own = set(layer.parameters()) - gathered
         if sum(p.numel() for p in own) >= min_num_params and not own & shared and not isinstance(layer, FSDPModule):
-            _cut(layer, mesh, full)
+            _shard_layer(layer, mesh, reshard_after_forward)
             gathered |= set(layer.parameters())
-    _cut(network, mesh, full)
+    _shard_layer(network, mesh, reshard_after_forward)
 
 
-def _cut(layer: nn.Module, mesh: DeviceMesh, full: bool) -> None:
-    layer.register_forward_hook(_apart)
-    fully_shard(layer, mesh=mesh, reshard_after_forward=full)
+def _shard_layer(layer: nn.Module, mesh: DeviceMesh, reshard_after_forward: bool) -> None:
+    layer.register_forward_hook(_clone_view)
+    fully_shard(layer, mesh=mesh, reshard_after_forward=reshard_after_forward)
 
 
-def _apart(layer: nn.Module, inputs: Any, output: Any) -> Any:
+def _clone_view(layer: nn.Module, inputs: Any, output: Any) -> Any:
     """Return an output that may be changed in place: of a view, torch would then not know when to gather again."""
     return output.clone() if isinstance(output, Tensor) and output._is_view() else output
 
 
-def _shared(network: nn.Module) -> set[nn.Parameter]:
+def _shared_parameters(network: nn.Module) -> set[nn.Parameter]:
     """Return the parameters that have several names."""
     names = Counter(p for _, p in network.named_parameters(remove_duplicate=False))
     return {parameter for parameter, count in names.items() if count > 1}
 
 
-def whole(state: Any, keep: bool = True) -> Any:
+def full_state(state: Any, keep: bool = True) -> Any:
     """Return a state whose tensors are whole and on the host. All processes gather them; those that do not keep them
     get None in their place.
     """
@@ -62,21 +62,21 @@ def whole(state: Any, keep: bool = True) -> Any:
         gathered = state.full_tensor()
         return gathered.cpu() if keep else None
     if isinstance(state, Mapping):
-        return {name: whole(value, keep) for name, value in state.items()}
-    return [whole(value, keep) for value in state] if isinstance(state, list) else state
+        return {name: full_state(value, keep) for name, value in state.items()}
+    return [full_state(value, keep) for value in state] if isinstance(state, list) else state
 
 
-def in_parts(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def shard_optimizer_state(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return the whole state of an optimizer with this process's part of everything that is shaped as a parameter."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     parts = {
-        number: {name: _part(value, parameters[number]) for name, value in own.items()}
+        number: {name: _shard_tensor(value, parameters[number]) for name, value in own.items()}
         for number, own in state["state"].items()
     }
     return {**state, "state": parts}
 
 
-def _part(value: Any, parameter: Tensor) -> Any:
+def _shard_tensor(value: Any, parameter: Tensor) -> Any:
     if not (isinstance(value, Tensor) and isinstance(parameter, DTensor) and value.shape == parameter.shape):
         return value
     value = value.to(parameter.device)
