@@ -7,7 +7,6 @@ named.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -20,10 +19,13 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
+from dlx.evolve import Evolvable
+from dlx.nearest import nearest
+
 ROOT = __name__.rpartition(".")[0]
 
 
-class Section(BaseModel):
+class Section(BaseModel, Evolvable):
     """Anything that a recipe's mapping is read into: frozen, closed, strict about numbers."""
 
     model_config = ConfigDict(
@@ -118,12 +120,6 @@ def _spelled(family: str, value: Any) -> str:
 def field_names(cls: type[BaseModel]) -> list[str]:
     """Names by which the fields of a section are written in YAML."""
     return [f.alias or name for name, f in cls.model_fields.items()]
-
-
-def nearest(word: str, known: list[str], n: int = 1) -> list[str]:
-    """Return up to n known words that a mistyped word may have meant, best first."""
-    lowered = {k.lower(): k for k in known}
-    return [lowered[m] for m in difflib.get_close_matches(str(word).lower(), list(lowered), n=n, cutoff=0.6)]
 
 
 def _with_suggestions(error: ValidationError, cls: type[BaseModel]) -> ValidationError:

@@ -24,7 +24,7 @@ def changed(tree: Component, change: Change) -> Component:
     A layer in which nothing changes reaches `change` as the very same object.
     """
     updates = {name: new for name, value in tree if (new := _changed_value(tree.family, value, change)) is not value}
-    return change(tree.model_copy(update=updates) if updates else tree)
+    return change(tree.evolve_all(updates) if updates else tree)
 
 
 def _changed_value(family: str, value: object, change: Change) -> object:

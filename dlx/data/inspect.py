@@ -13,10 +13,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from dlx.component import leaf_class, nearest
+from dlx.component import leaf_class
 from dlx.data.inspect_text import SEVERAL_WORDS, Writing, is_running, parallel, relative, running, words_of
 from dlx.data.prepare import is_missing
 from dlx.errors import DataError, UsageError
+from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source
 
 TARGET_NAMES = ("target", "label", "class", "y")

@@ -55,8 +55,8 @@ class TransformerBlock(Composite):
         return [self._part(names[field], layer) for field, layer in given.items()]
 
     def _part(self, name: str, layer: Layer) -> dict[str, Any]:
-        norm = self.norm.model_copy(update={"name": "norm"})
-        branch: list[Any] = [layer.model_copy(update={"name": "layer"})]
+        norm = self.norm.evolve("name", "norm")
+        branch: list[Any] = [layer.evolve("name", "layer")]
         branch += [{"dropout": self.dropout}] if self.dropout else []
         residual = {"type": "residual", "name": name, "drop_path": self.drop_path}
         if self.order == "pre":

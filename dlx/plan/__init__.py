@@ -1,5 +1,5 @@
 """What a recipe will build and cost, without torch: shapes, parameters, multiply-adds, memory, contradictions."""
 
-from dlx.plan.plan import WORKERS, Plan, each, facts_of, make, transformed, with_hardware
+from dlx.plan.plan import WORKERS, Plan, each, facts_of, make, transformed
 
-__all__ = ["WORKERS", "Plan", "each", "facts_of", "make", "transformed", "with_hardware"]
+__all__ = ["WORKERS", "Plan", "each", "facts_of", "make", "transformed"]

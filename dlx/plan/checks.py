@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dlx.component import Component, nearest
+from dlx.component import Component
 from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
+from dlx.nearest import nearest
 from dlx.plan.hardware import problems
 from dlx.plan.memory import numbers, peak
 from dlx.plan.networks import NetworkPlan

@@ -74,7 +74,7 @@ def resolve(hardware: Hardware) -> Hardware:
         decided["threads"] = max(1, cores() // (devices if accelerator == "cpu" else 1))
     if hardware.channels_last == "auto":
         decided["channels_last"] = False
-    return hardware.model_copy(update=decided)
+    return hardware.evolve_all(decided)
 
 
 def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, steps: int) -> dict[str, Choice]:

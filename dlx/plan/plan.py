@@ -12,6 +12,7 @@ from dlx.component import Section
 from dlx.data.cache import key_for, remember, remembered
 from dlx.diagnostic import Diagnostic, Loc
 from dlx.errors import DataError, RecipeError, ShapeError
+from dlx.evolve import Evolvable
 from dlx.facts import DataFacts
 from dlx.layers import Layer, shape_at
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
@@ -34,7 +35,7 @@ WORKERS = 2
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Evolvable):
     """Everything that is known before torch is imported.
 
     written    the recipe with every `auto` decided
@@ -120,7 +121,7 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     decided = dict(_decided(loaded.recipe, written))
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
-    recipe = written.model_copy(update={"task": task, "optimizer": optimizers})
+    recipe = written.evolve_all({"task": task, "optimizer": optimizers})
     problems = contradictions(recipe, seen, facts)
     if problems:
         raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
@@ -134,7 +135,7 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     asked, all_networks = loaded.recipe.hardware, list(networks.values())
     for name, (value, why) in by_cost(asked, written.hardware, all_networks, at_once, horizon.steps).items():
         decided[f"hardware.{name}"] = why
-        written, recipe = (with_hardware(r, name, value) for r in (written, recipe))
+        written, recipe = (r.evolve(f"hardware.{name}", value) for r in (written, recipe))
     besides = recipe.task.keeps({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
     averages = sum(regularizer.averages_weights for regularizer in recipe.regularize.values())
     memory = estimate(pairs, at_once, recipe.hardware, besides, averages)
@@ -172,19 +173,19 @@ def _decide(recipe: Recipe, facts: DataFacts) -> Recipe:
     if data.split.by == "auto":
         one_each = facts.kind == "classes" and not facts.fields["target"].axes
         by = "order" if facts.ordered else "stratified" if one_each else "random"
-        data = data.model_copy(update={"split": data.split.model_copy(update={"by": by})})
+        data = data.evolve("split.by", by)
     if data.transforms == "auto":
         image = any(facts.fields[name].axes in ("CHW", "CDHW") for name in facts.inputs)
-        data = data.model_copy(update={"transforms": [Transform.model_validate("normalize")] if image else []})
+        data = data.evolve("transforms", ["normalize"] if image else [])
     if data.workers == "auto":
-        data = data.model_copy(update={"workers": WORKERS})
-    return recipe.model_copy(update={"hardware": resolve(recipe.hardware), "data": data})
+        data = data.evolve("workers", WORKERS)
+    return recipe.evolve_all({"hardware": resolve(recipe.hardware), "data": data})
 
 
 def _settled(recipe: Recipe, facts: DataFacts) -> Recipe:
     """Return the recipe with every `auto` of its components decided, but for those that become layers."""
     regularize = {name: regularizer.resolve_auto() for name, regularizer in recipe.regularize.items()}
-    return recipe.model_copy(update={"task": recipe.task.settled(facts), "regularize": regularize})
+    return recipe.evolve_all({"task": recipe.task.settled(facts), "regularize": regularize})
 
 
 def _decided(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -269,8 +270,3 @@ def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
     if samples < 1:
         raise DataError("there are no samples to train on")
     return Horizon(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
-
-
-def with_hardware(recipe: Recipe, name: str, value: Any) -> Recipe:
-    """Return the recipe with another value in its hardware section."""
-    return recipe.model_copy(update={"hardware": recipe.hardware.model_copy(update={name: value})})

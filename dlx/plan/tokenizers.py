@@ -29,4 +29,4 @@ def _changed(recipe: Recipe, change: Callable[[str, Tokenizer], Tokenizer]) -> R
     if recipe.data.tokenizer is None:
         return recipe
     tokenizers = {field: change(field, tokenizer) for field, tokenizer in recipe.data.tokenizer.items()}
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"tokenizer": tokenizers})})
+    return recipe.evolve("data.tokenizer", tokenizers)

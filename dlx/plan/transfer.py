@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dlx.component import nearest
 from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
+from dlx.nearest import nearest
 from dlx.patterns import matches, matching_layers
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema.recipe import Recipe

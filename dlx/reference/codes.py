@@ -32,7 +32,7 @@ def explain(code: str) -> str:
     code = code.upper()
     found = codes().get(code)
     if found is None:
-        from dlx.component import nearest
+        from dlx.nearest import nearest
 
         near = nearest(code, list(codes()))
         raise UsageError(f"there is no error code {code}" + (f"; did you mean {near[0]}?" if near else ""))

@@ -6,8 +6,9 @@ import inspect
 from dataclasses import dataclass
 from textwrap import dedent
 
-from dlx.component import Component, base_class, families, leaf_class, nearest, types
+from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.errors import UsageError
+from dlx.nearest import nearest
 from dlx.recipe.schema.field_docs import words
 from dlx.recipe.schema.field_types import Wording, default
 

@@ -41,7 +41,7 @@ class Dropout(Regularizer):
     def _set(self, layer: Component) -> Component:
         if not isinstance(layer, Layer) or not layer.drops:
             return layer
-        return layer.model_copy(update={layer.drop_field: self.p})
+        return layer.evolve(layer.drop_field, self.p)
 
     def _grown(self, layer: Component, at_end: bool) -> Component:
         """Return the layer with dropout after each activation in its lists; itself if there is none."""
@@ -53,7 +53,7 @@ class Dropout(Regularizer):
                 updates |= {name: new} if any(a is not b for a, b in zip(new, value, strict=True)) else {}
             elif _is_layer(value, layer.family) and (inner := self._grown(value, at_end)) is not value:
                 updates[name] = inner
-        return layer.model_copy(update=updates) if updates else layer
+        return layer.evolve_all(updates) if updates else layer
 
     def _element(self, item: Any, family: str, at_end: bool) -> Any:
         if not _is_layer(item, family):

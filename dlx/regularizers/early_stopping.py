@@ -53,7 +53,7 @@ class EarlyStopping(Regularizer):
         raise ValueError(f"whether more or less of {self.monitor} is better is not known; say mode: min or mode: max")
 
     def resolve_auto(self) -> Self:
-        return self.model_copy(update={"mode": self.monitor_mode()})
+        return self.evolve("mode", self.monitor_mode())
 
     def monitored_metric(self) -> str:
         return self.monitor

@@ -30,4 +30,4 @@ class LabelSmoothing(Regularizer):
     def rewrite_loss(self, loss: Component) -> Component:
         if "label_smoothing" not in type(loss).model_fields:
             raise ValueError(f"the loss {loss.type} knows no label smoothing")
-        return loss.model_copy(update={"label_smoothing": self.label_smoothing})
+        return loss.evolve("label_smoothing", self.label_smoothing)

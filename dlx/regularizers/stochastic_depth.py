@@ -40,7 +40,7 @@ class StochasticDepth(Regularizer):
         def set_rate(layer: Component) -> Component:
             if not _can_be_skipped(layer):
                 return layer
-            return layer.model_copy(update={FIELD: self.drop_path_rate * next(numbers) / blocks})
+            return layer.evolve(FIELD, self.drop_path_rate * next(numbers) / blocks)
 
         return changed(tree, set_rate)
 

@@ -29,8 +29,8 @@ class WeightDecay(Regularizer):
 
     def rewrite_optimizer(self, optimizer: Component) -> Component:
         if "weight_decay" in type(optimizer).model_fields:
-            return optimizer.model_copy(update={"weight_decay": self.weight_decay})
+            return optimizer.evolve("weight_decay", self.weight_decay)
         wrapped = {name: value for name, value in optimizer if isinstance(value, Component)}
         if not wrapped:
             raise ValueError(f"{optimizer.type} has no weight decay; use another optimizer, or the regularizer l2")
-        return optimizer.model_copy(update={name: self.rewrite_optimizer(value) for name, value in wrapped.items()})
+        return optimizer.evolve_all({name: self.rewrite_optimizer(value) for name, value in wrapped.items()})

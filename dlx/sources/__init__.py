@@ -153,7 +153,7 @@ class Source(Component):
         """Return the same source with another file or folder in place of its own. Raises: UsageError if it has none."""
         if self.primary != "path":
             raise UsageError(f"the data come from '{self.type}', which reads no file that another could replace")
-        return self.model_copy(update={"path": str(path.absolute())})
+        return self.evolve("path", str(path.absolute()))
 
     def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         """Read the inputs that facts name, and no target, from files whose names end in one of `suffixes`."""

@@ -73,7 +73,7 @@ class Npz(Source):
         return self._kept(columns, parts, problems)
 
     def at(self, path: Path) -> Self:
-        return super().at(path).model_copy(update={"x_test": None, "y_test": None})
+        return super().at(path).evolve_all({"x_test": None, "y_test": None})
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(self.path).expanduser()]

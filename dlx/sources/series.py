@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, Strict, model_validator
 
-from dlx.component import nearest
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
+from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source, Spans
 from dlx.sources._calendar import Unit, moments, steps
 from dlx.sources._cells import clean, numbers

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, Strict
 
-from dlx.component import nearest
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source
 from dlx.sources._cells import categories, clean, is_numeric, numbers
 from dlx.sources._problems import settle
@@ -84,7 +84,7 @@ class Table(Source):
         return [base / Path(path).expanduser() for path in self._paths().values()]
 
     def at(self, path: Path) -> Self:
-        return super().at(path).model_copy(update={"val_path": None, "test_path": None})
+        return super().at(path).evolve_all({"val_path": None, "test_path": None})
 
     def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         import numpy as np
@@ -97,7 +97,7 @@ class Table(Source):
         columns = {}
         for name, kind in names_of(facts).items():
             joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in parts])
-            reader = self.model_copy(update={"types": {name: kind}})
+            reader = self.evolve("types", {name: kind})
             columns[name] = reader._column(name, reader._clean(name, joined), bad, places)
         settle(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
         return columns

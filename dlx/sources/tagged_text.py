@@ -68,7 +68,7 @@ class TaggedText(Source):
         return list(self._files(base).values())
 
     def at(self, path: Path) -> Self:
-        return super().at(path).model_copy(update={"val_path": None, "test_path": None})
+        return super().at(path).evolve_all({"val_path": None, "test_path": None})
 
     def _files(self, base: Path) -> dict[str, Path]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}

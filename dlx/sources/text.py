@@ -72,7 +72,7 @@ class Text(Source):
         return [file for files in self._files(base).values() for file in files]
 
     def at(self, path: Path) -> Text:
-        return super().at(path).model_copy(update={"val_path": None, "test_path": None})
+        return super().at(path).evolve_all({"val_path": None, "test_path": None})
 
     def _files(self, base: Path) -> dict[str, list[Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}

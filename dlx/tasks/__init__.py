@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dlx.component import C, Component
 from dlx.errors import ShapeError
+from dlx.evolve import EVERY
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
-EVERY_ROLE = "*"
+EVERY_ROLE = EVERY
 WEIGHT = "weight"
 """Field of a batch that is shared by several processes: what each sample's loss counts in the mean."""
 MASK = ".mask"

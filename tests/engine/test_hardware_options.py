@@ -3,7 +3,6 @@
 import copy
 import shutil
 import time
-from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +17,7 @@ from dlx.engine.training.lr_finder import Curve
 from dlx.engine.training.threads import with_fastest
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
-from dlx.plan import make, with_hardware
+from dlx.plan import make
 from dlx.plan.hardware import LONG
 
 CONV = """
@@ -190,7 +189,7 @@ def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_c
 def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, faster):
     """Steps with the other number of threads are made slow."""
     plan = planned("model={mlp: {hidden: [8]}}")
-    plan = replace(plan, **{r: with_hardware(getattr(plan, r), "threads", 2) for r in ("written", "recipe")})
+    plan = plan.evolve_all({"written.hardware.threads": 2, "recipe.hardware.threads": 2})
     step, before = nn.Linear.forward, torch.get_num_threads()
 
     def slowed(self, x):

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -46,8 +45,8 @@ def size(plan: Plan) -> int:
 
 def alone(plan: Plan) -> Plan:
     """Return the plan for one process."""
-    here = plan.recipe.hardware.model_copy(update={"devices": 1, "nodes": 1, "sync_batchnorm": False})
-    return replace(plan, recipe=plan.recipe.model_copy(update={"hardware": here}))
+    here = {"devices": 1, "nodes": 1, "sync_batchnorm": False}
+    return plan.evolve_all({f"recipe.hardware.{name}": value for name, value in here.items()})
 
 
 class RankEnvironment(ClusterEnvironment):

@@ -82,10 +82,9 @@ def _other_data(plan: Plan, data: str | Path) -> tuple[Plan, Prepared]:
     path = Path(data)
     if not path.exists():
         raise UsageError(f"there is no file or folder {path} to evaluate on")
-    section = recipe.data.model_copy(update={"source": recipe.data.source.at(path)})
+    section = recipe.data.evolve("source", recipe.data.source.at(path))
     prepared = prepare_known(section, plan.base, recipe.task.target_kind, plan.facts)
-    whole = recipe.train.model_copy(update={"limit_test": None})
-    return replace(plan, recipe=recipe.model_copy(update={"train": whole, "data": section})), prepared
+    return plan.evolve_all({"recipe.train.limit_test": None, "recipe.data": section}), prepared
 
 
 def _split(plan: Plan, prepared: Prepared, split: Part) -> Batches:

@@ -45,4 +45,4 @@ def generate(run: str | Path, prompt: str | None, n: int, options: Mapping[str, 
 
 def seeded(how: Decoding, number: int) -> Decoding:
     """Return how the text of this number is written."""
-    return how if number == 0 else how.model_copy(update={"seed": how.seed + number})
+    return how if number == 0 else how.evolve("seed", how.seed + number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +160,7 @@ def _predicted(restored: Restored, arrays: dict[str, Any]) -> np.ndarray:
 
 def batches(arrays: dict[str, Any], plan: Plan) -> Batches:
     """Return batches of all that was read."""
-    whole = plan.recipe.train.model_copy(update={"limit_test": None})
-    plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": whole}))
-    return batches_of(plan, everything(arrays, plan.facts))["test"]
+    return batches_of(plan.evolve("recipe.train.limit_test", None), everything(arrays, plan.facts))["test"]
 
 
 def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:

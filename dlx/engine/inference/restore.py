@@ -69,7 +69,7 @@ def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
         recipe = Recipe.model_validate(with_environment(content["recipe"]))
         facts = DataFacts.from_json(content["facts"])
         hardware = _available(recipe.hardware, notes)
-        recipe = recipe.model_copy(update={"hardware": hardware, "init_from": None})  # its weights are its own by now
+        recipe = recipe.evolve_all({"hardware": hardware, "init_from": None})  # its weights are its own by now
         return dlx.plan.make(Loaded(recipe, Path(content["base"])), facts=facts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -96,6 +96,6 @@ def _available(hardware: Hardware, notes: list[str]) -> Hardware:
     here = resolve(Hardware(devices=1))
     alone = {"devices": 1, "nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
     if hardware.accelerator in ("auto", "cpu", here.accelerator):
-        return hardware.model_copy(update=alone)
+        return hardware.evolve_all(alone)
     notes.append(f"the run was trained on {hardware.accelerator}, which is not here; {here.accelerator} is used")
     return here

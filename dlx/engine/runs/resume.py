@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,7 @@ def go_on(found: Interrupted, console: Any, within: Path | None = None) -> Run:
     """Train on from the newest checkpoint; `within` is the run of which it is a stage."""
     for change in found.changed:
         console.print(f"changed: {change}", highlight=False, soft_wrap=True)
-    own = found.plan.recipe.model_copy(update={"init_from": None})  # the checkpoint has its weights by now
-    plan = replace(found.plan, recipe=own)
+    plan = found.plan.evolve("recipe.init_from", None)  # the checkpoint has its weights by now
     return carry_out(plan, found.stored, found.folder, console, prepared=found.prepared, resumed="", within=within)
 
 

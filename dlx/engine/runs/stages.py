@@ -166,8 +166,8 @@ def _begun(plan: Plan, folder: Path, places: Mapping[str, str]) -> Plan:
     how = plan.recipe.init_from
     if how is None or how.stage is None:
         return plan
-    update = {"init_from": how.model_copy(update={"run": str(folder / places[how.stage]), "stage": None})}
-    return replace(plan, written=plan.written.model_copy(update=update), recipe=plan.recipe.model_copy(update=update))
+    begun = how.evolve_all({"run": str(folder / places[how.stage]), "stage": None})
+    return plan.evolve_all({"written.init_from": begun, "recipe.init_from": begun})
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class _Stage:
 def _beginning_as(loaded: Loaded, how: Mapping[str, Any] | None) -> Loaded:
     """Return the recipe of a stage that begins with the run, wherever that was, with which it has begun."""
     begun = None if how is None else InitFrom.model_validate(how)
-    return replace(loaded, recipe=loaded.recipe.model_copy(update={"init_from": begun}))
+    return replace(loaded, recipe=loaded.recipe.evolve("init_from", begun))
 
 
 def _add(whole: Run, stage: Run, prefix: str) -> None:

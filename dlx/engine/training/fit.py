@@ -189,8 +189,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> Start | None:
 
 def with_portions(plan: Plan, portions: int) -> Plan:
     """Return the plan with every batch computed in so many portions."""
-    train = plan.recipe.train.model_copy(update={"accumulate": portions})
-    return replace(plan, recipe=plan.recipe.model_copy(update={"train": train}))
+    return plan.evolve("recipe.train.accumulate", portions)
 
 
 def _look_in_between(callbacks: Sequence[pl.Callback]) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from dlx.engine.training.chunks import Bursts
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DivergedError, RunError
 from dlx.plan import Plan
-from dlx.recipe.schema.recipe import Recipe
 from dlx.schedules import Horizon, Schedule
 
 STEPS = 100
@@ -68,11 +66,9 @@ def find_lr(plan: Plan) -> float:
 
 def _changed(plan: Plan) -> Plan:
     """Return the plan of the test: a few steps, every one of them a point of the curve."""
-    recipe = plan.recipe
-    train = recipe.train.model_copy(update={"steps": STEPS, "epochs": None, "log_every": 1})
-    schedules = dict.fromkeys(recipe.schedule, Growing())
-    changed = recipe.model_copy(update={"train": train, "schedule": schedules})
-    return replace(plan, recipe=changed, horizon=Horizon(STEPS, plan.horizon.steps_per_epoch))
+    train = {"recipe.train.steps": STEPS, "recipe.train.epochs": None, "recipe.train.log_every": 1}
+    horizon = Horizon(STEPS, plan.horizon.steps_per_epoch)
+    return plan.evolve_all({**train, "recipe.schedule.*": Growing(), "horizon": horizon})
 
 
 def _steepest(losses: list[float]) -> int | None:
@@ -90,10 +86,4 @@ def _steepest(losses: list[float]) -> int | None:
 
 def with_lr(plan: Plan, rate: float) -> Plan:
     """Return the plan with every optimizer's learning rate changed."""
-
-    def changed(recipe: Recipe) -> Recipe:
-        return recipe.model_copy(
-            update={"optimizer": {role: o.model_copy(update={"lr": rate}) for role, o in recipe.optimizer.items()}}
-        )
-
-    return replace(plan, written=changed(plan.written), recipe=changed(plan.recipe))
+    return plan.evolve_all({"written.optimizer.*.lr": rate, "recipe.optimizer.*.lr": rate})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from contextlib import suppress
-from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -17,7 +16,7 @@ from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.training.chunks import Bursts
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DivergedError
-from dlx.plan import Plan, with_hardware
+from dlx.plan import Plan
 
 STEPS = 8
 SETTLING = 2  # steps before the first that counts: memory is laid out, kernels are chosen
@@ -29,12 +28,8 @@ def with_fastest(plan: Plan, prepared: Prepared) -> Plan:
     most = int(plan.recipe.hardware.threads)
     seconds = {threads: _seconds(plan, prepared, threads) for threads in (1, most)}
     fastest = min(seconds, key=lambda threads: seconds[threads])
-    return replace(
-        plan,
-        written=with_hardware(plan.written, "threads", fastest),
-        recipe=with_hardware(plan.recipe, "threads", fastest),
-        decided={**plan.decided, "hardware.threads": f"{fastest} (tried 1 and {most})"},
-    )
+    decided = {"decided": {**plan.decided, "hardware.threads": f"{fastest} (tried 1 and {most})"}}
+    return plan.evolve_all({"written.hardware.threads": fastest, "recipe.hardware.threads": fastest, **decided})
 
 
 def _seconds(plan: Plan, prepared: Prepared, threads: int) -> float:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, FieldSerializationInfo, ValidationInfo, field_serializer, field_validator
 
 from dlx.optimizers import Groups, Optimizer
 
@@ -47,11 +47,19 @@ class SAM(Optimizer):
             raise ValueError(f"give {', '.join(twice)} beside base_optimizer, not in it")
         if base.needs_closure:
             raise ValueError(f"{base.type} evaluates the loss by itself, and so cannot be the base_optimizer")
-        return base.model_copy(update=own)
+        return type(base).model_validate(
+            {name: v for name, v in base if name in base.model_fields_set - set(SHARED_FIELDS)}
+        )
+
+    @field_serializer("base_optimizer")
+    def _dump_base(self, base: Optimizer, info: FieldSerializationInfo) -> dict[str, Any]:
+        return base.model_dump(
+            mode=info.mode, exclude=set(SHARED_FIELDS), exclude_unset=info.exclude_unset, serialize_as_any=True
+        )
 
     @property
     def inner_optimizer(self) -> Optimizer:
-        return self.base_optimizer.model_copy(update={name: getattr(self, name) for name in SHARED_FIELDS})
+        return self.base_optimizer.evolve_all({name: getattr(self, name) for name in SHARED_FIELDS})
 
     @property
     def state_per_parameter(self) -> float:  # type: ignore[override]

@@ -175,7 +175,7 @@ class Expander:
         raise RecipeError(in_order(self.problems))
 
     def _unknown_parameter(self, block: Block, key: str, mark: Mark) -> None:
-        from dlx.component import nearest
+        from dlx.nearest import nearest
 
         near = nearest(key, block.parameters)
         known = f"it has {', '.join(block.parameters)}" if block.parameters else "it has none"

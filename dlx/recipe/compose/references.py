@@ -146,7 +146,7 @@ class Resolver:
 
 def nearest_path(root: Node, name: str) -> str:
     """Return the path in the recipe that a mistyped one may have meant; "" if none is near."""
-    from dlx.component import nearest
+    from dlx.nearest import nearest
 
     parts = name.split(".")
     node, right = root, 0

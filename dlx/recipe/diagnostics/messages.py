@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dlx.component import nearest
+from dlx.nearest import nearest
 
 Sections = Mapping[str, Collection[str]]
 """Field names of every section of a recipe."""

@@ -130,7 +130,7 @@ def _unreadable(path: Path, error: Exception, asked_by: Mark | None) -> RecipeEr
 
 
 def _similar_file(path: Path) -> str:
-    from dlx.component import nearest
+    from dlx.nearest import nearest
 
     try:
         near = nearest(path.name, [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")])

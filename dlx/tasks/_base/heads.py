@@ -24,7 +24,7 @@ def ended(model: Model, x: Spec, wanted: TensorSpec, head: Head, more: tuple[Any
     last += more
     if not last:
         return body
-    named = body.model_copy(update={"name": "body"})
+    named = body.evolve("name", "body")
     return Layer.model_validate([named, {"type": "sequence", "name": "head", "layers": last}])
 
 

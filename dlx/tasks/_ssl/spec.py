@@ -61,7 +61,7 @@ class Probing(Task):
         features = shape_at((), body, x)
         probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
         heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
-        layers: list[Any] = [body.model_copy(update={"name": "body"}), *vector(features)]
+        layers: list[Any] = [body.evolve("name", "body"), *vector(features)]
         if heads:
             of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
             layers.append({"type": "branches", "name": "heads", "join": "concat", "of": of})

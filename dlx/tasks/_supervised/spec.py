@@ -47,7 +47,7 @@ class Supervision(Task):
         body = model.tree(x)
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
-        body = self._answering(body, x, facts).model_copy(update={"name": "body"})
+        body = self._answering(body, x, facts).evolve("name", "body")
         return Layer.model_validate([body, self._ending(shape_at((), body, x), facts)])
 
     def _answering(self, body: Layer, x: Spec, facts: DataFacts) -> Layer:
@@ -60,7 +60,7 @@ class Supervision(Task):
             if id(layer) not in inputs:
                 return layer
             end = self._ending(layer.answer(inputs[id(layer)]), facts)  # type: ignore[attr-defined]
-            return layer.model_copy(update={"layers": [*layer.layers, end]})  # type: ignore[attr-defined]
+            return layer.evolve("layers", [*layer.layers, end])  # type: ignore[attr-defined]
 
         return cast(Layer, changed(body, ended))
 
@@ -80,7 +80,7 @@ class Supervision(Task):
         loss: Any = self.loss
         for regularizer in regularizers.values():
             loss = regularizer.rewrite_loss(loss)
-        return self if loss is self.loss else self.model_copy(update={"loss": loss})
+        return self if loss is self.loss else self.evolve("loss", loss)
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         judges: list[tuple[Loc, Loss | Metric]] = [(("loss",), self.loss)]

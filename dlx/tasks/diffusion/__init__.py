@@ -88,7 +88,7 @@ class Diffusion(Making):
 
     def settled(self, facts: DataFacts) -> Self:
         suits = "range" if facts.fields[facts.inputs[0]].axes == "CHW" else "deviation"
-        return self.model_copy(update={"scale": suits}) if self.scale == "auto" else self
+        return self.evolve("scale", suits) if self.scale == "auto" else self
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **self.of_samples()}

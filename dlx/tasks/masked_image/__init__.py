@@ -85,7 +85,7 @@ class MaskedImage(Probing):
     def _decoder(self, model: Model, facts: DataFacts) -> Layer:
         """Return the decoder: all patches in their places, the model, and the pixels of each."""
         x = self.roles(facts)[DECODER].input
-        body = model.tree(x).model_copy(update={"name": "body"})
+        body = model.tree(x).evolve("name", "body")
         start = [{"fill": "fill_hidden"}, {"positions": {"type": "positions", "kind": "learned"}}]
         return Layer.model_validate([*start, body, {"pixels": {"linear": self._pixels(facts)}}])
 

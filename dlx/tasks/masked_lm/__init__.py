@@ -88,7 +88,7 @@ class MaskedLM(Task):
         if self.next_sentence:
             heads["follows"] = [{"linear": width}, "tanh", {"linear": 2}]
         of = [{"type": "sequence", "name": name, "layers": layers} for name, layers in heads.items()]
-        named = body.model_copy(update={"name": "body"})
+        named = body.evolve("name", "body")
         return Layer.model_validate([named, {"type": "branches", "name": "heads", "join": "concat", "of": of}])
 
     def emits(self, facts: DataFacts) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Seq2Seq(StepSupervision):
         if facts.kind != "tokens" or len(given) != 1 or not given[0].vocab or given[0].axes != "T":
             return [ShapeError("seq2seq needs one text to read and one to write, as in the source `parallel_text`")]
         steps = {name: metric for name, metric in self.metrics.items() if not metric.compares_texts}
-        return super(StepSupervision, self.model_copy(update={"metrics": steps})).problems(worded(facts))
+        return super(StepSupervision, self.evolve("metrics", steps)).problems(worded(facts))
 
     def warnings(self, facts: DataFacts) -> list[str]:
         return [f"the loss of an untrained network will be ≈ {math.log(len(worded(facts).classes)):.2f}"]
