@@ -45,7 +45,7 @@ def test_a_field_of_a_section_changes_in_a_copy(recipe):
         ("model.*.layers.2.features", 16, lambda r: r.model["*"].layers[2].features),
         ("regularize.grad_clip.norm", 16, lambda r: r.regularize["grad_clip"].norm),
         ("optimizer.lr", 16, lambda r: r.optimizer["*"].lr),
-        ("optimizer.rates.head", 16, lambda r: r.optimizer["*"].rates["head"]),
+        ("optimizer.lr_scale.head", 16, lambda r: r.optimizer["*"].lr_scale["head"]),
         ("expect.test/loss", 16, lambda r: r.expect["test/loss"]),
     ],
 )

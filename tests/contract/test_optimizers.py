@@ -222,7 +222,7 @@ def test_sam_gives_its_lr_to_the_base_and_takes_no_second_one():
     spec = optimizer({"type": "sam", "lr": 0.3, "base_optimizer": {"type": "adamw", "weight_decay": 0.2}})
     made = spec.build(parameter_groups(spec, nn.Linear(3, 3)))
     assert [(g["lr"], g["weight_decay"]) for g in made.param_groups] == [(0.3, 0.2), (0.3, 0.0)]
-    halved = spec.model_copy(update={"lr": 0.15})
+    halved = spec.evolve("lr", 0.15)
     assert halved.build(parameter_groups(halved, nn.Linear(3, 3))).param_groups[0]["lr"] == 0.15
     with pytest.raises(ValidationError, match="give lr beside base"):
         optimizer({"type": "sam", "lr": 0.3, "base_optimizer": {"type": "sgd", "lr": 0.1}})

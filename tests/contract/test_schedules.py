@@ -148,7 +148,7 @@ def test_plateau_is_torchs_after_its_warm_up():
     mine, theirs = sgd(), sgd()
     settings = {"factor": 0.3, "patience": 1, "cooldown": 1, "threshold": 0.01}
     spec = schedule({"type": "plateau", "min_lr_rate": 0.05, **settings})
-    first = spec.model_copy(update={"warmup": 3}).build(mine, HORIZON)
+    first = spec.evolve("warmup", 3).build(mine, HORIZON)
     second = lr_scheduler.ReduceLROnPlateau(theirs, factor=0.3, patience=1, cooldown=1, min_lr=0.025, threshold=0.01)
     first.step(0.0)  # a metric in the warm-up, which is not looked at
     for _ in range(3):
