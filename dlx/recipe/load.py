@@ -14,24 +14,28 @@ from pydantic import ValidationError
 from dlx.diagnostic import Diagnostic, Loc, in_order, redact, redacted
 from dlx.errors import RecipeError, UsageError
 from dlx.plugins import activate_plugins
-from dlx.recipe.compose.compose import Composed, examine, untold
+from dlx.recipe.compose.compose import Composed, examine, untold, vary
 from dlx.recipe.compose.stages import together, told
 from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
 from dlx.recipe.diagnostics.places import at
 from dlx.recipe.schema.recipe import Recipe
+from dlx.recipe.schema.study import Study
+from dlx.recipe.yaml.node import Node
 
 
 @dataclass(frozen=True)
 class Loaded:
     """A valid recipe with what it was made of; `composed` is None for one that comes out of a checkpoint.
 
-    A recipe in stages holds each of them by its name, and is itself what its last one is.
+    A recipe in stages holds each of them by its name, and is itself what its last one is. That of a study is what its
+    runs have in common; `study` says what is made of it.
     """
 
     recipe: Recipe
     base: Path
     composed: Composed | None = None
     stages: Mapping[str, Loaded] = field(default_factory=dict)
+    study: Study | None = None
 
     def at(self, loc: Loc, message: str) -> Diagnostic:
         """Return a diagnostic at a path of the recipe, or at the deepest place on the way there."""
@@ -89,6 +93,27 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate a recipe. Raises: RecipeError with everything that is wrong with it."""
     activate_plugins()
     composed = examine(path, overrides)
+    study, wrong = _study(composed)
+    return replace(_validated(composed, wrong), study=study)
+
+
+def load_variant(composed: Composed, change: Callable[[Node], Node]) -> Loaded:
+    """Validate a recipe of a study: the study's tree, changed. Raises: RecipeError with everything that is wrong."""
+    return _validated(vary(composed, change), [])
+
+
+def _study(composed: Composed) -> tuple[Study | None, list[Diagnostic]]:
+    """Return the sections that are about many runs, if there are some, or what is wrong with them."""
+    if composed.study is None:
+        return None, []
+    try:
+        return Study.model_validate(composed.study.plain()), []
+    except ValidationError as error:
+        return None, diagnostics_of(error, composed.study, sections_of(Study))
+
+
+def _validated(composed: Composed, found: list[Diagnostic]) -> Loaded:
+    """Validate what was composed; `found` is wrong with it already."""
     parts: dict[str, Loaded] = {}
     wrong: dict[str, list[Diagnostic]] = {}
     for name, part in (composed.stages or {"": composed}).items():
@@ -99,7 +124,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
             continue
         parts[name] = Loaded(recipe, composed.base, part)
         wrong[name] = _beginning(part, recipe, list(wrong))
-    problems = untold(told(wrong), composed.problems)
+    problems = untold(told(wrong), [*composed.problems, *found])
     if problems:
         raise RecipeError([redacted(d, composed.secrets) for d in in_order(problems)])
     *_, last = parts.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dlx.recipe.compose.blocks import Expander
 from dlx.recipe.compose.merge import COMMAND_LINE, merge, override
 from dlx.recipe.compose.references import Resolver
 from dlx.recipe.compose.stages import SHARED, STAGES, split, told
+from dlx.recipe.compose.study import split_study
 from dlx.recipe.yaml.document import read
 from dlx.recipe.yaml.node import Node
 
@@ -30,6 +31,8 @@ class Composed:
     problems what is wrong with its text, overrides, blocks and references
     stages   each stage by itself, if the recipe has any; the whole is then what its last one is
     paths    of a stage: the path in the whole recipe of whatever is written at a place
+    tree     the whole before stages, blocks and references are written out
+    study    what is about many runs of the recipe, if it is a study
     """
 
     root: Node
@@ -39,6 +42,8 @@ class Composed:
     problems: Sequence[Diagnostic] = ()
     stages: Mapping[str, Composed] = field(default_factory=dict)
     paths: Mapping[tuple[str, int, int], Loc] = field(default_factory=dict, repr=False)
+    tree: Node | None = field(default=None, repr=False)
+    study: Node | None = None
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -76,15 +81,33 @@ def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
         raise RecipeError(in_order(loader.problems))
     root = loaded.copy()
     found = [*loader.problems, *_override_all(root, overrides)]
+    root, study = split_study(root)
+    return replace(_composed(root, path.parent, loader.files, found), study=study)
+
+
+def vary(composed: Composed, change: Callable[[Node], Node]) -> Composed:
+    """Return a recipe of a study: its tree changed, then composed like any other.
+
+    Raises: RecipeError with everything that is wrong with it.
+    """
+    assert composed.tree is not None
+    varied = _composed(change(composed.tree), composed.base, composed.files, [])
+    if varied.problems:
+        raise RecipeError(varied.problems)
+    return varied
+
+
+def _composed(root: Node, base: Path, files: list[Path], found: list[Diagnostic]) -> Composed:
+    """Write out the stages, blocks and references of a tree; `found` is what is wrong with its text."""
     written = _paths(root)
     try:
         trees = split(root, found)
-        parts = {name: _written_out(tree, path.parent) for name, tree in (trees or {"": root.without(STAGES)}).items()}
+        parts = {name: _written_out(tree, base) for name, tree in (trees or {"": root.without(STAGES)}).items()}
     except RecipeError as error:
         raise RecipeError(_placed([*found, *error.diagnostics], written)) from None
     later = told({name: part.problems for name, part in parts.items()})
     problems = _placed(untold(later, found), written)
-    whole = replace(list(parts.values())[-1], files=loader.files, problems=problems)
+    whole = replace(list(parts.values())[-1], files=files, problems=problems, tree=root)
     if not trees:
         return whole
     in_files = {place: loc for place, loc in written.items() if place[0] != COMMAND_LINE}

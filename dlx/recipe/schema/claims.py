@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -29,6 +29,14 @@ def _check(claim: Any) -> Any:
 
 Claim = Annotated[int | float | str | list[float], AfterValidator(_check)]
 """`">= 0.99"`, `[0.2, 0.3]` (both ends included), or a number that must be met exactly."""
+
+
+def _without_nulls(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
+
+
+WITHOUT_NULLS = BeforeValidator(_without_nulls, json_schema_input_type=dict[str, Claim | None])
+"""A claim that is null is none: so a recipe takes back one of a recipe that it extends."""
 
 
 def holds(claim: int | float | str | list[float], value: float) -> bool:

@@ -12,7 +12,8 @@ from dlx.augmentations import Augmentation
 from dlx.component import C, Component, Named, Section, field_names, leaf_class, types
 from dlx.models import Model
 from dlx.optimizers import Optimizer
-from dlx.recipe.schema.claims import Claim
+from dlx.recipe.schema.claims import WITHOUT_NULLS, Claim
+from dlx.recipe.schema.study import Compare, Sweep
 from dlx.recipe.schema.transfer import Beginning, Freezing
 from dlx.regularizers import Regularizer
 from dlx.schedules import Schedule
@@ -177,13 +178,6 @@ class Train(Section):
         return self
 
 
-def _without_nulls(value: Any) -> Any:
-    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
-
-
-_WITHOUT_NULLS = BeforeValidator(_without_nulls, json_schema_input_type=dict[str, Claim | None])
-
-
 def _auto_or_strategy(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     return value if value == "auto" else Strategy.model_validate(value)
 
@@ -247,6 +241,10 @@ class Recipe(Section):
     """Values for `${vars.name}`."""
     stages: dict[str, Any] = Field(default_factory=dict)
     """Trainings one after the other: by name, what each changes in this recipe; already apart when this is read."""
+    sweep: Sweep | None = None
+    """A search: many trials of this recipe; already apart when this is read."""
+    compare: Compare | None = None
+    """A comparison of variants of this recipe; already apart when this is read."""
     task: Annotated[Task, FIXED]
     """What is learned: loss, head, metrics."""
     data: Data
@@ -271,14 +269,16 @@ class Recipe(Section):
     """On what it is learned."""
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Where the run is written down."""
-    expect: Annotated[dict[str, Claim], _WITHOUT_NULLS, FREE] = Field(default_factory=dict)
+    expect: Annotated[dict[str, Claim], WITHOUT_NULLS, FREE] = Field(default_factory=dict)
     """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`); null takes back
     one of a recipe that this one changes.
     """
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain values with every default written out, each component with its type."""
-        written = self.model_dump(mode="json", serialize_as_any=True, exclude={"extends", "vars", "stages"})
+        written = self.model_dump(
+            mode="json", serialize_as_any=True, exclude={"extends", "vars", "stages", "sweep", "compare"}
+        )
         for section in ("model", "optimizer", "schedule"):
             written[section] = written[section].get(EVERY_ROLE, written[section])
         tokenizer = written["data"]["tokenizer"]
