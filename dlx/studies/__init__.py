@@ -1,0 +1,1 @@
+"""Studies: many runs of one idea. A sweep searches, a comparison decides; both are folders of ordinary runs."""
