@@ -28,7 +28,7 @@ UNITS = {"ms": 1e-3, "MiB": 2**20}
 BASE: dict[str, Any] = {
     "name": "growth",
     "task": "classification",
-    "data": {"source": {"type": "blobs", "samples": 2000}, "split": {"val": 200, "test": 200}},
+    "data": {"source": {"type": "blobs", "n_samples": 2000}, "split": {"val": 200, "test": 200}},
     "model": {"mlp": {"hidden": [64]}},
     "optimizer": {"adam": {"lr": 0.001}},
     "train": {"steps": 600, "batch_size": 64},
@@ -52,7 +52,7 @@ def main() -> None:
             return
         trained({"train.steps": 100})  # imports, and whatever else is done once
         sizes = [2000 * 2**i for i in range(5)]
-        data = [seconds({"data.source.samples": n, "train.validate_every": 1000}, rounds) for n in sizes]
+        data = [seconds({"data.source.n_samples": n, "train.validate_every": 1000}, rounds) for n in sizes]
         show("time a step over data-set size", sizes, data, "ms")
         widths = [1024, 2048, 4096]
         wide = [{"model.mlp.hidden": [w, 512], "train.steps": 40} for w in widths]
@@ -60,7 +60,7 @@ def main() -> None:
         show("memory over parameters", widths, [memory(c) for c in wide], "MiB")
         batches = [512, 1024, 2048]
         large = [
-            {"model.mlp.hidden": [2048] * 6, "train.steps": 10, "train.batch_size": b, "data.source.samples": 3000}
+            {"model.mlp.hidden": [2048] * 6, "train.steps": 10, "train.batch_size": b, "data.source.n_samples": 3000}
             for b in batches
         ]
         show("time a step over batch size", batches, [seconds(c, rounds) for c in large], "ms")

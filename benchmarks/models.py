@@ -151,7 +151,9 @@ class Words(Letters):
 
     sizes = {"features": 768, "depth": 12, "heads": 12}
     length, train_blocks, val_blocks, known = 1024, 16 * 40, 16, 50_300
-    recipe = Letters.recipe.replace("split:", "tokenizer: {word: {split: space}}, split:").replace("12}", "16}")
+    recipe = Letters.recipe.replace("split:", "tokenizer: {word: {pre_tokenizer: whitespace}}, split:").replace(
+        "12}", "16}"
+    )
     skipped = 15
 
     def __init__(self, clock: Clock, device: str) -> None:
@@ -219,7 +221,7 @@ task: classification
 data:
   source: {table: {path: text.csv, target: label, types: {sentence: text, label: categorical}}}
   split: {val: 512, test: 64}
-  tokenizer: {word: {split: space}}
+  tokenizer: {word: {pre_tokenizer: whitespace}}
 model: {lstm: {hidden: 128, embedding: 100}}
 optimizer: {adamw: {lr: 1.0e-3}}
 train: {epochs: 2, batch_size: 32}

@@ -46,7 +46,7 @@ train: {batch_size: 256, limit_train: 2560, limit_val: 10, steps: STEPS}
         2,
         """
 task: {type: moco, queue: 4096, projection: 128, probe: false}
-data: {source: {shapes: {samples: 200, size: 64}}}
+data: {source: {shapes: {n_samples: 200, image_size: 64}}}
 model: {resnet: {depth: 18}}
 train: {batch_size: 64, limit_train: 128, limit_val: 10, steps: STEPS}
 """,

@@ -56,3 +56,9 @@ def _interval(share_B: Tensor, side: int) -> Tensor:
     centre_B1 = torch.randint(0, side, (len(share_B), 1))
     pixel = torch.arange(side)
     return (pixel >= centre_B1 - half_B1) & (pixel < centre_B1 + half_B1)
+
+
+def flip(images: Tensor, masks: Tensor | None, axis: int, p: float) -> tuple[Tensor, Tensor | None]:
+    """Mirror each image, and its mask, along an axis with probability p."""
+    same = ~chosen(images, p)
+    return images.where(same, images.flip(axis)), None if masks is None else masks.where(same, masks.flip(axis))

@@ -16,7 +16,7 @@ from dlx.tensors import TensorSpec
 class TokenAugmentation(Augmentation):
     """A random change of a share of the tokens of a text."""
 
-    share: float = Field(0.1, gt=0, le=1)
+    fraction: float = Field(0.1, gt=0, le=1)
     """Share of a text's tokens that are changed; at least one is."""
 
     def check(self, x: TensorSpec) -> None:

@@ -36,7 +36,7 @@ class RandomAffine(Augmentation):
     """Smallest and largest zoom factor."""
     shear: float = Field(0.0, ge=0, lt=90)
     """Largest horizontal shear either way."""
-    border: Literal["zeros", "border", "reflection"] = "zeros"
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros"
     """What comes in from outside: zeros, the outermost pixels, or the mirrored image."""
 
     @field_validator("scale")
@@ -58,7 +58,7 @@ class RandomAffine(Augmentation):
             translate=(self.translate, self.translate),
             scale=(self.scale[0], self.scale[1]),
             shear=self.shear,
-            padding_mode=self.border,
+            padding_mode=self.padding_mode,
             p=self.p,
         )
         return move_masks(warped(warp))

@@ -36,7 +36,7 @@ class RandomCrop(Augmentation):
     """Pixels added on every side before cutting."""
     size: int | None = Field(None, gt=0)
     """Height and width of the window, null for those of the image."""
-    border: Literal["constant", "reflect", "replicate"] = "constant"
+    padding_mode: Literal["constant", "reflect", "replicate"] = "constant"
     """What is added: zeros, the mirrored image, or its outermost pixels."""
 
     def check(self, x: TensorSpec) -> None:
@@ -44,7 +44,7 @@ class RandomCrop(Augmentation):
         height, width = x.space
         if height is None or width is None:
             raise ShapeError(f"random_crop needs images of one size, but gets {x}; resize them first")
-        if self.border == "reflect" and self.padding >= min(height, width):
+        if self.padding_mode == "reflect" and self.padding >= min(height, width):
             raise ShapeError(f"random_crop cannot mirror a border of {self.padding} pixels of images of {x}")
         if self.size and self.size > min(height, width) + 2 * self.padding:
             raise ShapeError(f"random_crop cannot cut {self.size} × {self.size} out of {x} padded by {self.padding}")
@@ -62,7 +62,7 @@ class RandomCrop(Augmentation):
         both = images if masks is None else torch.cat([images, masks], 1)
         full = (images.shape[-2], images.shape[-1])
         size = (self.size, self.size) if self.size else full
-        cut, cut_masks = windows(pad(both, (self.padding,) * 4, mode=self.border), size).split(
+        cut, cut_masks = windows(pad(both, (self.padding,) * 4, mode=self.padding_mode), size).split(
             [images.shape[1], both.shape[1] - images.shape[1]], 1
         )
         if size != full:

@@ -23,7 +23,7 @@ class RandomDeletion(TokenAugmentation):
         {random_deletion: 0.2}
     """
 
-    primary: ClassVar[str] = "share"
+    primary: ClassVar[str] = "fraction"
     type: Literal["random_deletion"] = "random_deletion"
 
     def build(self, x: TensorSpec, classes: int) -> Change:
@@ -34,4 +34,4 @@ class RandomDeletion(TokenAugmentation):
         from dlx.augmentations._random import chosen
         from dlx.augmentations._tokens_torch import without
 
-        return tokens.where(~chosen(tokens, self.p), without(tokens, self.share))
+        return tokens.where(~chosen(tokens, self.p), without(tokens, self.fraction))

@@ -23,7 +23,7 @@ class RandomInsertion(TokenAugmentation):
         {random_insertion: 0.2}
     """
 
-    primary: ClassVar[str] = "share"
+    primary: ClassVar[str] = "fraction"
     type: Literal["random_insertion"] = "random_insertion"
 
     def build(self, x: TensorSpec, classes: int) -> Change:
@@ -34,4 +34,4 @@ class RandomInsertion(TokenAugmentation):
         from dlx.augmentations._random import chosen
         from dlx.augmentations._tokens_torch import inserted
 
-        return tokens.where(~chosen(tokens, self.p), inserted(tokens, self.share))
+        return tokens.where(~chosen(tokens, self.p), inserted(tokens, self.fraction))

@@ -23,7 +23,7 @@ class RandomSwap(TokenAugmentation):
         {random_swap: 0.2}
     """
 
-    primary: ClassVar[str] = "share"
+    primary: ClassVar[str] = "fraction"
     type: Literal["random_swap"] = "random_swap"
 
     def build(self, x: TensorSpec, classes: int) -> Change:
@@ -34,4 +34,4 @@ class RandomSwap(TokenAugmentation):
         from dlx.augmentations._random import chosen
         from dlx.augmentations._tokens_torch import exchanged
 
-        return tokens.where(~chosen(tokens, self.p), exchanged(tokens, self.share))
+        return tokens.where(~chosen(tokens, self.p), exchanged(tokens, self.fraction))

@@ -29,7 +29,7 @@ class SynonymReplacement(TokenAugmentation):
     Source:  Zhang et al. 2015, arXiv:1509.01626, section 4.2; Wei & Zou 2019, arXiv:1901.11196.
 
     Example:
-        {type: synonym_replacement, thesaurus: thesaurus.txt, share: 0.2}
+        {type: synonym_replacement, thesaurus: thesaurus.txt, fraction: 0.2}
     """
 
     primary: ClassVar[str] = "thesaurus"
@@ -69,7 +69,7 @@ class SynonymReplacement(TokenAugmentation):
             from dlx.augmentations._tokens_torch import replaced
 
             tables = [table.to(tokens.device) for table in (group_V, choices_GK, count_G)]
-            return tokens.where(~chosen(tokens, self.p), replaced(tokens, self.share, *tables))
+            return tokens.where(~chosen(tokens, self.p), replaced(tokens, self.fraction, *tables))
 
         return keep_target(changed)
 

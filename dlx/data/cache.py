@@ -28,7 +28,7 @@ def key_for(recipe: Recipe, base: Path) -> str:
 
 def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()) -> str:
     """Return a name for these data: it changes with the section, the seed, and any file's path, size or time."""
-    section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "workers"})
+    section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "num_workers"})
     read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
     asked = [target_kind, seed, *specials, *(t.mark() for t in (data.tokenizer or {}).values())]

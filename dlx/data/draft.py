@@ -55,7 +55,7 @@ def _task(found: Found) -> list[str]:
 def _tokenizer(found: Found) -> list[str]:
     """Return how text is cut into words: rare ones are known as such where there is much of it."""
     often = 1 if found.rows < 1000 else 2
-    return [f"  tokenizer: {{word: {{lower: true, min_count: {often}}}}}"] if found.texts else []
+    return [f"  tokenizer: {{word: {{lowercase: true, min_frequency: {often}}}}}"] if found.texts else []
 
 
 def _data(found: Found | Writing, tokenizer: list[str]) -> list[str]:
@@ -76,7 +76,9 @@ def _data(found: Found | Writing, tokenizer: list[str]) -> list[str]:
         lines += [f"  on_error: skip  # {found.bad:.1%} of the samples cannot be used"]
         lines += [f"  max_skipped: {share}"]
     if isinstance(found, Found) and found.image is not None:
-        lines += ["  # augment: [{random_flip: {}}]  # if a mirrored image means the same; `dlx list augmentations`"]
+        lines += [
+            "  # augment: [random_horizontal_flip]  # if a mirrored image means the same; `dlx list augmentations`"
+        ]
     return lines
 
 

@@ -18,7 +18,7 @@ def task(found: Writing) -> list[str]:
         ]
     return [
         "# Reads the lines of the first file and writes those of the second.",
-        "task: {seq2seq: {loss: {cross_entropy: 0.1}, metrics: [bleu, exact_match], longest: 60}}",
+        "task: {seq2seq: {loss: {cross_entropy: 0.1}, metrics: [bleu, exact_match], max_length: 60}}",
     ]
 
 

@@ -82,7 +82,9 @@ class Target:
         unknown = [name for name in unseen if name not in self.classes]
         if unknown or self.strata is None:
             known = ", ".join(self.classes) or "no classes, or the task does not read them"
-            raise DataError(f"data.split.unseen: there is no class {', '.join(unknown or unseen)}; there are {known}")
+            raise DataError(
+                f"data.split.holdout_classes: there is no class {', '.join(unknown or unseen)}; there are {known}"
+            )
         strange = np.isin(self.strata, [self.classes.index(name) for name in unseen])
         return {**rows, "train": rows["train"][~strange[rows["train"]]]}
 
@@ -237,7 +239,7 @@ def aligned(target: Target, arrays: Mapping[str, Any], max_length: int | None) -
             row = wrong[0]
             raise DataError(
                 f"row {row + 1}: '{name}' has {tokens.lengths[row]} tokens, but there are {tags.lengths[row]} classes, "
-                "one for each word: use `tokenizer: {word: {split: space}}`"
+                "one for each word: use `tokenizer: {word: {pre_tokenizer: whitespace}}`"
             )
     return _tags(tags, target.classes)
 

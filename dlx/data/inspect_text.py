@@ -63,7 +63,7 @@ def running(path: Path, base: Path) -> Writing:
     length = min(LENGTH, len(text) // (10 * BLOCKS))
     if length < 4:
         raise DataError(f"{path}: {len(text)} characters are too few to learn from")
-    source = {"text": {"path": relative(path, base), "length": length, "stride": max(1, length // 8)}}
+    source = {"text": {"path": relative(path, base), "block_size": length, "stride": max(1, length // 8)}}
     words = {"tokens": f"{len(set(text))} different characters"}
     return Writing(source, "language_modeling", words, len(text), "the next character")
 

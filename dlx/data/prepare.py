@@ -62,8 +62,8 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials
     sequence = _sequence(samples, names) if target_kind == "tokens" else ()
     found = [samples.columns[n] for n in names]
     target = encode_target(found, names, target_kind) if names and not sequence else Target()
-    rows = target.without(data.split.unseen, split_rows(samples, data.split, target.strata, seed))
-    target.check(rows, data.split.unseen)
+    rows = target.without(data.split.holdout_classes, split_rows(samples, data.split, target.strata, seed))
+    target.check(rows, data.split.holdout_classes)
     columns = {n: samples.columns[n] for n in inputs}
     read = _texts(columns, {n: samples.columns[n] for n in sequence}, rows["train"])
     texts = learn(read, data, base, specials)
@@ -105,8 +105,10 @@ def _prepare_blocks(
     samples: Samples, how: Blocks, data: Data, base: Path, asked: tuple[str | None, int, Sequence[str]]
 ) -> Prepared:
     """Prepare running text: blocks of tokens, with what the task asks for (target_kind, seed, specials)."""
-    if data.ends:
-        raise DataError("data.ends: running text is cut into blocks, which neither begin nor end where texts do")
+    if data.special_tokens:
+        raise DataError(
+            "data.special_tokens: running text is cut into blocks, which neither begin nor end where texts do"
+        )
     target_kind, seed, specials = asked
     (name,) = samples.inputs
     whole = list(samples.columns[name].values)

@@ -80,7 +80,7 @@ def learn(
 
 def _trained(tokenizer: Tokenizer, texts: Sequence[str], data: Data, base: Path, specials: Sequence[str]) -> Text:
     stored = store(tokenizer, tokenizer.train(texts, base), specials)
-    return Text.known({**stored, "max_length": data.max_length, **({"ends": True} if data.ends else {})})
+    return Text.known({**stored, "max_length": data.max_length, **({"ends": True} if data.special_tokens else {})})
 
 
 def lengths(spans: Spans, train: np.ndarray) -> Lengths:

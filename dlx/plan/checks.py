@@ -81,7 +81,11 @@ def _layouts(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 def _textless(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse what says how text is read where there is none."""
     data = recipe.data
-    given = {"tokenizer": data.tokenizer is not None, "max_length": data.max_length is not None, "ends": data.ends}
+    given = {
+        "tokenizer": data.tokenizer is not None,
+        "max_length": data.max_length is not None,
+        "special_tokens": data.special_tokens,
+    }
     message = "there is no text; a column of a table is text where the source says `types: {column: text}`"
     asked = [name for name, is_given in given.items() if is_given and not facts.tokenizers]
     return [ShapeError(message, ("data", name)) for name in asked]

@@ -177,8 +177,8 @@ def _decide(recipe: Recipe, facts: DataFacts) -> Recipe:
     if data.transforms == "auto":
         image = any(facts.fields[name].axes in ("CHW", "CDHW") for name in facts.inputs)
         data = data.evolve("transforms", ["normalize"] if image else [])
-    if data.workers == "auto":
-        data = data.evolve("workers", WORKERS)
+    if data.num_workers == "auto":
+        data = data.evolve("num_workers", WORKERS)
     return recipe.evolve_all({"hardware": resolve(recipe.hardware), "data": data})
 
 

@@ -30,21 +30,21 @@ class Rewriting(Source):
 
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
-    samples: int = Field(10000, ge=1)
+    n_samples: int = Field(10000, ge=1)
     """How many sequences."""
-    symbols: int = Field(10, ge=1, le=len(LETTERS))
+    n_symbols: int = Field(10, ge=1, le=len(LETTERS))
     """How many different letters."""
-    shortest: int = Field(5, ge=1)
+    min_length: int = Field(5, ge=1)
     """Length of the shortest sequences."""
-    longest: int = Field(10, ge=1)
+    max_length: int = Field(10, ge=1)
     """Length of the longest sequences."""
     seed: int = Field(0, ge=0)
     """Seed of the letters."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Rewriting:
-        if self.shortest > self.longest:
-            raise ValueError(f"shortest {self.shortest} is longer than longest {self.longest}")
+        if self.min_length > self.max_length:
+            raise ValueError(f"min_length {self.min_length} is greater than max_length {self.max_length}")
         return self
 
     def rewritten(self, function: Callable[[Sequence[str]], Sequence[str]]) -> Samples:
@@ -52,9 +52,9 @@ class Rewriting(Source):
         import numpy as np
 
         random = np.random.default_rng(self.seed)
-        lengths = random.integers(self.shortest, self.longest + 1, self.samples)
-        letters = np.array(list(LETTERS[: self.symbols]))
-        drawn = [letters[random.integers(0, self.symbols, length)].tolist() for length in lengths]
+        lengths = random.integers(self.min_length, self.max_length + 1, self.n_samples)
+        letters = np.array(list(LETTERS[: self.n_symbols]))
+        drawn = [letters[random.integers(0, self.n_symbols, length)].tolist() for length in lengths]
         columns = {"source": texts(drawn), "target": texts([function(sequence) for sequence in drawn])}
         return Samples(columns, ("source",), "target")
 

@@ -23,7 +23,7 @@ class Adding(Source):
     """
 
     type: Literal["adding"] = "adding"
-    samples: int = Field(10000, ge=1)
+    n_samples: int = Field(10000, ge=1)
     """How many sequences."""
     length: int = Field(100, ge=2)
     """Steps of a sequence."""
@@ -34,10 +34,10 @@ class Adding(Source):
         import numpy as np
 
         random = np.random.default_rng(self.seed)
-        numbers_NT = random.uniform(0, 1, (self.samples, self.length)).astype("float32")
-        marks_NT, rows, half = np.zeros_like(numbers_NT), np.arange(self.samples), self.length // 2
-        marks_NT[rows, random.integers(0, half, self.samples)] = 1
-        marks_NT[rows, random.integers(half, self.length, self.samples)] = 1
+        numbers_NT = random.uniform(0, 1, (self.n_samples, self.length)).astype("float32")
+        marks_NT, rows, half = np.zeros_like(numbers_NT), np.arange(self.n_samples), self.length // 2
+        marks_NT[rows, random.integers(0, half, self.n_samples)] = 1
+        marks_NT[rows, random.integers(half, self.length, self.n_samples)] = 1
         sequence = Column(np.stack([numbers_NT, marks_NT], axis=2), "TF", "numeric", names=("number", "mark"))
         total = Column((numbers_NT * marks_NT).sum(axis=1).astype("float64"), "", "numeric")
         return Samples({"sequence": sequence, "sum": total}, ("sequence",), "sum")

@@ -26,13 +26,13 @@ class AudioFolder(Source):
     Each column of the picture is a moment, each row a band of frequencies, the value is how loud it is. Folders train,
     val and test may stand above the classes. Sounds are cut off at `seconds`, or followed by silence up to it.
 
-    Shapes:  image (1, mels, frames), frames = 1 + (seconds · rate − window) // hop.
-    Units:   values are in decibels; window and hop are in samples of the sound.
+    Shapes:  image (1, n_mels, frames), frames = 1 + (seconds · sample_rate − n_fft) // hop_length.
+    Units:   values are in decibels; n_fft and hop_length are in samples of the sound.
     Raises:  DataError that lists the files that are empty, damaged, no sounds, or of another rate.
     Source:  soundfile reads WAV, FLAC and OGG; mel scale of O'Shaughnessy 1987.
 
     Example:
-        {type: audio_folder, path: commands, rate: 16000, seconds: 1.0}
+        {type: audio_folder, path: commands, sample_rate: 16000, seconds: 1.0}
     """
 
     primary: ClassVar[str] = "path"
@@ -44,13 +44,13 @@ class AudioFolder(Source):
     """Folder with the sounds."""
     seconds: float = Field(1.0, gt=0)
     """How long a sample is."""
-    rate: int = Field(16000, ge=1000)
+    sample_rate: int = Field(16000, ge=1000)
     """Samples in a second; sounds of another rate are converted."""
-    window: int = Field(512, ge=16)
+    n_fft: int = Field(512, ge=16)
     """Samples from which the frequencies of a moment are taken."""
-    hop: int = Field(256, ge=1)
+    hop_length: int = Field(256, ge=1)
     """Samples from one moment to the next."""
-    mels: int = Field(64, ge=1)
+    n_mels: int = Field(64, ge=1)
     """Bands of frequencies."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
@@ -84,22 +84,22 @@ class AudioFolder(Source):
         return {name: Column(np.stack(list(pictures.values())), "CHW", "image")}
 
     def _picture(self) -> partial[np.ndarray]:
-        bands = mel_bands(self.mels, self.window, self.rate)
+        bands = mel_bands(self.n_mels, self.n_fft, self.sample_rate)
         empty = int((bands.sum(axis=1) == 0).sum())
         if empty:
             raise DataError(
-                f"{empty} of {self.mels} mels hold no frequency of a window of {self.window}: take fewer mels"
+                f"{empty} of {self.n_mels} mels hold no frequency of a window of {self.n_fft}: take fewer mels"
             )
         return partial(self._heard, bands=bands)
 
     def _heard(self, path: Path, bands: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        samples, _ = sound(path, self.rate)
-        length = max(self.window, round(self.seconds * self.rate))
+        samples, _ = sound(path, self.sample_rate)
+        length = max(self.n_fft, round(self.seconds * self.sample_rate))
         whole = np.zeros(length, dtype=np.float32)
         whole[: len(samples)] = samples[:length]
-        return loudness(bands @ spectrogram(whole, self.window, self.hop))[None]
+        return loudness(bands @ spectrogram(whole, self.n_fft, self.hop_length))[None]
 
     def _found(self, base: Path) -> list[tuple[Path, str, str]]:
         """Return every file with its class and its part, or an empty word."""

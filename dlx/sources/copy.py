@@ -16,7 +16,7 @@ class Copy(Rewriting):
     Source:  Graves et al. 2014, arXiv:1410.5401, section 4.1.
 
     Example:
-        {type: copy, samples: 2000, symbols: 8, longest: 12}
+        {type: copy, n_samples: 2000, n_symbols: 8, max_length: 12}
     """
 
     type: Literal["copy"] = "copy"

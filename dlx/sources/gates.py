@@ -28,7 +28,7 @@ class Gates(Source):
     type: Literal["gates"] = "gates"
     gate: Literal["and", "or", "xor", "nand", "nor", "xnor"]
     """Which gate."""
-    inputs: int = Field(2, ge=2, le=16)
+    n_inputs: int = Field(2, ge=2, le=16)
     """How many inputs the gate has."""
     repeat: int = Field(1, gt=0)
     """How many times the whole table is repeated."""
@@ -40,7 +40,7 @@ class Gates(Source):
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 
-        table = np.array(list(itertools.product((0, 1), repeat=self.inputs)))
+        table = np.array(list(itertools.product((0, 1), repeat=self.n_inputs)))
         outputs = {
             "and": table.all(axis=1),
             "or": table.any(axis=1),

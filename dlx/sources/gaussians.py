@@ -20,11 +20,11 @@ class Gaussians(Source):
     count here: for a ring of 8, and for a grid of 25 as the harder case.
 
     Shapes:  two numbers, x1 and x2; the classes are "0", "1", …, around the ring or row by row.
-    Units:   spread is the standard deviation of each mode; size is the radius of the ring, or the distance of two
+    Units:   std is the standard deviation of each mode; scale is the radius of the ring, or the distance of two
              neighbours on the grid, which is centred.
     Raises:  DataError if a grid has no square number of modes.
-    Source:  Metz et al. 2017, arXiv:1611.02163 (ring of radius 2, spread 0.02); Srivastava et al. 2017,
-             arXiv:1705.07761 (5 × 5 grid, distance 2, spread 0.05).
+    Source:  Metz et al. 2017, arXiv:1611.02163 (ring of radius 2, std 0.02); Srivastava et al. 2017,
+             arXiv:1705.07761 (5 × 5 grid, distance 2, std 0.05).
 
     Example:
         {type: gaussians, layout: ring, modes: 8}
@@ -35,11 +35,11 @@ class Gaussians(Source):
     """Where the modes stand."""
     modes: int = Field(8, ge=2)
     """How many there are."""
-    samples: int = Field(4000, ge=2)
+    n_samples: int = Field(4000, ge=2)
     """How many points; each mode has as many as any other, up to one."""
-    size: float = Field(2.0, gt=0)
+    scale: float = Field(2.0, gt=0)
     """Radius of the ring, or distance of neighbours on the grid."""
-    spread: float = Field(0.05, ge=0)
+    std: float = Field(0.05, ge=0)
     """Standard deviation of each mode."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the points and their order."""
@@ -48,8 +48,8 @@ class Gaussians(Source):
         import numpy as np
 
         random = np.random.default_rng(self.seed)
-        labels = random.permutation(np.arange(self.samples) % self.modes)
-        points = self._centres()[labels] + self.spread * random.standard_normal((self.samples, 2))
+        labels = random.permutation(np.arange(self.n_samples) % self.modes)
+        points = self._centres()[labels] + self.std * random.standard_normal((self.n_samples, 2))
         return labelled(points, labels, tuple(str(k) for k in range(self.modes)))
 
     def _centres(self) -> np.ndarray:
@@ -57,9 +57,9 @@ class Gaussians(Source):
 
         if self.layout == "ring":
             angle = 2 * np.pi * np.arange(self.modes) / self.modes
-            return self.size * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+            return self.scale * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         side = round(self.modes**0.5)
         if side * side != self.modes:
             raise DataError(f"gaussians: a grid has a square number of modes, not {self.modes}")
-        steps = self.size * (np.arange(side) - (side - 1) / 2)
+        steps = self.scale * (np.arange(side) - (side - 1) / 2)
         return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)

@@ -19,11 +19,11 @@ class Moons(Source):
     Source:  sklearn.datasets.make_moons.
 
     Example:
-        {type: moons, samples: 500, noise: 0.2}
+        {type: moons, n_samples: 500, noise: 0.2}
     """
 
     type: Literal["moons"] = "moons"
-    samples: int = Field(1000, ge=2)
+    n_samples: int = Field(1000, ge=2)
     """How many points."""
     noise: float = Field(0.1, ge=0)
     """Gaussian noise on both coordinates."""
@@ -33,5 +33,5 @@ class Moons(Source):
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         from sklearn.datasets import make_moons
 
-        points, labels = make_moons(self.samples, noise=self.noise, random_state=self.seed)
+        points, labels = make_moons(self.n_samples, noise=self.noise, random_state=self.seed)
         return labelled(points, labels, ("upper", "lower"))

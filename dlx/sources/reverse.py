@@ -16,7 +16,7 @@ class Reverse(Rewriting):
     Source:  Grefenstette et al. 2015, arXiv:1506.02516.
 
     Example:
-        {type: reverse, samples: 2000, symbols: 8, longest: 12}
+        {type: reverse, n_samples: 2000, n_symbols: 8, max_length: 12}
     """
 
     type: Literal["reverse"] = "reverse"

@@ -29,10 +29,11 @@ class Series(Source):
     A sample is `history` steps of all columns; its target is the next `horizon` steps of the target columns. Rows are
     put in the order of time. The split is by time: no moment is in the targets of two splits, while a history may reach
     back into the split before, as it is known by then. Several series stand below each other, told apart by the column
-    `series`, or beside each other, as several targets. Columns in `known` are known ahead (holidays, prices): a sample
-    also has their values at the steps of the target.
+    `series`, or beside each other, as several targets. `known_covariates` are columns known ahead (holidays, prices): a
+    sample also has their values at the steps of the target.
 
-    Shapes:  history (history, columns), future (horizon, known) where there are any; the target is (horizon, targets).
+    Shapes:  history (history, columns), future (horizon, known_covariates) where there are any; the target is
+             (horizon, targets).
     Units:   history, horizon, season and stride are in steps of time, the commonest distance of two rows.
     Raises:  DataError if a cell is no number, a moment is unreadable or stands twice, or no window fits.
 
@@ -55,7 +56,7 @@ class Series(Source):
     """Column to predict, or several."""
     covariates: Names = ()
     """More columns that the history has."""
-    known: Names = ()
+    known_covariates: Names = ()
     """Columns whose values are known ahead; the history has them too."""
     history: int = Field(24, ge=1)
     """Steps that a network sees."""
@@ -68,7 +69,7 @@ class Series(Source):
     """Steps from the beginning of one window to that of the next."""
     unit: Unit | None = None
     """In what times are counted; null is the coarsest unit in which no two moments coincide."""
-    gaps: Literal["skip", "previous", "ignore"] = "skip"
+    gaps: Literal["skip", "forward_fill", "ignore"] = "skip"
     """Missing moments and values: no window holds one, the last value is carried on, or rows follow each other whatever
     their times say.
     """
@@ -97,8 +98,10 @@ class Series(Source):
         """Return the end of every series: what comes after it is to be predicted."""
         import numpy as np
 
-        if self.known:
-            raise UsageError(f"{paths[0]}: the future of {', '.join(self.known)} is needed too; give both as .npz")
+        if self.known_covariates:
+            raise UsageError(
+                f"{paths[0]}: the future of {', '.join(self.known_covariates)} is needed too; give both as .npz"
+            )
         found = []
         for path in paths:
             source = self.at(path)
@@ -117,7 +120,7 @@ class Series(Source):
         return (self.target,) if isinstance(self.target, str) else self.target
 
     def _values(self) -> list[str]:
-        return list(dict.fromkeys([*self._targets(), *self.covariates, *self.known]))
+        return list(dict.fromkeys([*self._targets(), *self.covariates, *self.known_covariates]))
 
     def _columns(self) -> list[str]:
         return [*self._values(), *(name for name in (self.time, self.series) if name is not None)]
@@ -180,7 +183,7 @@ class Series(Source):
         values_NF, when = values_NF[order], when[order]
         if self.gaps == "ignore":
             when = np.arange(len(when))
-        if self.gaps == "previous":
+        if self.gaps == "forward_fill":
             values_NF, when = _carried_on(values_NF, when)
         whole = ~np.isnan(values_NF).any(axis=1)
         values_NF, when = values_NF[whole], when[whole]
@@ -219,8 +222,8 @@ class Series(Source):
             return Column(spans, "TF", "numeric", names=names)
 
         columns = {"history": column(tuple(self._values()), 0, self.history)}
-        if self.known:
-            columns["future"] = column(self.known, self.history, self.horizon)
+        if self.known_covariates:
+            columns["future"] = column(self.known_covariates, self.history, self.horizon)
         return {**columns, "target": column(self._targets(), self.history, self.horizon)}
 
 

@@ -18,19 +18,19 @@ class Shapes(Source):
 
     For segmentation without a file: later shapes lie over earlier ones.
 
-    Shapes:  image (1, size, size), 0 … 255; the target is a mask (size, size) of four classes.
+    Shapes:  image (1, image_size, image_size), 0 … 255; the target is a mask (image_size, image_size) of four classes.
     Units:   noise is a standard deviation in steps of 0 … 255.
 
     Example:
-        {type: shapes, samples: 500, size: 48}
+        {type: shapes, n_samples: 500, image_size: 48}
     """
 
     type: Literal["shapes"] = "shapes"
-    samples: int = Field(1000, ge=1)
+    n_samples: int = Field(1000, ge=1)
     """How many images."""
-    size: int = Field(64, ge=16)
+    image_size: int = Field(64, ge=16)
     """Height and width."""
-    most: int = Field(4, ge=1)
+    max_objects: int = Field(4, ge=1)
     """At most this many shapes in an image; at least one."""
     noise: float = Field(20.0, ge=0)
     """Gaussian noise on every pixel."""
@@ -41,10 +41,10 @@ class Shapes(Source):
         import numpy as np
 
         random = np.random.default_rng(self.seed)
-        masks_NHW = np.zeros((self.samples, self.size, self.size), dtype=np.int64)
-        images_NHW = np.full(masks_NHW.shape, random.uniform(20, 80, (self.samples, 1, 1)))
+        masks_NHW = np.zeros((self.n_samples, self.image_size, self.image_size), dtype=np.int64)
+        images_NHW = np.full(masks_NHW.shape, random.uniform(20, 80, (self.n_samples, 1, 1)))
         for image_HW, mask_HW in zip(images_NHW, masks_NHW, strict=True):
-            for _ in range(random.integers(1, self.most + 1)):
+            for _ in range(random.integers(1, self.max_objects + 1)):
                 code = int(random.integers(1, len(CLASSES)))
                 inside_HW = self._inside(code, random)
                 mask_HW[inside_HW] = code
@@ -58,8 +58,8 @@ class Shapes(Source):
         """Return which pixels a shape covers; all three reach `radius` from their centre."""
         import numpy as np
 
-        radius = random.uniform(0.1, 0.25) * self.size
-        y, x = (np.arange(self.size) - random.uniform(radius, self.size - radius) for _ in range(2))
+        radius = random.uniform(0.1, 0.25) * self.image_size
+        y, x = (np.arange(self.image_size) - random.uniform(radius, self.image_size - radius) for _ in range(2))
         y_HW, x_HW = np.meshgrid(y, x, indexing="ij")
         covered: tuple[np.ndarray, ...] = (
             x_HW**2 + y_HW**2 <= radius**2,

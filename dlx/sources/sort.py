@@ -16,7 +16,7 @@ class Sort(Rewriting):
     Source:  Vinyals et al. 2016, arXiv:1511.06391, section 4.1.
 
     Example:
-        {type: sort, samples: 2000, symbols: 8, longest: 12}
+        {type: sort, n_samples: 2000, n_symbols: 8, max_length: 12}
     """
 
     type: Literal["sort"] = "sort"

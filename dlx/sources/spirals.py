@@ -12,21 +12,21 @@ from dlx.sources._points import labelled
 class Spirals(Source):
     """Spiral arms in the plane, wound into each other, one class each.
 
-    An arm is r = t, φ = 2π (turns · t + k / classes) with t in 0.05 … 1. Hard for shallow networks: the classic test of
-    what depth and non-linearity bring.
+    An arm is r = t, φ = 2π (turns · t + k / n_classes) with t in 0.05 … 1. Hard for shallow networks: the classic test
+    of what depth and non-linearity bring.
 
     Shapes:  two numbers, x1 and x2; the classes are "0", "1", ….
     Units:   noise is a standard deviation; the arms end at radius 1.
     Source:  Lang & Witbrock 1988, Learning to tell two spirals apart; deviations: any number of arms, noise.
 
     Example:
-        {type: spirals, classes: 3, turns: 1.0}
+        {type: spirals, n_classes: 3, turns: 1.0}
     """
 
     type: Literal["spirals"] = "spirals"
-    samples: int = Field(1000, ge=2)
+    n_samples: int = Field(1000, ge=2)
     """How many points."""
-    classes: int = Field(2, ge=2)
+    n_classes: int = Field(2, ge=2)
     """How many arms."""
     turns: float = Field(1.5, gt=0)
     """How often an arm winds around the centre."""
@@ -39,9 +39,9 @@ class Spirals(Source):
         import numpy as np
 
         random = np.random.default_rng(self.seed)
-        labels = np.arange(self.samples) % self.classes
-        radius = random.uniform(0.05, 1.0, self.samples)
-        angle = 2 * np.pi * (self.turns * radius + labels / self.classes)
+        labels = np.arange(self.n_samples) % self.n_classes
+        radius = random.uniform(0.05, 1.0, self.n_samples)
+        angle = 2 * np.pi * (self.turns * radius + labels / self.n_classes)
         points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         points += self.noise * random.standard_normal(points.shape)
-        return labelled(points, labels, tuple(str(k) for k in range(self.classes)))
+        return labelled(points, labels, tuple(str(k) for k in range(self.n_classes)))

@@ -57,7 +57,7 @@ class Table(Source):
     """Column to predict, or several; columns of a file without names are c1, c2, …."""
     types: dict[str, Literal["numeric", "categorical", "text", "ignore"]] = Field(default_factory=dict)
     """What columns are, where it should not be inferred; text is cut into tokens by `data.tokenizer`."""
-    missing: tuple[str, ...] = Field(("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"), strict=False)
+    missing_values: tuple[str, ...] = Field(("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"), strict=False)
     """Cells that mean that a value is missing, after spaces around them are removed."""
     separator: str = Field("auto", min_length=1)
     """Character between cells; auto is a tab for .tsv, else the one that is frequent in the first line."""
@@ -89,7 +89,9 @@ class Table(Source):
     def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         import numpy as np
 
-        form = Format(self.separator, self.encoding, self.quoted, "auto", (), frozenset(names_of(facts)), self.missing)
+        form = Format(
+            self.separator, self.encoding, self.quoted, "auto", (), frozenset(names_of(facts)), self.missing_values
+        )
         parts = [self._named(read_rows(path, form), facts) for path in paths]
         places = [(rows.path, line) for rows in parts for line in rows.lines]
         problems = [problem for rows in parts for problem in rows.problems]
@@ -130,7 +132,9 @@ class Table(Source):
 
     def _read(self, base: Path) -> dict[str, Rows]:
         mentioned = frozenset(self.types) | frozenset(self._targets())
-        form = Format(self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing)
+        form = Format(
+            self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing_values
+        )
         parts: dict[str, Rows] = {}
         for part, path in zip(self._paths(), self.files(base), strict=True):
             parts[part] = read_rows(path, form, parts.get("train"))
@@ -151,7 +155,7 @@ class Table(Source):
 
     def _clean(self, name: str, cells: np.ndarray) -> np.ndarray:
         """Strip cells and put None where they are missing; a word of a text is never a sign that it is missing."""
-        return clean(cells, ("",) if self.types.get(name) == "text" else self.missing)
+        return clean(cells, ("",) if self.types.get(name) == "text" else self.missing_values)
 
     def _column(self, name: str, cells: np.ndarray, bad: dict[int, str], places: list[tuple[Path, int]]) -> Column:
         kind = self.types.get(name)
@@ -177,7 +181,7 @@ class Table(Source):
 
     def _hint(self) -> str:
         return (
-            "correct them, leave them out with data.on_error: skip, list what means missing under `missing`, "
+            "correct them, leave them out with data.on_error: skip, list what means missing under `missing_values`, "
             "or say `types: {column: categorical}` where a column is not meant to hold numbers"
         )
 

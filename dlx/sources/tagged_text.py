@@ -23,11 +23,11 @@ class TaggedText(Source):
     Source:  the format of the CoNLL shared tasks, Tjong Kim Sang & De Meulder 2003.
 
     Example:
-        {type: tagged_text, path: train.conll, test_path: test.conll, tag: 4}
+        {type: tagged_text, path: train.conll, test_path: test.conll, tag_column: 4}
     """
 
     primary: ClassVar[str] = "path"
-    tokenizer: ClassVar[Any] = {"type": "word", "split": "space"}
+    tokenizer: ClassVar[Any] = {"type": "word", "pre_tokenizer": "whitespace"}
     type: Literal["tagged_text"] = "tagged_text"
     path: str
     """File with all sentences, or with those to train on."""
@@ -35,9 +35,9 @@ class TaggedText(Source):
     """File to validate on."""
     test_path: str | None = None
     """File to test on."""
-    word: int = Field(1, ge=1)
+    word_column: int = Field(1, ge=1)
     """Column of the word, counted from 1."""
-    tag: int = Field(2, ge=1)
+    tag_column: int = Field(2, ge=1)
     """Column of the class, counted from 1."""
     encoding: str = "utf-8"
     """Encoding of the files."""
@@ -86,8 +86,10 @@ class TaggedText(Source):
                 sentence, bad = [], False
             elif line.startswith(("-DOCSTART-", "# ")):
                 continue
-            elif len(cells) < max(self.word, self.tag):
-                problems.append(f"{file}:{number}: {len(cells)} columns where {max(self.word, self.tag)} are expected")
+            elif len(cells) < max(self.word_column, self.tag_column):
+                problems.append(
+                    f"{file}:{number}: {len(cells)} columns where {max(self.word_column, self.tag_column)} are expected"
+                )
                 bad = True
             else:
-                sentence.append((cells[self.word - 1], cells[self.tag - 1]))
+                sentence.append((cells[self.word_column - 1], cells[self.tag_column - 1]))

@@ -16,15 +16,15 @@ class Text(Source):
 
     One file, all files of a folder, or all that a pattern such as `plays/*.txt` fits, in the order of their names; each
     is a document, or each line is. Without files of their own, val and test are the end of the text. Blocks never reach
-    over the end of a split. In training a `stride` smaller than `length` lets blocks overlap; 1 begins one at every
+    over the end of a split. In training a `stride` smaller than `block_size` lets blocks overlap; 1 begins one at every
     token.
 
-    Shapes:  tokens (length,), target (length,).
-    Units:   length and stride are in tokens; shares of a split are in characters.
+    Shapes:  tokens (block_size,), target (block_size,).
+    Units:   block_size and stride are in tokens; shares of a split are in characters.
     Raises:  DataError if a file is absent, empty, or not text in this encoding.
 
     Example:
-        {type: text, path: input.txt, length: 64}
+        {type: text, path: input.txt, block_size: 64}
     """
 
     primary: ClassVar[str] = "path"
@@ -36,10 +36,10 @@ class Text(Source):
     """File, folder or pattern to validate on."""
     test_path: str | None = None
     """File, folder or pattern to test on."""
-    length: int = Field(64, ge=1)
+    block_size: int = Field(64, ge=1)
     """Tokens in a block."""
     stride: int | None = Field(None, ge=1)
-    """Tokens from the beginning of one training block to that of the next; null is `length`."""
+    """Tokens from the beginning of one training block to that of the next; null is `block_size`."""
     documents: Literal["files", "lines"] = "files"
     """What a document is; where there are several, each ends with the end token."""
     encoding: str = "utf-8"
@@ -65,7 +65,7 @@ class Text(Source):
             raise DataError("\n".join([f"{self.path}: no text is left", *problems[:5]]))
         values = np.array(texts, dtype=object)
         belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
-        blocks = Blocks(self.length, self.stride or self.length)
+        blocks = Blocks(self.block_size, self.stride or self.block_size)
         return Samples({"text": Column(values, "", "text")}, ("text",), None, belongs, problems, blocks)
 
     def files(self, base: Path) -> list[Path]:

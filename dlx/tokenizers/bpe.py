@@ -26,10 +26,10 @@ class BPE(Tokenizer):
     type: Literal["bpe"] = "bpe"
     vocab_size: int = Field(8000, ge=260)
     """How many tokens there are at most, bytes and special ones included."""
-    min_count: int = Field(2, ge=1)
+    min_frequency: int = Field(2, ge=1)
     """Pairs that are rarer are not joined."""
-    lower: bool = False
-    """Whether letters are made small first."""
+    lowercase: bool = False
+    """Whether text is lowercased first."""
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         from tokenizers import Tokenizer as Base
@@ -38,13 +38,13 @@ class BPE(Tokenizer):
         from dlx.tokenizers._library import learn
 
         tokenizer = Base(models.BPE())
-        if self.lower:
+        if self.lowercase:
             tokenizer.normalizer = normalizers.Lowercase()
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=self.vocab_size,
-            min_frequency=self.min_count,
+            min_frequency=self.min_frequency,
             special_tokens=list(SPECIAL),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,

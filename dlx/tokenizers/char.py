@@ -21,21 +21,21 @@ class Char(Tokenizer):
     Source:  Unicode code points, as Python counts them.
 
     Example:
-        {type: char, lower: false}
+        {type: char, lowercase: false}
     """
 
     type: Literal["char"] = "char"
-    lower: bool = False
-    """Whether letters are made small first."""
+    lowercase: bool = False
+    """Whether text is lowercased first."""
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
-        found = set().union(*(set(text.lower() if self.lower else text) for text in texts))
+        found = set().union(*(set(text.lower() if self.lowercase else text) for text in texts))
         if not found:
             raise DataError("the tokenizer 'char' finds no character in the train split")
-        return _Characters(sorted(found), self.lower)
+        return _Characters(sorted(found), self.lowercase)
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        return _Characters(state["symbols"], self.lower)
+        return _Characters(state["symbols"], self.lowercase)
 
 
 class _Characters(Symbols):
@@ -43,7 +43,7 @@ class _Characters(Symbols):
         import numpy as np
 
         super().__init__(symbols)
-        self.lower = lower
+        self.lowercase = lower
         self.table = np.full(max(map(ord, self.symbols)) + 2, UNKNOWN, dtype=np.int64)  # the last one: any beyond
         self.table[[ord(symbol) for symbol in self.symbols]] = list(self.ids.values())
 
@@ -51,7 +51,7 @@ class _Characters(Symbols):
         import numpy as np
 
         last = len(self.table) - 1
-        points = (np.frombuffer((t.lower() if self.lower else t).encode("utf-32-le"), dtype="<u4") for t in texts)
+        points = (np.frombuffer((t.lower() if self.lowercase else t).encode("utf-32-le"), dtype="<u4") for t in texts)
         return [self.table[np.minimum(p, last)] for p in points]
 
     def join(self, symbols: Sequence[str]) -> str:

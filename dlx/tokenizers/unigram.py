@@ -29,8 +29,8 @@ class Unigram(Tokenizer):
     type: Literal["unigram"] = "unigram"
     vocab_size: int = Field(8000, gt=2 * len(SPECIAL))
     """How many tokens there are at most, special ones included."""
-    lower: bool = False
-    """Whether letters are made small first."""
+    lowercase: bool = False
+    """Whether text is lowercased first."""
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         from tokenizers import models, trainers
@@ -52,7 +52,7 @@ class Unigram(Tokenizer):
         from tokenizers import decoders, normalizers, pre_tokenizers
 
         tokenizer = Base(model)
-        lower = [normalizers.Lowercase()] if self.lower else []
+        lower = [normalizers.Lowercase()] if self.lowercase else []
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), *lower])
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
         tokenizer.decoder = decoders.Metaspace()

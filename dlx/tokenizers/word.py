@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.tokenizers import Codec, Tokenizer
+from dlx.tokenizers import SPECIAL, Codec, Tokenizer
 from dlx.tokenizers._symbols import Symbols
 
 WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
@@ -24,32 +24,32 @@ class Word(Tokenizer):
     Raises:  DataError if no word is left.
 
     Example:
-        {type: word, min_count: 2, lower: true}
+        {type: word, min_frequency: 2, lowercase: true}
     """
 
     type: Literal["word"] = "word"
-    min_count: int = Field(1, ge=1)
+    min_frequency: int = Field(1, ge=1)
     """Rarer words are unknown."""
-    max_size: int | None = Field(None, ge=1)
-    """At most this many words, the most frequent ones."""
-    lower: bool = False
-    """Whether letters are made small first."""
-    split: Literal["punctuation", "space"] = "punctuation"
+    vocab_size: int | None = Field(None, gt=len(SPECIAL))
+    """At most so many tokens, special ones included: those of the most frequent words; null for no limit."""
+    lowercase: bool = False
+    """Whether text is lowercased first."""
+    pre_tokenizer: Literal["punctuation", "whitespace"] = "punctuation"
     """Where words end: at spaces and around punctuation, or at spaces alone."""
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         counts = Counter(word for text in texts for word in self._cut(text))
-        ranked = sorted((word for word, n in counts.items() if n >= self.min_count), key=lambda w: (-counts[w], w))
+        ranked = sorted((word for word, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w))
         if not ranked:
-            raise DataError(f"the tokenizer 'word' finds no word {self.min_count} times in the train split")
-        return _Words(ranked[: self.max_size], self)
+            raise DataError(f"the tokenizer 'word' finds no word {self.min_frequency} times in the train split")
+        return _Words(ranked[: self.vocab_size and self.vocab_size - len(SPECIAL)], self)
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
         return _Words(state["symbols"], self)
 
     def _cut(self, text: str) -> list[str]:
-        text = text.lower() if self.lower else text
-        return text.split() if self.split == "space" else WORDS.findall(text)
+        text = text.lower() if self.lowercase else text
+        return text.split() if self.pre_tokenizer == "whitespace" else WORDS.findall(text)
 
 
 class _Words(Symbols):

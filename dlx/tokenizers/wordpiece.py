@@ -26,10 +26,10 @@ class WordPiece(Tokenizer):
     type: Literal["wordpiece"] = "wordpiece"
     vocab_size: int = Field(8000, gt=len(SPECIAL))
     """How many tokens there are at most, special ones included."""
-    min_count: int = Field(2, ge=1)
+    min_frequency: int = Field(2, ge=1)
     """Pairs that are rarer are not joined."""
-    lower: bool = True
-    """Whether letters are made small and lose their accents first."""
+    lowercase: bool = True
+    """Whether text is lowercased, and accents are stripped, first."""
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         from tokenizers import models, trainers
@@ -41,7 +41,7 @@ class WordPiece(Tokenizer):
         later = [f"##{c}" for c in sorted(set("".join(map(tokenizer.normalizer.normalize_str, letters)))) if c.strip()]
         trainer = trainers.WordPieceTrainer(
             vocab_size=self.vocab_size,
-            min_frequency=self.min_count,
+            min_frequency=self.min_frequency,
             special_tokens=[*SPECIAL, *later],  # numbered here, or equally frequent pairs are joined in random order
             show_progress=False,
         )
@@ -54,7 +54,7 @@ class WordPiece(Tokenizer):
         from tokenizers import decoders, normalizers, pre_tokenizers
 
         tokenizer = Base(model)
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=self.lower)
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         tokenizer.decoder = decoders.WordPiece()
         return tokenizer

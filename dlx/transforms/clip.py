@@ -24,21 +24,21 @@ class Clip(Transform):
     Raises:  ShapeError if the values are codes of categories.
 
     Example:
-        {type: clip, low: -3.0, high: 3.0}
+        {type: clip, min: -3.0, max: 3.0}
     """
 
     type: Literal["clip"] = "clip"
-    low: float | None = None
+    min: float | None = None
     """Smallest value that is left, null for no limit."""
-    high: float | None = None
+    max: float | None = None
     """Largest value that is left, null for no limit."""
 
     @model_validator(mode="after")
     def _has_a_range(self) -> Clip:
-        if self.low is None and self.high is None:
-            raise ValueError("clip needs a low or a high end")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        if self.min is None and self.max is None:
+            raise ValueError("clip needs min or max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
         return self
 
     def spec(self, x: TensorSpec) -> TensorSpec:
@@ -48,8 +48,8 @@ class Clip(Transform):
         return self._clip_batch
 
     def _clip(self, value: float) -> float:
-        value = value if self.low is None else max(value, self.low)
-        return value if self.high is None else min(value, self.high)
+        value = value if self.min is None else max(value, self.min)
+        return value if self.max is None else min(value, self.max)
 
     def _clip_batch(self, batch: Tensor) -> Tensor:
-        return floats(batch).clamp(self.low, self.high)
+        return floats(batch).clamp(self.min, self.max)

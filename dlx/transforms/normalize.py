@@ -17,25 +17,25 @@ BYTE_RANGE = 255.0
 class Normalize(Transform):
     """Brings every channel or column to a common scale.
 
-    mean_std: (x − mean) / std, with the mean and deviation of the train split unless they are given. unit: (x − low) /
-    (high − low), the range of the train split, and [0, 255] for bytes. A constant column becomes 0; missing values
-    (NaN) stay missing. Networks learn slowly, or not at all, from inputs of very different sizes.
+    standard: (x − mean) / std, with the mean and deviation of the train split unless they are given. min_max:
+    (x − low) / (high − low), the range of the train split, and [0, 255] for bytes. A constant column becomes 0; missing
+    values (NaN) stay missing. Networks learn slowly, or not at all, from inputs of very different sizes.
 
     Shapes:  kept; one mean and deviation for each channel (C…) or column (F, TF).
     Units:   mean and std are in the units of the stored values: 0 to 255 for byte images.
     Raises:  ShapeError if the statistics are not known, their number is wrong, or the values are codes of categories.
 
     Example:
-        {type: normalize, scale: mean_std}
+        {type: normalize, method: standard}
     """
 
     type: Literal["normalize"] = "normalize"
-    scale: Literal["mean_std", "unit"] = "mean_std"
+    method: Literal["standard", "min_max"] = "standard"
     """Mean 0 and deviation 1, or the range [0, 1]."""
     mean: float | list[float] | None = None
-    """With `scale: mean_std`: what is subtracted, one number or one a channel; by default the train split's mean."""
+    """With `method: standard`: what is subtracted, one number or one a channel; by default the train split's mean."""
     std: float | list[float] | None = None
-    """With `scale: mean_std`: what it is divided by, one number or one a channel; by default the train split's."""
+    """With `method: standard`: what it is divided by, one number or one a channel; by default the train split's."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
         center, width = self._constants(x)
@@ -57,12 +57,12 @@ class Normalize(Transform):
     def _constants(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return what is subtracted from, and what divides, each channel."""
         x = numeric(x, "normalize")
-        center, width = self._range(x) if self.scale == "unit" else self._moments(x)
+        center, width = self._range(x) if self.method == "min_max" else self._moments(x)
         return center, tuple(w or 1.0 for w in width)
 
     def _range(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
         if self.mean is not None or self.std is not None:
-            raise ShapeError("normalize to the unit range takes no mean and std; leave out `scale: unit` to use them")
+            raise ShapeError("normalize by min_max takes no mean and std; leave out `method: min_max` to use them")
         if x.dtype == "uint8":
             return per_channel(0.0, x, "low"), per_channel(BYTE_RANGE, x, "high")
         low = per_channel(_known(x, "low"), x, "low")

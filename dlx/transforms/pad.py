@@ -24,8 +24,8 @@ Four = Annotated[list[Pixels], Field(min_length=4, max_length=4)]
 class Pad(Transform):
     """Adds rows and columns around images.
 
-    LeNet-5 takes 28 × 28 digits padded by 2 on each side. `reflect` mirrors the image at its border, `edge` repeats its
-    outermost pixels.
+    LeNet-5 takes 28 × 28 digits padded by 2 on each side. `reflect` mirrors the image at its border, `replicate`
+    repeats its outermost pixels.
 
     Shapes:  (C, H, W) → (C, top + H + bottom, left + W + right).
     Units:   the value is in the units of the stored values: 0 to 255 for byte images, for which it is a whole number.
@@ -40,7 +40,7 @@ class Pad(Transform):
     type: Literal["pad"] = "pad"
     padding: Pixels | Two | Four
     """Pixels to add: one number for all sides, [vertical, horizontal], or [top, bottom, left, right]."""
-    mode: Literal["constant", "reflect", "edge"] = "constant"
+    mode: Literal["constant", "reflect", "replicate"] = "constant"
     """What is added: one value, the mirrored image, or its outermost pixels."""
     value: float = 0.0
     """With `mode: constant`: the value of what is added."""
@@ -66,7 +66,7 @@ class Pad(Transform):
         top, bottom, left, right = self._sides()
         if self.mode == "constant":
             return pad(batch, (left, right, top, bottom), value=self.value)
-        return pad(floats(batch), (left, right, top, bottom), mode="replicate" if self.mode == "edge" else self.mode)
+        return pad(floats(batch), (left, right, top, bottom), mode=self.mode)
 
     def _sides(self) -> tuple[int, ...]:
         """Return (top, bottom, left, right)."""

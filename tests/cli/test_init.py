@@ -190,6 +190,6 @@ def test_two_texts_become_a_recipe_that_translates(dlx, tmp_path):
     made = dlx("init", "a.en", "a.xx", "--json", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["task"] == "seq2seq"
-    assert "test/bleu" in trained(dlx, tmp_path, "train.epochs=1", "task.longest=4")
+    assert "test/bleu" in trained(dlx, tmp_path, "train.epochs=1", "task.max_length=4")
     refused = dlx("init", "a.en", "a.yy", "--force", cwd=tmp_path)
     assert refused.returncode == 2 and "there is no file 'a.yy'" in refused.stderr

@@ -40,7 +40,7 @@ def test_equal_blocks_in_a_row_are_one_line(rows, shown):
 
 
 def test_the_sums_of_a_real_network_stay(tmp_path):
-    text = "task: classification\ndata: {source: {noise: {size: 64}}}\nmodel: {resnet: {depth: 152}}\n"
+    text = "task: classification\ndata: {source: {random_images: {image_size: 64}}}\nmodel: {resnet: {depth: 152}}\n"
     (tmp_path / "r.yaml").write_text(text)
     (network,) = report(dlx.plan.make(load(tmp_path / "r.yaml")))["networks"].values()
     shown = list(without_repeats(network["layers"]))

@@ -155,7 +155,7 @@ def test_the_seed_decides(name):
 
 def test_randaugment_stays_between_black_and_white_and_treats_gray_as_colour():
     gray = images(batch=16, channels=1)
-    function = augmentation({"type": "randaugment", "n": 2, "m": 9}).build(IMAGE, 0)
+    function = augmentation({"type": "rand_augment", "n": 2, "m": 9}).build(IMAGE, 0)
     colour, _ = seeded(function, gray.expand(-1, 3, -1, -1), None)
     out, _ = seeded(function, gray, None)
     assert torch.equal(out, colour[:, :1])
@@ -163,11 +163,11 @@ def test_randaugment_stays_between_black_and_white_and_treats_gray_as_colour():
     assert out.max() <= 1
 
 
-@pytest.mark.parametrize(("fields", "axes"), [({}, (3,)), ({"horizontal": False, "vertical": True}, (2,))])
-def test_flip_is_torchs(fields, axes):
+@pytest.mark.parametrize(("name", "axis"), [("random_horizontal_flip", 3), ("random_vertical_flip", 2)])
+def test_flip_is_torchs(name, axis):
     batch = images()
-    out, _ = always("random_flip", **fields).build(IMAGE, 0)(batch, None)
-    assert torch.equal(out, batch.flip(axes))
+    out, _ = always(name).build(IMAGE, 0)(batch, None)
+    assert torch.equal(out, batch.flip(axis))
 
 
 def test_affine_without_any_part_is_the_identity():
@@ -222,7 +222,7 @@ def test_a_smaller_crop_is_enlarged_to_the_size_of_the_image():
 def test_blur_is_scipys():
     batch = images(batch=2, channels=1, height=40, width=40)
     x = TensorSpec((1, 40, 40), "CHW")
-    out, _ = augmentation({"type": "blur", "sigma": [1.5, 1.5], "p": 1.0}).build(x, 0)(batch, None)
+    out, _ = augmentation({"type": "random_gaussian_blur", "sigma": [1.5, 1.5], "p": 1.0}).build(x, 0)(batch, None)
     for image, blurred in zip(batch, out, strict=True):
         expected = gaussian_filter(image[0].numpy().astype(np.float64), 1.5, mode="mirror", radius=5)
         np.testing.assert_allclose(blurred[0].numpy(), expected, atol=1e-5)
@@ -230,7 +230,7 @@ def test_blur_is_scipys():
 
 def test_erasing_paints_one_rectangle_of_the_area_asked_for():
     batch = images(batch=100) * 0.5 + 0.25
-    leaf = augmentation({"type": "erasing", "scale": [0.1, 0.3], "value": 1.0, "p": 1.0})
+    leaf = augmentation({"type": "random_erasing", "scale": [0.1, 0.3], "value": 1.0, "p": 1.0})
     out, _ = seeded(leaf.build(IMAGE, 0), batch, None)
     painted = (out == 1).all(1)
     assert torch.equal(out.where(~painted[:, None], 0), batch.where(~painted[:, None], 0))
@@ -252,7 +252,7 @@ def test_color_jitter_of_brightness_is_a_factor():
 
 def test_noise_has_the_deviation_asked_for():
     batch = torch.zeros(400, 50)
-    out, _ = seeded(augmentation({"gaussian_noise": 0.3}).build(TensorSpec((50,), "F"), 0), batch, None)
+    out, _ = seeded(augmentation({"random_gaussian_noise": 0.3}).build(TensorSpec((50,), "F"), 0), batch, None)
     assert out.std().item() == pytest.approx(0.3, rel=0.02)
     assert out.mean().item() == pytest.approx(0, abs=0.01)
 
@@ -319,19 +319,19 @@ def changed_texts(name, **fields):
 
 
 def test_deletion_removes_a_share_and_leaves_the_rest_in_order():
-    for before, after in changed_texts("random_deletion", share=0.4):
+    for before, after in changed_texts("random_deletion", fraction=0.4):
         assert len(after) == len(before) - round(0.4 * len(before)) and is_part_in_order(after, before)
-    assert all(len(after) == 1 for _, after in changed_texts("random_deletion", share=1.0))
+    assert all(len(after) == 1 for _, after in changed_texts("random_deletion", fraction=1.0))
 
 
 def test_swap_exchanges_a_share_of_the_tokens():
-    for before, after in changed_texts("random_swap", share=0.5):
+    for before, after in changed_texts("random_swap", fraction=0.5):
         moved = sum(a != b for a, b in zip(before, after, strict=True))
         assert sorted(after) == sorted(before) and moved == round(0.5 * len(before))
 
 
 def test_insertion_keeps_the_text_and_repeats_its_own_tokens():
-    for before, after in changed_texts("random_insertion", share=0.3):
+    for before, after in changed_texts("random_insertion", fraction=0.3):
         more = max(1, round(0.3 * len(before)))
         assert len(after) == min(9, len(before) + more) and set(after) <= set(before)
         assert is_part_in_order(before[: len(after) - more], after)
@@ -342,7 +342,7 @@ def test_synonyms_come_from_the_same_line_of_the_thesaurus():
     codec = word.train([" ".join(WORDS)], Path())
     group = {i: int(name.removeprefix("word")) // 8 for i, name in enumerate(codec.tokens) if i >= 4}
     seen = set()
-    for before, after in changed_texts("synonym_replacement", share=0.25):
+    for before, after in changed_texts("synonym_replacement", fraction=0.25):
         pairs = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
         assert len(pairs) == max(1, round(0.25 * len(before))) and all(group[a] == group[b] for a, b in pairs)
         seen |= set(pairs)
@@ -372,15 +372,15 @@ def test_a_thesaurus_that_is_of_no_use_is_named(tmp_path, content, words):
     ("value", "x", "words"),
     [
         ("random_swap", IMAGE, "takes text"),
-        ("random_flip", TEXT, "takes images"),
+        ("random_vertical_flip", TEXT, "takes images"),
         ("cutmix", TensorSpec((5,), "F"), "takes images"),
         ("mixup", TensorSpec((5,), "F", "int64", vocab=(3,)), "codes"),
         ({"type": "random_crop", "size": 40}, IMAGE, "cannot cut 40"),
-        ({"type": "random_crop", "padding": 22, "border": "reflect"}, IMAGE, "cannot mirror"),
+        ({"type": "random_crop", "padding": 22, "padding_mode": "reflect"}, IMAGE, "cannot mirror"),
         ({"type": "random_crop", "padding": 2}, TensorSpec((3, None, None), "CHW"), "resize them first"),
         ({"type": "color_jitter", "hue": 0.1}, TensorSpec((1, 24, 20), "CHW"), "3 channels"),
-        ({"type": "blur", "sigma": [1.0, 9.0]}, IMAGE, "more than 27 pixels"),
-        ("randaugment", TensorSpec((4, 24, 20), "CHW"), "1 or 3 channels"),
+        ({"type": "random_gaussian_blur", "sigma": [1.0, 9.0]}, IMAGE, "more than 27 pixels"),
+        ("rand_augment", TensorSpec((4, 24, 20), "CHW"), "1 or 3 channels"),
     ],
 )
 def test_what_does_not_fit_is_refused(value, x, words):

@@ -30,7 +30,7 @@ FACTS = DataFacts(
     classes=("a", "b"),
     counts={"train": 9},
 )
-VIEWS = [{"gaussian_noise": {"p": 1.0}}]
+VIEWS = [{"random_gaussian_noise": {"p": 1.0}}]
 
 
 def made(task):

@@ -101,14 +101,14 @@ def test_parallel_text_names_what_does_not_pair(tmp_path):
 
 @pytest.mark.parametrize(("name", "function"), [("copy", list), ("reverse", lambda s: s[::-1]), ("sort", sorted)])
 def test_symbols_are_rewritten(name, function):
-    samples = load({name: {"samples": 200, "shortest": 3, "longest": 6, "symbols": 4}})
+    samples = load({name: {"n_samples": 200, "min_length": 3, "max_length": 6, "n_symbols": 4}})
     sources, targets = ([text.split() for text in samples.columns[n].values] for n in ("source", "target"))
     assert [function(s) for s in sources] == targets
     assert {len(s) for s in sources} == {3, 4, 5, 6} and {c for s in sources for c in s} == set("abcd")
 
 
 def test_delayed_recall_asks_for_the_first_letter():
-    samples = load({"delayed_recall": {"samples": 100, "delay": 7, "symbols": 3}})
+    samples = load({"delayed_recall": {"n_samples": 100, "delay": 7, "n_symbols": 3}})
     texts = [text.split() for text in samples.columns["text"].values]
     classes = samples.columns["target"].classes
     assert [classes[code] for code in samples.columns["target"].values] == [text[0] for text in texts]
@@ -117,7 +117,7 @@ def test_delayed_recall_asks_for_the_first_letter():
 
 
 def test_adding_has_two_marks_and_a_baseline_of_a_sixth():
-    samples = load({"adding": {"samples": 20000, "length": 11}})
+    samples = load({"adding": {"n_samples": 20000, "length": 11}})
     numbers, marks = np.moveaxis(samples.columns["sequence"].values, 2, 0)
     assert (marks[:, :5].sum(1) == 1).all() and (marks[:, 5:].sum(1) == 1).all()
     total = samples.columns["sum"].values
@@ -126,7 +126,7 @@ def test_adding_has_two_marks_and_a_baseline_of_a_sixth():
 
 
 def test_shapes_are_brighter_than_their_background_and_of_the_area_that_geometry_says():
-    samples = load({"shapes": {"samples": 300, "size": 64, "most": 1, "noise": 0.0}})
+    samples = load({"shapes": {"n_samples": 300, "image_size": 64, "max_objects": 1, "noise": 0.0}})
     images, masks = samples.columns["image"].values[:, 0], samples.columns["target"].values
     assert images[masks > 0].min() >= 120 > 80 >= images[masks == 0].max()
     for code, filled in ((1, np.pi / 4), (2, 1.0), (3, 0.5)):
@@ -170,7 +170,7 @@ def test_series_in_any_order_of_rows_are_the_same(tmp_path):
 
 
 def test_values_known_ahead_are_those_of_the_horizon(tmp_path):
-    samples = series(tmp_path, known=["price"], stride=2)
+    samples = series(tmp_path, known_covariates=["price"], stride=2)
     assert samples.inputs == ("history", "future") and len(samples.columns["future"]) == 4
     assert samples.columns["future"].values[1].tolist() == [[5], [6]]
     assert samples.columns["history"].names == ("sold", "price")
@@ -181,7 +181,7 @@ def test_gaps_are_left_out_carried_on_or_ignored(tmp_path):
     text = "day,shop,sold\n" + "".join(f"{d},x,{d}\n" for d in days)
     windows = rows(series(tmp_path, text, history=2, horizon=1).columns["history"])
     assert [w[:, 0].tolist() for w in windows] == [[0, 1], [1, 2], [5, 6], [6, 7], [7, 8]]
-    carried = rows(series(tmp_path, text, history=2, horizon=1, gaps="previous").columns["history"])
+    carried = rows(series(tmp_path, text, history=2, horizon=1, gaps="forward_fill").columns["history"])
     assert [3, 3] in [w[:, 0].tolist() for w in carried] and len(carried) == 8
     ignored = rows(series(tmp_path, text, history=2, horizon=1, gaps="ignore").columns["history"])
     assert [3, 5] in [w[:, 0].tolist() for w in ignored] and len(ignored) == 7
@@ -281,7 +281,7 @@ def sounds(folder, **files):
         label, _, file = name.partition("__")
         (folder / label).mkdir(exist_ok=True)
         soundfile.write(folder / label / f"{file}.wav", samples, rate)
-    return {"path": str(folder), "rate": RATE, "seconds": 0.5, "window": 256, "hop": 100, "mels": 20}
+    return {"path": str(folder), "sample_rate": RATE, "seconds": 0.5, "n_fft": 256, "hop_length": 100, "n_mels": 20}
 
 
 def test_spectrograms_are_those_of_torch(tmp_path):
@@ -326,7 +326,7 @@ def test_files_that_are_no_sounds_are_named(tmp_path):
         load({"audio_folder": spec})
     assert len(load({"audio_folder": spec}, on_error="skip").columns["image"]) == 1
     with pytest.raises(DataError, match="take fewer mels"):
-        load({"audio_folder": {**spec, "mels": 200}})
+        load({"audio_folder": {**spec, "n_mels": 200}})
 
 
 def test_a_gzip_bomb_is_refused(tmp_path):

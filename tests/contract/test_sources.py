@@ -111,7 +111,7 @@ def test_gates_hold_their_truth_table(gate, outputs):
 
 
 def test_noise_has_every_byte_and_every_class_alike_and_in_no_order():
-    samples = load({"noise": {"samples": 200, "size": 32, "channels": 1, "classes": 10}})
+    samples = load({"random_images": {"n_samples": 200, "image_size": 32, "channels": 1, "n_classes": 10}})
     images, labels = samples.columns["image"].values, samples.columns["target"].values
     assert images.shape == (200, 1, 32, 32) and images.dtype == np.uint8
     assert abs(np.bincount(images.ravel(), minlength=256) / images.size * 256 - 1).max() < 0.2
@@ -120,11 +120,11 @@ def test_noise_has_every_byte_and_every_class_alike_and_in_no_order():
 
 
 def test_spirals_lie_on_their_arms_and_sine_on_its_wave():
-    arms = load({"type": "spirals", "classes": 3, "turns": 1.0, "noise": 0.0}).columns
+    arms = load({"type": "spirals", "n_classes": 3, "turns": 1.0, "noise": 0.0}).columns
     x, y, k = (arms[name].values for name in ("x1", "x2", "target"))
     turned = (np.arctan2(y, x) / (2 * math.pi) - np.hypot(x, y) - k / 3) % 1
     assert np.allclose(np.minimum(turned, 1 - turned), 0, atol=1e-9)
-    wave = load({"type": "sine", "cycles": 2.0, "noise": 0.0}).columns
+    wave = load({"type": "sine", "frequency": 2.0, "noise": 0.0}).columns
     assert np.allclose(wave["y"].values, np.sin(4 * math.pi * wave["x"].values))
 
 

@@ -41,12 +41,12 @@ SMALL = [
     ({"sklearn": "digits"}, CONVS),
     ({"sklearn": "digits"}, PATCHES),
     ({"series": {"path": "series.csv", "target": "y", "history": 8, "horizon": 2}}, MLP),
-    ({"shapes": {"samples": 60, "size": 16, "noise": 5}}, CONVS),
+    ({"shapes": {"n_samples": 60, "image_size": 16, "noise": 5}}, CONVS),
     ({"sklearn": "digits"}, {"type": "layers", "layers": ["flatten", {"rbm": 16}]}),
-    ({"text": {"path": "text.txt", "length": 8}}, STEPS),
+    ({"text": {"path": "text.txt", "block_size": 8}}, STEPS),
     ({"tagged_text": "tagged.txt"}, STEPS),
     (
-        {"reverse": {"samples": 60, "longest": 6}},
+        {"reverse": {"n_samples": 60, "max_length": 6}},
         {"seq2seq": {"embedding": 8, "encoder": {"gru": 16}, "cell": {"gru": 32}, "attention": "luong"}},
     ),
 ]

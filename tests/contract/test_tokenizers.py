@@ -103,16 +103,16 @@ def test_char_numbers_by_code_point_and_does_not_know_what_it_has_not_seen():
     codec = made("char").train(["ba c", "ab"], Path())
     assert list(codec.tokens[4:]) == [" ", "a", "b", "c"]
     assert [ids.tolist() for ids in codec.encode(["cab", "a!é日", ""])] == [[7, 5, 6], [5, 1, 1, 1], []]
-    assert made({"char": {"lower": True}}).train(["aB"], Path()).encode(["AB"])[0].tolist() == [4, 5]
+    assert made({"char": {"lowercase": True}}).train(["aB"], Path()).encode(["AB"])[0].tolist() == [4, 5]
 
 
 def test_word_counts_as_a_counter_does():
     texts = ["b a a c", "c c a d", "e's e's, B"]
-    codec = made({"word": {"split": "space", "min_count": 2, "max_size": 2}}).train(texts, Path())
+    codec = made({"word": {"pre_tokenizer": "whitespace", "min_frequency": 2, "vocab_size": 6}}).train(texts, Path())
     counts = Counter(word for text in texts for word in text.split())
     assert [(w, counts[w]) for w in codec.tokens[4:]] == [("a", 3), ("c", 3)]
     assert codec.encode(["c b a"])[0].tolist() == [5, UNKNOWN, 4]
-    split = made({"word": {"lower": True}}).train(texts, Path())
+    split = made({"word": {"lowercase": True}}).train(texts, Path())
     assert split.decode(split.encode(["E's, B"])[0].tolist()) == "e's , b"
 
 
@@ -138,7 +138,7 @@ def assembled(name):
 
 @pytest.mark.parametrize("name", ["bpe", "wordpiece", "unigram"])
 def test_subwords_are_those_of_the_library(name):
-    codec = made({name: {"vocab_size": 300, "lower": False}}).train(TRAIN, Path())
+    codec = made({name: {"vocab_size": 300, "lowercase": False}}).train(TRAIN, Path())
     own, trainer = assembled(name)
     own.train_from_iterator(TRAIN, trainer)
     assert len(codec.tokens) <= 300
@@ -153,7 +153,7 @@ def test_training_is_a_function_of_the_texts():
 
 
 def test_a_trained_tokenizer_is_read_whole_with_ids_moved(folder):
-    codec = trained("trained", folder)
+    codec = trained("pretrained", folder)
     own = library.Tokenizer.from_file(str(folder / "tokenizer.json"))
     own.no_truncation()
     for text in TRAIN:
@@ -164,7 +164,7 @@ def test_a_trained_tokenizer_is_read_whole_with_ids_moved(folder):
 def test_a_trained_tokenizer_of_our_own_keeps_its_ids(tmp_path):
     codec = made("bpe").train(TRAIN, Path())
     (tmp_path / "mine.json").write_text(json.dumps(codec.state()["json"]))
-    again = made({"trained": "mine.json"}).train([], tmp_path)
+    again = made({"pretrained": "mine.json"}).train([], tmp_path)
     assert list(again.tokens) == list(codec.tokens)
     assert again.encode(TRAIN)[0].tolist() == codec.encode(TRAIN)[0].tolist()
 
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(DataError, match=r"tokenizer\.json: "):
-        made({"trained": "tokenizer.json"}).train([], tmp_path)
+        made({"pretrained": "tokenizer.json"}).train([], tmp_path)
 
 
 @pytest.mark.parametrize("name", ["char", "word", "bpe", "wordpiece", "unigram"])

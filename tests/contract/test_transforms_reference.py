@@ -11,11 +11,11 @@ from dlx.errors import ShapeError
 from dlx.tensors import Stats, TensorSpec
 
 
-@pytest.mark.parametrize(("scale", "reference"), [("mean_std", StandardScaler()), ("unit", MinMaxScaler())])
-def test_normalize_of_columns_is_scikit_learns(scale, reference):
+@pytest.mark.parametrize(("method", "reference"), [("standard", StandardScaler()), ("min_max", MinMaxScaler())])
+def test_normalize_of_columns_is_scikit_learns(method, reference):
     batch = features()
     x = described(batch, "F")
-    out = transform({"type": "normalize", "scale": scale}).build(x)(batch)
+    out = transform({"type": "normalize", "method": method}).build(x)(batch)
     np.testing.assert_allclose(out.numpy(), reference.fit_transform(batch.numpy().astype(np.float64)), atol=2e-5)
 
 
@@ -29,7 +29,7 @@ def test_normalized_byte_images_have_mean_0_and_deviation_1_in_every_channel():
 
 def test_normalize_to_the_unit_range_divides_bytes_by_255():
     batch = images()
-    out = transform({"type": "normalize", "scale": "unit"}).build(TensorSpec((3, 8, 10), "CHW", "uint8"))(batch)
+    out = transform({"type": "normalize", "method": "min_max"}).build(TensorSpec((3, 8, 10), "CHW", "uint8"))(batch)
     torch.testing.assert_close(out, batch / 255)
 
 
@@ -69,7 +69,7 @@ def test_normalize_keeps_digits_beside_a_large_mean():
             TensorSpec((2,), "F", "int64", vocab=(3, 4)),
             "codes of categories",
         ),
-        ({"type": "normalize", "mean": 0, "scale": "unit"}, TensorSpec((2,), "F", "uint8"), "takes no mean"),
+        ({"type": "normalize", "mean": 0, "method": "min_max"}, TensorSpec((2,), "F", "uint8"), "takes no mean"),
     ],
 )
 def test_normalize_refuses(value, x, words):
@@ -140,7 +140,7 @@ def test_pad_by_side_and_its_statistics():
     np.testing.assert_allclose(leaf.spec(x).stats.std, truth.std)
 
 
-@pytest.mark.parametrize(("mode", "reference"), [("reflect", "reflect"), ("edge", "edge")])
+@pytest.mark.parametrize(("mode", "reference"), [("reflect", "reflect"), ("replicate", "edge")])
 def test_pad_modes_are_numpys(mode, reference):
     batch = images()
     out = transform({"type": "pad", "padding": [2, 3], "mode": mode}).build(described(batch, "CHW"))(batch)
@@ -180,7 +180,7 @@ def test_scale_clip_binarize_and_to_rgb():
     assert transform({"type": "scale", "factor": 2, "shift": [0.0, 1.0, 2.0]}).build(x)(batch).tolist() == [
         [0, 201, 512]
     ]
-    assert transform({"type": "clip", "low": 1.5, "high": 200}).build(x)(batch).tolist() == [[1.5, 100, 200]]
+    assert transform({"type": "clip", "min": 1.5, "max": 200}).build(x)(batch).tolist() == [[1.5, 100, 200]]
     assert transform({"binarize": 100}).build(x)(batch).tolist() == [[0, 0, 1]]
     image = images(channels=1)
     assert torch.equal(
@@ -191,8 +191,8 @@ def test_scale_clip_binarize_and_to_rgb():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"type": "clip"}, "needs a low or a high end"),
-        ({"type": "clip", "low": 2, "high": 1}, "low 2 is above high 1"),
+        ({"type": "clip"}, "needs min or max"),
+        ({"type": "clip", "min": 2, "max": 1}, "min 2 is above max 1"),
         ({"pad": [1, 2, 3]}, "at least 4 items"),
         ({"resize": 0}, "greater than 0"),
     ],

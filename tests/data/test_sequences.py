@@ -94,7 +94,7 @@ def test_a_text_without_a_token_is_one_unknown_token(tmp_path):
 
 def test_running_text_is_cut_into_blocks_with_the_next_token_as_target(tmp_path):
     (tmp_path / "play.txt").write_text(PLAY)
-    source = {"text": {"path": "play.txt", "length": 32}}
+    source = {"text": {"path": "play.txt", "block_size": 32}}
     data = prepared(tmp_path, "tokens", source=source, split={"val": 0.2, "test": 0.1})
     test, val = round(0.1 * len(PLAY)), round(0.2 * (len(PLAY) - round(0.1 * len(PLAY))))
     whole = {"train": PLAY[: -test - val], "val": PLAY[-test - val : -test], "test": PLAY[-test:]}
@@ -109,7 +109,7 @@ def test_running_text_is_cut_into_blocks_with_the_next_token_as_target(tmp_path)
 
 def test_overlapping_blocks_never_leave_the_train_split(tmp_path):
     (tmp_path / "play.txt").write_text(PLAY.replace("play", "PLAY", 1) + "§" * 300)
-    source = {"text": {"path": "play.txt", "length": 16, "stride": 1}}
+    source = {"text": {"path": "play.txt", "block_size": 16, "stride": 1}}
     data = prepared(tmp_path, "tokens", source=source, split={"val": 100, "test": 200})
     assert "§" not in restore(data.facts.tokenizers["tokens"]).tokens
     assert len(data.rows["train"]) == len(PLAY) - 16
@@ -121,7 +121,7 @@ def test_overlapping_blocks_never_leave_the_train_split(tmp_path):
 def test_documents_end_with_the_end_token_and_may_be_dealt_out_whole(tmp_path):
     for i in range(20):
         (tmp_path / f"{i:02d}.txt").write_text(f"{i:02d}" * 20)
-    source = {"text": {"path": "*.txt", "length": 8}}
+    source = {"text": {"path": "*.txt", "block_size": 8}}
     data = prepared(
         tmp_path, "tokens", source=source, split={"by": "random", "val": 0.2, "test": 0.2}, tokenizer="byte"
     )
@@ -154,7 +154,7 @@ def test_other_data_are_encoded_as_training_encoded_its_own(pairs):
 
 def test_other_running_text_is_cut_alike(tmp_path):
     (tmp_path / "play.txt").write_text(PLAY)
-    data = Data.model_validate({"source": {"text": {"path": "play.txt", "length": 16}}})
+    data = Data.model_validate({"source": {"text": {"path": "play.txt", "block_size": 16}}})
     facts = prepare(data, tmp_path, "tokens", 0).facts
     (tmp_path / "play.txt").write_text("to be, or not to be, that is §")
     known = prepare_known(data, tmp_path, "tokens", facts)
@@ -178,7 +178,7 @@ def test_a_series_is_split_by_time_without_overlap(tmp_path):
 
 
 def test_a_mask_of_classes_is_a_target():
-    facts = prepared(None, "classes", source={"shapes": {"samples": 30, "size": 16}}).facts
+    facts = prepared(None, "classes", source={"shapes": {"n_samples": 30, "image_size": 16}}).facts
     assert (facts.fields["target"].dims, facts.fields["target"].axes, facts.kind) == ((16, 16), "HW", "classes")
     assert sum(facts.class_counts) == facts.counts["train"] * 256
 
@@ -223,7 +223,7 @@ TAGGED = "-DOCSTART- -X- O\n\nU.S. NNP B\nfirms NN O\ndon't VB O\n\n# note\nBonn
 
 def test_every_word_has_its_class(tmp_path):
     (tmp_path / "t.conll").write_text(TAGGED)
-    source = {"tagged_text": {"path": "t.conll", "tag": 3}}
+    source = {"tagged_text": {"path": "t.conll", "tag_column": 3}}
     data = prepared(tmp_path, "classes", source=source)
     assert (data.facts.classes, data.facts.kind) == (("B", "O"), "classes")
     assert (data.facts.fields["target"].axes, data.facts.lengths["target"].longest) == ("T", 3)
@@ -232,13 +232,15 @@ def test_every_word_has_its_class(tmp_path):
     assert sum(data.facts.class_counts) == sum(data.arrays["target"].lengths[data.rows["train"]])
     cut = prepared(tmp_path, "classes", source=source, max_length=2)
     assert cut.arrays["target"].lengths.max() == 2 and cut.arrays["target"][0].tolist() == [0, 1]
-    with pytest.raises(DataError, match=r"row 1: 'text' has 6 tokens, but there are 3 classes.*split: space"):
+    with pytest.raises(
+        DataError, match=r"row 1: 'text' has 6 tokens, but there are 3 classes.*pre_tokenizer: whitespace"
+    ):
         prepared(tmp_path, "classes", source=source, tokenizer="word")
 
 
 def test_classes_of_words_in_other_data_are_those_of_training(tmp_path):
     (tmp_path / "t.conll").write_text(TAGGED)
-    data = Data.model_validate({"source": {"tagged_text": {"path": "t.conll", "tag": 3}}})
+    data = Data.model_validate({"source": {"tagged_text": {"path": "t.conll", "tag_column": 3}}})
     facts = prepare(data, tmp_path, "classes", 0).facts
     (tmp_path / "t.conll").write_text("firms NN O\nfirms NN O\n")
     assert prepare_known(data, tmp_path, "classes", facts).arrays["target"][0].tolist() == [1, 1]
@@ -250,7 +252,7 @@ def test_classes_of_words_in_other_data_are_those_of_training(tmp_path):
 def test_facts_are_read_anew_when_the_file_of_a_tokenizer_changes(tmp_path):
     (tmp_path / "play.txt").write_text(PLAY)
     (tmp_path / "tokenizer.json").write_text("{}")
-    data = Data.model_validate({"source": {"text": "play.txt"}, "tokenizer": {"trained": "tokenizer.json"}})
+    data = Data.model_validate({"source": {"text": "play.txt"}, "tokenizer": {"pretrained": "tokenizer.json"}})
     first = facts_key(data, tmp_path, "tokens", 0)
     (tmp_path / "tokenizer.json").write_text("{} ")
     assert facts_key(data, tmp_path, "tokens", 0) != first

@@ -42,7 +42,7 @@ def batches(lazy=False, **changes):
 
 
 def augmented(lazy=False, **changes):
-    steps = [floats(FACTS), augmenting([Augmentation.model_validate({"gaussian_noise": {"p": 1.0}})], FACTS)]
+    steps = [floats(FACTS), augmenting([Augmentation.model_validate({"random_gaussian_noise": {"p": 1.0}})], FACTS)]
     return batches(lazy, steps=steps, random=True, **changes)
 
 
@@ -148,7 +148,7 @@ def transforms(*values):
 
 
 def test_transforms_come_in_order_each_seeing_what_the_last_one_left():
-    normalize, clip = {"normalize": {"mean": [100.0], "std": [50.0]}}, {"clip": {"low": -1.0, "high": 1.0}}
+    normalize, clip = {"normalize": {"mean": [100.0], "std": [50.0]}}, {"clip": {"min": -1.0, "max": 1.0}}
     steps = transforming(transforms(normalize, clip), FACTS)
     other = transforming(transforms(clip, normalize), FACTS)
     (batch,) = batches(size=N, shuffled=False, steps=[floats(FACTS), *steps])
@@ -182,7 +182,7 @@ def test_an_augmentation_sees_images_between_0_and_1_and_the_scale_comes_back():
 
 def test_a_table_is_not_scaled_for_augmentation():
     facts = dataclasses.replace(FACTS, fields={**FACTS.fields, "image": TensorSpec((3,), "F", stats=STATS)})
-    step = augmenting([Augmentation.model_validate({"gaussian_noise": {"p": 0.0}})], facts)
+    step = augmenting([Augmentation.model_validate({"random_gaussian_noise": {"p": 0.0}})], facts)
     x = torch.tensor([[300.0, -2.0, 0.1]])
     assert torch.equal(step({"image": x.clone()})["image"], x)
 

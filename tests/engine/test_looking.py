@@ -19,7 +19,7 @@ from dlx.engine.training.figure_callback import Looking, undisturbed
 RECIPE = """
 name: looked
 task: TASK
-data: {source: {sklearn: digits}, transforms: [{normalize: {scale: unit}}], split: SPLIT}
+data: {source: {sklearn: digits}, transforms: [{normalize: {method: min_max}}], split: SPLIT}
 model: MODEL
 regularize: {ema: 0.9}
 train: {epochs: 4, batch_size: 32, limit_train: 96, limit_val: 40, limit_test: 40}
@@ -60,7 +60,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", CASES)
 def test_who_is_looked_at_learns_the_same(name, here):
-    split = "{val: 0.2, test: 0.2, unseen: ['3']}" if name == "anomaly" else SPLIT
+    split = "{val: 0.2, test: 0.2, holdout_classes: ['3']}" if name == "anomaly" else SPLIT
     blind, seen = trained(name, 0, split), trained(name, 2, split)
     one, other = (load(saved(run.folder / "checkpoints")[0]) for run in (blind, seen))
     assert [n for n, v in one["state_dict"].items() if not torch.equal(v, other["state_dict"][n])] == []

@@ -123,7 +123,7 @@ def test_batches_can_begin_anywhere(first):
 
 
 def test_tokens_that_an_augmentation_removed_are_not_real():
-    deletion = Augmentation.model_validate({"random_deletion": {"share": 0.5, "p": 1.0}})
+    deletion = Augmentation.model_validate({"random_deletion": {"fraction": 0.5, "p": 1.0}})
     made = batches(steps=[augmenting([deletion], FACTS)], random=True)
     for batch in made:
         assert batch["text"].dtype == torch.int64

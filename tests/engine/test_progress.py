@@ -35,7 +35,7 @@ def test_what_takes_long_says_so_once_or_shows_a_bar(monkeypatch):
 def experiment(task, folder):
     recipe = {
         "task": task,
-        "data": {"source": {"gaussians": {"samples": 100}}},
+        "data": {"source": {"gaussians": {"n_samples": 100}}},
         "model": {"denoiser_mlp": {}} if "diffusion" in task else {"mlp": [8]},
         "hardware": {"accelerator": "cpu", "threads": 1},
     }

@@ -23,7 +23,7 @@ name: resumed
 task: classification
 data:
   source: {sklearn: digits}
-  augment: [{gaussian_noise: {p: 0.5}}]
+  augment: [{random_gaussian_noise: {p: 0.5}}]
 model: {type: layers, layers: [flatten, {linear: 24}, batch_norm, relu, {dropout: 0.2}]}
 optimizer: {adamw: {lr: 0.005}}
 schedule: {cosine: {warmup: 3}}

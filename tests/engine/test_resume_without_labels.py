@@ -16,7 +16,7 @@ from dlx.tasks._unsupervised.module import UnsupervisedModule
 RECIPE = """
 name: resumed
 task: {TASK}
-data: {{source: {{sklearn: digits}}, transforms: [{{normalize: {{scale: unit}}}}]}}
+data: {{source: {{sklearn: digits}}, transforms: [{{normalize: {{method: min_max}}}}]}}
 model: {MODEL}
 optimizer: {{adamw: {{lr: 0.005}}}}
 regularize: {{ema: 0.9}}
@@ -100,7 +100,7 @@ def test_a_collapse_is_measured_and_said(stop_gradient, collapses, tmp_path, mon
     task = f"{{type: simsiam, stop_gradient: {stop_gradient}, projection: 16, predictor_hidden: 8, probe: false}}"
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=task, MODEL="{mlp: [32]}"))
     changes = ["train.epochs=30", "train.validate_every=30", "optimizer={sgd: {lr: 0.5}}", "regularize={}"]
-    changes += ["task.views=[{gaussian_noise: {std: 2.0}}]"]  # of which little is left that could be told
+    changes += ["task.views=[{random_gaussian_noise: {std: 2.0}}]"]  # of which little is left that could be told
     run = dlx.train("r.yaml", changes, console=quiet())
     assert (run.metrics["test/spread"] < 0.1) == collapses
     assert any("collapsed" in note for note in run.notes) == collapses

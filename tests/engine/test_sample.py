@@ -51,7 +51,7 @@ def test_samples_are_written_as_arrays_and_pictures(tmp_path):
     made.write(tmp_path / "a.npz")
     assert np.array_equal(np.load(tmp_path / "a.npz")["image"], made.values)
     made.write(tmp_path / "sheet.png")
-    points = sample_with(restored("gan", tmp_path, {"gaussians": {"samples": 100}}), 6, 0)
+    points = sample_with(restored("gan", tmp_path, {"gaussians": {"n_samples": 100}}), 6, 0)
     points.write(tmp_path / "points.png")
     assert all((tmp_path / name).read_bytes()[:4] == b"\x89PNG" for name in ("sheet.png", "points.png"))
     with pytest.raises(UsageError, match="are written as"):

@@ -26,7 +26,7 @@ name: shared
 task: classification
 data:
   source: {sklearn: digits}
-  augment: [{gaussian_noise: {p: 1.0}}]
+  augment: [{random_gaussian_noise: {p: 1.0}}]
 model: {mlp: {hidden: [16]}}
 train: {epochs: 2, batch_size: 100, limit_train: 303, log_every: 1}
 hardware: {accelerator: cpu, devices: 2, threads: 1}
@@ -181,8 +181,8 @@ def test_other_networks_in_parts_reach_the_loss_of_one_process(trained, task):
     )
     exactly = ["hardware.precision=64"] if task != "vae" else []  # without noise
     if exactly:
-        text = text.replace("{sklearn: digits}", "{text: {path: text.txt, length: 8}}")
-    Path("r.yaml").write_text(text.replace("  augment: [{gaussian_noise: {p: 1.0}}]\n", ""))
+        text = text.replace("{sklearn: digits}", "{text: {path: text.txt, block_size: 8}}")
+    Path("r.yaml").write_text(text.replace("  augment: [{random_gaussian_noise: {p: 1.0}}]\n", ""))
     short = ["train.limit_train=64", "train.batch_size=16", *exactly]
     two, points, _ = trained(*short, PARTS[0])
     one, expected, _ = trained(*short, "hardware.devices=1")
@@ -196,7 +196,7 @@ def test_other_networks_in_parts_reach_the_loss_of_one_process(trained, task):
 def test_networks_that_move_in_turns_in_two_processes(trained, portions):
     networks = "{generator: {mlp: {hidden: [8]}}, discriminator: {mlp: {hidden: [8]}}}"
     text = RECIPE.replace("task: classification", "task: gan").replace("{mlp: {hidden: [16]}}", networks)
-    Path("r.yaml").write_text(text.replace("  augment: [{gaussian_noise: {p: 1.0}}]\n", ""))
+    Path("r.yaml").write_text(text.replace("  augment: [{random_gaussian_noise: {p: 1.0}}]\n", ""))
     short = ["train.limit_train=64", "train.batch_size=16", f"train.accumulate={portions}"]
     two, points, _ = trained(*short)
     one, expected, _ = trained(*short, "hardware.devices=1")

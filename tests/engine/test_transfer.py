@@ -215,7 +215,7 @@ def test_a_run_goes_on_without_the_one_that_it_began_with(here, monkeypatch):
 
 def test_a_classifier_begins_with_machines_that_learned_without_labels(here):
     layers = {"type": "layers", "layers": ["flatten", {"rbm": 8}, {"rbm": 6}]}
-    unit = {"data.transforms": [{"normalize": {"scale": "unit"}}]}
+    unit = {"data.transforms": [{"normalize": {"method": "min_max"}}]}
     machines = dlx.train("r.yaml", {"name": "deep", "task": "rbm", "model": layers, **unit}, console=quiet())
     begun = built({"init_from": {"run": "deep", "only": ["body"]}, "model": layers, **unit})
     learned = weights(machines)

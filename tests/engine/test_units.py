@@ -23,7 +23,7 @@ def planned(folder, transforms, source="digits"):
 
 @pytest.mark.parametrize(
     "transforms",
-    [[], ["normalize"], [{"normalize": {"scale": "unit"}}, {"scale": {"factor": 2.0, "shift": -1.0}}, "flatten"]],
+    [[], ["normalize"], [{"normalize": {"method": "min_max"}}, {"scale": {"factor": 2.0, "shift": -1.0}}, "flatten"]],
 )
 def test_what_a_network_sees_comes_back_as_it_was(transforms, tmp_path):
     plan = planned(tmp_path, transforms)

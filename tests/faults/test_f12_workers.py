@@ -38,7 +38,7 @@ def test_a_worker_that_is_killed_is_named_with_what_to_try(tmp_path):
     assert done.returncode == 0, done.stderr
     count, message = done.stdout.split("\n", 1)
     assert count == "4"
-    said = r"died: it (exited unexpectedly|broke off in the middle of a sample); .*data\.workers"
+    said = r"died: it (exited unexpectedly|broke off in the middle of a sample); .*data\.num_workers"
     assert re.search(said, message, re.DOTALL)
 
 
@@ -66,4 +66,4 @@ def test_a_small_shared_memory_is_named(tmp_path):
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("this user may not mount a small /dev/shm")
     assert done.stdout.split() == ["4"], "without workers no shared memory is needed"
-    assert "shared memory is full (/dev/shm has" in done.stderr and "data.workers=0" in done.stderr
+    assert "shared memory is full (/dev/shm has" in done.stderr and "data.num_workers=0" in done.stderr

@@ -24,7 +24,7 @@ def refusals(tmp_path):
     return refusals
 
 
-@pytest.mark.parametrize("given", ["tokenizer=bpe", "max_length=5", "ends=true"])
+@pytest.mark.parametrize("given", ["tokenizer=bpe", "max_length=5", "special_tokens=true"])
 def test_how_text_is_read_is_refused_where_there_is_none(tmp_path, given):
     (tmp_path / "r.yaml").write_text(BASE)
     with pytest.raises(RecipeError) as refused:

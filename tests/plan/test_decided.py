@@ -113,10 +113,10 @@ def test_of_images_diffusion_is_scaled_by_their_range(written):
 def test_what_is_given_is_not_decided(written):
     given = ["accelerator=cpu", "devices=1", "strategy=single_device", "precision=32", "threads=1"]
     given += ["channels_last=false"]
-    overrides = ["data.workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
+    overrides = ["data.num_workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
     plan = make(load(written(CLASSES), overrides))
     assert set(plan.decided) == {"data.transforms"} and plan.decided["data.transforms"] == "normalize"
-    assert (plan.written.data.workers, plan.written.data.split.by) == (1, "random")
+    assert (plan.written.data.num_workers, plan.written.data.split.by) == (1, "random")
 
 
 CONVS = """

@@ -85,7 +85,7 @@ def under(d):
         ("data: {inputs: a}", "DLX304", "a", "data.inputs", "write [a]"),
         ("data: {target: [a, 3]}", "DLX304", "3", "data.target.1", "text, but is 3"),
         ("data: {target: 3}", "DLX304", "3", "data.target", "text or a list, but is 3"),
-        ("data: {workers: autoo}", "DLX304", "autoo", "data.workers", "did you mean auto?"),
+        ("data: {num_workers: autoo}", "DLX304", "autoo", "data.num_workers", "did you mean auto?"),
         ("hardware: {accelerator: gqu}", "DLX306", "gqu", "hardware.accelerator", "did you mean gpu?"),
         ("hardware: {precision: bf16}", "DLX306", "bf16", "hardware.precision", "did you mean bf16-mixed?"),
         ("optimizer: {adamw: {lr: .inf}}", "DLX307", ".inf", "optimizer.adamw.lr", "finite"),

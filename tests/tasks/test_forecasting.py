@@ -95,7 +95,7 @@ def test_a_flat_history_is_not_blown_up(tmp_path):
 
 def test_what_is_known_ahead_is_seen_in_the_units_of_its_own_past(tmp_path):
     branches = "{type: layers, layers: [{branches: [[{field: history}, flatten], [{field: future}, flatten]]}]}"
-    _, module, batches = made(recipe(tmp_path, series(), model=branches, source=", known: [known]"))
+    _, module, batches = made(recipe(tmp_path, series(), model=branches, source=", known_covariates: [known]"))
     batch = next(iter(batches["train"]))
     past = batch["history"][..., 1:]
     expected = (batch["future"] - past.mean(1, keepdim=True)) / past.std(1, unbiased=False, keepdim=True)

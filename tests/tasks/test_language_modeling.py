@@ -32,7 +32,7 @@ LM = """
 name: letters
 task: {language_modeling: {sample: 40, prompt: a}}
 data:
-  source: {text: {path: text.txt, length: 8}}
+  source: {text: {path: text.txt, block_size: 8}}
   split: {val: 0.2, test: 0.1}
 model: {gpt: {features: 16, depth: 1, heads: 2, dropout: 0.1}}
 optimizer: {adam: {lr: 0.02}}
@@ -102,7 +102,7 @@ def test_the_measures_of_a_model_without_knowledge_are_those_of_chance():
 def test_bits_per_character_do_not_count_tokens():
     """Two bytes of a letter are one character, whatever cuts them."""
     Path("text.txt").write_text("äöü" * 300)
-    plan, module, batches = built(LM, ["data.tokenizer=byte", "data.source.length=6", "data.source.stride=6"])
+    plan, module, batches = built(LM, ["data.tokenizer=byte", "data.source.block_size=6", "data.source.stride=6"])
     for parameter in module.parameters():
         parameter.data.zero_()
     with quieted():

@@ -44,7 +44,7 @@ hardware: {accelerator: cpu, threads: 1}
 RUNNING = """
 name: running
 task: {masked_lm: {next_sentence: true}}
-data: {source: {text: {path: text.txt, length: 8}}, split: {val: 0.2, test: 0.2}}
+data: {source: {text: {path: text.txt, block_size: 8}}, split: {val: 0.2, test: 0.2}}
 model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.0}}
 optimizer: {adam: {lr: 0.01}}
 train: {epochs: 2, batch_size: 16, log_every: 1}
@@ -55,7 +55,7 @@ name: moods
 task: classification
 data:
   source: {table: {path: texts.csv, target: mood, types: {text: text}}}
-  tokenizer: {trained: {run: texts}}
+  tokenizer: {pretrained: {run: texts}}
   split: {val: 0.2, test: 0.2}
 model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
 init_from: {run: texts, only: [body]}
@@ -172,12 +172,12 @@ def test_the_mask_token_is_the_last_and_only_where_a_task_asks_for_it():
 
 
 def test_texts_may_begin_and_end_with_tokens_that_say_so():
-    plan = planned(TEXTS, **{"data.ends": True, "data.max_length": 5})
+    plan = planned(TEXTS, **{"data.special_tokens": True, "data.max_length": 5})
     prepared = prepare_for(plan.recipe, plan.base)
     spans = prepared.arrays["text"]
     assert all(spans[i][0] == BEGIN and spans[i][-1] == END and len(spans[i]) <= 5 for i in range(len(spans)))
-    with pytest.raises(DataError, match=r"data\.ends"):
-        planned(RUNNING, **{"data.ends": True})
+    with pytest.raises(DataError, match=r"data\.special_tokens"):
+        planned(RUNNING, **{"data.special_tokens": True})
 
 
 def test_a_pair_is_two_halves_of_a_block_or_of_two():
@@ -189,7 +189,7 @@ def test_a_pair_is_two_halves_of_a_block_or_of_two():
 
 
 def test_the_other_piece_is_the_second_half_of_another_block_of_the_split():
-    plan = planned(RUNNING, **{"data.source.length": 7})
+    plan = planned(RUNNING, **{"data.source.block_size": 7})
     assert plan.facts.target is None and set(plan.facts.fields) == {"tokens", "other"}
     prepared = prepare_for(plan.recipe, plan.base)
     tokens, other = prepared.arrays["tokens"], prepared.arrays["other"]
@@ -349,10 +349,10 @@ def test_the_tokenizer_of_a_run_is_found_by_name_and_field():
     assert list(stored) == ["text"]
     tokens = restore(stored["text"]).tokens
     for where in ({"run": "texts"}, {"run": str(run.folder)}, {"run": "last", "field": "text"}):
-        facts = planned(MOODS, **{"data.tokenizer": {"trained": where}}).facts
+        facts = planned(MOODS, **{"data.tokenizer": {"pretrained": where}}).facts
         assert list(restore(facts.tokenizers["text"]).tokens) == list(tokens)
     with pytest.raises(DataError, match="has no such field; there are text"):
-        planned(MOODS, **{"data.tokenizer": {"trained": {"run": "texts", "field": "words"}}})
+        planned(MOODS, **{"data.tokenizer": {"pretrained": {"run": "texts", "field": "words"}}})
     other = {**stored, "other": {**stored["text"], "state": {"symbols": ["a"]}}}
     (run.folder / "tokenizers.json").write_text(json.dumps(other))
     with pytest.raises(DataError, match="name the field of one"):
@@ -381,7 +381,7 @@ stages:
   words: {task: masked_lm, data: {inputs: [text], tokenizer: word}}
   moods:
     task: classification
-    data: {tokenizer: {trained: {stage: words}}}
+    data: {tokenizer: {pretrained: {stage: words}}}
     init_from: {stage: words, only: [body]}
 """
 
@@ -394,7 +394,7 @@ def test_a_stage_has_the_tokenizer_of_an_earlier_one():
     moods = next(run.folder.rglob("*moods*/checkpoints/best.ckpt"))
     assert dlx.evaluate(str(moods)).metrics["test/accuracy"] == run.metrics["test/accuracy"]
     with pytest.raises((DataError, RecipeError), match="no earlier stage 'wrods'"):
-        planned(STAGES.replace("{trained: {stage: words}}", "{trained: {stage: wrods}}"))
+        planned(STAGES.replace("{pretrained: {stage: words}}", "{pretrained: {stage: wrods}}"))
 
 
 @pytest.mark.slow
@@ -415,4 +415,4 @@ def test_two_processes_have_the_stages_of_one():
 @pytest.mark.parametrize("where", [{}, {"path": "a", "run": "b"}, {"path": "a", "field": "b"}])
 def test_a_trained_tokenizer_is_from_one_place(where):
     with pytest.raises(ValueError, match="path"):
-        Tokenizer.model_validate({"type": "trained", **where})
+        Tokenizer.model_validate({"type": "pretrained", **where})

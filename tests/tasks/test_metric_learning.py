@@ -131,7 +131,7 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
     strange = [7, 8, 9]
     recipe = {
         "task": {"metric_learning": {"embedding": 4, "recall_at": [1]}},
-        "data": {"source": {"sklearn": "digits"}, "split": {"unseen": [str(n) for n in strange], "test": 0.2}},
+        "data": {"source": {"sklearn": "digits"}, "split": {"holdout_classes": [str(n) for n in strange], "test": 0.2}},
         "model": {"mlp": [16]},
         "hardware": {"accelerator": "cpu", "threads": 1},
     }

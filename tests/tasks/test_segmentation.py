@@ -109,7 +109,12 @@ def test_a_class_that_is_nowhere_does_not_count_in_the_mean():
 
 # -- masks move with their images --------------------------------------------------------------------------------------
 
-MOVING = [{"random_flip": {"vertical": True}}, {"random_crop": {"padding": 4}}, {"random_crop": {"size": 16}}]
+MOVING = [
+    "random_horizontal_flip",
+    "random_vertical_flip",
+    {"random_crop": {"padding": 4}},
+    {"random_crop": {"size": 16}},
+]
 MOVING += [{"random_affine": {"degrees": 20, "translate": 0.1, "scale": [0.8, 1.2]}}, {"random_rotation": 40}]
 
 
@@ -156,7 +161,7 @@ def loaded(tmp_path, augment="[]", **changes):
     (tmp_path / "r.yaml").write_text(
         "task: segmentation\n"
         "data:\n"
-        "  source: {shapes: {samples: 40, size: 16}}\n"
+        "  source: {shapes: {n_samples: 40, image_size: 16}}\n"
         f"  augment: {augment}\n"
         "model: {type: layers, layers: [{conv: {channels: 6, kernel: 3, padding: same}}, relu]}\n"
         "train: {epochs: 2, batch_size: 8}\n"
@@ -216,7 +221,9 @@ def folder(tmp_path, monkeypatch):
 def test_a_folder_of_images_and_masks_is_learned_judged_and_predicted(folder):
     (folder / "r.yaml").write_text(
         "name: cells\ntask: segmentation\n"
-        "data: {source: {image_masks: {path: cells, channels: 1, classes: [ground, cell]}}, augment: [random_flip]}\n"
+        "data:\n"
+        "  source: {image_masks: {path: cells, channels: 1, classes: [ground, cell]}}\n"
+        "  augment: [random_horizontal_flip]\n"
         "model: {type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, relu]}\n"
         "optimizer: {adam: {lr: 0.03}}\n"
         "train: {epochs: 8, batch_size: 8}\n"

@@ -26,7 +26,7 @@ models = pytest.mark.parametrize("model", [RECURRENT, TRANSFORMER])
 def recipe(folder, model=RECURRENT, task="seq2seq", **changes):
     (folder / "r.yaml").write_text(
         f"name: texts\ntask: {task}\n"
-        "data: {source: {reverse: {samples: 150, symbols: 5, shortest: 1, longest: 5}}}\n"
+        "data: {source: {reverse: {n_samples: 150, n_symbols: 5, min_length: 1, max_length: 5}}}\n"
         f"model: {model}\n"
         "optimizer: {adam: {lr: 0.01}}\n"
         "train: {steps: 6, epochs: null, batch_size: 16}\n"
@@ -87,7 +87,7 @@ def test_writing_with_a_cache_is_writing_without(tmp_path, model):
 
 
 def test_a_beam_of_several_sentences_is_that_of_each(tmp_path):
-    module, batches = made(recipe(tmp_path, task="{seq2seq: {beam: 3, longest: 4}}"))
+    module, batches = made(recipe(tmp_path, task="{seq2seq: {beam: 3, max_length: 4}}"))
     batch = {name: value[:5] for name, value in next(iter(batches["test"])).items()}
     assert module.write(batch) == [module.write(one)[0] for one in alone(batch)]
 
@@ -171,7 +171,7 @@ def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
     loaded = recipe(
         tmp_path,
         model + ", attention: luong}",
-        **{"data.source.samples": 3000, "train.steps": None, "train.epochs": 10, "train.batch_size": 32},
+        **{"data.source.n_samples": 3000, "train.steps": None, "train.epochs": 10, "train.batch_size": 32},
     )
     assert dlx.train(loaded, console=quiet()).metrics["test/exact_match"] >= 0.95
     module, batches = restore("last").module, made(loaded)[1]

@@ -31,11 +31,11 @@ class Steps:
 
 
 CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, batch_norm]}"
-DIGITS = "{source: {sklearn: digits}, transforms: [{normalize: {scale: unit}}]}"
+DIGITS = "{source: {sklearn: digits}, transforms: [{normalize: {method: min_max}}]}"
 STOPPED = {
     "seq2seq": (
         "seq2seq",
-        "{source: {reverse: {samples: 60}}}",
+        "{source: {reverse: {n_samples: 60}}}",
         "{type: seq2seq, embedding: 8, encoder: {gru: 8}, cell: {gru: 8}}",
     ),
     "answers in the middle": (
@@ -51,7 +51,7 @@ STOPPED = {
         "[{field: one}, {read: [{embedding: 4}]}, {gru: {hidden: 4, output: last}}], "
         "[{words: [{field: other}, {embedding: 4}]}, {attention: 2}, {time_pool: mean}]]}]}",
     ),
-    "segmentation": ("segmentation", "{source: {shapes: {samples: 40, size: 16}}}", CONVS),
+    "segmentation": ("segmentation", "{source: {shapes: {n_samples: 40, image_size: 16}}}", CONVS),
     "forecasting": (
         "forecasting",
         "{source: {series: {path: s.csv, target: y, history: 6, horizon: 2, season: 3}}}",

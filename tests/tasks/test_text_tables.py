@@ -20,8 +20,8 @@ name: moods
 task: classification
 data:
   source: {table: {path: moods.csv, target: mood, types: {text: text}}}
-  tokenizer: {word: {lower: true}}
-  augment: [{random_deletion: {share: 0.2, p: 0.3}}]
+  tokenizer: {word: {lowercase: true}}
+  augment: [{random_deletion: {fraction: 0.2, p: 0.3}}]
 model: {gru: {embedding: 8, hidden: 8, output: max}}
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 8, batch_size: 16}

@@ -35,7 +35,7 @@ from dlx.tasks._unsupervised.module import FixedNoise
 from dlx.tasks.vae.module import divergence, traversed
 from dlx.tensors import TensorSpec
 
-RING = {"gaussians": {"samples": 300}}
+RING = {"gaussians": {"n_samples": 300}}
 UNIT = {"source": {"sklearn": "digits"}, "transforms": [{"scale": 0.0625}]}
 
 
@@ -140,7 +140,7 @@ def test_an_optimizer_that_evaluates_again_is_refused_where_two_networks_share_a
 
 # -- anomalies ---------------------------------------------------------------------------------------------------------
 
-STRANGE = {"source": {"sklearn": "digits"}, "split": {"unseen": ["3"], "val": 0.2, "test": 0.2}}
+STRANGE = {"source": {"sklearn": "digits"}, "split": {"holdout_classes": ["3"], "val": 0.2, "test": 0.2}}
 
 
 def test_nothing_is_learned_from_unseen_classes_and_auroc_ranks_them(tmp_path):
@@ -164,7 +164,7 @@ def test_classes_that_are_not_there_cannot_be_unseen(tmp_path):
     from dlx.errors import DataError
 
     with pytest.raises(DataError, match="there is no class eleven"):
-        planned({"type": "anomaly", "labelled": True}, tmp_path, {**STRANGE, "split": {"unseen": ["eleven"]}})
+        planned({"type": "anomaly", "labelled": True}, tmp_path, {**STRANGE, "split": {"holdout_classes": ["eleven"]}})
     with pytest.raises(RecipeError, match="no class is strange"):
         planned({"type": "anomaly", "labelled": True}, tmp_path, {"source": {"sklearn": "digits"}})
 
@@ -181,7 +181,7 @@ def test_divergence_is_that_of_torch_distributions():
 def linear_gaussian(tmp_path, samples):
     """A VAE whose decoder is x = W z + b, with orthogonal columns, so that the true posterior is diagonal."""
     task = {"type": "vae", "code": 2, "deviation": 0.7, "importance_samples": samples}
-    data = {"source": {"blobs": {"samples": 2000}}}
+    data = {"source": {"blobs": {"n_samples": 2000}}}
     plan = planned(task, tmp_path, data, model={"layers": ["identity"]})
     module, batches = made(plan)
     weight, bias = torch.tensor([[1.5, -0.8], [1.5, 0.8]]), torch.tensor([1.0, -2.0])
@@ -361,7 +361,7 @@ def test_spectral_norm_divides_by_the_largest_singular_value():
 
 RESUMED = {
     "denoising": ({"type": "autoencoder", "noise": "masking", "amount": 0.3}, {}),
-    "anomaly": ({"type": "anomaly", "labelled": True}, {"split": {"unseen": ["0"]}}),
+    "anomaly": ({"type": "anomaly", "labelled": True}, {"split": {"holdout_classes": ["0"]}}),
     "vae": ({"type": "vae", "code": 3, "annealing": 5}, {}),
     "gan": ({"type": "gan", "critic_steps": 2, "latent": 4}, {}),
     "wgan": ({"type": "wgan", "critic_steps": 3, "latent": 4}, {}),

@@ -129,7 +129,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         max(1, max(_at_once(plan), train.batch_size) // train.accumulate),
         recipe.seed,
         steps=[convert, *transforms, *lay_out],
-        workers=int(recipe.data.workers if recipe.data.workers != "auto" else WORKERS),
+        workers=int(recipe.data.num_workers if recipe.data.num_workers != "auto" else WORKERS),
         device=device,
         share=(rank() % size(plan), size(plan)),
     )

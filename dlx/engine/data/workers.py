@@ -41,4 +41,4 @@ def explained(error: Exception) -> Exception:
         reason = "it broke off in the middle of a sample; the machine may have run out of memory"
     else:
         return error
-    return RunError(f"a process that reads samples died: {reason}. Try fewer: data.workers=0 needs none")
+    return RunError(f"a process that reads samples died: {reason}. Try fewer: data.num_workers=0 needs none")

@@ -86,7 +86,7 @@ class Split(Section):
     """How: `auto` stratifies by class where there are classes; `order` keeps the last samples for val and test."""
     column: str | None = None
     """With `by: column`: the field that says `train`, `val` or `test` for every sample."""
-    unseen: list[str] = Field(default_factory=list)
+    holdout_classes: list[str] = Field(default_factory=list)
     """Classes of which no sample is in train, so that they are strange to what is learned; val and test keep theirs."""
     folds: int | None = Field(None, ge=2)
     """Cross-validation: how many folds; one of them is the val split."""
@@ -111,7 +111,7 @@ class Data(Section):
     """
     max_length: int | None = Field(None, ge=1)
     """Longer sequences of tokens are cut off here."""
-    ends: bool = False
+    special_tokens: bool = False
     """Whether texts that are read begin with the begin token and end with the end token, as BERT's do; those to be
     predicted always do.
     """
@@ -123,7 +123,7 @@ class Data(Section):
     """What happens to bad rows and files: stop and list them, or leave them out and say so."""
     max_skipped: float = Field(0.05, ge=0, le=1)
     """With `on_error: skip`: the share of bad samples from which on it is an error after all."""
-    workers: Annotated[int | Literal["auto"], FREE] = "auto"
+    num_workers: Annotated[int | Literal["auto"], FREE] = "auto"
     """Processes that decode samples which do not fit in memory."""
 
 

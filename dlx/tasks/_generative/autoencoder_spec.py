@@ -106,7 +106,7 @@ def outside_unit(facts: DataFacts, field: str, what: str) -> ShapeError | None:
     if not low or (min(low) >= -1e-6 and max(high) <= 1 + 1e-6):
         return None
     seen = f"{min(low):.3g} … {max(high):.3g}"
-    cure = f"scale: {1 / max(high):.4g}" if min(low) >= 0 else "normalize: {scale: unit}"
+    cure = f"scale: {1 / max(high):.4g}" if min(low) >= 0 else "normalize: {method: min_max}"
     return ShapeError(
         f"{what} needs inputs between 0 and 1, but they are {seen}: set data.transforms: [{cure}]", (field,)
     )

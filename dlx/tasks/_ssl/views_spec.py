@@ -30,7 +30,7 @@ class Viewing(Probing):
     """Whether a copy of what makes projections follows it."""
     projector_at: ClassVar[str] = PROJECTOR
     """Where among the heads projections are made of features."""
-    views: list[Augmentation] = Field([{"gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
+    views: list[Augmentation] = Field([{"random_gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
     """What changes a sample, each time anew; for images, crops and warps that keep what they show do better."""
     projection: int = Field(64, gt=0)
     """Size of the vectors that are compared."""

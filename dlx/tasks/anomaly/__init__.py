@@ -19,8 +19,8 @@ class Anomaly(Autoencoding):
     """Finds samples that are not like those it learned from: an autoencoder gives them back badly.
 
     The score of a sample is the mean squared error of its reconstruction. From the `quantile` of the scores of ordinary
-    val samples on it is called strange. Where classes are known, `data.split.unseen` names those that are strange: none
-    of their samples is learned from, and loss, mse and threshold are of the others alone.
+    val samples on it is called strange. Where classes are known, `data.split.holdout_classes` names the strange ones:
+    none of their samples is learned from, and loss, mse and threshold are of the others alone.
 
     Shapes:  encoder: input → (code,); decoder: (code,) → input.
     Units:   auroc is the probability that a strange sample has a higher score than an ordinary one; found is the share
@@ -38,7 +38,7 @@ class Anomaly(Autoencoding):
     quantile: float = Field(0.95, gt=0, lt=1)
     """Share of the ordinary val samples that lie below the threshold."""
     labelled: bool = False
-    """Whether the target says which samples are strange: those of the classes in `data.split.unseen`."""
+    """Whether the target says which samples are strange: those of the classes in `data.split.holdout_classes`."""
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
@@ -52,7 +52,9 @@ class Anomaly(Autoencoding):
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         found = super().problems(facts)
         if self.labelled and all(facts.class_counts):
-            found.append(ShapeError("no class is strange: name those that are in data.split.unseen", ("labelled",)))
+            found.append(
+                ShapeError("no class is strange: name those that are in data.split.holdout_classes", ("labelled",))
+            )
         return found
 
     def warnings(self, facts: DataFacts) -> list[str]:

@@ -34,7 +34,7 @@ class MetricLearning(Task):
     Units:   on val and test, every sample asks the others of its split, of which the first 4,000 are taken;
              recall_at_k is how often one of its class is among the k nearest, map_at_r the mean precision among the
              first 1 … R places, R being how many others its class has. Where classes are left out of train
-             (`data.split.unseen`), their samples ask one another apart, as unseen_recall_at_k and so on.
+             (`data.split.holdout_classes`), their samples ask one another apart, as unseen_recall_at_k and so on.
     Source:  Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100; Schroff et al. 2015, arXiv:1503.03832 (semi_hard);
              Hermans et al. 2017, arXiv:1703.07737 (hard, all; squared distances here); Musgrave et al. 2020,
              arXiv:2003.08505 (map_at_r).

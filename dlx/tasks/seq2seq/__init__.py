@@ -50,7 +50,7 @@ class Seq2Seq(StepSupervision):
     """Texts that are continued side by side, of which the most probable is kept; 1 takes the most probable token."""
     length_penalty: float = Field(0.6, ge=0)
     """Of a beam: log-probabilities are divided by ((5 + length) / 6) to this power."""
-    longest: int | None = Field(None, ge=1)
+    max_length: int | None = Field(None, ge=1)
     """Tokens that are written at most; null is the length of the longest target there is."""
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
@@ -80,7 +80,7 @@ class Seq2Seq(StepSupervision):
         from dlx.tasks.seq2seq.module import Seq2SeqModule
 
         target = facts.fields["target"]
-        longest = self.longest or target.dims[0] or facts.lengths["target"].longest
+        longest = self.max_length or target.dims[0] or facts.lengths["target"].longest
         beam = Decoding(max_new_tokens=longest, beam=self.beam, length_penalty=self.length_penalty)
         how = beam if self.beam > 1 else Decoding(max_new_tokens=longest, temperature=0.0)
         return Seq2SeqModule(networks, facts, learning, self.loss, self.metrics, how)

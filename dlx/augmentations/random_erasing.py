@@ -11,7 +11,7 @@ from dlx.tensors import TensorSpec
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class Erasing(Augmentation):
+class RandomErasing(Augmentation):
     """Paints over a random rectangle of each image.
 
     Makes the network look at more than one part of a thing, as cutout does.
@@ -22,11 +22,11 @@ class Erasing(Augmentation):
     Source:  Zhong et al. 2017, arXiv:1708.04896; kornia.augmentation.RandomErasing.
 
     Example:
-        {type: erasing, scale: [0.02, 0.2]}
+        {type: random_erasing, scale: [0.02, 0.2]}
     """
 
     keeps_masks: ClassVar[bool] = True
-    type: Literal["erasing"] = "erasing"
+    type: Literal["random_erasing"] = "random_erasing"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)
     scale: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [0.02, 0.33])
@@ -42,11 +42,11 @@ class Erasing(Augmentation):
         return rising(values, "a range")
 
     def check(self, x: TensorSpec) -> None:
-        check_image(x, "erasing")
+        check_image(x, "random_erasing")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        from kornia.augmentation import RandomErasing
+        from kornia.augmentation import RandomErasing as Erasing
 
         self.check(x)
         scale, ratio = (self.scale[0], self.scale[1]), (self.ratio[0], self.ratio[1])
-        return keep_target(RandomErasing(scale, ratio, value=self.value, p=self.p))
+        return keep_target(Erasing(scale, ratio, value=self.value, p=self.p))

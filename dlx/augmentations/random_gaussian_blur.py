@@ -11,7 +11,7 @@ from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 
 
-class Blur(Augmentation):
+class RandomGaussianBlur(Augmentation):
     """Blurs images with a Gaussian whose width is drawn uniformly from a range.
 
     For photographs in and out of focus. The kernel reaches three deviations of the widest Gaussian to each side.
@@ -22,11 +22,11 @@ class Blur(Augmentation):
     Source:  kornia.augmentation.RandomGaussianBlur.
 
     Example:
-        {type: blur, sigma: [0.1, 1.5]}
+        {type: random_gaussian_blur, sigma: [0.1, 1.5]}
     """
 
     keeps_masks: ClassVar[bool] = True
-    type: Literal["blur"] = "blur"
+    type: Literal["random_gaussian_blur"] = "random_gaussian_blur"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)
     sigma: Range = Field(default_factory=lambda: [0.1, 2.0])
@@ -38,18 +38,18 @@ class Blur(Augmentation):
         return rising(sigma, "sigma")
 
     def check(self, x: TensorSpec) -> None:
-        check_image(x, "blur")
+        check_image(x, "random_gaussian_blur")
         if any(side is not None and side <= self._radius() for side in x.space):
             raise ShapeError(
-                f"blur by {self.sigma[1]:g} needs sides of more than {self._radius()} pixels, but gets {x}"
+                f"{self.type}: sigma {self.sigma[1]:g} needs sides of more than {self._radius()} pixels, but gets {x}"
             )
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        from kornia.augmentation import RandomGaussianBlur
+        from kornia.augmentation import RandomGaussianBlur as Blur
 
         self.check(x)
         kernel = 2 * self._radius() + 1
-        return keep_target(RandomGaussianBlur((kernel, kernel), (self.sigma[0], self.sigma[1]), p=self.p))
+        return keep_target(Blur((kernel, kernel), (self.sigma[0], self.sigma[1]), p=self.p))
 
     def _radius(self) -> int:
         return math.ceil(3 * self.sigma[1])

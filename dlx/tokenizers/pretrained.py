@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Trained(Tokenizer):
+class Pretrained(Tokenizer):
     """A tokenizer that was trained before: by another run, or read from a file of the `tokenizers` library.
 
     With that of a run, or of an earlier stage of the same recipe, the same numbers mean the same tokens, so that a
@@ -27,13 +27,13 @@ class Trained(Tokenizer):
     Source:  the `tokenizers` library; `tokenizer.json` of most published language models.
 
     Example:
-        {type: trained, path: tokenizer.json}
+        {type: pretrained, path: tokenizer.json}
     """
 
     primary: ClassVar[str] = "path"
     extra: ClassVar[str] = "text"
     requires: ClassVar[tuple[str, ...]] = ("tokenizers",)
-    type: Literal["trained"] = "trained"
+    type: Literal["pretrained"] = "pretrained"
     path: str | None = Field(None, min_length=1)
     """The file, relative to the recipe."""
     run: str | None = Field(None, min_length=1)

@@ -27,10 +27,10 @@ class RandAugment(Augmentation):
              operations are drawn for `groups` parts of the batch, not for each image.
 
     Example:
-        {type: randaugment, n: 2, m: 9}
+        {type: rand_augment, n: 2, m: 9}
     """
 
-    type: Literal["randaugment"] = "randaugment"
+    type: Literal["rand_augment"] = "rand_augment"
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)
     p: float = Field(1.0, ge=0, le=1)
@@ -43,7 +43,7 @@ class RandAugment(Augmentation):
     """Parts of the batch that draw their operations separately: more variety, more time."""
 
     def check(self, x: TensorSpec) -> None:
-        check_image(x, "randaugment", (1, 3))
+        check_image(x, "rand_augment", (1, 3))
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation.auto import RandAugment as Operations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class GaussianNoise(Augmentation):
+class RandomGaussianNoise(Augmentation):
     """Adds noise from a normal distribution to every value: x + ε, ε ~ N(0, std²).
 
     For features it is the simplest augmentation there is, and near to weight decay for linear models. Nothing is
@@ -24,19 +24,19 @@ class GaussianNoise(Augmentation):
     Source:  Bishop 1995, doi:10.1162/neco.1995.7.1.108.
 
     Example:
-        {gaussian_noise: 0.1}
+        {random_gaussian_noise: 0.1}
     """
 
     primary: ClassVar[str] = "std"
     keeps_masks: ClassVar[bool] = True
-    type: Literal["gaussian_noise"] = "gaussian_noise"
+    type: Literal["random_gaussian_noise"] = "random_gaussian_noise"
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""
     std: float = Field(0.1, gt=0)
     """Deviation of the noise."""
 
     def check(self, x: TensorSpec) -> None:
-        check_numbers(x, "gaussian_noise")
+        check_numbers(x, "random_gaussian_noise")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         self.check(x)
