@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from dlx.data.encode import encode_inputs, moments, statistics
+from dlx.data.encode import encode_inputs
 from dlx.data.prepare import prepare
+from dlx.data.statistics import moments, statistics
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema.recipe import Data
