@@ -238,6 +238,6 @@ def test_the_column_that_names_splits_is_no_input():
 
 @pytest.mark.parametrize("n", [1, 999, 1000, 4321])
 def test_bytes_are_counted_in_parts_and_have_the_moments_of_numbers(monkeypatch, n):
-    monkeypatch.setattr("dlx.data.encode.COUNTED", 1000)
+    monkeypatch.setattr("dlx.data.statistics.COUNTED", 1000)
     row = np.random.default_rng(n).integers(0, 256, n).astype(np.uint8)
     assert moments(row) == pytest.approx((row.mean(dtype=np.float64), row.std(dtype=np.float64)), rel=1e-12)
