@@ -68,7 +68,7 @@ def _devices() -> list[Finding]:
     import os
 
     from dlx.plan.hardware import resolve
-    from dlx.recipe.schema.recipe import Hardware
+    from dlx.recipe.schema.hardware import Hardware
 
     hardware = resolve(Hardware())
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dlx.facts import DataFacts
 from dlx.files import write_whole
-from dlx.recipe.schema.recipe import Data, Recipe
+from dlx.recipe.schema.data import Data
+from dlx.recipe.schema.recipe import Recipe
 
 
 def cache_folder() -> Path:

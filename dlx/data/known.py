@@ -14,7 +14,7 @@ from dlx.data.prepare import Prepared, is_missing
 from dlx.data.text import Text, running
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.recipe.schema.recipe import Data
+from dlx.recipe.schema.data import Data
 from dlx.sources import Column, Lazy, Samples, Spans
 
 

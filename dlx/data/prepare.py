@@ -17,7 +17,8 @@ from dlx.data.splits import split_documents, split_rows
 from dlx.data.text import Text, learn, lengths, running
 from dlx.errors import DataError
 from dlx.facts import DataFacts, Lengths
-from dlx.recipe.schema.recipe import Data, Recipe
+from dlx.recipe.schema.data import Data
+from dlx.recipe.schema.recipe import Recipe
 from dlx.sources import Blocks, Column, Lazy, Samples, Spans
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DataError
-from dlx.recipe.schema.recipe import Split
+from dlx.recipe.schema.data import Split
 from dlx.sources import Samples
 
 PARTS = ("train", "val", "test")

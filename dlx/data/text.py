@@ -12,7 +12,7 @@ import numpy as np
 
 from dlx.errors import DataError
 from dlx.facts import Lengths
-from dlx.recipe.schema.recipe import Data
+from dlx.recipe.schema.data import Data
 from dlx.sources import Blocks, Spans
 from dlx.tasks import EVERY_ROLE
 from dlx.tensors import TensorSpec

@@ -17,7 +17,7 @@ from typing import Any
 from dlx.errors import ShapeError
 from dlx.layers import Layer, walk
 from dlx.plan.networks import NetworkPlan
-from dlx.recipe.schema.recipe import ALONE, TOGETHER, Hardware
+from dlx.recipe.schema.hardware import ALONE, TOGETHER, Hardware
 from dlx.strategies import Strategy
 from dlx.tensors import Spec, TensorSpec
 

@@ -9,7 +9,7 @@ from dlx.layers import Layer
 from dlx.optimizers import Optimizer
 from dlx.plan.blocks import blocks
 from dlx.plan.networks import NetworkPlan
-from dlx.recipe.schema.recipe import Hardware
+from dlx.recipe.schema.hardware import Hardware
 from dlx.tensors import Cost, Spec, elements
 
 FLOAT = 4

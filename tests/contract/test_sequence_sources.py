@@ -13,7 +13,7 @@ from PIL import Image
 from dlx.data.known import encode_known
 from dlx.data.prepare import prepare
 from dlx.errors import DataError
-from dlx.recipe.schema.recipe import Data
+from dlx.recipe.schema.data import Data
 from dlx.sources import Source, Spans
 from dlx.tokenizers import restore
 

@@ -8,7 +8,7 @@ from dlx.data.prepare import prepare
 from dlx.data.statistics import moments, statistics
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.recipe.schema.recipe import Data
+from dlx.recipe.schema.data import Data
 from dlx.sources import Column, Samples, Source
 
 ROWS = 60

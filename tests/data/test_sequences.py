@@ -14,7 +14,7 @@ from dlx.engine.data.lengths import bucketed
 from dlx.engine.data.padding import gathered, real
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.recipe.schema.recipe import Data
+from dlx.recipe.schema.data import Data
 from dlx.sources import Spans
 from dlx.tokenizers import BEGIN, END, UNKNOWN, restore
 

@@ -4,7 +4,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from dlx.data.splits import split_rows
 from dlx.errors import DataError
-from dlx.recipe.schema.recipe import Split
+from dlx.recipe.schema.data import Split
 from dlx.sources import Column, Samples
 
 N = 1000

@@ -19,7 +19,7 @@ from dlx.engine.data.batches import Batches, share
 from dlx.errors import RecipeError
 from dlx.plan import make
 from dlx.plan.hardware import _quota, cores, problems
-from dlx.recipe.schema.recipe import Hardware
+from dlx.recipe.schema.hardware import Hardware
 
 RECIPE = """
 name: shared

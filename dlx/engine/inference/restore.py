@@ -19,7 +19,8 @@ from dlx.plan import Plan
 from dlx.plan.hardware import resolve
 from dlx.plugins import activate_plugins, active_plugins
 from dlx.recipe.load import Loaded, with_environment
-from dlx.recipe.schema.recipe import Hardware, Recipe
+from dlx.recipe.schema.hardware import Hardware
+from dlx.recipe.schema.recipe import Recipe
 from dlx.tracking.store import find_run
 
 

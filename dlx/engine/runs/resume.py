@@ -19,7 +19,7 @@ from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.recipe import load as reading
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema.permission import Change, changes
+from dlx.recipe.schema.changes import Change, changes
 from dlx.run_folders import find_run_folder
 
 
@@ -88,10 +88,10 @@ def _loaded(folder: Path, content: dict[str, Any], recipe: Path | None, override
 
 def refuse(changed: Sequence[Change], allow_change: bool) -> None:
     """Raise UsageError if a run may not go on with these changes, or not without being asked."""
-    never = [c for c in changed if c.rule == "fixed"]
+    never = [c for c in changed if c.permission == "fixed"]
     if never:
         raise UsageError("a run cannot go on with another of these: " + "; ".join(map(str, never)))
-    asking = [c for c in changed if c.rule == "ask"]
+    asking = [c for c in changed if c.permission == "ask"]
     if asking and not allow_change:
         raise UsageError("the recipe changed: " + "; ".join(map(str, asking)) + ". To go on so: --allow-change")
 

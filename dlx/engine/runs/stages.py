@@ -23,7 +23,7 @@ from dlx.plan.hardware import started
 from dlx.recipe import load as reading
 from dlx.recipe.compose.stages import together
 from dlx.recipe.load import Loaded
-from dlx.recipe.schema.permission import Change, changes
+from dlx.recipe.schema.changes import Change, changes
 from dlx.recipe.schema.transfer import InitFrom
 from dlx.run_folders import find_run_folder, stage_status
 from dlx.tracking.record import open_record
@@ -92,7 +92,7 @@ def _base(folder: Path) -> Path:
 def _permit(folder: Path, changed: Changes, allow_change: bool) -> None:
     """Raise UsageError if a run may not go on with these changes, or has nothing left to do."""
     for name, place in _places(changed).items():
-        lasting = [change for change in changed[name] if change.rule != "free"]
+        lasting = [change for change in changed[name] if change.permission != "free"]
         if lasting and read_run(folder / place) is not None:
             listed = "; ".join(map(str, lasting))
             raise UsageError(f"the stage {name} is finished, and its recipe is what it was: {listed}")

@@ -25,7 +25,7 @@ from dlx.engine.training.signals import Stoppable
 from dlx.engine.training.trainer import trainer_for
 from dlx.errors import CheckpointError, DivergedError, RunError
 from dlx.plan import Plan
-from dlx.recipe.schema.recipe import Train
+from dlx.recipe.schema.train import Train
 
 ROLLBACKS = 3
 

@@ -1,53 +1,16 @@
-"""What of a recipe may change while its run goes on: each field says so itself."""
+"""Permission to change: whether a field of the recipe may differ when a run goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from dlx.recipe.schema.recipe import Rule, rules
-
-RuleName = Literal["free", "ask", "fixed"]
+from typing import Literal
 
 
 @dataclass(frozen=True)
-class Change:
-    """A value of the recipe that is not what it was; `rule` says whether a run may go on with it."""
+class Permission:
+    """Whether a field may differ when a run goes on: "free", "fixed", or "ask" where nothing is said."""
 
-    path: str
-    before: Any
-    after: Any
-    rule: RuleName
-
-    def __str__(self) -> str:
-        return f"{self.path}: {_short(self.before)} → {_short(self.after)}"
+    name: Literal["free", "fixed"]
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Return what differs between two recipes in canonical form."""
-    known = rules()
-    return [Change(".".join(path), old, new, _rule(path, known)) for path, old, new in _differences(before, after)]
-
-
-def _rule(path: tuple[str, ...], known: Mapping[tuple[str, ...], Rule]) -> RuleName:
-    """Return the rule of the nearest field above that has one."""
-    for end in range(len(path), 0, -1):
-        if path[:end] in known:
-            return known[path[:end]].name
-    return "ask"
-
-
-def _differences(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get("type") == after.get("type"):
-        for key in dict.fromkeys([*before, *after]):
-            yield from _differences(before.get(key), after.get(key), (*path, str(key)))
-    elif before != after:
-        yield path, before, after
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping) and "type" in value:
-        return str(value["type"])
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+FREE, FIXED = Permission("free"), Permission("fixed")
