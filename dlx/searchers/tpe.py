@@ -27,8 +27,8 @@ class Tpe(Searcher):
     """Random trials before the densities are estimated."""
     n_ei_candidates: int = Field(24, ge=1)
     """Candidates among which the best ratio is taken."""
-    multivariate: bool = False
-    """Whether parameters are estimated together instead of one by one."""
+    multivariate: bool = True
+    """Whether parameters are estimated together instead of one by one: those of each alternative with each other."""
 
     def build(self, space: SearchSpace, seed: int, maximize: bool) -> Sampler:
         from dlx.searchers._optuna import OptunaSampler
@@ -42,5 +42,7 @@ class Tpe(Searcher):
             n_startup_trials=self.n_startup_trials,
             n_ei_candidates=self.n_ei_candidates,
             multivariate=self.multivariate,
+            group=self.multivariate,  # else those inside of alternatives would be drawn one by one
+            warn_independent_sampling=False,
             seed=seed,
         )
