@@ -36,13 +36,16 @@ class Tpe(Searcher):
         return OptunaSampler(self._sampler, space, seed, maximize)
 
     def _sampler(self, seed: int) -> object:
+        import warnings
+
         from optuna.samplers import TPESampler
 
-        return TPESampler(
-            n_startup_trials=self.n_startup_trials,
-            n_ei_candidates=self.n_ei_candidates,
-            multivariate=self.multivariate,
-            group=self.multivariate,  # else those inside of alternatives would be drawn one by one
-            warn_independent_sampling=False,
-            seed=seed,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # `group` is called experimental
+            return TPESampler(
+                n_startup_trials=self.n_startup_trials,
+                n_ei_candidates=self.n_ei_candidates,
+                multivariate=self.multivariate,
+                group=self.multivariate,  # else those inside of alternatives would be drawn one by one
+                seed=seed,
+            )
