@@ -1,4 +1,4 @@
-"""Files: text read within bounds; files written so that they are there whole or not at all."""
+"""Files: text read within size limits, and atomic writes: a temporary file, fsync, rename."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any, BinaryIO
 
 from dlx.errors import DataError, UsageError
 
-UNZIPPED = 64 << 20
-RATIO = 100
-"""Gzipped text may unpack to so many bytes, or to so many for each of its own."""
+MAX_TEXT_BYTES = 64 << 20
+MAX_GZIP_RATIO = 100
+"""Gzipped text may decompress to so many bytes, or to so many times its own size."""
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a temporary file in the same folder, which at the end is flushed to disk and renamed over the old one."""
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """Yield a temporary file in the same folder, which at the end is synced to disk and renamed over the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
@@ -34,15 +34,15 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    with whole(path) as file:
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file atomically: readers see the old content or the new one, never a part."""
+    with atomic_writer(path) as file:
         file.write(content)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Make the folder of a file that a person asked for. Raises: UsageError if the file cannot be written."""
+def output_file(path: Path) -> Iterator[None]:
+    """Create the folder of an output file. Raises: UsageError if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
@@ -50,15 +50,15 @@ def writing(path: Path) -> Iterator[None]:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def refuse_unless(path: Path, endings: Sequence[str], what: str) -> None:
-    """Raise UsageError where a file that a person asked for has another ending than `what` is written with."""
+def check_suffix(path: Path, endings: Sequence[str], what: str) -> None:
+    """Raise UsageError where an output file has a suffix that `what` cannot be written with."""
     if path.suffix not in endings:
         raise UsageError(f"{path}: {what} are written as {', '.join(endings)}")
 
 
 def write_table(frame: Any, path: Path) -> None:
-    """Write a pandas DataFrame as the file's name says: .csv, .parquet, or else lines of JSON. Raises: UsageError."""
-    with writing(path):
+    """Write a pandas DataFrame by the file's suffix: .csv, .parquet, or else JSON lines. Raises: UsageError."""
+    with output_file(path):
         if path.suffix == ".csv":
             frame.to_csv(path, index=False)
         elif path.suffix == ".parquet":
@@ -68,18 +68,18 @@ def write_table(frame: Any, path: Path) -> None:
 
 
 def require_file(path: Path) -> None:
-    """Raise DataError where there is no such file, or nothing in it."""
+    """Raise DataError if the file is absent or empty."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty")
 
 
-def text_of(path: Path, encoding: str) -> str:
-    """Return what is in a text file, gzipped or not. Raises: DataError if it is absent, empty or not such text."""
+def read_text_file(path: Path, encoding: str) -> str:
+    """Return the text of a file, gzipped or not. Raises: DataError if it is absent, empty or in another encoding."""
     require_file(path)
     try:
-        data = _unzipped(path) if path.suffix == ".gz" else path.read_bytes()
+        data = _read_gzip(path) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     try:
@@ -91,11 +91,11 @@ def text_of(path: Path, encoding: str) -> str:
         raise DataError(f"unknown encoding '{encoding}'") from None
 
 
-def _unzipped(path: Path) -> bytes:
-    """Return what is in a gzipped file, unless it grows beyond what text does."""
-    limit = max(UNZIPPED, RATIO * path.stat().st_size)
+def _read_gzip(path: Path) -> bytes:
+    """Return the content of a gzipped file. Raises: DataError if it is larger than text can be: a zip bomb."""
+    limit = max(MAX_TEXT_BYTES, MAX_GZIP_RATIO * path.stat().st_size)
     with gzip.open(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise DataError(f"{path}: unpacks to more than {limit} bytes: a bomb, or not the data that were meant")
+        raise DataError(f"{path}: decompresses to more than {limit} bytes: a zip bomb, or not text")
     return data

@@ -42,7 +42,7 @@ class Augmentation(Component):
     def check(self, x: TensorSpec) -> None:
         """Raise ShapeError if samples of this shape cannot be changed in this way."""
 
-    def fitted(self, facts: DataFacts, base: Path) -> Self:
+    def fit(self, facts: DataFacts, base: Path) -> Self:
         """Return the augmentation with what it takes from the facts or from files, before `build` is called.
 
         Paths are relative to `base`, the folder of the recipe. Most need nothing.

@@ -34,7 +34,7 @@ def check_numbers(x: TensorSpec, what: str) -> None:
         raise ShapeError(f"{what} takes numbers, but gets codes of categories")
 
 
-def rising(values: list[float], name: str) -> list[float]:
+def check_ascending(values: list[float], name: str) -> list[float]:
     """Return a range as it is. Raises: ValueError if its ends are swapped."""
     if values[0] > values[1]:
         raise ValueError(f"{name} goes from {values[0]:g} down to {values[1]:g}; write the smaller number first")

@@ -10,19 +10,19 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 
-def chosen(batch: Tensor, p: float) -> Tensor:
+def sample_mask(batch: Tensor, p: float) -> Tensor:
     """Return a mask (B, 1, …) that is true for each sample with probability p."""
     mask = torch.rand(len(batch)) < p
     return mask.to(batch.device, non_blocking=True).reshape(-1, *[1] * (batch.ndim - 1))
 
 
-def shares(batch: Tensor, alpha: float, p: float) -> Tensor:
+def sample_lambda(batch: Tensor, alpha: float, p: float) -> Tensor:
     """Return for each sample (B,) on the CPU the share that it keeps: Beta(α, α) with probability p, else 1."""
     drawn = torch.distributions.Beta(alpha, alpha).sample((len(batch),))
     return torch.where(torch.rand(len(batch)) < p, drawn, 1.0)
 
 
-def mixed_targets(target: Tensor | None, partner: Tensor, share_B: Tensor, classes: int) -> Tensor | None:
+def mix_targets(target: Tensor | None, partner: Tensor, share_B: Tensor, classes: int) -> Tensor | None:
     """Return share · target + (1 − share) · target of the partner; class indices become probabilities (B, classes)."""
     if target is None:
         return None
@@ -33,7 +33,7 @@ def mixed_targets(target: Tensor | None, partner: Tensor, share_B: Tensor, class
     return torch.lerp(target[partner], target, share)
 
 
-def windows(images_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
+def random_windows(images_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     """Cut a window of this size out of each image at a random place."""
     batch, _, height, width = images_BCHW.shape
     rows, columns = (
@@ -44,7 +44,7 @@ def windows(images_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     return images_BCHW.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def rectangles(area_B: Tensor, height: int, width: int) -> Tensor:
+def random_rectangles(area_B: Tensor, height: int, width: int) -> Tensor:
     """Return masks (B, H, W) of rectangles with these shares of the area about random pixels, cut off at the edge."""
     rows, columns = (_interval(area_B.sqrt(), side) for side in (height, width))
     return rows[:, :, None] & columns[:, None, :]
@@ -60,5 +60,5 @@ def _interval(share_B: Tensor, side: int) -> Tensor:
 
 def flip(images: Tensor, masks: Tensor | None, axis: int, p: float) -> tuple[Tensor, Tensor | None]:
     """Mirror each image, and its mask, along an axis with probability p."""
-    same = ~chosen(images, p)
+    same = ~sample_mask(images, p)
     return images.where(same, images.flip(axis)), None if masks is None else masks.where(same, masks.flip(axis))

@@ -10,7 +10,7 @@ from torch import Tensor
 from dlx.augmentations._images import Move
 
 
-def warped(warp: Any) -> Move:
+def warp_with_masks(warp: Any) -> Move:
     """Return a warp of images, and of masks by the same draws and the nearest pixel."""
 
     def change(images: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor | None]:

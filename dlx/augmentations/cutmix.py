@@ -49,11 +49,11 @@ class Cutmix(Augmentation):
     def _mix(self, images: Tensor, target: Any, classes: int) -> tuple[Tensor, Any]:
         import torch
 
-        from dlx.augmentations._random import mixed_targets, rectangles, shares
+        from dlx.augmentations._random import mix_targets, random_rectangles, sample_lambda
 
         height, width = images.shape[-2], images.shape[-1]
-        inside_BHW = rectangles(1 - shares(images, self.alpha, self.p), height, width).to(images.device)
+        inside_BHW = random_rectangles(1 - sample_lambda(images, self.alpha, self.p), height, width).to(images.device)
         partner = torch.randperm(len(images)).to(images.device)
         left_B = 1 - inside_BHW.float().mean((1, 2))
         mixed = images[partner].where(inside_BHW[:, None], images)
-        return mixed, mixed_targets(target, partner, left_B, classes)
+        return mixed, mix_targets(target, partner, left_B, classes)

@@ -46,9 +46,9 @@ class Mixup(Augmentation):
     def _mix(self, batch: Tensor, target: Any, classes: int) -> tuple[Tensor, Any]:
         import torch
 
-        from dlx.augmentations._random import mixed_targets, shares
+        from dlx.augmentations._random import mix_targets, sample_lambda
 
-        share_B = shares(batch, self.alpha, self.p).to(batch)
+        share_B = sample_lambda(batch, self.alpha, self.p).to(batch)
         partner = torch.randperm(len(batch)).to(batch.device)
         mixed = torch.lerp(batch[partner], batch, share_B.reshape(-1, *[1] * (batch.ndim - 1)))
-        return mixed, mixed_targets(target, partner, share_B, classes)
+        return mixed, mix_targets(target, partner, share_B, classes)

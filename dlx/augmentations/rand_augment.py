@@ -54,8 +54,8 @@ class RandAugment(Augmentation):
     def _augment(self, images: Tensor, operations: Callable[[Tensor], Tensor]) -> Tensor:
         import torch
 
-        from dlx.augmentations._random import chosen
+        from dlx.augmentations._random import sample_mask
 
         colour = images.expand(-1, 3, -1, -1)
         changed = torch.cat([operations(part) for part in colour.chunk(self.groups)])[:, : images.shape[1]]
-        return images.where(~chosen(images, self.p), changed)
+        return images.where(~sample_mask(images, self.p), changed)

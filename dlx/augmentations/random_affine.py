@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, Range, check_image, move_masks, rising
+from dlx.augmentations._images import Change, Range, check_ascending, check_image, move_masks
 from dlx.tensors import TensorSpec
 
 
@@ -42,7 +42,7 @@ class RandomAffine(Augmentation):
     @field_validator("scale")
     @classmethod
     def _scale_rises(cls, scale: list[float]) -> list[float]:
-        return rising(scale, "scale")
+        return check_ascending(scale, "scale")
 
     def check(self, x: TensorSpec) -> None:
         check_image(x, "random_affine")
@@ -50,7 +50,7 @@ class RandomAffine(Augmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import RandomAffine as Warp
 
-        from dlx.augmentations._warps_torch import warped
+        from dlx.augmentations._warps_torch import warp_with_masks
 
         self.check(x)
         warp = Warp(
@@ -61,4 +61,4 @@ class RandomAffine(Augmentation):
             padding_mode=self.padding_mode,
             p=self.p,
         )
-        return move_masks(warped(warp))
+        return move_masks(warp_with_masks(warp))

@@ -57,16 +57,16 @@ class RandomCrop(Augmentation):
         import torch
         from torch.nn.functional import interpolate, pad
 
-        from dlx.augmentations._random import chosen, windows
+        from dlx.augmentations._random import random_windows, sample_mask
 
         both = images if masks is None else torch.cat([images, masks], 1)
         full = (images.shape[-2], images.shape[-1])
         size = (self.size, self.size) if self.size else full
-        cut, cut_masks = windows(pad(both, (self.padding,) * 4, mode=self.padding_mode), size).split(
+        cut, cut_masks = random_windows(pad(both, (self.padding,) * 4, mode=self.padding_mode), size).split(
             [images.shape[1], both.shape[1] - images.shape[1]], 1
         )
         if size != full:
             cut = interpolate(cut, size=full, mode="bilinear")
             cut_masks = cut_masks if masks is None else interpolate(cut_masks, size=full, mode="nearest-exact")
-        same = ~chosen(images, self.p)
+        same = ~sample_mask(images, self.p)
         return images.where(same, cut), None if masks is None else masks.where(same, cut_masks)

@@ -28,10 +28,10 @@ class RandomDeletion(TokenAugmentation):
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         self.check(x)
-        return keep_target(self._changed)
+        return keep_target(self._apply)
 
-    def _changed(self, tokens: Tensor) -> Tensor:
-        from dlx.augmentations._random import chosen
-        from dlx.augmentations._tokens_torch import without
+    def _apply(self, tokens: Tensor) -> Tensor:
+        from dlx.augmentations._random import sample_mask
+        from dlx.augmentations._tokens_torch import delete_tokens
 
-        return tokens.where(~chosen(tokens, self.p), without(tokens, self.fraction))
+        return tokens.where(~sample_mask(tokens, self.p), delete_tokens(tokens, self.fraction))

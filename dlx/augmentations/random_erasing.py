@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, Range, check_image, keep_target, rising
+from dlx.augmentations._images import Change, Range, check_ascending, check_image, keep_target
 from dlx.tensors import TensorSpec
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -39,7 +39,7 @@ class RandomErasing(Augmentation):
     @field_validator("scale", "ratio")
     @classmethod
     def _ranges_rise(cls, values: list[float]) -> list[float]:
-        return rising(values, "a range")
+        return check_ascending(values, "a range")
 
     def check(self, x: TensorSpec) -> None:
         check_image(x, "random_erasing")

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from dlx.augmentations import Augmentation
-from dlx.augmentations._images import Change, Range, check_image, keep_target, rising
+from dlx.augmentations._images import Change, Range, check_ascending, check_image, keep_target
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 
@@ -35,7 +35,7 @@ class RandomGaussianBlur(Augmentation):
     @field_validator("sigma")
     @classmethod
     def _sigma_rises(cls, sigma: list[float]) -> list[float]:
-        return rising(sigma, "sigma")
+        return check_ascending(sigma, "sigma")
 
     def check(self, x: TensorSpec) -> None:
         check_image(x, "random_gaussian_blur")

@@ -40,11 +40,11 @@ class RandomGaussianNoise(Augmentation):
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         self.check(x)
-        return keep_target(self._noisy)
+        return keep_target(self._add_noise)
 
-    def _noisy(self, batch: Tensor) -> Tensor:
+    def _add_noise(self, batch: Tensor) -> Tensor:
         import torch
 
-        from dlx.augmentations._random import chosen
+        from dlx.augmentations._random import sample_mask
 
-        return batch.where(~chosen(batch, self.p), torch.randn_like(batch).mul_(self.std).add_(batch))
+        return batch.where(~sample_mask(batch, self.p), torch.randn_like(batch).mul_(self.std).add_(batch))

@@ -35,7 +35,7 @@ class RandomRotation(Augmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import RandomRotation as Rotation
 
-        from dlx.augmentations._warps_torch import warped
+        from dlx.augmentations._warps_torch import warp_with_masks
 
         self.check(x)
-        return move_masks(warped(Rotation(self.degrees, p=self.p)))
+        return move_masks(warp_with_masks(Rotation(self.degrees, p=self.p)))

@@ -28,10 +28,10 @@ class RandomSwap(TokenAugmentation):
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         self.check(x)
-        return keep_target(self._changed)
+        return keep_target(self._apply)
 
-    def _changed(self, tokens: Tensor) -> Tensor:
-        from dlx.augmentations._random import chosen
-        from dlx.augmentations._tokens_torch import exchanged
+    def _apply(self, tokens: Tensor) -> Tensor:
+        from dlx.augmentations._random import sample_mask
+        from dlx.augmentations._tokens_torch import swap_tokens
 
-        return tokens.where(~chosen(tokens, self.p), exchanged(tokens, self.fraction))
+        return tokens.where(~sample_mask(tokens, self.p), swap_tokens(tokens, self.fraction))

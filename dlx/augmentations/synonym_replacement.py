@@ -40,7 +40,7 @@ class SynonymReplacement(TokenAugmentation):
 
     _synonyms: dict[int, list[int]] = PrivateAttr(default_factory=dict)
 
-    def fitted(self, facts: DataFacts, base: Path) -> Self:
+    def fit(self, facts: DataFacts, base: Path) -> Self:
         codec = restore(facts.tokenizers[facts.inputs[0]])
         found: dict[int, set[int]] = {}
         for words in self._lines(base / Path(self.thesaurus).expanduser()):
@@ -65,11 +65,11 @@ class SynonymReplacement(TokenAugmentation):
         count_G = torch.tensor([len(others) for others in self._synonyms.values()])
 
         def changed(tokens: Tensor) -> Tensor:
-            from dlx.augmentations._random import chosen
-            from dlx.augmentations._tokens_torch import replaced
+            from dlx.augmentations._random import sample_mask
+            from dlx.augmentations._tokens_torch import replace_tokens
 
             tables = [table.to(tokens.device) for table in (group_V, choices_GK, count_G)]
-            return tokens.where(~chosen(tokens, self.p), replaced(tokens, self.fraction, *tables))
+            return tokens.where(~sample_mask(tokens, self.p), replace_tokens(tokens, self.fraction, *tables))
 
         return keep_target(changed)
 

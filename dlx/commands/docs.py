@@ -15,12 +15,12 @@ def command(
 
     Components of plugins are in them too.
     """
-    from dlx.files import write_whole
+    from dlx.files import write_atomic
     from dlx.plugins import activate_plugins
     from dlx.reference.markdown import pages
 
     activate_plugins()
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
-        write_whole(folder / name, text.encode())
+        write_atomic(folder / name, text.encode())
     print(folder)

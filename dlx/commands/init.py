@@ -34,12 +34,12 @@ def command(
         raise UsageError(f"{output} exists; choose another name with -o, or replace it with --force")
     from dlx.data.draft import draft
     from dlx.data.inspect import inspect
-    from dlx.files import write_whole
+    from dlx.files import write_atomic
 
     output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
     found = inspect(data, output.parent, target, pair)
     text = draft(found, Path(data).name.partition(".")[0], SCHEMA)
-    write_whole(output, text.encode())
+    write_atomic(output, text.encode())
     schema = _schema(output.parent / SCHEMA, force)
     if as_json:
         from dataclasses import asdict
@@ -68,8 +68,8 @@ def _schema(path: Path, force: bool) -> Path:
     if force or not path.exists():
         import json
 
-        from dlx.files import write_whole
+        from dlx.files import write_atomic
         from dlx.reference.jsonschema import recipe_schema
 
-        write_whole(path, json.dumps(recipe_schema(), ensure_ascii=False).encode())
+        write_atomic(path, json.dumps(recipe_schema(), ensure_ascii=False).encode())
     return path

@@ -25,9 +25,9 @@ def command(
     if output is None:
         print(text)
         return
-    from dlx.files import write_whole
+    from dlx.files import write_atomic
 
-    write_whole(output, text.encode())
+    write_atomic(output, text.encode())
     print(output)
     line = f"# yaml-language-server: $schema={output.name}"
     print(f"next: put this line at the top of recipes beside it: {line}", file=sys.stderr)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dlx.facts import DataFacts
-from dlx.files import write_whole
+from dlx.files import write_atomic
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.recipe import Recipe
 
@@ -32,7 +32,7 @@ def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specia
     section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "num_workers"})
     read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
-    asked = [target_kind, seed, *specials, *(t.mark() for t in (data.tokenizer or {}).values())]
+    asked = [target_kind, seed, *specials, *(t.fingerprint() for t in (data.tokenizer or {}).values())]
     text = json.dumps([version("dlx"), section, str(base.resolve()) if files else "", asked, files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -49,6 +49,6 @@ def remembered(key: str) -> DataFacts | None:
 def remember(key: str, facts: DataFacts) -> None:
     """Keep the facts. A cache that cannot be written is no reason to stop."""
     try:
-        write_whole(cache_folder() / "facts" / f"{key}.json", json.dumps(facts.to_json()).encode())
+        write_atomic(cache_folder() / "facts" / f"{key}.json", json.dumps(facts.to_json()).encode())
     except OSError:
         return

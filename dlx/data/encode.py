@@ -23,7 +23,7 @@ from dlx.data.statistics import statistics
 from dlx.data.text import Text, lengths
 from dlx.errors import DataError
 from dlx.facts import Lengths
-from dlx.sources import Column, Lazy, Spans
+from dlx.sources import Column, LazySamples, Spans
 from dlx.tensors import TensorSpec
 
 LAZY_SAMPLE = 2000  # decoded samples that estimate the statistics of images which stay on disk
@@ -132,7 +132,7 @@ def encode_inputs(columns: Mapping[str, Column], train: np.ndarray, texts: Mappi
 
 
 def _add_numeric(result: Inputs, name: str, values: Any, axes: str, names: tuple[str, ...], train: np.ndarray) -> None:
-    lazy = isinstance(values, Lazy)
+    lazy = isinstance(values, LazySamples)
     dims = tuple(values.shape) if lazy else values.shape[1:]
     known = np.stack([values[i] for i in train[:LAZY_SAMPLE]]) if lazy else values[train]
     result.arrays[name] = values if lazy or values.dtype == np.uint8 else np.asarray(values, dtype=np.float32)

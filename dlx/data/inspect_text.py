@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DataError
-from dlx.files import text_of
+from dlx.files import read_text_file
 
 SEPARATORS = ("\t", ",", ";", "|")
 LOOKED_AT = 50
@@ -47,7 +47,7 @@ def is_running(path: Path) -> bool:
     """Say whether a file is running text: of a usual name for it, and without columns."""
     if path.suffix not in (".txt", ".md", ".text"):
         return False
-    lines = [line for line in text_of(path, "utf-8").splitlines()[:LOOKED_AT] if line.strip()]
+    lines = [line for line in read_text_file(path, "utf-8").splitlines()[:LOOKED_AT] if line.strip()]
     return not any(_divides(lines, separator) for separator in SEPARATORS)
 
 
@@ -59,7 +59,7 @@ def _divides(lines: Sequence[str], separator: str) -> bool:
 
 def running(path: Path, base: Path) -> Writing:
     """Describe text that a language model learns to continue. Raises: DataError if there is too little."""
-    text = text_of(path, "utf-8")
+    text = read_text_file(path, "utf-8")
     length = min(LENGTH, len(text) // (10 * BLOCKS))
     if length < 4:
         raise DataError(f"{path}: {len(text)} characters are too few to learn from")

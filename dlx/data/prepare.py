@@ -19,7 +19,7 @@ from dlx.errors import DataError
 from dlx.facts import DataFacts, Lengths
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.recipe import Recipe
-from dlx.sources import Blocks, Column, Lazy, Samples, Spans
+from dlx.sources import Column, LazySamples, Samples, Spans, TextBlocks
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _facts(
 
 
 def _prepare_blocks(
-    samples: Samples, how: Blocks, data: Data, base: Path, asked: tuple[str | None, int, Sequence[str]]
+    samples: Samples, how: TextBlocks, data: Data, base: Path, asked: tuple[str | None, int, Sequence[str]]
 ) -> Prepared:
     """Prepare running text: blocks of tokens, with what the task asks for (target_kind, seed, specials)."""
     if data.special_tokens:
@@ -217,7 +217,7 @@ def _without_missing_targets(samples: Samples, names: tuple[str, ...], on_error:
 def is_missing(column: Column) -> np.ndarray:
     """Return for every row whether the value is absent: NaN or None."""
     values = column.values
-    if isinstance(values, Lazy | Spans):
+    if isinstance(values, LazySamples | Spans):
         return np.zeros(len(values), dtype=bool)
     if values.dtype == object:
         return np.array([v is None for v in values], dtype=bool)
@@ -231,7 +231,7 @@ def _fingerprint(arrays: Mapping[str, Any], rows: Mapping[str, np.ndarray], file
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(name.encode())
-        if isinstance(arrays[name], Lazy):
+        if isinstance(arrays[name], LazySamples):
             for file in files:
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
         elif isinstance(arrays[name], Spans):

@@ -13,10 +13,10 @@ import numpy as np
 from dlx.errors import DataError
 from dlx.facts import Lengths
 from dlx.recipe.schema.data import Data
-from dlx.sources import Blocks, Spans
+from dlx.sources import Spans, TextBlocks
 from dlx.tasks import EVERY_ROLE
 from dlx.tensors import TensorSpec
-from dlx.tokenizers import BEGIN, END, UNKNOWN, Codec, Tokenizer, restore, store
+from dlx.tokenizers import BOS, EOS, UNK, Codec, Tokenizer, restore, store
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +44,13 @@ class Text:
               neither and no token is one unknown token, so that no sample is empty
         """
         ends = ends or self.ends
-        first, last = (np.array([i] if ends else [], dtype=np.int64) for i in (BEGIN, END))
+        first, last = (np.array([i] if ends else [], dtype=np.int64) for i in (BOS, EOS))
         room = None if self.max_length is None else max(0, self.max_length - len(first) - len(last))
         found = self.codec.encode([text or "" for text in texts])
         cut = sum(room is not None and len(ids) > room for ids in found)
         if cut:
             log.warning("%s: %d of %d texts are cut off at %d tokens", name, cut, len(found), self.max_length)
-        empty = np.array([] if ends else [UNKNOWN], dtype=np.int64)
+        empty = np.array([] if ends else [UNK], dtype=np.int64)
         return Spans.of([np.concatenate([first, ids[:room] if len(ids) else empty, last]) for ids in found])
 
     def spec(self, dims: tuple[int | None, ...] = (None,)) -> TensorSpec:
@@ -89,7 +89,7 @@ def lengths(spans: Spans, train: np.ndarray) -> Lengths:
 
 
 def blocks(
-    parts: Mapping[str, Sequence[str]], text: Text, how: Blocks, ends: bool
+    parts: Mapping[str, Sequence[str]], text: Text, how: TextBlocks, ends: bool
 ) -> tuple[dict[str, Spans], dict[str, np.ndarray]]:
     """Return running text as fields `tokens` and `target`, the same one token later, and the rows of each split.
 
@@ -99,7 +99,7 @@ def blocks(
     none = np.array([], dtype=np.int64)
     values, starts, rows = [none], [none], {}
     for part, documents in parts.items():
-        end = np.array([END] if ends else [], dtype=np.int64)
+        end = np.array([EOS] if ends else [], dtype=np.int64)
         tokens = np.concatenate([none, *(piece for ids in text.codec.encode(documents) for piece in (ids, end))])
         begin, known = sum(len(v) for v in values), sum(len(s) for s in starts)
         found = begin + np.arange(0, max(0, len(tokens) - how.length), how.stride if part == "train" else how.length)
@@ -114,7 +114,7 @@ def blocks(
 
 
 def running(
-    parts: Mapping[str, Sequence[str]], text: Text, how: Blocks, target_kind: str | None, ends: bool
+    parts: Mapping[str, Sequence[str]], text: Text, how: TextBlocks, target_kind: str | None, ends: bool
 ) -> tuple[dict[str, Spans], dict[str, np.ndarray]]:
     """Return running text as the fields that the task asks for, and the rows of each split."""
     arrays, rows = blocks(parts, text, how, ends)

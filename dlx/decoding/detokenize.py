@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dlx.tokenizers import END, Codec
+from dlx.tokenizers import EOS, Codec
 
 CUT = "\ufffd"
 """What a tokenizer of bytes gives for a letter that is not whole yet."""
@@ -16,7 +16,7 @@ def pieces(codec: Codec, prompt: Sequence[int], tokens: Iterable[int]) -> Iterat
     ids, known = list(prompt[-CONTEXT:]), 0
     said = codec.decode(ids)
     for token in tokens:
-        if token == END:
+        if token == EOS:
             return
         ids.append(token)
         text = codec.decode(ids)

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from dlx.decoding.options import Decoding
 from dlx.nn.context import Cache
-from dlx.tokenizers import BEGIN, END, PAD, UNKNOWN
+from dlx.tokenizers import BOS, EOS, PAD, UNK
 
 Run = Callable[[Tensor, Cache], Tensor]
 """Scores (B, T, V) of the token after each of those that are new, (B, T); a cache holds those before."""
 Ended = Callable[[Sequence[int]], bool]
 """Whether what was written ends there."""
-NEVER = (PAD, UNKNOWN, BEGIN)  # tokens that are not written
+NEVER = (PAD, UNK, BOS)  # tokens that are not written
 
 
 class Reader:
@@ -79,7 +79,7 @@ def write_whole(read: Reader, prompt_BT: Tensor, how: Decoding, seeds: Sequence[
     over = [False] * len(texts)
     for token_B in write(read, prompt_BT, how, seeds or range(len(texts))):
         for i, token in enumerate(token_B.tolist()):
-            over[i] = over[i] or token == END
+            over[i] = over[i] or token == EOS
             texts[i] += [] if over[i] else [token]
         if all(over):
             break
@@ -195,10 +195,10 @@ def _sorted_out(
         for log, place in zip(logs, places, strict=True):
             origin, token = sentence * each + place // words, place % words
             text = texts[origin] + [token]
-            if token != END and not ended(text):
+            if token != EOS and not ended(text):
                 row.append((log, origin, text))
             elif log > -float("inf"):
-                found[sentence].add(log, step, text[:-1] if token == END else text)
-        row += [(-float("inf"), sentence * each, [*texts[sentence * each], END])] * beam
+                found[sentence].add(log, step, text[:-1] if token == EOS else text)
+        row += [(-float("inf"), sentence * each, [*texts[sentence * each], EOS])] * beam
         kept.append(row[:beam])
     return kept

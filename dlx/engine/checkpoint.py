@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from dlx.errors import CheckpointError
-from dlx.files import whole, write_whole
+from dlx.files import atomic_writer, write_atomic
 
 CARRIED = "dlx"
 """Key under which a checkpoint carries the resolved recipe, the facts and what built it, as JSON."""
@@ -52,14 +52,14 @@ class WholeCheckpointIO(CheckpointIO):
         if not_finite:
             raise CheckpointError(f"{path.name} is not saved: {not_finite[0]} has values that are not finite")
         try:
-            with whole(path) as file:
+            with atomic_writer(path) as file:
                 writer = _Hashing(file)
                 torch.save(checkpoint, cast(BinaryIO, writer))
                 if writer.failed is not None:
                     raise writer.failed
                 # Killed between two of these writes, the file that is there is still one that the manifest names.
-                write_whole(manifest(path), "\n".join([*_accepted(path), writer.sha.hexdigest()]).encode())
-            write_whole(manifest(path), writer.sha.hexdigest().encode())
+                write_atomic(manifest(path), "\n".join([*_accepted(path), writer.sha.hexdigest()]).encode())
+            write_atomic(manifest(path), writer.sha.hexdigest().encode())
         except OSError as error:
             size = sum(v.nbytes for v in checkpoint.get("state_dict", {}).values())
             raise CheckpointError(f"{path} (over {size:,} bytes) cannot be written: {error.strerror}") from error
@@ -77,7 +77,7 @@ class WholeCheckpointIO(CheckpointIO):
 def alias(path: Path, other: Path) -> None:
     """Give a checkpoint a second name. Files are never changed in place, so that the two may share their content."""
     digests = _accepted(path)
-    write_whole(manifest(other), "\n".join([*_accepted(other), *digests]).encode())
+    write_atomic(manifest(other), "\n".join([*_accepted(other), *digests]).encode())
     beside = other.with_name(f".{other.name}.alias.tmp")
     beside.unlink(missing_ok=True)
     try:
@@ -85,7 +85,7 @@ def alias(path: Path, other: Path) -> None:
     except OSError:  # a file system without hard links
         shutil.copy2(path, beside)
     beside.replace(other)
-    write_whole(manifest(other), "\n".join(digests).encode())
+    write_atomic(manifest(other), "\n".join(digests).encode())
 
 
 def manifest(path: Path) -> Path:

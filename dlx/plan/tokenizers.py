@@ -13,7 +13,7 @@ from dlx.tokenizers import Tokenizer
 def given(recipe: Recipe, earlier: Mapping[str, DataFacts]) -> Recipe:
     """Return a recipe whose tokenizers have what they take of earlier stages, whose facts these are by name."""
     known = {stage: facts.tokenizers for stage, facts in earlier.items()}
-    return _changed(recipe, lambda field, tokenizer: tokenizer.given(known))
+    return _changed(recipe, lambda field, tokenizer: tokenizer.with_stages(known))
 
 
 def kept(recipe: Recipe, facts: DataFacts) -> Recipe:
@@ -22,7 +22,7 @@ def kept(recipe: Recipe, facts: DataFacts) -> Recipe:
         return recipe
     first = next(iter(facts.tokenizers.values()))
     stored = {EVERY_ROLE: first, **facts.tokenizers}
-    return _changed(recipe, lambda field, tokenizer: tokenizer.kept(stored.get(field, first)))
+    return _changed(recipe, lambda field, tokenizer: tokenizer.with_stored(stored.get(field, first)))
 
 
 def _changed(recipe: Recipe, change: Callable[[str, Tokenizer], Tokenizer]) -> Recipe:

@@ -20,8 +20,8 @@ class Column:
     """One field of all samples, as the source has it.
 
     values  an array whose first axis counts samples: images (N, C, H, W) uint8, numbers (N,) or (N, D) with NaN where
-            missing, strings (N,) object with None where missing; a `Lazy` sequence that decodes one sample at a time;
-            or `Spans`, sequences that lie in one long array
+            missing, strings (N,) object with None where missing; or `LazySamples`, decoded one at a time; or `Spans`,
+            sequences in one long array
     axes    what the axes after the first mean: "CHW", "F", "TF", "T" for codes of tokens, ""
     kind    "numeric", "categorical" (strings or codes), "image", "text" (strings that a tokenizer cuts)
     classes names of the values of a categorical column, where the source knows them; codes index into them
@@ -38,7 +38,7 @@ class Column:
         return len(self.values)
 
 
-class Lazy(Sequence[Any]):
+class LazySamples(Sequence[Any]):
     """Samples that are decoded one by one, such as images on disk: `lazy[i]` is an array of `shape` and `dtype`."""
 
     shape: tuple[int, ...]
@@ -94,7 +94,7 @@ class Spans(Sequence[Any]):
 
 
 @dataclass(frozen=True)
-class Blocks:
+class TextBlocks:
     """How running text becomes samples: every `stride` tokens begins a block of `length`; the target is the block that
     begins one token later.
     """
@@ -123,7 +123,7 @@ class Samples:
     target: str | None = None
     parts: np.ndarray | None = None
     problems: list[str] = field(default_factory=list)
-    blocks: Blocks | None = None
+    blocks: TextBlocks | None = None
     time: np.ndarray | None = None
     season: int = 1
 
@@ -149,18 +149,18 @@ class Source(Component):
         """Return the files that the samples are made of, for the data's fingerprint; none where numbers make them."""
         return []
 
-    def at(self, path: Path) -> Self:
+    def with_path(self, path: Path) -> Self:
         """Return the same source with another file or folder in place of its own. Raises: UsageError if it has none."""
         if self.primary != "path":
             raise UsageError(f"the data come from '{self.type}', which reads no file that another could replace")
         return self.evolve("path", str(path.absolute()))
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         """Read the inputs that facts name, and no target, from files whose names end in one of `suffixes`."""
         raise UsageError(f"'{self.type}' cannot read inputs from {paths[0]}")
 
 
-def reader_of(suffix: str, own: Source) -> Source | None:
+def source_for_suffix(suffix: str, own: Source) -> Source | None:
     """Return a source that reads files with this suffix: a recipe's own one if it can."""
     if suffix in own.suffixes:
         return own

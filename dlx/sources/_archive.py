@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Caps:
+class ExtractionLimits:
     """What an archive may grow to.
 
     size    bytes of all members together
@@ -43,18 +43,18 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def extract(archive: Path, folder: Path, caps: Caps | None = None) -> Path:
+def extract(archive: Path, folder: Path, limits: ExtractionLimits | None = None) -> Path:
     """Unpack an archive into a new folder, which appears whole or not at all.
 
     Raises: DataError if a member lies outside the folder (`..`, an absolute path), is a link or a device, or if the
-    archive is damaged or grows over the caps.
+    archive is damaged or grows over the limits.
     """
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _unpack(archive, scratch, _Meter(archive, caps or Caps()))
+        _unpack(archive, scratch, _SizeMeter(archive, limits or ExtractionLimits()))
         scratch.replace(folder)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise DataError(f"{archive}: a damaged archive: {error}") from None
@@ -65,30 +65,33 @@ def extract(archive: Path, folder: Path, caps: Caps | None = None) -> Path:
     return folder
 
 
-def _unpack(archive: Path, scratch: Path, meter: _Meter) -> None:
+def _unpack(archive: Path, scratch: Path, meter: _SizeMeter) -> None:
     if archive.name.lower().endswith(".zip"):
         with zipfile.ZipFile(archive) as zipped:
             _unzip(zipped, scratch, meter)
         return
-    with _opened(archive) as stream, tarfile.open(fileobj=cast(IO[bytes], _Metered(stream, meter)), mode="r|") as tar:
+    with (
+        _open_stream(archive) as stream,
+        tarfile.open(fileobj=cast(IO[bytes], _MeteredStream(stream, meter)), mode="r|") as tar,
+    ):
         _untar(tar, scratch, meter)
 
 
-class _Meter:
+class _SizeMeter:
     """Counts what comes out of an archive and stops it in time."""
 
-    def __init__(self, archive: Path, caps: Caps) -> None:
+    def __init__(self, archive: Path, limits: ExtractionLimits) -> None:
         self.archive = archive
-        self.caps = caps
-        self.limit = min(caps.size, max(caps.free, caps.ratio * archive.stat().st_size))
+        self.limits = limits
+        self.limit = min(limits.size, max(limits.free, limits.ratio * archive.stat().st_size))
         self.bytes = 0
         self.members = 0
 
     def member(self, size: int) -> None:
         """Count a member that says how large it is."""
         self.members += 1
-        if self.members > self.caps.count:
-            raise DataError(f"{self.archive}: more than {self.caps.count} members")
+        if self.members > self.limits.count:
+            raise DataError(f"{self.archive}: more than {self.limits.count} members")
         self.check(self.bytes + size)
 
     def grow(self, size: int) -> None:
@@ -105,10 +108,10 @@ class _Meter:
             )
 
 
-class _Metered:
+class _MeteredStream:
     """A stream of which every byte is counted: also headers, and members that are passed over."""
 
-    def __init__(self, stream: IO[bytes], meter: _Meter) -> None:
+    def __init__(self, stream: IO[bytes], meter: _SizeMeter) -> None:
         self.stream = stream
         self.meter = meter
 
@@ -119,15 +122,15 @@ class _Metered:
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[IO[bytes]]:
+def _open_stream(archive: Path) -> Iterator[IO[bytes]]:
     readers: dict[str, Any] = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     with readers.get(archive.suffix.lower(), open)(archive, "rb") as stream:
         yield stream
 
 
-def _untar(tar: tarfile.TarFile, scratch: Path, meter: _Meter) -> None:
+def _untar(tar: tarfile.TarFile, scratch: Path, meter: _SizeMeter) -> None:
     for member in tar:
-        target = _inside(meter.archive, scratch, member.name)
+        target = _safe_path(meter.archive, scratch, member.name)
         if not (member.isfile() or member.isdir()) or member.issparse():
             raise DataError(f"{meter.archive}: '{member.name}' is a link, a device or otherwise no plain file")
         meter.member(member.size)
@@ -139,9 +142,9 @@ def _untar(tar: tarfile.TarFile, scratch: Path, meter: _Meter) -> None:
             _write(source, target)
 
 
-def _unzip(zipped: zipfile.ZipFile, scratch: Path, meter: _Meter) -> None:
+def _unzip(zipped: zipfile.ZipFile, scratch: Path, meter: _SizeMeter) -> None:
     for member in zipped.infolist():
-        target = _inside(meter.archive, scratch, member.filename)
+        target = _safe_path(meter.archive, scratch, member.filename)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise DataError(f"{meter.archive}: '{member.filename}' is a link, a device or otherwise no plain file")
@@ -150,10 +153,10 @@ def _unzip(zipped: zipfile.ZipFile, scratch: Path, meter: _Meter) -> None:
             target.mkdir(parents=True, exist_ok=True)
             continue
         with zipped.open(member) as source:
-            _write(cast(IO[bytes], _Metered(source, meter)), target)
+            _write(cast(IO[bytes], _MeteredStream(source, meter)), target)
 
 
-def _inside(archive: Path, scratch: Path, name: str) -> Path:
+def _safe_path(archive: Path, scratch: Path, name: str) -> Path:
     path = PurePosixPath(name)
     windows = "\\" in name or (len(name) > 1 and name[1] == ":")
     if not name or "\0" in name or path.is_absolute() or ".." in path.parts or windows:

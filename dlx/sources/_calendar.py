@@ -16,7 +16,7 @@ FREQUENCIES: dict[Unit, str] = {
 """From the coarsest to the finest, each with pandas's name."""
 
 
-def moments(cells: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarray]:
+def parse_times(cells: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Return cells as numbers or as times (datetime64), and a mask of those that are neither.
 
     Times are all written alike: as `form` says, or as the first one is.
@@ -24,9 +24,9 @@ def moments(cells: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarray
     import numpy as np
     import pandas as pd
 
-    from dlx.sources._cells import numbers
+    from dlx.sources._cells import parse_numbers
 
-    values, wrong = numbers(cells)
+    values, wrong = parse_numbers(cells)
     absent = np.array([cell is None for cell in cells], dtype=bool)
     if form is None and not wrong.any():
         return values, absent
@@ -35,7 +35,7 @@ def moments(cells: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarray
     return found, np.isnat(found)
 
 
-def steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarray:
+def time_steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarray:
     """Return each moment as a whole number of steps since the first.
 
     A step is the commonest distance of neighbours in one series. Times are counted in the coarsest unit in which no two
@@ -43,7 +43,7 @@ def steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarra
     """
     import numpy as np
 
-    counted = times.astype(np.float64) if times.dtype.kind == "f" else _periods(times, groups, unit)
+    counted = times.astype(np.float64) if times.dtype.kind == "f" else _count_periods(times, groups, unit)
     distance = np.concatenate([np.diff(np.sort(counted[groups == g])) for g in np.unique(groups)])
     if not len(distance):
         raise DataError("a series of one single moment has no step of time")
@@ -61,7 +61,7 @@ def steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarra
     return whole
 
 
-def _periods(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarray:
+def _count_periods(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarray:
     import numpy as np
     import pandas as pd
 

@@ -14,7 +14,7 @@ FEW = 4
 """One single odd cell among this many numbers is a mistake too, however short the column."""
 
 
-def clean(cells: np.ndarray, missing: Collection[str]) -> np.ndarray:
+def clean_cells(cells: np.ndarray, missing: Collection[str]) -> np.ndarray:
     """Strip spaces from text cells and put None where a cell says that it is missing."""
     import numpy as np
 
@@ -29,7 +29,7 @@ def clean(cells: np.ndarray, missing: Collection[str]) -> np.ndarray:
     return cleaned
 
 
-def numbers(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def parse_numbers(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return cells as float64 with NaN where missing or wrong, and a mask of the wrong ones (infinity is wrong)."""
     import numpy as np
     import pandas as pd
@@ -49,7 +49,7 @@ def is_numeric(cells: np.ndarray, wrong: np.ndarray) -> bool:
     return bad == 0 or bad <= (1 - NUMERIC_SHARE) * present or (bad == 1 and present > FEW)
 
 
-def categories(cells: np.ndarray, strip_end: str) -> np.ndarray:
+def as_categories(cells: np.ndarray, strip_end: str) -> np.ndarray:
     """Return cells as strings with None where missing."""
     import numpy as np
 

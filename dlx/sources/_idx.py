@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dlx.errors import DataError
 from dlx.sources import Column, Samples
 from dlx.sources._download import locate
-from dlx.sources._labels import labelled_images
+from dlx.sources._labels import labeled_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,4 +70,4 @@ def load_idx(
         parts.append(np.full(len(codes), part, dtype=object))
         places += [(paths[label_file], len(codes))]
     column = Column(np.concatenate(images), "CHW", "image")
-    return labelled_images(column, np.concatenate(labels), classes, np.concatenate(parts), places, on_error)
+    return labeled_images(column, np.concatenate(labels), classes, np.concatenate(parts), places, on_error)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlx.sources import Column, Samples
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def labelled_images(
+def labeled_images(
     image: Column,
     codes: np.ndarray,
     classes: tuple[str, ...],
@@ -31,7 +31,7 @@ def labelled_images(
     rows = [f"{path}: row {row}" for path, count in places for row in range(count)] if wrong.any() else []
     allowed = f"there are {len(classes)} classes, 0 … {len(classes) - 1}"
     problems = [f"{rows[i]} has label {codes[i]}, but {allowed}" for i in wrong.nonzero()[0]]
-    settle("labels without a class", problems, on_error)
+    raise_or_skip("labels without a class", problems, on_error)
     kept = np.flatnonzero(~wrong) if wrong.any() else slice(None)
     target = Column(codes[kept].astype("int64"), "", "categorical", classes)
     columns = {"image": Column(image.values[kept], image.axes, image.kind), "target": target}

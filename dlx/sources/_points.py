@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def labelled(points_ND: np.ndarray, labels_N: np.ndarray, classes: tuple[str, ...]) -> Samples:
+def labeled_points(points_ND: np.ndarray, labels_N: np.ndarray, classes: tuple[str, ...]) -> Samples:
     """Return points whose target is a class."""
     target = Column(labels_N.astype("int64"), "", "categorical", classes)
     return Samples({**_coordinates(points_ND), "target": target}, tuple(_coordinates(points_ND)), "target")

@@ -10,9 +10,9 @@ from pydantic import Field
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.sources import Column, Samples, Source
-from dlx.sources._pictures import sift
-from dlx.sources._problems import settle
-from dlx.sources._sounds import loudness, mel_bands, sound, spectrogram
+from dlx.sources._audio import mel_filter_bank, power_spectrogram, power_to_db, read_audio
+from dlx.sources._errors import raise_or_skip
+from dlx.sources._images import map_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ PARTS = ("train", "val", "test")
 
 
 class AudioFolder(Source):
-    """Reads sounds from a folder with one sub-folder for each class, as pictures: spectrograms on the mel scale.
+    """Reads sounds from a folder with one sub-folder for each class, as images: spectrograms on the mel scale.
 
     Each column of the picture is a moment, each row a band of frequencies, the value is how loud it is. Folders train,
     val and test may stand above the classes. Sounds are cut off at `seconds`, or followed by silence up to it.
@@ -56,52 +56,52 @@ class AudioFolder(Source):
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 
-        found = self._found(base)
+        found = self._labeled_files(base)
         if not found:
             raise DataError(f"{base / self.path}: no sounds found; expected {Path(self.path).name}/<class>/<sound>")
-        pictures, problems = sift(self._picture(), [path for path, _, _ in found])
-        settle(f"sounds in {self.path}", problems, on_error)
-        if not pictures:
+        images, problems = map_files(self._reader(), [path for path, _, _ in found])
+        raise_or_skip(f"sounds in {self.path}", problems, on_error)
+        if not images:
             raise DataError("\n".join([f"{self.path}: no sound can be used", *problems[:5]]))
-        kept = [found[i] for i in pictures]
+        kept = [found[i] for i in images]
         classes = tuple(sorted({label for _, label, _ in kept}))
         codes: np.ndarray = np.array([classes.index(label) for _, label, _ in kept], dtype=np.int64)
         parts = np.array([part for _, _, part in kept], dtype=object) if kept[0][2] else None
-        image = Column(np.stack(list(pictures.values())), "CHW", "image")
+        image = Column(np.stack(list(images.values())), "CHW", "image")
         return Samples(
             {"image": image, "target": Column(codes, "", "categorical", classes)}, ("image",), "target", parts, problems
         )
 
     def files(self, base: Path) -> list[Path]:
-        return [path for path, _, _ in self._found(base)]
+        return [path for path, _, _ in self._labeled_files(base)]
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         import numpy as np
 
-        pictures, problems = sift(self._picture(), paths)
-        settle("sounds", problems, "raise")
+        images, problems = map_files(self._reader(), paths)
+        raise_or_skip("sounds", problems, "raise")
         (name,) = facts.inputs
-        return {name: Column(np.stack(list(pictures.values())), "CHW", "image")}
+        return {name: Column(np.stack(list(images.values())), "CHW", "image")}
 
-    def _picture(self) -> partial[np.ndarray]:
-        bands = mel_bands(self.n_mels, self.n_fft, self.sample_rate)
+    def _reader(self) -> partial[np.ndarray]:
+        bands = mel_filter_bank(self.n_mels, self.n_fft, self.sample_rate)
         empty = int((bands.sum(axis=1) == 0).sum())
         if empty:
             raise DataError(
                 f"{empty} of {self.n_mels} mels hold no frequency of a window of {self.n_fft}: take fewer mels"
             )
-        return partial(self._heard, bands=bands)
+        return partial(self._spectrogram, bands=bands)
 
-    def _heard(self, path: Path, bands: np.ndarray) -> np.ndarray:
+    def _spectrogram(self, path: Path, bands: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        samples, _ = sound(path, self.sample_rate)
+        samples, _ = read_audio(path, self.sample_rate)
         length = max(self.n_fft, round(self.seconds * self.sample_rate))
         whole = np.zeros(length, dtype=np.float32)
         whole[: len(samples)] = samples[:length]
-        return loudness(bands @ spectrogram(whole, self.n_fft, self.hop_length))[None]
+        return power_to_db(bands @ power_spectrogram(whole, self.n_fft, self.hop_length))[None]
 
-    def _found(self, base: Path) -> list[tuple[Path, str, str]]:
+    def _labeled_files(self, base: Path) -> list[tuple[Path, str, str]]:
         """Return every file with its class and its part, or an empty word."""
         root = base / Path(self.path).expanduser()
         if not root.is_dir():

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from dlx.sources import Samples, Source
-from dlx.sources._points import labelled
+from dlx.sources._points import labeled_points
 
 
 class Blobs(Source):
@@ -40,4 +40,4 @@ class Blobs(Source):
         points, labels = make_blobs(
             self.n_samples, self.n_features, centers=self.centers, cluster_std=self.cluster_std, random_state=self.seed
         )
-        return labelled(points, labels, tuple(str(k) for k in range(self.centers)))
+        return labeled_points(points, labels, tuple(str(k) for k in range(self.centers)))

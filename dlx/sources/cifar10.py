@@ -7,7 +7,7 @@ from dlx.errors import DataError
 from dlx.sources import Column, Samples, Source
 from dlx.sources._archive import extract
 from dlx.sources._download import data_folder, locate
-from dlx.sources._labels import labelled_images
+from dlx.sources._labels import labeled_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class Cifar10(Source):
         places = [(folder / file, len(r)) for r, file in zip(records, BATCHES, strict=True)]
         data = np.concatenate(records)
         image = Column(data[:, 1:].reshape(-1, 3, SIDE, SIDE), "CHW", "image")
-        return labelled_images(image, data[:, 0], CLASSES, parts, places, on_error)
+        return labeled_images(image, data[:, 0], CLASSES, parts, places, on_error)
 
     def files(self, base: Path) -> list[Path]:
         return [self._folder() / file for file in BATCHES]

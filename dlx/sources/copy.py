@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from dlx.sources import Samples
-from dlx.sources._symbols import Rewriting
+from dlx.sources._letters import LetterSequences
 
 
-class Copy(Rewriting):
+class Copy(LetterSequences):
     """Random letters that are to be written again as they are.
 
     Can a network carry all of its input to its output? One without attention must squeeze it into one state.
@@ -22,4 +22,4 @@ class Copy(Rewriting):
     type: Literal["copy"] = "copy"
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
-        return self.rewritten(list)
+        return self.map_sequences(list)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from dlx.sources import Column, Samples, Source
-from dlx.sources._symbols import LETTERS, texts
+from dlx.sources._letters import LETTERS, text_column
 
 
 class DelayedRecall(Source):
@@ -43,4 +43,4 @@ class DelayedRecall(Source):
         others = LETTERS[::-1]
         rows = [[LETTERS[c], *(others[i] for i in row), "?"] for c, row in zip(codes, between, strict=True)]
         target = Column(codes.astype("int64"), "", "categorical", tuple(LETTERS[: self.n_symbols]))
-        return Samples({"text": texts(rows), "target": target}, ("text",), "target")
+        return Samples({"text": text_column(rows), "target": target}, ("text",), "target")

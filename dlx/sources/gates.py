@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dlx.sources import Samples, Source
-from dlx.sources._points import labelled
+from dlx.sources._points import labeled_points
 
 
 class Gates(Source):
@@ -51,4 +51,4 @@ class Gates(Source):
         }[self.gate]
         points = np.tile(table, (self.repeat, 1)).astype("float64")
         points += self.noise * np.random.default_rng(self.seed).standard_normal(points.shape)
-        return labelled(points, np.tile(outputs, self.repeat), ("0", "1"))
+        return labeled_points(points, np.tile(outputs, self.repeat), ("0", "1"))

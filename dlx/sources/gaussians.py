@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.sources import Samples, Source
-from dlx.sources._points import labelled
+from dlx.sources._points import labeled_points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ class Gaussians(Source):
         random = np.random.default_rng(self.seed)
         labels = random.permutation(np.arange(self.n_samples) % self.modes)
         points = self._centres()[labels] + self.std * random.standard_normal((self.n_samples, 2))
-        return labelled(points, labels, tuple(str(k) for k in range(self.modes)))
+        return labeled_points(points, labels, tuple(str(k) for k in range(self.modes)))
 
     def _centres(self) -> np.ndarray:
         import numpy as np

@@ -10,16 +10,16 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.sources import Column, Samples, Source
-from dlx.sources._pictures import Stored, decode, sift, size_of
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
+from dlx.sources._images import ImageBytes, decode, map_files, read_size
 
 if TYPE_CHECKING:
     import numpy as np
 
 log = logging.getLogger(__name__)
 
-USUAL = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
-SAVED = ("dataset_dict.json", "state.json")
+SPLIT_NAMES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
+SAVED_FILES = ("dataset_dict.json", "state.json")
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -63,7 +63,7 @@ class Hf(Source):
         import numpy as np
         from datasets import concatenate_datasets
 
-        sets = self._split_sets(self._open(base))
+        sets = self._split_sets(self._open_dataset(base))
         joined = concatenate_datasets([data for data, _ in sets])
         parts = np.concatenate([np.full(len(data), part, dtype=object) for data, part in sets])
         bad: dict[int, str] = {}
@@ -73,8 +73,8 @@ class Hf(Source):
         known = {name: column for name, column in columns.items() if column is not None}
         target = self._target(known)
         _check_target(target, known, bad)
-        known = {name: column if name == target else _with_missing(column) for name, column in known.items()}
-        problems = settle(f"data set {self.name}", [bad[row] for row in sorted(bad)], on_error)
+        known = {name: column if name == target else _missing_as_none(column) for name, column in known.items()}
+        problems = raise_or_skip(f"data set {self.name}", [bad[row] for row in sorted(bad)], on_error)
         kept = np.setdiff1d(np.arange(len(joined)), list(bad))
         if not len(kept):
             raise DataError(f"data set {self.name}: no sample can be used")
@@ -90,12 +90,12 @@ class Hf(Source):
         folder = base / Path(self.name).expanduser()
         return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
-    def _open(self, base: Path) -> Mapping[str, Any]:
+    def _open_dataset(self, base: Path) -> Mapping[str, Any]:
         import datasets
 
         folder = base / Path(self.name).expanduser()
         try:
-            if any((folder / file).is_file() for file in SAVED):
+            if any((folder / file).is_file() for file in SAVED_FILES):
                 found = datasets.load_from_disk(str(folder))
             else:
                 where = str(folder) if folder.is_dir() else self.name
@@ -105,7 +105,7 @@ class Hf(Source):
         return found if isinstance(found, Mapping) else {"train": found}
 
     def _split_sets(self, found: Mapping[str, Any]) -> list[tuple[Any, str]]:
-        uses = self.splits or USUAL
+        uses = self.splits or SPLIT_NAMES
         sets = [(data, uses[split]) for split, data in found.items() if split in uses]
         absent = [split for split in self.splits if split not in found]
         if absent or not sets:
@@ -118,13 +118,13 @@ class Hf(Source):
 
         feature = data.features[name]
         if isinstance(feature, datasets.Image):
-            return self._images(name, data.cast_column(name, datasets.Image(decode=False))[name], bad)
+            return self._image_column(name, data.cast_column(name, datasets.Image(decode=False))[name], bad)
         if isinstance(feature, datasets.ClassLabel):
             codes = [-1 if code is None else code for code in data[name]]
             return Column(_array(codes, "int64"), "", "categorical", tuple(feature.names))
         if isinstance(feature, datasets.Value):
-            return _scalars(feature.dtype, data[name], self.types.get(name, "categorical"))
-        return self._vectors(name, data[name])
+            return _scalar_column(feature.dtype, data[name], self.types.get(name, "categorical"))
+        return self._vector_column(name, data[name])
 
     def _check_types(self, data: Any) -> None:
         """Raise DataError if `types` says of a field what it cannot be."""
@@ -138,17 +138,17 @@ class Hf(Source):
             if kind != "ignore" and not is_string:
                 raise DataError(f"data set {self.name}: field '{name}' holds no strings, so it is not {kind}")
 
-    def _images(self, name: str, cells: Any, bad: dict[int, str]) -> Column:
+    def _image_column(self, name: str, cells: Any, bad: dict[int, str]) -> Column:
         import numpy as np
 
-        stored = [_stored(f"{self.name} row {row + 1}, field '{name}'", cell) for row, cell in enumerate(cells)]
-        sizes, _ = sift(size_of, stored)
+        stored = [_image_bytes(f"{self.name} row {row + 1}, field '{name}'", cell) for row, cell in enumerate(cells)]
+        sizes, _ = map_files(read_size, stored)
         if self.size is None and len(set(sizes.values())) > 1:
             raise DataError(
                 f"data set {self.name}: images of several sizes; say which one with `size: [height, width]`"
             )
         size = self.size or next(iter(sizes.values()), (1, 1))
-        arrays, problems = sift(partial(decode, channels=self.channels, size=size), stored)
+        arrays, problems = map_files(partial(decode, channels=self.channels, size=size), stored)
         failed = [row for row in range(len(stored)) if row not in arrays]
         bad.update(zip(failed, problems, strict=True))
         images = np.zeros((len(stored), self.channels, *size), dtype="uint8")
@@ -156,7 +156,7 @@ class Hf(Source):
             images[row] = pixels
         return Column(images, "CHW", "image")
 
-    def _vectors(self, name: str, cells: Any) -> Column | None:
+    def _vector_column(self, name: str, cells: Any) -> Column | None:
         import numpy as np
 
         try:
@@ -185,19 +185,19 @@ def _array(values: list[Any], dtype: str) -> np.ndarray:
     return array
 
 
-def _stored(name: str, cell: Any) -> Stored:
+def _image_bytes(name: str, cell: Any) -> ImageBytes:
     if cell is None:
-        return Stored(name, b"")
-    return Stored(name, cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
+        return ImageBytes(name, b"")
+    return ImageBytes(name, cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
 
 
-def _scalars(dtype: str, cells: Any, kind: str) -> Column:
+def _scalar_column(dtype: str, cells: Any, kind: str) -> Column:
     if dtype.startswith(("int", "uint", "float")):
         return Column(_array([float("nan") if c is None else c for c in cells], "float64"), "", "numeric")
     return Column(_array([None if cell is None else str(cell) for cell in cells], "object"), "", kind)
 
 
-def _with_missing(column: Column) -> Column:
+def _missing_as_none(column: Column) -> Column:
     """Labels of an input field, as strings with None where there is none; -1 stands for it in the file."""
     if not column.classes or column.values.min(initial=0) >= 0:
         return column

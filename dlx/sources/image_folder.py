@@ -12,8 +12,8 @@ from dlx.facts import DataFacts
 from dlx.sources import Column, Samples, Source
 from dlx.sources._archive import extract, is_archive
 from dlx.sources._download import data_folder
-from dlx.sources._pictures import Pictures, decode, sift, size_of
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
+from dlx.sources._images import LazyImages, decode, map_files, read_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,16 +55,16 @@ class ImageFolder(Source):
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         root = self._root(base)
-        found = _find(root)
+        found = _labeled_files(root)
         paths = [path for path, _, _ in found]
         if not paths:
             raise DataError(f"{root}: no images found; expected {root.name}/<class>/<image>")
-        sizes, problems = sift(size_of, paths)
-        settle(f"images in {root}", problems, on_error)
+        sizes, problems = map_files(read_size, paths)
+        raise_or_skip(f"images in {root}", problems, on_error)
         size = self.size or _common_size(root, {paths[i]: size for i, size in sizes.items()})
         kept = [found[i] for i in sizes]
-        images, good, more = self._images([path for path, _, _ in kept], size, on_error)
-        problems += settle(f"images in {root}", more, on_error)
+        images, good, more = self._decode_images([path for path, _, _ in kept], size, on_error)
+        problems += raise_or_skip(f"images in {root}", more, on_error)
         kept = [kept[i] for i in good]
         if not kept:
             raise DataError("\n".join([f"{root}: no image can be used", *problems[:5]]))
@@ -72,9 +72,9 @@ class ImageFolder(Source):
 
     def files(self, base: Path) -> list[Path]:
         given = base / Path(self.path).expanduser()
-        return [given] if is_archive(given) else [path for path, _, _ in _find(self._root(base))]
+        return [given] if is_archive(given) else [path for path, _, _ in _labeled_files(self._root(base))]
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         import numpy as np
 
         (name, *more) = facts.inputs
@@ -82,13 +82,13 @@ class ImageFolder(Source):
         if more or spec.axes != "CHW":
             raise DataError(f"the model takes {', '.join(facts.inputs)}, not images")
         channels, size = spec.dims[0] or 1, (spec.dims[1] or 1, spec.dims[2] or 1)
-        sizes, problems = sift(size_of, paths)
+        sizes, problems = map_files(read_size, paths)
         if self.size is None:
             wrong = [f"{paths[i]}: {h} × {w} pixels" for i, (h, w) in sizes.items() if (h, w) != size]
             problems += [f"{line}, but the model takes {size[0]} × {size[1]}" for line in wrong]
-        settle("images", problems, "raise")
-        arrays, problems = sift(partial(decode, channels=channels, size=size), paths)
-        settle("images", problems, "raise")
+        raise_or_skip("images", problems, "raise")
+        arrays, problems = map_files(partial(decode, channels=channels, size=size), paths)
+        raise_or_skip("images", problems, "raise")
         return {name: Column(np.stack(list(arrays.values())), "CHW", "image")}
 
     def _root(self, base: Path) -> Path:
@@ -103,7 +103,9 @@ class ImageFolder(Source):
         inner = [child for child in root.iterdir() if not child.name.startswith(("__MACOSX", "."))]
         return inner[0] if len(inner) == 1 and inner[0].is_dir() else root
 
-    def _images(self, paths: Sequence[Path], size: tuple[int, int], on_error: str) -> tuple[Any, list[int], list[str]]:
+    def _decode_images(
+        self, paths: Sequence[Path], size: tuple[int, int], on_error: str
+    ) -> tuple[Any, list[int], list[str]]:
         """Return the images, the indices of those that could be decoded, and why others could not.
 
         Images beyond the memory are decoded here only where bad ones are to be skipped: they cannot be left out later.
@@ -112,16 +114,16 @@ class ImageFolder(Source):
 
         work = partial(decode, channels=self.channels, size=size)
         if len(paths) * self.channels * size[0] * size[1] <= self.memory * GIB:
-            arrays, problems = sift(work, paths)
+            arrays, problems = map_files(work, paths)
             stacked = np.stack(list(arrays.values())) if arrays else np.empty((0, self.channels, *size), "uint8")
             return stacked, list(arrays), problems
         if on_error != "skip":
-            return Pictures(paths, self.channels, size), list(range(len(paths))), []
-        fine, problems = sift(lambda path: work(path).shape, paths)
-        return Pictures([paths[i] for i in fine], self.channels, size), list(fine), problems
+            return LazyImages(paths, self.channels, size), list(range(len(paths))), []
+        fine, problems = map_files(lambda path: work(path).shape, paths)
+        return LazyImages([paths[i] for i in fine], self.channels, size), list(fine), problems
 
 
-def _find(root: Path) -> list[tuple[Path, str | None, str | None]]:
+def _labeled_files(root: Path) -> list[tuple[Path, str | None, str | None]]:
     """Return every image file with its part and its class."""
     if not root.is_dir():
         raise DataError(f"{root}: not a folder")

@@ -9,8 +9,8 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.sources import Column, Samples, Source
-from dlx.sources._pictures import decode, decode_codes, sift, size_of
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
+from dlx.sources._images import decode, decode_mask, map_files, read_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,10 +55,10 @@ class ImageMasks(Source):
         import numpy as np
 
         pairs, problems = self._pairs(base)
-        sizes, bad = sift(_common, pairs)
-        size = self.size or _one_size({pairs[i].image: s for i, s in sizes.items()})
-        good, worse = sift(partial(self._decoded, size=size), [pairs[i] for i in sizes])
-        problems = settle(f"images and masks in {self.path}", [*problems, *bad, *worse], on_error)
+        sizes, bad = map_files(_pair_size, pairs)
+        size = self.size or _common_size({pairs[i].image: s for i, s in sizes.items()})
+        good, worse = map_files(partial(self._decode_pair, size=size), [pairs[i] for i in sizes])
+        problems = raise_or_skip(f"images and masks in {self.path}", [*problems, *bad, *worse], on_error)
         if not good:
             raise DataError("\n".join([f"{self.path}: no images found in {self.images}/", *problems[:5]]))
         pixels, values = (np.stack(arrays) for arrays in zip(*good.values(), strict=True))
@@ -83,8 +83,8 @@ class ImageMasks(Source):
             problems += [f"{masks[name]}: there is no image of this name" for name in masks if name not in images]
         return pairs, problems
 
-    def _decoded(self, pair: _Pair, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        values = decode_codes(pair.mask, size)
+    def _decode_pair(self, pair: _Pair, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        values = decode_mask(pair.mask, size)
         limit = len(self.classes) or 256
         if values.max() >= limit:
             row, column = divmod(int((values >= limit).argmax()), values.shape[1])
@@ -118,14 +118,14 @@ def _by_name(folder: Path) -> dict[str, Path]:
     return {p.stem: p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")}
 
 
-def _common(pair: _Pair) -> tuple[int, int]:
-    image, mask = size_of(pair.image), size_of(pair.mask)
+def _pair_size(pair: _Pair) -> tuple[int, int]:
+    image, mask = read_size(pair.image), read_size(pair.mask)
     if image != mask:
         raise DataError(f"{pair.mask}: {mask[0]} × {mask[1]} pixels, but its image has {image[0]} × {image[1]}")
     return image
 
 
-def _one_size(sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
+def _common_size(sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
     examples = {size: path for path, size in sizes.items()}
     if len(examples) > 1:
         lines = [f"  {height} × {width}: {path}" for (height, width), path in sorted(examples.items())[:5]]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from dlx.sources import Samples, Source
-from dlx.sources._points import labelled
+from dlx.sources._points import labeled_points
 
 
 class Moons(Source):
@@ -34,4 +34,4 @@ class Moons(Source):
         from sklearn.datasets import make_moons
 
         points, labels = make_moons(self.n_samples, noise=self.noise, random_state=self.seed)
-        return labelled(points, labels, ("upper", "lower"))
+        return labeled_points(points, labels, ("upper", "lower"))

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.sources import Column, Samples, Source
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,11 +57,11 @@ class Npz(Source):
         (path,) = self.files(base)
         names = [name for name in (self.x, self.y, self.x_test, self.y_test) if name is not None]
         arrays = _read(path, names)
-        x = _joined(path, arrays, self.x, self.x_test)
+        x = _concatenate(path, arrays, self.x, self.x_test)
         columns = {"x": self._inputs(path, x)}
         problems: list[str] = []
         if self.y is not None:
-            columns["y"] = self._target(_joined(path, arrays, self.y, self.y_test))
+            columns["y"] = self._target(_concatenate(path, arrays, self.y, self.y_test))
             problems = self._check(path, columns["y"], on_error)
         if len({len(column) for column in columns.values()}) > 1:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
@@ -70,16 +70,16 @@ class Npz(Source):
         if self.x_test is not None:
             parts = np.full(len(x), "train", dtype=object)
             parts[len(arrays[self.x]) :] = "test"
-        return self._kept(columns, parts, problems)
+        return self._samples(columns, parts, problems)
 
-    def at(self, path: Path) -> Self:
-        return super().at(path).evolve_all({"x_test": None, "y_test": None})
+    def with_path(self, path: Path) -> Self:
+        return super().with_path(path).evolve_all({"x_test": None, "y_test": None})
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(self.path).expanduser()]
 
     def _inputs(self, path: Path, x: np.ndarray) -> Column:
-        axes = _guess(path, x) if self.axes == "auto" else self.axes
+        axes = _guess_axes(path, x) if self.axes == "auto" else self.axes
         if x.ndim != 1 + len(axes):
             raise DataError(f"{path}: '{self.x}' has {x.ndim - 1} axes after the first, but `axes` says '{axes}'")
         if axes == "HW":
@@ -102,9 +102,9 @@ class Npz(Source):
             return []
         wrong = ((y.values < 0) | (y.values >= len(y.classes))).nonzero()[0]
         rows = [f"{path}: row {i} of y has label {y.values[i]}, but there are {len(y.classes)} classes" for i in wrong]
-        return settle("labels without a class", rows, on_error)
+        return raise_or_skip("labels without a class", rows, on_error)
 
-    def _kept(self, columns: dict[str, Column], parts: np.ndarray | None, problems: list[str]) -> Samples:
+    def _samples(self, columns: dict[str, Column], parts: np.ndarray | None, problems: list[str]) -> Samples:
         target = "y" if "y" in columns else None
         if problems:
             y = columns["y"]
@@ -130,7 +130,7 @@ def _read(path: Path, names: list[str]) -> Mapping[str, np.ndarray]:
         raise DataError(f"{path}: cannot be read as arrays of numbers: {error}") from None
 
 
-def _joined(path: Path, arrays: Mapping[str, np.ndarray], name: str, test: str | None) -> np.ndarray:
+def _concatenate(path: Path, arrays: Mapping[str, np.ndarray], name: str, test: str | None) -> np.ndarray:
     import numpy as np
 
     pieces = [arrays[name]] + ([arrays[test]] if test is not None else [])
@@ -141,7 +141,7 @@ def _joined(path: Path, arrays: Mapping[str, np.ndarray], name: str, test: str |
     return np.concatenate(pieces)
 
 
-def _guess(path: Path, x: np.ndarray) -> str:
+def _guess_axes(path: Path, x: np.ndarray) -> str:
     if x.ndim <= 2:
         return "F"[: x.ndim - 1]
     if x.ndim == 3:

@@ -8,9 +8,9 @@ from pydantic import Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.files import text_of
+from dlx.files import read_text_file
 from dlx.sources import Column, Samples, Source
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
 
 Pair = Annotated[tuple[str, str], Strict(False)]
 
@@ -49,7 +49,7 @@ class ParallelText(Source):
             found = self._pairs(first, second, problems)
             pairs += found
             parts += [part] * len(found)
-        settle(f"cannot use {self.path[0]} and {self.path[1]}", problems, on_error)
+        raise_or_skip(f"cannot use {self.path[0]} and {self.path[1]}", problems, on_error)
         if not pairs:
             raise DataError("\n".join([f"{self.path[0]}: no pair is left", *problems[:5]]))
         columns = {
@@ -61,7 +61,7 @@ class ParallelText(Source):
     def files(self, base: Path) -> list[Path]:
         return [file for pair in self._files(base).values() for file in pair]
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         return {"source": _column([line for path in paths for line in _lines(path, self.encoding)])}
 
     def _files(self, base: Path) -> dict[str, tuple[Path, Path]]:
@@ -85,7 +85,7 @@ class ParallelText(Source):
 
 
 def _lines(path: Path, encoding: str) -> list[str]:
-    lines = text_of(path, encoding).split("\n")
+    lines = read_text_file(path, encoding).split("\n")
     return [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 

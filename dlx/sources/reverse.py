@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from dlx.sources import Samples
-from dlx.sources._symbols import Rewriting
+from dlx.sources._letters import LetterSequences
 
 
-class Reverse(Rewriting):
+class Reverse(LetterSequences):
     """Random letters that are to be written backwards.
 
     Attention between target and source is then the anti-diagonal, which a picture shows.
@@ -22,4 +22,4 @@ class Reverse(Rewriting):
     type: Literal["reverse"] = "reverse"
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
-        return self.rewritten(lambda sequence: list(reversed(sequence)))
+        return self.map_sequences(lambda sequence: list(reversed(sequence)))

@@ -11,10 +11,10 @@ from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source, Spans
-from dlx.sources._calendar import Unit, moments, steps
-from dlx.sources._cells import clean, numbers
-from dlx.sources._problems import settle
-from dlx.sources._rows import Format, Rows, read_rows
+from dlx.sources._calendar import Unit, parse_times, time_steps
+from dlx.sources._cells import clean_cells, parse_numbers
+from dlx.sources._errors import raise_or_skip
+from dlx.sources._raw_table import RawTable, TextFormat, read_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,17 +84,17 @@ class Series(Source):
         import numpy as np
 
         (file,) = self.files(base)
-        rows = read_rows(file, Format(expected=frozenset(self._columns()), missing=MISSING))
+        rows = read_table(file, TextFormat(expected=frozenset(self._columns()), missing=MISSING))
         self._check_names(rows)
-        values_NF, when, who, problems = self._cells(rows)
-        settle(f"cannot use {self.path}", problems, on_error)
-        runs = [run for g in np.unique(who) for run in self._runs(values_NF[who == g], when[who == g])]
+        values_NF, when, who, problems = self._read_cells(rows)
+        raise_or_skip(f"cannot use {self.path}", problems, on_error)
+        runs = [run for g in np.unique(who) for run in self._segments(values_NF[who == g], when[who == g])]
         return self._windows(runs, problems)
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(self.path).expanduser()]
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         """Return the end of every series: what comes after it is to be predicted."""
         import numpy as np
 
@@ -104,12 +104,12 @@ class Series(Source):
             )
         found = []
         for path in paths:
-            source = self.at(path)
-            rows = read_rows(path, Format(expected=frozenset(self._columns()), missing=MISSING))
+            source = self.with_path(path)
+            rows = read_table(path, TextFormat(expected=frozenset(self._columns()), missing=MISSING))
             source._check_names(rows)
-            values_NF, when, who, problems = source._cells(rows)
-            settle(f"cannot use {path}", problems, "raise")
-            found += [source._runs(values_NF[who == g], when[who == g])[-1].values for g in np.unique(who)]
+            values_NF, when, who, problems = source._read_cells(rows)
+            raise_or_skip(f"cannot use {path}", problems, "raise")
+            found += [source._segments(values_NF[who == g], when[who == g])[-1].values for g in np.unique(who)]
         short = min(map(len, found))
         if short < self.history:
             raise DataError(f"{paths[0]}: the last stretch without a gap has {short} steps, fewer than {self.history}")
@@ -125,35 +125,35 @@ class Series(Source):
     def _columns(self) -> list[str]:
         return [*self._values(), *(name for name in (self.time, self.series) if name is not None)]
 
-    def _check_names(self, rows: Rows) -> None:
+    def _check_names(self, rows: RawTable) -> None:
         for name in self._columns():
             if name not in rows.names:
                 near = nearest(name, rows.names)
                 meant = f"; did you mean '{near[0]}'?" if near else ""
                 raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(rows.names)}")
 
-    def _cells(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    def _read_cells(self, rows: RawTable) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
         """Return the values, the step of time and the number of the series of every good row, and what is wrong."""
         import numpy as np
 
-        cells = {name: clean(rows.columns[rows.names.index(name)], MISSING) for name in self._columns()}
+        cells = {name: clean_cells(rows.columns[rows.names.index(name)], MISSING) for name in self._columns()}
         bad: dict[int, str] = {}
         numeric = [self._numbers(name, cells[name], bad, rows) for name in self._values()]
         names = cells[self.series] if self.series else np.zeros(len(rows.lines))
         _, who = np.unique(np.array([str(name) for name in names]), return_inverse=True)
         kept, times = self._times(cells, who, bad, rows)
         values_NF = np.stack(numeric, axis=1)[kept]
-        when = times if self.time is None or self.gaps == "ignore" else steps(times, who[kept], self.unit)
+        when = times if self.time is None or self.gaps == "ignore" else time_steps(times, who[kept], self.unit)
         return values_NF, when, who[kept], [*rows.problems, *(bad[row] for row in sorted(bad))]
 
-    def _numbers(self, name: str, cells: np.ndarray, bad: dict[int, str], rows: Rows) -> np.ndarray:
-        values, wrong = numbers(cells)
+    def _numbers(self, name: str, cells: np.ndarray, bad: dict[int, str], rows: RawTable) -> np.ndarray:
+        values, wrong = parse_numbers(cells)
         for row in wrong.nonzero()[0]:
             bad.setdefault(int(row), f"{rows.path}:{rows.lines[row]}: column '{name}': '{cells[row]}' is not a number")
         return values
 
     def _times(
-        self, cells: dict[str, np.ndarray], who: np.ndarray, bad: dict[int, str], rows: Rows
+        self, cells: dict[str, np.ndarray], who: np.ndarray, bad: dict[int, str], rows: RawTable
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows that can be used and their moments, as they stand or as the time column says."""
         import numpy as np
@@ -162,7 +162,7 @@ class Series(Source):
         if self.time is None:
             kept = np.setdiff1d(np.arange(len(who)), list(bad))
             return kept, pd.Series(who).groupby(who).cumcount().to_numpy()[kept]
-        times, wrong = moments(cells[self.time], self.time_format)
+        times, wrong = parse_times(cells[self.time], self.time_format)
         for row in wrong.nonzero()[0]:
             place = f"{rows.path}:{rows.lines[row]}: column '{self.time}'"
             bad.setdefault(int(row), f"{place}: '{cells[self.time][row]}' is not a time")
@@ -175,7 +175,7 @@ class Series(Source):
         kept = np.setdiff1d(np.arange(len(who)), list(bad))
         return kept, times[kept]
 
-    def _runs(self, values_NF: np.ndarray, when: np.ndarray) -> list[_Run]:
+    def _segments(self, values_NF: np.ndarray, when: np.ndarray) -> list[_Segment]:
         """Return one series as stretches without a gap."""
         import numpy as np
 
@@ -184,13 +184,13 @@ class Series(Source):
         if self.gaps == "ignore":
             when = np.arange(len(when))
         if self.gaps == "forward_fill":
-            values_NF, when = _carried_on(values_NF, when)
+            values_NF, when = _forward_filled(values_NF, when)
         whole = ~np.isnan(values_NF).any(axis=1)
         values_NF, when = values_NF[whole], when[whole]
         ends = np.flatnonzero(np.diff(when) != 1) + 1
-        return [_Run(v, w) for v, w in zip(np.split(values_NF, ends), np.split(when, ends), strict=True) if len(w)]
+        return [_Segment(v, w) for v, w in zip(np.split(values_NF, ends), np.split(when, ends), strict=True) if len(w)]
 
-    def _windows(self, runs: list[_Run], problems: list[str]) -> Samples:
+    def _windows(self, runs: list[_Segment], problems: list[str]) -> Samples:
         import numpy as np
 
         length, begin = self.history + self.horizon, 0
@@ -228,14 +228,14 @@ class Series(Source):
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Segment:
     """Moments that follow each other without a gap: their values, and when they are, in steps."""
 
     values: np.ndarray
     when: np.ndarray
 
 
-def _carried_on(values_NF: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _forward_filled(values_NF: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return every moment from the first to the last; where a value is missing, the one before it."""
     import numpy as np
     import pandas as pd

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from dlx.sources import Samples
-from dlx.sources._symbols import Rewriting
+from dlx.sources._letters import LetterSequences
 
 
-class Sort(Rewriting):
+class Sort(LetterSequences):
     """Random letters that are to be written in the order of the alphabet, each as often as it stands there.
 
     Every letter of the target depends on all of the source; attention looks for the next larger one.
@@ -22,4 +22,4 @@ class Sort(Rewriting):
     type: Literal["sort"] = "sort"
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
-        return self.rewritten(sorted)
+        return self.map_sequences(sorted)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from dlx.sources import Samples, Source
-from dlx.sources._points import labelled
+from dlx.sources._points import labeled_points
 
 
 class Spirals(Source):
@@ -44,4 +44,4 @@ class Spirals(Source):
         angle = 2 * np.pi * (self.turns * radius + labels / self.n_classes)
         points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         points += self.noise * random.standard_normal(points.shape)
-        return labelled(points, labels, tuple(str(k) for k in range(self.n_classes)))
+        return labeled_points(points, labels, tuple(str(k) for k in range(self.n_classes)))

@@ -11,9 +11,9 @@ from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source
-from dlx.sources._cells import categories, clean, is_numeric, numbers
-from dlx.sources._problems import settle
-from dlx.sources._rows import Format, Rows, names_of, read_rows
+from dlx.sources._cells import as_categories, clean_cells, is_numeric, parse_numbers
+from dlx.sources._errors import raise_or_skip
+from dlx.sources._raw_table import RawTable, TextFormat, read_table, table_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,36 +77,36 @@ class Table(Source):
         columns = {name: self._column(name, values, bad, places) for name, values in cells.items()}
         self._check_targets(columns, bad, places)
         problems += [bad[row] for row in sorted(bad)]
-        settle(f"cannot use {self.path}", problems, on_error, self._hint())
+        raise_or_skip(f"cannot use {self.path}", problems, on_error, self._hint())
         return self._samples(columns, parts, sorted(bad), problems)
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(path).expanduser() for path in self._paths().values()]
 
-    def at(self, path: Path) -> Self:
-        return super().at(path).evolve_all({"val_path": None, "test_path": None})
+    def with_path(self, path: Path) -> Self:
+        return super().with_path(path).evolve_all({"val_path": None, "test_path": None})
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         import numpy as np
 
-        form = Format(
-            self.separator, self.encoding, self.quoted, "auto", (), frozenset(names_of(facts)), self.missing_values
+        form = TextFormat(
+            self.separator, self.encoding, self.quoted, "auto", (), frozenset(table_columns(facts)), self.missing_values
         )
-        parts = [self._named(read_rows(path, form), facts) for path in paths]
+        parts = [self._named(read_table(path, form), facts) for path in paths]
         places = [(rows.path, line) for rows in parts for line in rows.lines]
         problems = [problem for rows in parts for problem in rows.problems]
         bad: dict[int, str] = {}
         columns = {}
-        for name, kind in names_of(facts).items():
+        for name, kind in table_columns(facts).items():
             joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in parts])
             reader = self.evolve("types", {name: kind})
-            columns[name] = reader._column(name, reader._clean(name, joined), bad, places)
-        settle(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
+            columns[name] = reader._column(name, reader._clean_column(name, joined), bad, places)
+        raise_or_skip(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
         return columns
 
-    def _named(self, rows: Rows, facts: DataFacts) -> Rows:
+    def _named(self, rows: RawTable, facts: DataFacts) -> RawTable:
         """Return rows under the names that training knew; a file without names has them in the recipe's order."""
-        wanted = list(names_of(facts))
+        wanted = list(table_columns(facts))
         inputs = [name for name in self.columns if name not in self._targets()]
         if not set(wanted) & set(rows.names):
             fitting = [names for names in (list(self.columns), inputs, wanted) if len(names) == len(rows.names)]
@@ -130,40 +130,40 @@ class Table(Source):
             return ()
         return (self.target,) if isinstance(self.target, str) else self.target
 
-    def _read(self, base: Path) -> dict[str, Rows]:
+    def _read(self, base: Path) -> dict[str, RawTable]:
         mentioned = frozenset(self.types) | frozenset(self._targets())
-        form = Format(
+        form = TextFormat(
             self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing_values
         )
-        parts: dict[str, Rows] = {}
+        parts: dict[str, RawTable] = {}
         for part, path in zip(self._paths(), self.files(base), strict=True):
-            parts[part] = read_rows(path, form, parts.get("train"))
+            parts[part] = read_table(path, form, parts.get("train"))
         for name in sorted(mentioned - set(parts["train"].names)):
             near = nearest(name, parts["train"].names)
             meant = f"; did you mean '{near[0]}'?" if near else ""
             raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(parts['train'].names)}")
         return parts
 
-    def _cells(self, parts: list[Rows]) -> dict[str, np.ndarray]:
+    def _cells(self, parts: list[RawTable]) -> dict[str, np.ndarray]:
         import numpy as np
 
         kept = [name for name in parts[0].names if self.types.get(name) != "ignore"]
         return {
-            name: self._clean(name, np.concatenate([rows.columns[rows.names.index(name)] for rows in parts]))
+            name: self._clean_column(name, np.concatenate([rows.columns[rows.names.index(name)] for rows in parts]))
             for name in kept
         }
 
-    def _clean(self, name: str, cells: np.ndarray) -> np.ndarray:
+    def _clean_column(self, name: str, cells: np.ndarray) -> np.ndarray:
         """Strip cells and put None where they are missing; a word of a text is never a sign that it is missing."""
-        return clean(cells, ("",) if self.types.get(name) == "text" else self.missing_values)
+        return clean_cells(cells, ("",) if self.types.get(name) == "text" else self.missing_values)
 
     def _column(self, name: str, cells: np.ndarray, bad: dict[int, str], places: list[tuple[Path, int]]) -> Column:
         kind = self.types.get(name)
         if kind == "text":
-            return Column(categories(cells, ""), "", "text")
-        values, wrong = numbers(cells)
+            return Column(as_categories(cells, ""), "", "text")
+        values, wrong = parse_numbers(cells)
         if kind == "categorical" or (kind is None and not is_numeric(cells, wrong)):
-            return Column(categories(cells, self.strip_end), "", "categorical")
+            return Column(as_categories(cells, self.strip_end), "", "categorical")
         for row in wrong.nonzero()[0]:
             path, line = places[row]
             bad.setdefault(int(row), f"{path}:{line}: column '{name}': '{cells[row]}' is not a number")
@@ -186,7 +186,7 @@ class Table(Source):
         )
 
     def _samples(
-        self, columns: dict[str, Column], parts: dict[str, Rows], bad: list[int], problems: list[str]
+        self, columns: dict[str, Column], parts: dict[str, RawTable], bad: list[int], problems: list[str]
     ) -> Samples:
         import numpy as np
 

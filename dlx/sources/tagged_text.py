@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.files import text_of
+from dlx.files import read_text_file
 from dlx.sources import Column, Samples, Source, Spans
-from dlx.sources._problems import settle
+from dlx.sources._errors import raise_or_skip
 
 
 class TaggedText(Source):
@@ -52,7 +52,7 @@ class TaggedText(Source):
             sentences = list(self._sentences(file, problems))
             found += sentences
             parts += [part] * len(sentences)
-        settle(f"cannot use {self.path}", problems, on_error)
+        raise_or_skip(f"cannot use {self.path}", problems, on_error)
         if not found:
             raise DataError("\n".join([f"{self.path}: no sentence is left", *problems[:5]]))
         classes = tuple(sorted({tag for sentence in found for _, tag in sentence}))
@@ -67,8 +67,8 @@ class TaggedText(Source):
     def files(self, base: Path) -> list[Path]:
         return list(self._files(base).values())
 
-    def at(self, path: Path) -> Self:
-        return super().at(path).evolve_all({"val_path": None, "test_path": None})
+    def with_path(self, path: Path) -> Self:
+        return super().with_path(path).evolve_all({"val_path": None, "test_path": None})
 
     def _files(self, base: Path) -> dict[str, Path]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
@@ -78,7 +78,7 @@ class TaggedText(Source):
         """Yield the words and tags of every sentence without a bad line."""
         sentence: list[tuple[str, str]] = []
         bad = False
-        for number, line in enumerate([*text_of(file, self.encoding).splitlines(), ""], 1):
+        for number, line in enumerate([*read_text_file(file, self.encoding).splitlines(), ""], 1):
             cells = line.split()
             if not cells and sentence and not bad:
                 yield sentence

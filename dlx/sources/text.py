@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.files import text_of
-from dlx.sources import Blocks, Column, Samples, Source
-from dlx.sources._problems import settle
+from dlx.files import read_text_file
+from dlx.sources import Column, Samples, Source, TextBlocks
+from dlx.sources._errors import raise_or_skip
 
 
 class Text(Source):
@@ -54,36 +54,36 @@ class Text(Source):
         for part, files in self._files(base).items():
             for file in files:
                 try:
-                    found = self._documents(text_of(file, self.encoding))
+                    found = self._documents(read_text_file(file, self.encoding))
                 except DataError as error:
                     problems.append(str(error))
                     continue
                 texts += found
                 parts += [part] * len(found)
-        settle(f"cannot use {self.path}", problems, on_error)
+        raise_or_skip(f"cannot use {self.path}", problems, on_error)
         if not texts:
             raise DataError("\n".join([f"{self.path}: no text is left", *problems[:5]]))
         values = np.array(texts, dtype=object)
         belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
-        blocks = Blocks(self.block_size, self.stride or self.block_size)
+        blocks = TextBlocks(self.block_size, self.stride or self.block_size)
         return Samples({"text": Column(values, "", "text")}, ("text",), None, belongs, problems, blocks)
 
     def files(self, base: Path) -> list[Path]:
         return [file for files in self._files(base).values() for file in files]
 
-    def at(self, path: Path) -> Text:
-        return super().at(path).evolve_all({"val_path": None, "test_path": None})
+    def with_path(self, path: Path) -> Text:
+        return super().with_path(path).evolve_all({"val_path": None, "test_path": None})
 
     def _files(self, base: Path) -> dict[str, list[Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        return {part: _found(base, path) for part, path in given.items() if path is not None}
+        return {part: _matching_files(base, path) for part, path in given.items() if path is not None}
 
     def _documents(self, text: str) -> list[str]:
         text = text.replace("\r\n", "\n")
         return [line for line in text.splitlines() if line.strip()] if self.documents == "lines" else [text]
 
 
-def _found(base: Path, path: str) -> list[Path]:
+def _matching_files(base: Path, path: str) -> list[Path]:
     whole = base / Path(path).expanduser()
     if whole.is_dir():
         files = sorted(p for p in whole.rglob("*") if p.is_file() and not p.name.startswith("."))

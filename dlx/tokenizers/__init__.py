@@ -12,8 +12,8 @@ from dlx.component import Component
 if TYPE_CHECKING:
     import numpy as np
 
-SPECIAL = ("<pad>", "<unk>", "<begin>", "<end>")
-PAD, UNKNOWN, BEGIN, END = range(len(SPECIAL))
+SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
+PAD, UNK, BOS, EOS = range(len(SPECIAL))
 """Ids that mean the same under every tokenizer: filler, a token never seen in training, and the ends of a text."""
 MASKED = "<mask>"
 """The special token of a task that hides tokens: what stands where one was."""
@@ -68,22 +68,22 @@ class Tokenizer(Component):
         """Return the files that the tokenizer is read from, for the data's fingerprint."""
         return []
 
-    def given(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
+    def with_stages(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
         """Return the tokenizer with what it takes of earlier stages: by their names, what each stored by field."""
         return self
 
-    def kept(self, stored: Mapping[str, Any]) -> Tokenizer:
+    def with_stored(self, stored: Mapping[str, Any]) -> Tokenizer:
         """Return the tokenizer as it is in data that were prepared before, if it comes from elsewhere; `stored` is what
         `store` made of it.
         """
         return self
 
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """Return what tells the tokenizer apart from others of the same fields and files."""
         return ""
 
 
-class Extended(Codec):
+class ExtendedCodec(Codec):
     """A codec with the special tokens of a task behind its own tokens."""
 
     def __init__(self, codec: Codec, specials: Sequence[str]) -> None:
@@ -111,4 +111,4 @@ def store(tokenizer: Tokenizer, codec: Codec, specials: Sequence[str] = ()) -> d
 def restore(stored: Mapping[str, Any]) -> Codec:
     """Return the codec that `store` described."""
     codec = Tokenizer.model_validate(stored["tokenizer"]).restore(stored["state"])
-    return Extended(codec, stored["specials"]) if "specials" in stored else codec
+    return ExtendedCodec(codec, stored["specials"]) if "specials" in stored else codec

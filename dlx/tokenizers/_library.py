@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import DataError
-from dlx.tokenizers import SPECIAL, UNKNOWN, Codec
+from dlx.tokenizers import SPECIAL, UNK, Codec
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Library(Codec):
+class LibraryCodec(Codec):
     """A tokenizer of the library. One that was trained elsewhere keeps its own ids, moved behind the special ones."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -31,12 +31,12 @@ class Library(Codec):
         import numpy as np
 
         found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [self._moved(np.array(one.ids, dtype=np.int64)) for one in found]
+        return [self._shift_ids(np.array(one.ids, dtype=np.int64)) for one in found]
 
-    def _moved(self, ids: np.ndarray) -> np.ndarray:
+    def _shift_ids(self, ids: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        return ids if not self.shift else np.where(ids == self.unknown, UNKNOWN, ids + self.shift)
+        return ids if not self.shift else np.where(ids == self.unknown, UNK, ids + self.shift)
 
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode([i - self.shift for i in ids if i >= len(SPECIAL)], skip_special_tokens=True)
@@ -46,16 +46,16 @@ class Library(Codec):
         return {"json": json.loads(self.tokenizer.to_str())}
 
 
-def learn(tokenizer: Any, trainer: Any, texts: Sequence[str], name: str) -> Library:
+def train_library_codec(tokenizer: Any, trainer: Any, texts: Sequence[str], name: str) -> LibraryCodec:
     """Train a tokenizer of the library. Raises: DataError if there is no text."""
     if not any(text.strip() for text in texts):
         raise DataError(f"the tokenizer '{name}' finds no text in the train split")
     tokenizer.train_from_iterator(texts, trainer)
-    return Library(tokenizer)
+    return LibraryCodec(tokenizer)
 
 
-def restored(state: Mapping[str, Any]) -> Library:
+def restore_library_codec(state: Mapping[str, Any]) -> LibraryCodec:
     """Return the tokenizer whose state this is."""
     from tokenizers import Tokenizer
 
-    return Library(Tokenizer.from_str(json.dumps(state["json"])))
+    return LibraryCodec(Tokenizer.from_str(json.dumps(state["json"])))

@@ -35,7 +35,7 @@ class BPE(Tokenizer):
         from tokenizers import Tokenizer as Base
         from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-        from dlx.tokenizers._library import learn
+        from dlx.tokenizers._library import train_library_codec
 
         tokenizer = Base(models.BPE())
         if self.lowercase:
@@ -49,9 +49,9 @@ class BPE(Tokenizer):
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        return learn(tokenizer, trainer, texts, self.type)
+        return train_library_codec(tokenizer, trainer, texts, self.type)
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        from dlx.tokenizers._library import restored
+        from dlx.tokenizers._library import restore_library_codec
 
-        return restored(state)
+        return restore_library_codec(state)

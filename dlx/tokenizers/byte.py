@@ -26,13 +26,13 @@ class Byte(Tokenizer):
     type: Literal["byte"] = "byte"
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
-        return _Bytes()
+        return _ByteCodec()
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        return _Bytes()
+        return _ByteCodec()
 
 
-class _Bytes(Codec):
+class _ByteCodec(Codec):
     def __init__(self) -> None:
         self.tokens = [*SPECIAL, *(f"<{byte:02x}>" for byte in range(BYTES))]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
-from dlx.tokenizers import UNKNOWN, Codec, Tokenizer
-from dlx.tokenizers._symbols import Symbols
+from dlx.tokenizers import UNK, Codec, Tokenizer
+from dlx.tokenizers._vocabulary import VocabularyCodec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,19 +32,19 @@ class Char(Tokenizer):
         found = set().union(*(set(text.lower() if self.lowercase else text) for text in texts))
         if not found:
             raise DataError("the tokenizer 'char' finds no character in the train split")
-        return _Characters(sorted(found), self.lowercase)
+        return _CharCodec(sorted(found), self.lowercase)
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        return _Characters(state["symbols"], self.lowercase)
+        return _CharCodec(state["symbols"], self.lowercase)
 
 
-class _Characters(Symbols):
+class _CharCodec(VocabularyCodec):
     def __init__(self, symbols: Sequence[str], lower: bool) -> None:
         import numpy as np
 
         super().__init__(symbols)
         self.lowercase = lower
-        self.table = np.full(max(map(ord, self.symbols)) + 2, UNKNOWN, dtype=np.int64)  # the last one: any beyond
+        self.table = np.full(max(map(ord, self.symbols)) + 2, UNK, dtype=np.int64)  # the last one: any beyond
         self.table[[ord(symbol) for symbol in self.symbols]] = list(self.ids.values())
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:

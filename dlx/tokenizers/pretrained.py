@@ -54,13 +54,13 @@ class Pretrained(Tokenizer):
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         if self._stored is not None:
-            return _Kept(self._stored)
+            return _StoredCodec(self._stored)
         if self.stage is not None:
             raise DataError(f"there is no earlier stage '{self.stage}' whose tokenizer this could be")
         (file,) = self.files(base)
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-            return self.restore({"json": found}) if self.path else _Kept(self._chosen(found, str(file.parent)))
+            return self.restore({"json": found}) if self.path else _StoredCodec(self._chosen(found, str(file.parent)))
         except DataError:
             raise
         except OSError as error:
@@ -73,16 +73,16 @@ class Pretrained(Tokenizer):
             return []
         return [base / Path(self.path).expanduser() if self.path else find_run_folder(str(self.run)) / TOKENIZERS]
 
-    def given(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
+    def with_stages(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
         if self.stage is None or self.stage not in stages:
             return self
         return self._with(self._chosen(stages[self.stage], f"the stage {self.stage}"))
 
-    def kept(self, stored: Mapping[str, Any]) -> Tokenizer:
+    def with_stored(self, stored: Mapping[str, Any]) -> Tokenizer:
         known = stored["state"].get("stored")
         return self if known is None else self._with(known)
 
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         return "" if self._stored is None else hashlib.sha256(json.dumps(self._stored).encode()).hexdigest()
 
     def _with(self, stored: Mapping[str, Any]) -> Tokenizer:
@@ -91,9 +91,9 @@ class Pretrained(Tokenizer):
         return found
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        from dlx.tokenizers._library import restored
+        from dlx.tokenizers._library import restore_library_codec
 
-        return _Kept(state["stored"]) if "stored" in state else restored(state)
+        return _StoredCodec(state["stored"]) if "stored" in state else restore_library_codec(state)
 
     def _chosen(self, found: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """Return the tokenizer of the field that is meant, or the only one that there is."""
@@ -105,7 +105,7 @@ class Pretrained(Tokenizer):
         return chosen
 
 
-class _Kept(Codec):
+class _StoredCodec(Codec):
     """A codec that a run stored."""
 
     def __init__(self, stored: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.tokenizers import SPECIAL, UNKNOWN, Codec, Tokenizer
+from dlx.tokenizers import SPECIAL, UNK, Codec, Tokenizer
 
 STEP = 0.0001
 DIGITS = 6
@@ -35,19 +35,21 @@ class Unigram(Tokenizer):
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         from tokenizers import models, trainers
 
-        from dlx.tokenizers._library import Library, learn
+        from dlx.tokenizers._library import LibraryCodec, train_library_codec
 
         trainer = trainers.UnigramTrainer(
             vocab_size=self.vocab_size - len(SPECIAL),
-            special_tokens=[SPECIAL[UNKNOWN]],  # any other would be a piece that a text can spell
-            unk_token=SPECIAL[UNKNOWN],
+            special_tokens=[SPECIAL[UNK]],  # any other would be a piece that a text can spell
+            unk_token=SPECIAL[UNK],
             show_progress=False,
         )
-        state = learn(self._around(models.Unigram()), trainer, texts, self.type).state()
+        state = train_library_codec(self._wrap_model(models.Unigram()), trainer, texts, self.type).state()
         (unknown, *pieces) = state["json"]["model"]["vocab"]
-        return Library(self._around(models.Unigram([tuple(unknown), *sorted(_repeatable(pieces))], unk_id=0)))
+        return LibraryCodec(
+            self._wrap_model(models.Unigram([tuple(unknown), *sorted(_reproducible(pieces))], unk_id=0))
+        )
 
-    def _around(self, model: Any) -> Any:
+    def _wrap_model(self, model: Any) -> Any:
         from tokenizers import Tokenizer as Base
         from tokenizers import decoders, normalizers, pre_tokenizers
 
@@ -59,12 +61,12 @@ class Unigram(Tokenizer):
         return tokenizer
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        from dlx.tokenizers._library import restored
+        from dlx.tokenizers._library import restore_library_codec
 
-        return restored(state)
+        return restore_library_codec(state)
 
 
-def _repeatable(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def _reproducible(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     """Return the pieces with scores that are the same whenever the same texts are learned.
 
     The library sums in random order, and ranks the characters that are kept only so that every word can be cut by

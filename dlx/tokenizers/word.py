@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.tokenizers import SPECIAL, Codec, Tokenizer
-from dlx.tokenizers._symbols import Symbols
+from dlx.tokenizers._vocabulary import VocabularyCodec
 
 WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
@@ -38,24 +38,24 @@ class Word(Tokenizer):
     """Where words end: at spaces and around punctuation, or at spaces alone."""
 
     def train(self, texts: Sequence[str], base: Path) -> Codec:
-        counts = Counter(word for text in texts for word in self._cut(text))
+        counts = Counter(word for text in texts for word in self._tokenize(text))
         ranked = sorted((word for word, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w))
         if not ranked:
             raise DataError(f"the tokenizer 'word' finds no word {self.min_frequency} times in the train split")
-        return _Words(ranked[: self.vocab_size and self.vocab_size - len(SPECIAL)], self)
+        return _WordCodec(ranked[: self.vocab_size and self.vocab_size - len(SPECIAL)], self)
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        return _Words(state["symbols"], self)
+        return _WordCodec(state["symbols"], self)
 
-    def _cut(self, text: str) -> list[str]:
+    def _tokenize(self, text: str) -> list[str]:
         text = text.lower() if self.lowercase else text
         return text.split() if self.pre_tokenizer == "whitespace" else WORDS.findall(text)
 
 
-class _Words(Symbols):
+class _WordCodec(VocabularyCodec):
     def __init__(self, symbols: Sequence[str], spec: Word) -> None:
         super().__init__(symbols)
-        self.cut = spec._cut  # type: ignore[method-assign]
+        self.tokenize = spec._tokenize  # type: ignore[method-assign]
 
     def join(self, symbols: Sequence[str]) -> str:
         return " ".join(symbols)

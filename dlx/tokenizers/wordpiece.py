@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.tokenizers import SPECIAL, UNKNOWN, Codec, Tokenizer
+from dlx.tokenizers import SPECIAL, UNK, Codec, Tokenizer
 
 
 class WordPiece(Tokenizer):
@@ -34,9 +34,9 @@ class WordPiece(Tokenizer):
     def train(self, texts: Sequence[str], base: Path) -> Codec:
         from tokenizers import models, trainers
 
-        from dlx.tokenizers._library import Library, learn
+        from dlx.tokenizers._library import LibraryCodec, train_library_codec
 
-        tokenizer = self._around(models.WordPiece(unk_token=SPECIAL[UNKNOWN]))
+        tokenizer = self._wrap_model(models.WordPiece(unk_token=SPECIAL[UNK]))
         letters = sorted({c for text in texts for c in set(text)})
         later = [f"##{c}" for c in sorted(set("".join(map(tokenizer.normalizer.normalize_str, letters)))) if c.strip()]
         trainer = trainers.WordPieceTrainer(
@@ -45,11 +45,11 @@ class WordPiece(Tokenizer):
             special_tokens=[*SPECIAL, *later],  # numbered here, or equally frequent pairs are joined in random order
             show_progress=False,
         )
-        pieces = sorted(set(learn(tokenizer, trainer, texts, self.type).tokens) - set(SPECIAL))
+        pieces = sorted(set(train_library_codec(tokenizer, trainer, texts, self.type).tokens) - set(SPECIAL))
         vocabulary = {piece: i for i, piece in enumerate([*SPECIAL, *pieces])}
-        return Library(self._around(models.WordPiece(vocabulary, unk_token=SPECIAL[UNKNOWN])))
+        return LibraryCodec(self._wrap_model(models.WordPiece(vocabulary, unk_token=SPECIAL[UNK])))
 
-    def _around(self, model: Any) -> Any:
+    def _wrap_model(self, model: Any) -> Any:
         from tokenizers import Tokenizer as Base
         from tokenizers import decoders, normalizers, pre_tokenizers
 
@@ -60,6 +60,6 @@ class WordPiece(Tokenizer):
         return tokenizer
 
     def restore(self, state: Mapping[str, Any]) -> Codec:
-        from dlx.tokenizers._library import restored
+        from dlx.tokenizers._library import restore_library_codec
 
-        return restored(state)
+        return restore_library_codec(state)

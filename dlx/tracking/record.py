@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlx.files import write_whole
+from dlx.files import write_atomic
 from dlx.plan import Plan
 from dlx.run_folders import run_name
 from dlx.tracking.comparison import flat
@@ -127,6 +127,6 @@ def _write_id(folder: Path, run_id: str | None) -> None:
     try:
         said = json.loads(path.read_text())
         if run_id is not None and said.get("mlflow_run") is None:
-            write_whole(path, json.dumps({**said, "mlflow_run": run_id}, indent=2).encode())
+            write_atomic(path, json.dumps({**said, "mlflow_run": run_id}, indent=2).encode())
     except (OSError, ValueError):
         return

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dlx.files import write_whole
+from dlx.files import write_atomic
 from dlx.run_folders import TRACKING_STATE
 
 SPOOL = "tracking.jsonl"
@@ -48,7 +48,7 @@ class State:
 
     def save(self, folder: Path) -> None:
         """Write it beside the run."""
-        write_whole(folder / TRACKING_STATE, json.dumps(asdict(self)).encode())
+        write_atomic(folder / TRACKING_STATE, json.dumps(asdict(self)).encode())
 
 
 def read_state(folder: Path) -> State | None:

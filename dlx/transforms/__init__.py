@@ -31,6 +31,6 @@ class Transform(Component):
         """Make the function from a batch (B, *dims) to a batch."""
         raise NotImplementedError
 
-    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor] | None:
+    def build_inverse(self, x: TensorSpec) -> Callable[[Tensor], Tensor] | None:
         """Make the function from what `build` makes back to a batch of x; None where it cannot be undone."""
         return None

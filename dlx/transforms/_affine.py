@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dlx.tensors import TensorSpec
-from dlx.transforms._floats import floats
-from dlx.transforms._stats import broadcast
+from dlx.transforms._floats import to_float
+from dlx.transforms._stats import broadcast_shape
 
 
 class _PerChannel:
@@ -17,8 +17,8 @@ class _PerChannel:
 
     def __init__(self, x: TensorSpec, first: Sequence[float], second: Sequence[float]) -> None:
         dtype = getattr(torch, x.dtype) if x.is_float else torch.float32
-        self.first = torch.tensor(first, dtype=dtype).reshape(broadcast(x, len(first)))
-        self.second = torch.tensor(second, dtype=dtype).reshape(broadcast(x, len(second)))
+        self.first = torch.tensor(first, dtype=dtype).reshape(broadcast_shape(x, len(first)))
+        self.second = torch.tensor(second, dtype=dtype).reshape(broadcast_shape(x, len(second)))
 
     def on(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Return both constants on the batch's device; they are moved once."""
@@ -27,19 +27,19 @@ class _PerChannel:
         return self.first, self.second
 
 
-class Centered(_PerChannel):
+class Standardize(_PerChannel):
     """Computes (x − center) / width. The difference is taken first, so that a large mean costs no digits."""
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Map a batch (B, *dims)."""
         center, width = self.on(batch)
-        return (floats(batch) - center).div_(width)
+        return (to_float(batch) - center).div_(width)
 
 
-class Scaled(_PerChannel):
+class ScaleShift(_PerChannel):
     """Computes factor·x + shift."""
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Map a batch (B, *dims)."""
         factor, shift = self.on(batch)
-        return torch.addcmul(shift, floats(batch), factor)
+        return torch.addcmul(shift, to_float(batch), factor)

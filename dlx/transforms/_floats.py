@@ -8,6 +8,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def floats(batch: Tensor) -> Tensor:
+def to_float(batch: Tensor) -> Tensor:
     """Return the batch as floating point numbers: itself, or float32 of integers and bytes."""
     return batch if batch.is_floating_point() else batch.float()

@@ -14,7 +14,7 @@ Size = Pixels | Annotated[list[Pixels], Field(min_length=2, max_length=2)]
 """Height and width: one number for both, or [height, width]."""
 
 
-def image(x: TensorSpec, what: str) -> TensorSpec:
+def check_image(x: TensorSpec, what: str) -> TensorSpec:
     """Return x if it is an image. Raises: ShapeError."""
     if x.axes != "CHW":
         raise ShapeError(f"{what} takes images (channels × height × width), but gets {x} ({x.axes or 'a scalar'})")

@@ -25,7 +25,7 @@ def channels(x: TensorSpec) -> int | None:
     return 1 if axis is None else x.dims[axis]
 
 
-def broadcast(x: TensorSpec, entries: int) -> tuple[int, ...]:
+def broadcast_shape(x: TensorSpec, entries: int) -> tuple[int, ...]:
     """Return the shape in which one entry a channel stretches over a batch: (1, 3, 1, 1) for a colour image."""
     axis = channel_axis(x)
     shape = [1] * (len(x.dims) + 1)
@@ -46,7 +46,7 @@ def per_channel(values: float | Sequence[float], x: TensorSpec, what: str) -> tu
     return tuple(float(v) for v in values)
 
 
-def numeric(x: TensorSpec, what: str) -> TensorSpec:
+def check_numeric(x: TensorSpec, what: str) -> TensorSpec:
     """Return x. Raises: ShapeError if its values are codes of categories, with which one does not calculate."""
     if x.vocab:
         raise ShapeError(f"{what} takes numbers, but this field holds codes of categories; use one_hot or embed it")
@@ -58,7 +58,7 @@ def as_float(x: TensorSpec) -> TensorSpec:
     return x if x.is_float else x.replace(dtype="float32")
 
 
-def affine(stats: Stats | None, factor: Sequence[float], shift: Sequence[float]) -> Stats | None:
+def affine_stats(stats: Stats | None, factor: Sequence[float], shift: Sequence[float]) -> Stats | None:
     """Return the statistics of factor·x + shift, one factor and shift a channel; a negative factor swaps the ends."""
     if stats is None:
         return None
@@ -76,7 +76,7 @@ def affine(stats: Stats | None, factor: Sequence[float], shift: Sequence[float])
     )
 
 
-def monotone(stats: Stats | None, function: Callable[[float], float]) -> Stats | None:
+def monotone_stats(stats: Stats | None, function: Callable[[float], float]) -> Stats | None:
     """Return the statistics of a rising function of x.
 
     Ends and quantiles move along. Mean and deviation are those of the moved quantiles, joined by straight lines; they
@@ -96,7 +96,7 @@ def monotone(stats: Stats | None, function: Callable[[float], float]) -> Stats |
     )
 
 
-def mixed(stats: Stats | None, value: float, share: float) -> Stats | None:
+def mixture_stats(stats: Stats | None, value: float, share: float) -> Stats | None:
     """Return the statistics when a share of all values is replaced by, or added as, one constant."""
     if stats is None:
         return None
@@ -113,7 +113,7 @@ def mixed(stats: Stats | None, value: float, share: float) -> Stats | None:
     )
 
 
-def repeated(stats: Stats | None, inner: int, outer: int = 1) -> Stats | None:
+def repeat_stats(stats: Stats | None, inner: int, outer: int = 1) -> Stats | None:
     """Return the statistics when every channel becomes several with the same ones.
 
     Each is repeated `inner` times on the spot, and the whole list `outer` times.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._stats import monotone, numeric
+from dlx.transforms._stats import check_numeric, monotone_stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ class Binarize(Transform):
     """Values above it become 1."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        stats = monotone(numeric(x, "binarize").stats, self._above)
+        stats = monotone_stats(check_numeric(x, "binarize").stats, self._above)
         return x.replace(dtype="float32", stats=stats)
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:

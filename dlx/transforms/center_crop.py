@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._images import Size, height_width, image
+from dlx.transforms._images import Size, check_image, height_width
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,7 @@ class CenterCrop(Transform):
     """Height and width of what is kept: one number for both, or [height, width]."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        self._corner(image(x, "center_crop").dims[1], x.dims[2])
+        self._corner(check_image(x, "center_crop").dims[1], x.dims[2])
         return x.replace(dims=(x.dims[0], *height_width(self.size)))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:

@@ -7,8 +7,8 @@ from pydantic import model_validator
 
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._floats import floats
-from dlx.transforms._stats import as_float, monotone, numeric
+from dlx.transforms._floats import to_float
+from dlx.transforms._stats import as_float, check_numeric, monotone_stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class Clip(Transform):
         return self
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        return as_float(numeric(x, "clip")).replace(stats=monotone(x.stats, self._clip))
+        return as_float(check_numeric(x, "clip")).replace(stats=monotone_stats(x.stats, self._clip))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return self._clip_batch
@@ -52,4 +52,4 @@ class Clip(Transform):
         return value if self.max is None else min(value, self.max)
 
     def _clip_batch(self, batch: Tensor) -> Tensor:
-        return floats(batch).clamp(self.min, self.max)
+        return to_float(batch).clamp(self.min, self.max)

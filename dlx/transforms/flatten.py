@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._stats import channel_axis, repeated
+from dlx.transforms._stats import channel_axis, repeat_stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,12 +34,12 @@ class Flatten(Transform):
         inner = x.elements if axis is None else math.prod(d or 1 for d in x.dims[axis + 1 :])
         outer = 1 if axis is None else math.prod(d or 1 for d in x.dims[:axis])
         vocab = tuple(v for v in x.vocab for _ in range(inner)) * outer
-        return TensorSpec((x.elements,), "F", x.dtype, vocab=vocab, stats=repeated(x.stats, inner, outer))
+        return TensorSpec((x.elements,), "F", x.dtype, vocab=vocab, stats=repeat_stats(x.stats, inner, outer))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return _flat
 
-    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
+    def build_inverse(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return lambda batch: batch.reshape(len(batch), *(d or 1 for d in x.dims))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from dlx.errors import ShapeError
 from dlx.tensors import Stats, TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._images import image
+from dlx.transforms._images import check_image
 from dlx.transforms._stats import as_float
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Grayscale(Transform):
     type: Literal["grayscale"] = "grayscale"
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        if image(x, "grayscale").dims[0] != len(LUMA):
+        if check_image(x, "grayscale").dims[0] != len(LUMA):
             raise ShapeError(f"grayscale takes images with 3 channels, but gets {x}")
         stats = x.stats and Stats(
             mean=_luma(x.stats.mean), std=_luma(x.stats.std), low=_luma(x.stats.low), high=_luma(x.stats.high)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._floats import floats
-from dlx.transforms._stats import as_float, monotone, numeric
+from dlx.transforms._floats import to_float
+from dlx.transforms._stats import as_float, check_numeric, monotone_stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,13 +32,13 @@ class Log1p(Transform):
     """Whether negative values are mapped like positive ones, with their sign."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        x = numeric(x, "log1p")
+        x = check_numeric(x, "log1p")
         low = min(x.stats.low, default=0.0) if x.stats else 0.0
         if low <= -1 and not self.signed:
             raise ShapeError(
                 f"log1p needs values above −1, but the train split goes down to {low:g}; set `signed: true`"
             )
-        return as_float(x).replace(stats=monotone(x.stats, self._log))
+        return as_float(x).replace(stats=monotone_stats(x.stats, self._log))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return self._signed_batch if self.signed else self._log_batch
@@ -48,8 +48,8 @@ class Log1p(Transform):
 
     @staticmethod
     def _log_batch(batch: Tensor) -> Tensor:
-        return floats(batch).log1p()
+        return to_float(batch).log1p()
 
     @staticmethod
     def _signed_batch(batch: Tensor) -> Tensor:
-        return floats(batch).abs().log1p().copysign(batch)
+        return to_float(batch).abs().log1p().copysign(batch)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from dlx.errors import ShapeError
 from dlx.tensors import Stats, TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._stats import affine, as_float, numeric, per_channel
+from dlx.transforms._stats import affine_stats, as_float, check_numeric, per_channel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,22 +41,22 @@ class Normalize(Transform):
         center, width = self._constants(x)
         factor = [1 / w for w in width]
         shift = [-c / w for c, w in zip(center, width, strict=True)]
-        return as_float(x).replace(stats=affine(x.stats, factor, shift))
+        return as_float(x).replace(stats=affine_stats(x.stats, factor, shift))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
-        from dlx.transforms._affine import Centered
+        from dlx.transforms._affine import Standardize
 
-        return Centered(x, *self._constants(x))
+        return Standardize(x, *self._constants(x))
 
-    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
-        from dlx.transforms._affine import Scaled
+    def build_inverse(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
+        from dlx.transforms._affine import ScaleShift
 
         center, width = self._constants(x)
-        return Scaled(x, width, center)
+        return ScaleShift(x, width, center)
 
     def _constants(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return what is subtracted from, and what divides, each channel."""
-        x = numeric(x, "normalize")
+        x = check_numeric(x, "normalize")
         center, width = self._range(x) if self.method == "min_max" else self._moments(x)
         return center, tuple(w or 1.0 for w in width)
 

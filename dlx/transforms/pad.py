@@ -9,9 +9,9 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._floats import floats
-from dlx.transforms._images import image
-from dlx.transforms._stats import as_float, mixed
+from dlx.transforms._floats import to_float
+from dlx.transforms._images import check_image
+from dlx.transforms._stats import as_float, mixture_stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ class Pad(Transform):
     """With `mode: constant`: the value of what is added."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        channels, height, width = image(x, "pad").dims
+        channels, height, width = check_image(x, "pad").dims
         self._check(x)
         top, bottom, left, right = self._sides()
         rows = None if height is None else height + top + bottom
@@ -55,7 +55,7 @@ class Pad(Transform):
         y = y.replace(dims=(channels, rows, columns))
         if self.mode != "constant" or None in y.dims:
             return y
-        return y.replace(stats=mixed(x.stats, self.value, share=1 - x.elements / y.elements))
+        return y.replace(stats=mixture_stats(x.stats, self.value, share=1 - x.elements / y.elements))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return self._pad
@@ -66,7 +66,7 @@ class Pad(Transform):
         top, bottom, left, right = self._sides()
         if self.mode == "constant":
             return pad(batch, (left, right, top, bottom), value=self.value)
-        return pad(floats(batch), (left, right, top, bottom), mode=self.mode)
+        return pad(to_float(batch), (left, right, top, bottom), mode=self.mode)
 
     def _sides(self) -> tuple[int, ...]:
         """Return (top, bottom, left, right)."""

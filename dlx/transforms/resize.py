@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._floats import floats
-from dlx.transforms._images import Size, height_width, image
+from dlx.transforms._floats import to_float
+from dlx.transforms._images import Size, check_image, height_width
 from dlx.transforms._stats import as_float
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Resize(Transform):
     """Whether bilinear and bicubic average over the pixels that are lost when shrinking."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        x = image(x, "resize")
+        x = check_image(x, "resize")
         return as_float(x).replace(dims=(x.dims[0], *height_width(self.size)))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
@@ -49,4 +49,4 @@ class Resize(Transform):
 
         mode = "nearest-exact" if self.mode == "nearest" else self.mode
         smooth = self.antialias and mode.startswith("bi")
-        return interpolate(floats(batch), size=height_width(self.size), mode=mode, antialias=smooth)
+        return interpolate(to_float(batch), size=height_width(self.size), mode=mode, antialias=smooth)

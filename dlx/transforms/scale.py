@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._stats import affine, as_float, numeric, per_channel
+from dlx.transforms._stats import affine_stats, as_float, check_numeric, per_channel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,19 +33,19 @@ class Scale(Transform):
     """What is then added, one number or one a channel."""
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        return as_float(x).replace(stats=affine(x.stats, *self._constants(x)))
+        return as_float(x).replace(stats=affine_stats(x.stats, *self._constants(x)))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
-        from dlx.transforms._affine import Scaled
+        from dlx.transforms._affine import ScaleShift
 
-        return Scaled(x, *self._constants(x))
+        return ScaleShift(x, *self._constants(x))
 
-    def undo(self, x: TensorSpec) -> Callable[[Tensor], Tensor] | None:
-        from dlx.transforms._affine import Centered
+    def build_inverse(self, x: TensorSpec) -> Callable[[Tensor], Tensor] | None:
+        from dlx.transforms._affine import Standardize
 
         factor, shift = self._constants(x)
-        return Centered(x, shift, factor) if all(factor) else None
+        return Standardize(x, shift, factor) if all(factor) else None
 
     def _constants(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        x = numeric(x, "scale")
+        x = check_numeric(x, "scale")
         return per_channel(self.factor, x, "factor"), per_channel(self.shift, x, "shift")

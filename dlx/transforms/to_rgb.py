@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.transforms._images import image
-from dlx.transforms._stats import repeated
+from dlx.transforms._images import check_image
+from dlx.transforms._stats import repeat_stats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,9 +26,9 @@ class ToRgb(Transform):
     type: Literal["to_rgb"] = "to_rgb"
 
     def spec(self, x: TensorSpec) -> TensorSpec:
-        if image(x, "to_rgb").dims[0] != 1:
+        if check_image(x, "to_rgb").dims[0] != 1:
             raise ShapeError(f"to_rgb takes images with 1 channel, but gets {x}")
-        return x.replace(dims=(3, *x.space), stats=repeated(x.stats, 3))
+        return x.replace(dims=(3, *x.space), stats=repeat_stats(x.stats, 3))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return _three_times

@@ -41,7 +41,7 @@ def always(name, **fields):
     facts = DataFacts({"text": TEXT}, ("text",), tokenizers={"text": stored})
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "thesaurus.txt").write_text(", ".join(WORDS[:8]) + "\n" + ", ".join(WORDS[8:]))
-        return leaf.fitted(facts, Path(folder))
+        return leaf.fit(facts, Path(folder))
 
 
 def images(batch=12, channels=3, height=24, width=20):
@@ -363,7 +363,7 @@ def test_a_thesaurus_that_is_of_no_use_is_named(tmp_path, content, words):
     word = Tokenizer.model_validate("word")
     stored = store(word, word.train([" ".join(WORDS)], Path()))
     with pytest.raises(DataError, match=words):
-        augmentation({"synonym_replacement": "thesaurus.txt"}).fitted(
+        augmentation({"synonym_replacement": "thesaurus.txt"}).fit(
             DataFacts({"text": TEXT}, ("text",), tokenizers={"text": stored}), tmp_path
         )
 

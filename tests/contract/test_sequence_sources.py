@@ -10,7 +10,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from dlx.data.known import encode_known
+from dlx.data.encode_new import encode_known
 from dlx.data.prepare import prepare
 from dlx.errors import DataError
 from dlx.recipe.schema.data import Data
@@ -344,7 +344,7 @@ def test_text_to_predict_from_is_read_by_the_column_that_training_knew(tmp_path)
     data = Data.model_validate({"source": spec})
     facts = prepare(data, tmp_path, "classes", 0).facts
     (tmp_path / "new.csv").write_text("label,text\n,all none NA\n")
-    column = data.source.inputs_from([tmp_path / "new.csv"], facts)["text"]
+    column = data.source.read_inputs([tmp_path / "new.csv"], facts)["text"]
     assert list(column.values) == ["all none NA"] and column.kind == "text"
     codec = restore(facts.tokenizers["text"])
     assert codec.decode(encode_known({"text": column}, facts)["text"][0].tolist()) == "all none"

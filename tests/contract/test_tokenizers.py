@@ -12,7 +12,7 @@ import yaml
 
 from dlx.component import leaf_class, types
 from dlx.errors import DataError
-from dlx.tokenizers import BEGIN, END, PAD, SPECIAL, UNKNOWN, Tokenizer, restore, store
+from dlx.tokenizers import BOS, EOS, PAD, SPECIAL, UNK, Tokenizer, restore, store
 
 TYPES = types("tokenizers")
 TRAIN = [
@@ -20,7 +20,7 @@ TRAIN = [
     "a cat and a dog: two animals; the cat is small, the dog is not.",
     "Where is the cat? The cat's on the mat!",
 ] * 3
-UNSEEN = ["the dog sat on the mat.", "", "zebra ŵ 日本 <end> <pad><unk>", "two\tcats\n  and a dog"]
+UNSEEN = ["the dog sat on the mat.", "", "zebra ŵ 日本 <eos> <pad><unk>", "two\tcats\n  and a dog"]
 LOSSLESS = ["byte", "char", "bpe"]
 
 
@@ -74,10 +74,10 @@ def test_ids_are_tokens_and_text_never_makes_special_ones(name, folder):
     assert tuple(codec.tokens[: len(SPECIAL)]) == SPECIAL
     for ids in codec.encode(TRAIN + UNSEEN):
         assert all(0 <= i < len(codec.tokens) for i in ids)
-        assert not {PAD, BEGIN, END} & set(ids.tolist())
-    assert not any(UNKNOWN in ids for ids in codec.encode(TRAIN))
+        assert not {PAD, BOS, EOS} & set(ids.tolist())
+    assert not any(UNK in ids for ids in codec.encode(TRAIN))
     ids = codec.encode(TRAIN)[0].tolist()
-    assert codec.decode([BEGIN, *ids, END, PAD, PAD]) == codec.decode(ids)
+    assert codec.decode([BOS, *ids, EOS, PAD, PAD]) == codec.decode(ids)
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -91,7 +91,7 @@ def test_lossless_tokenizers_give_back_every_character(name):
 def test_tokenizers_of_bytes_know_every_text(name):
     codec = made(name).train(TRAIN, Path())
     assert [codec.decode(ids.tolist()) for ids in codec.encode(UNSEEN)] == UNSEEN
-    assert not any(UNKNOWN in ids for ids in codec.encode(UNSEEN))
+    assert not any(UNK in ids for ids in codec.encode(UNSEEN))
 
 
 def test_byte_is_utf8():
@@ -111,7 +111,7 @@ def test_word_counts_as_a_counter_does():
     codec = made({"word": {"pre_tokenizer": "whitespace", "min_frequency": 2, "vocab_size": 6}}).train(texts, Path())
     counts = Counter(word for text in texts for word in text.split())
     assert [(w, counts[w]) for w in codec.tokens[4:]] == [("a", 3), ("c", 3)]
-    assert codec.encode(["c b a"])[0].tolist() == [5, UNKNOWN, 4]
+    assert codec.encode(["c b a"])[0].tolist() == [5, UNK, 4]
     split = made({"word": {"lowercase": True}}).train(texts, Path())
     assert split.decode(split.encode(["E's, B"])[0].tolist()) == "e's , b"
 
@@ -158,7 +158,7 @@ def test_a_trained_tokenizer_is_read_whole_with_ids_moved(folder):
     own.no_truncation()
     for text in TRAIN:
         assert codec.encode([text])[0].tolist() == [i + 4 for i in own.encode(text).ids]
-    assert codec.encode(["日"])[0].tolist() == [UNKNOWN]
+    assert codec.encode(["日"])[0].tolist() == [UNK]
 
 
 def test_a_trained_tokenizer_of_our_own_keeps_its_ids(tmp_path):

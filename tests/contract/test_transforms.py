@@ -95,7 +95,7 @@ def test_survives_being_sent_to_a_worker(name):
 def test_what_says_that_it_can_be_undone_is_undone(name):
     leaf, pairs = accepted(name)
     for batch, x in pairs:
-        undo = leaf.undo(x)
+        undo = leaf.build_inverse(x)
         if undo is not None:
             again = undo(leaf.build(x)(batch)).float()
             assert torch.allclose(again, batch.float(), rtol=1e-4, atol=1e-3), x
@@ -103,5 +103,9 @@ def test_what_says_that_it_can_be_undone_is_undone(name):
 
 def test_what_can_be_undone():
     x = described(features(), "F")
-    assert {name for name in TYPES if transform(example(name)).undo(x) is not None} >= {"normalize", "scale", "flatten"}
-    assert transform({"scale": {"factor": 0.0}}).undo(x) is None
+    assert {name for name in TYPES if transform(example(name)).build_inverse(x) is not None} >= {
+        "normalize",
+        "scale",
+        "flatten",
+    }
+    assert transform({"scale": {"factor": 0.0}}).build_inverse(x) is None

@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from dlx.data.cache import facts_key
-from dlx.data.known import prepare_known
+from dlx.data.encode_new import prepare_known
 from dlx.data.prepare import prepare
 from dlx.engine.data.lengths import bucketed
 from dlx.engine.data.padding import gathered, real
@@ -16,7 +16,7 @@ from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema.data import Data
 from dlx.sources import Spans
-from dlx.tokenizers import BEGIN, END, UNKNOWN, restore
+from dlx.tokenizers import BOS, EOS, UNK, restore
 
 PLAY = "".join(f"Line {i} of a play: to be, or not to be.\n" for i in range(60))
 
@@ -47,8 +47,8 @@ def test_vocabularies_come_from_the_train_split_alone(pairs):
     train = {word for row in data.rows["train"] for word in lines[row].split()}
     assert set(restore(data.facts.tokenizers["source"]).tokens[4:]) == train
     held_out = np.concatenate([data.rows["val"], data.rows["test"]])
-    assert all(data.arrays["source"][int(row)][0] == UNKNOWN for row in held_out)
-    assert not any((data.arrays["source"][int(row)] == UNKNOWN).any() for row in data.rows["train"])
+    assert all(data.arrays["source"][int(row)][0] == UNK for row in held_out)
+    assert not any((data.arrays["source"][int(row)] == UNK).any() for row in data.rows["train"])
 
 
 def test_text_comes_back_from_ids_and_a_target_has_both_ends(pairs):
@@ -57,8 +57,8 @@ def test_text_comes_back_from_ids_and_a_target_has_both_ends(pairs):
         lines = [line.strip() for line in (pairs / file).read_text().splitlines()]
         assert texts(data, field, range(40)) == lines
     ids = data.arrays["target"][0]
-    assert (ids[0], ids[-1]) == (BEGIN, END) and not {BEGIN, END} & set(ids[1:-1].tolist())
-    assert not {BEGIN, END} & set(data.arrays["source"][0].tolist())
+    assert (ids[0], ids[-1]) == (BOS, EOS) and not {BOS, EOS} & set(ids[1:-1].tolist())
+    assert not {BOS, EOS} & set(data.arrays["source"][0].tolist())
 
 
 def test_one_tokenizer_serves_all_fields_or_each_has_its_own(pairs):
@@ -81,7 +81,7 @@ def test_facts_say_what_sequences_are_and_survive_json(pairs):
 def test_long_texts_are_cut_off_and_that_is_said(pairs, caplog):
     data = prepared(pairs, "tokens", **PAIRS, max_length=4)
     assert data.arrays["source"].lengths.max() == data.arrays["target"].lengths.max() == 4
-    assert data.arrays["target"][2].tolist()[-1] == END
+    assert data.arrays["target"][2].tolist()[-1] == EOS
     assert "source: 8 of 40 texts are cut off at 4 tokens" in caplog.text
 
 
@@ -89,7 +89,7 @@ def test_a_text_without_a_token_is_one_unknown_token(tmp_path):
     (tmp_path / "t.csv").write_text("text,label\n" + "some words,a\n,b\n" * 10)
     source = {"table": {"path": "t.csv", "target": "label", "types": {"text": "text"}}}
     data = prepared(tmp_path, "classes", source=source)
-    assert data.arrays["text"][1].tolist() == [UNKNOWN] and data.facts.classes == ("a", "b")
+    assert data.arrays["text"][1].tolist() == [UNK] and data.facts.classes == ("a", "b")
 
 
 def test_running_text_is_cut_into_blocks_with_the_next_token_as_target(tmp_path):
@@ -103,7 +103,7 @@ def test_running_text_is_cut_into_blocks_with_the_next_token_as_target(tmp_path)
         assert "".join(texts(data, "target", rows)) == whole[part][1 : len(rows) * 32 + 1]
         assert len(rows) == (len(whole[part]) - 1) // 32
     assert data.facts.fields["tokens"].dims == (32,) and data.facts.inputs == ("tokens",)
-    assert not (data.arrays["tokens"].values == END).any()
+    assert not (data.arrays["tokens"].values == EOS).any()
     assert data.arrays["tokens"].values is data.arrays["target"].values
 
 
@@ -114,8 +114,8 @@ def test_overlapping_blocks_never_leave_the_train_split(tmp_path):
     assert "§" not in restore(data.facts.tokenizers["tokens"]).tokens
     assert len(data.rows["train"]) == len(PLAY) - 16
     ends = [data.arrays["target"][int(row)] for row in data.rows["train"]]
-    assert not any((ids == UNKNOWN).any() for ids in ends)
-    assert all((data.arrays["tokens"][int(row)] == UNKNOWN).all() for row in data.rows["val"])
+    assert not any((ids == UNK).any() for ids in ends)
+    assert all((data.arrays["tokens"][int(row)] == UNK).all() for row in data.rows["val"])
 
 
 def test_documents_end_with_the_end_token_and_may_be_dealt_out_whole(tmp_path):
@@ -131,8 +131,8 @@ def test_documents_end_with_the_end_token_and_may_be_dealt_out_whole(tmp_path):
         for part, rows in data.rows.items()
     }
     ids = data.arrays["tokens"].values
-    assert (ids == END).sum() == 20 and len(seen["train"]) > 1
-    assert set(np.diff(np.flatnonzero(ids == END))) == {41}
+    assert (ids == EOS).sum() == 20 and len(seen["train"]) > 1
+    assert set(np.diff(np.flatnonzero(ids == EOS))) == {41}
 
 
 def test_too_little_text_says_which_split(tmp_path):
@@ -148,7 +148,7 @@ def test_other_data_are_encoded_as_training_encoded_its_own(pairs):
     (pairs / "b").write_text("nochmal\nnochmal nochmal nochmal nochmal\n")
     known = prepare_known(data, pairs, "tokens", facts)
     again = restore(facts.tokenizers["source"]).encode(["again"])[0][0]
-    assert [known.arrays["source"][i].tolist() for i in range(2)] == [[again, again], [UNKNOWN]]
+    assert [known.arrays["source"][i].tolist() for i in range(2)] == [[again, again], [UNK]]
     assert [len(known.arrays["target"][i]) for i in range(2)] == [3, 4]
 
 

@@ -7,7 +7,7 @@ import torch
 from dlx.augmentations import Augmentation
 from dlx.engine.data.batches import Batches, augmenting, floats, order, resident, transforming
 from dlx.facts import DataFacts
-from dlx.sources import Lazy
+from dlx.sources import LazySamples
 from dlx.tensors import Stats, TensorSpec
 from dlx.transforms import Transform
 
@@ -23,7 +23,7 @@ FACTS = DataFacts(
 ARRAYS = {"image": IMAGES, "target": np.arange(N) % 3}
 
 
-class OnDisk(Lazy):
+class OnDisk(LazySamples):
     """Decodes nothing, one sample at a time."""
 
     shape, dtype = (1, 6, 6), "uint8"

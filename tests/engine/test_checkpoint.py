@@ -213,7 +213,7 @@ def test_f01_between_any_two_writes_of_an_alias_the_other_name_loads(saved, monk
 
     newer = saved.with_name("newer.ckpt")
     WholeCheckpointIO().save_checkpoint({**content(2.0), "step": 2}, newer)
-    writes, real = [], checkpoint.write_whole
+    writes, real = [], checkpoint.write_atomic
 
     def stop_at(path, data):
         writes.append(path)
@@ -221,7 +221,7 @@ def test_f01_between_any_two_writes_of_an_alias_the_other_name_loads(saved, monk
             raise KeyboardInterrupt
         real(path, data)
 
-    monkeypatch.setattr(checkpoint, "write_whole", stop_at)
+    monkeypatch.setattr(checkpoint, "write_atomic", stop_at)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.alias(newer, saved)
     assert load(saved)["step"] == (2 if write == 2 else 1)

@@ -13,9 +13,9 @@ DEADLY = """
     import numpy as np
     from dlx.engine.data.batches import Batches
     from dlx.errors import RunError
-    from dlx.sources import Lazy
+    from dlx.sources import LazySamples
 
-    class Deadly(Lazy):
+    class Deadly(LazySamples):
         shape, dtype = (4,), "float32"
         def __len__(self): return 8
         def __getitem__(self, row):
@@ -45,9 +45,9 @@ def test_a_worker_that_is_killed_is_named_with_what_to_try(tmp_path):
 SMALL = """
     import numpy as np
     from dlx.engine.data.batches import Batches
-    from dlx.sources import Lazy
+    from dlx.sources import LazySamples
 
-    class Large(Lazy):
+    class Large(LazySamples):
         shape, dtype = (100_000,), "float32"
         def __len__(self): return 8
         def __getitem__(self, row): return np.ones(100_000, dtype=np.float32)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from dlx.errors import DataError
 from dlx.sources import Source
-from dlx.sources._archive import Caps, extract
+from dlx.sources._archive import ExtractionLimits, extract
 
 
 def load(spec, base=Path(), on_error="raise"):
@@ -261,10 +261,10 @@ def zip_with(path, *members):
     return path
 
 
-def rejected(archive, folder, caps=None):
+def rejected(archive, folder, limits=None):
     before = {path for path in folder.parent.rglob("*") if path != archive}
     with pytest.raises(DataError) as raised:
-        extract(archive, folder, caps)
+        extract(archive, folder, limits)
     assert {path for path in folder.parent.rglob("*") if path != archive} == before, "something was left behind"
     return str(raised.value)
 
@@ -290,7 +290,7 @@ def test_f16_a_link_in_a_zip(tmp_path):
     assert "'x' is a link" in rejected(zip_with(tmp_path / "a.zip", ("x", 0o120777, b"/etc/passwd")), tmp_path / "out")
 
 
-CAPS = Caps(size=1 << 30, count=100, ratio=10, free=1 << 20)
+CAPS = ExtractionLimits(size=1 << 30, count=100, ratio=10, free=1 << 20)
 
 
 def test_f16_bombs(tmp_path):

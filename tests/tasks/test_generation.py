@@ -13,7 +13,7 @@ from dlx.layers import Layer
 from dlx.models import Model
 from dlx.nn.context import apply
 from dlx.tensors import TensorSpec
-from dlx.tokenizers import END, Tokenizer
+from dlx.tokenizers import EOS, Tokenizer
 
 WORDS = 9
 FIRST = 4  # ids before it are special
@@ -168,7 +168,7 @@ def best_of_all(table_VV, first, most, alpha):
     best = []
     for length in range(1, most + 1):
         for inner in itertools.product(range(FIRST, WORDS), repeat=length - 1):
-            path = [first, *inner, END]
+            path = [first, *inner, EOS]
             log = sum(log_VV[a, b].item() for a, b in itertools.pairwise(path))
             best.append((log / ((5 + length) / 6) ** alpha, list(inner)))
     return max(best)[1]
@@ -178,7 +178,7 @@ def best_of_all(table_VV, first, most, alpha):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_wide_beam_finds_the_best_text_of_all(alpha, seed):
     table_VV = 2 * torch.randn(WORDS, WORDS, generator=torch.Generator().manual_seed(seed))
-    table_VV[:, END] -= 1
+    table_VV[:, EOS] -= 1
     how = Decoding(beam=200, max_new_tokens=4, length_penalty=alpha)
     found = search(Reader(markov(table_VV)), torch.tensor([[5], [7]]), how)
     assert found == [best_of_all(table_VV, first, 4, alpha) for first in (5, 7)]
@@ -206,7 +206,7 @@ def anew(module):
 
 def test_whole_texts_end_before_the_end_token():
     table_VV = torch.full((WORDS, WORDS), -9.0)
-    for a, b in ((5, 6), (6, 7), (7, END), (8, 8)):
+    for a, b in ((5, 6), (6, 7), (7, EOS), (8, 8)):
         table_VV[a, b] = 9.0
     how = {"temperature": 0, "max_new_tokens": 6}
     assert write_whole(Reader(markov(table_VV)), torch.tensor([[5], [8]]), Decoding(**how)) == [[6, 7], [8] * 6]
@@ -230,7 +230,7 @@ def test_pieces_are_the_text_that_the_tokens_make(name, tmp_path):
     codec = Tokenizer.model_validate(name).train([text] * 3, tmp_path)
     ids = codec.encode([text])[0].tolist()
     for cut in (0, 1, len(ids) // 2):
-        said = list(pieces(codec, ids[:cut], [*ids[cut:], END, *ids]))
+        said = list(pieces(codec, ids[:cut], [*ids[cut:], EOS, *ids]))
         assert codec.decode(ids[:cut]).rstrip("\ufffd") + "".join(said) == codec.decode(ids)
         assert len(said) > (len(ids) - cut) / 4 and "\ufffd" not in "".join(said)
 

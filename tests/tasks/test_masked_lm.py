@@ -26,7 +26,7 @@ from dlx.facts import DataFacts
 from dlx.sources import Spans
 from dlx.tasks import Task
 from dlx.tasks.masked_lm.module import MaskedLMModule, masked, pairs
-from dlx.tokenizers import BEGIN, END, PAD, Tokenizer, restore
+from dlx.tokenizers import BOS, EOS, PAD, Tokenizer, restore
 
 TEXTS = """
 name: texts
@@ -136,7 +136,7 @@ def test_places_are_drawn_evenly():
 
 
 def test_what_is_no_word_is_never_chosen_and_one_word_always_is():
-    tokens = torch.tensor([[BEGIN, 9, END, PAD, PAD], [BEGIN, 9, 9, 9, END], [BEGIN, END, PAD, PAD, PAD]])
+    tokens = torch.tensor([[BOS, 9, EOS, PAD, PAD], [BOS, 9, 9, 9, EOS], [BOS, EOS, PAD, PAD, PAD]])
     _, chosen = hidden(tokens, ratio=1.0)
     assert chosen.tolist() == (tokens == 9).tolist()
     _, chosen = hidden(tokens, ratio=0.01)
@@ -175,7 +175,7 @@ def test_texts_may_begin_and_end_with_tokens_that_say_so():
     plan = planned(TEXTS, **{"data.special_tokens": True, "data.max_length": 5})
     prepared = prepare_for(plan.recipe, plan.base)
     spans = prepared.arrays["text"]
-    assert all(spans[i][0] == BEGIN and spans[i][-1] == END and len(spans[i]) <= 5 for i in range(len(spans)))
+    assert all(spans[i][0] == BOS and spans[i][-1] == EOS and len(spans[i]) <= 5 for i in range(len(spans)))
     with pytest.raises(DataError, match=r"data\.special_tokens"):
         planned(RUNNING, **{"data.special_tokens": True})
 
@@ -184,7 +184,7 @@ def test_a_pair_is_two_halves_of_a_block_or_of_two():
     first = torch.tensor([[10, 11, 12, 13, 14], [20, 21, 22, 23, 24]])
     other = torch.tensor([[33, 34, 35], [43, 44, 45]])
     tokens, segment = pairs(first, other, torch.tensor([True, False]))
-    assert tokens.tolist() == [[BEGIN, 10, 11, END, 12, 13, 14, END], [BEGIN, 20, 21, END, 43, 44, 45, END]]
+    assert tokens.tolist() == [[BOS, 10, 11, EOS, 12, 13, 14, EOS], [BOS, 20, 21, EOS, 43, 44, 45, EOS]]
     assert segment.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 2
 
 

@@ -16,7 +16,7 @@ from dlx.errors import RecipeError
 from dlx.metrics import Metric
 from dlx.nn.context import apply
 from dlx.tasks._base.optimizer_step import split
-from dlx.tokenizers import BEGIN, END
+from dlx.tokenizers import BOS, EOS
 
 RECURRENT = "{type: seq2seq, embedding: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
 TRANSFORMER = "{type: transformer, features: 16, depth: 2, heads: 2, hidden: 16, dropout: 0.0}"
@@ -56,7 +56,7 @@ def test_the_loss_is_the_mean_over_all_real_tokens(tmp_path, model):
     total, count = 0.0, 0
     for one in alone(batch):
         shown, wanted = one["target"][:, :-1], one["target"][:, 1:]
-        assert shown[0, 0] == BEGIN and wanted[0, -1] == END
+        assert shown[0, 0] == BOS and wanted[0, -1] == EOS
         scores_BTV = apply(module.networks["network"], {"source": one["source"], "target": shown}, {})
         total += torch.nn.functional.cross_entropy(scores_BTV[0], wanted[0], reduction="sum").item()
         count += wanted.numel()
@@ -76,14 +76,14 @@ def test_writing_with_a_cache_is_writing_without(tmp_path, model):
     module, batches = made(recipe(tmp_path, model))
     batch = {name: value[:8] for name, value in next(iter(batches["test"])).items()}
     for one, written in zip(alone(batch), module.write(batch), strict=True):
-        text = [BEGIN]
+        text = [BOS]
         for _ in range(module.how.max_new_tokens):
             scores_V = apply(module.networks["network"], {**one, "target": torch.tensor([text])}, {})[0, -1]
             scores_V[:3] = -torch.inf
             text.append(int(scores_V.argmax()))
-            if text[-1] == END:
+            if text[-1] == EOS:
                 break
-        assert written == [token for token in text[1:] if token != END]
+        assert written == [token for token in text[1:] if token != EOS]
 
 
 def test_a_beam_of_several_sentences_is_that_of_each(tmp_path):
@@ -176,7 +176,7 @@ def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
     assert dlx.train(loaded, console=quiet()).metrics["test/exact_match"] >= 0.95
     module, batches = restore("last").module, made(loaded)[1]
     batch = {name: value[:16] for name, value in next(iter(batches["test"])).items()}
-    wanted = [[int(i) for i in ids if i not in (0, BEGIN, END)] for ids in batch["target"]]
+    wanted = [[int(i) for i in ids if i not in (0, BOS, EOS)] for ids in batch["target"]]
     for source, _, share_TS in module.maps(batch, wanted):
         assert share_TS.argmax(1)[: len(source)].tolist() == [*reversed(range(len(source)))]
 
@@ -184,5 +184,5 @@ def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
 def test_lines_of_letters_are_read_for_prediction(tmp_path):
     loaded = recipe(tmp_path)
     (tmp_path / "in.txt").write_text("a b c\n\ne d\n")
-    column = loaded.recipe.data.source.inputs_from([tmp_path / "in.txt"], None)["source"]
+    column = loaded.recipe.data.source.read_inputs([tmp_path / "in.txt"], None)["source"]
     assert list(column.values) == ["a b c", "e d"]

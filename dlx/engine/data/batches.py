@@ -24,7 +24,7 @@ from dlx.engine.data.lengths import bucketed
 from dlx.engine.data.padding import Sequences
 from dlx.engine.data.workers import delivered
 from dlx.facts import DataFacts
-from dlx.sources import Lazy, Spans
+from dlx.sources import LazySamples, Spans
 from dlx.tasks import MASK, STEPS, WEIGHT
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
@@ -156,7 +156,7 @@ class Batches:
             return self._prepared(batch)
 
     def _gathered(self, chosen: list[np.ndarray]) -> Iterator[Batch]:
-        lazy = {name: v for name, v in self.fields.items() if isinstance(v, Lazy)}
+        lazy = {name: v for name, v in self.fields.items() if isinstance(v, LazySamples)}
         decoded = self._decoded(lazy, chosen) if lazy else repeat({})
         for rows, images in zip(chosen, decoded, strict=False):
             yield {**self._taken(rows), **images}
@@ -169,11 +169,11 @@ class Batches:
             if isinstance(values, Sequences):
                 batch[name], mask_BT = values.padded(rows)
                 batch |= {} if mask_BT is None else {name + MASK: mask_BT}
-            elif not isinstance(values, Lazy):
+            elif not isinstance(values, LazySamples):
                 batch[name] = values.index_select(0, index)
         return batch
 
-    def _decoded(self, fields: Mapping[str, Lazy], chosen: list[np.ndarray]) -> Iterator[Batch]:
+    def _decoded(self, fields: Mapping[str, LazySamples], chosen: list[np.ndarray]) -> Iterator[Batch]:
         """Decode samples that stay on disk, in worker processes."""
         from torch.utils.data import DataLoader
 
@@ -190,7 +190,7 @@ class Batches:
 class _Decoder(torch.utils.data.Dataset[Batch]):
     """Fetches the fields of one sample."""
 
-    def __init__(self, fields: Mapping[str, Lazy]) -> None:
+    def __init__(self, fields: Mapping[str, LazySamples]) -> None:
         self.fields = fields
 
     def __len__(self) -> int:
@@ -212,7 +212,7 @@ def resident(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
 def _resident(array: Any, device: torch.device) -> Any:
     if isinstance(array, Spans):
         return Sequences.resident(array, device)
-    return array if isinstance(array, Lazy) else torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    return array if isinstance(array, LazySamples) else torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
 
 def floats(facts: DataFacts) -> Step:
@@ -255,7 +255,7 @@ def augmenting(augmentations: Sequence[Augmentation], facts: DataFacts, base: Pa
     spec = facts.fields[name]
     seen = spec if spec.vocab else spec.replace(dtype="float32")
     peak = _peak(spec)
-    functions = [a.fitted(facts, base).build(seen, len(facts.classes)) for a in augmentations]
+    functions = [a.fit(facts, base).build(seen, len(facts.classes)) for a in augmentations]
 
     def step(batch: Batch) -> Batch:
         x, target = batch[name] if seen.vocab else batch[name] / peak, batch.get("target")

@@ -49,7 +49,7 @@ def units_of(plan: Plan) -> Units:
     steps = []
     while done:
         transform, before = done[-1]
-        undo = transform.undo(before)
+        undo = transform.build_inverse(before)
         if undo is None:
             break
         steps.append(undo)

@@ -14,7 +14,7 @@ from dlx.engine.build.experiment import device_of
 from dlx.engine.inference.predict import batches, files, read
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
-from dlx.files import refuse_unless, write_table, writing
+from dlx.files import check_suffix, output_file, write_table
 
 WRITERS = (".parquet", ".csv", ".npz")
 
@@ -51,13 +51,13 @@ class Embeddings:
             write_table(self.frame(), path)
             return
         origin: dict[str, Any] = {name: np.asarray(column) for name, column in self.origin.items()}
-        with writing(path):
+        with output_file(path):
             np.savez(path, z=self.values, **origin)
 
 
 def writable(path: Path) -> None:
     """Raise UsageError if embeddings are not written as such a file."""
-    refuse_unless(path, WRITERS, "embeddings")
+    check_suffix(path, WRITERS, "embeddings")
 
 
 def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:

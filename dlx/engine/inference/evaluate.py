@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from dlx.data.known import prepare_known
+from dlx.data.encode_new import prepare_known
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
@@ -82,7 +82,7 @@ def _other_data(plan: Plan, data: str | Path) -> tuple[Plan, Prepared]:
     path = Path(data)
     if not path.exists():
         raise UsageError(f"there is no file or folder {path} to evaluate on")
-    section = recipe.data.evolve("source", recipe.data.source.at(path))
+    section = recipe.data.evolve("source", recipe.data.source.with_path(path))
     prepared = prepare_known(section, plan.base, recipe.task.target_kind, plan.facts)
     return plan.evolve_all({"recipe.train.limit_test": None, "recipe.data": section}), prepared
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.data.known import encode_known, everything
+from dlx.data.encode_new import encode_known, everything
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
 from dlx.engine.inference.restore import Restored, restore
@@ -19,7 +19,7 @@ from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
-from dlx.sources import Column, Source, Spans, reader_of
+from dlx.sources import Column, Source, Spans, source_for_suffix
 from dlx.tensors import TensorSpec
 
 ARRAYS = (".npy", ".npz")
@@ -109,10 +109,10 @@ def _joined(parts: list[Any]) -> Any:
 
 
 def _columns_of(path: Path, own: Source, facts: DataFacts) -> dict[str, Column]:
-    reader = reader_of(path.suffix.lower(), own)
+    reader = source_for_suffix(path.suffix.lower(), own)
     if reader is None:
         raise UsageError(f"{path}: files that end in '{path.suffix}' cannot be read as input")
-    return reader.inputs_from([path], facts)
+    return reader.read_inputs([path], facts)
 
 
 def _arrays(path: Path, facts: DataFacts) -> dict[str, Column]:

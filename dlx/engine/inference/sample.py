@@ -15,7 +15,7 @@ from dlx.engine.data.inverse_transforms import units_of
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.progress import watch
 from dlx.errors import UsageError
-from dlx.files import refuse_unless, writing
+from dlx.files import check_suffix, output_file
 from dlx.tensors import TensorSpec
 
 PICTURES, ARRAYS = (".png", ".svg", ".pdf"), (".npz", ".npy")
@@ -33,7 +33,7 @@ class Samples:
     def write(self, path: Path) -> None:
         """Write them as their file's name says. Raises: UsageError if it cannot be."""
         writable(path)
-        with writing(path):
+        with output_file(path):
             if path.suffix == ".npz":
                 np.savez(path, **{self.name: self.values})  # type: ignore[arg-type]
             elif path.suffix == ".npy":
@@ -56,7 +56,7 @@ class Samples:
 
 def writable(path: Path) -> None:
     """Raise UsageError if samples cannot be written into a file of this name."""
-    refuse_unless(path, (*PICTURES, *ARRAYS), "samples")
+    check_suffix(path, (*PICTURES, *ARRAYS), "samples")
 
 
 def makes_samples(restored: Restored) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from dlx.engine.runs.lock import lock
 from dlx.errors import UsageError
-from dlx.files import write_whole
+from dlx.files import write_atomic
 from dlx.plan import Plan
 from dlx.recipe.load import Loaded
 from dlx.run_folders import TOKENIZERS
@@ -37,15 +37,15 @@ def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
 def describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -> None:
     """Write down what is about to run: the recipe as written and as resolved, the lock, and trained tokenizers."""
     write_recipe(folder, loaded, stored)
-    write_whole(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())
+    write_atomic(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())
     if plan.facts.tokenizers:
-        write_whole(folder / TOKENIZERS, json.dumps(dict(plan.facts.tokenizers)).encode())
+        write_atomic(folder / TOKENIZERS, json.dumps(dict(plan.facts.tokenizers)).encode())
 
 
 def write_recipe(folder: Path, loaded: Loaded, stored: dict[str, Any]) -> None:
     """Write down a recipe as written and as resolved; a stage, and one that a run goes on with, only as resolved."""
     text = loaded.redacted_text()
     if text and not (folder / "recipe.yaml").exists():
-        write_whole(folder / "recipe.yaml", text.encode())
+        write_atomic(folder / "recipe.yaml", text.encode())
     resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
-    write_whole(folder / "resolved.yaml", resolved.encode())
+    write_atomic(folder / "resolved.yaml", resolved.encode())

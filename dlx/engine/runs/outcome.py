@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlx.files import write_whole
+from dlx.files import write_atomic
 from dlx.plan import Plan
 from dlx.recipe.schema.claims import holds
 
@@ -59,7 +59,7 @@ class Run:
     def write(self) -> None:
         """Keep it in the run's directory, as `run.json`."""
         text = json.dumps({**self.to_json(), "time": time.time()}, indent=2)
-        write_whole(self.folder / "run.json", text.encode())
+        write_atomic(self.folder / "run.json", text.encode())
 
 
 def read_run(folder: Path) -> Run | None:

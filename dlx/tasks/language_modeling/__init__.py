@@ -14,7 +14,7 @@ from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Learning, Role
 from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
-from dlx.tokenizers import UNKNOWN, restore
+from dlx.tokenizers import UNK, restore
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -71,7 +71,7 @@ class LanguageModeling(StepSupervision):
             return []
         (ids,) = restore(facts.tokenizers["tokens"]).encode([self.prompt])
         message = "the prompt has a token that is nowhere in the train split"
-        return [ShapeError(message, ("prompt",))] if UNKNOWN in ids else []
+        return [ShapeError(message, ("prompt",))] if UNK in ids else []
 
     def warnings(self, facts: DataFacts) -> list[str]:
         words = len(worded(facts).classes)

@@ -21,7 +21,7 @@ from dlx.nn.context import Cache, apply
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.sequence_module import StepsModule, looks_ahead, surprise
-from dlx.tokenizers import END, UNKNOWN, restore
+from dlx.tokenizers import EOS, UNK, restore
 
 
 class LanguageModelingModule(StepsModule):
@@ -102,17 +102,17 @@ class LanguageModelingModule(StepsModule):
         unknown token.
         """
         if prompt is None:
-            prompt = "" if UNKNOWN in self._read("\n") else "\n"
+            prompt = "" if UNK in self._read("\n") else "\n"
         ids = self._read(prompt)
-        if UNKNOWN in ids:
-            known = self.codec.decode(ids[: ids.index(UNKNOWN)])
+        if UNK in ids:
+            known = self.codec.decode(ids[: ids.index(UNK)])
             raise UsageError(f"the prompt has a token that was never seen in training, after {known!r}")
         tokens = self._best(ids, how) if how.beam > 1 else self._drawn(ids, how)
         yield prompt
         yield from until(pieces(self.codec, ids, tokens), how.stop)
 
     def _read(self, prompt: str) -> list[int]:
-        return self.codec.encode([prompt])[0].tolist() or [END]
+        return self.codec.encode([prompt])[0].tolist() or [EOS]
 
     def _drawn(self, ids: list[int], how: Decoding) -> Iterator[int]:
         self.eval()

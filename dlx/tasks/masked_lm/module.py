@@ -16,7 +16,7 @@ from dlx.nn.context import Context, apply
 from dlx.tasks import Learning, Task
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule
-from dlx.tokenizers import BEGIN, END, MASKED, PAD, SPECIAL, restore
+from dlx.tokenizers import BOS, EOS, MASKED, PAD, SPECIAL, restore
 
 if TYPE_CHECKING:
     from dlx.tasks.masked_lm import MaskedLM
@@ -49,7 +49,7 @@ def masked(tokens_BT: Tensor, draws_BT3: Tensor, task: MaskedLM, words: range, m
 
     draws  for every token three numbers from 0 to 1: whether it is chosen, what is put there, and which of the `words`
     """
-    eligible_BT = ~torch.isin(tokens_BT, torch.tensor([PAD, BEGIN, END], device=tokens_BT.device))
+    eligible_BT = ~torch.isin(tokens_BT, torch.tensor([PAD, BOS, EOS], device=tokens_BT.device))
     most_B = (task.ratio * eligible_BT.sum(1)).round().clamp(min=1)
     place_BT = draws_BT3[..., 0].masked_fill(~eligible_BT, 2.0).argsort(dim=1, stable=True).argsort(dim=1)
     chosen_BT = (place_BT < most_B[:, None]) & eligible_BT
@@ -64,7 +64,7 @@ def pairs(tokens_BT: Tensor, other_BS: Tensor, follows_B: Tensor) -> tuple[Tenso
     """Return begin, the first half of the tokens, end, their second half or the other one, end; and the segments."""
     first_BT, second_BS = tokens_BT.tensor_split([tokens_BT.shape[1] - other_BS.shape[1]], dim=1)
     second_BS = torch.where(follows_B[:, None], second_BS, other_BS)
-    begin_B1, end_B1 = (torch.full_like(tokens_BT[:, :1], token) for token in (BEGIN, END))
+    begin_B1, end_B1 = (torch.full_like(tokens_BT[:, :1], token) for token in (BOS, EOS))
     pair_BT = torch.cat([begin_B1, first_BT, end_B1, second_BS, end_B1], 1)
     second = torch.arange(pair_BT.shape[1], device=pair_BT.device) >= first_BT.shape[1] + 2
     return pair_BT, second.long().expand_as(pair_BT)

@@ -24,7 +24,7 @@ from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.module import built, by_name
 from dlx.tasks._supervised.sequence_module import StepsModule
 from dlx.tasks._supervised.sequence_spec import worded
-from dlx.tokenizers import BEGIN, END, PAD, restore
+from dlx.tokenizers import BOS, EOS, PAD, restore
 
 MAPS = 4  # texts whose attention is drawn
 SHOWN = 30  # texts that are kept to be read
@@ -112,7 +112,7 @@ class Seq2SeqModule(StepsModule):
             x = {"source": source_BS.repeat_interleave(each, 0), "target": new_BT}
             return apply(self.networks[self.role], x, context)  # type: ignore[no-any-return]
 
-        begin_B1 = torch.full((len(source_BS), 1), BEGIN, device=source_BS.device)
+        begin_B1 = torch.full((len(source_BS), 1), BOS, device=source_BS.device)
         return write_whole(Reader(run), begin_B1, self.how)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -157,10 +157,10 @@ class Seq2SeqModule(StepsModule):
         found = []
         for i, text in enumerate(written):
             source = [token for token in batch[self.source][i].tolist() if token]
-            x = {"source": source, "target": [BEGIN, *text]}
+            x = {"source": source, "target": [BOS, *text]}
             maps = self._looked({name: torch.tensor([ids], device=self.device) for name, ids in x.items()}, looking)
             share_TS = max(maps, key=lambda m: float(m.amax(1).mean()))
-            ends = [self.writes.tokens[token] for token in [*text, END]]
+            ends = [self.writes.tokens[token] for token in [*text, EOS]]
             found.append(([self.reads.tokens[token] for token in source], ends, share_TS.cpu().numpy()))
         return found
 
@@ -193,4 +193,4 @@ class Seq2SeqModule(StepsModule):
 
 def _wanted(batch: Batch) -> list[list[int]]:
     """Return the targets, without begin, end and padding."""
-    return [[token for token in ids if token not in (PAD, BEGIN, END)] for ids in batch["target"].tolist()]
+    return [[token for token in ids if token not in (PAD, BOS, EOS)] for ids in batch["target"].tolist()]

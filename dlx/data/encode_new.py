@@ -15,7 +15,7 @@ from dlx.data.text import Text, running
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema.data import Data
-from dlx.sources import Column, Lazy, Samples, Spans
+from dlx.sources import Column, LazySamples, Samples, Spans
 
 
 def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFacts) -> Prepared:
@@ -79,7 +79,7 @@ def _whole(field: str, column: Column, facts: DataFacts) -> Any:
     fits = len(dims) == len(spec.dims) and all(w is None or d == w for d, w in zip(dims, spec.dims, strict=True))
     if not fits:
         raise DataError(f"'{field}' is {' × '.join(map(str, dims)) or 'a number'}, but the model takes {spec}")
-    if isinstance(values, Lazy):
+    if isinstance(values, LazySamples):
         return values
     if isinstance(values, Spans):
         return Spans(values.values.astype(np.float32), values.starts, values.lengths)
@@ -91,7 +91,7 @@ def _whole(field: str, column: Column, facts: DataFacts) -> Any:
 def _dims(values: Any) -> tuple[int | None, ...]:
     if isinstance(values, Spans):
         return (values.length, *values.values.shape[1:])
-    return tuple(values.shape) if isinstance(values, Lazy) else tuple(values.shape[1:])
+    return tuple(values.shape) if isinstance(values, LazySamples) else tuple(values.shape[1:])
 
 
 def target_known(columns: list[Column], names: tuple[str, ...], kind: str | None, facts: DataFacts) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlx.tokenizers import SPECIAL, UNKNOWN, Codec
+from dlx.tokenizers import SPECIAL, UNK, Codec
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Symbols(Codec):
+class VocabularyCodec(Codec):
     """A list of symbols that are looked up; how text is cut and joined is left to those who inherit."""
 
     def __init__(self, symbols: Iterable[str]) -> None:
@@ -19,7 +19,7 @@ class Symbols(Codec):
         self.tokens = [*SPECIAL, *self.symbols]
         self.ids = {symbol: i for i, symbol in enumerate(self.symbols, len(SPECIAL))}
 
-    def cut(self, text: str) -> Sequence[str]:
+    def tokenize(self, text: str) -> Sequence[str]:
         """Return the symbols of a text."""
         raise NotImplementedError
 
@@ -31,7 +31,7 @@ class Symbols(Codec):
         import numpy as np
 
         look = self.ids.get
-        return [np.array([look(symbol, UNKNOWN) for symbol in self.cut(text)], dtype=np.int64) for text in texts]
+        return [np.array([look(symbol, UNK) for symbol in self.tokenize(text)], dtype=np.int64) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.join([self.tokens[i] for i in ids if i >= len(SPECIAL)])

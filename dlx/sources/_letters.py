@@ -10,13 +10,13 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from dlx.facts import DataFacts
-from dlx.files import text_of
+from dlx.files import read_text_file
 from dlx.sources import Column, Samples, Source
 
 LETTERS = string.ascii_lowercase
 
 
-def texts(sequences: Sequence[Sequence[str]]) -> Column:
+def text_column(sequences: Sequence[Sequence[str]]) -> Column:
     """Return a column of text, one sequence of letters a row."""
     import numpy as np
 
@@ -25,7 +25,7 @@ def texts(sequences: Sequence[Sequence[str]]) -> Column:
     return Column(values, "", "text")
 
 
-class Rewriting(Source):
+class LetterSequences(Source):
     """What sources share whose target is a function of a random sequence of letters."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
@@ -42,12 +42,12 @@ class Rewriting(Source):
     """Seed of the letters."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Rewriting:
+    def _ordered(self) -> LetterSequences:
         if self.min_length > self.max_length:
             raise ValueError(f"min_length {self.min_length} is greater than max_length {self.max_length}")
         return self
 
-    def rewritten(self, function: Callable[[Sequence[str]], Sequence[str]]) -> Samples:
+    def map_sequences(self, function: Callable[[Sequence[str]], Sequence[str]]) -> Samples:
         """Return random sequences, each with what the function makes of it."""
         import numpy as np
 
@@ -55,13 +55,13 @@ class Rewriting(Source):
         lengths = random.integers(self.min_length, self.max_length + 1, self.n_samples)
         letters = np.array(list(LETTERS[: self.n_symbols]))
         drawn = [letters[random.integers(0, self.n_symbols, length)].tolist() for length in lengths]
-        columns = {"source": texts(drawn), "target": texts([function(sequence) for sequence in drawn])}
+        columns = {"source": text_column(drawn), "target": text_column([function(sequence) for sequence in drawn])}
         return Samples(columns, ("source",), "target")
 
     def files(self, base: Path) -> list[Path]:
         return []
 
-    def inputs_from(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
         """Read sequences from files, one a line."""
-        lines = [line.split() for path in paths for line in text_of(path, "utf-8").splitlines()]
-        return {"source": texts([line for line in lines if line])}
+        lines = [line.split() for path in paths for line in read_text_file(path, "utf-8").splitlines()]
+        return {"source": text_column([line for line in lines if line])}

@@ -17,7 +17,7 @@ FLOOR = 1e-10
 """Power that counts as silence: the logarithm begins there."""
 
 
-def sound(path: Path, rate: int | None) -> tuple[np.ndarray, int]:
+def read_audio(path: Path, rate: int | None) -> tuple[np.ndarray, int]:
     """Return a file's samples, the mean of its channels, −1 … 1, and how many make a second.
 
     Raises: DataError if the file is empty, damaged, no sound, or longer than ten minutes.
@@ -34,10 +34,10 @@ def sound(path: Path, rate: int | None) -> tuple[np.ndarray, int]:
         raise DataError(f"{path}: {reason}") from None
     if not len(samples_NC):
         raise DataError(f"{path}: a sound of no length")
-    return _resampled(samples_NC.mean(axis=1), found, rate or found)
+    return _resample(samples_NC.mean(axis=1), found, rate or found)
 
 
-def _resampled(samples_N: np.ndarray, found: int, rate: int) -> tuple[np.ndarray, int]:
+def _resample(samples_N: np.ndarray, found: int, rate: int) -> tuple[np.ndarray, int]:
     if found == rate:
         return samples_N, rate
     from scipy.signal import resample_poly
@@ -46,7 +46,7 @@ def _resampled(samples_N: np.ndarray, found: int, rate: int) -> tuple[np.ndarray
     return resample_poly(samples_N, ratio.numerator, ratio.denominator).astype("float32"), rate
 
 
-def spectrogram(samples_N: np.ndarray, window: int, hop: int) -> np.ndarray:
+def power_spectrogram(samples_N: np.ndarray, window: int, hop: int) -> np.ndarray:
     """Return the power of every frequency (window // 2 + 1, frames) in Hann windows that lie inside the sound."""
     import numpy as np
 
@@ -56,7 +56,7 @@ def spectrogram(samples_N: np.ndarray, window: int, hop: int) -> np.ndarray:
     return power
 
 
-def mel_bands(bands: int, window: int, rate: int) -> np.ndarray:
+def mel_filter_bank(bands: int, window: int, rate: int) -> np.ndarray:
     """Return triangles (bands, frequencies) that are equally wide on the mel scale, m = 2595 · log10(1 + f / 700)."""
     import numpy as np
 
@@ -71,7 +71,7 @@ def mel_bands(bands: int, window: int, rate: int) -> np.ndarray:
     return triangles
 
 
-def loudness(power: np.ndarray) -> np.ndarray:
+def power_to_db(power: np.ndarray) -> np.ndarray:
     """Return power in decibels, float32."""
     import numpy as np
 

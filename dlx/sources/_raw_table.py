@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.files import require_file, text_of
+from dlx.files import read_text_file, require_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAMPLED = 200
-"""Rows that are looked at to tell whether a file begins with names."""
+"""Rows by which a header is told from data."""
 
 
 @dataclass
-class Rows:
+class RawTable:
     """Cells of a file, column by column; `lines` holds the line (or row, where there are no lines) of each."""
 
     path: Path
@@ -38,7 +38,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Format:
+class TextFormat:
     """How a text file is written."""
 
     separator: str = "auto"
@@ -54,7 +54,7 @@ class Format:
 Kind = Literal["numeric", "categorical", "text"]
 
 
-def names_of(facts: DataFacts) -> dict[str, Kind]:
+def table_columns(facts: DataFacts) -> dict[str, Kind]:
     """Return the columns of the tables and the columns of text that are input, and what they are."""
     tables: dict[str, Kind] = {name: "text" for name in facts.inputs if name in facts.tokenizers}
     for name in facts.inputs:
@@ -65,7 +65,7 @@ def names_of(facts: DataFacts) -> dict[str, Kind]:
     return tables
 
 
-def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
+def read_table(path: Path, form: TextFormat, like: RawTable | None = None) -> RawTable:
     """Read one file; `like` is a file that was read before and whose columns this one must have.
 
     Raises: DataError if the file is absent, empty, not text, or has no rows.
@@ -73,11 +73,11 @@ def read_rows(path: Path, form: Format, like: Rows | None = None) -> Rows:
     require_file(path)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix in (".parquet", ".pq"):
-        rows = _parquet(path)
+        rows = _read_parquet(path)
     elif suffix in (".jsonl", ".ndjson"):
-        rows = _json_lines(path, text_of(path, form.encoding))
+        rows = _read_json_lines(path, read_text_file(path, form.encoding))
     else:
-        rows = _separated(path, text_of(path, form.encoding), suffix, form, like)
+        rows = _read_delimited(path, read_text_file(path, form.encoding), suffix, form, like)
     if not rows.lines and not rows.problems:
         raise DataError(f"{path}: the file has names of columns but no rows")
     differ = sorted(set(rows.names) ^ set(like.names)) if like is not None else []
@@ -95,28 +95,28 @@ def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[np.ndarray]:
     return columns
 
 
-def _parquet(path: Path) -> Rows:
+def _read_parquet(path: Path) -> RawTable:
     import pandas as pd
 
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a parquet file: {error}") from None
-    columns = [_plain(frame[name]) for name in frame.columns]
-    return Rows(path, [str(name) for name in frame.columns], columns, list(range(1, len(frame) + 1)))
+    columns = [_object_array(frame[name]) for name in frame.columns]
+    return RawTable(path, [str(name) for name in frame.columns], columns, list(range(1, len(frame) + 1)))
 
 
-def _plain(series: Any) -> np.ndarray:
+def _object_array(series: Any) -> np.ndarray:
     values: np.ndarray = series.astype(object).where(series.notna(), None).to_numpy(dtype=object)
     return values
 
 
-def _json_lines(path: Path, text: str) -> Rows:
+def _read_json_lines(path: Path, text: str) -> RawTable:
     records, lines, problems = [], [], []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        record = _record(line)
+        record = _parse_record(line)
         if isinstance(record, dict):
             records.append(record)
             lines.append(number)
@@ -124,10 +124,10 @@ def _json_lines(path: Path, text: str) -> Rows:
             problems.append(f"{path}:{number}: {record}")
     names = list(dict.fromkeys(name for record in records for name in record))
     columns = _columns([[record.get(name) for name in names] for record in records], len(names))
-    return Rows(path, names, columns, lines, problems)
+    return RawTable(path, names, columns, lines, problems)
 
 
-def _record(line: str) -> dict[str, Any] | str:
+def _parse_record(line: str) -> dict[str, Any] | str:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -135,19 +135,19 @@ def _record(line: str) -> dict[str, Any] | str:
     return record if isinstance(record, dict) else f"not an object: {line[:60]}"
 
 
-def _separated(path: Path, text: str, suffix: str, form: Format, like: Rows | None) -> Rows:
-    separator = _separator(text, suffix) if form.separator == "auto" else form.separator
+def _read_delimited(path: Path, text: str, suffix: str, form: TextFormat, like: RawTable | None) -> RawTable:
+    separator = _guess_separator(text, suffix) if form.separator == "auto" else form.separator
     problems: list[str] = []
-    numbered = list(_split(path, text, separator, form.quoted, problems))
+    numbered = list(_split_rows(path, text, separator, form.quoted, problems))
     if not numbered:
         raise DataError("\n".join(problems) or f"{path}: the file is empty")
     first = [cell.strip() for cell in numbered[0][1]]
     if like is None:
         has_header = _has_header(path, first, [row for _, row in numbered[1:SAMPLED]], form)
-        header = _names(path, first, has_header, form)
+        header = _column_names(path, first, has_header, form)
     else:
         has_header = form.header is True or (bool(like.header) and set(first) == set(like.header))
-        header = _same_names(first, has_header, like)
+        header = _names_like(first, has_header, like)
     if has_header:
         numbered = numbered[1:]
     whole = []
@@ -157,17 +157,19 @@ def _separated(path: Path, text: str, suffix: str, form: Format, like: Rows | No
         else:
             problems.append(f"{path}:{line}: {len(cells)} cells where {len(header)} columns are expected")
     columns = _columns([cells for _, cells in whole], len(header))
-    return Rows(path, header, columns, [line for line, _ in whole], problems, first if has_header else [])
+    return RawTable(path, header, columns, [line for line, _ in whole], problems, first if has_header else [])
 
 
-def _separator(text: str, suffix: str) -> str:
+def _guess_separator(text: str, suffix: str) -> str:
     if suffix in (".tsv", ".tab"):
         return "\t"
     first = text.lstrip().split("\n", 1)[0]
     return max((",", ";", "\t", "|"), key=first.count)
 
 
-def _split(path: Path, text: str, separator: str, quoted: bool, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
+def _split_rows(
+    path: Path, text: str, separator: str, quoted: bool, problems: list[str]
+) -> Iterator[tuple[int, list[str]]]:
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True, skipinitialspace=True
@@ -186,16 +188,16 @@ def _split(path: Path, text: str, separator: str, quoted: bool, problems: list[s
         line = reader.line_num + 1
 
 
-def _has_header(path: Path, first: list[str], body: list[list[str]], form: Format) -> bool:
+def _has_header(path: Path, first: list[str], body: list[list[str]], form: TextFormat) -> bool:
     if isinstance(form.header, bool):
         return form.header
     if first == list(form.columns) or form.expected & set(first):
         return True
-    if any(_number(cell) for cell in first):
+    if any(_is_number(cell) for cell in first):
         return False
     named = [i for i, cell in enumerate(first) if cell not in form.missing]
     whole = [row for row in body if len(row) == len(first)]
-    if not body or any(_numeric([row[i].strip() for row in whole], form.missing) for i in named):
+    if not body or any(_all_numbers([row[i].strip() for row in whole], form.missing) for i in named):
         return True
     if len(set(first)) < len(first) or len(named) < len(first):
         return False
@@ -208,7 +210,7 @@ def _has_header(path: Path, first: list[str], body: list[list[str]], form: Forma
     return found
 
 
-def _names(path: Path, first: list[str], has_header: bool, form: Format) -> list[str]:
+def _column_names(path: Path, first: list[str], has_header: bool, form: TextFormat) -> list[str]:
     found = list(form.columns) or [(cell if has_header else "") or f"c{i + 1}" for i, cell in enumerate(first)]
     if len(found) != len(first):
         raise DataError(f"{path}: {len(found)} names in `columns`, but the first row has {len(first)} cells")
@@ -218,19 +220,19 @@ def _names(path: Path, first: list[str], has_header: bool, form: Format) -> list
     return found
 
 
-def _same_names(first: list[str], has_header: bool, like: Rows) -> list[str]:
+def _names_like(first: list[str], has_header: bool, like: RawTable) -> list[str]:
     """Names of the columns of a later file: in the order of its own header, where it has one."""
     if not has_header or not set(first) <= set(like.header):
         return like.names
     return [like.names[like.header.index(cell)] for cell in first]
 
 
-def _numeric(cells: list[str], missing: tuple[str, ...]) -> bool:
+def _all_numbers(cells: list[str], missing: tuple[str, ...]) -> bool:
     present = [cell for cell in cells if cell not in missing]
-    return bool(present) and all(_number(cell) for cell in present)
+    return bool(present) and all(_is_number(cell) for cell in present)
 
 
-def _number(cell: str) -> bool:
+def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:

@@ -10,7 +10,7 @@ LISTED = 50
 """More problems than this are counted, not listed: a file of the wrong format has one in every row."""
 
 
-def settle(what: str, problems: Sequence[str], on_error: str, hint: str = "") -> list[str]:
+def raise_or_skip(what: str, problems: Sequence[str], on_error: str, hint: str = "") -> list[str]:
     """Return the problems where they are to be skipped, else raise a DataError that lists them."""
     if not problems or on_error == "skip":
         return list(problems)

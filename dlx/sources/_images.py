@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlx.errors import DataError
-from dlx.sources import Lazy
+from dlx.sources import LazySamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Stored:
+class ImageBytes:
     """An encoded image that lies in a larger file: a name to speak of it, and its bytes."""
 
     name: str
@@ -46,20 +46,20 @@ class Stored:
         return self.name
 
 
-def size_of(path: Path | Stored) -> tuple[int, int]:
+def read_size(path: Path | ImageBytes) -> tuple[int, int]:
     """Return height and width as the header says, after orientation.
 
     Raises: DataError if the file is no image, is too large, or is damaged where that shows without decoding.
     """
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image.format == "PNG":
             image.verify()
-    with _opened(path) as image:
+    with _open_image(path) as image:
         width, height = image.size[::-1] if image.getexif().get(ORIENTATION, 1) >= SIDEWAYS else image.size
         return height, width
 
 
-def decode(path: Path | Stored, channels: int, size: tuple[int, int]) -> np.ndarray:
+def decode(path: Path | ImageBytes, channels: int, size: tuple[int, int]) -> np.ndarray:
     """Return the pixels as (C, H, W) bytes, resized where the image has another size.
 
     Raises: DataError if the file is damaged or is no image.
@@ -67,7 +67,7 @@ def decode(path: Path | Stored, channels: int, size: tuple[int, int]) -> np.ndar
     import numpy as np
     from PIL import Image, ImageOps
 
-    with _opened(path) as image:
+    with _open_image(path) as image:
         upright = ImageOps.exif_transpose(image).convert(MODES[channels])
         if upright.size != size[::-1]:
             upright = upright.resize(size[::-1], Image.Resampling.BILINEAR)
@@ -75,7 +75,7 @@ def decode(path: Path | Stored, channels: int, size: tuple[int, int]) -> np.ndar
     return np.ascontiguousarray(pixels.reshape(*size, channels).transpose(2, 0, 1))
 
 
-def decode_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+def decode_mask(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     """Return the values of a picture's pixels (H, W) as they are stored: grey values, or indices into a palette.
 
     A picture of another size takes the nearest pixel. Raises: DataError if pixels are colours, or as `decode` does.
@@ -83,7 +83,7 @@ def decode_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     import numpy as np
     from PIL import Image, ImageOps
 
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image.mode not in ("1", "L", "P"):
             raise DataError(f"{path}: its pixels are colours ({image.mode}), not numbers of classes")
         upright = ImageOps.exif_transpose(image)
@@ -94,18 +94,18 @@ def decode_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path | Stored) -> Iterator[Image.Image]:
+def _open_image(path: Path | ImageBytes) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(BytesIO(path.data) if isinstance(path, Stored) else path, formats=FORMATS) as image:
+        with Image.open(BytesIO(path.data) if isinstance(path, ImageBytes) else path, formats=FORMATS) as image:
             if image.size[0] * image.size[1] > PIXELS:
                 raise DataError(f"{path}: {image.size[0]} × {image.size[1]} pixels are more than {PIXELS} allowed")
             if image.mode in WIDE:
                 raise DataError(f"{path}: its pixels have more than 8 bits (mode {image.mode})")
             yield image
     except UnidentifiedImageError:
-        empty = not (len(path.data) if isinstance(path, Stored) else path.stat().st_size)
+        empty = not (len(path.data) if isinstance(path, ImageBytes) else path.stat().st_size)
         reason = "the file is empty" if empty else f"not an image in one of the formats {', '.join(FORMATS)}"
         raise DataError(f"{path}: {reason}") from None
     except Image.DecompressionBombError:
@@ -114,7 +114,7 @@ def _opened(path: Path | Stored) -> Iterator[Image.Image]:
         raise DataError(f"{path}: a damaged image: {error}") from None
 
 
-def sift(work: Callable[[S], T], paths: Sequence[S]) -> tuple[dict[int, T], list[str]]:
+def map_files(work: Callable[[S], T], paths: Sequence[S]) -> tuple[dict[int, T], list[str]]:
     """Do some work for every file; return what succeeded by its index, and why the others failed."""
 
     def attempt(path: S) -> T | DataError:
@@ -129,7 +129,7 @@ def sift(work: Callable[[S], T], paths: Sequence[S]) -> tuple[dict[int, T], list
     return good, [str(outcome) for outcome in outcomes if isinstance(outcome, DataError)]
 
 
-class Pictures(Lazy):
+class LazyImages(LazySamples):
     """Image files that are decoded when asked for."""
 
     dtype = "uint8"
