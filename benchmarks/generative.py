@@ -146,8 +146,8 @@ class DCGAN(Generative):
 task: {type: gan, latent: 64, metrics: [diversity]}
 data: {DATA, transforms: [{scale: {factor: 0.00784313725490196, shift: -1.0}}]}
 model:
-  generator: {dcgan_generator: {start: 7, widths: [64, 32], channels: 1}}
-  discriminator: {dcgan_discriminator: {widths: [32, 64]}}
+  generator: {dcgan_generator: {initial_size: 7, channels: [64, 32], out_channels: 1}}
+  discriminator: {dcgan_discriminator: {channels: [32, 64]}}
 optimizer: {adam: {lr: 2.0e-4, betas: [0.5, 0.999]}}
 train: {epochs: 1, batch_size: 64}
 """
@@ -195,7 +195,7 @@ class DDPM(Generative):
     recipe = """
 task: {type: diffusion, predicts: epsilon}
 data: {DATA, transforms: [{scale: 0.00392156862745098}]}
-model: {denoiser_unet: {widths: [16, 32, 64], heads: 4}}
+model: {denoiser_unet: {channels: [16, 32, 64], num_heads: 4}}
 optimizer: {adam: {lr: 2.0e-4}}
 train: {epochs: 1, batch_size: 64, limit_train: 1280, limit_val: 128}
 """

@@ -94,7 +94,7 @@ class Supervised(Training):
 class Letters(Supervised):
     """nanoGPT's setting for a CPU: 4 layers, 4 heads, 128 features, context 64, batch 12."""
 
-    sizes = {"features": 128, "depth": 4, "heads": 4}
+    sizes = {"features": 128, "num_layers": 4, "num_heads": 4}
     length, symbols = 64, string.ascii_letters + string.digits + " \n."
     train_blocks, val_blocks = 4800, 240
     recipe = """
@@ -149,7 +149,7 @@ train: {epochs: 1, batch_size: 12}
 class Words(Letters):
     """GPT-2 small in bf16, compiled: batches of 16 · 1,024 tokens of 50,304 words. The first steps are not timed."""
 
-    sizes = {"features": 768, "depth": 12, "heads": 12}
+    sizes = {"features": 768, "num_layers": 12, "num_heads": 12}
     length, train_blocks, val_blocks, known = 1024, 16 * 40, 16, 50_300
     recipe = Letters.recipe.replace("split:", "tokenizer: {word: {pre_tokenizer: whitespace}}, split:").replace(
         "12}", "16}"
@@ -207,7 +207,7 @@ class Words(Letters):
         """Return tokens a second, and the share of the device's peak."""
         speed = self.size * self.length * self.steps / seconds
         weights = sum(p.numel() for p in self.plain.parameters()) - self.plain.places.weight.numel()
-        pairs = self.sizes["depth"] * self.sizes["features"] * self.length
+        pairs = self.sizes["num_layers"] * self.sizes["features"] * self.length
         peak = next((p for name, p in PEAKS.items() if name in torch.cuda.get_device_name()), None)
         share = "peak unknown" if peak is None else f"{speed * (6 * weights + 12 * pairs) / peak:.1%} of the peak"
         return f"{speed:,.0f} tokens/s, {share}"
@@ -222,7 +222,7 @@ data:
   source: {table: {path: text.csv, target: label, types: {sentence: text, label: categorical}}}
   split: {val: 512, test: 64}
   tokenizer: {word: {pre_tokenizer: whitespace}}
-model: {lstm: {hidden: 128, embedding: 100}}
+model: {lstm: {hidden: 128, embedding_dim: 100}}
 optimizer: {adamw: {lr: 1.0e-3}}
 train: {epochs: 2, batch_size: 32}
 """
@@ -344,7 +344,9 @@ def block() -> tuple[nn.Module, nn.Module, Tensor]:
     from dlx.tensors import TensorSpec
 
     feed = {"feed_forward": {"hidden": 1024, "activation": {"gelu": {"approximate": "tanh"}}}}
-    spelling = {"transformer_block": {"attention": {"attention": {"heads": 8, "causal": True}}, "feed_forward": feed}}
+    spelling = {
+        "transformer_block": {"attention": {"attention": {"num_heads": 8, "causal": True}}, "feed_forward": feed}
+    }
     built = Layer.model_validate(spelling).build(TensorSpec((128, 256), "TF"))
     return built, plain.Block(256, 8, causal=True), torch.randn(16, 128, 256)
 
@@ -373,7 +375,7 @@ def gpt() -> tuple[nn.Module, nn.Module, Tensor]:
     from dlx.tensors import TensorSpec
 
     tokens = TensorSpec((64,), "T", "int64", vocab=(65,))
-    built = Model.model_validate({"gpt": {"features": 128, "depth": 4, "heads": 4}}).tree(tokens).build(tokens)
+    built = Model.model_validate({"gpt": {"features": 128, "num_layers": 4, "num_heads": 4}}).tree(tokens).build(tokens)
     return built, plain.GPT(65, 64, 128, 4, 4), torch.randint(65, (12, 64))
 
 

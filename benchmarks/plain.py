@@ -49,11 +49,11 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """A small GPT-2 without dropout."""
 
-    def __init__(self, vocabulary: int, length: int, features: int, depth: int, heads: int) -> None:
+    def __init__(self, vocabulary: int, length: int, features: int, num_layers: int, num_heads: int) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, features)
         self.places = nn.Embedding(length, features)
-        self.blocks = nn.ModuleList([Block(features, heads, causal=True) for _ in range(depth)])
+        self.blocks = nn.ModuleList([Block(features, num_heads, causal=True) for _ in range(num_layers)])
         self.norm = nn.LayerNorm(features)
 
     def forward(self, tokens: Tensor) -> Tensor:

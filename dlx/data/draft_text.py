@@ -33,8 +33,9 @@ def tokenizer(found: Writing) -> list[str]:
 def model(found: Writing) -> list[str]:
     """Return the lines of the model."""
     if found.task == "language_modeling":
-        return ["model: {gpt: {features: 128, depth: 4, heads: 4, dropout: 0.1}}"]
-    return ["model: {transformer: {features: 128, depth: 3, heads: 4, hidden: 256, order: pre, dropout: 0.1}}"]
+        return ["model: {gpt: {features: 128, num_layers: 4, num_heads: 4, dropout: 0.1}}"]
+    sizes = "features: 128, num_layers: 3, num_heads: 4, hidden: 256, norm_first: true, dropout: 0.1"
+    return [f"model: {{transformer: {{{sizes}}}}}"]
 
 
 def learning(found: Writing) -> list[str]:

@@ -44,7 +44,7 @@ class Layer(Component):
     """
 
     family = "layers"
-    sequence_type: ClassVar[str] = "sequence"
+    sequence_type: ClassVar[str] = "sequential"
     """What a bare list of layers means."""
     in_line: ClassVar[bool] = False
     """Whether it does nothing but apply the layers inside it one after the other."""

@@ -26,7 +26,7 @@ class _Jump(torch.autograd.Function):
         return gradient * open_, None, None
 
 
-class Step(nn.Module):
+class Threshold(nn.Module):
     """1 where x ≥ 0, else `below`."""
 
     def __init__(self, below: float, straight_through: bool) -> None:

@@ -26,7 +26,7 @@ class AvgPool(Pool):
     """
 
     type: Literal["avg_pool"] = "avg_pool"
-    count_padding: bool = True
+    count_include_pad: bool = True
     """Whether the zeros of the padding enter the mean."""
 
     def build(self, x: TensorSpec) -> nn.Module:
@@ -35,4 +35,4 @@ class AvgPool(Pool):
         n = len(one(x, IMAGES, self.type).space)
         w = self._window(x)
         make = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[n - 1]
-        return make(w.kernel, w.stride, w.padding, count_include_pad=self.count_padding)  # type: ignore[arg-type]
+        return make(w.kernel, w.stride, w.padding, count_include_pad=self.count_include_pad)  # type: ignore[arg-type]

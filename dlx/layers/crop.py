@@ -18,7 +18,7 @@ class Crop(Layer):
     Brings an early, larger map to the size of a later one that convolutions without padding have made smaller, so
     that both can be joined.
 
-    Shapes:  (C, H, W) → (C, H − 2·size, W − 2·size); 1 and 3 spatial dimensions alike.
+    Shapes:  (C, H, W) → (C, H − 2·cropping, W − 2·cropping); 1 and 3 spatial dimensions alike.
     Raises:  ShapeError if nothing is left of the image.
     Source:  Ronneberger et al. 2015, arXiv:1505.04597.
 
@@ -26,9 +26,9 @@ class Crop(Layer):
         {crop: 2}
     """
 
-    primary: ClassVar[str] = "size"
+    primary: ClassVar[str] = "cropping"
     type: Literal["crop"] = "crop"
-    size: Sizes
+    cropping: Sizes
     """Width of the border; a list gives each dimension its own."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -48,4 +48,4 @@ class Crop(Layer):
         return make(tuple(-p for size in reversed(self._sizes(x)) for p in (size, size)))  # type: ignore[arg-type]
 
     def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.size, len(one(x, IMAGES, self.type).space), "size")
+        return per_axis(self.cropping, len(one(x, IMAGES, self.type).space), "cropping")

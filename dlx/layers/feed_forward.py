@@ -14,16 +14,16 @@ from dlx.tensors import TensorSpec
 class FeedForward(Composite):
     """Maps every step to more features, through an activation, and back: W₂ f(W₁ x).
 
-    The half of a transformer block that treats each step by itself, and holds most of its parameters. With gate the
+    The half of a transformer block that treats each step by itself, and holds most of its parameters. With gated the
     activation is multiplied by a second linear map of the input, W₂ (f(W₁ x) · V x): silu makes that SwiGLU, gelu
     GEGLU, which learn somewhat better for the same number of parameters at two thirds of the hidden size.
 
     Shapes:  (F,) or (T, F), kept.
     Units:   dropout is a probability.
-    Source:  Vaswani et al. 2017, arXiv:1706.03762; gate: Shazeer 2020, arXiv:2002.05202.
+    Source:  Vaswani et al. 2017, arXiv:1706.03762; gated: Shazeer 2020, arXiv:2002.05202.
 
     Example:
-        {feed_forward: {hidden: 64, activation: silu, gate: true, bias: false}}
+        {feed_forward: {hidden: 64, activation: silu, gated: true, bias: false}}
     """
 
     primary: ClassVar[str] = "hidden"
@@ -32,7 +32,7 @@ class FeedForward(Composite):
     """Features in between."""
     activation: Layer = Field(default="gelu", validate_default=True)
     """What follows the first map."""
-    gate: bool = False
+    gated: bool = False
     """Whether the activation is multiplied by a second map of the input."""
     bias: bool = True
     """Whether the linear maps have a bias."""
@@ -45,7 +45,7 @@ class FeedForward(Composite):
         features = width(x, self.type, ("F", "TF"))
         first = {"linear": {"features": self.hidden, "bias": self.bias}}
         hidden: list[Any] = [first, self.activation]
-        if self.gate:
+        if self.gated:
             hidden = [{"branches": {"join": "product", "of": [hidden, first]}}]
         hidden += [{"dropout": self.dropout}] if self.dropout else []
         return [*hidden, {"linear": {"features": features, "bias": self.bias, "init": self.out_init}}]

@@ -19,17 +19,17 @@ class GroupNorm(Layer):
     Does what batch norm does, without the batch: for small batches, as in segmentation and detection.
 
     Shapes:  kept; (F,), (C, L), (C, H, W), (C, D, H, W).
-    Raises:  ShapeError if groups does not divide the channels.
+    Raises:  ShapeError if num_groups does not divide the channels.
     Source:  Wu & He 2018, arXiv:1803.08494; torch.nn.GroupNorm.
 
     Example:
         {group_norm: 2}
     """
 
-    primary: ClassVar[str] = "groups"
+    primary: ClassVar[str] = "num_groups"
     any_layout: ClassVar[bool] = False
     type: Literal["group_norm"] = "group_norm"
-    groups: int = Field(32, gt=0)
+    num_groups: int = Field(32, gt=0)
     """How many groups; 1 normalizes over all channels."""
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
@@ -47,10 +47,10 @@ class GroupNorm(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        return nn.GroupNorm(self.groups, self._channels(x), self.eps, self.affine)
+        return nn.GroupNorm(self.num_groups, self._channels(x), self.eps, self.affine)
 
     def _channels(self, x: TensorSpec) -> int:
         channels = width(x, self.type, ("F", *IMAGES))
-        if channels % self.groups:
-            raise ShapeError(f"{self.groups} groups do not divide {channels} channels")
+        if channels % self.num_groups:
+            raise ShapeError(f"{self.num_groups} groups do not divide {channels} channels")
         return channels

@@ -19,8 +19,8 @@ class LayerNorm(Layer):
     y = γ (x − μ) / √(σ² + ε) + β with μ and σ of one sample alone: independent of the batch, the same in training
     and afterwards. The norm of transformers.
 
-    Shapes:  kept. Over F or C at each position, or with over: all over everything but the batch.
-    Raises:  ShapeError if over is all and a dimension is unknown.
+    Shapes:  kept. Over F or C at each position, or with `normalized_shape: all` over everything but the batch.
+    Raises:  ShapeError if normalized_shape is all and a dimension is unknown.
     Source:  Ba et al. 2016, arXiv:1607.06450; torch.nn.LayerNorm.
 
     Example:
@@ -28,11 +28,11 @@ class LayerNorm(Layer):
     """
 
     type: Literal["layer_norm"] = "layer_norm"
-    over: Literal["features", "all"] = "features"
+    normalized_shape: Literal["features", "all"] = "features"
     """Over the features of one position, or over all of them."""
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
-    affine: bool = True
+    elementwise_affine: bool = True
     """Whether scale and shift are learned."""
     bias: bool = True
     """Whether there is a shift."""
@@ -45,21 +45,21 @@ class LayerNorm(Layer):
         size = 1
         for d in self._normalized(x):
             size *= d
-        return Cost(parameters=size * self.affine * (1 + self.bias), activations=x.elements)
+        return Cost(parameters=size * self.elementwise_affine * (1 + self.bias), activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
         from dlx.layers._channels_torch import ChannelLayerNorm
 
-        make = ChannelLayerNorm if self.over == "features" and x.axes in IMAGES else nn.LayerNorm
-        return make(self._normalized(x), self.eps, self.affine, self.bias)
+        make = ChannelLayerNorm if self.normalized_shape == "features" and x.axes in IMAGES else nn.LayerNorm
+        return make(self._normalized(x), self.eps, self.elementwise_affine, self.bias)
 
     def _normalized(self, x: TensorSpec) -> tuple[int, ...]:
         features = width(x, self.type)
-        if self.over == "features":
+        if self.normalized_shape == "features":
             return (features,)
         known = tuple(d for d in x.dims if d is not None)
         if len(known) < len(x.dims):
-            raise ShapeError(f"layer_norm over all needs to know every dimension, but gets {x}")
+            raise ShapeError(f"layer_norm with normalized_shape: all needs to know every dimension, but gets {x}")
         return known

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LeakyReLU(Activation):
-    """Lets a little of what is negative through: x for x > 0, slope · x otherwise.
+    """Lets a little of what is negative through: x for x > 0, negative_slope · x otherwise.
 
     Like relu, but no unit can die.
 
@@ -23,15 +23,15 @@ class LeakyReLU(Activation):
         {leaky_relu: 0.2}
     """
 
-    primary: ClassVar[str] = "slope"
+    primary: ClassVar[str] = "negative_slope"
     type: Literal["leaky_relu"] = "leaky_relu"
-    slope: float = Field(0.01, ge=0)
+    negative_slope: float = Field(0.01, ge=0)
     """Slope for negative inputs."""
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        return nn.LeakyReLU(self.slope)
+        return nn.LeakyReLU(self.negative_slope)
 
     def gain(self) -> float:
-        return math.sqrt(2 / (1 + self.slope**2))
+        return math.sqrt(2 / (1 + self.negative_slope**2))

@@ -17,7 +17,7 @@ class Pad(Layer):
 
     zeros; reflect mirrors the image at its edge, replicate repeats the edge, circular goes on at the other side.
 
-    Shapes:  (C, H, W) → (C, H + 2·size, W + 2·size); 1 and 3 spatial dimensions alike.
+    Shapes:  (C, H, W) → (C, H + 2·padding, W + 2·padding); 1 and 3 spatial dimensions alike.
     Raises:  ShapeError if reflect or circular needs more than the image has.
     Source:  torch.nn.ZeroPad2d, ReflectionPad2d, ReplicationPad2d, CircularPad2d.
 
@@ -25,9 +25,9 @@ class Pad(Layer):
         {pad: 2}
     """
 
-    primary: ClassVar[str] = "size"
+    primary: ClassVar[str] = "padding"
     type: Literal["pad"] = "pad"
-    size: Sizes
+    padding: Sizes
     """Width of the border; a list gives each dimension its own."""
     mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
     """What the border holds."""
@@ -53,4 +53,4 @@ class Pad(Layer):
         )  # torch wants the last axis first
 
     def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.size, len(one(x, IMAGES, self.type).space), "size")
+        return per_axis(self.padding, len(one(x, IMAGES, self.type).space), "padding")

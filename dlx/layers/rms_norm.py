@@ -27,7 +27,7 @@ class RMSNorm(Layer):
     type: Literal["rms_norm"] = "rms_norm"
     eps: float = Field(1e-6, gt=0)
     """Added to the mean square."""
-    affine: bool = True
+    elementwise_affine: bool = True
     """Whether the scale is learned."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -35,7 +35,7 @@ class RMSNorm(Layer):
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=width(x, self.type) * self.affine, activations=x.elements)
+        return Cost(parameters=width(x, self.type) * self.elementwise_affine, activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
@@ -43,4 +43,4 @@ class RMSNorm(Layer):
         from dlx.layers._channels_torch import ChannelRMSNorm
 
         make = ChannelRMSNorm if x.axes in IMAGES else nn.RMSNorm
-        return make(width(x, self.type), self.eps, self.affine)
+        return make(width(x, self.type), self.eps, self.elementwise_affine)

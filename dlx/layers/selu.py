@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class SELU(Activation):
     """An elu scaled so that activations drift to mean 0 and variance 1 by themselves.
 
-    λ x for x > 0, λ α (eˣ − 1) otherwise. For deep fully connected networks with the `lecun` initializer and no
+    λ x for x > 0, λ α (eˣ − 1) otherwise. For deep fully connected networks with the `lecun_normal` initializer and no
     norms.
 
     Source:  Klambauer et al. 2017, arXiv:1706.02515; torch.nn.SELU.

@@ -26,6 +26,6 @@ class Sign(Activation):
     """What the backward pass sees: the identity where |x| ≤ 1, or the true gradient, zero."""
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers._threshold_torch import Step
+        from dlx.layers._threshold_torch import Threshold
 
-        return Step(below=-1.0, straight_through=self.gradient == "straight_through")
+        return Threshold(below=-1.0, straight_through=self.gradient == "straight_through")

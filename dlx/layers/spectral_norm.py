@@ -31,7 +31,7 @@ class SpectralNorm(Layer):
     type: Literal["spectral_norm"] = "spectral_norm"
     layer: Layer
     """The layer whose weights are divided: linear, conv or conv_transpose."""
-    iterations: int = Field(1, gt=0)
+    n_power_iterations: int = Field(1, gt=0)
     """Steps of power iteration in each training step."""
 
     def children(self, x: TensorSpec) -> list[Child]:
@@ -57,4 +57,4 @@ class SpectralNorm(Layer):
 
         from dlx.nn.context import in_order
 
-        return in_order({"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.iterations)})
+        return in_order({"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.n_power_iterations)})

@@ -13,16 +13,16 @@ from dlx.tensors import TensorSpec
 class TransformerBlock(Composite):
     """Attention, then a map of every step by itself, each added to what it was given and normalized.
 
-    pre: x + f(norm(x)), which trains without warmup however deep, and wants a norm after the last block. post:
-    norm(x + f(x)), as in 2017. A decoder's block also has `cross`, an attention to the encoder's memory, in between.
+    With norm_first x + f(norm(x)), which trains without warmup however deep, and wants a norm after the last block;
+    else norm(x + f(x)), as in 2017. A decoder's block also has `cross_attention`, to the encoder's memory, in between.
 
     Shapes:  (T, F), kept.
     Units:   dropout and drop_path are probabilities: of an element, and of a sample's whole branch.
     Raises:  ShapeError if a part does not fit, or changes the shape.
-    Source:  Vaswani et al. 2017, arXiv:1706.03762; pre: Xiong et al. 2020, arXiv:2002.04745.
+    Source:  Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020, arXiv:2002.04745.
 
     Example:
-        {transformer_block: {attention: {attention: {heads: 4, causal: true}}, feed_forward: {feed_forward: 64}}}
+        {transformer_block: {attention: {attention: {num_heads: 4, causal: true}}, feed_forward: {feed_forward: 64}}}
     """
 
     drops: ClassVar[bool] = True
@@ -32,12 +32,12 @@ class TransformerBlock(Composite):
     """What mixes steps, usually attention."""
     feed_forward: Layer
     """What maps every step by itself, such as feed_forward or mixture_of_experts."""
-    cross: Layer | None = None
+    cross_attention: Layer | None = None
     """An attention to a memory, between the two."""
     norm: Layer = Field(default="layer_norm", validate_default=True)
     """The norm of each part."""
-    order: Literal["pre", "post"] = "pre"
-    """Whether parts are normalized before they are computed, or after they are added."""
+    norm_first: bool = True
+    """Whether parts are normalized before they are computed; else after they are added."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an element of a part's result is set to zero in training."""
     drop_path: float = Field(0.0, ge=0, lt=1)
@@ -45,7 +45,7 @@ class TransformerBlock(Composite):
 
     def written(self, x: TensorSpec) -> list[Any]:
         one(x, "TF", self.type)
-        names = {"attention": "attend", "cross": "cross", "feed_forward": "feed"}
+        names = {"attention": "attend", "cross_attention": "cross", "feed_forward": "feed"}
         parts = {field: getattr(self, field) for field in names}
         given = {field: layer for field, layer in parts.items() if layer is not None}
         for field, layer in given.items():
@@ -59,6 +59,6 @@ class TransformerBlock(Composite):
         branch: list[Any] = [layer.evolve("name", "layer")]
         branch += [{"dropout": self.dropout}] if self.dropout else []
         residual = {"type": "residual", "name": name, "drop_path": self.drop_path}
-        if self.order == "pre":
+        if self.norm_first:
             return {**residual, "layers": [norm, *branch]}
         return {**residual, "layers": branch, "then": self.norm}

@@ -17,16 +17,16 @@ class Upsample(Layer):
     nearest repeats each pixel; linear goes smoothly from one to the next. Followed by a convolution it is the way
     up that has no checkerboards.
 
-    Shapes:  (C, H, W) → (C, factor·H, factor·W); 1 and 3 spatial dimensions alike.
+    Shapes:  (C, H, W) → (C, scale_factor·H, scale_factor·W); 1 and 3 spatial dimensions alike.
     Source:  torch.nn.Upsample, with pixels as areas (align_corners=False).
 
     Example:
         {upsample: 2}
     """
 
-    primary: ClassVar[str] = "factor"
+    primary: ClassVar[str] = "scale_factor"
     type: Literal["upsample"] = "upsample"
-    factor: Sizes
+    scale_factor: Sizes
     """How many times larger; a list gives each dimension its own."""
     mode: Literal["nearest", "linear"] = "nearest"
     """What stands between two pixels."""
@@ -47,4 +47,4 @@ class Upsample(Layer):
         return nn.Upsample(scale_factor=factors, mode="nearest" if self.mode == "nearest" else linear)
 
     def _factors(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.factor, len(one(x, IMAGES, self.type).space), "factor")
+        return per_axis(self.scale_factor, len(one(x, IMAGES, self.type).space), "scale_factor")

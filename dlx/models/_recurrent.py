@@ -22,7 +22,7 @@ class RecurrentModel(Model):
     """How many recurrent layers are stacked."""
     bidirectional: bool = False
     """Whether the sequence is read from its end as well; the features are then twice as many."""
-    embedding: int = Field(100, gt=0)
+    embedding_dim: int = Field(100, gt=0)
     """Size of a token's vector; input that is features already needs none."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an output of a recurrent layer is set to zero in training."""
@@ -36,7 +36,7 @@ class RecurrentModel(Model):
         ends = self.output == "last"  # where each direction ends, which no pooling of steps gives
         cell["output"] = "last" if ends else "steps"
         rest = summary("steps" if ends else self.output, self.dropout)
-        return [*to_sequence(x, self.embedding, self.type), {self.type: cell}, *rest]
+        return [*to_sequence(x, self.embedding_dim, self.type), {self.type: cell}, *rest]
 
     def cell(self) -> dict[str, Any]:
         """Return the fields of the recurrent layer that only this kind has."""

@@ -14,20 +14,20 @@ def stack(depth: int, **block: Any) -> dict[str, Any]:
     return {"repeat": {"times": depth, "layer": {"transformer_block": fields}}}
 
 
-def attention(heads: int, **fields: Any) -> dict[str, Any]:
+def attention(num_heads: int, **fields: Any) -> dict[str, Any]:
     """Return an attention layer; fields that are None, False or 0 are left out, but for a bias that is False."""
     given = {name: value for name, value in fields.items() if value or (name == "bias" and value is False)}
     given.pop("bias", None) if given.get("bias") is True else None
-    return {"attention": {"heads": heads, **given}}
+    return {"attention": {"num_heads": num_heads, **given}}
 
 
 def feed_forward(
-    hidden: int, activation: Any, dropout: float = 0.0, gate: bool = False, bias: bool = True, out_init: Any = None
+    hidden: int, activation: Any, dropout: float = 0.0, gated: bool = False, bias: bool = True, out_init: Any = None
 ) -> Any:
     """Return a feed-forward layer; what is the default is left out."""
     fields: dict[str, Any] = {"hidden": hidden, "activation": activation}
     fields |= {"out_init": out_init} if out_init is not None else {}
-    fields |= {"gate": True} if gate else {}
+    fields |= {"gated": True} if gated else {}
     fields |= {} if bias else {"bias": False}
     fields |= {"dropout": dropout} if dropout else {}
     return {"feed_forward": fields}

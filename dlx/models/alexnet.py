@@ -18,52 +18,52 @@ POOL = {"max_pool": {"kernel": 3, "stride": 2}}
 class AlexNet(Model):
     """The network that won ImageNet in 2012: five convolutions, then two wide dense layers with dropout.
 
-    By default the one column of 2014, 61,100,840 parameters with 1,000 classes. `columns: 2` is the network of 2012,
+    By default the one column of 2014, 61,100,840 parameters with 1,000 classes. `groups: 2` is the network of 2012,
     whose two halves, made for two devices, see each other only in the third convolution and the dense layers, with
     local response norm: 60,965,224 parameters.
 
-    Shapes:  (C, H, W) → (dense,); made for 224 × 224, images from 63 × 63 on fit.
+    Shapes:  (C, H, W) → (hidden,); made for 224 × 224, images from 63 × 63 on fit.
     Units:   dropout is a probability.
     Raises:  ShapeError if the input is not an image, or is too small.
     Source:  Krizhevsky et al. 2012, NeurIPS 25; one column: Krizhevsky 2014, arXiv:1404.5997; deviations: weights start
              as in He et al. 2015 and biases from 0, and the maps are pooled to 6 × 6 whatever the image's size.
 
     Example:
-        {type: alexnet, dense: 256}
+        {type: alexnet, hidden: 256}
     """
 
     type: Literal["alexnet"] = "alexnet"
-    columns: Literal[1, 2] = 1
-    """One column, or two halves of which the second, fourth and fifth convolution see only their own."""
-    dense: int = Field(4096, gt=0)
+    groups: Literal[1, 2] = 1
+    """Groups of the second, fourth and fifth convolution: 2 for two halves that see only their own channels."""
+    hidden: int = Field(4096, gt=0)
     """Width of the two dense layers."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Probability that an input of a dense layer is set to zero in training; 0 leaves the layer out."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         one(x, "CHW", self.type)
-        widths = (64, 192, 384, 256, 256) if self.columns == 1 else (96, 256, 384, 384, 256)
+        widths = (64, 192, 384, 256, 256) if self.groups == 1 else (96, 256, 384, 384, 256)
         first, second, third, fourth, fifth = widths
-        norm: list[Any] = [] if self.columns == 1 else [RESPONSE_NORM]
+        norm: list[Any] = [] if self.groups == 1 else [RESPONSE_NORM]
         return [
             {"conv1": {"conv": {"channels": first, "kernel": 11, "stride": 4, "padding": 2}}},
             "relu",
             *norm,
             POOL,
-            {"conv2": conv(second, 5, groups=self.columns, bias=True)},
+            {"conv2": conv(second, 5, groups=self.groups, bias=True)},
             "relu",
             *norm,
             POOL,
             {"conv3": conv(third, 3, bias=True)},
             "relu",
-            {"conv4": conv(fourth, 3, groups=self.columns, bias=True)},
+            {"conv4": conv(fourth, 3, groups=self.groups, bias=True)},
             "relu",
-            {"conv5": conv(fifth, 3, groups=self.columns, bias=True)},
+            {"conv5": conv(fifth, 3, groups=self.groups, bias=True)},
             "relu",
             POOL,
-            {"adaptive_pool": 6},
+            {"adaptive_avg_pool": 6},
             "flatten",
             *self._dense("fc6"),
             *self._dense("fc7"),
@@ -71,4 +71,4 @@ class AlexNet(Model):
 
     def _dense(self, name: str) -> list[Any]:
         drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
-        return [*drop, {name: {"linear": self.dense}}, "relu"]
+        return [*drop, {name: {"linear": self.hidden}}, "relu"]

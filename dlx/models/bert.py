@@ -19,11 +19,11 @@ class BERT(Model):
 
     Shapes:  (T,) tokens → (features,), or (T, features) without pooler.
     Units:   dropout is a probability.
-    Raises:  ShapeError if there are no tokens, or more than `length`.
+    Raises:  ShapeError if there are no tokens, or more than `max_length`.
     Source:  Devlin et al. 2018, arXiv:1810.04805.
 
     Example:
-        {type: bert, features: 16, depth: 2, heads: 2}
+        {type: bert, features: 16, num_layers: 2, num_heads: 2}
     """
 
     type: Literal["bert"] = "bert"
@@ -31,15 +31,15 @@ class BERT(Model):
     """How the weights start."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
-    depth: int = Field(12, gt=0)
+    num_layers: int = Field(12, gt=0)
     """Number of blocks."""
-    heads: int = Field(12, gt=0)
+    num_heads: int = Field(12, gt=0)
     """Heads of attention."""
     hidden: int | None = Field(None, gt=0)
     """Size between the maps of a block; null is 4 · features."""
-    length: int = Field(512, gt=0)
+    max_length: int = Field(512, gt=0)
     """Most tokens of a text."""
-    segments: int = Field(2, ge=0)
+    num_segments: int = Field(2, ge=0)
     """How many texts a sequence may be made of; 0 for no vectors that tell them apart."""
     pooler: bool = True
     """Whether the first token's vector, mapped and squashed, stands for the text."""
@@ -50,15 +50,18 @@ class BERT(Model):
         one(x, "T", "bert")
         norm = {"layer_norm": {"eps": 1e-12}}
         blocks = stack(
-            self.depth,
-            attention=attention(self.heads, dropout=self.dropout),
+            self.num_layers,
+            attention=attention(self.num_heads, dropout=self.dropout),
             feed_forward=feed_forward(self.hidden or 4 * self.features, "gelu"),
             norm=norm,
-            order="post",
+            norm_first=False,
             dropout=self.dropout,
         )
-        layers: list[Any] = [{"embedding": self.features}, {"positions": {"kind": "learned", "length": self.length}}]
-        layers += [{"segments": self.segments}] if self.segments else []
+        layers: list[Any] = [
+            {"embedding": self.features},
+            {"position_embedding": {"kind": "learned", "max_length": self.max_length}},
+        ]
+        layers += [{"segment_embedding": self.num_segments}] if self.num_segments else []
         layers += [{"norm": norm}, *dropped(self.dropout), {"blocks": blocks}]
-        pooler = {"pooler": ["take_step", {"linear": self.features}, "tanh"]}
+        pooler = {"pooler": ["select_step", {"linear": self.features}, "tanh"]}
         return [*layers, pooler] if self.pooler else layers

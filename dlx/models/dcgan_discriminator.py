@@ -13,20 +13,20 @@ from dlx.tensors import Spec
 class DCGANDiscriminator(Model):
     """Convolutions of stride 2 halve an image until it can be judged: no pooling, leaky relus.
 
-    For each width: 4 × 4 convolution of stride 2 → norm → leaky relu of slope 0.2; no norm after the first. The task
-    adds the linear layer that makes one number.
+    For each number of channels: 4 × 4 convolution of stride 2 → norm → leaky relu of slope 0.2; no norm after the
+    first. The task adds the linear layer that makes one number.
 
-    Shapes:  (C, H, W) → (widths[-1] · H' · W',), sides halved for every width.
+    Shapes:  (C, H, W) → (channels[-1] · H' · W',), sides halved for every convolution.
     Source:  Radford et al. 2016, arXiv:1511.06434; norm spectral: Miyato et al. 2018, arXiv:1802.05957, for the first
              convolution too; deviations: none but the sizes.
 
     Example:
-        {type: dcgan_discriminator, widths: [8, 16], norm: spectral}
+        {type: dcgan_discriminator, channels: [8, 16], norm: spectral}
     """
 
-    primary: ClassVar[str] = "widths"
+    primary: ClassVar[str] = "channels"
     type: Literal["dcgan_discriminator"] = "dcgan_discriminator"
-    widths: list[Annotated[int, Field(gt=0)]] = Field([128, 256, 512, 1024], min_length=1)
+    channels: list[Annotated[int, Field(gt=0)]] = Field([128, 256, 512, 1024], min_length=1)
     """Channels after each convolution."""
     norm: Literal["batch_norm", "spectral", "none"] = "batch_norm"
     """What calms the network: batch_norm (not for a gradient penalty), spectral norms of the weights, or nothing."""
@@ -36,7 +36,7 @@ class DCGANDiscriminator(Model):
     def architecture(self, x: Spec) -> list[Any]:
         one(x, "CHW", self.type)
         layers: list[Any] = []
-        for number, width in enumerate(self.widths):
+        for number, width in enumerate(self.channels):
             normed = self.norm == "batch_norm" and number > 0
             conv = {"conv": {"channels": width, "kernel": 4, "stride": 2, "padding": 1, "bias": not normed}}
             layers.append({"spectral_norm": {"layer": conv}} if self.norm == "spectral" else conv)

@@ -13,23 +13,24 @@ from dlx.tensors import Spec
 class DCGANGenerator(Model):
     """Noise becomes a small image of many channels, which grows twofold at every layer.
 
-    linear → start × start with widths[0] channels, then for each further width a 4 × 4 transposed convolution of stride
-    2, batch norm and relu; a last one makes the image, in [−1, 1] by tanh: the data must be brought there as well.
+    linear → initial_size × initial_size with channels[0] channels, then for each further number of channels a 4 × 4
+    transposed convolution of stride 2, batch norm and relu; a last one makes the image, in [−1, 1] by tanh: the data
+    must be brought there as well.
 
-    Shapes:  (F,) → (channels, size, size) with size = start · 2^(number of widths).
+    Shapes:  (F,) → (out_channels, size, size) with size = initial_size · 2^(number of channels).
     Source:  Radford et al. 2016, arXiv:1511.06434; deviations: none but the sizes.
 
     Example:
-        {type: dcgan_generator, start: 4, widths: [32, 16], channels: 1}
+        {type: dcgan_generator, initial_size: 4, channels: [32, 16], out_channels: 1}
     """
 
-    primary: ClassVar[str] = "widths"
+    primary: ClassVar[str] = "channels"
     type: Literal["dcgan_generator"] = "dcgan_generator"
-    start: int = Field(4, gt=0)
+    initial_size: int = Field(4, gt=0)
     """Side of the first image."""
-    widths: list[Annotated[int, Field(gt=0)]] = Field([1024, 512, 256, 128], min_length=1)
+    channels: list[Annotated[int, Field(gt=0)]] = Field([1024, 512, 256, 128], min_length=1)
     """Channels of each image but the last."""
-    channels: int = Field(3, gt=0)
+    out_channels: int = Field(3, gt=0)
     """Channels of the last image."""
     init: Initializer | None = Field(default={"normal": {"std": 0.02}}, validate_default=True)  # type: ignore[assignment]
     """How the weights of every layer start that has no `init` of its own."""
@@ -40,12 +41,15 @@ class DCGANGenerator(Model):
 
     def architecture(self, x: Spec) -> list[Any]:
         single(one(x, "F", self.type), self.type)
-        first, *others = self.widths
-        layers: list[Any] = [{"linear": first * self.start**2}, {"reshape": [first, self.start, self.start]}]
+        first, *others = self.channels
+        layers: list[Any] = [
+            {"linear": first * self.initial_size**2},
+            {"reshape": [first, self.initial_size, self.initial_size]},
+        ]
         layers += ["batch_norm", "relu"]
         for width in others:
             layers += [_doubled(width, bias=False), "batch_norm", "relu"]
-        return [*layers, _doubled(self.channels, bias=True), "tanh"]
+        return [*layers, _doubled(self.out_channels, bias=True), "tanh"]
 
 
 def _doubled(channels: int, bias: bool) -> dict[str, Any]:

@@ -23,22 +23,22 @@ class DenoiserMLP(Model):
              et al. 2018, arXiv:1709.07871.
 
     Example:
-        {type: denoiser_mlp, hidden: 16, blocks: 2}
+        {type: denoiser_mlp, hidden: 16, num_blocks: 2}
     """
 
     primary: ClassVar[str] = "hidden"
     type: Literal["denoiser_mlp"] = "denoiser_mlp"
     hidden: int = Field(128, gt=0)
     """Features of every layer, and of the condition."""
-    blocks: int = Field(3, gt=0)
+    num_blocks: int = Field(3, gt=0)
     """How many residual blocks."""
     activation: Layer = Field(default="silu", validate_default=True)
     """What stands before every linear layer but the first."""
-    frequencies: int = Field(64, gt=0, multiple_of=2)
+    time_features: int = Field(64, gt=0, multiple_of=2)
     """Sines and cosines of the time."""
 
     def architecture(self, x: Spec) -> list[Any]:
         branch = [self.activation, {"linear": self.hidden}, {"film": KEY}, self.activation, {"linear": self.hidden}]
-        blocks = {"repeat": {"times": self.blocks, "layer": {"residual": {"layers": branch}}}}
+        blocks = {"repeat": {"times": self.num_blocks, "layer": {"residual": {"layers": branch}}}}
         then = [*to_features(x), {"linear": self.hidden}, blocks, self.activation]
-        return conditioned(x, self.frequencies, self.hidden, then)
+        return conditioned(x, self.time_features, self.hidden, then)

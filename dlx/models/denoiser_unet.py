@@ -23,24 +23,24 @@ class DenoiserUNet(Model):
     an embedding of the time, and of the class where there is one. The coarsest maps are joined by attention over all
     of their pixels.
 
-    Shapes:  (C, H, W) → (widths[0], H, W).
+    Shapes:  (C, H, W) → (channels[0], H, W).
     Units:   dropout is a probability.
     Raises:  ShapeError if no time is in scope, or the image cannot be halved at every level without a remainder.
-    Source:  Ho et al. 2020, arXiv:2006.11239; deviations: `blocks` on each side of a level with one join a level, scale
-             as well as shift (Dhariwal & Nichol 2021, arXiv:2105.05233), attention at the coarsest level alone, 8
+    Source:  Ho et al. 2020, arXiv:2006.11239; deviations: `num_blocks` on each side of a level with one join a level,
+             scale as well as shift (Dhariwal & Nichol 2021, arXiv:2105.05233), attention at the coarsest level alone, 8
              groups.
 
     Example:
-        {type: denoiser_unet, widths: [8, 16], blocks: 1, heads: 2}
+        {type: denoiser_unet, channels: [8, 16], num_blocks: 1, num_heads: 2}
     """
 
-    primary: ClassVar[str] = "widths"
+    primary: ClassVar[str] = "channels"
     type: Literal["denoiser_unet"] = "denoiser_unet"
-    widths: list[Annotated[int, Field(gt=0)]] = Field([32, 64, 128], min_length=1)
+    channels: list[Annotated[int, Field(gt=0)]] = Field([32, 64, 128], min_length=1)
     """Channels of each level, from the finest to the coarsest."""
-    blocks: int = Field(1, gt=0)
+    num_blocks: int = Field(1, gt=0)
     """Residual blocks at each level, on the way down and again on the way up."""
-    heads: int = Field(4, ge=0)
+    num_heads: int = Field(4, ge=0)
     """Heads of the attention at the coarsest level; 0 leaves it out."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a number inside a block is set to zero in training; 0 leaves the layer out."""
@@ -48,38 +48,38 @@ class DenoiserUNet(Model):
     def architecture(self, x: Spec) -> list[Any]:
         image = one(x, "CHW", self.type)
         self._check(image)
-        *finer, coarsest = self.widths
-        above = [self.widths[0], *finer]
+        *finer, coarsest = self.channels
+        above = [self.channels[0], *finer]
         layers = [*self._blocks(above[-1], coarsest), *self._attention(coarsest), *self._blocks(coarsest, coarsest)]
         for given, width in reversed(list(zip(above[:-1], finer, strict=True))):
             down: dict[str, Any] = {"conv": {"channels": width, "kernel": 3, "stride": 2, "padding": 1}}
             inner = [down, *layers, {"upsample": 2}, _conv(width)]
             around = {"branches": {"join": "concat", "of": ["identity", inner]}}
             layers = [*self._blocks(given, width), around, *self._blocks(2 * width, width)]
-        first = self.widths[0]
+        first = self.channels[0]
         return conditioned(x, 2 * first, 4 * first, [_conv(first), *layers, _norm(first), "silu"])
 
     def _blocks(self, given: int, width: int) -> list[Any]:
         """Return residual blocks, of which the first is given another number of channels."""
         drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
         blocks = []
-        for channels in (given, *[width] * (self.blocks - 1)):
+        for channels in (given, *[width] * (self.num_blocks - 1)):
             first: list[Any] = [_norm(channels), "silu", _conv(width), {"film": KEY}]
             blocks.append({"residual": {"layers": [*first, _norm(width), "silu", *drop, _conv(width)]}})
         return blocks
 
     def _attention(self, width: int) -> list[Any]:
-        if not self.heads:
+        if not self.num_heads:
             return []
-        if width % self.heads:
-            raise ShapeError(f"{self.heads} heads do not divide the {width} channels of the coarsest level")
-        return [{"residual": {"layers": [_norm(width), {"over_pixels": [{"attention": self.heads}]}]}}]
+        if width % self.num_heads:
+            raise ShapeError(f"{self.num_heads} heads do not divide the {width} channels of the coarsest level")
+        return [{"residual": {"layers": [_norm(width), {"pixel_sequence": [{"attention": self.num_heads}]}]}}]
 
     def _check(self, x: TensorSpec) -> None:
-        factor = 2 ** (len(self.widths) - 1)
+        factor = 2 ** (len(self.channels) - 1)
         if any(size is not None and size % factor for size in x.space):
             raise ShapeError(
-                f"denoiser_unet with {len(self.widths)} levels does not fit a {x} input: {factor} must "
+                f"denoiser_unet with {len(self.channels)} levels does not fit a {x} input: {factor} must "
                 "divide its height and width"
             )
 

@@ -31,27 +31,27 @@ class DenseNet(Model):
     Source:  Huang et al. 2017, arXiv:1608.06993.
 
     Example:
-        {type: densenet, growth: 4}
+        {type: densenet, growth_rate: 4}
     """
 
     primary: ClassVar[str] = "depth"
     type: Literal["densenet"] = "densenet"
     depth: Literal[121, 161, 169, 201] = 121
     """How many layers have weights, the task's linear layer among them."""
-    growth: int | None = Field(None, gt=0)
+    growth_rate: int | None = Field(None, gt=0)
     """Maps that each layer adds; null for the paper's 32, or 48 with 161 layers."""
-    stem: Literal["photo", "small"] = "photo"
-    """What comes first: photo halves twice (7 × 7 and max pooling), small is one 3 × 3, for images of 32 × 32."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    """What comes first: imagenet halves twice (7 × 7 and max pooling), cifar is one 3 × 3, for images of 32 × 32."""
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         one(x, "CHW", self.type)
-        growth = self.growth or (48 if self.depth == WIDE else 32)
+        growth = self.growth_rate or (48 if self.depth == WIDE else 32)
         channels = 2 * growth
         pool = {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}}
-        photo = [conv(channels, 7, stride=2), "batch_norm", "relu", pool]
-        layers: list[Any] = [{"stem": photo if self.stem == "photo" else [conv(channels, 3)]}]
+        halved = [conv(channels, 7, stride=2), "batch_norm", "relu", pool]
+        layers: list[Any] = [{"stem": halved if self.stem == "imagenet" else [conv(channels, 3)]}]
         dense = ["batch_norm", "relu", conv(BOTTLENECK * growth, 1), "batch_norm", "relu", conv(growth, 3)]
         for i, times in enumerate(LAYERS[self.depth]):
             if i > 0:

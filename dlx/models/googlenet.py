@@ -32,7 +32,7 @@ class GoogLeNet(Model):
     1 × 1 convolutions make few channels before the expensive filters, so that 22 layers cost a twelfth of AlexNet's
     parameters. By default with batch norm and two sizes of 3 × 3 instead of 5 × 5, as it is trained today: 6,624,904
     parameters with 1,000 classes, and 13,004,888 with the two auxiliary heads, by which gradients reach its middle in
-    training. `{batch_norm: false, large: 5, auxiliary: true}` is the network of 2014.
+    training. `{batch_norm: false, large_kernel: 5, aux_logits: true}` is the network of 2014.
 
     Shapes:  (C, H, W) → (1024,).
     Units:   dropout is a probability.
@@ -47,13 +47,13 @@ class GoogLeNet(Model):
     type: Literal["googlenet"] = "googlenet"
     batch_norm: bool = True
     """Whether batch norm follows every convolution, which then has no bias."""
-    large: Literal[3, 5] = 3
+    large_kernel: Literal[3, 5] = 3
     """Side of a module's largest filters: 5 in the paper."""
-    auxiliary: bool = False
+    aux_logits: bool = False
     """Whether two heads in the middle answer too, in training; each counts 0.3 of the end's loss."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Probability that a feature is set to zero in training, 0.4 in the paper; 0 leaves the layer out."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
@@ -63,7 +63,7 @@ class GoogLeNet(Model):
         for name, widths in MODULES.items():
             layers.append({f"inception{name}": self._inception(*widths)})
             layers += [HALVE] if name in LAST_BEFORE_POOL else []
-            layers += [{f"head{name}": self._head()}] if self.auxiliary and name in LAST_BEFORE_HEAD else []
+            layers += [{f"head{name}": self._head()}] if self.aux_logits and name in LAST_BEFORE_HEAD else []
         return [*layers, "global_pool", *([{"dropout": self.dropout}] if self.dropout else [])]
 
     def _head(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class GoogLeNet(Model):
         of = [
             self._conv(single, 1),
             [*self._conv(before3, 1), *self._conv(three, 3)],
-            [*self._conv(before5, 1), *self._conv(five, self.large)],
+            [*self._conv(before5, 1), *self._conv(five, self.large_kernel)],
             [pool, *self._conv(pooled, 1)],
         ]
         return {"branches": {"join": "concat", "of": of}}

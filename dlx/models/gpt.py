@@ -15,15 +15,17 @@ class GPT(Model):
     """A transformer that reads text from left to right: each step sees only what came before.
 
     By default the small GPT-2: 124,439,808 parameters with its vocabulary of 50,257 and 1,024 tokens. A model after
-    LLaMA has `norm: rms_norm`, `positions: rotary`, `activation: silu`, `gate: true`, `bias: false` and `tie: false`.
+    LLaMA has `norm: rms_norm`, `position_embedding: rope`, `activation: silu`, `gated: true`, `bias: false` and
+    `tie_word_embeddings: false`.
 
-    Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without tie.
+    Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without
+             tie_word_embeddings.
     Units:   dropout is a probability.
     Raises:  ShapeError if there are no tokens, or learned positions are to be of unknown length.
-    Source:  Radford et al. 2019; rotary, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971.
+    Source:  Radford et al. 2019; rope, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971.
 
     Example:
-        {type: gpt, features: 16, depth: 2, heads: 2}
+        {type: gpt, features: 16, num_layers: 2, num_heads: 2}
     """
 
     type: Literal["gpt"] = "gpt"
@@ -34,29 +36,29 @@ class GPT(Model):
     size; nothing where `init` is null."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
-    depth: int = Field(12, gt=0)
+    num_layers: int = Field(12, gt=0)
     """Number of blocks."""
-    heads: int = Field(12, gt=0)
+    num_heads: int = Field(12, gt=0)
     """Heads of attention."""
-    kv_heads: int | None = Field(None, gt=0)
-    """Heads of keys and values; null makes as many as heads."""
+    num_kv_heads: int | None = Field(None, gt=0)
+    """Heads of keys and values; null makes num_heads."""
     hidden: int | None = Field(None, gt=0)
-    """Size between the maps of a block; null is 4 · features, with gate two thirds of that in steps of 8."""
-    length: int | None = Field(None, gt=0)
+    """Size between the maps of a block; null is 4 · features, if gated two thirds of that in steps of 8."""
+    max_length: int | None = Field(None, gt=0)
     """Number of learned positions; null takes the length of the data's sequences."""
-    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"
+    position_embedding: Literal["learned", "sinusoidal", "rope", "none"] = "learned"
     """How steps know where they are."""
     norm: Layer = Field(default="layer_norm", validate_default=True)
     """The norm of each part and of the end."""
     activation: Layer = Field(default={"gelu": {"approximate": "tanh"}}, validate_default=True)
     """What follows the first map of a block."""
-    gate: bool = False
+    gated: bool = False
     """Whether that is multiplied by a second map."""
     bias: bool = True
     """Whether linear maps have a bias."""
-    window: int | None = Field(None, gt=0)
+    sliding_window: int | None = Field(None, gt=0)
     """How many tokens back a step sees; null is all."""
-    tie: bool = True
+    tie_word_embeddings: bool = True
     """Whether the table of tokens also scores the next one; else the task's own head does."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an element, or a weight of attention, is set to zero in training."""
@@ -64,38 +66,38 @@ class GPT(Model):
     @property
     def has_head(self) -> bool:
         """Whether the network ends in scores of all words."""
-        return self.tie
+        return self.tie_word_embeddings
 
     def architecture(self, x: Spec) -> list[Any]:
         one(x, "T", "gpt")
         body: list[Any] = [*self._positions(), *dropped(self.dropout), {"blocks": self._blocks()}, self.norm]
-        if self.tie:
+        if self.tie_word_embeddings:
             return [{"tied_embedding": {"features": self.features, "layers": body}}]
         return [{"embedding": self.features}, *body]
 
     def _positions(self) -> list[Any]:
-        if self.positions in ("rotary", "none"):
+        if self.position_embedding in ("rope", "none"):
             return []
-        length = {"length": self.length} if self.length else {}
-        return [{"positions": {"kind": self.positions, **length}}]
+        length = {"max_length": self.max_length} if self.max_length else {}
+        return [{"position_embedding": {"kind": self.position_embedding, **length}}]
 
     def _blocks(self) -> dict[str, Any]:
         look = attention(
-            self.heads,
-            kv_heads=self.kv_heads,
+            self.num_heads,
+            num_kv_heads=self.num_kv_heads,
             causal=True,
-            window=self.window,
-            rotary=self.positions == "rotary",
+            sliding_window=self.sliding_window,
+            rope=self.position_embedding == "rope",
             bias=self.bias,
             dropout=self.dropout,
             out_init=self._ending(),
         )
-        hidden = self.hidden or (-(-self.features // 3) * 8 if self.gate else 4 * self.features)
-        feed = feed_forward(hidden, self.activation, gate=self.gate, bias=self.bias, out_init=self._ending())
-        return stack(self.depth, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout)
+        hidden = self.hidden or (-(-self.features // 3) * 8 if self.gated else 4 * self.features)
+        feed = feed_forward(hidden, self.activation, gated=self.gated, bias=self.bias, out_init=self._ending())
+        return stack(self.num_layers, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout)
 
     def _ending(self) -> dict[str, Any] | None:
         """Return how maps start that end a branch; None where they start as all others."""
         if self.init is None or not self.scale_init:
             return None
-        return {"scaled": {"of": self.init, "factor": (2 * self.depth) ** -0.5}}
+        return {"scaled": {"of": self.init, "factor": (2 * self.num_layers) ** -0.5}}

@@ -18,7 +18,7 @@ class GRU(RecurrentModel):
     Source:  Cho et al. 2014, arXiv:1406.1078.
 
     Example:
-        {type: gru, hidden: 32, embedding: 16, bidirectional: true, output: attention}
+        {type: gru, hidden: 32, embedding_dim: 16, bidirectional: true, output: attention}
     """
 
     type: Literal["gru"] = "gru"

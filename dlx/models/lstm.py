@@ -18,7 +18,7 @@ class LSTM(RecurrentModel):
     Source:  Hochreiter & Schmidhuber 1997, Neural Computation 9(8).
 
     Example:
-        {type: lstm, hidden: 32, embedding: 16, num_layers: 2, dropout: 0.2}
+        {type: lstm, hidden: 32, embedding_dim: 16, num_layers: 2, dropout: 0.2}
     """
 
     type: Literal["lstm"] = "lstm"

@@ -33,18 +33,18 @@ class MobileNet(Model):
              in He et al. 2015.
 
     Example:
-        {type: mobilenet, version: 2, width: 0.25}
+        {type: mobilenet, version: 2, width_mult: 0.25}
     """
 
     primary: ClassVar[str] = "version"
     type: Literal["mobilenet"] = "mobilenet"
     version: Literal[1, 2] = 2
     """Which paper's."""
-    width: float = Field(1.0, gt=0)
+    width_mult: float = Field(1.0, gt=0)
     """By what the channels are multiplied, rounded to multiples of 8."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Probability that a feature is set to zero in training; 0 leaves the layer out."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
@@ -78,7 +78,7 @@ class MobileNet(Model):
 
     def _scaled(self, channels: int) -> int:
         """Return a multiple of 8 near channels × width, at least 8 and never a tenth too small."""
-        wanted = channels * self.width
+        wanted = channels * self.width_mult
         near = max(MULTIPLE, int(wanted + MULTIPLE / 2) // MULTIPLE * MULTIPLE)
         return near + MULTIPLE if near < 0.9 * wanted else near
 

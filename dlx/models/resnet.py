@@ -44,25 +44,25 @@ class ResNet(Model):
     """How many layers have weights, the task's linear layer among them."""
     width: int | None = Field(None, gt=0)
     """Channels of the first stage, doubled from stage to stage; null for the paper's 64, or 16 for small images."""
-    stem: Literal["auto", "photo", "small"] = "auto"
-    """What comes first: photo halves twice (7 × 7 and max pooling), small is one 3 × 3; auto is as the paper has it."""
-    shortcuts: bool = True
+    stem: Literal["auto", "imagenet", "cifar"] = "auto"
+    """What comes first: imagenet halves twice (7 × 7 and max pooling), cifar is one 3 × 3; auto goes by the depth."""
+    residual: bool = True
     """Whether blocks have shortcuts; false makes the plain twin, with the same layers in one row."""
     shortcut: Literal["auto", "A", "B"] = "auto"
     """Past a block that changes the shape: A skips pixels and adds channels of zeros, B is a 1 × 1 convolution with
     batch norm; auto is B for photos, A for small images."""
     preactivation: bool = False
     """Whether batch norm and relu come before each convolution, so that nothing but sums is on the shortcuts' way."""
-    zero_init: bool = False
+    zero_init_residual: bool = False
     """Whether each branch begins as zero, by its last batch norm (with preactivation: its last convolution), so that
     the network begins as a shallow one."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     @model_validator(mode="after")
     def _branches_may_be_zero(self) -> Self:
-        if self.zero_init and not self.shortcuts:
-            raise ValueError("zero_init needs shortcuts: a plain network that begins as zero learns nothing")
+        if self.zero_init_residual and not self.residual:
+            raise ValueError("zero_init_residual needs residual: a plain network that begins as zero learns nothing")
         return self
 
     def architecture(self, x: Spec) -> list[Any]:
@@ -95,7 +95,7 @@ class ResNet(Model):
         return ["batch_norm", "relu"] if needed and self.preactivation else []
 
     def _stem(self) -> list[Any]:
-        if self.stem == "small" or (self.stem == "auto" and self._is_small):
+        if self.stem == "cifar" or (self.stem == "auto" and self._is_small):
             return [conv(self._width, 3), "batch_norm", "relu"]
         pool = {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}}
         return [conv(self._width, 7, stride=2), "batch_norm", "relu", pool]
@@ -106,14 +106,16 @@ class ResNet(Model):
         branch: list[Any] = []
         for i, layer in enumerate(convs):
             last = i == len(convs) - 1
-            zero = last and self.zero_init
+            zero = last and self.zero_init_residual
             if self.preactivation:
                 layer = {"conv": {**layer["conv"], "init": "zeros"}} if zero else layer
                 branch += [layer] if opens and i == 0 else ["batch_norm", "relu", layer]
             else:
-                branch += [layer, {"batch_norm": {"start": 0.0}} if zero else "batch_norm"] + ([] if last else ["relu"])
+                branch += [layer, {"batch_norm": {"weight_init_value": 0.0}} if zero else "batch_norm"] + (
+                    [] if last else ["relu"]
+                )
         then = [] if self.preactivation else ["relu"]
-        if not self.shortcuts:
+        if not self.residual:
             return [*branch, *then]
         fields: dict[str, Any] = {"layers": branch}
         fields |= {"shortcut": self._shortcut(channels, stride)} if changes else {}

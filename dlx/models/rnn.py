@@ -18,7 +18,7 @@ class RNN(RecurrentModel):
     Source:  Elman 1990, Cognitive Science 14.
 
     Example:
-        {type: rnn, hidden: 32, embedding: 16}
+        {type: rnn, hidden: 32, embedding_dim: 16}
     """
 
     type: Literal["rnn"] = "rnn"

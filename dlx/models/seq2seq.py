@@ -23,11 +23,11 @@ class Seq2Seq(Model):
     Source:  Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025; Sutskever et al. 2014.
 
     Example:
-        {type: seq2seq, embedding: 16, encoder: {gru: {hidden: 16, bidirectional: true}}, cell: {gru: 24}}
+        {type: seq2seq, embedding_dim: 16, encoder: {gru: {hidden: 16, bidirectional: true}}, cell: {gru: 24}}
     """
 
     type: Literal["seq2seq"] = "seq2seq"
-    embedding: int = Field(256, gt=0)
+    embedding_dim: int = Field(256, gt=0)
     """Size of a token's vector."""
     encoder: Layer = Field(default={"gru": {"hidden": 256, "bidirectional": True}}, validate_default=True)
     """What makes the memory of the source's vectors; a list is a sequence."""
@@ -35,9 +35,9 @@ class Seq2Seq(Model):
     """The recurrent layer of the decoder."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
     """How the decoder looks at the memory: additive before each step, or multiplicative after it, which is faster."""
-    feed: bool = False
+    input_feeding: bool = False
     """With luong: whether the cell also reads the decoder's output of the step before."""
-    share_embedding: bool = False
+    share_embeddings: bool = False
     """Whether source and target have one table of vectors, for where they have one vocabulary."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an element of a vector is set to zero in training, of tokens and of the output."""
@@ -45,10 +45,10 @@ class Seq2Seq(Model):
     def architecture(self, x: Spec) -> list[Any]:
         pair(x, self.type)
         drop = dropped(self.dropout)
-        table: list[Any] = [{"embedding": self.embedding}]
-        own, shared = ([], table) if self.share_embedding else (table, [])
-        feed = {"feed": True} if self.feed else {}
-        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention, **feed}}
+        table: list[Any] = [{"embedding": self.embedding_dim}]
+        own, shared = ([], table) if self.share_embeddings else (table, [])
+        feeding = {"input_feeding": True} if self.input_feeding else {}
+        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention, **feeding}}
         memory = {
             "key": "memory",
             "layers": [{"field": "source"}, *own, *drop, self.encoder],

@@ -16,16 +16,17 @@ class T5(Model):
 
     No maps have biases, norms have no means, scores no scale, and each side shares one relative bias among its
     blocks. By default the small model: 60,506,624 parameters with its vocabulary of 32,128. Version 1.1 has
-    `activation: {gelu: {approximate: tanh}}`, `gate: true` and `tie: false`.
+    `activation: {gelu: {approximate: tanh}}`, `gated: true` and `tie_word_embeddings: false`.
 
     Shapes:  {source: (S,), target: (T,)} tokens → (T, vocabulary) scores of the next token, or (T, features) without
-             tie.
+             tie_word_embeddings.
     Units:   dropout is a probability.
     Raises:  ShapeError if the fields source and target are not tokens.
-    Source:  Raffel et al. 2020, arXiv:1910.10683. Deviation: without tie the two sides have tables of their own.
+    Source:  Raffel et al. 2020, arXiv:1910.10683. Deviation: without tie_word_embeddings the two sides have tables of
+             their own.
 
     Example:
-        {type: t5, features: 16, depth: 2, heads: 2, head_size: 8, hidden: 32}
+        {type: t5, features: 16, num_layers: 2, num_heads: 2, head_dim: 8, hidden: 32}
     """
 
     type: Literal["t5"] = "t5"
@@ -33,23 +34,23 @@ class T5(Model):
     """How the weights start; null is the layers' own way."""
     features: int = Field(512, gt=0)
     """Size of every vector."""
-    depth: int = Field(6, gt=0)
+    num_layers: int = Field(6, gt=0)
     """Blocks of the encoder, and of the decoder."""
-    heads: int = Field(8, gt=0)
+    num_heads: int = Field(8, gt=0)
     """Heads of attention."""
-    head_size: int = Field(64, gt=0)
+    head_dim: int = Field(64, gt=0)
     """Features of a head."""
     hidden: int = Field(2048, gt=0)
     """Size between the maps of a block."""
-    buckets: int = Field(32, ge=4)
+    num_buckets: int = Field(32, ge=4)
     """How many distances are told apart."""
-    distance: int = Field(128, gt=1)
+    max_distance: int = Field(128, gt=1)
     """From this distance on all are one."""
     activation: Layer = Field(default="relu", validate_default=True)
     """What follows the first map of a block."""
-    gate: bool = False
+    gated: bool = False
     """Whether that is multiplied by a second map."""
-    tie: bool = True
+    tie_word_embeddings: bool = True
     """Whether source, target and output share one table of words; else each side has its own, and the task a head."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Probability that an element is set to zero in training."""
@@ -57,21 +58,21 @@ class T5(Model):
     @property
     def has_head(self) -> bool:
         """Whether the network ends in scores of all words."""
-        return self.tie
+        return self.tie_word_embeddings
 
     def architecture(self, x: Spec) -> list[Any]:
         pair(x, "t5")
         both = {
             "provide": {"key": "memory", "layers": self._side("source"), "then": self._side("target", decodes=True)}
         }
-        if not self.tie:
+        if not self.tie_word_embeddings:
             return [both]
-        table = {"features": self.features, "output_scale": self.features**-0.5, "layers": [both]}
+        table = {"features": self.features, "logit_scale": self.features**-0.5, "layers": [both]}
         return [{"tied_embedding": table}]
 
     def _side(self, field: str, decodes: bool = False) -> list[Any]:
-        words = [] if self.tie else [{"embedding": self.features}]
-        bias = {"heads": self.heads, "buckets": self.buckets, "distance": self.distance}
+        words = [] if self.tie_word_embeddings else [{"embedding": self.features}]
+        bias = {"num_heads": self.num_heads, "num_buckets": self.num_buckets, "max_distance": self.max_distance}
         shared = {
             "key": "distances",
             "each_step": True,
@@ -81,12 +82,12 @@ class T5(Model):
         return [{"field": field}, *words, *dropped(self.dropout), {"provide": shared}, *dropped(self.dropout)]
 
     def _blocks(self, decodes: bool) -> dict[str, Any]:
-        same = {"head_size": self.head_size, "scale": 1.0, "bias": False, "dropout": self.dropout}
+        same = {"head_dim": self.head_dim, "scale": 1.0, "bias": False, "dropout": self.dropout}
         return stack(
-            self.depth,
-            attention=attention(self.heads, causal=decodes, position_bias="distances", **same),
-            cross=attention(self.heads, memory="memory", **same) if decodes else None,
-            feed_forward=feed_forward(self.hidden, self.activation, self.dropout, self.gate, bias=False),
+            self.num_layers,
+            attention=attention(self.num_heads, causal=decodes, position_bias="distances", **same),
+            cross_attention=attention(self.num_heads, memory="memory", **same) if decodes else None,
+            feed_forward=feed_forward(self.hidden, self.activation, self.dropout, self.gated, bias=False),
             norm="rms_norm",
             dropout=self.dropout,
         )

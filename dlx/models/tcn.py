@@ -23,7 +23,7 @@ class TCN(Model):
     Source:  Bai et al. 2018, arXiv:1803.01271. Deviations: dropout of single elements, as in the paper's code.
 
     Example:
-        {type: tcn, channels: [16, 16], kernel: 3, embedding: 16}
+        {type: tcn, channels: [16, 16], kernel: 3, embedding_dim: 16}
     """
 
     type: Literal["tcn"] = "tcn"
@@ -37,14 +37,14 @@ class TCN(Model):
     """Probability that an activation is set to zero in training; 0 leaves the layer out."""
     weight_norm: bool = True
     """Whether the length of each filter is learned apart from its direction."""
-    embedding: int = Field(100, gt=0)
+    embedding_dim: int = Field(100, gt=0)
     """Size of a token's vector; input that is features already needs none."""
     output: Output = "last"
     """What is made of the steps: the last, their mean, maximum or attention, or all steps."""
 
     def architecture(self, x: Spec) -> list[Any]:
         blocks = [self._block(features, 2**i) for i, features in enumerate(self.channels)]
-        return [*to_sequence(x, self.embedding, self.type), *blocks, *summary(self.output, 0.0)]
+        return [*to_sequence(x, self.embedding_dim, self.type), *blocks, *summary(self.output, 0.0)]
 
     def _block(self, features: int, dilation: int) -> dict[str, Any]:
         conv = {"features": features, "kernel": self.kernel, "dilation": dilation, "weight_norm": self.weight_norm}

@@ -13,27 +13,27 @@ from dlx.tensors import Spec
 class TextCNN(Model):
     """Looks for short phrases anywhere in a text: filters over a few words, each asked for its strongest response.
 
-    embedding → for each width: convolution over so many words → relu → maximum over time; all of them side by side →
+    embedding → for each kernel: convolution over so many words → relu → maximum over time; all of them side by side →
     dropout. Fast, and hard to beat where a few telling phrases decide, as in the mood of a review. Padding is never
     seen.
 
-    Shapes:  (T,) tokens or (T, F) → (filters · number of widths,).
+    Shapes:  (T,) tokens or (T, F) → (channels · number of kernels,).
     Units:   dropout is a probability.
     Raises:  ShapeError if the input is no sequence.
     Source:  Kim 2014, arXiv:1408.5882 (CNN-rand). Deviations: zeros stand before the text only, so that a text that
              is shorter than a filter has an answer; the norm of the head's weights is not limited.
 
     Example:
-        {type: text_cnn, embedding: 16, filters: 8}
+        {type: text_cnn, embedding_dim: 16, channels: 8}
     """
 
     type: Literal["text_cnn"] = "text_cnn"
-    embedding: int = Field(300, gt=0)
+    embedding_dim: int = Field(300, gt=0)
     """Size of a word's vector; input that is features already needs none."""
-    widths: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (3, 4, 5)
-    """How many words the filters see: one group of filters a width."""
-    filters: int = Field(100, gt=0)
-    """How many filters each width has."""
+    kernels: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (3, 4, 5)
+    """How many words the filters see: one group of filters a kernel size."""
+    channels: int = Field(100, gt=0)
+    """How many filters each kernel size has."""
     activation: Layer = Field(default="relu", validate_default=True)
     """What follows the convolutions."""
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -41,8 +41,8 @@ class TextCNN(Model):
 
     def architecture(self, x: Spec) -> list[Any]:
         phrases = [
-            [{"causal_conv": {"features": self.filters, "kernel": width}}, self.activation, {"time_pool": "max"}]
-            for width in self.widths
+            [{"causal_conv": {"features": self.channels, "kernel": kernel}}, self.activation, {"time_pool": "max"}]
+            for kernel in self.kernels
         ]
-        start = to_sequence(x, self.embedding, self.type)
+        start = to_sequence(x, self.embedding_dim, self.type)
         return [*start, {"branches": phrases}, *([{"dropout": self.dropout}] if self.dropout else [])]

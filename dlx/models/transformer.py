@@ -17,13 +17,13 @@ class Transformer(Model):
     default the base model: 6 and 6 blocks, 63 million parameters with a shared vocabulary of 37,000 words.
 
     Shapes:  {source: (S,), target: (T,)} tokens → (T, vocabulary) scores of the next token, or (T, features) without
-             tie.
+             tie_word_embeddings.
     Units:   dropout is a probability.
     Raises:  ShapeError if the fields source and target are not tokens.
     Source:  Vaswani et al. 2017, arXiv:1706.03762.
 
     Example:
-        {type: transformer, features: 16, depth: 2, heads: 2, hidden: 32}
+        {type: transformer, features: 16, num_layers: 2, num_heads: 2, hidden: 32}
     """
 
     type: Literal["transformer"] = "transformer"
@@ -31,15 +31,15 @@ class Transformer(Model):
     """How the weights start; null is the layers' own way."""
     features: int = Field(512, gt=0)
     """Size of every vector."""
-    depth: int = Field(6, gt=0)
+    num_layers: int = Field(6, gt=0)
     """Blocks of the encoder, and of the decoder."""
-    heads: int = Field(8, gt=0)
+    num_heads: int = Field(8, gt=0)
     """Heads of attention."""
     hidden: int | None = Field(None, gt=0)
     """Size between the maps of a block; null is 4 · features."""
-    order: Literal["post", "pre"] = "post"
-    """Whether parts are normalized after they are added, as in the paper, or before they are computed."""
-    tie: bool = True
+    norm_first: bool = False
+    """Whether parts are normalized before they are computed; else after they are added, as in the paper."""
+    tie_word_embeddings: bool = True
     """Whether source, target and output share one table of words; else each side has its own, and the task a head."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Probability that an element of a part's result is set to zero in training."""
@@ -47,27 +47,29 @@ class Transformer(Model):
     @property
     def has_head(self) -> bool:
         """Whether the network ends in scores of all words."""
-        return self.tie
+        return self.tie_word_embeddings
 
     def architecture(self, x: Spec) -> list[Any]:
         pair(x, "transformer")
         source, target = self._side("source", self._blocks()), self._side("target", self._blocks(decodes=True))
         both = {"provide": {"key": "memory", "layers": source, "then": target}}
-        if not self.tie:
+        if not self.tie_word_embeddings:
             return [both]
-        return [{"tied_embedding": {"features": self.features, "scale": True, "layers": [both]}}]
+        return [{"tied_embedding": {"features": self.features, "scale_embedding": True, "layers": [both]}}]
 
     def _side(self, field: str, blocks: dict[str, Any]) -> list[Any]:
-        words = [] if self.tie else [{"embedding": {"features": self.features, "scale": True}}]
-        start: list[Any] = [{"field": field}, *words, {"positions": "sinusoidal"}, *dropped(self.dropout)]
-        return [*start, {"blocks": blocks}, *(["layer_norm"] if self.order == "pre" else [])]
+        words = (
+            [] if self.tie_word_embeddings else [{"embedding": {"features": self.features, "scale_embedding": True}}]
+        )
+        start: list[Any] = [{"field": field}, *words, {"position_embedding": "sinusoidal"}, *dropped(self.dropout)]
+        return [*start, {"blocks": blocks}, *(["layer_norm"] if self.norm_first else [])]
 
     def _blocks(self, decodes: bool = False) -> dict[str, Any]:
         return stack(
-            self.depth,
-            attention=attention(self.heads, causal=decodes),
-            cross=attention(self.heads, memory="memory") if decodes else None,
+            self.num_layers,
+            attention=attention(self.num_heads, causal=decodes),
+            cross_attention=attention(self.num_heads, memory="memory") if decodes else None,
             feed_forward=feed_forward(self.hidden or 4 * self.features, "relu"),
-            order=self.order,
+            norm_first=self.norm_first,
             dropout=self.dropout,
         )

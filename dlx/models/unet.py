@@ -17,34 +17,34 @@ class UNet(Model):
     Each level of the way down has two 3 × 3 convolutions and halves the image; each level of the way up doubles it,
     joins the maps of the same level, and convolves twice again. Deep maps say what is there, shallow ones where.
 
-    Shapes:  (C, H, W) → (widths[0], H, W); with padding valid the output is smaller: 572 → 388 in the paper.
+    Shapes:  (C, H, W) → (channels[0], H, W); with padding valid the output is smaller: 572 → 388 in the paper.
     Units:   dropout is a probability.
     Raises:  ShapeError if the image cannot be halved at every level without a remainder.
     Source:  Ronneberger et al. 2015, arXiv:1505.04597; deviations: by default zeros are padded, so that the size is
              kept; 31,030,528 parameters up to the task's 1 × 1 convolution, for images of one channel.
 
     Example:
-        {type: unet, widths: [8, 16, 32], norm: batch_norm}
+        {type: unet, channels: [8, 16, 32], norm: batch_norm}
     """
 
-    primary: ClassVar[str] = "widths"
+    primary: ClassVar[str] = "channels"
     type: Literal["unet"] = "unet"
-    widths: list[Annotated[int, Field(gt=0)]] = Field([64, 128, 256, 512, 1024], min_length=2)
+    channels: list[Annotated[int, Field(gt=0)]] = Field([64, 128, 256, 512, 1024], min_length=2)
     """Channels of each level, from the finest to the coarsest."""
     padding: Literal["same", "valid"] = "same"
     """Whether convolutions keep the size; valid, as in the paper, sees no invented border, and crops what it joins."""
-    up: Literal["conv_transpose", "upsample"] = "conv_transpose"
+    upsampling: Literal["conv_transpose", "upsample"] = "conv_transpose"
     """How maps are doubled: by a learned 2 × 2 stamp, or by repeating pixels and a 3 × 3 convolution."""
     norm: Literal["none", "batch_norm", "group_norm"] = "none"
     """What stands between a convolution and its relu."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a number of the coarsest maps is set to zero in training; 0 leaves the layer out."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         self._check(one(x, "CHW", self.type))
-        *finer, coarsest = self.widths
+        *finer, coarsest = self.channels
         layers = self._twice(coarsest) + ([{"dropout": self.dropout}] if self.dropout else [])
         lost = self._lost
         for width in reversed(finer):
@@ -66,16 +66,16 @@ class UNet(Model):
         return [{"conv": fields}, *norm, "relu"] * 2
 
     def _up(self, width: int) -> list[Any]:
-        if self.up == "conv_transpose":
+        if self.upsampling == "conv_transpose":
             return [{"conv_transpose": {"channels": width, "kernel": 2, "stride": 2}}]
         return [{"upsample": 2}, {"conv": {"channels": width, "kernel": 3, "padding": "same"}}]
 
     def _check(self, x: TensorSpec) -> None:
         """Raise ShapeError where a level has an odd number of pixels, of which half cannot be doubled again."""
         for size in x.space:
-            for level in range(len(self.widths) - 1):
+            for level in range(len(self.channels) - 1):
                 size = None if size is None else size - 2 * self._lost
                 if size is not None and (size % 2 or size <= 0):
                     wanted = f"level {level + 1} has {size} pixels, which cannot be halved"
-                    raise ShapeError(f"unet with {len(self.widths)} levels does not fit a {x} input: {wanted}")
+                    raise ShapeError(f"unet with {len(self.channels)} levels does not fit a {x} input: {wanted}")
                 size = None if size is None else size // 2

@@ -26,14 +26,14 @@ class VGG(Model):
     layers and 1,000 classes 138,357,544 parameters, nine in ten of them in the dense layers. Without batch norm
     the deep ones are hard to train from scratch.
 
-    Shapes:  (C, H, W) → (dense,); images from 32 × 32 on fit.
+    Shapes:  (C, H, W) → (hidden,); images from 32 × 32 on fit.
     Units:   dropout is a probability.
     Raises:  ShapeError if the input is not an image, or is too small.
     Source:  Simonyan & Zisserman 2015, arXiv:1409.1556; batch norm: Ioffe & Szegedy 2015, arXiv:1502.03167; deviations:
              weights start as in He et al. 2015; maps are pooled to a size that is given, whatever the image's.
 
     Example:
-        {type: vgg, depth: 11, batch_norm: true, pool: 1, dense: 128}
+        {type: vgg, depth: 11, batch_norm: true, pool_size: 1, hidden: 128}
     """
 
     primary: ClassVar[str] = "depth"
@@ -42,13 +42,13 @@ class VGG(Model):
     """How many layers have weights, the task's linear layer among them."""
     batch_norm: bool = False
     """Whether batch norm follows every convolution."""
-    pool: int = Field(7, gt=0)
+    pool_size: int = Field(7, gt=0)
     """Side to which the last maps are pooled; 1 suits images of 32 × 32."""
-    dense: int = Field(4096, gt=0)
+    hidden: int = Field(4096, gt=0)
     """Width of the two dense layers."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Probability that an output of a dense layer is set to zero in training; 0 leaves the layer out."""
-    init: Initializer | None = Field(default="he_normal", validate_default=True)
+    init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
@@ -58,5 +58,5 @@ class VGG(Model):
             norm: list[Any] = ["batch_norm"] if self.batch_norm else []
             layers.append({f"stage{i + 1}": [*[conv(width, 3, bias=True), *norm, "relu"] * times, {"max_pool": 2}]})
         drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
-        dense: list[Any] = [{"linear": self.dense}, "relu", *drop]
-        return [*layers, {"adaptive_pool": self.pool}, "flatten", {"dense": dense * 2}]
+        dense: list[Any] = [{"linear": self.hidden}, "relu", *drop]
+        return [*layers, {"adaptive_avg_pool": self.pool_size}, "flatten", {"dense": dense * 2}]

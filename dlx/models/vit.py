@@ -27,19 +27,19 @@ class ViT(Model):
     Source:  Dosovitskiy et al. 2020, arXiv:2010.11929.
 
     Example:
-        {type: vit, patch: 7, features: 32, depth: 2, heads: 4}
+        {type: vit, patch_size: 7, features: 32, num_layers: 2, num_heads: 4}
     """
 
     type: Literal["vit"] = "vit"
     init: Initializer | None = Field(default="normal", validate_default=True)
     """How the weights start."""
-    patch: Sizes = 16
+    patch_size: Sizes = 16
     """Side of a patch; a list gives its height and its width."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
-    depth: int = Field(12, gt=0)
+    num_layers: int = Field(12, gt=0)
     """Number of blocks."""
-    heads: int = Field(12, gt=0)
+    num_heads: int = Field(12, gt=0)
     """Heads of attention."""
     hidden: int | None = Field(None, gt=0)
     """Size between the maps of a block; null is 4 · features."""
@@ -54,16 +54,23 @@ class ViT(Model):
         one(x, "CHW", "vit")
         norm = {"layer_norm": {"eps": 1e-6}}
         blocks = stack(
-            self.depth,
-            attention=attention(self.heads),
+            self.num_layers,
+            attention=attention(self.num_heads),
             feed_forward=feed_forward(self.hidden or 4 * self.features, "gelu", self.dropout),
             norm=norm,
             dropout=self.dropout,
             drop_path=self.drop_path,
         )
-        patches = {"patchify": {"size": self.patch, "features": self.features}}
+        patches = {"patch_embedding": {"patch_size": self.patch_size, "features": self.features}}
         body = [{"blocks": blocks}, {"norm": norm}]
         if self.output == "token":
-            return [patches, "class_token", {"positions": "learned"}, *dropped(self.dropout), *body, "take_step"]
+            return [
+                patches,
+                "class_token",
+                {"position_embedding": "learned"},
+                *dropped(self.dropout),
+                *body,
+                "select_step",
+            ]
         summary = ["time_pool"] if self.output == "mean" else []
-        return [patches, {"positions": "learned"}, *dropped(self.dropout), "take_visible", *body, *summary]
+        return [patches, {"position_embedding": "learned"}, *dropped(self.dropout), "keep_visible", *body, *summary]

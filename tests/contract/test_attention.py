@@ -22,7 +22,7 @@ TOKENS = TensorSpec((STEPS,), "T", "int64", (9,))
 
 
 def attention(x=X, **fields):
-    return built({"attention": {"heads": 2, **fields}}, x).eval()
+    return built({"attention": {"num_heads": 2, **fields}}, x).eval()
 
 
 def sequence(batch=3, dims=(STEPS, WIDTH)):
@@ -89,11 +89,11 @@ def test_cross_attention_is_torchs():
 
 PATTERNS = {
     "causal": ({"causal": True}, lambda t, s: s <= t),
-    "window": ({"window": 2}, lambda t, s: abs(t - s) < 2),
-    "causal window": ({"window": 3, "causal": True}, lambda t, s: 0 <= t - s < 3),
+    "window": ({"sliding_window": 2}, lambda t, s: abs(t - s) < 2),
+    "causal window": ({"sliding_window": 3, "causal": True}, lambda t, s: 0 <= t - s < 3),
     "strided": ({"stride": 3, "causal": True}, lambda t, s: s <= t and (t - s < 3 or (t - s) % 3 == 0)),
-    "strided window": ({"stride": 4, "window": 1}, lambda t, s: (t - s) % 4 == 0),
-    "grouped": ({"kv_heads": 1}, lambda t, s: True),
+    "strided window": ({"stride": 4, "sliding_window": 1}, lambda t, s: (t - s) % 4 == 0),
+    "grouped": ({"num_kv_heads": 1}, lambda t, s: True),
 }
 
 
@@ -127,7 +127,7 @@ def test_a_position_bias_is_added_to_the_scores():
     torch.testing.assert_close(apply(module, x, {"bias": bias}), expected)
 
 
-@pytest.mark.parametrize("fields", [{}, {"causal": True}, {"kv_heads": 1}, {"window": 2}], ids=str)
+@pytest.mark.parametrize("fields", [{}, {"causal": True}, {"num_kv_heads": 1}, {"sliding_window": 2}], ids=str)
 def test_maps_on_demand_are_the_weights_of_the_same_result(fields):
     module, x = attention(**fields), sequence()
     plain = module(x)
@@ -139,21 +139,21 @@ def test_maps_on_demand_are_the_weights_of_the_same_result(fields):
 
 
 LAYERS = {
-    "causal": (X, {"attention": {"heads": 2, "causal": True}}),
-    "grouped rotary": (X, {"attention": {"heads": 4, "kv_heads": 2, "causal": True, "rotary": True}}),
-    "window": (X, {"attention": {"heads": 2, "causal": True, "window": 3}}),
-    "strided": (X, {"attention": {"heads": 2, "causal": True, "stride": 2}}),
-    "cross": (BESIDE, {"attention": {"heads": 2, "memory": "memory"}}),
-    "learned": (X, {"positions": "learned"}),
-    "sinusoidal": (X, {"positions": "sinusoidal"}),
+    "causal": (X, {"attention": {"num_heads": 2, "causal": True}}),
+    "grouped rotary": (X, {"attention": {"num_heads": 4, "num_kv_heads": 2, "causal": True, "rope": True}}),
+    "window": (X, {"attention": {"num_heads": 2, "causal": True, "sliding_window": 3}}),
+    "strided": (X, {"attention": {"num_heads": 2, "causal": True, "stride": 2}}),
+    "cross": (BESIDE, {"attention": {"num_heads": 2, "memory": "memory"}}),
+    "learned": (X, {"position_embedding": "learned"}),
+    "sinusoidal": (X, {"position_embedding": "sinusoidal"}),
     "relative": (
         X,
         {
             "provide": {
                 "key": "bias",
                 "each_step": True,
-                "layers": [{"relative_bias": {"heads": 2, "buckets": 4, "distance": 4, "causal": True}}],
-                "then": [{"attention": {"heads": 2, "causal": True, "position_bias": "bias"}}],
+                "layers": [{"relative_bias": {"num_heads": 2, "num_buckets": 4, "max_distance": 4, "causal": True}}],
+                "then": [{"attention": {"num_heads": 2, "causal": True, "position_bias": "bias"}}],
             }
         },
     ),
@@ -241,13 +241,13 @@ def test_dropout_acts_in_training_alone():
 @pytest.mark.parametrize(
     ("fields", "x", "message"),
     [
-        ({"heads": 3}, X, "3 heads do not divide 8 features"),
-        ({"heads": 4, "kv_heads": 3}, X, "3 kv_heads do not divide 4 heads"),
-        ({"heads": 8, "rotary": True}, X, "even size"),
-        ({"heads": 2, "memory": "memory"}, X, "reads 'memory', which nothing provides here"),
-        ({"heads": 2, "memory": "memory", "causal": True}, BESIDE, "steps of one sequence"),
-        ({"heads": 4, "position_bias": "bias"}, BIAS, "position_bias of 4 heads"),
-        ({"heads": 2}, TOKENS, "TF"),
+        ({"num_heads": 3}, X, "3 heads do not divide 8 features"),
+        ({"num_heads": 4, "num_kv_heads": 3}, X, "3 heads of keys do not divide 4 heads"),
+        ({"num_heads": 8, "rope": True}, X, "even size"),
+        ({"num_heads": 2, "memory": "memory"}, X, "reads 'memory', which nothing provides here"),
+        ({"num_heads": 2, "memory": "memory", "causal": True}, BESIDE, "steps of one sequence"),
+        ({"num_heads": 4, "position_bias": "bias"}, BIAS, "position_bias of 4 heads"),
+        ({"num_heads": 2}, TOKENS, "TF"),
     ],
     ids=str,
 )
@@ -261,10 +261,10 @@ def test_attention_says_what_does_not_fit(fields, x, message):
 
 def test_an_embedding_looks_up_rows_and_scales_them():
     tokens = torch.tensor([[1, 4, 4]])
-    plain, scaled = (built({"embedding": {"features": 16, "scale": s}}, TOKENS) for s in (False, True))
+    plain, scaled = (built({"embedding": {"features": 16, "scale_embedding": s}}, TOKENS) for s in (False, True))
     assert torch.equal(plain(tokens), F.embedding(tokens, plain.weight))
     assert torch.equal(scaled(tokens), 4 * F.embedding(tokens, scaled.weight))
-    wide = built({"embedding": {"features": 400, "scale": True}}, TOKENS)
+    wide = built({"embedding": {"features": 400, "scale_embedding": True}}, TOKENS)
     assert wide(torch.arange(9)[None]).std().item() == pytest.approx(1, rel=0.1)
 
 
@@ -283,7 +283,7 @@ def test_an_embedding_of_a_record_has_one_table_for_all_tokens():
 
 
 def test_sinusoids_are_those_of_the_paper():
-    module = built({"positions": "sinusoidal"}, X)
+    module = built({"position_embedding": "sinusoidal"}, X)
     y = module(torch.zeros(1, STEPS, WIDTH))[0]
     for t in range(STEPS):
         for i in range(WIDTH // 2):
@@ -297,7 +297,7 @@ def test_sinusoids_are_those_of_the_paper():
 
 def test_learned_positions_end():
     with pytest.raises(ShapeError, match="6 steps are more than the 4"):
-        Layer.model_validate({"positions": {"length": 4}}).shape(X)
+        Layer.model_validate({"position_embedding": {"max_length": 4}}).shape(X)
     with pytest.raises(ShapeError, match="varying length"):
         Layer.model_validate("positions").shape(TensorSpec((None, 4), "TF"))
     with pytest.raises(ValueError, match="7 steps"):
@@ -312,19 +312,19 @@ def test_segments_are_the_first_unless_the_context_says_otherwise():
 
 
 def test_a_class_token_is_put_first_and_taken_first():
-    both, x = built(["class_token", "take_step"], X), sequence()
+    both, x = built(["class_token", "select_step"], X), sequence()
     assert torch.equal(both(x)[1], both[0].token)
     assert torch.equal(both[0](x)[:, 1:], x)
-    assert torch.equal(built({"take_step": 2}, X)(x), x[:, 2])
+    assert torch.equal(built({"select_step": 2}, X)(x), x[:, 2])
     with pytest.raises(ShapeError, match="padded"):
         Layer.model_validate("class_token").shape(X.replace(context={"mask": TensorSpec((STEPS,), "T", "bool")}))
 
 
 def test_patches_are_rows_of_the_image():
     image = TensorSpec((2, 4, 6), "CHW")
-    module, x = built({"patchify": {"size": [2, 3], "features": 5}}, image), torch.randn(1, 2, 4, 6)
+    module, x = built({"patch_embedding": {"patch_size": [2, 3], "features": 5}}, image), torch.randn(1, 2, 4, 6)
     weight, bias = module.project.weight.flatten(1), module.project.bias
     expected = [weight @ x[0, :, i : i + 2, j : j + 3].flatten() + bias for i in (0, 2) for j in (0, 3)]
     torch.testing.assert_close(module(x)[0], torch.stack(expected))
     with pytest.raises(ShapeError, match="patches of 3×3 do not fill an image of 2 × 4 × 6"):
-        Layer.model_validate({"patchify": {"size": 3, "features": 5}}).shape(image)
+        Layer.model_validate({"patch_embedding": {"patch_size": 3, "features": 5}}).shape(image)

@@ -52,11 +52,11 @@ def test_gain_enters_exactly_where_it_is_declared(name):
     [
         ("xavier_uniform", GAIN * math.sqrt(2 / (FAN_IN + FAN_OUT)), GAIN * math.sqrt(6 / (FAN_IN + FAN_OUT))),
         ("xavier_normal", GAIN * math.sqrt(2 / (FAN_IN + FAN_OUT)), None),
-        ("he_uniform", GAIN / math.sqrt(FAN_IN), GAIN * math.sqrt(3 / FAN_IN)),
-        ("he_normal", GAIN / math.sqrt(FAN_IN), None),
-        ({"he_normal": {"mode": "fan_out"}}, GAIN / math.sqrt(FAN_OUT), None),
-        ({"he_uniform": {"mode": "fan_out"}}, GAIN / math.sqrt(FAN_OUT), GAIN * math.sqrt(3 / FAN_OUT)),
-        ("lecun", 1 / math.sqrt(FAN_IN), None),
+        ("kaiming_uniform", GAIN / math.sqrt(FAN_IN), GAIN * math.sqrt(3 / FAN_IN)),
+        ("kaiming_normal", GAIN / math.sqrt(FAN_IN), None),
+        ({"kaiming_normal": {"mode": "fan_out"}}, GAIN / math.sqrt(FAN_OUT), None),
+        ({"kaiming_uniform": {"mode": "fan_out"}}, GAIN / math.sqrt(FAN_OUT), GAIN * math.sqrt(3 / FAN_OUT)),
+        ("lecun_normal", 1 / math.sqrt(FAN_IN), None),
         ("lecun_uniform", 1 / math.sqrt(FAN_IN), math.sqrt(3 / FAN_IN)),
         ({"normal": 0.3}, 0.3, None),
         ({"uniform": {"low": -0.3, "high": 0.3}}, 0.3 / math.sqrt(3), 0.3),
@@ -88,7 +88,7 @@ def test_he_normal_keeps_the_variance_through_relu_layers():
     x = torch.randn(256, 500)
     for _ in range(10):
         weight = torch.empty(500, 500)
-        Initializer.model_validate("he_normal").fill(weight, math.sqrt(2))
+        Initializer.model_validate("kaiming_normal").fill(weight, math.sqrt(2))
         x = torch.relu(x @ weight.T)
     assert x.square().mean().item() == pytest.approx(1, rel=0.3)
 
@@ -104,7 +104,7 @@ def test_a_sparse_convolution_counts_the_inputs_that_each_output_has():
     layer = Layer.model_validate({"connected_conv": {"table": table, "kernel": 5}})
     torch.manual_seed(0)
     module = layer.build(x)
-    initialize(module, layer, x, Initializer.model_validate("he_normal"))
+    initialize(module, layer, x, Initializer.model_validate("kaiming_normal"))
     many, few = module.weight[: 40 * 8], module.weight[40 * 8 :]
     assert many.std().item() == pytest.approx(1 / math.sqrt(8 * 25), rel=0.05)
     assert few.std().item() == pytest.approx(1 / math.sqrt(2 * 25), rel=0.05)

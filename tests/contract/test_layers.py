@@ -183,7 +183,7 @@ def test_gain_is_torchs_where_torch_has_one(name):
         ("relu", TensorSpec((6,), "T", "int64", (5,)), "codes"),
         ({"field": "age"}, TABLE, "no field 'age'; there are numeric, categorical"),
         ({"reshape": [5, -1]}, TensorSpec((16,), "F"), "16 elements"),
-        ({"pad": {"size": 5, "mode": "reflect"}}, TensorSpec((1, 5, 9), "CHW"), "too small"),
+        ({"pad": {"padding": 5, "mode": "reflect"}}, TensorSpec((1, 5, 9), "CHW"), "too small"),
         ("flatten", TensorSpec((None, 3), "TF"), "every dimension"),
         ({"group_norm": 3}, TensorSpec((4, 5, 5), "CHW"), "3 groups do not divide 4"),
         ({"maxout": 3}, TensorSpec((16,), "F"), "3 pieces do not divide 16"),

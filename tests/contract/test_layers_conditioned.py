@@ -37,12 +37,12 @@ def test_film_scales_and_shifts_each_feature(dims, scale):
 
 def test_pixels_are_steps_row_by_row():
     x = TensorSpec((3, 2, 4), "CHW")
-    layer, values = built({"over_pixels": [{"linear": 5}]}, x), torch.randn(2, 3, 2, 4)
+    layer, values = built({"pixel_sequence": [{"linear": 5}]}, x), torch.randn(2, 3, 2, 4)
     (linear,) = layer.layers
     expected = torch.einsum("gc,bchw->bghw", linear.weight, values) + linear.bias[:, None, None]
     assert torch.allclose(layer(values), expected, atol=1e-6)
     with pytest.raises(ShapeError, match="keep its 8 steps"):
-        Layer.model_validate({"over_pixels": ["time_pool"]}).shape(x)
+        Layer.model_validate({"pixel_sequence": ["time_pool"]}).shape(x)
 
 
 @pytest.mark.parametrize("name", ["time_embedding", "label_embedding"])

@@ -16,7 +16,7 @@ from dlx.tensors import TensorSpec
 MEMORY = TensorSpec((None, 7), "TF")
 X = TensorSpec((None, 5), "TF", context={"memory": MEMORY})
 CELLS = [{"gru": 4}, {"lstm": {"hidden": 4, "num_layers": 2}}, {"lstm": {"hidden": 4, "peepholes": True}}, {"rnn": 4}]
-WAYS = [{"attention": "bahdanau"}, {"attention": "luong"}, {"attention": "luong", "feed": True}]
+WAYS = [{"attention": "bahdanau"}, {"attention": "luong"}, {"attention": "luong", "input_feeding": True}]
 DECODERS = [{"cell": cell, **how} for cell in CELLS for how in WAYS]
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 0, 1, 1, 1]]).bool()
 MEMORY_MASK = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 0, 1]]).bool()
@@ -84,7 +84,7 @@ def test_outputs_and_maps_are_those_of_the_papers_formulas(fields):
     decoder, x, memory = make(fields), numbers(3, 5, 5), numbers(3, 4, 7)
     decoder.keep_maps = True
     by_hand = {"bahdanau": bahdanau_by_hand, "luong": luong_by_hand}[fields["attention"]]
-    by_hand = functools.partial(by_hand, feed=True) if fields.get("feed") else by_hand
+    by_hand = functools.partial(by_hand, feed=True) if fields.get("input_feeding") else by_hand
     y = decoder(x, {"memory": memory})
     for i in range(3):
         expected, weights = by_hand(decoder, x[i], memory[i])

@@ -146,12 +146,12 @@ def test_separable_conv_of_mobilenet_has_the_papers_weights():
 
 def test_squeeze_excite_scales_channels_by_a_small_network_of_their_means():
     image = TensorSpec((8, 4, 5), "CHW")
-    layer = Layer.model_validate({"squeeze_excite": 4})
-    module, x = make({"squeeze_excite": 4}, image), numbers(2, 8, 4, 5)
+    layer = Layer.model_validate({"squeeze_excitation": 4})
+    module, x = make({"squeeze_excitation": 4}, image), numbers(2, 8, 4, 5)
     small = nn.Sequential(nn.Linear(8, 2), nn.ReLU(), nn.Linear(2, 8), nn.Sigmoid()).double()
     small.load_state_dict(dict(zip(small.state_dict(), module.state_dict().values(), strict=True)))
     weight = small(x.mean((2, 3)))
     assert torch.allclose(module(x), torch.einsum("bchw,bc->bchw", x, weight))
     assert layer.cost(image).parameters == 2 * 8 * 8 // 4 + 2 + 8
     with pytest.raises(ShapeError, match="leaves nothing of 8 channels"):
-        Layer.model_validate("squeeze_excite").shape(image)
+        Layer.model_validate("squeeze_excitation").shape(image)

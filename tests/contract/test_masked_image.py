@@ -22,8 +22,8 @@ FACTS = DataFacts(
     classes=("a", "b"),
     counts={"train": 9},
 )
-VIT = {"type": "vit", "patch": 4, "features": 8, "depth": 1, "heads": 2, "output": "steps"}
-DECODER = {"type": "layers", "layers": [{"attention": {"heads": 2}}]}
+VIT = {"type": "vit", "patch_size": 4, "features": 8, "num_layers": 1, "num_heads": 2, "output": "steps"}
+DECODER = {"type": "layers", "layers": [{"attention": {"num_heads": 2}}]}
 
 
 def task(**fields):
@@ -121,8 +121,8 @@ def test_a_classifier_of_patches_has_the_same_weights():
     ("fields", "model"),
     [
         ({}, {**VIT, "output": "token"}),
-        ({}, {**VIT, "patch": 2}),
-        ({}, {"type": "layers", "layers": [{"patchify": {"size": 4, "features": 8}}]}),
+        ({}, {**VIT, "patch_size": 2}),
+        ({}, {"type": "layers", "layers": [{"patch_embedding": {"patch_size": 4, "features": 8}}]}),
     ],
     ids=["pooled", "other-patches", "hides-none"],
 )
@@ -138,7 +138,7 @@ def test_what_cannot_be_hidden_is_refused():
 
 def test_hidden_steps_are_filled_with_one_vector_in_their_places():
     spec = TensorSpec((5, 3), "TF")
-    take, fill = (Layer.model_validate(name).build(spec) for name in ("take_visible", "fill_hidden"))
+    take, fill = (Layer.model_validate(name).build(spec) for name in ("keep_visible", "fill_mask_tokens"))
     x, visible = torch.randn(2, 5, 3), torch.tensor([[4, 0], [1, 2]])
     seen = take(x, {"visible": visible})
     assert torch.equal(seen[0], x[0, [4, 0]]) and torch.equal(take(x), x) and torch.equal(fill(x), x)
@@ -146,7 +146,7 @@ def test_hidden_steps_are_filled_with_one_vector_in_their_places():
     assert torch.equal(whole[0, [0, 4]], x[0, [0, 4]]) and torch.equal(whole[1, [1, 2]], x[1, [1, 2]])
     assert torch.equal(whole[0, 1], fill.token) and torch.equal(whole[1, 4], fill.token)
     with pytest.raises(ShapeError, match="known number"):
-        Layer.model_validate("fill_hidden").shape(TensorSpec((None, 3), "TF"))
+        Layer.model_validate("fill_mask_tokens").shape(TensorSpec((None, 3), "TF"))
 
 
 def test_reconstructions_are_drawn(tmp_path):

@@ -310,7 +310,7 @@ def test_initialize_prefers_a_layers_own_then_the_nearest_around_it_then_the_mod
     layers = [
         {"linear": 3},
         {
-            "type": "sequence",
+            "type": "sequential",
             "init": {"constant": 2.0},
             "layers": [{"linear": 3}, [{"linear": {"features": 3, "init": {"constant": 3.0}}}]],
         },
@@ -328,6 +328,6 @@ def test_initialize_zeroes_biases_and_leaves_norms_alone() -> None:
 def test_initialize_uses_the_gain_of_the_activation_that_follows() -> None:
     wide = TensorSpec((600,), "F")
     layers = [{"linear": 600}, "batch_norm", "relu", {"linear": 600}, {"linear": 600}, "tanh"]
-    module = initialized(layers, "he_normal", wide)
+    module = initialized(layers, "kaiming_normal", wide)
     gains = [module[i].weight.std().item() * math.sqrt(600) for i in (0, 3, 4)]
     assert gains == pytest.approx([math.sqrt(2), 1.0, 5 / 3], rel=0.02)

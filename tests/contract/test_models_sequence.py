@@ -17,7 +17,7 @@ OUTPUTS = ("last", "mean", "max", "attention", "steps")
 READERS = [
     *({"type": kind, "hidden": 6, "bidirectional": True, "output": o} for kind in ("rnn", "gru") for o in OUTPUTS),
     {"type": "lstm", "hidden": 6, "num_layers": 2, "peepholes": True},
-    {"type": "text_cnn", "filters": 5},
+    {"type": "text_cnn", "channels": 5},
     *({"type": "tcn", "channels": [5, 6], "kernel": 3, "output": o} for o in OUTPUTS),
 ]
 
@@ -81,7 +81,7 @@ def test_text_cnn_has_the_papers_filters_and_answers_a_single_word():
 
 
 def test_text_cnn_is_the_strongest_response_of_every_filter():
-    network, x = built({"type": "text_cnn", "widths": [2], "filters": 4}, TOKENS), torch.randint(20, (1, 8))
+    network, x = built({"type": "text_cnn", "kernels": [2], "channels": 4}, TOKENS), torch.randint(20, (1, 8))
     vectors, conv = network[0](x)[0], next(network[1].children())[0].conv
     padded = torch.cat([torch.zeros_like(vectors[:1]), vectors])
     windows = [torch.einsum("ofk,kf->o", conv.weight, padded[t : t + 2]) + conv.bias for t in range(8)]
@@ -106,9 +106,9 @@ def test_tcn_sees_exactly_its_reach():
 
 
 S2S = [
-    {"type": "seq2seq", "embedding": 5, "cell": {"lstm": 6}, "attention": "luong", "dropout": 0.3},
-    {"type": "seq2seq", "embedding": 5, "cell": {"gru": {"hidden": 6, "num_layers": 2}}, "encoder": {"rnn": 4}},
-    {"type": "seq2seq", "embedding": 5, "share_embedding": True},
+    {"type": "seq2seq", "embedding_dim": 5, "cell": {"lstm": 6}, "attention": "luong", "dropout": 0.3},
+    {"type": "seq2seq", "embedding_dim": 5, "cell": {"gru": {"hidden": 6, "num_layers": 2}}, "encoder": {"rnn": 4}},
+    {"type": "seq2seq", "embedding_dim": 5, "share_embeddings": True},
 ]
 
 
@@ -139,14 +139,14 @@ def test_seq2seq_does_not_see_padding_nor_the_targets_future(spelling):
 
 
 def test_seq2seq_shares_its_table_on_demand():
-    apart, shared = (parameters({**S2S[2], "share_embedding": s}, PAIR) for s in (False, True))
+    apart, shared = (parameters({**S2S[2], "share_embeddings": s}, PAIR) for s in (False, True))
     assert apart - shared == 20 * 5
     with pytest.raises(ShapeError, match="reads the fields source and target, but gets source"):
         tree("seq2seq", {"source": TOKENS})
 
 
 def test_an_initializer_reaches_through_weight_norm():
-    network = initialized({"type": "tcn", "channels": [40], "init": "he_normal"}, TensorSpec((None, 30), "TF"))
+    network = initialized({"type": "tcn", "channels": [40], "init": "kaiming_normal"}, TensorSpec((None, 30), "TF"))
     conv = network[0].layers[0].conv
     assert conv.weight.std().item() == pytest.approx((2 / (30 * 7)) ** 0.5, rel=0.05)
     assert (conv.bias == 0).all()

@@ -445,7 +445,7 @@ def test_hf_strings_are_text_where_types_say_so(tmp_path):
     assert found.inputs == ("said",) and list(found.columns["said"].values[:2]) == ["a good film", "dull"]
     (tmp_path / "r.yaml").write_text(
         "task: classification\ndata: {source: {hf: {name: p, target: mood, types: {said: text, who: ignore}}}}\n"
-        "model: {gru: {embedding: 4, hidden: 4}}\n"
+        "model: {gru: {embedding_dim: 4, hidden: 4}}\n"
     )
     plan = make_plan(load_recipe(tmp_path / "r.yaml"))
     assert plan.facts.fields["said"].vocab == (4 + 4,) and plan.facts.classes == ("bad", "well")

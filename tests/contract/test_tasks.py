@@ -30,10 +30,10 @@ every_task = pytest.mark.parametrize("name", types("tasks"))
 MLP = {"mlp": {"hidden": [32]}}
 CONVS = {"type": "layers", "layers": [{"conv": {"channels": 8, "kernel": 3, "padding": "same"}}, "relu"] * 3}
 PATCHES = {
-    "encoder": {"vit": {"patch": 4, "features": 16, "depth": 1, "heads": 2, "output": "steps"}},
-    "decoder": {"type": "layers", "layers": [{"attention": {"heads": 2}}]},
+    "encoder": {"vit": {"patch_size": 4, "features": 16, "num_layers": 1, "num_heads": 2, "output": "steps"}},
+    "decoder": {"type": "layers", "layers": [{"attention": {"num_heads": 2}}]},
 }
-STEPS = {"gru": {"embedding": 16, "hidden": 32, "output": "steps"}}
+STEPS = {"gru": {"embedding_dim": 16, "hidden": 32, "output": "steps"}}
 SMALL = [
     ({"sklearn": "iris"}, MLP),
     ({"sklearn": "diabetes"}, MLP),
@@ -47,7 +47,7 @@ SMALL = [
     ({"tagged_text": "tagged.txt"}, STEPS),
     (
         {"reverse": {"n_samples": 60, "max_length": 6}},
-        {"seq2seq": {"embedding": 8, "encoder": {"gru": 16}, "cell": {"gru": 32}, "attention": "luong"}},
+        {"seq2seq": {"embedding_dim": 8, "encoder": {"gru": 16}, "cell": {"gru": 32}, "attention": "luong"}},
     ),
 ]
 """Small data and networks; a task is tried on the first that suit it."""

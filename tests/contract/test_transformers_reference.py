@@ -92,11 +92,11 @@ def copied(ours, theirs, attentions):
     return theirs.eval()
 
 
-@pytest.mark.parametrize("order", ["pre", "post"])
-def test_an_encoder_block_is_torchs(order):
-    block = {"attention": {"attention": 2}, "feed_forward": FEED, "order": order}
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_an_encoder_block_is_torchs(norm_first):
+    block = {"attention": {"attention": 2}, "feed_forward": FEED, "norm_first": norm_first}
     ours = built({"transformer_block": block}, X, Layer)
-    theirs = nn.TransformerEncoderLayer(8, 2, 20, activation="relu", batch_first=True, norm_first=order == "pre")
+    theirs = nn.TransformerEncoderLayer(8, 2, 20, activation="relu", batch_first=True, norm_first=norm_first)
     theirs = copied(ours, theirs, {"attend": "self_attn"})
     x, mask = torch.randn(3, 6, 8), torch.arange(6) < torch.tensor([[6], [3], [5]])
     expected = theirs.train()  # torch's fast path of evaluation zeroes padding
@@ -106,17 +106,17 @@ def test_an_encoder_block_is_torchs(order):
     torch.testing.assert_close(apply(ours, x, {"mask": mask}), expected(x, src_key_padding_mask=~mask))
 
 
-@pytest.mark.parametrize("order", ["pre", "post"])
-def test_a_decoder_block_is_torchs(order):
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_a_decoder_block_is_torchs(norm_first):
     x_spec = X.replace(context={"memory": TensorSpec((4, 8), "TF")})
     block = {
-        "attention": {"attention": {"heads": 2, "causal": True}},
-        "cross": {"attention": {"heads": 2, "memory": "memory"}},
+        "attention": {"attention": {"num_heads": 2, "causal": True}},
+        "cross_attention": {"attention": {"num_heads": 2, "memory": "memory"}},
         "feed_forward": FEED,
-        "order": order,
+        "norm_first": norm_first,
     }
     ours = built({"transformer_block": block}, x_spec, Layer)
-    theirs = nn.TransformerDecoderLayer(8, 2, 20, activation="relu", batch_first=True, norm_first=order == "pre")
+    theirs = nn.TransformerDecoderLayer(8, 2, 20, activation="relu", batch_first=True, norm_first=norm_first)
     theirs = copied(ours, theirs, {"attend": "self_attn", "cross": "multihead_attn"})
     x, memory = torch.randn(3, 6, 8), torch.randn(3, 4, 8)
     mask = torch.arange(4) < torch.tensor([[4], [1], [2]])
@@ -176,7 +176,7 @@ def taken(names, state):
 def test_gpt_is_gpt2(library):
     config = {"n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 11, "n_positions": 8}
     theirs = shaken(library.GPT2LMHeadModel(library.GPT2Config(**config, bos_token_id=0, eos_token_id=0)))
-    ours = built({"type": "gpt", "features": 16, "depth": 2, "heads": 2, "length": 8}, tokens(8, 11))
+    ours = built({"type": "gpt", "features": 16, "num_layers": 2, "num_heads": 2, "max_length": 8}, tokens(8, 11))
     state = {k.removeprefix("transformer."): v for k, v in theirs.state_dict().items()}
     state = {k: v.T if v.ndim == 2 and k.startswith("h.") else v for k, v in state.items()}  # it stores them turned
     names = {"0.embedding.weight": ["wte.weight"], "0.layers.0.weight": ["wpe.weight"], **linear("0.layers.2", "ln_f")}
@@ -197,9 +197,9 @@ def test_gpt_with_its_options_is_llama(library):
     config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
     config |= {"intermediate_size": 24, "vocab_size": 11, "rms_norm_eps": 1e-6, "attn_implementation": "eager"}
     theirs = shaken(library.LlamaModel(library.LlamaConfig(**config)))
-    options = {"norm": "rms_norm", "positions": "rotary", "activation": "silu", "gate": True, "bias": False}
-    sizes = {"features": 16, "depth": 2, "heads": 4, "kv_heads": 2, "hidden": 24}
-    ours = built({"type": "gpt", **sizes, **options, "tie": False}, tokens(8, 11))
+    options = {"norm": "rms_norm", "position_embedding": "rope", "activation": "silu", "gated": True, "bias": False}
+    sizes = {"features": 16, "num_layers": 2, "num_heads": 4, "num_kv_heads": 2, "hidden": 24}
+    ours = built({"type": "gpt", **sizes, **options, "tie_word_embeddings": False}, tokens(8, 11))
     names = {"0.weight": ["embed_tokens.weight"], "2.weight": ["norm.weight"]}
     only = ("weight",)
     for i in range(2):
@@ -220,7 +220,7 @@ def test_gpt_with_its_options_is_llama(library):
 def test_bert_is_bert(library):
     config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     theirs = shaken(library.BertModel(library.BertConfig(**config, vocab_size=11, max_position_embeddings=9)))
-    ours = built({"type": "bert", "features": 16, "depth": 2, "heads": 2, "length": 9}, tokens(8, 11))
+    ours = built({"type": "bert", "features": 16, "num_layers": 2, "num_heads": 2, "max_length": 9}, tokens(8, 11))
     start = ("word_embeddings", "position_embeddings", "token_type_embeddings")
     names = {f"{i}.weight": [f"embeddings.{name}.weight"] for i, name in enumerate(start)}
     names |= linear("norm", "embeddings.LayerNorm") | linear("pooler.1", "pooler.dense")
@@ -244,7 +244,9 @@ def test_vit_is_vit(library):
     config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config |= {"image_size": 8, "patch_size": 4, "num_channels": 3, "layer_norm_eps": 1e-6}
     theirs = shaken(library.ViTModel(library.ViTConfig(**config), add_pooling_layer=False))
-    ours = built({"type": "vit", "features": 16, "depth": 2, "heads": 2, "patch": 4}, TensorSpec((3, 8, 8), "CHW"))
+    ours = built(
+        {"type": "vit", "features": 16, "num_layers": 2, "num_heads": 2, "patch_size": 4}, TensorSpec((3, 8, 8), "CHW")
+    )
     names = linear("0.project", "embeddings.patch_embeddings.projection") | linear("norm", "layernorm")
     for i in range(2):
         block, other = f"blocks.{i}", f"layers.{i}"
@@ -268,8 +270,16 @@ def test_t5_is_t5(library, gated):
     config |= {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 6}
     kind = {"feed_forward_proj": "gated-gelu" if gated else "relu", "tie_word_embeddings": True}
     theirs = shaken(library.T5ForConditionalGeneration(library.T5Config(**config, **kind)))
-    sizes = {"features": 16, "depth": 2, "heads": 2, "head_size": 4, "hidden": 24, "buckets": 8, "distance": 6}
-    options = {"activation": {"gelu": {"approximate": "tanh"}}, "gate": True} if gated else {}
+    sizes = {
+        "features": 16,
+        "num_layers": 2,
+        "num_heads": 2,
+        "head_dim": 4,
+        "hidden": 24,
+        "num_buckets": 8,
+        "max_distance": 6,
+    }
+    options = {"activation": {"gelu": {"approximate": "tanh"}}, "gated": True} if gated else {}
     ours = built({"type": "t5", **sizes, **options}, pair(11))
     names, only = {"0.embedding.weight": ["shared.weight"]}, ("weight",)
     for side, other in (("0.layers.0.layers.2", "encoder"), ("0.layers.0.then.2", "decoder")):
@@ -301,13 +311,19 @@ def test_t5_is_t5(library, gated):
 
 # ---- stepwise decoding and padding of whole models ----------------------------------------------------------------
 
-SMALL = {"features": 16, "depth": 2, "heads": 2}
+SMALL = {"features": 16, "num_layers": 2, "num_heads": 2}
 DECODERS = {
     "gpt": ({"type": "gpt", **SMALL}, tokens(6, 11)),
-    "llama": ({"type": "gpt", **SMALL, "positions": "rotary", "kv_heads": 1, "window": 3}, tokens(6, 11)),
+    "llama": (
+        {"type": "gpt", **SMALL, "position_embedding": "rope", "num_kv_heads": 1, "sliding_window": 3},
+        tokens(6, 11),
+    ),
     "transformer": ({"type": "transformer", **SMALL}, pair(11, target=6)),
-    "untied": ({"type": "transformer", **SMALL, "tie": False, "order": "pre"}, pair(11, target=6)),
-    "t5": ({"type": "t5", **SMALL, "head_size": 4, "hidden": 24}, pair(11, target=6)),
+    "untied": (
+        {"type": "transformer", **SMALL, "tie_word_embeddings": False, "norm_first": True},
+        pair(11, target=6),
+    ),
+    "t5": ({"type": "t5", **SMALL, "head_dim": 4, "hidden": 24}, pair(11, target=6)),
 }
 
 
@@ -361,7 +377,7 @@ def test_a_tied_table_serves_both_ends():
 
 
 def test_a_gate_multiplies_two_maps():
-    feed = {"feed_forward": {"hidden": 12, "activation": "silu", "gate": True, "bias": False}}
+    feed = {"feed_forward": {"hidden": 12, "activation": "silu", "gated": True, "bias": False}}
     module, x = built(feed, X, Layer), torch.randn(2, 6, 8)
     first, second, back = (p.detach() for p in module.parameters())
     expected = (nn.functional.silu(x @ first.T) * (x @ second.T)) @ back.T
@@ -369,19 +385,19 @@ def test_a_gate_multiplies_two_maps():
 
 
 def experts(x=X, **fields):
-    fields = {"experts": 4, "top": 2, "expert": {"feed_forward": 12}, **fields}
+    fields = {"num_experts": 4, "top_k": 2, "expert": {"feed_forward": 12}, **fields}
     return built({"mixture_of_experts": fields}, x, Layer)
 
 
-@pytest.mark.parametrize("top", [1, 2, 4])
-def test_a_mixture_is_the_weighted_sum_of_the_most_probable(top):
-    module, x = experts(top=top), torch.randn(2, 6, 8)
+@pytest.mark.parametrize("top_k", [1, 2, 4])
+def test_a_mixture_is_the_weighted_sum_of_the_most_probable(top_k):
+    module, x = experts(top_k=top_k), torch.randn(2, 6, 8)
     y = module(x)
     for b in range(2):
         for t in range(6):
             probabilities = module.router(x[b, t]).softmax(0).tolist()
-            chosen = sorted(range(4), key=lambda i: -probabilities[i])[:top]
-            total = sum(probabilities[i] for i in chosen) if top > 1 else 1.0
+            chosen = sorted(range(4), key=lambda i: -probabilities[i])[:top_k]
+            total = sum(probabilities[i] for i in chosen) if top_k > 1 else 1.0
             expected = sum(probabilities[i] / total * module.experts[i](x[b, t]) for i in chosen)
             torch.testing.assert_close(y[b, t], expected)
 
@@ -394,7 +410,7 @@ def test_the_router_starts_as_the_recipe_says():
 
 
 def test_balance_is_least_where_experts_are_evenly_used():
-    module = experts(top=1, balance=0.5, experts=2)
+    module = experts(top_k=1, load_balancing=0.5, num_experts=2)
     even, one_sided = torch.tensor([[4.0, 0.0], [0.0, 4.0]]), torch.tensor([[4.0, 0.0], [4.0, 0.0]])
     with torch.no_grad():
         module.router.weight.zero_()
@@ -419,7 +435,7 @@ def test_padding_is_not_counted_among_the_choices():
 
 
 def test_every_expert_gets_a_gradient_though_none_chose_it():
-    module = experts(experts=8, top=1)
+    module = experts(num_experts=8, top_k=1)
     module(torch.randn(1, 1, 8)).sum().backward()
     assert all(p.grad is not None for p in module.experts.parameters())
 
@@ -443,12 +459,12 @@ def test_only_what_scores_words_has_a_head():
         False,
         False,
     ]
-    assert not Model.model_validate({"type": "gpt", "tie": False}).has_head
+    assert not Model.model_validate({"type": "gpt", "tie_word_embeddings": False}).has_head
 
 
 @pytest.mark.parametrize("tie", [True, False])
 def test_layers_that_score_words_get_no_second_head(tie):
-    written = leaf_class("models", "gpt")(depth=1, tie=tie).architecture(tokens(4, 9))
+    written = leaf_class("models", "gpt")(num_layers=1, tie_word_embeddings=tie).architecture(tokens(4, 9))
     nested = [{"whole": written}]
     assert [Model.model_validate({"type": "layers", "layers": w}).has_head for w in (written, nested)] == [tie, tie]
 
@@ -460,26 +476,28 @@ def test_a_model_says_what_it_reads(model, x):
 
 
 def test_defaults_are_left_out_of_what_is_written():
-    (tied,) = leaf_class("models", "gpt")(depth=1, scale_init=False).architecture(tokens(4, 9))
+    (tied,) = leaf_class("models", "gpt")(num_layers=1, scale_init=False).architecture(tokens(4, 9))
     block = tied["tied_embedding"]["layers"][1]["blocks"]
-    assert block["repeat"]["layer"]["transformer_block"]["attention"] == {"attention": {"heads": 12, "causal": True}}
+    assert block["repeat"]["layer"]["transformer_block"]["attention"] == {
+        "attention": {"num_heads": 12, "causal": True}
+    }
 
 
 def test_texts_of_varying_length_are_planned_and_run():
     varying = TensorSpec((None,), "T", "int64", (11,))
     both = {"source": varying, "target": varying}
-    for spelling, x in (({"type": "gpt", **SMALL, "length": 8}, varying), (DECODERS["t5"][0], both)):
+    for spelling, x in (({"type": "gpt", **SMALL, "max_length": 8}, varying), (DECODERS["t5"][0], both)):
         tree = Model.model_validate(spelling).tree(x)
         assert tree.shape(x).dims == (None, 11)
         assert tree.build(x)(inputs(x, some(4, 11))).shape == (2, 4, 11)
-    with pytest.raises(ShapeError, match="need a `length`"):
+    with pytest.raises(ShapeError, match="need a `max_length`"):
         Model.model_validate({"type": "gpt", **SMALL}).tree(varying).shape(varying)
 
 
 def test_gpt_starts_as_nanogpt_does():
     """Its rule: matrices and tables have std 0.02, those that end a branch 0.02 / √(2 · depth)."""
     x = TensorSpec((64,), "T", "int64", vocab=(500,))
-    model = Model.model_validate({"gpt": {"features": 128, "depth": 8, "heads": 4}})
+    model = Model.model_validate({"gpt": {"features": 128, "num_layers": 8, "num_heads": 4}})
     torch.manual_seed(0)
     tree = model.tree(x)
     network = tree.build(x)
@@ -492,7 +510,7 @@ def test_gpt_starts_as_nanogpt_does():
         ends += ending
         assert parameter.std().item() == pytest.approx(0.02 / 4 if ending else 0.02, rel=0.03), name
     assert ends == 2 * 8
-    alike = Model.model_validate({"gpt": {"features": 128, "depth": 8, "heads": 4, "scale_init": False}})
+    alike = Model.model_validate({"gpt": {"features": 128, "num_layers": 8, "num_heads": 4, "scale_init": False}})
     assert alike.tree(x).cost(x) == tree.cost(x)
     initialize(network, alike.tree(x), x, alike.init)
     assert all(p.std().item() == pytest.approx(0.02, rel=0.03) for p in network.parameters() if p.ndim == 2)

@@ -44,14 +44,14 @@ def named(name, **options):
 # Parameters with 1,000 classes: the papers where they state them to the digit, else the reference implementations.
 PARAMETERS = [
     (named("alexnet"), 61_100_840),
-    (named("alexnet", columns=2), 60_965_224),
+    (named("alexnet", groups=2), 60_965_224),
     (named("vgg", depth=11), 132_863_336),
     (named("vgg", depth=13), 133_047_848),
     (named("vgg", depth=16), 138_357_544),
     (named("vgg", depth=19), 143_667_240),
     (named("vgg", depth=16, batch_norm=True), 138_365_992),
     (named("googlenet"), 6_624_904),
-    (named("googlenet", batch_norm=False, large=5), 6_998_552),
+    (named("googlenet", batch_norm=False, large_kernel=5), 6_998_552),
     (named("resnet", depth=18), 11_689_512),
     (named("resnet", depth=34), 21_797_672),
     (named("resnet", depth=50), 25_557_032),
@@ -63,7 +63,7 @@ PARAMETERS = [
     (named("densenet", depth=201), 20_013_928),
     (named("mobilenet", version=1), 4_231_976),
     (named("mobilenet", version=2), 3_504_872),
-    (named("mobilenet", version=2, width=0.5), 1_968_680),
+    (named("mobilenet", version=2, width_mult=0.5), 1_968_680),
     (named("convnext", size="tiny"), 28_589_128),
     (named("convnext", size="small"), 50_223_688),
     (named("convnext", size="base"), 88_591_464),
@@ -98,7 +98,7 @@ def test_multiply_adds_are_those_published(model, published):
 def test_resnets_for_small_images_have_the_papers_parameters(depth, millions):
     """Table 6 of the paper, in millions; zeros in place of projections, so that plain twins have as many."""
     for shortcuts in (True, False):
-        cost = with_head({"type": "resnet", "depth": depth, "shortcuts": shortcuts}, CIFAR).cost(CIFAR)
+        cost = with_head({"type": "resnet", "depth": depth, "residual": shortcuts}, CIFAR).cost(CIFAR)
         assert cost.parameters / 1e6 == pytest.approx(millions, abs=0.03 if depth == 110 else 0.006)
 
 
@@ -121,7 +121,7 @@ def test_inception_modules_are_those_of_table_one():
     Most rows are within two hundredths of what their own widths make; 4c says 463 for 497, and 5a 1072 for 1019.
     """
     table = {"3a": 159, "3b": 380, "4a": 364, "4b": 437, "4c": 497, "4d": 580, "4e": 840, "5a": 1019, "5b": 1388}
-    found = stages({"type": "googlenet", "batch_norm": False, "large": 5}, PHOTO)
+    found = stages({"type": "googlenet", "batch_norm": False, "large_kernel": 5}, PHOTO)
     for name, thousands in table.items():
         assert found[f"inception{name}"][0] / 1024 == pytest.approx(thousands, rel=0.02), name
     sizes = {"stem": (192, 28, 28), "inception3b": (480, 28, 28), "inception4e": (832, 14, 14)}
@@ -163,7 +163,7 @@ def test_vgg_stages_have_the_parameters_of_configuration_d():
 
 
 def test_alexnet_halves_its_filters_with_two_columns():
-    weights = {name: n for name, (n, _, _) in stages({"type": "alexnet", "columns": 2}, PHOTO).items()}
+    weights = {name: n for name, (n, _, _) in stages({"type": "alexnet", "groups": 2}, PHOTO).items()}
     assert [weights[f"conv{i}"] for i in range(1, 6)] == [
         96 * (3 * 121 + 1),
         256 * (48 * 25 + 1),
@@ -196,17 +196,17 @@ def test_mobilenet_stages_have_the_sizes_of_table_two():
 # ---- torch's own count --------------------------------------------------------------------------------------------
 
 BUILT = [(model, PHOTO) for model, _ in MULTIPLY_ADDS] + [
-    (named("alexnet", columns=2), PHOTO),
-    (named("googlenet", batch_norm=False, large=5), PHOTO),
-    (named("resnet", depth=18, stem="small", width=32), PHOTO),
+    (named("alexnet", groups=2), PHOTO),
+    (named("googlenet", batch_norm=False, large_kernel=5), PHOTO),
+    (named("resnet", depth=18, stem="cifar", width=32), PHOTO),
     (named("resnet", depth=50, preactivation=True), PHOTO),
-    (named("resnet", depth=34, shortcuts=False), PHOTO),
+    (named("resnet", depth=34, residual=False), PHOTO),
     (named("resnet", depth=20), CIFAR),
     (named("resnet", depth=56, shortcut="B", preactivation=True), CIFAR),
-    (named("densenet", depth=121, growth=12, stem="small"), CIFAR),
-    (named("vgg", depth=13, pool=1, dense=512, batch_norm=True), CIFAR),
+    (named("densenet", depth=121, growth_rate=12, stem="cifar"), CIFAR),
+    (named("vgg", depth=13, pool_size=1, hidden=512, batch_norm=True), CIFAR),
     (named("unet"), SCAN),
-    (named("unet", up="upsample", norm="batch_norm"), SCAN),
+    (named("unet", upsampling="upsample", norm="batch_norm"), SCAN),
 ]
 
 
@@ -234,8 +234,8 @@ def kinds(tree, x):
 
 
 def test_a_plain_network_is_the_residual_one_without_its_sums():
-    trees = [Model.model_validate({"type": "resnet", "depth": 20, "shortcuts": s}).tree(CIFAR) for s in (True, False)]
-    sums = ("residual", "pad_channels", "avg_pool", "sequence", "repeat")
+    trees = [Model.model_validate({"type": "resnet", "depth": 20, "residual": s}).tree(CIFAR) for s in (True, False)]
+    sums = ("residual", "pad_channels", "avg_pool", "sequential", "repeat")
     residual, plain = ([kind for kind in kinds(tree, CIFAR) if kind not in sums] for tree in trees)
     assert residual == plain
     assert kinds(trees[0], CIFAR).count("residual") == 9 and "residual" not in kinds(trees[1], CIFAR)
@@ -244,7 +244,9 @@ def test_a_plain_network_is_the_residual_one_without_its_sums():
 @pytest.mark.parametrize("depth", [20, 18, 50])
 def test_zero_init_makes_each_residual_block_begin_as_its_shortcut(depth):
     torch.manual_seed(0)
-    model = Model.model_validate({"type": "resnet", "depth": depth, "width": 8, "stem": "small", "zero_init": True})
+    model = Model.model_validate(
+        {"type": "resnet", "depth": depth, "width": 8, "stem": "cifar", "zero_init_residual": True}
+    )
     x = TensorSpec((3, 8, 8), "CHW")
     tree = model.tree(x)
     network = tree.build(x)
@@ -280,7 +282,9 @@ def test_a_preactivated_network_has_nothing_but_sums_between_its_blocks():
 def test_branches_that_begin_as_zero_still_learn(preactivation):
     torch.manual_seed(0)
     x = TensorSpec((3, 8, 8), "CHW")
-    model = Model.model_validate({"type": "resnet", "depth": 8, "zero_init": True, "preactivation": preactivation})
+    model = Model.model_validate(
+        {"type": "resnet", "depth": 8, "zero_init_residual": True, "preactivation": preactivation}
+    )
     tree = model.tree(x)
     network = tree.build(x)
     initialize(network, tree, x, model.init)
@@ -294,8 +298,8 @@ def test_branches_that_begin_as_zero_still_learn(preactivation):
 
 
 def test_a_plain_network_cannot_begin_as_zero():
-    with pytest.raises(ValueError, match="needs shortcuts"):
-        Model.model_validate({"type": "resnet", "depth": 8, "zero_init": True, "shortcuts": False})
+    with pytest.raises(ValueError, match="needs residual"):
+        Model.model_validate({"type": "resnet", "depth": 8, "zero_init_residual": True, "residual": False})
 
 
 def test_shortcut_a_skips_pixels_and_adds_channels_of_zeros():
@@ -318,7 +322,7 @@ def test_preactivated_resnet110_has_the_parameters_of_the_plain_order():
 def test_zero_init_begins_near_the_loss_of_guessing(depth):
     """However deep: what each block adds to the shortcut's way is nothing at first."""
     torch.manual_seed(0)
-    spelling = {"type": "resnet", "depth": depth, "zero_init": True}
+    spelling = {"type": "resnet", "depth": depth, "zero_init_residual": True}
     tree = with_head(spelling, CIFAR)
     network = tree.build(CIFAR)
     initialize(network, tree, CIFAR, Model.model_validate(spelling).init)
@@ -330,7 +334,7 @@ def test_unet_of_the_paper_makes_388_of_572_pixels():
     x = TensorSpec((1, 572, 572), "CHW")
     tree = Model.model_validate({"type": "unet", "padding": "valid"}).tree(x)
     assert tree.shape(x).dims == (64, 388, 388)
-    crops = [layer.size for _, layer, _ in walk(tree, x) if hasattr(layer, "size")]
+    crops = [layer.cropping for _, layer, _ in walk(tree, x) if layer.type == "crop"]
     assert crops == [88, 40, 16, 4]  # (568 − 392) / 2 … (64 − 56) / 2 in figure 1
 
 
@@ -345,7 +349,7 @@ def test_unet_has_the_parameters_of_a_count_by_hand():
 def test_unet_hands_fine_maps_across():
     """With a dead way down the output still tells where a pixel was."""
     x = TensorSpec((1, 8, 8), "CHW")
-    network = Model.model_validate({"type": "unet", "widths": [4, 8]}).tree(x).build(x)
+    network = Model.model_validate({"type": "unet", "channels": [4, 8]}).tree(x).build(x)
     image = torch.randn(1, 1, 8, 8, requires_grad=True)
     network(image)[0, :, 3, 5].sum().backward()
     assert image.grad[0, 0, 3, 5] != 0
@@ -370,7 +374,7 @@ def test_an_input_that_does_not_fit_is_said(model, x, message):
 
 def test_batch_norm_starts_where_it_is_told():
     x = TensorSpec((3, 4, 4), "CHW")
-    norm = Layer.model_validate({"batch_norm": {"start": 0.25}}).build(x)
+    norm = Layer.model_validate({"batch_norm": {"weight_init_value": 0.25}}).build(x)
     assert norm.weight.tolist() == [0.25] * 3 and norm.bias.tolist() == [0.0] * 3
     assert Layer.model_validate("batch_norm").build(x).weight.tolist() == [1.0] * 3
 

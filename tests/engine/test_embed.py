@@ -93,4 +93,6 @@ def test_a_file_that_cannot_be_is_refused_before_the_run_is_looked_for(images, t
 
 def test_a_denoiser_has_none(images, tmp_path):
     with pytest.raises(UsageError, match="diffusion has no embedding"):
-        embed_with(restored("diffusion", tmp_path, model={"denoiser_unet": {"widths": [8], "heads": 0}}), [images])
+        embed_with(
+            restored("diffusion", tmp_path, model={"denoiser_unet": {"channels": [8], "num_heads": 0}}), [images]
+        )

@@ -31,7 +31,11 @@ CASES = {
     "vae": ("{type: vae, code: 3}", DROPPING, {"samples", "reconstructions", "traversal", "interpolation", "codes"}),
     "gan": ("{type: gan, latent: 3, metrics: [mmd]}", DROPPING, {"samples", "interpolation", "filters_discriminator"}),
     "rbm": ("{type: rbm, persistent: true, chains: 5}", "{layers: [flatten, {rbm: 8}]}", {"samples", "filters"}),
-    "diffusion": ("{type: diffusion, sampling_steps: 4}", "{denoiser_unet: {widths: [8], heads: 0}}", {"denoising"}),
+    "diffusion": (
+        "{type: diffusion, sampling_steps: 4}",
+        "{denoiser_unet: {channels: [8], num_heads: 0}}",
+        {"denoising"},
+    ),
     "classification": ("classification", DROPPING, {"confusion_matrix", "filters"}),
     "anomaly": ("{type: anomaly, labelled: true}", DROPPING, {"scores", "reconstructions"}),
 }

@@ -51,12 +51,15 @@ def learner(model):
 
 
 MODELS = [
-    {"text_cnn": {"embedding": 8, "filters": 4, "dropout": 0}},
-    {"lstm": {"embedding": 8, "hidden": 8, "bidirectional": True}},
-    {"gru": {"embedding": 8, "hidden": 8, "output": "mean"}},
-    {"tcn": {"embedding": 8, "channels": [8, 8], "dropout": 0}},
-    {"bert": {"features": 8, "depth": 1, "heads": 2, "length": 64, "dropout": 0}},
-    {"type": "layers", "layers": [{"embedding": 8}, {"positions": "sinusoidal"}, {"attention": {"heads": 2}}]},
+    {"text_cnn": {"embedding_dim": 8, "channels": 4, "dropout": 0}},
+    {"lstm": {"embedding_dim": 8, "hidden": 8, "bidirectional": True}},
+    {"gru": {"embedding_dim": 8, "hidden": 8, "output": "mean"}},
+    {"tcn": {"embedding_dim": 8, "channels": [8, 8], "dropout": 0}},
+    {"bert": {"features": 8, "num_layers": 1, "num_heads": 2, "max_length": 64, "dropout": 0}},
+    {
+        "type": "layers",
+        "layers": [{"embedding": 8}, {"position_embedding": "sinusoidal"}, {"attention": {"num_heads": 2}}],
+    },
 ]
 
 

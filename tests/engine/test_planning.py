@@ -141,15 +141,15 @@ def test_memory_is_what_training_holds(planned, model, batch_size, last, within,
 
 UNET = """task: segmentation
 data: {source: {shapes: {n_samples: 80, image_size: 32}}}
-model: {unet: {widths: [8, 16, 32]}}
+model: {unet: {channels: [8, 16, 32]}}
 regularize: {dropout: 0.2}
 """
-DENOISER = "task: diffusion\ndata: {source: {sklearn: digits}}\nmodel: {denoiser_unet: {widths: [8, 16]}}\n"
+DENOISER = "task: diffusion\ndata: {source: {sklearn: digits}}\nmodel: {denoiser_unet: {channels: [8, 16]}}\n"
 RESNET = f"{DIGITS}model: {{resnet: {{depth: 20}}}}\n"
-VIT = f"{DIGITS}model: {{vit: {{patch: 1, features: 32, heads: 4, depth: 2, dropout: 0.1}}}}\n"
+VIT = f"{DIGITS}model: {{vit: {{patch_size: 1, features: 32, num_heads: 4, num_layers: 2, dropout: 0.1}}}}\n"
 GPT = """task: language_modeling
 data: {source: {text: {path: text.txt, block_size: 64}}}
-model: {gpt: {features: 32, heads: 4, depth: 2, dropout: 0.1}}
+model: {gpt: {features: 32, num_heads: 4, num_layers: 2, dropout: 0.1}}
 """
 
 

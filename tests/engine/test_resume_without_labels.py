@@ -27,7 +27,7 @@ CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}
 CASES = {
     "diffusion": (
         "{type: diffusion, sampling_steps: 3, conditional: true, metrics: [mmd], samples: 16}",
-        "{denoiser_unet: {widths: [8], heads: 0}}",
+        "{denoiser_unet: {channels: [8], num_heads: 0}}",
     ),
     "rbm": (
         "{type: rbm, persistent: true, chains: 5}",
@@ -37,8 +37,8 @@ CASES = {
     "jigsaw": ("{type: jigsaw, permutations: 5, gap: 0}", CONVS),
     "masked_image": (
         "{type: masked_image, ratio: 0.5, width: 8, neighbours: 3, memory: 50}",
-        "{encoder: {vit: {patch: 4, features: 8, depth: 1, heads: 2, output: steps}}, "
-        "decoder: {type: layers, layers: [{attention: {heads: 2}}]}}",
+        "{encoder: {vit: {patch_size: 4, features: 8, num_layers: 1, num_heads: 2, output: steps}}, "
+        "decoder: {type: layers, layers: [{attention: {num_heads: 2}}]}}",
     ),
     "relative_patch": ("{type: relative_patch, gap: 1}", CONVS),
     "rotation": ("{type: rotation, labels: 0.5, untrained: true}", "{mlp: [8]}"),

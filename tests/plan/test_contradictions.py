@@ -34,7 +34,7 @@ def test_how_text_is_read_is_refused_where_there_is_none(tmp_path, given):
 
 
 @pytest.mark.parametrize(
-    ("model", "place"), [("alexnet", "layers.2"), ("{googlenet: {auxiliary: true}}", "layers.5.layers.0")]
+    ("model", "place"), [("alexnet", "layers.2"), ("{googlenet: {aux_logits: true}}", "layers.5.layers.0")]
 )
 def test_a_layer_that_nobody_wrote_is_told_by_where_it_stands(tmp_path, model, place):
     (tmp_path / "r.yaml").write_text(BASE.replace("iris", "digits").replace("linear", model))

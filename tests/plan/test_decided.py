@@ -106,7 +106,7 @@ def test_every_auto_of_a_component_is_decided_told_and_stored(written, path):
 
 
 def test_of_images_diffusion_is_scaled_by_their_range(written):
-    text = POINTS.replace("SOURCE", "digits").replace("{mlp: [8]}", "{denoiser_unet: {widths: [8], heads: 0}}")
+    text = POINTS.replace("SOURCE", "digits").replace("{mlp: [8]}", "{denoiser_unet: {channels: [8], num_heads: 0}}")
     assert make(load(written(text))).decided["task.scale"] == "range"
 
 
@@ -155,7 +155,7 @@ def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_p
         (["model={mlp: {hidden: [8]}}"], False),
         (["model=lenet5"], False),
         (["model={resnet: {depth: 20}}"], True),
-        (["model={dcgan_discriminator: {widths: [512, 1024]}}"], True),
+        (["model={dcgan_discriminator: {channels: [512, 1024]}}"], True),
         (
             ["model.layers=[{conv: {channels: 999, kernel: 3}}, {conv: {channels: 99, kernel: 3}}, {group_norm: 9}]"],
             False,

@@ -283,7 +283,7 @@ BLOCKS = """
 
 
 def sequence(*layers, **fields):
-    return {"type": "sequence", "layers": list(layers), **fields}
+    return {"type": "sequential", "layers": list(layers), **fields}
 
 
 class TestBlocks:

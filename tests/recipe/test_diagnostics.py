@@ -75,7 +75,13 @@ def under(d):
         ("model: {layers: [{linear: {featur: 3}}]}", "DLX301", "featur", "model.layers.0.linear.featur", "'features'"),
         ("model: {layers: [{linear: -1}]}", "DLX305", "-1", "model.layers.0.linear", "> 0, but is -1"),
         ("model: {layers: [{a: {linear: 2.5}}]}", "DLX304", "2.5", "model.layers.0.a.linear", "an integer, but is 2.5"),
-        ("model: {layers: [[{sequence: [{linear: 0}]}]]}", "DLX305", "0", "model.layers.0.0.sequence.0.linear", "> 0"),
+        (
+            "model: {layers: [[{sequential: [{linear: 0}]}]]}",
+            "DLX305",
+            "0",
+            "model.layers.0.0.sequential.0.linear",
+            "> 0",
+        ),
         ("train: {epochs: true}", "DLX304", "true", "train.epochs", "must be an integer, but is true"),
         ("train: {epochs: '3'}", "DLX304", "'3'", "train.epochs", "leave out the quotes"),
         ("train: {epochs: 3.0}", "DLX304", "3.0", "train.epochs", "write 3"),
@@ -163,7 +169,7 @@ def test_short_values_are_redacted_as_words_only():
 
 def test_at_points_at_the_deepest_thing_on_the_way():
     root = parse(
-        "model:\n  type: layers\n  layers: [relu, {stem: {conv: {kernel: 3}}}, [a, {sequence: [b]}]]\n"
+        "model:\n  type: layers\n  layers: [relu, {stem: {conv: {kernel: 3}}}, [a, {sequential: [b]}]]\n"
         "optimizer: {adamw: {lr: 3}}\n",
         "r",
     ).root
@@ -175,7 +181,7 @@ def test_at_points_at_the_deepest_thing_on_the_way():
     assert place("model", "*", "layers", 0) == ("relu", "model.layers.0")
     assert place("model", "*", "layers", 1) == ("stem", "model.layers.1")
     assert place("model", "layers", 1, "kernel") == ("3", "model.layers.1.stem.conv.kernel")
-    assert place("model", "layers", 2, "layers", 1, "layers", 0) == ("b", "model.layers.2.1.sequence.0")
+    assert place("model", "layers", 2, "layers", 1, "layers", 0) == ("b", "model.layers.2.1.sequential.0")
     assert place("model", "somewhere", "else") == ("layers", "model")
     assert place("optimizer", "layers", 0) == ("optimizer", "optimizer")
     assert place("nothing")[1] == ""

@@ -40,7 +40,7 @@ def test_googlenet_has_the_parameters_of_its_three_ends():
     names = tuple(map(str, range(1000)))
     target = TensorSpec((), "", "int64", vocab=(1000,))
     facts = DataFacts({"image": photo, "target": target}, ("image",), "target", names)
-    model = Model.model_validate({"googlenet": {"auxiliary": True}})
+    model = Model.model_validate({"googlenet": {"aux_logits": True}})
     tree = Task.model_validate("classification").network("network", model, facts)
     assert tree.cost(photo).parameters == 13_004_888  # as torchvision's, with auxiliary classifiers
     with torch.device("meta"):

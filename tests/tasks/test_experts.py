@@ -12,7 +12,7 @@ from dlx.layers import Layer
 from dlx.plan import make
 from dlx.tensors import TensorSpec
 
-EXPERTS = "{mixture_of_experts: {experts: 4, top: 1, expert: {linear: 16}}}"
+EXPERTS = "{mixture_of_experts: {num_experts: 4, top_k: 1, expert: {linear: 16}}}"
 RECIPE = f"""
 name: experts
 task: classification
@@ -33,7 +33,7 @@ def test_the_balance_of_experts_is_measured_claimed_and_drawn(tmp_path, monkeypa
 
 
 def test_training_does_not_count():
-    layer = Layer.model_validate({"mixture_of_experts": {"experts": 3, "top": 2, "expert": {"linear": 8}}})
+    layer = Layer.model_validate({"mixture_of_experts": {"num_experts": 3, "top_k": 2, "expert": {"linear": 8}}})
     module, x = layer.build(TensorSpec((8,), "F")), torch.randn(10, 8)
     module.train()(x)
     assert module.tally.sum() == 0 and "tally" not in module.state_dict()

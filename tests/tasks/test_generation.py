@@ -19,10 +19,12 @@ WORDS = 9
 FIRST = 4  # ids before it are special
 X = TensorSpec((16,), "T", "int64", (WORDS,))
 MODELS = {
-    "gpt": {"gpt": {"features": 8, "depth": 2, "heads": 2}},
-    "rotary": {"gpt": {"features": 8, "depth": 1, "heads": 2, "positions": "rotary", "norm": "rms_norm"}},
-    "lstm": {"lstm": {"embedding": 8, "hidden": 8, "num_layers": 2, "output": "steps"}},
-    "gru": {"gru": {"embedding": 8, "hidden": 8, "output": "steps"}},
+    "gpt": {"gpt": {"features": 8, "num_layers": 2, "num_heads": 2}},
+    "rotary": {
+        "gpt": {"features": 8, "num_layers": 1, "num_heads": 2, "position_embedding": "rope", "norm": "rms_norm"}
+    },
+    "lstm": {"lstm": {"embedding_dim": 8, "hidden": 8, "num_layers": 2, "output": "steps"}},
+    "gru": {"gru": {"embedding_dim": 8, "hidden": 8, "output": "steps"}},
 }
 
 

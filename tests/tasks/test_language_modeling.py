@@ -34,7 +34,7 @@ task: {language_modeling: {sample: 40, prompt: a}}
 data:
   source: {text: {path: text.txt, block_size: 8}}
   split: {val: 0.2, test: 0.1}
-model: {gpt: {features: 16, depth: 1, heads: 2, dropout: 0.1}}
+model: {gpt: {features: 16, num_layers: 1, num_heads: 2, dropout: 0.1}}
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 2, batch_size: 16, log_every: 1}
 hardware: {accelerator: cpu, threads: 1}
@@ -43,7 +43,7 @@ TAGS = """
 name: tags
 task: token_classification
 data: {source: {tagged_text: tagged.txt}}
-model: {lstm: {embedding: 8, hidden: 8, bidirectional: true, output: steps}}
+model: {lstm: {embedding_dim: 8, hidden: 8, bidirectional: true, output: steps}}
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 12, batch_size: 16}
 hardware: {accelerator: cpu, threads: 1}
@@ -116,7 +116,7 @@ def test_bits_per_character_do_not_count_tokens():
     "model",
     [
         {"lstm": {"hidden": 8, "bidirectional": True, "output": "steps"}},
-        {"bert": {"features": 8, "depth": 1, "heads": 2, "pooler": False}},
+        {"bert": {"features": 8, "num_layers": 1, "num_heads": 2, "pooler": False}},
     ],
     ids=lambda m: next(iter(m)),
 )

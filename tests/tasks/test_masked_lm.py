@@ -36,7 +36,7 @@ data:
   inputs: [text]
   tokenizer: word
   split: {val: 0.2, test: 0.2}
-model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
+model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.1}}
 optimizer: {adam: {lr: 0.01}}
 train: {epochs: 2, batch_size: 16, log_every: 1}
 hardware: {accelerator: cpu, threads: 1}
@@ -45,7 +45,7 @@ RUNNING = """
 name: running
 task: {masked_lm: {next_sentence: true}}
 data: {source: {text: {path: text.txt, block_size: 8}}, split: {val: 0.2, test: 0.2}}
-model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.0}}
+model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.0}}
 optimizer: {adam: {lr: 0.01}}
 train: {epochs: 2, batch_size: 16, log_every: 1}
 hardware: {accelerator: cpu, threads: 1}
@@ -57,7 +57,7 @@ data:
   source: {table: {path: texts.csv, target: mood, types: {text: text}}}
   tokenizer: {pretrained: {run: texts}}
   split: {val: 0.2, test: 0.2}
-model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
+model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.1}}
 init_from: {run: texts, only: [body]}
 train: {epochs: 1, batch_size: 16}
 hardware: {accelerator: cpu, threads: 1}
@@ -374,7 +374,7 @@ name: stages
 data:
   source: {table: {path: texts.csv, target: mood, types: {text: text}}}
   split: {val: 0.2, test: 0.2}
-model: {bert: {features: 16, depth: 1, heads: 2, length: 16, pooler: false, dropout: 0.1}}
+model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.1}}
 train: {epochs: 1, batch_size: 16}
 hardware: {accelerator: cpu, threads: 1}
 stages:

@@ -18,8 +18,8 @@ from dlx.nn.context import apply
 from dlx.tasks._base.optimizer_step import split
 from dlx.tokenizers import BOS, EOS
 
-RECURRENT = "{type: seq2seq, embedding: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
-TRANSFORMER = "{type: transformer, features: 16, depth: 2, heads: 2, hidden: 16, dropout: 0.0}"
+RECURRENT = "{type: seq2seq, embedding_dim: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
+TRANSFORMER = "{type: transformer, features: 16, num_layers: 2, num_heads: 2, hidden: 16, dropout: 0.0}"
 models = pytest.mark.parametrize("model", [RECURRENT, TRANSFORMER])
 
 

@@ -36,7 +36,7 @@ STOPPED = {
     "seq2seq": (
         "seq2seq",
         "{source: {reverse: {n_samples: 60}}}",
-        "{type: seq2seq, embedding: 8, encoder: {gru: 8}, cell: {gru: 8}}",
+        "{type: seq2seq, embedding_dim: 8, encoder: {gru: 8}, cell: {gru: 8}}",
     ),
     "answers in the middle": (
         "classification",

@@ -22,7 +22,7 @@ data:
   source: {table: {path: moods.csv, target: mood, types: {text: text}}}
   tokenizer: {word: {lowercase: true}}
   augment: [{random_deletion: {fraction: 0.2, p: 0.3}}]
-model: {gru: {embedding: 8, hidden: 8, output: max}}
+model: {gru: {embedding_dim: 8, hidden: 8, output: max}}
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 8, batch_size: 16}
 hardware: {accelerator: cpu, threads: 1}
@@ -104,7 +104,7 @@ def test_two_texts_of_varying_length_are_read_each_with_its_own_padding(folder):
     lines = (folder / "moods.csv").read_text().replace(",10,", ",ten or so,")
     (folder / "moods.csv").write_text(lines)
     recipe = RECIPE.replace("{text: text}", "{text: text, length: text}").replace("epochs: 8", "epochs: 4")
-    recipe = recipe.replace("model: {gru: {embedding: 8, hidden: 8, output: max}}", TWO_READERS)
+    recipe = recipe.replace("model: {gru: {embedding_dim: 8, hidden: 8, output: max}}", TWO_READERS)
     (folder / "r.yaml").write_text(recipe)
     asked("train", "r.yaml", "--strict")
     module = restore("last").module.eval()

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Attention(Layer):
     """Lets every step gather from all steps, by how well its query fits their keys: softmax(Q Kᵀ · scale) V.
 
-    In each of `heads` subspaces. Keys and values come from the input itself, or with memory from a sequence that
-    `provide` put in scope. causal hides what comes later; window hides what is farther away than that; stride lets
-    steps that are a multiple of it away be seen all the same. With fewer kv_heads, groups of heads share keys and
-    values, so that decoding remembers less. rotary turns queries and keys by angles that grow with their position,
+    In each of `num_heads` subspaces. Keys and values come from the input itself, or with memory from a sequence that
+    `provide` put in scope. causal hides what comes later; sliding_window hides what is farther away than that; stride
+    lets steps that are a multiple of it away be seen all the same. With fewer num_kv_heads, groups of heads share keys
+    and values, so that decoding remembers less. rope turns queries and keys by angles that grow with their position,
     so that scores depend on distances; position_bias names a value that is added to the scores. Padding (`mask`, or
     `<memory>_mask`) is never seen, so it never changes a result.
 
@@ -29,39 +29,40 @@ class Attention(Layer):
 
     Shapes:  (T, F), kept.
     Units:   dropout is the probability that a weight is set to zero in training.
-    Raises:  ShapeError if heads do not divide the features, kv_heads the heads, or nothing provides the memory.
-    Source:  Vaswani et al. 2017, arXiv:1706.03762; kv_heads: Ainslie et al. 2023, arXiv:2305.13245; rotary: Su et
-             al. 2021, arXiv:2104.09864, with the two halves of a head as pairs; window and stride: Child et al.
-             2019, arXiv:1904.10509; torch.nn.functional.scaled_dot_product_attention.
+    Raises:  ShapeError if num_heads does not divide the features, num_kv_heads does not divide num_heads, or nothing
+             provides the memory.
+    Source:  Vaswani et al. 2017, arXiv:1706.03762; num_kv_heads: Ainslie et al. 2023, arXiv:2305.13245; rope: Su
+             et al. 2021, arXiv:2104.09864, with the two halves of a head as pairs; sliding_window and stride: Child et
+             al. 2019, arXiv:1904.10509; torch.nn.functional.scaled_dot_product_attention.
 
     Example:
-        {attention: {heads: 4, causal: true, rotary: true}}
+        {attention: {num_heads: 4, causal: true, rope: true}}
     """
 
-    primary: ClassVar[str] = "heads"
+    primary: ClassVar[str] = "num_heads"
     type: Literal["attention"] = "attention"
-    heads: int = Field(gt=0)
+    num_heads: int = Field(gt=0)
     """Number of subspaces."""
-    kv_heads: int | None = Field(None, gt=0)
-    """Number of heads of keys and values; null makes as many as heads."""
-    head_size: int | None = Field(None, gt=0)
+    num_kv_heads: int | None = Field(None, gt=0)
+    """Number of heads of keys and values; null makes num_heads."""
+    head_dim: int | None = Field(None, gt=0)
     """Features of a head; null divides the input's features among the heads."""
     memory: str | None = None
     """Name of the sequence in scope that is attended to, such as memory; null is the input itself."""
     causal: bool = False
     """Whether a step sees only itself and what came before it."""
-    window: int | None = Field(None, gt=0)
+    sliding_window: int | None = Field(None, gt=0)
     """A step sees those that are fewer steps away than this; null is no limit."""
     stride: int | None = Field(None, gt=1)
-    """Beyond the window, a step also sees those a multiple of this away; the window is as long if not given."""
-    rotary: bool = False
+    """Beyond the window, a step also sees those a multiple of this away; the sliding window is as long if not given."""
+    rope: bool = False
     """Whether queries and keys are turned by their positions."""
-    rotary_base: float = Field(10000.0, gt=1)
-    """The wavelengths of rotary are powers of this, in steps."""
+    rope_theta: float = Field(10000.0, gt=1)
+    """The wavelengths of rope are powers of this, in steps."""
     position_bias: str | None = None
     """Name of a value in scope, such as relative_bias makes, that is added to the scores."""
     scale: float | None = Field(None, gt=0)
-    """Factor of the scores; null is 1 / √head_size."""
+    """Factor of the scores; null is 1 / √head_dim."""
     bias: bool = True
     """Whether the linear maps have a bias."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -70,23 +71,25 @@ class Attention(Layer):
     """How the map back to features starts; null is as the other maps."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        self._head_size(x)
+        self._head_dim(x)
         if self.position_bias is not None:
             self._check_bias(x)
         if self.memory is None:
             return x
-        if self.causal or self.window or self.stride or self.rotary:
-            raise ShapeError("causal, window, stride and rotary are about the steps of one sequence, not of a memory")
+        if self.causal or self.sliding_window or self.stride or self.rope:
+            raise ShapeError(
+                "causal, sliding_window, stride and rope are about the steps of one sequence, not of a memory"
+            )
         width(self._source(x), f"attention to {self.memory}", ("TF",))
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        features, size, source = width(x, self.type, ("TF",)), self._head_size(x), self._source(x)
-        inner, outer = self.heads * size, 2 * self._kv_heads() * size
+        features, size, source = width(x, self.type, ("TF",)), self._head_dim(x), self._source(x)
+        inner, outer = self.num_heads * size, 2 * self._kv_heads() * size
         steps, seen = x.elements // features, source.elements // width(source, self.type, ("TF",))
         maps = [(features, inner, steps), (width(source, self.type), outer, seen), (inner, features, steps)]
-        kept = x.elements + 2 * steps * inner + seen * outer + steps * self.heads
-        kept += steps * (inner + outer // 2) * self.rotary  # queries and keys before they are turned
+        kept = x.elements + 2 * steps * inner + seen * outer + steps * self.num_heads
+        kept += steps * (inner + outer // 2) * self.rope  # queries and keys before they are turned
         return Cost(
             parameters=sum((a + self.bias) * b for a, b, _ in maps),
             macs=sum(a * b * n for a, b, n in maps) + 2 * steps * seen * inner,
@@ -101,39 +104,48 @@ class Attention(Layer):
         from dlx.layers.attention.module import CrossAttention, Heads, SelfAttention
         from dlx.layers.attention.pattern import Pattern
 
-        size = self._head_size(x)
+        size = self._head_dim(x)
         scale = self.scale or size**-0.5
         how = Heads(
-            width(x, self.type), self.heads, self._kv_heads(), size, self.bias, scale, self.dropout, self.position_bias
+            width(x, self.type),
+            self.num_heads,
+            self._kv_heads(),
+            size,
+            self.bias,
+            scale,
+            self.dropout,
+            self.position_bias,
         )
         if self.memory is not None:
             return CrossAttention(how, self.memory, width(self._source(x), self.type))
-        pattern = Pattern(self.causal, self.window or self.stride, self.stride)
-        return SelfAttention(how, pattern, self.rotary_base if self.rotary else None)
+        pattern = Pattern(self.causal, self.sliding_window or self.stride, self.stride)
+        return SelfAttention(how, pattern, self.rope_theta if self.rope else None)
 
     def _scores(self, steps: int, seen: int) -> int:
         """Return the elements of whole maps that are kept where no kernel draws dropout or learns a bias itself."""
         kept = 3 if self.dropout else 1 if self.position_bias is not None else 0  # weights, mask, and what it leaves
-        return kept * self.heads * steps * seen
+        return kept * self.num_heads * steps * seen
 
     def _source(self, x: TensorSpec) -> TensorSpec:
         return x if self.memory is None else provided(x, self.memory, self.type)
 
     def _kv_heads(self) -> int:
-        return self.kv_heads or self.heads
+        return self.num_kv_heads or self.num_heads
 
-    def _head_size(self, x: TensorSpec) -> int:
+    def _head_dim(self, x: TensorSpec) -> int:
         features = width(x, self.type, ("TF",))
-        if self.head_size is None and features % self.heads:
-            raise ShapeError(f"{self.heads} heads do not divide {features} features; give a `head_size`")
-        if self.heads % self._kv_heads():
-            raise ShapeError(f"{self.kv_heads} kv_heads do not divide {self.heads} heads")
-        size = self.head_size or features // self.heads
-        if self.rotary and size % 2:
-            raise ShapeError(f"rotary needs heads of an even size, but they have {size}")
+        if self.head_dim is None and features % self.num_heads:
+            raise ShapeError(f"{self.num_heads} heads do not divide {features} features; give a `head_dim`")
+        if self.num_heads % self._kv_heads():
+            raise ShapeError(f"{self.num_kv_heads} heads of keys do not divide {self.num_heads} heads")
+        size = self.head_dim or features // self.num_heads
+        if self.rope and size % 2:
+            raise ShapeError(f"rope needs heads of an even size, but they have {size}")
         return size
 
     def _check_bias(self, x: TensorSpec) -> None:
         bias = provided(x, self.position_bias or "", self.type)
-        if len(bias.dims) != 3 or bias.dims[0] not in (1, self.heads):
-            raise ShapeError(f"position_bias of {self.heads} heads is {self.heads} × T × T, but '{bias}' is in scope")
+        if len(bias.dims) != 3 or bias.dims[0] not in (1, self.num_heads):
+            raise ShapeError(
+                f"position_bias of {self.num_heads} heads is {self.num_heads} × T × T, but '{bias}' is in scope"
+            )

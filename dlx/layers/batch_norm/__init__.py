@@ -34,7 +34,7 @@ class BatchNorm(Layer):
     """Share of the newest batch in the running statistics."""
     affine: bool = True
     """Whether scale and shift are learned."""
-    start: float = 1.0
+    weight_init_value: float = 1.0
     """Where the scale starts; 0 at the end of a residual branch lets a deep network begin as the identity."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -49,4 +49,6 @@ class BatchNorm(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.batch_norm.module import batch_norm
 
-        return batch_norm(x.axes, width(x, self.type), self.eps, self.momentum, self.start if self.affine else None)
+        return batch_norm(
+            x.axes, width(x, self.type), self.eps, self.momentum, self.weight_init_value if self.affine else None
+        )

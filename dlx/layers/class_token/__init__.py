@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ClassToken(Layer):
     """Puts a learned vector before the steps of a sequence, in which attention gathers what the class depends on.
 
-    `take_step` picks it up at the end. For text without padding, and patches; with padding, let the tokenizer write a
+    `select_step` picks it up at the end. For text without padding, and patches; with padding, let the tokenizer write a
     token of that kind.
 
     Shapes:  (T, F) → (1 + T, F).

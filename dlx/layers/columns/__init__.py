@@ -24,11 +24,10 @@ class Columns(Layer):
     """Turns the columns of a table into features: the front end of a network for tables.
 
     Numbers are standardized, (x − mean) / std, or mapped through the quantiles of the training data, which tames
-    long
-    tails: quantile spreads them evenly over [−1, 1], normal makes them normal up to ±3.1. A missing number becomes
-    the middle, 0, and every column that has missing values gets a second feature that says so. Categories are
-    looked up in a learned table (auto: as wide as 1.6 · categories^0.56), or become one feature a category. The
-    statistics are of the training data alone and are part of the checkpoint.
+    long tails: quantile_uniform spreads them evenly over [−1, 1], quantile_normal makes them normal up to ±3.1. A
+    missing number becomes the middle, 0, and every column that has missing values gets a second feature that says so.
+    Categories are looked up in a learned table (auto: as wide as 1.6 · categories^0.56), or become one feature a
+    category. The statistics are of the training data alone and are part of the checkpoint.
 
     Shapes:  {numeric: (N,), categorical: (M,)} → (F,); either field may be absent, or come alone as a tensor.
     Raises:  ShapeError if the input has other fields, or lacks the statistics or the numbers of categories.
@@ -40,7 +39,7 @@ class Columns(Layer):
 
     primary: ClassVar[str] = "numeric"
     type: Literal["columns"] = "columns"
-    numeric: Literal["standardize", "quantile", "normal"] = "standardize"
+    numeric: Literal["standardize", "quantile_uniform", "quantile_normal"] = "standardize"
     """What is done to numbers."""
     embedding: Annotated[Literal["auto", "one_hot"] | Annotated[int, Field(gt=0)], WrapValidator(_one_error)] = "auto"
     """Width of a category's learned vector, auto to choose it by the number of categories, or one_hot."""
@@ -77,7 +76,7 @@ class Columns(Layer):
             if self.numeric == "standardize":
                 numeric = module.Standardized(stats.mean, stats.std, missing)
             else:
-                numeric = module.Quantiles(stats.quantiles, missing, normal=self.numeric == "normal")
+                numeric = module.Quantiles(stats.quantiles, missing, normal=self.numeric == "quantile_normal")
         if "categorical" in fields:
             vocab = fields["categorical"].vocab
             one_hot = self.embedding == "one_hot"

@@ -31,7 +31,7 @@ class Embedding(Layer):
     type: Literal["embedding"] = "embedding"
     features: int = Field(gt=0)
     """Size of a token's vector."""
-    scale: bool = False
+    scale_embedding: bool = False
     """Whether vectors are multiplied by the square root of their size."""
 
     def shape(self, x: TensorSpec) -> Spec:
@@ -48,9 +48,9 @@ class Embedding(Layer):
         from dlx.layers.embedding.module import RecordTable, Table
 
         if isinstance(x, TensorSpec):
-            return Table(self._rows(x), self.features, self.scale)
+            return Table(self._rows(x), self.features, self.scale_embedding)
         names = [name for name, field in x.items() if _is_tokens(field)]
-        return RecordTable(self._rows(x), self.features, self.scale, names)
+        return RecordTable(self._rows(x), self.features, self.scale_embedding, names)
 
     def _rows(self, x: Spec) -> int:
         """Return the size of the vocabulary; that of the largest field of a record."""

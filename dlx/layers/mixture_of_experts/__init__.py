@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 class MixtureOfExperts(Layer):
     """Sends every step to the few of many experts that a learned router chooses: more parameters at the same work.
 
-    The router gives each step a probability for each expert. The `top` most probable ones compute, and their results
-    are added, weighted by these probabilities; with top > 1 the weights are made to add up to 1. So that no expert
-    starves, balance · experts · Σ fᵢ Pᵢ is added to the loss: fᵢ is the share of choices that fell on expert i, Pᵢ
-    its mean probability. Even use makes it `balance`, the least it can be. Padding is not counted. The metric
-    expert_balance is how often the least used expert is chosen, over the mean of all: 1 where their use is even, 0
-    where one starves; of several such layers it is the least.
+    The router gives each step a probability for each expert. The `top_k` most probable ones compute, and their results
+    are added, weighted by these probabilities; with top_k > 1 the weights are made to add up to 1. So that no expert
+    starves, load_balancing · num_experts · Σ fᵢ Pᵢ is added to the loss: fᵢ is the share of choices that fell on expert
+    i, Pᵢ its mean probability. Even use makes it `load_balancing`, the least it can be. Padding is not counted. The
+    metric expert_balance is how often the least used expert is chosen, over the mean of all: 1 where their use is even,
+    0 where one starves; of several such layers it is the least.
 
     The plan counts the multiply-adds of the experts that compute, and the parameters of all.
 
     Shapes:  (F,) or (T, F), kept.
-    Raises:  ShapeError if top is more than there are experts, or an expert changes the shape.
+    Raises:  ShapeError if top_k is more than there are experts, or an expert changes the shape.
     Source:  Shazeer et al. 2017, arXiv:1701.06538; loss: Fedus et al. 2021, arXiv:2101.03961. Deviation: no step is
              ever dropped.
 
     Example:
-        {mixture_of_experts: {experts: 3, top: 2, expert: {feed_forward: 16}}}
+        {mixture_of_experts: {num_experts: 3, top_k: 2, expert: {feed_forward: 16}}}
     """
 
     measures: ClassVar[tuple[str, ...]] = ("expert_balance",)
     type: Literal["mixture_of_experts"] = "mixture_of_experts"
     expert: Layer
     """What each expert is, such as feed_forward; each has its own weights."""
-    experts: int = Field(8, gt=1)
+    num_experts: int = Field(8, gt=1)
     """How many there are."""
-    top: int = Field(2, gt=0)
+    top_k: int = Field(2, gt=0)
     """How many compute for each step."""
-    balance: float = Field(0.01, ge=0)
+    load_balancing: float = Field(0.01, ge=0)
     """Weight of the loss that evens out their use."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         step = self._step(x)
-        experts = [Child(f"experts.{i}", ("expert",), self.expert, step) for i in range(self.experts)]
+        experts = [Child(f"experts.{i}", ("expert",), self.expert, step) for i in range(self.num_experts)]
         return [Child("router", (), self._router, step), *experts]
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -55,8 +55,8 @@ class MixtureOfExperts(Layer):
         y = shape_at(("expert",), self.expert, step)
         if not isinstance(y, TensorSpec) or y.dims != step.dims:
             raise ShapeError(f"an expert gives {y} for {step}, but must keep the shape", ("expert",))
-        if self.top > self.experts:
-            raise ShapeError(f"top {self.top} is more than {self.experts} experts")
+        if self.top_k > self.num_experts:
+            raise ShapeError(f"top_k {self.top_k} is more than {self.num_experts} experts")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -64,22 +64,22 @@ class MixtureOfExperts(Layer):
         features, expert, router = step.elements, self.expert.cost(step), self._router.cost(step)
         steps = x.elements // features
         return Cost(
-            parameters=router.parameters + self.experts * expert.parameters,
-            buffers=self.experts * expert.buffers,
-            macs=steps * (router.macs + self.top * expert.macs),
-            activations=steps * (self.top * (expert.activations + features) + features + 2 * self.experts),
+            parameters=router.parameters + self.num_experts * expert.parameters,
+            buffers=self.num_experts * expert.buffers,
+            macs=steps * (router.macs + self.top_k * expert.macs),
+            activations=steps * (self.top_k * (expert.activations + features) + features + 2 * self.num_experts),
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.mixture_of_experts.module import Experts
 
         router, *experts = (child.layer.build(child.x) for child in self.children(x))  # type: ignore[arg-type]
-        return Experts(router, experts, self.top, self.balance)
+        return Experts(router, experts, self.top_k, self.load_balancing)
 
     @property
     def _router(self) -> Layer:
         """Return what scores the experts for a step."""
-        return Layer.model_validate({"linear": {"features": self.experts, "bias": False}})
+        return Layer.model_validate({"linear": {"features": self.num_experts, "bias": False}})
 
     def _step(self, x: TensorSpec) -> TensorSpec:
         features = width(x, self.type, ("F", "TF"))

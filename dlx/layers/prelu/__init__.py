@@ -28,7 +28,7 @@ class PReLU(Activation):
     type: Literal["prelu"] = "prelu"
     per: Literal["all", "feature"] = "all"
     """One slope for all, or one for each feature or channel."""
-    start: float = Field(0.25, ge=0)
+    init_value: float = Field(0.25, ge=0)
     """Slope at the start."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -43,10 +43,10 @@ class PReLU(Activation):
 
         from dlx.layers.prelu.module import TimePReLU
 
-        return (TimePReLU if x.axes == "TF" else nn.PReLU)(self._slopes(x), self.start)
+        return (TimePReLU if x.axes == "TF" else nn.PReLU)(self._slopes(x), self.init_value)
 
     def gain(self) -> float:
-        return math.sqrt(2 / (1 + self.start**2))
+        return math.sqrt(2 / (1 + self.init_value**2))
 
     def _slopes(self, x: TensorSpec) -> int:
         return width(x, self.type) if self.per == "feature" else 1

@@ -24,7 +24,7 @@ class Provide(Layer):
     Raises:  ShapeError at the first layer that does not fit, or if the value is not one tensor.
 
     Example:
-        {provide: {key: source, layers: [{linear: 8}], then: [{attention: {heads: 2, memory: source}}]}}
+        {provide: {key: source, layers: [{linear: 8}], then: [{attention: {num_heads: 2, memory: source}}]}}
     """
 
     type: Literal["provide"] = "provide"

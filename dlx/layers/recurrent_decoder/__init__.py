@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 class RecurrentDecoder(Layer):
     """Steps through a target sequence and looks, at every step, at what matters of an encoder's `memory`.
 
-    Weights a_ts = softmax_s(score) give c_t = Σ_s a_ts m_s, and y_t = tanh(W [h_t; c_t]) is the output. bahdanau
-    looks before the step, score = v · tanh(W h_{t−1} + U m_s), and feeds c_t to the cell beside x_t. luong looks
-    after it, score = h_t · W m_s, so that all steps run at once, which is faster; but with feed, y_{t−1} stands beside
+    Weights a_ts = softmax_s(score) give c_t = Σ_s a_ts m_s, and y_t = tanh(W [h_t; c_t]) is the output. bahdanau looks
+    before the step, score = v · tanh(W h_{t−1} + U m_s), and feeds c_t to the cell beside x_t. luong looks after it,
+    score = h_t · W m_s, so that all steps run at once, which is faster; but with input_feeding, y_{t−1} stands beside
     x_t. The state starts as a linear function, with tanh, of the memory's mean. In training the input is the target
     itself, one step late (teacher forcing); with a `cache` it is what was decoded so far. Padding (`mask`,
     `memory_mask`) counts nowhere.
 
     Shapes:  (T, F) → (T, hidden of the cell); memory (S, D).
     Raises:  ShapeError if nothing provides a memory, or the input is not a sequence of features.
-    Source:  Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025 (global, general; feed is its
-             input feeding, section 3.3). Deviation: Luong's output layer serves both, in the place of Bahdanau's
+    Source:  Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025 (global, general; input_feeding:
+             section 3.3). Deviation: Luong's output layer serves both, in the place of Bahdanau's
              maxout.
 
     Example:
@@ -40,15 +40,17 @@ class RecurrentDecoder(Layer):
     """The recurrent layer: its kind and its sizes."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
     """How it looks at the memory: additive before each step, or multiplicative after it."""
-    feed: bool = False
+    input_feeding: bool = False
     """With luong: whether the cell also reads the output of the step before, by which it knows where it has looked;
     steps then run one by one.
     """
 
     @model_validator(mode="after")
     def _feeds_what_it_found(self) -> Self:
-        if self.feed and self.attention == "bahdanau":
-            raise PydanticCustomError("feed", "feed is for luong: bahdanau feeds what it finds to the cell anyway")
+        if self.input_feeding and self.attention == "bahdanau":
+            raise PydanticCustomError(
+                "input_feeding", "input_feeding is for luong: bahdanau feeds what it finds to the cell anyway"
+            )
         return self
 
     @field_validator("cell")
@@ -68,7 +70,12 @@ class RecurrentDecoder(Layer):
         parts = [
             _linear("initial", hidden * cell.num_layers * cell.parts, TensorSpec((size,), "F"), bias=True),
             _linear("keys", hidden, memory, bias=looks_first),
-            Child("cell", ("cell",), cell, TensorSpec((steps, inputs + size * looks_first + hidden * self.feed), "TF")),
+            Child(
+                "cell",
+                ("cell",),
+                cell,
+                TensorSpec((steps, inputs + size * looks_first + hidden * self.input_feeding), "TF"),
+            ),
             _linear("output", hidden, TensorSpec((steps, hidden + size), "TF"), bias=False),
         ]
         if looks_first:
@@ -90,7 +97,7 @@ class RecurrentDecoder(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.recurrent_decoder import module
 
-        after = module.FeedsOutput if self.feed else module.LooksAfter
+        after = module.FeedsOutput if self.input_feeding else module.LooksAfter
         decoder = module.LooksBefore if self.attention == "bahdanau" else after
         return decoder({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 

@@ -16,42 +16,42 @@ if TYPE_CHECKING:
 class RelativeBias(Layer):
     """Learns for each head how much a step at each distance counts: a number to add to the scores of attention.
 
-    Distances share buckets: half of them for single steps, the others ever wider up to `distance`, beyond which all
+    Distances share buckets: half of them for single steps, the others ever wider up to `max_distance`, beyond which all
     are one. A `provide` around a stack of attention layers whose `position_bias` names the value lets them share it.
 
-    Shapes:  (T, F) → (heads, T, T): N heads, T queries, S keys; one for the whole batch.
-    Raises:  ShapeError if buckets are odd where both directions need half of them.
+    Shapes:  (T, F) → (num_heads, T, T): N heads, T queries, S keys; one for the whole batch.
+    Raises:  ShapeError if num_buckets is odd where both directions need half of them.
     Source:  Raffel et al. 2020, arXiv:1910.10683.
 
     Example:
-        {relative_bias: {heads: 4, buckets: 8, distance: 16}}
+        {relative_bias: {num_heads: 4, num_buckets: 8, max_distance: 16}}
     """
 
     type: Literal["relative_bias"] = "relative_bias"
-    heads: int = Field(gt=0)
+    num_heads: int = Field(gt=0)
     """Number of heads of the attention that it is for."""
-    buckets: int = Field(32, ge=4)
+    num_buckets: int = Field(32, ge=4)
     """How many distances are told apart."""
-    distance: int = Field(128, gt=1)
+    max_distance: int = Field(128, gt=1)
     """From this distance on all are one."""
     causal: bool = False
     """Whether only what came before is told apart; else both directions are, each with half of the buckets."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         width(x, self.type, ("TF",))
-        if not self.causal and self.buckets % 2:
-            raise ShapeError(f"two directions need an even number of buckets, but there are {self.buckets}")
-        if self._one_way() // 2 >= self.distance:
-            raise ShapeError(f"distance {self.distance} leaves nothing to share for {self.buckets} buckets")
-        return x.with_dims((self.heads, x.dims[0], x.dims[0]), "NTS")
+        if not self.causal and self.num_buckets % 2:
+            raise ShapeError(f"two directions need an even number of buckets, but there are {self.num_buckets}")
+        if self._one_way() // 2 >= self.max_distance:
+            raise ShapeError(f"max_distance {self.max_distance} leaves nothing to share for {self.num_buckets} buckets")
+        return x.with_dims((self.num_heads, x.dims[0], x.dims[0]), "NTS")
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=self.buckets * self.heads)
+        return Cost(parameters=self.num_buckets * self.num_heads)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.relative_bias.module import BiasByDistance
 
-        return BiasByDistance(self.heads, self.buckets, self.distance, self.causal)
+        return BiasByDistance(self.num_heads, self.num_buckets, self.max_distance, self.causal)
 
     def _one_way(self) -> int:
-        return self.buckets if self.causal else self.buckets // 2
+        return self.num_buckets if self.causal else self.num_buckets // 2

@@ -39,7 +39,7 @@ class SeparableConv(Layer):
     """Zeros on each side: valid for none, same for as many outputs as inputs (divided by stride), or how many."""
     dilation: Sizes = 1
     """Distance between two inputs of a filter."""
-    multiplier: int = Field(1, gt=0)
+    depth_multiplier: int = Field(1, gt=0)
     """How many filters each input channel has."""
     bias: bool = True
     """Whether both steps add a bias."""
@@ -60,7 +60,7 @@ class SeparableConv(Layer):
     def _steps(self, x: Spec) -> tuple[list[Child], Spec]:
         inputs = width(x, self.type, IMAGES)
         depthwise = {
-            "channels": inputs * self.multiplier,
+            "channels": inputs * self.depth_multiplier,
             "kernel": self.kernel,
             "stride": self.stride,
             "padding": self.padding,

@@ -24,7 +24,9 @@ class TiedEmbedding(Layer):
     Source:  Press & Wolf 2017, arXiv:1608.05859.
 
     Example:
-        {tied_embedding: {features: 16, layers: [{positions: learned}, {attention: {heads: 2, causal: true}}]}}
+        tied_embedding:
+          features: 16
+          layers: [{position_embedding: learned}, {attention: {num_heads: 2, causal: true}}]
     """
 
     type: Literal["tied_embedding"] = "tied_embedding"
@@ -32,9 +34,9 @@ class TiedEmbedding(Layer):
     """Size of a token's vector."""
     layers: list[Layer] = Field(min_length=1)
     """What stands between the vectors and the scores."""
-    scale: bool = False
+    scale_embedding: bool = False
     """Whether vectors are multiplied by the square root of their size."""
-    output_scale: float = Field(1.0, gt=0)
+    logit_scale: float = Field(1.0, gt=0)
     """Factor of the features before they are scored."""
     bias: bool = False
     """Whether each word's score has a bias."""
@@ -61,10 +63,12 @@ class TiedEmbedding(Layer):
 
         table, *rest = self.children(x)
         layers = {c.name.removeprefix("layers."): c.layer.build(c.x) for c in rest}  # type: ignore[arg-type]
-        return Tied(table.layer.build(x), layers, self.output_scale, self.bias)  # type: ignore[arg-type]
+        return Tied(table.layer.build(x), layers, self.logit_scale, self.bias)  # type: ignore[arg-type]
 
     def _parts(self, x: Spec) -> tuple[list[Child], Spec]:
-        embedding = Layer.model_validate({"embedding": {"features": self.features, "scale": self.scale}})
+        embedding = Layer.model_validate(
+            {"embedding": {"features": self.features, "scale_embedding": self.scale_embedding}}
+        )
         children, y = chain(self.layers, shape_at((), embedding, x), "layers")
         named = [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in children]
         return [Child("embedding", (), embedding, x), *named], y

@@ -11,7 +11,7 @@ from dlx.models.lenet5.table import CONNECTIONS
 from dlx.tensors import Spec, TensorSpec
 
 FIELD = 32  # side of the field in which the paper centres its 28 × 28 digits
-POOLS: dict[str, str] = {"max": "max_pool", "average": "avg_pool", "subsample": "subsample"}
+POOLS: dict[str, str] = {"max": "max_pool", "avg": "avg_pool", "subsample": "subsample"}
 
 
 class LeNet5(Model):
@@ -29,13 +29,13 @@ class LeNet5(Model):
              output.
 
     Example:
-        {type: lenet5, activation: tanh, pooling: average}
+        {type: lenet5, activation: tanh, pooling: avg}
     """
 
     type: Literal["lenet5"] = "lenet5"
     activation: Layer = Field(default="relu", validate_default=True)
     """What follows every layer that has weights, but the output."""
-    pooling: Literal["max", "average", "subsample"] = "max"
+    pooling: Literal["max", "avg", "subsample"] = "max"
     """What halves the maps; subsample has a coefficient and a bias a map, and an activation, as in 1998."""
     connections: Literal["full", 1998] = "full"
     """Whether maps of C3 see all maps of S2, or those of the paper's table, which breaks their symmetry."""

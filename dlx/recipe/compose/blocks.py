@@ -1,7 +1,7 @@
 """Blocks: the user's own vocabulary of layers, written out where it is used.
 
 A mapping with `blocks` beside `layers` defines names for everything inside it. A use becomes a sequence:
-`{bottleneck: {channels: 64}}` → `{type: sequence, layers: […]}` with "${channels}" replaced.
+`{bottleneck: {channels: 64}}` → `{type: sequential, layers: […]}` with "${channels}" replaced.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Expander:
         }
         body = self._substitute(block.layers, arguments, (*node.via, mark))
         layers = self._expand(body, scope, (*via, name), depth + 1)
-        value = {"type": Node("sequence", mark), "layers": layers, **own}
+        value = {"type": Node("sequential", mark), "layers": layers, **own}
         return Node(value, node.mark, keys=dict.fromkeys(value, mark), history=node.history, via=node.via)
 
     def _arguments(self, block: Block, given: Node | None, mark: Mark) -> tuple[dict[str, Node], dict[str, Node]]:
@@ -192,7 +192,7 @@ _DEFINITION = "write name: {parameters: {width: 64}, layers: […]}"
 
 def _nothing(node: Node, mark: Mark) -> Node:
     """Return what stands for the use of a block that is wrong: a sequence of no layers, of which nobody complains."""
-    value = {"type": Node("sequence", mark), "layers": Node([], mark)}
+    value = {"type": Node("sequential", mark), "layers": Node([], mark)}
     return Node(value, node.mark, keys=dict.fromkeys(value, mark), history=node.history, via=node.via)
 
 

@@ -25,7 +25,7 @@ def ended(model: Model, x: Spec, wanted: TensorSpec, head: Head, more: tuple[Any
     if not last:
         return body
     named = body.evolve("name", "body")
-    return Layer.model_validate([named, {"type": "sequence", "name": "head", "layers": last}])
+    return Layer.model_validate([named, {"type": "sequential", "name": "head", "layers": last}])
 
 
 def _last(features: Spec, wanted: TensorSpec) -> list[Any]:

@@ -32,4 +32,4 @@ class Matching(Viewing):
     def heads(self) -> dict[str, list[Any]]:
         predictor = [{"linear": self.predictor_hidden}, "batch_norm", "relu", {"linear": self.projection}]
         parts = {PROJECTOR: self.projector(), PREDICTOR: predictor}
-        return {PREDICTION: [{"type": "sequence", "name": name, "layers": layers} for name, layers in parts.items()]}
+        return {PREDICTION: [{"type": "sequential", "name": name, "layers": layers} for name, layers in parts.items()]}

@@ -63,7 +63,7 @@ class Probing(Task):
         heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
         layers: list[Any] = [body.evolve("name", "body"), *vector(features)]
         if heads:
-            of = [{"type": "sequence", "name": name, "layers": head} for name, head in heads.items()]
+            of = [{"type": "sequential", "name": name, "layers": head} for name, head in heads.items()]
             layers.append({"type": "branches", "name": "heads", "join": "concat", "of": of})
         return Layer.model_validate(layers)
 
@@ -121,4 +121,4 @@ def vector(features: Any) -> list[Any]:
     if not isinstance(features, TensorSpec):
         raise ShapeError("the model must end in one tensor, but ends in several fields")
     pools: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
-    return [{"sequence": {"name": "pool", "layers": pools.get(features.axes, ["global_pool"])}}]
+    return [{"sequential": {"name": "pool", "layers": pools.get(features.axes, ["global_pool"])}}]

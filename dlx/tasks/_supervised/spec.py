@@ -67,7 +67,7 @@ class Supervision(Task):
     def _ending(self, features: Spec, facts: DataFacts) -> Layer:
         """Return the head of features."""
         head = self.head if isinstance(self.head, list) else self.automatic(features, facts)
-        return Layer.model_validate({"type": "sequence", "name": "head", "layers": head})
+        return Layer.model_validate({"type": "sequential", "name": "head", "layers": head})
 
     def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
         """Return the layers of the automatic head."""

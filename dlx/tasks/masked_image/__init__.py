@@ -77,8 +77,8 @@ class MaskedImage(Probing):
         hides = any(getattr(layer, "hides", False) for _, layer, _ in walk(body, x))
         if not isinstance(features, TensorSpec) or features.axes != "TF" or features.dims[0] != steps or not hides:
             raise ShapeError(
-                f"the encoder must end in features of {steps} patches, and hide some by the layer take_visible, as vit "
-                f"does with `output: steps` and `patch: {self.patch}`; it ends in {features}"
+                f"the encoder must end in features of {steps} patches, and hide some by the layer keep_visible, as vit "
+                f"does with `output: steps` and `patch_size: {self.patch}`; it ends in {features}"
             )
         return super().network(role, model, facts)
 
@@ -86,7 +86,7 @@ class MaskedImage(Probing):
         """Return the decoder: all patches in their places, the model, and the pixels of each."""
         x = self.roles(facts)[DECODER].input
         body = model.tree(x).evolve("name", "body")
-        start = [{"fill": "fill_hidden"}, {"positions": {"type": "positions", "kind": "learned"}}]
+        start = [{"fill": "fill_mask_tokens"}, {"positions": {"type": "position_embedding", "kind": "learned"}}]
         return Layer.model_validate([*start, body, {"pixels": {"linear": self._pixels(facts)}}])
 
     def heads(self) -> dict[str, list[Any]]:

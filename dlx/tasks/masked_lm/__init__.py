@@ -87,7 +87,7 @@ class MaskedLM(Task):
         heads: dict[str, list[Any]] = {"words": [*between, {"linear": words}]}
         if self.next_sentence:
             heads["follows"] = [{"linear": width}, "tanh", {"linear": 2}]
-        of = [{"type": "sequence", "name": name, "layers": layers} for name, layers in heads.items()]
+        of = [{"type": "sequential", "name": name, "layers": layers} for name, layers in heads.items()]
         named = body.evolve("name", "body")
         return Layer.model_validate([named, {"type": "branches", "name": "heads", "join": "concat", "of": of}])
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class LeCun(Initializer):
+class LeCunNormal(Initializer):
     """Weights are normal with standard deviation 1 / √fan_in, whatever activation follows.
 
     Keeps the variance through a linear layer; the initializer of `selu` networks.
@@ -16,10 +16,10 @@ class LeCun(Initializer):
     Source:  LeCun et al. 1998, "Efficient BackProp"; torch.nn.init.kaiming_normal_.
 
     Example:
-        lecun
+        lecun_normal
     """
 
-    type: Literal["lecun"] = "lecun"
+    type: Literal["lecun_normal"] = "lecun_normal"
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init

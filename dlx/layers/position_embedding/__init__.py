@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Positions(Layer):
+class PositionEmbedding(Layer):
     """Adds a vector to every step that says where it stands, which attention alone cannot tell.
 
-    learned: a table of `length` vectors, which start at a standard deviation of 0.02. sinusoidal: sines and cosines
+    learned: a table of `max_length` vectors, which start at a standard deviation of 0.02. sinusoidal: sines and cosines
     of wavelengths from 2π to 10000 · 2π, for any length, without parameters. Padding in front of a sequence is not
-    counted, and in stepwise decoding the count goes on. The alternatives that act inside attention are its `rotary`
+    counted, and in stepwise decoding the count goes on. The alternatives that act inside attention are its `rope`
     and `relative_bias`.
 
     Shapes:  (T, F), kept.
@@ -27,14 +27,14 @@ class Positions(Layer):
     Source:  sinusoidal: Vaswani et al. 2017, arXiv:1706.03762; learned: Gehring et al. 2017, arXiv:1705.03122.
 
     Example:
-        {positions: learned}
+        {position_embedding: learned}
     """
 
     primary: ClassVar[str] = "kind"
-    type: Literal["positions"] = "positions"
+    type: Literal["position_embedding"] = "position_embedding"
     kind: Literal["learned", "sinusoidal"] = "learned"
     """Where the vectors come from."""
-    length: int | None = Field(None, gt=0)
+    max_length: int | None = Field(None, gt=0)
     """How many positions are learned; null takes the length of the sequence."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -49,17 +49,17 @@ class Positions(Layer):
         return Cost(parameters=self._length(x) * width(x, self.type, ("TF",)) if self.kind == "learned" else 0)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.positions.module import LearnedPositions, SinusoidalPositions
+        from dlx.layers.position_embedding.module import LearnedPositions, SinusoidalPositions
 
         features = width(x, self.type, ("TF",))
         if self.kind == "learned":
             return LearnedPositions(self._length(x), features)
-        return SinusoidalPositions(features, self.length or x.dims[0] or 0)
+        return SinusoidalPositions(features, self.max_length or x.dims[0] or 0)
 
     def _length(self, x: TensorSpec) -> int:
-        length = self.length or x.dims[0]
+        length = self.max_length or x.dims[0]
         if length is None:
-            raise ShapeError("learned positions need a `length` for sequences of varying length")
+            raise ShapeError("learned positions need a `max_length` for sequences of varying length")
         if x.dims[0] is not None and x.dims[0] > length:
             raise ShapeError(f"{x.dims[0]} steps are more than the {length} positions that are learned")
         return length

@@ -10,20 +10,21 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class TakeVisible(Layer):
+class KeepVisible(Layer):
     """Leaves only the steps of a sequence that are visible, so that what follows is computed for them alone.
 
     Which these are is read from `visible` in the context; where nothing provides that, all steps stay. Stands behind
-    `positions`, by which the steps that are left still say where they stood. `fill_hidden` is its inverse.
+    `position_embedding`, by which the steps that are left still say where they stood. `fill_mask_tokens` is its
+    inverse.
 
     Shapes:  (T, F), kept in the plan; in training on masked samples there are fewer steps.
     Source:  He et al. 2021, arXiv:2111.06377.
 
     Example:
-        take_visible
+        keep_visible
     """
 
-    type: Literal["take_visible"] = "take_visible"
+    type: Literal["keep_visible"] = "keep_visible"
     hides: ClassVar[bool] = True
     """Whether the network reads `visible` here."""
 
@@ -35,6 +36,6 @@ class TakeVisible(Layer):
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.take_visible.module import Visible
+        from dlx.layers.keep_visible.module import Visible
 
         return Visible()

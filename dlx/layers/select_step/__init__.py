@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class TakeStep(Layer):
+class SelectStep(Layer):
     """Takes the features of one step of a sequence, by default the first: where a class token stands.
 
     Shapes:  (T, F) → (F,).
     Raises:  ShapeError if the sequence has no such step.
 
     Example:
-        take_step
+        select_step
     """
 
     primary: ClassVar[str] = "index"
-    type: Literal["take_step"] = "take_step"
+    type: Literal["select_step"] = "select_step"
     index: int = Field(0, ge=0)
     """Which step, counted from 0."""
 
@@ -38,6 +38,6 @@ class TakeStep(Layer):
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.take_step.module import Taken
+        from dlx.layers.select_step.module import Taken
 
         return Taken(self.index)

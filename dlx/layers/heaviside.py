@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Step(Activation):
+class Heaviside(Activation):
     """Fires or does not: 1 for x ≥ 0, else 0.
 
     The unit of McCulloch & Pitts. Its true gradient is zero everywhere, so that nothing before it can learn from
@@ -18,14 +18,14 @@ class Step(Activation):
     Source:  McCulloch & Pitts 1943; Bengio et al. 2013, arXiv:1308.3432.
 
     Example:
-        {type: step, gradient: straight_through}
+        {type: heaviside, gradient: straight_through}
     """
 
-    type: Literal["step"] = "step"
+    type: Literal["heaviside"] = "heaviside"
     gradient: Literal["straight_through", "zero"] = "straight_through"
     """What the backward pass sees: the identity where |x| ≤ 1, or the true gradient, zero."""
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers._threshold_torch import Step
+        from dlx.layers._threshold_torch import Threshold
 
-        return Step(below=0.0, straight_through=self.gradient == "straight_through")
+        return Threshold(below=0.0, straight_through=self.gradient == "straight_through")

@@ -11,32 +11,32 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class FillHidden(Layer):
+class FillMaskTokens(Layer):
     """Puts the visible steps of a sequence back where they stood, and one learned vector where a step was hidden.
 
     Which steps these are is read from `visible` in the context; where nothing provides that, all are there already. The
-    inverse of `take_visible`; positions are to follow, as all hidden steps are alike.
+    inverse of `keep_visible`; positions are to follow, as all hidden steps are alike.
 
     Shapes:  (T, F), kept in the plan; in training on masked samples there are fewer steps before.
     Raises:  ShapeError if the number of steps is not known.
     Source:  He et al. 2021, arXiv:2111.06377.
 
     Example:
-        fill_hidden
+        fill_mask_tokens
     """
 
-    type: Literal["fill_hidden"] = "fill_hidden"
+    type: Literal["fill_mask_tokens"] = "fill_mask_tokens"
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         width(x, self.type, ("TF",))
         if x.dims[0] is None:
-            raise ShapeError("fill_hidden fills sequences of a known number of steps")
+            raise ShapeError("fill_mask_tokens fills sequences of a known number of steps")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost(parameters=width(x, self.type, ("TF",)))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.fill_hidden.module import Filled
+        from dlx.layers.fill_mask_tokens.module import Filled
 
         return Filled(int(x.dims[0] or 0), width(x, self.type, ("TF",)))

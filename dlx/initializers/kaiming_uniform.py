@@ -8,25 +8,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class HeNormal(Initializer):
-    """Weights are normal with standard deviation gain / √fan.
+class KaimingUniform(Initializer):
+    """Weights are drawn evenly from ±gain · √(3 / fan).
 
     Keeps the variance of activations (fan_in) or of gradients (fan_out) through the activation that follows. For
     relu and its kin.
 
-    Source:  He et al. 2015, arXiv:1502.01852; torch.nn.init.kaiming_normal_.
+    Source:  He et al. 2015, arXiv:1502.01852; torch.nn.init.kaiming_uniform_.
 
     Example:
-        he_normal
+        kaiming_uniform
     """
 
     uses_gain: ClassVar[bool] = True
-    type: Literal["he_normal"] = "he_normal"
+    type: Literal["kaiming_uniform"] = "kaiming_uniform"
     mode: Literal["fan_in", "fan_out"] = "fan_in"
     """Whether the forward or the backward pass keeps its variance."""
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init
 
-        init.kaiming_normal_(weight, mode=self.mode, nonlinearity="linear")
+        init.kaiming_uniform_(weight, mode=self.mode, nonlinearity="linear")
         weight.mul_(gain)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Segments(Layer):
+class SegmentEmbedding(Layer):
     """Adds a learned vector to every step that says to which of several texts it belongs.
 
     Which one it is is read from `segment` in the context; where nothing provides that, all steps belong to the
@@ -22,12 +22,12 @@ class Segments(Layer):
     Source:  Devlin et al. 2018, arXiv:1810.04805.
 
     Example:
-        {segments: 2}
+        {segment_embedding: 2}
     """
 
-    primary: ClassVar[str] = "kinds"
-    type: Literal["segments"] = "segments"
-    kinds: int = Field(2, gt=0)
+    primary: ClassVar[str] = "num_segments"
+    type: Literal["segment_embedding"] = "segment_embedding"
+    num_segments: int = Field(2, gt=0)
     """How many different texts a sequence may be made of."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -35,9 +35,9 @@ class Segments(Layer):
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=self.kinds * width(x, self.type, ("TF",)))
+        return Cost(parameters=self.num_segments * width(x, self.type, ("TF",)))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.segments.module import SegmentVectors
+        from dlx.layers.segment_embedding.module import SegmentVectors
 
-        return SegmentVectors(self.kinds, width(x, self.type, ("TF",)))
+        return SegmentVectors(self.num_segments, width(x, self.type, ("TF",)))

@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Sequence(Layer):
+class Sequential(Layer):
     """Applies layers one after the other. A bare list of layers means this.
 
     Shapes:  the input of the first layer → the output of the last.
     Raises:  ShapeError at the first layer that does not fit what comes before it.
 
     Example:
-        {sequence: [{linear: 32}, relu, {linear: 16}]}
+        {sequential: [{linear: 32}, relu, {linear: 16}]}
     """
 
     primary: ClassVar[str] = "layers"
     in_line: ClassVar[bool] = True
-    type: Literal["sequence"] = "sequence"
+    type: Literal["sequential"] = "sequential"
     layers: list[Layer]
     """What is applied, in order."""
 

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Patchify(Layer):
+class PatchEmbedding(Layer):
     """Cuts an image into patches and maps each to features: an image becomes a sequence, row by row.
 
-    Shapes:  (C, H, W) → (H / size · W / size, features).
+    Shapes:  (C, H, W) → (H / patch_size · W / patch_size, features).
     Raises:  ShapeError if patches do not fill the image, or its size is unknown.
     Source:  Dosovitskiy et al. 2020, arXiv:2010.11929.
 
     Example:
-        {patchify: {size: [3, 4], features: 16}}
+        {patch_embedding: {patch_size: [3, 4], features: 16}}
     """
 
-    type: Literal["patchify"] = "patchify"
-    size: Sizes = 16
+    type: Literal["patch_embedding"] = "patch_embedding"
+    patch_size: Sizes = 16
     """Side of a patch; a list gives its height and its width."""
     features: int = Field(gt=0)
     """Size of a patch's vector."""
@@ -45,12 +45,12 @@ class Patchify(Layer):
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.patchify.module import Patches
+        from dlx.layers.patch_embedding.module import Patches
 
         return Patches(width(x, self.type, ("CHW",)), self._sides(x), self.features)
 
     def _sides(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.size, len(x.space), "size")
+        return per_axis(self.patch_size, len(x.space), "patch_size")
 
     def _patches(self, x: TensorSpec) -> int:
         width(x, self.type, ("CHW",))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class OverPixels(Layer):
+class PixelSequence(Layer):
     """Lets layers for sequences run over an image: its pixels, row by row, are the steps.
 
     So `attention` looks from every pixel at every other. It costs with the square of the number of pixels: use it on
@@ -23,11 +23,11 @@ class OverPixels(Layer):
     Raises:  ShapeError if the layers do not fit, or do not keep the number of steps.
 
     Example:
-        {over_pixels: [layer_norm, {attention: {heads: 2}}]}
+        {pixel_sequence: [layer_norm, {attention: {num_heads: 2}}]}
     """
 
     primary: ClassVar[str] = "layers"
-    type: Literal["over_pixels"] = "over_pixels"
+    type: Literal["pixel_sequence"] = "pixel_sequence"
     layers: list[Layer] = Field(min_length=1)
     """What is applied to the sequence of pixels, in order."""
 
@@ -39,11 +39,11 @@ class OverPixels(Layer):
         steps = self._steps(x)
         _, y = chain(self.layers, steps, "layers")
         if not isinstance(y, TensorSpec) or y.axes != "TF" or y.dims[0] != steps.dims[0]:
-            raise ShapeError(f"over_pixels needs layers that keep its {steps.dims[0]} steps, but they give {y}")
+            raise ShapeError(f"pixel_sequence needs layers that keep its {steps.dims[0]} steps, but they give {y}")
         return x.with_dims((y.dims[1], *x.space))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.over_pixels.module import Pixels
+        from dlx.layers.pixel_sequence.module import Pixels
 
         children, _ = chain(self.layers, self._steps(x), "layers")
         return Pixels({child.name: child.layer.build(child.x) for child in children})  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ class OverPixels(Layer):
         image = one(x, "CHW", self.type)
         channels, *space = image.dims
         if None in space:
-            raise ShapeError(f"over_pixels needs to know how many pixels there are, but gets {x}")
+            raise ShapeError(f"pixel_sequence needs to know how many pixels there are, but gets {x}")
         pixels = prod(d or 1 for d in space)
         scope = {name: value for name, value in context_of(x).items() if name != "mask"}
         return image.with_dims((pixels, channels), "TF").replace(context=scope)

@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class SqueezeExcite(Layer):
+class SqueezeExcitation(Layer):
     """Weighs each channel by what all channels say on the mean of the whole image: attention over channels.
 
-    y_c = x_c · gate(W₂ activation(W₁ mean(x)))_c. A block costs few parameters and next to no time; it goes at the
-    end of a residual branch.
+    y_c = x_c · scale_activation(W₂ activation(W₁ mean(x)))_c. A block costs few parameters and next to no time; it
+    goes at the end of a residual branch.
 
     Shapes:  (C, L), (C, H, W) or (C, D, H, W), kept.
-    Raises:  ShapeError if reduction leaves no channel, or the gate changes their number.
+    Raises:  ShapeError if reduction leaves no channel, or scale_activation changes their number.
     Source:  Hu et al. 2018, arXiv:1709.01507.
 
     Example:
-        {squeeze_excite: 2}
+        {squeeze_excitation: 2}
     """
 
     primary: ClassVar[str] = "reduction"
-    type: Literal["squeeze_excite"] = "squeeze_excite"
+    type: Literal["squeeze_excitation"] = "squeeze_excitation"
     reduction: int = Field(16, gt=0)
     """By how much the inner layer is narrower than the channels are many."""
     activation: Layer = Field(default="relu", validate_default=True)
     """What follows the first linear layer."""
-    gate: Layer = Field(default="sigmoid", validate_default=True)
+    scale_activation: Layer = Field(default="sigmoid", validate_default=True)
     """What turns the second one's output into weights."""
 
     def children(self, x: TensorSpec) -> list[Child]:
@@ -44,13 +44,18 @@ class SqueezeExcite(Layer):
         children: list[Child] = []
         squeeze = Layer.model_validate({"linear": channels // self.reduction})
         excite = Layer.model_validate({"linear": channels})
-        steps = {"squeeze": squeeze, "activation": self.activation, "excite": excite, "gate": self.gate}
+        steps = {
+            "squeeze": squeeze,
+            "activation": self.activation,
+            "excite": excite,
+            "scale_activation": self.scale_activation,
+        }
         for name, layer in steps.items():
             loc = (name,) if name in type(self).model_fields else ()
             children.append(Child(name, loc, layer, y))
             y = shape_at(loc, layer, y)  # type: ignore[assignment]
         if y.dims != (channels,):
-            raise ShapeError(f"the gate gives {y} weights for {channels} channels", ("gate",))
+            raise ShapeError(f"scale_activation gives {y} weights for {channels} channels", ("scale_activation",))
         return children
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -61,6 +66,6 @@ class SqueezeExcite(Layer):
         return super().cost(x) + Cost(activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.squeeze_excite.module import Gated
+        from dlx.layers.squeeze_excitation.module import Gated
 
         return Gated({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]

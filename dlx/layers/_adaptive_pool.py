@@ -1,0 +1,27 @@
+"""What adaptive pooling shares."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlx.layers import Layer, one
+from dlx.layers._axes import IMAGES
+from dlx.tensors import Cost, TensorSpec
+from dlx.windows import Sizes, per_axis
+
+
+class AdaptivePool(Layer):
+    """Pools an image of any size to a size that is given."""
+
+    primary: ClassVar[str] = "output_size"
+    output_size: Sizes
+    """How many outputs; a list gives each dimension its own."""
+
+    def shape(self, x: TensorSpec) -> TensorSpec:
+        return one(x, IMAGES, self.type).with_dims((x.dims[0], *self._sizes(x)))
+
+    def cost(self, x: TensorSpec) -> Cost:
+        return Cost(activations=one(x, IMAGES, self.type).elements)
+
+    def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
+        return per_axis(self.output_size, len(x.space), "output_size")
