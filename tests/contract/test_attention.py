@@ -104,7 +104,7 @@ def test_patterns_are_what_a_loop_computes(name):
     torch.testing.assert_close(module(x), by_hand(module, x, may_see))
 
 
-def test_rotary_turns_pairs_by_their_position():
+def test_rope_turns_pairs_by_their_position():
     def turn(x, step):
         half = len(x) // 2
         turned = torch.empty_like(x)
@@ -115,7 +115,7 @@ def test_rotary_turns_pairs_by_their_position():
             turned[i + half] = a * math.sin(angle) + b * math.cos(angle)
         return turned
 
-    module, x = attention(rotary=True, rotary_base=100.0), sequence(2)
+    module, x = attention(rope=True, rope_theta=100.0), sequence(2)
     torch.testing.assert_close(module(x), by_hand(module, x, lambda t, s: True, turn))
 
 
@@ -140,7 +140,7 @@ def test_maps_on_demand_are_the_weights_of_the_same_result(fields):
 
 LAYERS = {
     "causal": (X, {"attention": {"num_heads": 2, "causal": True}}),
-    "grouped rotary": (X, {"attention": {"num_heads": 4, "num_kv_heads": 2, "causal": True, "rope": True}}),
+    "grouped rope": (X, {"attention": {"num_heads": 4, "num_kv_heads": 2, "causal": True, "rope": True}}),
     "window": (X, {"attention": {"num_heads": 2, "causal": True, "sliding_window": 3}}),
     "strided": (X, {"attention": {"num_heads": 2, "causal": True, "stride": 2}}),
     "cross": (BESIDE, {"attention": {"num_heads": 2, "memory": "memory"}}),
@@ -195,7 +195,7 @@ def test_padding_never_changes_a_result(name, side):
         torch.testing.assert_close(padded[i : i + 1, place], apply(module, x[i : i + 1, place], alone))
 
 
-@pytest.mark.parametrize("name", ["causal", "learned", "sinusoidal", "grouped rotary"])
+@pytest.mark.parametrize("name", ["causal", "learned", "sinusoidal", "grouped rope"])
 def test_steps_go_on_behind_left_padding(name):
     spec, layer = LAYERS[name]
     module, x = built(layer, spec).eval(), sequence()
@@ -299,13 +299,13 @@ def test_learned_positions_end():
     with pytest.raises(ShapeError, match="6 steps are more than the 4"):
         Layer.model_validate({"position_embedding": {"max_length": 4}}).shape(X)
     with pytest.raises(ShapeError, match="varying length"):
-        Layer.model_validate("positions").shape(TensorSpec((None, 4), "TF"))
+        Layer.model_validate("position_embedding").shape(TensorSpec((None, 4), "TF"))
     with pytest.raises(ValueError, match="7 steps"):
-        built("positions", X)(torch.zeros(1, 7, WIDTH))
+        built("position_embedding", X)(torch.zeros(1, 7, WIDTH))
 
 
 def test_segments_are_the_first_unless_the_context_says_otherwise():
-    module, x = built("segments", X), sequence()
+    module, x = built("segment_embedding", X), sequence()
     torch.testing.assert_close(module(x), x + module.weight[0])
     kinds = torch.tensor([[0, 0, 1, 1, 1, 0]] * 3)
     torch.testing.assert_close(apply(module, x, {"segment": kinds})[:, 3], x[:, 3] + module.weight[1])

@@ -197,7 +197,7 @@ def test_the_layers_of_lenet5_have_the_parameters_of_the_paper():
         assert Layer.model_validate(spec).cost(TensorSpec(dims, "CHW")).parameters == parameters
 
 
-@pytest.mark.parametrize(("kind", "below"), [("step", 0.0), ("sign", -1.0)])
+@pytest.mark.parametrize(("kind", "below"), [("heaviside", 0.0), ("sign", -1.0)])
 def test_jumps_have_two_levels_and_the_gradient_that_is_asked_for(kind, below):
     x, values = TensorSpec((4,), "F"), [[-2.0, -0.5, 0.0, 2.0]]
     for gradient, expected in (("straight_through", [[0.0, 1.0, 1.0, 0.0]]), ("zero", [[0.0] * 4])):
@@ -244,7 +244,7 @@ def test_columns_standardize_as_scikit_learn(numbers):
 def test_columns_map_quantiles_as_scikit_learn(numbers):
     spread = QuantileTransformer(n_quantiles=101).fit(numbers)
     beyond = np.concatenate([numbers, numbers[:50] * 3 - 5, numbers[:1] * 0 + 1e6])
-    module = built({"columns": "quantile"}, table_of(numbers))
+    module = built({"columns": "quantile_uniform"}, table_of(numbers))
     share = (module(torch.from_numpy(beyond)).numpy() + 1) / 2
     expected = spread.transform(beyond)
     assert np.allclose(share[:, :2], expected[:, :2], atol=2e-3)
@@ -254,13 +254,13 @@ def test_columns_map_quantiles_as_scikit_learn(numbers):
 
 
 def test_columns_make_a_skewed_column_normal(numbers):
-    y = built({"columns": "normal"}, table_of(numbers))(torch.from_numpy(numbers))[:, 1]
+    y = built({"columns": "quantile_normal"}, table_of(numbers))(torch.from_numpy(numbers))[:, 1]
     assert y.mean().item() == pytest.approx(0, abs=0.05)
     assert y.std().item() == pytest.approx(1, abs=0.05)
     assert y.abs().max() < 3.1
 
 
-@pytest.mark.parametrize("numeric", ["standardize", "quantile", "normal"])
+@pytest.mark.parametrize("numeric", ["standardize", "quantile_uniform", "quantile_normal"])
 def test_columns_mark_what_is_missing(numeric, numbers):
     x = table_of(numbers, missing=(1,))
     rows = torch.tensor([[1.0, torch.nan, 2.0], [torch.nan, 1.0, 0.0]])

@@ -120,7 +120,7 @@ def test_causal_conv_goes_on_from_a_cache(spec, cuts):
 
 def test_separable_conv_is_one_convolution_of_low_rank():
     image = TensorSpec((3, 8, 9), "CHW")
-    spec = {"channels": 7, "kernel": [3, 5], "padding": "same", "stride": 2, "multiplier": 2}
+    spec = {"channels": 7, "kernel": [3, 5], "padding": "same", "stride": 2, "depth_multiplier": 2}
     layer = Layer.model_validate({"separable_conv": spec})
     module, x = make({"separable_conv": spec}, image), numbers(2, 3, 8, 9)
     depthwise, pointwise = module.depthwise, module.pointwise

@@ -250,9 +250,7 @@ def test_lenet5_of_today_has_61706_parameters_with_a_head_for_ten_classes() -> N
     assert tree.cost(IMAGE).macs == 6 * 25 * 28**2 + 16 * 150 * 10**2 + 400 * 120 + 120 * 84 + 84 * 10
 
 
-@pytest.mark.parametrize(
-    ("pooling", "layer"), [("max", "max_pool"), ("average", "avg_pool"), ("subsample", "subsample")]
-)
+@pytest.mark.parametrize(("pooling", "layer"), [("max", "max_pool"), ("avg", "avg_pool"), ("subsample", "subsample")])
 def test_lenet5_pools_as_it_is_told(pooling: str, layer: str) -> None:
     tree = tree_of({"type": "lenet5", "pooling": pooling}, IMAGE)
     assert types_in(tree).count(layer) == 2

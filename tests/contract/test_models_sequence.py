@@ -53,7 +53,7 @@ def test_padding_never_changes_a_result(spelling):
 
 @pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
 def test_a_recurrent_model_is_torchs_module_between_table_and_pool(kind):
-    network = built({"type": kind, "hidden": 6, "num_layers": 2, "embedding": 5, "output": "mean"}, TOKENS)
+    network = built({"type": kind, "hidden": 6, "num_layers": 2, "embedding_dim": 5, "output": "mean"}, TOKENS)
     table, cells, _ = network
     core = getattr(nn, kind.upper())(5, 6, 2, batch_first=True).double()
     core.load_state_dict(cells.core.state_dict())
