@@ -63,7 +63,7 @@ class TensorSpec:
         return self.dtype.startswith(("float", "bfloat"))
 
     @property
-    def space(self) -> tuple[Dim, ...]:
+    def spatial(self) -> tuple[Dim, ...]:
         """The dimensions after the channels of an image-like tensor: (28, 28) of (1, 28, 28)."""
         return self.dims[1:]
 

@@ -9,28 +9,28 @@ from dlx.component import Component
 Change = Callable[[Component], Component]
 
 
-def parts(tree: Component) -> Iterator[Component]:
+def iter_layers(tree: Component) -> Iterator[Component]:
     """Yield a layer and every layer in it, in the order of the recipe."""
     yield tree
     for _, value in tree:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, Component) and item.family == tree.family:
-                yield from parts(item)
+                yield from iter_layers(item)
 
 
-def changed(tree: Component, change: Change) -> Component:
+def map_layers(tree: Component, change: Change) -> Component:
     """Return the tree with every layer replaced by what `change` makes of it, inner ones first, in that same order.
 
     A layer in which nothing changes reaches `change` as the very same object.
     """
-    updates = {name: new for name, value in tree if (new := _changed_value(tree.family, value, change)) is not value}
+    updates = {name: new for name, value in tree if (new := _map_value(tree.family, value, change)) is not value}
     return change(tree.evolve_all(updates) if updates else tree)
 
 
-def _changed_value(family: str, value: object, change: Change) -> object:
+def _map_value(family: str, value: object, change: Change) -> object:
     if isinstance(value, Component) and value.family == family:
-        return changed(value, change)
+        return map_layers(value, change)
     if not isinstance(value, list):
         return value
-    new = [_changed_value(family, item, change) for item in value]
+    new = [_map_value(family, item, change) for item in value]
     return new if any(a is not b for a, b in zip(new, value, strict=True)) else value

@@ -12,7 +12,7 @@ from dlx.errors import ShapeError
 from dlx.tensors import Dim
 
 
-def _one_error(expected: str) -> WrapValidator:
+def _single_error(expected: str) -> WrapValidator:
     """Say once what is expected, instead of once for every way in which a value may be written."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -28,14 +28,14 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Sizes = Annotated[
     Positive | Annotated[tuple[Positive, ...], Field(strict=False, min_length=1, max_length=3)],
-    _one_error("a positive whole number, or a list with one for each spatial dimension"),
+    _single_error("a positive whole number, or a list with one for each spatial dimension"),
 ]
 """One number for all spatial dimensions, or a list with one for each."""
 Padding = Annotated[
     Literal["same", "valid"]
     | NotNegative
     | Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1, max_length=3)],
-    _one_error("same, valid, a whole number, or a list with one for each spatial dimension"),
+    _single_error("same, valid, a whole number, or a list with one for each spatial dimension"),
 ]
 """same, valid, or how many zeros are put on each side."""
 
@@ -49,7 +49,7 @@ def per_axis(value: int | tuple[int, ...], n: int, what: str) -> tuple[int, ...]
     return value
 
 
-def text(sizes: tuple[Dim, ...]) -> str:
+def format_sizes(sizes: tuple[Dim, ...]) -> str:
     """Write sizes as 5×5, or 5 where there is one."""
     return "×".join("?" if s is None else str(s) for s in sizes)
 
@@ -72,22 +72,24 @@ class Window:
         """Return how many positions the window has. Raises: ShapeError if it is larger than the padded input."""
         padded = tuple(None if s is None else s + 2 * p for s, p in zip(space, self.padding, strict=True))
         if any(s is not None and e > s for s, e in zip(padded, self.extent, strict=True)):
-            raise ShapeError(f"{self._describe()} does not fit a {text(space)} input" + self._with_padding(padded))
+            raise ShapeError(
+                f"{self._describe()} does not fit a {format_sizes(space)} input" + self._with_padding(padded)
+            )
         return tuple(
             None if s is None else (s - e) // step + 1
             for s, e, step in zip(padded, self.extent, self.stride, strict=True)
         )
 
     def _describe(self) -> str:
-        kernel = str(self.kernel[0]) if len(set(self.kernel)) == 1 else text(self.kernel)
+        kernel = str(self.kernel[0]) if len(set(self.kernel)) == 1 else format_sizes(self.kernel)
         dilated = max(self.dilation) > 1
-        return f"kernel {kernel}" + (f" (spanning {text(self.extent)} with its dilation)" if dilated else "")
+        return f"kernel {kernel}" + (f" (spanning {format_sizes(self.extent)} with its dilation)" if dilated else "")
 
     def _with_padding(self, padded: tuple[Dim, ...]) -> str:
-        return f" ({text(padded)} with its padding)" if any(self.padding) else ""
+        return f" ({format_sizes(padded)} with its padding)" if any(self.padding) else ""
 
 
-def window(
+def make_window(
     n: int,
     kernel: int | tuple[int, ...],
     stride: int | tuple[int, ...],
@@ -106,7 +108,7 @@ def window(
         total = tuple((k - 1) * d if padding == "same" else 0 for k, d in zip(sizes, gaps, strict=True))
         if any(t % 2 for t in total):
             raise ShapeError(
-                f"padding: same needs an odd kernel, but kernel is {text(sizes)}; give the padding as a number"
+                f"padding: same needs an odd kernel, but kernel is {format_sizes(sizes)}; give the padding as a number"
             )
         padding = tuple(t // 2 for t in total)
     return Window(sizes, steps, per_axis(padding, n, "padding"), gaps)

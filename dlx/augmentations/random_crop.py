@@ -41,7 +41,7 @@ class RandomCrop(Augmentation):
 
     def check(self, x: TensorSpec) -> None:
         check_image(x, "random_crop")
-        height, width = x.space
+        height, width = x.spatial
         if height is None or width is None:
             raise ShapeError(f"random_crop needs images of one size, but gets {x}; resize them first")
         if self.padding_mode == "reflect" and self.padding >= min(height, width):

@@ -39,7 +39,7 @@ class RandomGaussianBlur(Augmentation):
 
     def check(self, x: TensorSpec) -> None:
         check_image(x, "random_gaussian_blur")
-        if any(side is not None and side <= self._radius() for side in x.space):
+        if any(side is not None and side <= self._radius() for side in x.spatial):
             raise ShapeError(
                 f"{self.type}: sigma {self.sigma[1]:g} needs sides of more than {self._radius()} pixels, but gets {x}"
             )

@@ -29,7 +29,7 @@ class Uniform(Initializer):
     """Largest weight."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_bounds(self) -> Self:
         if self.low >= self.high:
             raise PydanticCustomError("empty_interval", "low {low} is not below high {high}", self.__dict__)
         return self

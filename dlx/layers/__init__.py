@@ -14,7 +14,7 @@ from dlx.component import Component, find, types
 from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers._names import free
+from dlx.layers._names import check_name
 from dlx.tensors import Cost, Spec, TensorSpec, context_of, elements, with_context
 
 if TYPE_CHECKING:
@@ -46,28 +46,28 @@ class Layer(Component):
     family = "layers"
     sequence_type: ClassVar[str] = "sequential"
     """What a bare list of layers means."""
-    in_line: ClassVar[bool] = False
+    is_sequential: ClassVar[bool] = False
     """Whether it does nothing but apply the layers inside it one after the other."""
-    over_samples: ClassVar[bool] = False
+    uses_batch_statistics: ClassVar[bool] = False
     """Whether what it makes of a sample depends on the others of the batch, in training."""
-    rescopes: ClassVar[bool] = False
+    changes_context: ClassVar[bool] = False
     """Whether what is in scope behind it is what its output says, and its module what `scope(context)` returns."""
     drops: ClassVar[bool] = False
     """Whether it sets random parts of its input to zero in training."""
     drop_field: ClassVar[str] = "p"
     """The field that holds the probability of that."""
-    measures: ClassVar[tuple[str, ...]] = ()
+    metric_names: ClassVar[tuple[str, ...]] = ()
     """Metrics of its own on val and test, of which more is better; its module counts for them in `tally`."""
-    keeps_input: ClassVar[bool] = True
+    saves_input: ClassVar[bool] = True
     """Whether the backward pass needs the input, so that it is kept."""
-    keeps_output: ClassVar[bool] = False
+    saves_output: ClassVar[bool] = False
     """Whether the backward pass needs the output, which most layers keep as their input anyway."""
-    any_layout: ClassVar[bool] = True
+    supports_channels_last: ClassVar[bool] = True
     """Whether it is as fast where the channels of images are last."""
-    answers: ClassVar[bool] = False
+    has_auxiliary_output: ClassVar[bool] = False
     """Whether it makes an answer of its own in training, whose end it leaves to the task, and which the task judges."""
 
-    name: Annotated[str | None, AfterValidator(free)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    name: Annotated[str | None, AfterValidator(check_name)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
     init: Initializer | None = None
     """How the weights start; null leaves it to the model's `init`, and else to torch."""
@@ -96,7 +96,7 @@ class Layer(Component):
             or (len(inner) == 1 and next(iter(inner)) in types(cls.family))
         )
         if not is_layer:
-            find(cls.family, _misspelt(name, inner, types(cls.family)))  # says that there is no such layer
+            find(cls.family, _likely_type(name, inner, types(cls.family)))  # says that there is no such layer
         return {**cls.read(inner), "name": name}
 
     def shape(self, x: TensorSpec) -> Spec:
@@ -106,12 +106,12 @@ class Layer(Component):
     def cost(self, x: TensorSpec) -> Cost:
         """Return parameters, buffers, multiply-adds and activations for one sample."""
         children = self.children(x)
-        pairs = pairwise(children) if self.in_line else ()
-        between = [b.x for a, b in pairs if a.layer.keeps_output and not b.layer.keeps_input]
+        pairs = pairwise(children) if self.is_sequential else ()
+        between = [b.x for a, b in pairs if a.layer.saves_output and not b.layer.saves_input]
         own = Cost(activations=sum(map(elements, between)))
         return sum((child.layer.cost(child.x) for child in children), own)  # type: ignore[arg-type]
 
-    def passing(self, x: TensorSpec) -> int:
+    def workspace_elements(self, x: TensorSpec) -> int:
         """Return the elements of one sample that are alive only while the backward pass is at this layer: the gradients
         of its output and its input.
         """
@@ -125,7 +125,7 @@ class Layer(Component):
         """Return the layers inside this one, with the input of each, in the order of the forward pass."""
         return []
 
-    def apart(self) -> Mapping[str, Initializer]:
+    def parameter_initializers(self) -> Mapping[str, Initializer]:
         """Return how parameters of the module start, by name, that start otherwise than its others."""
         return {}
 
@@ -133,7 +133,7 @@ class Layer(Component):
         """Return the factor that keeps the variance through this activation; None if it is not an activation."""
         return None
 
-    def caution(self, x: TensorSpec, batch: int, path: str) -> str | None:
+    def warning(self, x: TensorSpec, batch: int, path: str) -> str | None:
         """Return what a person should know about this layer at this batch size; `path` is where it stands."""
         return None
 
@@ -145,7 +145,7 @@ def walk(layer: Layer, x: Spec, path: str = "") -> Iterator[tuple[str, Layer, Sp
         yield from walk(child.layer, child.x, f"{path}.{child.name}" if path else child.name)
 
 
-def chain(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
+def propagate(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
     """Send x through layers one after the other: return each as a child, and what comes out at the end.
 
     `field` is the name of the spec's field that holds the list, so that an error can point into it.
@@ -156,11 +156,11 @@ def chain(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
     children: list[Child] = []
     for i, layer in enumerate(layers):
         children.append(Child(layer.name or str(i), (field, i), layer, x))
-        x = shape_at((field, i), layer, x)
+        x = infer_shape((field, i), layer, x)
     return children, x
 
 
-def shape_at(loc: Loc, layer: Layer, x: Spec) -> Spec:
+def infer_shape(loc: Loc, layer: Layer, x: Spec) -> Spec:
     """Return the layer's output shape, with all in scope that was in scope before it, unless it says otherwise.
 
     Raises: ShapeError that is told where the layer stands.
@@ -169,10 +169,10 @@ def shape_at(loc: Loc, layer: Layer, x: Spec) -> Spec:
         y = layer.shape(x)  # type: ignore[arg-type]
     except ShapeError as error:
         raise error.within(*loc) from None
-    return y if layer.in_line or layer.rescopes else with_context(y, context_of(x))
+    return y if layer.is_sequential or layer.changes_context else with_context(y, context_of(x))
 
 
-def provided(x: Spec, name: str, what: str) -> TensorSpec:
+def require_context(x: Spec, name: str, what: str) -> TensorSpec:
     """Return the value of that name that is in scope where x flows. Raises: ShapeError if nothing provides it."""
     context = context_of(x)
     if name not in context:
@@ -181,7 +181,7 @@ def provided(x: Spec, name: str, what: str) -> TensorSpec:
     return context[name]
 
 
-def single(x: Spec, what: str) -> TensorSpec:
+def require_numeric(x: Spec, what: str) -> TensorSpec:
     """Return x if it is one tensor of numbers, of any axes. Raises: ShapeError if it is a record or holds codes."""
     if not isinstance(x, TensorSpec):
         raise ShapeError(f"{what} takes one tensor, but gets the fields {', '.join(x)}; choose one with `field`")
@@ -190,7 +190,7 @@ def single(x: Spec, what: str) -> TensorSpec:
     return x
 
 
-def one(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
+def require_axes(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
     """Return x if it is one tensor with one of these axis orders. Raises: ShapeError that says what is needed."""
     allowed = (axes,) if isinstance(axes, str) else axes
     if not isinstance(x, TensorSpec):
@@ -203,7 +203,7 @@ def one(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
     return x
 
 
-def _misspelt(name: str, inner: Mapping[str, Any], known: tuple[str, ...]) -> str:
+def _likely_type(name: str, inner: Mapping[str, Any], known: tuple[str, ...]) -> str:
     """Which of the two keys of `{stem: {liner: 3}}` was meant to be a layer: the one that is nearer to a known name."""
     words = [name, *inner] if len(inner) == 1 else [name]
     return max(words, key=lambda word: max(SequenceMatcher(None, str(word), k).ratio() for k in known))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlx.layers import Layer, single
+from dlx.layers import Layer, require_numeric
 from dlx.tensors import Cost, TensorSpec
 
 
@@ -10,10 +10,10 @@ class Activation(Layer):
     """A function of every element by itself, or of all features at one position."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return single(x, self.type)
+        return require_numeric(x, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=0 if self.keeps_output else single(x, self.type).elements)
+        return Cost(activations=0 if self.saves_output else require_numeric(x, self.type).elements)
 
     def gain(self) -> float | None:
         return 1.0

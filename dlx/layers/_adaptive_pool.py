@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.layers._axes import IMAGES
 from dlx.tensors import Cost, TensorSpec
 from dlx.windows import Sizes, per_axis
@@ -18,10 +18,10 @@ class AdaptivePool(Layer):
     """How many outputs; a list gives each dimension its own."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return one(x, IMAGES, self.type).with_dims((x.dims[0], *self._sizes(x)))
+        return require_axes(x, IMAGES, self.type).with_dims((x.dims[0], *self._sizes(x)))
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=one(x, IMAGES, self.type).elements)
+        return Cost(activations=require_axes(x, IMAGES, self.type).elements)
 
     def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.output_size, len(x.space), "output_size")
+        return per_axis(self.output_size, len(x.spatial), "output_size")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlx.errors import ShapeError
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.tensors import Spec, TensorSpec, context_of
 
 IMAGES = ("CL", "CHW", "CDHW")
@@ -15,22 +15,22 @@ def feature_axis(x: TensorSpec) -> int:
     return max(x.axes.find("F"), x.axes.find("C"))
 
 
-def width(x: Spec, what: str, axes: tuple[str, ...] = FEATURES) -> int:
+def num_features(x: Spec, what: str, axes: tuple[str, ...] = FEATURES) -> int:
     """Return how many features or channels x has. Raises: ShapeError if that is unknown, or x has other axes."""
-    x = one(x, axes, what)
+    x = require_axes(x, axes, what)
     size = x.dims[feature_axis(x)]
     if size is None:
         raise ShapeError(f"{what} needs to know how many features come in, but gets {x}")
     return size
 
 
-def with_width(x: TensorSpec, size: int) -> TensorSpec:
+def with_features(x: TensorSpec, size: int) -> TensorSpec:
     """Return x with another number of features or channels."""
     axis = feature_axis(x)
     return x.with_dims((*x.dims[:axis], size, *x.dims[axis + 1 :]))
 
 
-def unpadded(x: TensorSpec, what: str, instead: str) -> None:
+def require_unpadded(x: TensorSpec, what: str, instead: str) -> None:
     """Raise a ShapeError if x is a padded sequence: what mixes steps and knows nothing of padding would mix it in."""
     if x.axes in ("TF", "CL") and "mask" in context_of(x):
         raise ShapeError(f"{what} would mix the padding of these sequences into its result; use `{instead}`")

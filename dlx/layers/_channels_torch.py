@@ -30,7 +30,7 @@ class TimeInstanceNorm(nn.InstanceNorm1d):
         return super().forward(x_BTF.transpose(1, 2)).transpose(1, 2)
 
 
-def along(values_C: Tensor, axis: int, ndim: int) -> Tensor:
+def broadcast_along(values_C: Tensor, axis: int, ndim: int) -> Tensor:
     """Return one number a feature, shaped to multiply a tensor of ndim dimensions whose features are at axis."""
     shape = [1] * ndim
     shape[axis] = -1

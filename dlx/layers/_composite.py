@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Composite(Layer):
     """A layer that is nothing but the layers that it writes out for its input."""
 
-    def written(self, x: TensorSpec) -> list[Any]:
+    def expand(self, x: TensorSpec) -> list[Any]:
         """Return the layers that this one stands for."""
         raise NotImplementedError
 
@@ -36,7 +36,7 @@ class Composite(Layer):
 
     def _tree(self, x: TensorSpec) -> Layer:
         try:
-            return Layer.model_validate(self.written(x))
+            return Layer.model_validate(self.expand(x))
         except ValidationError as error:
             first = error.errors()[0]
             raise ShapeError(f"{self.type} makes a layer that is not valid: {first['msg']}") from error

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-TAKEN = frozenset({
+RESERVED = frozenset({
     "add_module", "append", "apply", "auxiliary_answer", "auxiliary_loss", "bfloat16", "buffers", "call_super_init",
     "children", "clear", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extend", "extra_repr", "float",
     "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "insert", "ipu", "items",
@@ -16,8 +16,8 @@ TAKEN = frozenset({
 one."""
 
 
-def free(name: str | None) -> str | None:
+def check_name(name: str | None) -> str | None:
     """Return the name of a node. Raises: ValueError if a module could not hold a child of that name."""
-    if name in TAKEN:
+    if name in RESERVED:
         raise ValueError(f"a node cannot be named '{name}': every module has something of that name; try '{name}_1'")
     return name

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ class RecurrentLayer(Layer):
     """Steps through a sequence with a state."""
 
     primary: ClassVar[str] = "hidden"
-    gates: ClassVar[int] = 1
+    num_gates: ClassVar[int] = 1
     """How many vectors of the state's width a step computes."""
-    kept: ClassVar[int] = 1
+    num_saved: ClassVar[int] = 1
     """How many vectors of the state's width a step keeps for the backward pass, beside its input."""
-    parts: ClassVar[int] = 1
+    num_states: ClassVar[int] = 1
     """How many vectors the state of a cell consists of."""
 
     hidden: int = Field(gt=0)
@@ -40,31 +40,31 @@ class RecurrentLayer(Layer):
     """The top layer's state at every step, or only where each direction ends."""
 
     @model_validator(mode="after")
-    def _drops_between_layers(self) -> Self:
+    def _check_dropout(self) -> Self:
         if self.dropout and self.num_layers == 1:
             raise PydanticCustomError("dropout", "dropout acts between layers, but num_layers is 1")
         return self
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type, ("TF",))
+        num_features(x, self.type, ("TF",))
         size = self.hidden * self._directions
         return x.with_dims((x.dims[0], size)) if self.output == "steps" else x.with_dims((size,), "F")
 
     def cost(self, x: TensorSpec) -> Cost:
-        steps, inputs = x.dims[0] or 1, width(x, self.type, ("TF",))
+        steps, inputs = x.dims[0] or 1, num_features(x, self.type, ("TF",))
         widths = [inputs] + [self.hidden * self._directions] * (self.num_layers - 1)
-        matrices = self._directions * sum(self.gates * self.hidden * (w + self.hidden) for w in widths)
+        matrices = self._directions * sum(self.num_gates * self.hidden * (w + self.hidden) for w in widths)
         cells = self._directions * self.num_layers
-        vectors = cells * self.hidden * (2 * self.gates * self.bias + self._diagonals)
-        kept = steps * (sum(widths) + cells * self.kept * self.hidden)
+        vectors = cells * self.hidden * (2 * self.num_gates * self.bias + self._num_peepholes)
+        kept = steps * (sum(widths) + cells * self.num_saved * self.hidden)
         return Cost(matrices + vectors, macs=steps * matrices, activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.nn.recurrent import Recurrent
 
-        return Recurrent(self._core(width(x, self.type, ("TF",))), last=self.output == "last")
+        return Recurrent(self._build_cells(num_features(x, self.type, ("TF",))), last=self.output == "last")
 
-    def _core(self, inputs: int) -> nn.RNNBase:
+    def _build_cells(self, inputs: int) -> nn.RNNBase:
         """Make the cells for this many input features."""
         raise NotImplementedError
 
@@ -73,6 +73,6 @@ class RecurrentLayer(Layer):
         return 1 + self.bidirectional
 
     @property
-    def _diagonals(self) -> int:
+    def _num_peepholes(self) -> int:
         """Return how many further vectors of weights a cell has."""
         return 0

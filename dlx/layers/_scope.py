@@ -8,7 +8,7 @@ from typing import TypeVar
 V = TypeVar("V")
 
 
-def own_mask(field: str, context: Mapping[str, V]) -> Mapping[str, V]:
+def field_context(field: str, context: Mapping[str, V]) -> Mapping[str, V]:
     """Return the context of one field of a record: the mask of this field, where it has one, is `mask`."""
     mask = context.get(f"{field}_mask")
     return context if mask is None else {**context, "mask": mask}

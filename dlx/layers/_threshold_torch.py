@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class _Jump(torch.autograd.Function):
+class _StraightThrough(torch.autograd.Function):
     """Give `level` in the forward pass; send the gradient through where |x| ≤ 1, or nowhere."""
 
     @staticmethod
@@ -37,5 +37,5 @@ class Threshold(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return one of two levels for each element."""
         level = torch.where(x >= 0, 1.0, self.below).to(x.dtype)
-        jumped: Tensor = _Jump.apply(x, level, self.straight_through)
+        jumped: Tensor = _StraightThrough.apply(x, level, self.straight_through)
         return jumped

@@ -26,5 +26,5 @@ class AdaptiveAvgPool(AdaptivePool):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        make = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)[len(x.space) - 1]
+        make = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)[len(x.spatial) - 1]
         return make(self._sizes(x))  # type: ignore[arg-type]

@@ -26,5 +26,5 @@ class AdaptiveMaxPool(AdaptivePool):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        make = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[len(x.space) - 1]
+        make = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[len(x.spatial) - 1]
         return make(self._sizes(x))  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
-from dlx.windows import Padding, Sizes, Window, window
+from dlx.windows import Padding, Sizes, Window, make_window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,28 +49,28 @@ class Conv(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._inputs(x)
-        return x.with_dims((self.channels, *self._window(x).slide(x.space)))
+        return x.with_dims((self.channels, *self._window(x).slide(x.spatial)))
 
     def cost(self, x: TensorSpec) -> Cost:
         weights = self.channels * self._inputs(x) // self.groups * prod(self._window(x).kernel)
         positions = self.shape(x).elements // self.channels
         return Cost(weights + self.channels * self.bias, macs=weights * positions, activations=x.elements)
 
-    def passing(self, x: TensorSpec) -> int:
-        return 2 * super().passing(x)  # oneDNN lays what it reads out anew
+    def workspace_elements(self, x: TensorSpec) -> int:
+        return 2 * super().workspace_elements(x)  # oneDNN lays what it reads out anew
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
         inputs, w = self._inputs(x), self._window(x)
-        make = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(x.space) - 1]
+        make = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(x.spatial) - 1]
         return make(inputs, self.channels, w.kernel, w.stride, w.padding, w.dilation, self.groups, self.bias)  # type: ignore[arg-type]
 
     def _inputs(self, x: TensorSpec) -> int:
-        inputs = width(x, self.type, IMAGES)
+        inputs = num_features(x, self.type, IMAGES)
         if inputs % self.groups or self.channels % self.groups:
             raise ShapeError(f"groups {self.groups} does not divide {inputs} input and {self.channels} output channels")
         return inputs
 
     def _window(self, x: TensorSpec) -> Window:
-        return window(len(x.space), self.kernel, self.stride, self.padding, self.dilation)
+        return make_window(len(x.spatial), self.kernel, self.stride, self.padding, self.dilation)

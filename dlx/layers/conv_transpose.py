@@ -7,9 +7,9 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, Dim, TensorSpec
-from dlx.windows import Padding, Sizes, per_axis, text
+from dlx.windows import Padding, Sizes, format_sizes, per_axis
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,12 +52,12 @@ class ConvTranspose(Layer):
         self._inputs(x)
         kernel, stride, dilation = self._sizes(x)
         padding, extra = self._paddings(x)
-        parts = zip(x.space, kernel, stride, dilation, padding, extra, strict=True)
+        parts = zip(x.spatial, kernel, stride, dilation, padding, extra, strict=True)
         space: tuple[Dim, ...] = tuple(
             None if n is None else (n - 1) * s - 2 * p + d * (k - 1) + 1 + e for n, k, s, d, p, e in parts
         )
         if any(n is not None and n <= 0 for n in space):
-            raise ShapeError(f"padding {text(padding)} leaves nothing of a {text(x.space)} input")
+            raise ShapeError(f"padding {format_sizes(padding)} leaves nothing of a {format_sizes(x.spatial)} input")
         return x.with_dims((self.channels, *space))
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -65,24 +65,24 @@ class ConvTranspose(Layer):
         weights = inputs * self.channels // self.groups * prod(self._sizes(x)[0])
         return Cost(weights + self.channels * self.bias, macs=weights * (x.elements // inputs), activations=x.elements)
 
-    def passing(self, x: TensorSpec) -> int:
-        return 2 * super().passing(x)  # oneDNN lays what it reads out anew
+    def workspace_elements(self, x: TensorSpec) -> int:
+        return 2 * super().workspace_elements(x)  # oneDNN lays what it reads out anew
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
         inputs, (kernel, stride, dilation), (padding, extra) = self._inputs(x), self._sizes(x), self._paddings(x)
-        make = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[len(x.space) - 1]
+        make = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[len(x.spatial) - 1]
         return make(inputs, self.channels, kernel, stride, padding, extra, self.groups, self.bias, dilation)  # type: ignore[arg-type]
 
     def _inputs(self, x: TensorSpec) -> int:
-        inputs = width(x, self.type, IMAGES)
+        inputs = num_features(x, self.type, IMAGES)
         if inputs % self.groups or self.channels % self.groups:
             raise ShapeError(f"groups {self.groups} does not divide {inputs} input and {self.channels} output channels")
         return inputs
 
     def _sizes(self, x: TensorSpec) -> tuple[Numbers, Numbers, Numbers]:
-        n = len(x.space)
+        n = len(x.spatial)
         stride, dilation = per_axis(self.stride, n, "stride"), per_axis(self.dilation, n, "dilation")
         return per_axis(self.kernel, n, "kernel"), stride, dilation
 
@@ -98,5 +98,7 @@ class ConvTranspose(Layer):
         cut = tuple(max(0, (n + 1) // 2) for n in surplus)
         extra = tuple(2 * c - n for c, n in zip(cut, surplus, strict=True))
         if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
-            raise ShapeError(f"padding: same needs an odd kernel where stride is 1, but kernel is {text(kernel)}")
+            raise ShapeError(
+                f"padding: same needs an odd kernel where stride is 1, but kernel is {format_sizes(kernel)}"
+            )
         return cut, extra

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.layers._axes import IMAGES
 from dlx.tensors import Cost, TensorSpec
-from dlx.windows import Sizes, per_axis, text
+from dlx.windows import Sizes, format_sizes, per_axis
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,9 +33,9 @@ class Crop(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         sizes = self._sizes(x)
-        space = tuple(None if n is None else n - 2 * p for p, n in zip(sizes, x.space, strict=True))
+        space = tuple(None if n is None else n - 2 * p for p, n in zip(sizes, x.spatial, strict=True))
         if any(n is not None and n <= 0 for n in space):
-            raise ShapeError(f"crop {text(sizes)} leaves nothing of a {text(x.space)} input")
+            raise ShapeError(f"crop {format_sizes(sizes)} leaves nothing of a {format_sizes(x.spatial)} input")
         return x.with_dims((x.dims[0], *space))
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -44,8 +44,8 @@ class Crop(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        make = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)[len(x.space) - 1]  # a negative border is taken off
+        make = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)[len(x.spatial) - 1]  # a negative border is taken off
         return make(tuple(-p for size in reversed(self._sizes(x)) for p in (size, size)))  # type: ignore[arg-type]
 
     def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.cropping, len(one(x, IMAGES, self.type).space), "cropping")
+        return per_axis(self.cropping, len(require_axes(x, IMAGES, self.type).spatial), "cropping")

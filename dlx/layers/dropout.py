@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Layer, single
+from dlx.layers import Layer, require_numeric
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ class Dropout(Layer):
 
     primary: ClassVar[str] = "p"
     drops: ClassVar[bool] = True
-    keeps_input: ClassVar[bool] = False
+    saves_input: ClassVar[bool] = False
     type: Literal["dropout"] = "dropout"
     p: float = Field(0.5, ge=0, lt=1)
     """Probability that an element is dropped."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return single(x, self.type)
+        return require_numeric(x, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=single(x, self.type).elements)
+        return Cost(activations=require_numeric(x, self.type).elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.initializers import Initializer
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.layers._composite import Composite
 from dlx.tensors import TensorSpec
 
@@ -41,8 +41,8 @@ class FeedForward(Composite):
     out_init: Initializer | None = None
     """How the map back starts; null is as the others."""
 
-    def written(self, x: TensorSpec) -> list[Any]:
-        features = width(x, self.type, ("F", "TF"))
+    def expand(self, x: TensorSpec) -> list[Any]:
+        features = num_features(x, self.type, ("F", "TF"))
         first = {"linear": {"features": self.hidden, "bias": self.bias}}
         hidden: list[Any] = [first, self.activation]
         if self.gated:

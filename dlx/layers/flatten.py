@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, single
+from dlx.layers import Layer, require_numeric
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Flatten(Layer):
     type: Literal["flatten"] = "flatten"
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        if None in single(x, self.type).dims:
+        if None in require_numeric(x, self.type).dims:
             raise ShapeError(
                 f"flatten needs to know every dimension, but gets {x}; use `global_pool` for varying sizes"
             )

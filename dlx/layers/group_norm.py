@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, unpadded, width
+from dlx.layers._axes import IMAGES, num_features, require_unpadded
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class GroupNorm(Layer):
     """
 
     primary: ClassVar[str] = "num_groups"
-    any_layout: ClassVar[bool] = False
+    supports_channels_last: ClassVar[bool] = False
     type: Literal["group_norm"] = "group_norm"
     num_groups: int = Field(32, gt=0)
     """How many groups; 1 normalizes over all channels."""
@@ -38,7 +38,7 @@ class GroupNorm(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._channels(x)
-        unpadded(x, self.type, "layer_norm")
+        require_unpadded(x, self.type, "layer_norm")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -50,7 +50,7 @@ class GroupNorm(Layer):
         return nn.GroupNorm(self.num_groups, self._channels(x), self.eps, self.affine)
 
     def _channels(self, x: TensorSpec) -> int:
-        channels = width(x, self.type, ("F", *IMAGES))
+        channels = num_features(x, self.type, ("F", *IMAGES))
         if channels % self.num_groups:
             raise ShapeError(f"{self.num_groups} groups do not divide {channels} channels")
         return channels

@@ -25,11 +25,11 @@ class GRU(RecurrentLayer):
         {gru: {hidden: 8, bidirectional: true}}
     """
 
-    gates: ClassVar[int] = 3
-    kept: ClassVar[int] = 7
+    num_gates: ClassVar[int] = 3
+    num_saved: ClassVar[int] = 7
     type: Literal["gru"] = "gru"
 
-    def _core(self, inputs: int) -> nn.RNNBase:
+    def _build_cells(self, inputs: int) -> nn.RNNBase:
         from torch import nn
 
         return nn.GRU(

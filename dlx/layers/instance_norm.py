@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, unpadded, width
+from dlx.layers._axes import IMAGES, num_features, require_unpadded
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class InstanceNorm(Layer):
     def shape(self, x: TensorSpec) -> TensorSpec:
         if self._channels(x) == x.elements and None not in x.dims:
             raise ShapeError(f"instance_norm needs several positions, but {x} has one")
-        unpadded(x, self.type, "layer_norm")
+        require_unpadded(x, self.type, "layer_norm")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -50,4 +50,4 @@ class InstanceNorm(Layer):
         return by_axes[x.axes](self._channels(x), self.eps, affine=self.affine)
 
     def _channels(self, x: TensorSpec) -> int:
-        return width(x, self.type, ("TF", *IMAGES))
+        return num_features(x, self.type, ("TF", *IMAGES))

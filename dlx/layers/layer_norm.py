@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class LayerNorm(Layer):
         return make(self._normalized(x), self.eps, self.elementwise_affine, self.bias)
 
     def _normalized(self, x: TensorSpec) -> tuple[int, ...]:
-        features = width(x, self.type)
+        features = num_features(x, self.type)
         if self.normalized_shape == "features":
             return (features,)
         known = tuple(d for d in x.dims if d is not None)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Linear(Layer):
         return nn.Linear(self._width(x), self.features, bias=self.bias)
 
     def _input(self, x: TensorSpec) -> TensorSpec:
-        return one(x, ("F", "TF"), "linear")
+        return require_axes(x, ("F", "TF"), "linear")
 
     def _width(self, x: TensorSpec) -> int:
         width = self._input(x).dims[-1]

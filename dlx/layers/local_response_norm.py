@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.layers._axes import IMAGES
 from dlx.tensors import Cost, TensorSpec
 
@@ -37,10 +37,10 @@ class LocalResponseNorm(Layer):
     """What is added to the neighbours, so that nothing is divided by zero."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return one(x, IMAGES, self.type)
+        return require_axes(x, IMAGES, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=2 * one(x, IMAGES, self.type).elements)
+        return Cost(activations=2 * require_axes(x, IMAGES, self.type).elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

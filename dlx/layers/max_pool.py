@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.layers._axes import IMAGES
 from dlx.layers._pool import Pool
 from dlx.tensors import TensorSpec
@@ -30,7 +30,7 @@ class MaxPool(Pool):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        n = len(one(x, IMAGES, self.type).space)
+        n = len(require_axes(x, IMAGES, self.type).spatial)
         w = self._window(x)
         make = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[n - 1]
         return make(w.kernel, w.stride, w.padding)

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.layers._axes import IMAGES
 from dlx.tensors import Cost, TensorSpec
-from dlx.windows import Sizes, per_axis, text
+from dlx.windows import Sizes, format_sizes, per_axis
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,9 +35,11 @@ class Pad(Layer):
     def shape(self, x: TensorSpec) -> TensorSpec:
         sizes = self._sizes(x)
         most = {"reflect": -1, "circular": 0}.get(self.mode)
-        if most is not None and any(n is not None and p > n + most for p, n in zip(sizes, x.space, strict=True)):
-            raise ShapeError(f"a {text(x.space)} input is too small for a {self.mode} border of {text(sizes)}")
-        space = (None if n is None else n + 2 * p for p, n in zip(sizes, x.space, strict=True))
+        if most is not None and any(n is not None and p > n + most for p, n in zip(sizes, x.spatial, strict=True)):
+            raise ShapeError(
+                f"a {format_sizes(x.spatial)} input is too small for a {self.mode} border of {format_sizes(sizes)}"
+            )
+        space = (None if n is None else n + 2 * p for p, n in zip(sizes, x.spatial, strict=True))
         return x.with_dims((x.dims[0], *space))
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -47,10 +49,10 @@ class Pad(Layer):
         from torch import nn
 
         kind = {"zeros": "Zero", "reflect": "Reflection", "replicate": "Replication", "circular": "Circular"}[self.mode]
-        make: type[nn.Module] = getattr(nn, f"{kind}Pad{len(x.space)}d")
+        make: type[nn.Module] = getattr(nn, f"{kind}Pad{len(x.spatial)}d")
         return make(
             tuple(p for size in reversed(self._sizes(x)) for p in (size, size))
         )  # torch wants the last axis first
 
     def _sizes(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.padding, len(one(x, IMAGES, self.type).space), "padding")
+        return per_axis(self.padding, len(require_axes(x, IMAGES, self.type).spatial), "padding")

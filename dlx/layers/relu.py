@@ -22,7 +22,7 @@ class ReLU(Activation):
         {type: relu}
     """
 
-    keeps_output: ClassVar[bool] = True
+    saves_output: ClassVar[bool] = True
     type: Literal["relu"] = "relu"
 
     def build(self, x: TensorSpec) -> nn.Module:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Child, Layer, shape_at
+from dlx.layers import Child, Layer, infer_shape
 from dlx.tensors import Cost, Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Repeat(Layer):
         {repeat: {times: 3, layer: [{linear: 16}, relu]}}
     """
 
-    in_line: ClassVar[bool] = True
+    is_sequential: ClassVar[bool] = True
     type: Literal["repeat"] = "repeat"
     times: int = Field(gt=0)
     """How many copies."""
@@ -49,10 +49,10 @@ class Repeat(Layer):
     def _copies(self, x: TensorSpec) -> tuple[list[Child], Spec]:
         """Return each copy and what comes out of the last; once a copy keeps the shape, all after it do."""
         children = [Child("0", ("layer",), self.layer, x)]
-        y = shape_at(("layer",), self.layer, x)
+        y = infer_shape(("layer",), self.layer, x)
         settled = False
         for i in range(1, self.times):
             children.append(Child(str(i), ("layer",), self.layer, y))
-            after = y if settled else shape_at(("layer",), self.layer, y)
+            after = y if settled else infer_shape(("layer",), self.layer, y)
             settled, y = after == y, y if after == y else after
         return children, y

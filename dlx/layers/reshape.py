@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, single
+from dlx.layers import Layer, require_numeric
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Reshape(Layer):
     """What they mean; null takes F, TF, CHW or CDHW by their number."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        if None in single(x, self.type).dims:
+        if None in require_numeric(x, self.type).dims:
             raise ShapeError(f"reshape needs to know every dimension, but gets {x}")
         axes = self.axes or USUAL[len(self.dims)]
         if len(axes) != len(self.dims):

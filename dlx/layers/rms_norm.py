@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class RMSNorm(Layer):
     """Whether the scale is learned."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type)
+        num_features(x, self.type)
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=width(x, self.type) * self.elementwise_affine, activations=x.elements)
+        return Cost(parameters=num_features(x, self.type) * self.elementwise_affine, activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
@@ -43,4 +43,4 @@ class RMSNorm(Layer):
         from dlx.layers._channels_torch import ChannelRMSNorm
 
         make = ChannelRMSNorm if x.axes in IMAGES else nn.RMSNorm
-        return make(width(x, self.type), self.eps, self.elementwise_affine)
+        return make(num_features(x, self.type), self.eps, self.elementwise_affine)

@@ -29,7 +29,7 @@ class RNN(RecurrentLayer):
     nonlinearity: Literal["tanh", "relu"] = "tanh"
     """What bounds the state, or, with relu, does not: start it from an identity matrix then (Le et al. 2015)."""
 
-    def _core(self, inputs: int) -> nn.RNNBase:
+    def _build_cells(self, inputs: int) -> nn.RNNBase:
         from torch import nn
 
         return nn.RNN(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.layers import Child, Layer, chain
+from dlx.layers import Child, Layer, propagate
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Sequential(Layer):
     """
 
     primary: ClassVar[str] = "layers"
-    in_line: ClassVar[bool] = True
+    is_sequential: ClassVar[bool] = True
     type: Literal["sequential"] = "sequential"
     layers: list[Layer]
     """What is applied, in order."""
@@ -31,10 +31,10 @@ class Sequential(Layer):
         return bool(self.layers) and self.layers[-1].is_head
 
     def children(self, x: TensorSpec) -> list[Child]:
-        return chain(self.layers, x, "layers")[0]
+        return propagate(self.layers, x, "layers")[0]
 
     def shape(self, x: TensorSpec) -> Spec:
-        return chain(self.layers, x, "layers")[1]
+        return propagate(self.layers, x, "layers")[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.nn.context import in_order

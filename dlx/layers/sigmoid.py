@@ -20,7 +20,7 @@ class Sigmoid(Activation):
         {type: sigmoid}
     """
 
-    keeps_output: ClassVar[bool] = True
+    saves_output: ClassVar[bool] = True
     type: Literal["sigmoid"] = "sigmoid"
 
     def build(self, x: TensorSpec) -> nn.Module:

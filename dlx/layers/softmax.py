@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.layers._activation import Activation
 from dlx.layers._axes import FEATURES, feature_axis
 from dlx.tensors import TensorSpec
@@ -23,11 +23,11 @@ class Softmax(Activation):
         softmax
     """
 
-    keeps_output: ClassVar[bool] = True
+    saves_output: ClassVar[bool] = True
     type: Literal["softmax"] = "softmax"
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return one(x, FEATURES, self.type)
+        return require_axes(x, FEATURES, self.type)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Layer, one
-from dlx.layers._axes import IMAGES, width
+from dlx.layers import Layer, require_axes
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ class SpatialDropout(Layer):
 
     primary: ClassVar[str] = "p"
     drops: ClassVar[bool] = True
-    keeps_input: ClassVar[bool] = False
+    saves_input: ClassVar[bool] = False
     type: Literal["spatial_dropout"] = "spatial_dropout"
     p: float = Field(0.5, ge=0, lt=1)
     """Probability that a channel is dropped."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return one(x, IMAGES, self.type)
+        return require_axes(x, IMAGES, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(activations=width(x, self.type, IMAGES))
+        return Cost(activations=num_features(x, self.type, IMAGES))
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
-        return (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)[len(x.space) - 1](self.p)
+        return (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)[len(x.spatial) - 1](self.p)

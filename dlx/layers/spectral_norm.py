@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, shape_at
+from dlx.layers import Child, Layer, infer_shape
 from dlx.layers._axes import feature_axis
 from dlx.tensors import Cost, Spec, TensorSpec
 
@@ -38,7 +38,7 @@ class SpectralNorm(Layer):
         return [Child("layer", ("layer",), self.layer, x)]
 
     def shape(self, x: TensorSpec) -> Spec:
-        y = shape_at(("layer",), self.layer, x)
+        y = infer_shape(("layer",), self.layer, x)
         if "bias" not in type(self.layer).model_fields or self.layer.children(x) or not self.layer.cost(x).macs:
             raise ShapeError(
                 f"spectral_norm takes a layer with one matrix of weights, not {self.layer.type}", ("layer",)

@@ -20,7 +20,7 @@ class Tanh(Activation):
         {type: tanh}
     """
 
-    keeps_output: ClassVar[bool] = True
+    saves_output: ClassVar[bool] = True
     type: Literal["tanh"] = "tanh"
 
     def build(self, x: TensorSpec) -> nn.Module:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, one, shape_at
+from dlx.layers import Layer, infer_shape, require_axes
 from dlx.layers._composite import Composite
 from dlx.tensors import TensorSpec
 
@@ -43,13 +43,13 @@ class TransformerBlock(Composite):
     drop_path: float = Field(0.0, ge=0, lt=1)
     """Probability that a sample skips a part in training."""
 
-    def written(self, x: TensorSpec) -> list[Any]:
-        one(x, "TF", self.type)
+    def expand(self, x: TensorSpec) -> list[Any]:
+        require_axes(x, "TF", self.type)
         names = {"attention": "attend", "cross_attention": "cross", "feed_forward": "feed"}
         parts = {field: getattr(self, field) for field in names}
         given = {field: layer for field, layer in parts.items() if layer is not None}
         for field, layer in given.items():
-            y = shape_at((field,), layer, x)
+            y = infer_shape((field,), layer, x)
             if not isinstance(y, TensorSpec) or y.dims != x.dims:
                 raise ShapeError(f"a part of a transformer_block keeps the shape, but {x} becomes {y}", (field,))
         return [self._part(names[field], layer) for field, layer in given.items()]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.layers._axes import IMAGES
 from dlx.tensors import Cost, TensorSpec
 from dlx.windows import Sizes, per_axis
@@ -33,7 +33,7 @@ class Upsample(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         factors = self._factors(x)
-        space = (None if n is None else n * f for n, f in zip(x.space, factors, strict=True))
+        space = (None if n is None else n * f for n, f in zip(x.spatial, factors, strict=True))
         return x.with_dims((x.dims[0], *space))
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -47,4 +47,4 @@ class Upsample(Layer):
         return nn.Upsample(scale_factor=factors, mode="nearest" if self.mode == "nearest" else linear)
 
     def _factors(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.scale_factor, len(one(x, IMAGES, self.type).space), "scale_factor")
+        return per_axis(self.scale_factor, len(require_axes(x, IMAGES, self.type).spatial), "scale_factor")

@@ -54,7 +54,7 @@ def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | N
     starts: dict[str, Initializer | None] = {}
     nodes: list[tuple[str, Layer]] = []
     for path, layer, inner in walk(tree, x):
-        starts[path] = layer.init or _around(path, starts, default)
+        starts[path] = layer.init or _enclosing_initializer(path, starts, default)
         if not layer.children(inner):  # type: ignore[arg-type]
             nodes.append((path, layer))
     gain = 1.0
@@ -62,13 +62,13 @@ def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | N
         own = layer.gain()
         if own is not None:
             gain = own
-        elif _has_matrix(module.get_submodule(path)):
-            _fill(module.get_submodule(path), starts[path], gain)
-            _fill_apart(module.get_submodule(path), layer.apart(), gain)
+        elif _has_weight_matrix(module.get_submodule(path)):
+            _initialize_weights(module.get_submodule(path), starts[path], gain)
+            _initialize_parameters(module.get_submodule(path), layer.parameter_initializers(), gain)
             gain = 1.0
 
 
-def _fill_apart(module: nn.Module, starts: Mapping[str, Initializer], gain: float) -> None:
+def _initialize_parameters(module: nn.Module, starts: Mapping[str, Initializer], gain: float) -> None:
     import torch
 
     with torch.no_grad():
@@ -76,7 +76,9 @@ def _fill_apart(module: nn.Module, starts: Mapping[str, Initializer], gain: floa
             start.fill(module.get_parameter(name), gain)
 
 
-def _around(path: str, starts: Mapping[str, Initializer | None], default: Initializer | None) -> Initializer | None:
+def _enclosing_initializer(
+    path: str, starts: Mapping[str, Initializer | None], default: Initializer | None
+) -> Initializer | None:
     """Return the initializer of the nearest layer that holds the one at this path."""
     while path:
         path = path.rpartition(".")[0]
@@ -85,11 +87,11 @@ def _around(path: str, starts: Mapping[str, Initializer | None], default: Initia
     return default
 
 
-def _has_matrix(module: nn.Module) -> bool:
+def _has_weight_matrix(module: nn.Module) -> bool:
     return any(p.ndim >= 2 for p in module.parameters())
 
 
-def _fill(module: nn.Module, start: Initializer | None, gain: float) -> None:
+def _initialize_weights(module: nn.Module, start: Initializer | None, gain: float) -> None:
     import torch
 
     if start is None:

@@ -20,7 +20,7 @@ def conv_norm(channels: int, kernel: int, stride: int = 1, groups: int = 1, then
     return [conv(channels, kernel, stride, groups), "batch_norm", then]
 
 
-def repeated(layers: list[Any], times: int) -> list[Any]:
+def repeat(layers: list[Any], times: int) -> list[Any]:
     """Return layers that are applied so many times; a list that can be added to another."""
     if times <= 1:
         return layers * times

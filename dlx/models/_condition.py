@@ -9,7 +9,7 @@ from dlx.tensors import Spec, context_of
 KEY = "condition"
 
 
-def conditioned(x: Spec, frequencies: int, width: int, then: list[Any]) -> list[Any]:
+def with_condition(x: Spec, frequencies: int, width: int, then: list[Any]) -> list[Any]:
     """Return layers that make the condition of what is in scope, and run `then` where all can read it."""
     told: list[Any] = [{"time_embedding": frequencies}, {"linear": width}]
     if "label" in context_of(x):

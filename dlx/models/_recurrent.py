@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from dlx.models import Model
-from dlx.models._sequence import Output, summary, to_sequence
+from dlx.models._sequence import Output, pool_steps, to_sequence
 from dlx.tensors import Spec
 
 
@@ -35,7 +35,7 @@ class RecurrentModel(Model):
         cell["dropout"] = self.dropout if self.num_layers > 1 else 0.0
         ends = self.output == "last"  # where each direction ends, which no pooling of steps gives
         cell["output"] = "last" if ends else "steps"
-        rest = summary("steps" if ends else self.output, self.dropout)
+        rest = pool_steps("steps" if ends else self.output, self.dropout)
         return [*to_sequence(x, self.embedding_dim, self.type), {self.type: cell}, *rest]
 
     def cell(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from dlx.errors import ShapeError
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.tensors import Spec, TensorSpec
 
 Output = Literal["last", "mean", "max", "attention", "steps"]
@@ -21,7 +21,7 @@ def to_sequence(x: Spec, embedding: int, what: str) -> list[Any]:
             f"{what} reads a sequence, but gets columns of categories; a column of text is one where the source says "
             "`types: {column: text}`"
         )
-    x = one(x, ("T", "TF", "CHW"), what)
+    x = require_axes(x, ("T", "TF", "CHW"), what)
     if x.axes == "T":
         return [{"embedding": embedding}]
     if x.axes == "TF":
@@ -32,7 +32,7 @@ def to_sequence(x: Spec, embedding: int, what: str) -> list[Any]:
     return [{"reshape": rows}]
 
 
-def summary(output: Output, dropout: float) -> list[Any]:
+def pool_steps(output: Output, dropout: float) -> list[Any]:
     """Return what makes one vector of all steps, or leaves them, and drops features of it in training."""
     pool: list[Any] = [] if output == "steps" else [{"time_pool": output}]
     return pool + ([{"dropout": dropout}] if dropout else [])

@@ -8,7 +8,7 @@ from dlx.errors import ShapeError
 from dlx.tensors import Spec, TensorSpec
 
 
-def stack(depth: int, **block: Any) -> dict[str, Any]:
+def transformer_blocks(depth: int, **block: Any) -> dict[str, Any]:
     """Return that many transformer blocks; fields that are None or 0 are left out."""
     fields = {name: value for name, value in block.items() if value is not None and value != 0.0}
     return {"repeat": {"times": depth, "layer": {"transformer_block": fields}}}
@@ -33,12 +33,12 @@ def feed_forward(
     return {"feed_forward": fields}
 
 
-def dropped(p: float) -> list[Any]:
+def dropout(p: float) -> list[Any]:
     """Return a dropout layer, or none where nothing is dropped."""
     return [{"dropout": p}] if p else []
 
 
-def pair(x: Spec, what: str) -> None:
+def require_pair(x: Spec, what: str) -> None:
     """Raise a ShapeError if x is not the record that encoder and decoder read: tokens of a source and a target."""
     if isinstance(x, TensorSpec) or not {"source", "target"} <= set(x):
         given = str(x) if isinstance(x, TensorSpec) else ", ".join(x)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv
 from dlx.tensors import Spec
@@ -43,7 +43,7 @@ class AlexNet(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         widths = (64, 192, 384, 256, 256) if self.groups == 1 else (96, 256, 384, 384, 256)
         first, second, third, fourth, fifth = widths
         norm: list[Any] = [] if self.groups == 1 else [RESPONSE_NORM]

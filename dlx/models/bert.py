@@ -5,9 +5,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._transformer import attention, dropped, feed_forward, stack
+from dlx.models._transformer import attention, dropout, feed_forward, transformer_blocks
 from dlx.tensors import Spec
 
 
@@ -47,9 +47,9 @@ class BERT(Model):
     """Probability that an element, or a weight of attention, is set to zero in training."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "T", "bert")
+        require_axes(x, "T", "bert")
         norm = {"layer_norm": {"eps": 1e-12}}
-        blocks = stack(
+        blocks = transformer_blocks(
             self.num_layers,
             attention=attention(self.num_heads, dropout=self.dropout),
             feed_forward=feed_forward(self.hidden or 4 * self.features, "gelu"),
@@ -62,6 +62,6 @@ class BERT(Model):
             {"position_embedding": {"kind": "learned", "max_length": self.max_length}},
         ]
         layers += [{"segment_embedding": self.num_segments}] if self.num_segments else []
-        layers += [{"norm": norm}, *dropped(self.dropout), {"blocks": blocks}]
+        layers += [{"norm": norm}, *dropout(self.dropout), {"blocks": blocks}]
         pooler = {"pooler": ["select_step", {"linear": self.features}, "tanh"]}
         return [*layers, pooler] if self.pooler else layers

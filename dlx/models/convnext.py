@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv, repeated
+from dlx.models._blocks import conv, repeat
 from dlx.tensors import Spec
 
 SIZES: dict[str, tuple[tuple[int, ...], int]] = {  # blocks in each stage, and channels of the first
@@ -47,7 +47,7 @@ class ConvNeXt(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         blocks, channels = SIZES[self.size]
         channels = self.width or channels
         layers: list[Any] = [{"stem": [{"conv": {"channels": channels, "kernel": 4, "stride": 4}}, NORM]}]
@@ -55,7 +55,7 @@ class ConvNeXt(Model):
             if i > 0:
                 channels *= 2
                 layers.append({f"down{i}": [NORM, {"conv": {"channels": channels, "kernel": 2, "stride": 2}}]})
-            layers.append({f"stage{i + 1}": repeated([self._block(channels)], times)})
+            layers.append({f"stage{i + 1}": repeat([self._block(channels)], times)})
         return [*layers, "global_pool", NORM]
 
     def _block(self, channels: int) -> dict[str, Any]:

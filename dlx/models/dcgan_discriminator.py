@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.tensors import Spec
 
@@ -34,7 +34,7 @@ class DCGANDiscriminator(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         layers: list[Any] = []
         for number, width in enumerate(self.channels):
             normed = self.norm == "batch_norm" and number > 0

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one, single
+from dlx.layers import require_axes, require_numeric
 from dlx.models import Model
 from dlx.tensors import Spec
 
@@ -40,7 +40,7 @@ class DCGANGenerator(Model):
         return True
 
     def architecture(self, x: Spec) -> list[Any]:
-        single(one(x, "F", self.type), self.type)
+        require_numeric(require_axes(x, "F", self.type), self.type)
         first, *others = self.channels
         layers: list[Any] = [
             {"linear": first * self.initial_size**2},
@@ -48,9 +48,9 @@ class DCGANGenerator(Model):
         ]
         layers += ["batch_norm", "relu"]
         for width in others:
-            layers += [_doubled(width, bias=False), "batch_norm", "relu"]
-        return [*layers, _doubled(self.out_channels, bias=True), "tanh"]
+            layers += [_upsample(width, bias=False), "batch_norm", "relu"]
+        return [*layers, _upsample(self.out_channels, bias=True), "tanh"]
 
 
-def _doubled(channels: int, bias: bool) -> dict[str, Any]:
+def _upsample(channels: int, bias: bool) -> dict[str, Any]:
     return {"conv_transpose": {"channels": channels, "kernel": 4, "stride": 2, "padding": 1, "bias": bias}}

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.models._condition import KEY, conditioned
+from dlx.models._condition import KEY, with_condition
 from dlx.models._features import to_features
 from dlx.tensors import Spec
 
@@ -41,4 +41,4 @@ class DenoiserMLP(Model):
         branch = [self.activation, {"linear": self.hidden}, {"film": KEY}, self.activation, {"linear": self.hidden}]
         blocks = {"repeat": {"times": self.num_blocks, "layer": {"residual": {"layers": branch}}}}
         then = [*to_features(x), {"linear": self.hidden}, blocks, self.activation]
-        return conditioned(x, self.time_features, self.hidden, then)
+        return with_condition(x, self.time_features, self.hidden, then)

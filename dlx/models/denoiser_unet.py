@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._condition import KEY, conditioned
+from dlx.models._condition import KEY, with_condition
 from dlx.tensors import Spec, TensorSpec
 
 GROUPS = 8
@@ -46,7 +46,7 @@ class DenoiserUNet(Model):
     """Probability that a number inside a block is set to zero in training; 0 leaves the layer out."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        image = one(x, "CHW", self.type)
+        image = require_axes(x, "CHW", self.type)
         self._check(image)
         *finer, coarsest = self.channels
         above = [self.channels[0], *finer]
@@ -57,7 +57,7 @@ class DenoiserUNet(Model):
             around = {"branches": {"join": "concat", "of": ["identity", inner]}}
             layers = [*self._blocks(given, width), around, *self._blocks(2 * width, width)]
         first = self.channels[0]
-        return conditioned(x, 2 * first, 4 * first, [_conv(first), *layers, _norm(first), "silu"])
+        return with_condition(x, 2 * first, 4 * first, [_conv(first), *layers, _norm(first), "silu"])
 
     def _blocks(self, given: int, width: int) -> list[Any]:
         """Return residual blocks, of which the first is given another number of channels."""
@@ -77,7 +77,7 @@ class DenoiserUNet(Model):
 
     def _check(self, x: TensorSpec) -> None:
         factor = 2 ** (len(self.channels) - 1)
-        if any(size is not None and size % factor for size in x.space):
+        if any(size is not None and size % factor for size in x.spatial):
             raise ShapeError(
                 f"denoiser_unet with {len(self.channels)} levels does not fit a {x} input: {factor} must "
                 "divide its height and width"

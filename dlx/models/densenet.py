@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv, repeated
+from dlx.models._blocks import conv, repeat
 from dlx.tensors import Spec
 
 LAYERS: dict[int, tuple[int, ...]] = {  # in each of four dense blocks, table 1 of the paper
@@ -46,7 +46,7 @@ class DenseNet(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         growth = self.growth_rate or (48 if self.depth == WIDE else 32)
         channels = 2 * growth
         pool = {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}}
@@ -59,6 +59,6 @@ class DenseNet(Model):
                 halve = ["batch_norm", "relu", conv(channels, 1), {"avg_pool": 2}]
                 layers.append({f"transition{i}": halve})
             layer = {"branches": {"join": "concat", "of": ["identity", dense]}}
-            layers.append({f"block{i + 1}": repeated([layer], times)})
+            layers.append({f"block{i + 1}": repeat([layer], times)})
             channels += times * growth
         return [*layers, "batch_norm", "relu"]

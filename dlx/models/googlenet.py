@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv
 from dlx.tensors import Spec
@@ -57,7 +57,7 @@ class GoogLeNet(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         stem = [*self._conv(64, 7, 2), HALVE, *self._conv(64, 1), *self._conv(192, 3), HALVE]
         layers: list[Any] = [{"stem": stem}]
         for name, widths in MODULES.items():

@@ -5,9 +5,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.models import Model
-from dlx.models._transformer import attention, dropped, feed_forward, stack
+from dlx.models._transformer import attention, dropout, feed_forward, transformer_blocks
 from dlx.tensors import Spec
 
 
@@ -69,8 +69,8 @@ class GPT(Model):
         return self.tie_word_embeddings
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "T", "gpt")
-        body: list[Any] = [*self._positions(), *dropped(self.dropout), {"blocks": self._blocks()}, self.norm]
+        require_axes(x, "T", "gpt")
+        body: list[Any] = [*self._positions(), *dropout(self.dropout), {"blocks": self._blocks()}, self.norm]
         if self.tie_word_embeddings:
             return [{"tied_embedding": {"features": self.features, "layers": body}}]
         return [{"embedding": self.features}, *body]
@@ -90,13 +90,15 @@ class GPT(Model):
             rope=self.position_embedding == "rope",
             bias=self.bias,
             dropout=self.dropout,
-            out_init=self._ending(),
+            out_init=self._residual_init(),
         )
         hidden = self.hidden or (-(-self.features // 3) * 8 if self.gated else 4 * self.features)
-        feed = feed_forward(hidden, self.activation, gated=self.gated, bias=self.bias, out_init=self._ending())
-        return stack(self.num_layers, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout)
+        feed = feed_forward(hidden, self.activation, gated=self.gated, bias=self.bias, out_init=self._residual_init())
+        return transformer_blocks(
+            self.num_layers, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout
+        )
 
-    def _ending(self) -> dict[str, Any] | None:
+    def _residual_init(self) -> dict[str, Any] | None:
         """Return how maps start that end a branch; None where they start as all others."""
         if self.init is None or not self.scale_init:
             return None

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv_norm
 from dlx.tensors import Spec
@@ -48,35 +48,35 @@ class MobileNet(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
-        stem = {"stem": conv_norm(self._scaled(32), 3, stride=2, then=ACTIVATION)}
-        body = self._first() if self.version == 1 else self._second()
+        require_axes(x, "CHW", self.type)
+        stem = {"stem": conv_norm(self._scale_channels(32), 3, stride=2, then=ACTIVATION)}
+        body = self._version1() if self.version == 1 else self._version2()
         return [stem, *body, "global_pool", *([{"dropout": self.dropout}] if self.dropout else [])]
 
-    def _first(self) -> list[Any]:
+    def _version1(self) -> list[Any]:
         layers: list[Any] = []
-        inputs = self._scaled(32)
+        inputs = self._scale_channels(32)
         for i, (channels, stride) in enumerate(FIRST):
-            outputs = self._scaled(channels)
+            outputs = self._scale_channels(channels)
             depthwise = conv_norm(inputs, 3, stride, groups=inputs, then=ACTIVATION)
             layers.append({f"block{i + 1}": [*depthwise, *conv_norm(outputs, 1, then=ACTIVATION)]})
             inputs = outputs
         return layers
 
-    def _second(self) -> list[Any]:
+    def _version2(self) -> list[Any]:
         layers: list[Any] = []
-        inputs = self._scaled(32)
+        inputs = self._scale_channels(32)
         for i, (expansion, channels, times, stride) in enumerate(SECOND):
-            outputs = self._scaled(channels)
+            outputs = self._scale_channels(channels)
             stage: list[Any] = []
             for step in [stride] + [1] * (times - 1):
                 stage += _bottleneck(inputs, expansion * inputs, outputs, step)
                 inputs = outputs
             layers.append({f"stage{i + 1}": stage})
-        last = max(LAST, self._scaled(LAST))
+        last = max(LAST, self._scale_channels(LAST))
         return [*layers, {"last": conv_norm(last, 1, then=ACTIVATION)}]
 
-    def _scaled(self, channels: int) -> int:
+    def _scale_channels(self, channels: int) -> int:
         """Return a multiple of 8 near channels × width, at least 8 and never a tenth too small."""
         wanted = channels * self.width_mult
         near = max(MULTIPLE, int(wanted + MULTIPLE / 2) // MULTIPLE * MULTIPLE)

@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv, repeated
+from dlx.models._blocks import conv, repeat
 from dlx.tensors import Spec
 
 PHOTOS: dict[int, tuple[int, ...]] = {  # blocks in each of four stages, table 1 of the paper
@@ -60,13 +60,13 @@ class ResNet(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     @model_validator(mode="after")
-    def _branches_may_be_zero(self) -> Self:
+    def _check_zero_init(self) -> Self:
         if self.zero_init_residual and not self.residual:
             raise ValueError("zero_init_residual needs residual: a plain network that begins as zero learns nothing")
         return self
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         blocks = PHOTOS.get(self.depth, ((self.depth - 2) // 6,) * 3)
         layers: list[Any] = [{"stem": self._stem()}]
         channels = self._width
@@ -74,9 +74,9 @@ class ResNet(Model):
             shrinks = i > 0
             first = self._block(channels, 2 if shrinks else 1, changes=shrinks or self._is_bottleneck, opens=True)
             rest = self._block(channels, 1, changes=False, opens=False)
-            layers.append({f"stage{i + 1}": [*self._between(shrinks), *first, *repeated(rest, times - 1)]})
+            layers.append({f"stage{i + 1}": [*self._stage_activation(shrinks), *first, *repeat(rest, times - 1)]})
             channels *= 2
-        return [*layers, *self._between(True)]
+        return [*layers, *self._stage_activation(True)]
 
     @property
     def _is_small(self) -> bool:
@@ -90,7 +90,7 @@ class ResNet(Model):
     def _width(self) -> int:
         return self.width or (16 if self._is_small else 64)
 
-    def _between(self, needed: bool) -> list[Any]:
+    def _stage_activation(self, needed: bool) -> list[Any]:
         """Return what activates a sum where no block does so itself."""
         return ["batch_norm", "relu"] if needed and self.preactivation else []
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.models._transformer import dropped, pair
+from dlx.models._transformer import dropout, require_pair
 from dlx.tensors import Spec
 
 
@@ -43,8 +43,8 @@ class Seq2Seq(Model):
     """Probability that an element of a vector is set to zero in training, of tokens and of the output."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        pair(x, self.type)
-        drop = dropped(self.dropout)
+        require_pair(x, self.type)
+        drop = dropout(self.dropout)
         table: list[Any] = [{"embedding": self.embedding_dim}]
         own, shared = ([], table) if self.share_embeddings else (table, [])
         feeding = {"input_feeding": True} if self.input_feeding else {}

@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.initializers import Initializer
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.models._transformer import attention, dropped, feed_forward, pair, stack
+from dlx.models._transformer import attention, dropout, feed_forward, require_pair, transformer_blocks
 from dlx.tensors import Spec
 
 
@@ -61,16 +61,16 @@ class T5(Model):
         return self.tie_word_embeddings
 
     def architecture(self, x: Spec) -> list[Any]:
-        pair(x, "t5")
+        require_pair(x, "t5")
         both = {
-            "provide": {"key": "memory", "layers": self._side("source"), "then": self._side("target", decodes=True)}
+            "provide": {"key": "memory", "layers": self._branch("source"), "then": self._branch("target", decodes=True)}
         }
         if not self.tie_word_embeddings:
             return [both]
         table = {"features": self.features, "logit_scale": self.features**-0.5, "layers": [both]}
         return [{"tied_embedding": table}]
 
-    def _side(self, field: str, decodes: bool = False) -> list[Any]:
+    def _branch(self, field: str, decodes: bool = False) -> list[Any]:
         words = [] if self.tie_word_embeddings else [{"embedding": self.features}]
         bias = {"num_heads": self.num_heads, "num_buckets": self.num_buckets, "max_distance": self.max_distance}
         shared = {
@@ -79,11 +79,11 @@ class T5(Model):
             "layers": [{"relative_bias": {**bias, "causal": True} if decodes else bias}],
             "then": [{"blocks": self._blocks(decodes)}, {"norm": "rms_norm"}],
         }
-        return [{"field": field}, *words, *dropped(self.dropout), {"provide": shared}, *dropped(self.dropout)]
+        return [{"field": field}, *words, *dropout(self.dropout), {"provide": shared}, *dropout(self.dropout)]
 
     def _blocks(self, decodes: bool) -> dict[str, Any]:
         same = {"head_dim": self.head_dim, "scale": 1.0, "bias": False, "dropout": self.dropout}
-        return stack(
+        return transformer_blocks(
             self.num_layers,
             attention=attention(self.num_heads, causal=decodes, position_bias="distances", **same),
             cross_attention=attention(self.num_heads, memory="memory", **same) if decodes else None,

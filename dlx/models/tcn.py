@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.models._sequence import Output, summary, to_sequence
+from dlx.models._sequence import Output, pool_steps, to_sequence
 from dlx.tensors import Spec
 
 
@@ -44,7 +44,7 @@ class TCN(Model):
 
     def architecture(self, x: Spec) -> list[Any]:
         blocks = [self._block(features, 2**i) for i, features in enumerate(self.channels)]
-        return [*to_sequence(x, self.embedding_dim, self.type), *blocks, *summary(self.output, 0.0)]
+        return [*to_sequence(x, self.embedding_dim, self.type), *blocks, *pool_steps(self.output, 0.0)]
 
     def _block(self, features: int, dilation: int) -> dict[str, Any]:
         conv = {"features": features, "kernel": self.kernel, "dilation": dilation, "weight_norm": self.weight_norm}

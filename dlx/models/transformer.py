@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.initializers import Initializer
 from dlx.models import Model
-from dlx.models._transformer import attention, dropped, feed_forward, pair, stack
+from dlx.models._transformer import attention, dropout, feed_forward, require_pair, transformer_blocks
 from dlx.tensors import Spec
 
 
@@ -50,22 +50,22 @@ class Transformer(Model):
         return self.tie_word_embeddings
 
     def architecture(self, x: Spec) -> list[Any]:
-        pair(x, "transformer")
-        source, target = self._side("source", self._blocks()), self._side("target", self._blocks(decodes=True))
+        require_pair(x, "transformer")
+        source, target = self._branch("source", self._blocks()), self._branch("target", self._blocks(decodes=True))
         both = {"provide": {"key": "memory", "layers": source, "then": target}}
         if not self.tie_word_embeddings:
             return [both]
         return [{"tied_embedding": {"features": self.features, "scale_embedding": True, "layers": [both]}}]
 
-    def _side(self, field: str, blocks: dict[str, Any]) -> list[Any]:
+    def _branch(self, field: str, blocks: dict[str, Any]) -> list[Any]:
         words = (
             [] if self.tie_word_embeddings else [{"embedding": {"features": self.features, "scale_embedding": True}}]
         )
-        start: list[Any] = [{"field": field}, *words, {"position_embedding": "sinusoidal"}, *dropped(self.dropout)]
+        start: list[Any] = [{"field": field}, *words, {"position_embedding": "sinusoidal"}, *dropout(self.dropout)]
         return [*start, {"blocks": blocks}, *(["layer_norm"] if self.norm_first else [])]
 
     def _blocks(self, decodes: bool = False) -> dict[str, Any]:
-        return stack(
+        return transformer_blocks(
             self.num_layers,
             attention=attention(self.num_heads, causal=decodes),
             cross_attention=attention(self.num_heads, memory="memory") if decodes else None,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.tensors import Spec, TensorSpec
 
@@ -43,23 +43,23 @@ class UNet(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        self._check(one(x, "CHW", self.type))
+        self._check(require_axes(x, "CHW", self.type))
         *finer, coarsest = self.channels
-        layers = self._twice(coarsest) + ([{"dropout": self.dropout}] if self.dropout else [])
-        lost = self._lost
+        layers = self._double_conv(coarsest) + ([{"dropout": self.dropout}] if self.dropout else [])
+        lost = self._cropped
         for width in reversed(finer):
             across: Any = {"crop": 2 * lost} if lost else "identity"
             around = {"branches": {"join": "concat", "of": [across, [{"max_pool": 2}, *layers, *self._up(width)]]}}
-            layers = [*self._twice(width), around, *self._twice(width)]
-            lost = 2 * lost + 2 * self._lost
+            layers = [*self._double_conv(width), around, *self._double_conv(width)]
+            lost = 2 * lost + 2 * self._cropped
         return layers
 
     @property
-    def _lost(self) -> int:
+    def _cropped(self) -> int:
         """How many pixels two convolutions take off each side."""
         return 2 if self.padding == "valid" else 0
 
-    def _twice(self, width: int) -> list[Any]:
+    def _double_conv(self, width: int) -> list[Any]:
         fields: dict[str, Any] = {"channels": width, "kernel": 3}
         fields |= {"padding": "same"} if self.padding == "same" else {}
         norm: list[Any] = [] if self.norm == "none" else [self.norm]
@@ -72,9 +72,9 @@ class UNet(Model):
 
     def _check(self, x: TensorSpec) -> None:
         """Raise ShapeError where a level has an odd number of pixels, of which half cannot be doubled again."""
-        for size in x.space:
+        for size in x.spatial:
             for level in range(len(self.channels) - 1):
-                size = None if size is None else size - 2 * self._lost
+                size = None if size is None else size - 2 * self._cropped
                 if size is not None and (size % 2 or size <= 0):
                     wanted = f"level {level + 1} has {size} pixels, which cannot be halved"
                     raise ShapeError(f"unet with {len(self.channels)} levels does not fit a {x} input: {wanted}")

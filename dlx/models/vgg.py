@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv
 from dlx.tensors import Spec
@@ -52,7 +52,7 @@ class VGG(Model):
     """How the weights of every layer start that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", self.type)
+        require_axes(x, "CHW", self.type)
         layers: list[Any] = []
         for i, (width, times) in enumerate(zip(WIDTHS, CONVOLUTIONS[self.depth], strict=True)):
             norm: list[Any] = ["batch_norm"] if self.batch_norm else []

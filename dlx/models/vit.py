@@ -5,9 +5,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlx.initializers import Initializer
-from dlx.layers import one
+from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._transformer import attention, dropped, feed_forward, stack
+from dlx.models._transformer import attention, dropout, feed_forward, transformer_blocks
 from dlx.tensors import Spec
 from dlx.windows import Sizes
 
@@ -51,9 +51,9 @@ class ViT(Model):
     """Probability that a sample skips a part in training."""
 
     def architecture(self, x: Spec) -> list[Any]:
-        one(x, "CHW", "vit")
+        require_axes(x, "CHW", "vit")
         norm = {"layer_norm": {"eps": 1e-6}}
-        blocks = stack(
+        blocks = transformer_blocks(
             self.num_layers,
             attention=attention(self.num_heads),
             feed_forward=feed_forward(self.hidden or 4 * self.features, "gelu", self.dropout),
@@ -68,9 +68,9 @@ class ViT(Model):
                 patches,
                 "class_token",
                 {"position_embedding": "learned"},
-                *dropped(self.dropout),
+                *dropout(self.dropout),
                 *body,
                 "select_step",
             ]
         summary = ["time_pool"] if self.output == "mean" else []
-        return [patches, {"position_embedding": "learned"}, *dropped(self.dropout), "keep_visible", *body, *summary]
+        return [patches, {"position_embedding": "learned"}, *dropout(self.dropout), "keep_visible", *body, *summary]

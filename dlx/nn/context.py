@@ -82,19 +82,19 @@ class ContextSequence(nn.Sequential):
     def __init__(self, modules: OrderedDict[str, nn.Module]) -> None:
         super().__init__(modules)
         self._takes = [takes_context(module) for module in modules.values()]
-        self._rescopes = [_rescopes(module) for module in modules.values()]
+        self._changes_context = [_rescopes(module) for module in modules.values()]
 
     def forward(self, x: Any, context: Context | None = None) -> Any:
         """Return what the last child makes of x."""
-        for module, takes, rescopes in zip(self, self._takes, self._rescopes, strict=True):
+        for module, takes, rescopes in zip(self, self._takes, self._changes_context, strict=True):
             x = module(x, context) if takes else module(x)
             if rescopes and context:
                 context = _behind(module, context)
         return x
 
-    def scope(self, context: Context) -> Context:
+    def output_context(self, context: Context) -> Context:
         """Return what is in scope behind the last child."""
-        for module, rescopes in zip(self, self._rescopes, strict=True):
+        for module, rescopes in zip(self, self._changes_context, strict=True):
             context = _behind(module, context) if rescopes else context
         return context
 
@@ -113,4 +113,4 @@ def _rescopes(module: nn.Module) -> bool:
 
 
 def _behind(module: Any, context: Context) -> Context:
-    return module.scope(context)  # type: ignore[no-any-return]
+    return module.output_context(context)  # type: ignore[no-any-return]

@@ -15,14 +15,14 @@ Sum = Callable[[Tensor], Tensor]
 def begin(networks: nn.Module) -> None:
     """Count from nothing."""
     for _, module in counting(networks):
-        module.tally.zero_()
+        module.metric_counts.zero_()
 
 
 def counted(networks: nn.Module, total: Sum) -> dict[str, Tensor]:
     """Return the metrics of layers by name, each the least of all layers that have it."""
     found: dict[str, Tensor] = {}
     for _, module in counting(networks):
-        for name, value in module.measured(total(module.tally)).items():
+        for name, value in module.compute_metrics(total(module.metric_counts)).items():
             found[name] = torch.minimum(found[name], value) if name in found else value
     return found
 

@@ -14,7 +14,7 @@ def blocks(layer: Layer, x: Spec, path: str = "") -> list[Block]:
     children = layer.children(x)  # type: ignore[arg-type]
     if not children:
         return []
-    if not layer.in_line:
+    if not layer.is_sequential:
         return [(path, layer, x)]
     inner = [b for c in children for b in blocks(c.layer, c.x, f"{path}.{c.name}" if path else c.name)]
     return inner or [(path, layer, x)]

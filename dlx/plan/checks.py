@@ -18,7 +18,7 @@ from dlx.regularizers import Regularizer
 from dlx.schedules import Horizon, Schedule
 from dlx.strategies import Strategy
 from dlx.tasks import for_role
-from dlx.trees import parts
+from dlx.trees import iter_layers
 
 QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
 
@@ -67,7 +67,9 @@ def _metrics_of_layers(recipe: Recipe, facts: DataFacts) -> list[str]:
         trees = [for_role(recipe.model, role).tree(wanted.input) for role, wanted in roles.items()]
     except ShapeError:
         return []  # said elsewhere, with its place
-    found = {name for tree in trees for part in parts(tree) if isinstance(part, Layer) for name in part.measures}
+    found = {
+        name for tree in trees for part in iter_layers(tree) if isinstance(part, Layer) for name in part.metric_names
+    }
     return [f"{split}/{name}" for split in _evaluated(facts) for name in sorted(found)]
 
 
@@ -240,7 +242,7 @@ def cautions(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPla
         note
         for plan in networks.values()
         for path, layer, x in walk(plan.tree, plan.input)
-        if (note := layer.caution(x, batch, path)) is not None  # type: ignore[arg-type]
+        if (note := layer.warning(x, batch, path)) is not None  # type: ignore[arg-type]
     ]
     if not facts.counts.get("val"):
         notes.append("there is no val split: the last checkpoint is kept, not the best")
@@ -260,7 +262,9 @@ def _recomputing(recipe: Recipe, networks: Mapping[str, NetworkPlan]) -> list[st
 def _apart(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan]) -> list[str]:
     """Say where several devices compute something else than one would."""
     ranks = int(recipe.hardware.devices) * recipe.hardware.nodes
-    layers = {layer.type for n in networks.values() for _, layer, x in walk(n.tree, n.input) if layer.over_samples}
+    layers = {
+        layer.type for n in networks.values() for _, layer, x in walk(n.tree, n.input) if layer.uses_batch_statistics
+    }
     if ranks == 1 or recipe.hardware.sync_batchnorm or not layers:
         return []
     samples = batch_size(recipe, facts.counts["train"])

@@ -98,7 +98,7 @@ def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, 
 def _convolve(networks: Networks) -> bool:
     """Say whether much of what is multiplied gives images, and no layer is slower where channels are last."""
     layers: list[tuple[Layer, Any]] = [(layer, x) for n in networks for _, layer, x in walk(n.tree, n.input)]
-    if not all(layer.any_layout for layer, _ in layers):
+    if not all(layer.supports_channels_last for layer, _ in layers):
         return False
     convolved = (layer.cost(x).macs for layer, x in layers if not layer.children(x) and _is_image(layer.shape(x)))
     return any(macs >= CONVOLVED for macs in accumulate(convolved))  # early: walking all of a deep network takes long

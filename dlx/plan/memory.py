@@ -118,9 +118,9 @@ def _backward(
         yield n.kept(Cost(activations=elements(x))) - n.kept(layer.cost(x)), 0  # type: ignore[arg-type]
     children = layer.children(x)  # type: ignore[arg-type]
     if not children:
-        yield n.kept(layer.cost(x)), n.activation * (layer.passing(x) + held)  # type: ignore[arg-type]
+        yield n.kept(layer.cost(x)), n.activation * (layer.workspace_elements(x) + held)  # type: ignore[arg-type]
         return
-    held = held if layer.in_line else max(held, elements(layer.shape(x)))  # type: ignore[arg-type]
+    held = held if layer.is_sequential else max(held, elements(layer.shape(x)))  # type: ignore[arg-type]
     for child in reversed(children):
         inner = f"{path}.{child.name}" if path else child.name
         yield from _backward(child.layer, child.x, n, forgetting, inner, held)

@@ -14,7 +14,7 @@ from dlx.diagnostic import Diagnostic, Loc
 from dlx.errors import DataError, RecipeError, ShapeError
 from dlx.evolve import Evolvable
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer, infer_shape
 from dlx.plan.checks import batch_size, cautions, contradictions, portion
 from dlx.plan.hardware import by_cost, resolve
 from dlx.plan.memory import Memory, estimate
@@ -28,7 +28,7 @@ from dlx.schedules import Horizon
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
-from dlx.trees import parts
+from dlx.trees import iter_layers
 
 WORKERS = 2
 """Processes that decode samples where the recipe leaves their number open: one that works while the other is asked."""
@@ -224,8 +224,8 @@ def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
     body = model.tree(wanted.input)
     longest = {name: lengths.longest for name, lengths in facts.lengths.items()}
     for x in (wanted.input, sized(wanted.input, longest)):
-        shape_at(("model", role), body, x)
-    answering = [part.type for part in parts(body) if isinstance(part, Layer) and part.answers]
+        infer_shape(("model", role), body, x)
+    answering = [part.type for part in iter_layers(body) if isinstance(part, Layer) and part.has_auxiliary_output]
     if answering and not task.judges_answers:
         raise ShapeError(f"{task.type} has no target by which it could judge an {answering[0]}", ("model", role))
     try:

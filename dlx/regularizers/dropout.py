@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.component import Component, base_class
 from dlx.layers import Layer
 from dlx.regularizers import Regularizer
-from dlx.trees import changed, parts
+from dlx.trees import iter_layers, map_layers
 
 
 class Dropout(Regularizer):
@@ -31,8 +31,8 @@ class Dropout(Regularizer):
     """Probability that an activation is set to zero."""
 
     def rewrite_layers(self, tree: Component) -> Component:
-        if any(_is_dropout(layer) for layer in parts(tree)):
-            return changed(tree, self._set)
+        if any(_is_dropout(layer) for layer in iter_layers(tree)):
+            return map_layers(tree, self._set)
         grown = self._grown(tree, at_end=True)
         if grown is tree:
             raise ValueError("the network has neither dropout layers nor activations to put them after")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.component import Component
 from dlx.regularizers import Regularizer
-from dlx.trees import changed, parts
+from dlx.trees import iter_layers, map_layers
 
 FIELD = "drop_path"
 
@@ -32,7 +32,7 @@ class StochasticDepth(Regularizer):
     """Probability that the last block is skipped."""
 
     def rewrite_layers(self, tree: Component) -> Component:
-        blocks = sum(_can_be_skipped(layer) for layer in parts(tree))
+        blocks = sum(_can_be_skipped(layer) for layer in iter_layers(tree))
         if not blocks:
             raise ValueError(f"no layer of the network has a {FIELD}; residual blocks do")
         numbers = count(1)
@@ -42,7 +42,7 @@ class StochasticDepth(Regularizer):
                 return layer
             return layer.evolve(FIELD, self.drop_path_rate * next(numbers) / blocks)
 
-        return changed(tree, set_rate)
+        return map_layers(tree, set_rate)
 
 
 def _can_be_skipped(layer: Component) -> bool:

@@ -40,7 +40,7 @@ class Grayscale(Transform):
         stats = x.stats and Stats(
             mean=_luma(x.stats.mean), std=_luma(x.stats.std), low=_luma(x.stats.low), high=_luma(x.stats.high)
         )
-        return as_float(x).replace(dims=(1, *x.space), stats=stats)
+        return as_float(x).replace(dims=(1, *x.spatial), stats=stats)
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return _brightness

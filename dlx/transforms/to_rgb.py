@@ -28,7 +28,7 @@ class ToRgb(Transform):
     def spec(self, x: TensorSpec) -> TensorSpec:
         if check_image(x, "to_rgb").dims[0] != 1:
             raise ShapeError(f"to_rgb takes images with 1 channel, but gets {x}")
-        return x.replace(dims=(3, *x.space), stats=repeat_stats(x.stats, 3))
+        return x.replace(dims=(3, *x.spatial), stats=repeat_stats(x.stats, 3))
 
     def build(self, x: TensorSpec) -> Callable[[Tensor], Tensor]:
         return _three_times

@@ -48,17 +48,19 @@ def torchs(module, kdim=None):
 
 def by_hand(module, x, may_see, turn=lambda x, step: x):
     """Attention of 2 heads as loops over samples, heads and queries."""
-    q, k, v = module.qkv(x).split([2 * module.how.size, *[module.how.kv_heads * module.how.size] * 2], dim=-1)
-    y = torch.zeros(*x.shape[:2], 2 * module.how.size)
+    q, k, v = module.qkv(x).split(
+        [2 * module.config.head_dim, *[module.config.num_kv_heads * module.config.head_dim] * 2], dim=-1
+    )
+    y = torch.zeros(*x.shape[:2], 2 * module.config.head_dim)
     for b in range(len(x)):
         for h in range(2):
-            own = slice(h * module.how.size, (h + 1) * module.how.size)
-            g = h * module.how.kv_heads // 2
-            shared = slice(g * module.how.size, (g + 1) * module.how.size)
+            own = slice(h * module.config.head_dim, (h + 1) * module.config.head_dim)
+            g = h * module.config.num_kv_heads // 2
+            shared = slice(g * module.config.head_dim, (g + 1) * module.config.head_dim)
             for t in range(x.shape[1]):
                 seen = [s for s in range(x.shape[1]) if may_see(t, s)]
                 query = turn(q[b, t, own], t)
-                scores = [query @ turn(k[b, s, shared], s) / math.sqrt(module.how.size) for s in seen]
+                scores = [query @ turn(k[b, s, shared], s) / math.sqrt(module.config.head_dim) for s in seen]
                 weights = torch.stack(scores).softmax(0)
                 y[b, t, own] = sum(w * v[b, s, shared] for w, s in zip(weights, seen, strict=True))
     return module.out(y)
@@ -131,11 +133,11 @@ def test_a_position_bias_is_added_to_the_scores():
 def test_maps_on_demand_are_the_weights_of_the_same_result(fields):
     module, x = attention(**fields), sequence()
     plain = module(x)
-    assert module.maps_BHTS is None
-    module.keep_maps = True
+    assert module.attention_BHTS is None
+    module.store_attention = True
     torch.testing.assert_close(module(x), plain)
-    assert module.maps_BHTS.shape == (3, 2, STEPS, STEPS)
-    torch.testing.assert_close(module.maps_BHTS.sum(-1), torch.ones(3, 2, STEPS))
+    assert module.attention_BHTS.shape == (3, 2, STEPS, STEPS)
+    torch.testing.assert_close(module.attention_BHTS.sum(-1), torch.ones(3, 2, STEPS))
 
 
 LAYERS = {
@@ -225,7 +227,7 @@ def test_a_reordered_cache_goes_on_from_other_rows():
 def test_a_row_of_padding_alone_is_finite_and_so_are_its_gradients():
     module, x = attention(), sequence().requires_grad_()
     mask = torch.tensor([[True] * 6, [False] * 6, [True] * 6])
-    for module.keep_maps in (False, True):
+    for module.store_attention in (False, True):
         y = apply(module, x, {"mask": mask})
         y.square().sum().backward()
         assert y.isfinite().all() and x.grad.isfinite().all()

@@ -6,7 +6,7 @@ from layer_inputs import built
 from torch import nn
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, chain, provided, shape_at, walk
+from dlx.layers import Layer, infer_shape, propagate, require_context, walk
 from dlx.nn.context import Cache, apply, in_order
 from dlx.tensors import TensorSpec, context_of, with_context
 
@@ -47,7 +47,7 @@ def test_the_context_is_no_part_of_what_a_tensor_is():
 )
 def test_the_context_flows_through_every_layer_and_no_further_than_its_scope(spec):
     layer = Layer.model_validate(spec)
-    assert context_of(shape_at((), layer, X)) == {"time": TIME}
+    assert context_of(infer_shape((), layer, X)) == {"time": TIME}
     inner = [x for _, part, x in walk(layer, X) if not part.children(x)]
     assert all(context_of(x)["time"] == TIME for x in inner)
 
@@ -55,15 +55,15 @@ def test_the_context_flows_through_every_layer_and_no_further_than_its_scope(spe
 def test_a_record_carries_the_context_in_each_field():
     x = with_context(RECORD, {"time": TIME})
     assert context_of(x) == {"time": TIME}
-    assert context_of(shape_at((), Layer.model_validate({"field": "target"}), x)) == {"time": TIME}
+    assert context_of(infer_shape((), Layer.model_validate({"field": "target"}), x)) == {"time": TIME}
 
 
 def test_a_missing_value_is_named_with_what_there_is():
-    assert provided(X, "time", "film") is TIME
+    assert require_context(X, "time", "film") is TIME
     with pytest.raises(ShapeError, match="film reads 'label', which nothing provides here; in scope are time"):
-        provided(X, "label", "film")
+        require_context(X, "label", "film")
     with pytest.raises(ShapeError, match="nothing is in scope"):
-        provided(RECORD, "label", "film")
+        require_context(RECORD, "label", "film")
 
 
 def test_a_plain_network_is_torchs_own_sequential():
@@ -74,7 +74,7 @@ def test_a_plain_network_is_torchs_own_sequential():
 
 
 def test_containers_hand_the_context_to_those_that_take_it():
-    from dlx.layers.branches.module import Joined
+    from dlx.layers.branches.module import ParallelBranches
     from dlx.layers.residual.module import ResidualSum
 
     x, context = torch.ones(2, 3), {"time": torch.tensor(10.0)}
@@ -84,7 +84,7 @@ def test_containers_hand_the_context_to_those_that_take_it():
     assert apply(in_order({"inner": sequence, "c": Reader()}), x, context).eq(21).all()
     residual = ResidualSum({"0": Reader()}, shortcut=Reader(), then=Reader())
     assert apply(residual, x, context).eq(32).all()
-    assert apply(Joined({"a": nn.Identity(), "b": Reader()}, "sum", 1), x, context).eq(12).all()
+    assert apply(ParallelBranches({"a": nn.Identity(), "b": Reader()}, "sum", 1), x, context).eq(12).all()
     assert apply(nn.Identity(), x, context) is x
 
 
@@ -107,22 +107,22 @@ def test_provide_reads_each_field_with_its_own_mask():
 
 
 def test_provide_computes_what_its_parts_compute():
-    from dlx.layers.provide.module import Provided
+    from dlx.layers.provide.module import ContextProvider
 
-    module = Provided("memory", {"0": nn.Linear(4, 4)}, {"0": Reader("memory"), "1": Reader("memory")}, False)
+    module = ContextProvider("memory", {"0": nn.Linear(4, 4)}, {"0": Reader("memory"), "1": Reader("memory")}, False)
     x = torch.randn(2, 5, 4)
     assert torch.equal(module(x), x + module.layers[0](x) + module.layers[0](x))
     context = {"mask": torch.tensor([[True], [False]])}
-    inner = Provided("memory", {"0": nn.Identity()}, {"0": Reader("memory_mask")}, False)
+    inner = ContextProvider("memory", {"0": nn.Identity()}, {"0": Reader("memory_mask")}, False)
     assert torch.equal(inner(torch.zeros(2, 1), context), torch.tensor([[1.0], [0.0]]))
     assert "memory" not in context
 
 
 def test_provide_makes_a_source_once_and_a_step_each_time():
-    from dlx.layers.provide.module import Provided
+    from dlx.layers.provide.module import ContextProvider
 
     for each_step, expected in ((False, 3.0), (True, 4.0)):
-        module = Provided("memory", {"0": nn.Identity()}, {"0": Reader("memory")}, each_step)
+        module = ContextProvider("memory", {"0": nn.Identity()}, {"0": Reader("memory")}, each_step)
         context = {"cache": Cache()}
         module(torch.ones(1, 1), context)
         assert module(torch.full((1, 1), 2.0), context).item() == expected
@@ -153,7 +153,7 @@ def test_an_error_inside_provide_points_to_the_layer():
     for field, lists in (("layers", ([bad], ["relu"])), ("then", (["relu"], ["relu", bad]))):
         layer = Layer.model_validate({"provide": {"key": "m", "layers": lists[0], "then": lists[1]}})
         with pytest.raises(ShapeError) as error:
-            chain([layer], X, "layers")
+            propagate([layer], X, "layers")
         assert error.value.loc == ("layers", 0, field, len(dict(layer)[field]) - 1)
 
 

@@ -4,13 +4,13 @@ import pytest
 from torch import nn
 
 from dlx.layers import Layer
-from dlx.layers._names import TAKEN
+from dlx.layers._names import RESERVED
 
 
 @pytest.mark.parametrize("container", [nn.Module(), nn.Sequential(), nn.ModuleDict(), nn.ModuleList()])
 def test_whatever_torch_has_is_taken(container):
     names = {name for name in [*dir(type(container)), *vars(container)] if not name.startswith("_")}
-    assert {name for name in names if is_torchs(container, name)} <= TAKEN
+    assert {name for name in names if is_torchs(container, name)} <= RESERVED
 
 
 def is_torchs(container, name):
@@ -20,7 +20,7 @@ def is_torchs(container, name):
 
 
 def test_what_the_contract_of_layers_asks_of_modules_is_taken():
-    assert {"takes_context", "scope", "auxiliary_loss", "auxiliary_answer", "tally", "forward"} <= TAKEN
+    assert {"takes_context", "scope", "auxiliary_loss", "auxiliary_answer", "tally", "forward"} <= RESERVED
 
 
 @pytest.mark.parametrize("name", ["forward", "takes_context", "_modules", "a.b", ""])

@@ -82,14 +82,14 @@ def luong_by_hand(decoder, x, memory, feed=False):
 @pytest.mark.parametrize("fields", DECODERS, ids=str)
 def test_outputs_and_maps_are_those_of_the_papers_formulas(fields):
     decoder, x, memory = make(fields), numbers(3, 5, 5), numbers(3, 4, 7)
-    decoder.keep_maps = True
+    decoder.store_attention = True
     by_hand = {"bahdanau": bahdanau_by_hand, "luong": luong_by_hand}[fields["attention"]]
     by_hand = functools.partial(by_hand, feed=True) if fields.get("input_feeding") else by_hand
     y = decoder(x, {"memory": memory})
     for i in range(3):
         expected, weights = by_hand(decoder, x[i], memory[i])
         assert torch.allclose(y[i], expected)
-        assert torch.allclose(decoder.maps_BHTS[i, 0], weights)
+        assert torch.allclose(decoder.attention_BHTS[i, 0], weights)
 
 
 @pytest.mark.parametrize("fields", DECODERS, ids=str)

@@ -56,8 +56,8 @@ def test_pools_of_every_window(kind, x):
 def test_padding_same_divides_and_multiplies_the_size_by_the_stride(kernel, stride):
     x = TensorSpec((1, 11, 12), "CHW")
     fields = {"channels": 1, "kernel": kernel, "stride": stride, "padding": "same"}
-    assert Layer.model_validate({"conv": fields}).shape(x).space == (math.ceil(11 / stride), math.ceil(12 / stride))
-    assert Layer.model_validate({"conv_transpose": fields}).shape(x).space == (11 * stride, 12 * stride)
+    assert Layer.model_validate({"conv": fields}).shape(x).spatial == (math.ceil(11 / stride), math.ceil(12 / stride))
+    assert Layer.model_validate({"conv_transpose": fields}).shape(x).spatial == (11 * stride, 12 * stride)
 
 
 def test_conv_passes_every_field_on_to_torch():

@@ -8,7 +8,7 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 
 from dlx.facts import DataFacts
-from dlx.layers.rbm.module import Machine
+from dlx.layers.rbm.module import BoltzmannMachine
 from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
@@ -20,7 +20,7 @@ from dlx.tensors import TensorSpec
 
 def machine(visible=5, hidden=4, gaussian=False, size=1.0):
     torch.manual_seed(0)
-    made = Machine(visible, hidden, gaussian)
+    made = BoltzmannMachine(visible, hidden, gaussian)
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=size)
     return made
@@ -64,14 +64,14 @@ def test_features_and_free_energies_are_scikit_learns():
 def test_drawing_comes_to_the_probabilities_of_the_energies():
     made, all_states = machine(3, 2), states(3)
     expected = torch.softmax(-made.free_energy(all_states), 0).detach()
-    came = made.wandered(torch.zeros(40_000, 3), 40, torch.Generator().manual_seed(0))
+    came = made.gibbs_sample(torch.zeros(40_000, 3), 40, torch.Generator().manual_seed(0))
     counts = torch.stack([(came == state).all(1).float().mean() for state in all_states])
     assert torch.allclose(counts, expected, atol=0.01)
 
 
 def test_gaussian_units_are_drawn_around_what_hidden_units_say():
     made = machine(3, 2, gaussian=True, size=0.3)
-    came = made.wandered(torch.zeros(60_000, 3), 30, torch.Generator().manual_seed(0))
+    came = made.gibbs_sample(torch.zeros(60_000, 3), 30, torch.Generator().manual_seed(0))
     on = states(2)
     means = on @ made.weight + made.visible_bias  # of v given h, whose weight follows from integrating over v
     weights = torch.softmax(on @ made.hidden_bias + 0.5 * (means.square() - made.visible_bias.square()).sum(1), 0)

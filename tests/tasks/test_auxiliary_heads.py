@@ -68,7 +68,7 @@ def test_outside_of_training_only_the_end_answers(planned):
     experiment = build(planned())
     module, batch = experiment.module.eval(), next(iter(experiment.batches["val"]))
     loss = module.objective(batch)
-    assert module.networks["network"].body.early.auxiliary_answer is None
+    assert module.networks["network"].body.early.auxiliary_output is None
     assert torch.equal(loss, F.cross_entropy(module(batch["image"]), batch["target"]))
 
 
@@ -98,6 +98,6 @@ def test_every_step_of_a_sequence_is_judged_in_the_middle_too(tmp_path):
     experiment = build(make(dlx.load(tmp_path / "r.yaml")))
     module, batch = experiment.module.train(), next(iter(experiment.batches["train"]))
     loss, (head,) = module.objective(batch), module._answering
-    wanted = F.cross_entropy(head.auxiliary_answer.flatten(0, 1), batch["target"].flatten())
+    wanted = F.cross_entropy(head.auxiliary_output.flatten(0, 1), batch["target"].flatten())
     end = F.cross_entropy(module(batch["tokens"]).flatten(0, 1), batch["target"].flatten())
     assert torch.allclose(loss, end + 0.3 * wanted)

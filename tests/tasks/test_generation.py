@@ -79,7 +79,7 @@ def test_a_new_token_costs_the_same_however_long_the_text_is():
     module, steps, costs = network("rotary"), [], []
     for layer in module.modules():
         if hasattr(layer, "keep_maps"):
-            layer.keep_maps = True  # the counter knows no fused attention
+            layer.store_attention = True  # the counter knows no fused attention
         if isinstance(layer, torch.nn.Linear):
             layer.register_forward_hook(lambda layer, x, y: steps.append(x[0].shape[1]))
     read = Reader(running(module))

@@ -67,7 +67,7 @@ def _experts(experiment: Experiment) -> dict[str, Any]:
     from dlx.nn.layer_metrics import counting
 
     networks: Any = experiment.module.networks
-    tallies = {name.partition(".")[2]: m.tally.cpu().numpy() for name, m in counting(networks)}
+    tallies = {name.partition(".")[2]: m.metric_counts.cpu().numpy() for name, m in counting(networks)}
     return {"experts": use_of_experts(tallies)} if tallies else {}
 
 

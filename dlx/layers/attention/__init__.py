@@ -6,8 +6,8 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import Layer, provided
-from dlx.layers._axes import width
+from dlx.layers import Layer, require_context
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ class Attention(Layer):
             raise ShapeError(
                 "causal, sliding_window, stride and rope are about the steps of one sequence, not of a memory"
             )
-        width(self._source(x), f"attention to {self.memory}", ("TF",))
+        num_features(self._source(x), f"attention to {self.memory}", ("TF",))
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        features, size, source = width(x, self.type, ("TF",)), self._head_dim(x), self._source(x)
+        features, size, source = num_features(x, self.type, ("TF",)), self._head_dim(x), self._source(x)
         inner, outer = self.num_heads * size, 2 * self._kv_heads() * size
-        steps, seen = x.elements // features, source.elements // width(source, self.type, ("TF",))
-        maps = [(features, inner, steps), (width(source, self.type), outer, seen), (inner, features, steps)]
+        steps, seen = x.elements // features, source.elements // num_features(source, self.type, ("TF",))
+        maps = [(features, inner, steps), (num_features(source, self.type), outer, seen), (inner, features, steps)]
         kept = x.elements + 2 * steps * inner + seen * outer + steps * self.num_heads
         kept += steps * (inner + outer // 2) * self.rope  # queries and keys before they are turned
         return Cost(
@@ -97,17 +97,17 @@ class Attention(Layer):
             unfused=self._scores(steps, seen),
         )
 
-    def apart(self) -> dict[str, Initializer]:
+    def parameter_initializers(self) -> dict[str, Initializer]:
         return {} if self.out_init is None else {"out.weight": self.out_init}
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.attention.module import CrossAttention, Heads, SelfAttention
-        from dlx.layers.attention.pattern import Pattern
+        from dlx.layers.attention.module import AttentionConfig, CrossAttention, SelfAttention
+        from dlx.layers.attention.pattern import AttentionPattern
 
         size = self._head_dim(x)
         scale = self.scale or size**-0.5
-        how = Heads(
-            width(x, self.type),
+        how = AttentionConfig(
+            num_features(x, self.type),
             self.num_heads,
             self._kv_heads(),
             size,
@@ -117,8 +117,8 @@ class Attention(Layer):
             self.position_bias,
         )
         if self.memory is not None:
-            return CrossAttention(how, self.memory, width(self._source(x), self.type))
-        pattern = Pattern(self.causal, self.sliding_window or self.stride, self.stride)
+            return CrossAttention(how, self.memory, num_features(self._source(x), self.type))
+        pattern = AttentionPattern(self.causal, self.sliding_window or self.stride, self.stride)
         return SelfAttention(how, pattern, self.rope_theta if self.rope else None)
 
     def _scores(self, steps: int, seen: int) -> int:
@@ -127,13 +127,13 @@ class Attention(Layer):
         return kept * self.num_heads * steps * seen
 
     def _source(self, x: TensorSpec) -> TensorSpec:
-        return x if self.memory is None else provided(x, self.memory, self.type)
+        return x if self.memory is None else require_context(x, self.memory, self.type)
 
     def _kv_heads(self) -> int:
         return self.num_kv_heads or self.num_heads
 
     def _head_dim(self, x: TensorSpec) -> int:
-        features = width(x, self.type, ("TF",))
+        features = num_features(x, self.type, ("TF",))
         if self.head_dim is None and features % self.num_heads:
             raise ShapeError(f"{self.num_heads} heads do not divide {features} features; give a `head_dim`")
         if self.num_heads % self._kv_heads():
@@ -144,7 +144,7 @@ class Attention(Layer):
         return size
 
     def _check_bias(self, x: TensorSpec) -> None:
-        bias = provided(x, self.position_bias or "", self.type)
+        bias = require_context(x, self.position_bias or "", self.type)
         if len(bias.dims) != 3 or bias.dims[0] not in (1, self.num_heads):
             raise ShapeError(
                 f"position_bias of {self.num_heads} heads is {self.num_heads} × T × T, but '{bias}' is in scope"

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlx.layers.attention.pattern import Pattern
-from dlx.layers.attention.rotary import Rotary
+from dlx.layers.attention.pattern import AttentionPattern
+from dlx.layers.attention.rotary import RotaryEmbedding
 from dlx.nn.context import Context, mask_of, state_of, steps_seen
 
 
 @dataclass(frozen=True)
-class Heads:
+class AttentionConfig:
     """How features are split among heads, and how these weigh what they see.
 
     kv_heads       heads of keys and values, each of which serves several of queries
@@ -24,9 +24,9 @@ class Heads:
     """
 
     features: int
-    heads: int
-    kv_heads: int
-    size: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
     bias: bool
     scale: float
     dropout: float
@@ -37,64 +37,64 @@ class _Attention(nn.Module):
     """What self- and cross-attention share: the weighted sum and the map back to features."""
 
     takes_context = True
-    keep_maps = False
+    store_attention = False
 
-    def __init__(self, how: Heads) -> None:
+    def __init__(self, how: AttentionConfig) -> None:
         super().__init__()
-        self.how = how
-        self.maps_BHTS: Tensor | None = None
-        self.out = nn.Linear(how.heads * how.size, how.features, bias=how.bias)
+        self.config = how
+        self.attention_BHTS: Tensor | None = None
+        self.out = nn.Linear(how.num_heads * how.head_dim, how.features, bias=how.bias)
 
     def split(self, x_BTE: Tensor) -> Tensor:
         """Return (B, H, T, D) heads of features that lie side by side."""
-        return x_BTE.unflatten(-1, (-1, self.how.size)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
+        return x_BTE.unflatten(-1, (-1, self.config.head_dim)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
 
-    def gather(
+    def attend(
         self, q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, allowed: Tensor | None, causal: bool, context: Context
     ) -> Tensor:
         """Return (B, T, F): each query's mean of the values that it may see, by how well the keys fit."""
-        if self.how.position_bias is not None:
-            bias_BHTS = context[self.how.position_bias].to(q_BHTD.dtype)
+        if self.config.position_bias is not None:
+            bias_BHTS = context[self.config.position_bias].to(q_BHTD.dtype)
             allowed = bias_BHTS if allowed is None else bias_BHTS.masked_fill(~allowed, float("-inf"))
-        if self.keep_maps:
-            y_BHTD = self._explicitly(q_BHTD, k_BGSD, v_BGSD, allowed, causal)
+        if self.store_attention:
+            y_BHTD = self._eager_attention(q_BHTD, k_BGSD, v_BGSD, allowed, causal)
         else:
             y_BHTD = F.scaled_dot_product_attention(
                 q_BHTD,
                 k_BGSD,
                 v_BGSD,
                 attn_mask=allowed,
-                dropout_p=self.how.dropout if self.training else 0.0,
+                dropout_p=self.config.dropout if self.training else 0.0,
                 is_causal=causal,
-                scale=self.how.scale,
-                enable_gqa=self.how.heads != self.how.kv_heads,
+                scale=self.config.scale,
+                enable_gqa=self.config.num_heads != self.config.num_kv_heads,
             )
         return self.out(y_BHTD.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def _explicitly(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None, causal: bool) -> Tensor:
-        groups = self.how.heads // self.how.kv_heads
+    def _eager_attention(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None, causal: bool) -> Tensor:
+        groups = self.config.num_heads // self.config.num_kv_heads
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-        scores_BHTS = q @ k.transpose(-1, -2) * self.how.scale
+        scores_BHTS = q @ k.transpose(-1, -2) * self.config.scale
         if causal:
-            allowed = Pattern(causal=True).allowed(q.shape[2], k.shape[2], q.device)
+            allowed = AttentionPattern(causal=True).mask(q.shape[2], k.shape[2], q.device)
         if allowed is not None and allowed.dtype == torch.bool:
             scores_BHTS = scores_BHTS.masked_fill(~allowed, float("-inf"))
         elif allowed is not None:
             scores_BHTS = scores_BHTS + allowed
         weights_BHTS = scores_BHTS.softmax(-1).nan_to_num(0.0)  # a query that may see nothing gathers nothing
-        self.maps_BHTS = weights_BHTS.detach()
-        return F.dropout(weights_BHTS, self.how.dropout, self.training) @ v
+        self.attention_BHTS = weights_BHTS.detach()
+        return F.dropout(weights_BHTS, self.config.dropout, self.training) @ v
 
 
 class SelfAttention(_Attention):
     """Attention of a sequence to itself."""
 
-    def __init__(self, how: Heads, pattern: Pattern, rotary_base: float | None) -> None:
+    def __init__(self, how: AttentionConfig, pattern: AttentionPattern, rotary_base: float | None) -> None:
         super().__init__(how)
-        self.widths = [how.heads * how.size, how.kv_heads * how.size, how.kv_heads * how.size]
+        self.widths = [how.num_heads * how.head_dim, how.num_kv_heads * how.head_dim, how.num_kv_heads * how.head_dim]
         self.qkv = nn.Linear(how.features, sum(self.widths), bias=how.bias)
         self.pattern = pattern
-        self.rotary = None if rotary_base is None else Rotary(how.size, rotary_base)
+        self.rotary = None if rotary_base is None else RotaryEmbedding(how.head_dim, rotary_base)
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, F)."""
@@ -106,18 +106,18 @@ class SelfAttention(_Attention):
         mask_BS = mask_of(context)
         state = state_of(context, self)
         if state is not None:
-            k, v, mask_BS = _remembered(state, k, v, mask_BS)
+            k, v, mask_BS = _update_cache(state, k, v, mask_BS)
         queries, keys = q.shape[2], k.shape[2]
-        if mask_BS is None and self.how.position_bias is None and self.pattern.is_plainly_causal(queries, keys):
-            return self.gather(q, k, v, None, True, context)
-        allowed = self.pattern.allowed(queries, keys, q.device)
+        if mask_BS is None and self.config.position_bias is None and self.pattern.is_causal_only(queries, keys):
+            return self.attend(q, k, v, None, True, context)
+        allowed = self.pattern.mask(queries, keys, q.device)
         if mask_BS is not None:
             real_B11S = mask_BS[:, None, None, :]
             allowed = real_B11S if allowed is None else allowed & real_B11S
-        return self.gather(q, k, v, allowed, False, context)
+        return self.attend(q, k, v, allowed, False, context)
 
 
-def _remembered(
+def _update_cache(
     state: dict[str, Tensor], k: Tensor, v: Tensor, mask_BT: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Append new keys, values and mask to those of the steps before, and return all of them."""
@@ -136,10 +136,10 @@ def _remembered(
 class CrossAttention(_Attention):
     """Attention of a sequence to another one, which is in the context."""
 
-    def __init__(self, how: Heads, memory: str, memory_features: int) -> None:
+    def __init__(self, how: AttentionConfig, memory: str, memory_features: int) -> None:
         super().__init__(how)
-        self.q = nn.Linear(how.features, how.heads * how.size, bias=how.bias)
-        self.kv = nn.Linear(memory_features, 2 * how.kv_heads * how.size, bias=how.bias)
+        self.q = nn.Linear(how.features, how.num_heads * how.head_dim, bias=how.bias)
+        self.kv = nn.Linear(memory_features, 2 * how.num_kv_heads * how.head_dim, bias=how.bias)
         self.memory = memory
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
@@ -148,7 +148,7 @@ class CrossAttention(_Attention):
         k, v = self._keys_and_values(context)
         mask_BS = context.get(f"{self.memory}_mask")
         allowed = None if mask_BS is None else mask_BS[:, None, None, :]
-        return self.gather(self.split(self.q(x_BTF)), k, v, allowed, False, context)
+        return self.attend(self.split(self.q(x_BTF)), k, v, allowed, False, context)
 
     def _keys_and_values(self, context: Context) -> tuple[Any, Any]:
         """Return those of the memory; in stepwise decoding they are made once."""

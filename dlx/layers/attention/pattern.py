@@ -9,18 +9,18 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Pattern:
+class AttentionPattern:
     """causal hides later steps, window those as far away or farther, but for multiples of stride."""
 
     causal: bool = False
     window: int | None = None
     stride: int | None = None
 
-    def is_plainly_causal(self, queries: int, keys: int) -> bool:
+    def is_causal_only(self, queries: int, keys: int) -> bool:
         """Return whether the pattern is the one that torch's kernels know by themselves."""
         return self.causal and queries == keys and (self.window is None or self.window >= keys)
 
-    def allowed(self, queries: int, keys: int, device: torch.device) -> Tensor | None:
+    def mask(self, queries: int, keys: int, device: torch.device) -> Tensor | None:
         """Return (T, S), true where a query may see a key; None if it may see all."""
         if not (self.causal and queries > 1) and (self.window is None or self.window >= keys):
             return None

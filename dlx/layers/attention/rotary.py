@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Rotary(nn.Module):
+class RotaryEmbedding(nn.Module):
     """Turns the pair (i, i + D/2) of a head at step t by the angle t · base^(−2i/D)."""
 
     def __init__(self, size: int, base: float) -> None:
@@ -16,12 +16,12 @@ class Rotary(nn.Module):
 
     def forward(self, x_BHTD: Tensor, first: int) -> Tensor:
         """Return x turned; `first` is the position of its first step."""
-        cos_TD, sin_TD = self._turns(first, first + x_BHTD.shape[2], x_BHTD)
+        cos_TD, sin_TD = self._cos_sin(first, first + x_BHTD.shape[2], x_BHTD)
         a_BHTP, b_BHTP = x_BHTD.chunk(2, dim=-1)
         turned_BHTD = torch.cat([-b_BHTP, a_BHTP], dim=-1)
         return x_BHTD * cos_TD + turned_BHTD * sin_TD
 
-    def _turns(self, first: int, end: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _cos_sin(self, first: int, end: int, x: Tensor) -> tuple[Tensor, Tensor]:
         steps_T1 = torch.arange(first, end, device=x.device, dtype=torch.float32).unsqueeze(1)
         angles_TP = steps_T1 * self.rates_P.float()
         angles_TD = torch.cat([angles_TP, angles_TP], dim=-1)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Child, Layer, chain
+from dlx.layers import Child, Layer, propagate
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class AuxiliaryHead(Layer):
         {auxiliary_head: {layers: [{linear: 8}, relu], weight: 0.3}}
     """
 
-    answers: ClassVar[bool] = True
+    has_auxiliary_output: ClassVar[bool] = True
     primary: ClassVar[str] = "layers"
     type: Literal["auxiliary_head"] = "auxiliary_head"
     layers: list[Layer] = Field(min_length=1)
@@ -39,18 +39,18 @@ class AuxiliaryHead(Layer):
     """Factor of its loss."""
 
     def children(self, x: TensorSpec) -> list[Child]:
-        return [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in chain(self.layers, x, "layers")[0]]
+        return [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in propagate(self.layers, x, "layers")[0]]
 
     def shape(self, x: TensorSpec) -> Spec:
-        self.answer(x)
+        self.auxiliary_shape(x)
         return x
 
-    def answer(self, x: Spec) -> Spec:
+    def auxiliary_shape(self, x: Spec) -> Spec:
         """Return what the answer is."""
-        return chain(self.layers, x, "layers")[1]
+        return propagate(self.layers, x, "layers")[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.auxiliary_head.module import Beside
+        from dlx.layers.auxiliary_head.module import AuxiliaryHeadModule
 
         built = {c.name.removeprefix("layers."): c.layer.build(c.x) for c in self.children(x)}  # type: ignore[arg-type]
-        return Beside(built, self.weight)
+        return AuxiliaryHeadModule(built, self.weight)

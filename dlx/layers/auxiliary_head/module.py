@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, apply, in_order, takes_context
 
 
-class Beside(nn.Module):
+class AuxiliaryHeadModule(nn.Module):
     """Passes its input on; in training `auxiliary_answer` is what the layers made of it the last time, else None."""
 
     def __init__(self, layers: Mapping[str, nn.Module], weight: float) -> None:
         super().__init__()
         self.layers = in_order(layers)
         self.weight = weight
-        self.auxiliary_answer: Tensor | None = None
+        self.auxiliary_output: Tensor | None = None
         self.takes_context = takes_context(self.layers)
 
     def forward(self, x: Any, context: Context | None = None) -> Any:
         """Return x."""
-        self.auxiliary_answer = apply(self.layers, x, context) if self.training else None
+        self.auxiliary_output = apply(self.layers, x, context) if self.training else None
         return x

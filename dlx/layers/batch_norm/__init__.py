@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.layers import Layer
-from dlx.layers._axes import unpadded, width
+from dlx.layers._axes import num_features, require_unpadded
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class BatchNorm(Layer):
         batch_norm
     """
 
-    over_samples: ClassVar[bool] = True
+    uses_batch_statistics: ClassVar[bool] = True
     type: Literal["batch_norm"] = "batch_norm"
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
@@ -38,17 +38,17 @@ class BatchNorm(Layer):
     """Where the scale starts; 0 at the end of a residual branch lets a deep network begin as the identity."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type)
-        unpadded(x, self.type, "layer_norm")
+        num_features(x, self.type)
+        require_unpadded(x, self.type, "layer_norm")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        channels = width(x, self.type)
+        channels = num_features(x, self.type)
         return Cost(parameters=2 * channels * self.affine, buffers=2 * channels + 1, activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.batch_norm.module import batch_norm
 
         return batch_norm(
-            x.axes, width(x, self.type), self.eps, self.momentum, self.weight_init_value if self.affine else None
+            x.axes, num_features(x, self.type), self.eps, self.momentum, self.weight_init_value if self.affine else None
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, shape_at, single
+from dlx.layers import Child, Layer, infer_shape, require_numeric
 from dlx.layers._axes import feature_axis
 from dlx.tensors import Cost, TensorSpec
 
@@ -41,42 +41,42 @@ class Branches(Layer):
         names = [child.name for child in self.children(x)]
         if len(set(names)) < len(names):
             raise ShapeError("two branches have the same name", ("of",))
-        outputs = [self._output(i, layer, x) for i, layer in enumerate(self.of)]
+        outputs = [self._branch_shape(i, layer, x) for i, layer in enumerate(self.of)]
         for i, y in enumerate(outputs):
-            if self._fixed(y) != self._fixed(outputs[0]):
+            if self._fixed_dims(y) != self._fixed_dims(outputs[0]):
                 first = f"{outputs[0]} ({outputs[0].axes}) of the first"
                 raise ShapeError(f"{y} ({y.axes}) cannot be joined by {self.join} with {first}", ("of", i))
-        return self._joined(outputs)
+        return self._joined_shape(outputs)
 
     def cost(self, x: TensorSpec) -> Cost:
-        outputs = [self._output(i, layer, x) for i, layer in enumerate(self.of)]
+        outputs = [self._branch_shape(i, layer, x) for i, layer in enumerate(self.of)]
         kept = sum(y.elements for y in outputs) if self.join == "product" else 0
         return super().cost(x) + Cost(activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.branches.module import Joined
+        from dlx.layers.branches.module import ParallelBranches
 
         built = {child.name: child.layer.build(x) for child in self.children(x)}
-        return Joined(built, self.join, feature_axis(self.shape(x)) + 1)
+        return ParallelBranches(built, self.join, feature_axis(self.shape(x)) + 1)
 
-    def _output(self, i: int, layer: Layer, x: TensorSpec) -> TensorSpec:
-        y = shape_at(("of", i), layer, x)
+    def _branch_shape(self, i: int, layer: Layer, x: TensorSpec) -> TensorSpec:
+        y = infer_shape(("of", i), layer, x)
         try:
-            y = single(y, f"join: {self.join}")
+            y = require_numeric(y, f"join: {self.join}")
         except ShapeError as error:
             raise error.within("of", i) from None
         if self.join == "concat" and (feature_axis(y) < 0 or y.dims[feature_axis(y)] is None):
             raise ShapeError(f"join: concat needs a known number of features, but gets {y}", ("of", i))
         return y
 
-    def _fixed(self, y: TensorSpec) -> tuple[object, ...]:
+    def _fixed_dims(self, y: TensorSpec) -> tuple[object, ...]:
         """Return what must be equal in all outputs."""
         dims = list(y.dims)
         if self.join == "concat":
             dims.pop(feature_axis(y))
         return (y.axes, *dims)
 
-    def _joined(self, outputs: list[TensorSpec]) -> TensorSpec:
+    def _joined_shape(self, outputs: list[TensorSpec]) -> TensorSpec:
         first = outputs[0]
         if self.join != "concat":
             return first.with_dims(first.dims)

@@ -13,7 +13,7 @@ from dlx.nn.context import Context, takes_context
 Join = Callable[[list[Tensor]], Tensor]
 
 
-class Joined(nn.Module):
+class ParallelBranches(nn.Module):
     """Gives the same input to every child and joins the outputs: concat (along axis), sum or product."""
 
     def __init__(self, branches: Mapping[str, nn.Module], join: str, axis: int) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class CausalConv(Layer):
     """Whether the length of each filter is learned apart from its direction."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type, ("TF",))
+        num_features(x, self.type, ("TF",))
         return x.with_dims((x.dims[0], self.features))
 
     def cost(self, x: TensorSpec) -> Cost:
-        inputs = width(x, self.type, ("TF",))
+        inputs = num_features(x, self.type, ("TF",))
         weights = self.features * inputs * self.kernel
         trained = weights + self.features * (self.bias + self.weight_norm)
         return Cost(trained, macs=weights * (x.elements // inputs), activations=x.elements)
@@ -52,5 +52,5 @@ class CausalConv(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.causal_conv.module import CausalConv1d
 
-        inputs = width(x, self.type, ("TF",))
+        inputs = num_features(x, self.type, ("TF",))
         return CausalConv1d(inputs, self.features, self.kernel, self.dilation, self.bias, self.weight_norm)

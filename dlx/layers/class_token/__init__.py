@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec, context_of
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ class ClassToken(Layer):
     type: Literal["class_token"] = "class_token"
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        features = width(x, self.type, ("TF",))
+        features = num_features(x, self.type, ("TF",))
         if "mask" in context_of(x):
             raise ShapeError("class_token does not take padded sequences; let the tokenizer write such a token")
         steps = x.dims[0]
         return x.with_dims((None if steps is None else steps + 1, features))
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=width(x, self.type, ("TF",)))
+        return Cost(parameters=num_features(x, self.type, ("TF",)))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.class_token.module import Prepended
+        from dlx.layers.class_token.module import PrependClassToken
 
-        return Prepended(width(x, self.type, ("TF",)))
+        return PrependClassToken(num_features(x, self.type, ("TF",)))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Prepended(nn.Module):
+class PrependClassToken(nn.Module):
     """Puts a learned vector before the first step."""
 
     def __init__(self, features: int) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import PositiveInt, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from dlx.errors import ShapeError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def _one_error(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+def _single_error(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     try:
         return handler(value)
     except ValidationError:
@@ -41,7 +41,9 @@ class Columns(Layer):
     type: Literal["columns"] = "columns"
     numeric: Literal["standardize", "quantile_uniform", "quantile_normal"] = "standardize"
     """What is done to numbers."""
-    embedding: Annotated[Literal["auto", "one_hot"] | Annotated[int, Field(gt=0)], WrapValidator(_one_error)] = "auto"
+    embedding: Annotated[Literal["auto", "one_hot"] | Annotated[int, Field(gt=0)], WrapValidator(_single_error)] = (
+        "auto"
+    )
     """Width of a category's learned vector, auto to choose it by the number of categories, or one_hot."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
@@ -74,9 +76,9 @@ class Columns(Layer):
         if "numeric" in fields:
             stats, missing = _stats(fields["numeric"]), _missing(fields["numeric"])
             if self.numeric == "standardize":
-                numeric = module.Standardized(stats.mean, stats.std, missing)
+                numeric = module.Standardize(stats.mean, stats.std, missing)
             else:
-                numeric = module.Quantiles(stats.quantiles, missing, normal=self.numeric == "quantile_normal")
+                numeric = module.QuantileTransform(stats.quantiles, missing, normal=self.numeric == "quantile_normal")
         if "categorical" in fields:
             vocab = fields["categorical"].vocab
             one_hot = self.embedding == "one_hot"

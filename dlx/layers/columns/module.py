@@ -10,7 +10,7 @@ from torch import Tensor, nn
 TAIL = 1e-3  # what is rarer counts as this rare, so that no quantile is mapped to infinity
 
 
-class _WithIndicators(nn.Module):
+class _MissingIndicator(nn.Module):
     """Maps numbers, puts 0 where one is missing, and appends a feature for each column that may have missing values."""
 
     missing: Tensor
@@ -30,7 +30,7 @@ class _WithIndicators(nn.Module):
         return torch.cat([mapped_BN, absent_BN[:, self.missing].to(mapped_BN.dtype)], dim=1)
 
 
-class Standardized(_WithIndicators):
+class Standardize(_MissingIndicator):
     """(x − mean) / std; a column that never varies becomes 0 around its mean."""
 
     mean: Tensor
@@ -46,7 +46,7 @@ class Standardized(_WithIndicators):
         return (x_BN - self.mean) / self.std
 
 
-class Quantiles(_WithIndicators):
+class QuantileTransform(_MissingIndicator):
     """The share of the training data below x, piecewise linear between quantiles; as a uniform or a normal number.
 
     Where several quantiles are equal, as they are for a frequent value, that value is mapped to the middle of them.
@@ -61,12 +61,12 @@ class Quantiles(_WithIndicators):
 
     def map(self, x_BN: Tensor) -> Tensor:
         """Return numbers spread evenly over [−1, 1], or normal ones."""
-        spread_BN = 2 * self.share(x_BN) - 1
+        spread_BN = 2 * self.cdf(x_BN) - 1
         if not self.normal:
             return spread_BN
         return spread_BN.clamp(2 * TAIL - 1, 1 - 2 * TAIL).erfinv() * 2**0.5
 
-    def share(self, x_BN: Tensor) -> Tensor:
+    def cdf(self, x_BN: Tensor) -> Tensor:
         """Return the share of the training data below each number, in [0, 1]."""
         q_NQ, x_NB = self.quantiles, x_BN.T.contiguous()
         last = q_NQ.shape[1] - 1

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
-from dlx.windows import Padding, Sizes, Window, window
+from dlx.windows import Padding, Sizes, Window, make_window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +45,7 @@ class ConnectedConv(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._inputs(x)
-        return x.with_dims((len(self.table), *self._window(x).slide(x.space)))
+        return x.with_dims((len(self.table), *self._window(x).slide(x.spatial)))
 
     def cost(self, x: TensorSpec) -> Cost:
         size = prod(self._window(x).kernel)
@@ -63,7 +63,7 @@ class ConnectedConv(Layer):
         return TableConv(self.table, self._inputs(x), w.kernel, w.stride, w.padding, self.bias)
 
     def _inputs(self, x: TensorSpec) -> int:
-        inputs = width(x, self.type, IMAGES)
+        inputs = num_features(x, self.type, IMAGES)
         for o, row in enumerate(self.table):
             if max(row) >= inputs or len(set(row)) < len(row):
                 text = f"output channel {o} is connected to {list(row)}"
@@ -73,4 +73,4 @@ class ConnectedConv(Layer):
         return inputs
 
     def _window(self, x: TensorSpec) -> Window:
-        return window(len(x.space), self.kernel, self.stride, self.padding)
+        return make_window(len(x.spatial), self.kernel, self.stride, self.padding)

@@ -34,7 +34,7 @@ class TableConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(len(connections), *kernel))
         self.bias = nn.Parameter(torch.empty(len(table))) if bias else None
         self.counts = [len(inputs) for inputs in table]
-        self._start()
+        self.reset_parameters()
 
     @torch.no_grad()
     def fill_weight(self, fill: Callable[[Tensor], None]) -> None:
@@ -46,7 +46,7 @@ class TableConv(nn.Module):
                 self.weight[self.output_index == o] = dense_OcK[o]
 
     @torch.no_grad()
-    def _start(self) -> None:
+    def reset_parameters(self) -> None:
         """Draw weights and biases evenly from ±1 / √fan_in, each output channel with its own number of inputs."""
         bound_O = self.weight[0].numel() ** -0.5 * torch.tensor(self.counts, dtype=self.weight.dtype).rsqrt()
         bound_N = bound_O[self.output_index].view(-1, *[1] * (self.weight.ndim - 1))

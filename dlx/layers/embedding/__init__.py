@@ -45,12 +45,12 @@ class Embedding(Layer):
         return Cost(parameters=self._rows(x) * self.features)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.embedding.module import RecordTable, Table
+        from dlx.layers.embedding.module import RecordEmbedding, ScaledEmbedding
 
         if isinstance(x, TensorSpec):
-            return Table(self._rows(x), self.features, self.scale_embedding)
+            return ScaledEmbedding(self._rows(x), self.features, self.scale_embedding)
         names = [name for name, field in x.items() if _is_tokens(field)]
-        return RecordTable(self._rows(x), self.features, self.scale_embedding, names)
+        return RecordEmbedding(self._rows(x), self.features, self.scale_embedding, names)
 
     def _rows(self, x: Spec) -> int:
         """Return the size of the vocabulary; that of the largest field of a record."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 
-class Table(nn.Embedding):
+class ScaledEmbedding(nn.Embedding):
     """A table whose rows are multiplied by √features where scale is true."""
 
     def __init__(self, rows: int, features: int, scale: bool) -> None:
@@ -23,7 +23,7 @@ class Table(nn.Embedding):
         return x_BTF if self.factor == 1 else x_BTF * self.factor
 
 
-class RecordTable(Table):
+class RecordEmbedding(ScaledEmbedding):
     """One table for several fields of a record."""
 
     def __init__(self, rows: int, features: int, scale: bool, names: Sequence[str]) -> None:

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._scope import own_mask
+from dlx.layers._scope import field_context
 from dlx.tensors import Cost, TensorSpec, context_of, with_context
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class FieldOfRecord(Layer):
+class RecordField(Layer):
     """Chooses one field of a record of inputs: the start of a branch that reads it.
 
     Where the field is a sequence whose padding is known (`<key>_mask` is in scope), that is the `mask` of all layers
@@ -25,7 +25,7 @@ class FieldOfRecord(Layer):
     """
 
     primary: ClassVar[str] = "key"
-    rescopes: ClassVar[bool] = True
+    changes_context: ClassVar[bool] = True
     type: Literal["field"] = "field"
     key: str
     """The field's name."""
@@ -35,12 +35,12 @@ class FieldOfRecord(Layer):
             raise ShapeError(f"there are no fields to choose from: the input is one tensor of {x}")
         if self.key not in x:
             raise ShapeError(f"there is no field '{self.key}'; there are {', '.join(x)}")
-        return with_context(x[self.key], own_mask(self.key, context_of(x)))  # type: ignore[return-value]
+        return with_context(x[self.key], field_context(self.key, context_of(x)))  # type: ignore[return-value]
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.field.module import Chosen
+        from dlx.layers.field.module import SelectField
 
-        return Chosen(self.key)
+        return SelectField(self.key)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dlx.layers._scope import own_mask
+from dlx.layers._scope import field_context
 from dlx.nn.context import Context
 
 
-class Chosen(nn.Module):
+class SelectField(nn.Module):
     """Returns the field of that name; behind it, its mask is the one of x."""
 
     def __init__(self, key: str) -> None:
@@ -21,6 +21,6 @@ class Chosen(nn.Module):
         """Return the chosen field."""
         return record[self.key]
 
-    def scope(self, context: Context) -> Context:
+    def output_context(self, context: Context) -> Context:
         """Return what is in scope behind it."""
-        return own_mask(self.key, context)
+        return field_context(self.key, context)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ class FillMaskTokens(Layer):
     type: Literal["fill_mask_tokens"] = "fill_mask_tokens"
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type, ("TF",))
+        num_features(x, self.type, ("TF",))
         if x.dims[0] is None:
             raise ShapeError("fill_mask_tokens fills sequences of a known number of steps")
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=width(x, self.type, ("TF",)))
+        return Cost(parameters=num_features(x, self.type, ("TF",)))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.fill_mask_tokens.module import Filled
+        from dlx.layers.fill_mask_tokens.module import MaskTokenFill
 
-        return Filled(int(x.dims[0] or 0), width(x, self.type, ("TF",)))
+        return MaskTokenFill(int(x.dims[0] or 0), num_features(x, self.type, ("TF",)))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context
 
 
-class Filled(nn.Module):
+class MaskTokenFill(nn.Module):
     """Puts visible steps where `visible`, (B, S), says that they stood, and a learned vector everywhere else."""
 
     takes_context = True

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.layers import Layer, one, provided, single
-from dlx.layers._axes import feature_axis, width
+from dlx.layers import Layer, require_axes, require_context, require_numeric
+from dlx.layers._axes import feature_axis, num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class FiLM(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._sizes(x)
-        return single(x, self.type)
+        return require_numeric(x, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
         features, given = self._sizes(x)
@@ -42,12 +42,14 @@ class FiLM(Layer):
         return Cost(parameters=outputs * (given + 1), macs=outputs * given, activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.film.module import Modulation
+        from dlx.layers.film.module import FeatureModulation
 
         features, given = self._sizes(x)
-        return Modulation(self.key, given, features, self.scale, feature_axis(x) + 1, len(x.dims) + 1)
+        return FeatureModulation(self.key, given, features, self.scale, feature_axis(x) + 1, len(x.dims) + 1)
 
     def _sizes(self, x: TensorSpec) -> tuple[int, int]:
         """Return how many features x has, and how many the condition."""
-        condition = one(provided(x, self.key, self.type), "F", f"{self.type}, of its condition '{self.key}',")
-        return width(x, self.type), width(condition, self.type)
+        condition = require_axes(
+            require_context(x, self.key, self.type), "F", f"{self.type}, of its condition '{self.key}',"
+        )
+        return num_features(x, self.type), num_features(condition, self.type)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context
 
 
-class Modulation(nn.Module):
+class FeatureModulation(nn.Module):
     """x (1 + scale) + shift, both a linear map of the named value of the context."""
 
     takes_context = True

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, feature_axis, unpadded, width
+from dlx.layers._axes import IMAGES, feature_axis, num_features, require_unpadded
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class GlobalPool(Layer):
     """Mean or maximum."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        size = width(x, self.type, ("TF", *IMAGES))
-        unpadded(x, self.type, "time_pool")
+        size = num_features(x, self.type, ("TF", *IMAGES))
+        require_unpadded(x, self.type, "time_pool")
         return x.with_dims((size,), "F")
 
     def cost(self, x: TensorSpec) -> Cost:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class KeepVisible(Layer):
     """Whether the network reads `visible` here."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type, ("TF",))
+        num_features(x, self.type, ("TF",))
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.keep_visible.module import Visible
+        from dlx.layers.keep_visible.module import VisibleSteps
 
-        return Visible()
+        return VisibleSteps()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context
 
 
-class Visible(nn.Module):
+class VisibleSteps(nn.Module):
     """Leaves the steps whose numbers `visible` holds, (B, S), in their order there."""
 
     takes_context = True

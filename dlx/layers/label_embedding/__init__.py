@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, provided
+from dlx.layers import Layer, require_context
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class LabelEmbedding(Layer):
         return LabelTable(self._classes(x), self.features)
 
     def _classes(self, x: TensorSpec) -> int:
-        label = provided(x, "label", self.type)
+        label = require_context(x, "label", self.type)
         if label.dims or len(label.vocab) != 1:
             raise ShapeError("label_embedding takes one class for a sample, of a known number of classes")
         return label.vocab[0]

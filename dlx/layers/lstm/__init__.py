@@ -30,9 +30,9 @@ class LSTM(RecurrentLayer):
         {lstm: {hidden: 8, num_layers: 2, dropout: 0.2, forget_bias: 1.0}}
     """
 
-    gates: ClassVar[int] = 4
-    kept: ClassVar[int] = 7
-    parts: ClassVar[int] = 2
+    num_gates: ClassVar[int] = 4
+    num_saved: ClassVar[int] = 7
+    num_states: ClassVar[int] = 2
     type: Literal["lstm"] = "lstm"
     peepholes: bool = False
     """Whether the gates see the cell, each unit its own."""
@@ -40,12 +40,12 @@ class LSTM(RecurrentLayer):
     """Where the forget gates' bias starts; 1 or more lets cells remember from the start. null leaves it to torch."""
 
     @model_validator(mode="after")
-    def _has_a_bias_to_start(self) -> Self:
+    def _check_forget_bias(self) -> Self:
         if self.forget_bias is not None and not self.bias:
             raise PydanticCustomError("forget_bias", "there is no bias that could start at forget_bias")
         return self
 
-    def _core(self, inputs: int) -> nn.RNNBase:
+    def _build_cells(self, inputs: int) -> nn.RNNBase:
         from torch import nn
 
         from dlx.layers.lstm.module import PeepholeLSTM
@@ -66,5 +66,5 @@ class LSTM(RecurrentLayer):
         return core
 
     @property
-    def _diagonals(self) -> int:
+    def _num_peepholes(self) -> int:
         return 3 * self.peepholes

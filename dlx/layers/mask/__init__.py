@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ class Mask(Layer):
     type: Literal["mask"] = "mask"
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return one(x, ("TF", "CL"), self.type)
+        return require_axes(x, ("TF", "CL"), self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.mask.module import Masked
+        from dlx.layers.mask.module import PaddingMask
 
-        return Masked(time=1 + max(x.axes.find("T"), x.axes.find("L")))
+        return PaddingMask(time=1 + max(x.axes.find("T"), x.axes.find("L")))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, mask_of
 
 
-class Masked(nn.Module):
+class PaddingMask(nn.Module):
     """Zeroes the padded steps of x, whose axis `time` counts the batch as 0."""
 
     takes_context = True

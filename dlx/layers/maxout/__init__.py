@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import feature_axis, width, with_width
+from dlx.layers._axes import feature_axis, num_features, with_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ class Maxout(Layer):
     """How many features compete."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        features = width(x, self.type)
+        features = num_features(x, self.type)
         if features % self.pieces:
             raise ShapeError(f"{self.pieces} pieces do not divide {features} features")
-        return with_width(x, features // self.pieces)
+        return with_features(x, features // self.pieces)
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost(activations=self.shape(x).elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.maxout.module import Largest
+        from dlx.layers.maxout.module import GroupMaximum
 
-        return Largest(feature_axis(x) + 1, self.pieces)
+        return GroupMaximum(feature_axis(x) + 1, self.pieces)
 
     def gain(self) -> float:
         return 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-class Largest(nn.Module):
+class GroupMaximum(nn.Module):
     """The largest of every `pieces` entries along an axis (the batch is axis 0)."""
 
     def __init__(self, axis: int, pieces: int) -> None:

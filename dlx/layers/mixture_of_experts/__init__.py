@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, shape_at
-from dlx.layers._axes import width
+from dlx.layers import Child, Layer, infer_shape
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class MixtureOfExperts(Layer):
         {mixture_of_experts: {num_experts: 3, top_k: 2, expert: {feed_forward: 16}}}
     """
 
-    measures: ClassVar[tuple[str, ...]] = ("expert_balance",)
+    metric_names: ClassVar[tuple[str, ...]] = ("expert_balance",)
     type: Literal["mixture_of_experts"] = "mixture_of_experts"
     expert: Layer
     """What each expert is, such as feed_forward; each has its own weights."""
@@ -52,7 +52,7 @@ class MixtureOfExperts(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         step = self._step(x)
-        y = shape_at(("expert",), self.expert, step)
+        y = infer_shape(("expert",), self.expert, step)
         if not isinstance(y, TensorSpec) or y.dims != step.dims:
             raise ShapeError(f"an expert gives {y} for {step}, but must keep the shape", ("expert",))
         if self.top_k > self.num_experts:
@@ -71,10 +71,10 @@ class MixtureOfExperts(Layer):
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.mixture_of_experts.module import Experts
+        from dlx.layers.mixture_of_experts.module import SparseMixture
 
         router, *experts = (child.layer.build(child.x) for child in self.children(x))  # type: ignore[arg-type]
-        return Experts(router, experts, self.top_k, self.load_balancing)
+        return SparseMixture(router, experts, self.top_k, self.load_balancing)
 
     @property
     def _router(self) -> Layer:
@@ -82,5 +82,5 @@ class MixtureOfExperts(Layer):
         return Layer.model_validate({"linear": {"features": self.num_experts, "bias": False}})
 
     def _step(self, x: TensorSpec) -> TensorSpec:
-        features = width(x, self.type, ("F", "TF"))
+        features = num_features(x, self.type, ("F", "TF"))
         return x.with_dims((features,), "F")

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, mask_of
 
 
-class Experts(nn.Module):
+class SparseMixture(nn.Module):
     """Adds up what the chosen experts make of each step; outside training `tally` counts how often each was chosen."""
 
     takes_context = True
-    tally: Tensor
+    metric_counts: Tensor
 
     def __init__(self, router: nn.Module, experts: Sequence[nn.Module], top: int, balance: float) -> None:
         super().__init__()
@@ -31,7 +31,9 @@ class Experts(nn.Module):
         weights_NK, chosen_NK = probabilities_NE.topk(self.top, dim=-1)
         if self.top > 1:
             weights_NK = weights_NK / weights_NK.sum(-1, keepdim=True)
-        self.auxiliary_loss = self._imbalance(probabilities_NE, chosen_NK, mask_of(context) if x.ndim > 2 else None)
+        self.auxiliary_loss = self._load_balancing_loss(
+            probabilities_NE, chosen_NK, mask_of(context) if x.ndim > 2 else None
+        )
         y_NF = torch.zeros_like(x_NF)
         for i, expert in enumerate(self.experts):
             step, rank = (chosen_NK == i).nonzero(as_tuple=True)
@@ -39,7 +41,7 @@ class Experts(nn.Module):
             y_NF = y_NF.index_add(0, step, part.to(y_NF.dtype))
         return y_NF.view_as(x)
 
-    def _imbalance(self, probabilities_NE: Tensor, chosen_NK: Tensor, mask_BT: Tensor | None) -> Tensor:
+    def _load_balancing_loss(self, probabilities_NE: Tensor, chosen_NK: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the loss that is least where experts are evenly used."""
         if mask_BT is not None:
             real_N = mask_BT.flatten()
@@ -47,9 +49,9 @@ class Experts(nn.Module):
         count = len(self.experts)
         chosen_E = torch.bincount(chosen_NK.flatten(), minlength=count)
         if not self.training:
-            self.tally += chosen_E
+            self.metric_counts += chosen_E
         return self.balance * count * (chosen_E / max(chosen_NK.numel(), 1) * probabilities_NE.mean(0)).sum()
 
-    def measured(self, tally_E: Tensor) -> dict[str, Tensor]:
+    def compute_metrics(self, tally_E: Tensor) -> dict[str, Tensor]:
         """Return what a tally says: how often the least used expert was chosen, over the mean of all."""
         return {"expert_balance": tally_E.min() / tally_E.mean().clamp(min=1)}

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import feature_axis, width, with_width
+from dlx.layers._axes import feature_axis, num_features, with_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ class PadChannels(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._missing(x)
-        return with_width(x, self.channels)
+        return with_features(x, self.channels)
 
     def cost(self, x: TensorSpec) -> Cost:
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.pad_channels.module import ZeroChannels
+        from dlx.layers.pad_channels.module import ChannelPadding
 
-        return ZeroChannels(self._missing(x), len(x.dims) - 1 - feature_axis(x))
+        return ChannelPadding(self._missing(x), len(x.dims) - 1 - feature_axis(x))
 
     def _missing(self, x: TensorSpec) -> int:
-        present = width(x, self.type)
+        present = num_features(x, self.type)
         if present > self.channels:
             raise ShapeError(f"pad_channels cannot make {self.channels} channels of {present}")
         return self.channels - present

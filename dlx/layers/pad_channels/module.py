@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 
-class ZeroChannels(nn.Module):
+class ChannelPadding(nn.Module):
     """Puts some channels behind those of an axis that is followed by some trailing axes."""
 
     def __init__(self, size: int, trailing: int) -> None:

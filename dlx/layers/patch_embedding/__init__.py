@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 from dlx.windows import Sizes, per_axis
 
@@ -37,7 +37,7 @@ class PatchEmbedding(Layer):
         return x.with_dims((patches, self.features), "TF")
 
     def cost(self, x: TensorSpec) -> Cost:
-        inputs = width(x, self.type, ("CHW",)) * prod(self._sides(x))
+        inputs = num_features(x, self.type, ("CHW",)) * prod(self._sides(x))
         return Cost(
             parameters=self.features * (inputs + 1),
             macs=self._patches(x) * inputs * self.features,
@@ -45,17 +45,17 @@ class PatchEmbedding(Layer):
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.patch_embedding.module import Patches
+        from dlx.layers.patch_embedding.module import PatchProjection
 
-        return Patches(width(x, self.type, ("CHW",)), self._sides(x), self.features)
+        return PatchProjection(num_features(x, self.type, ("CHW",)), self._sides(x), self.features)
 
     def _sides(self, x: TensorSpec) -> tuple[int, ...]:
-        return per_axis(self.patch_size, len(x.space), "patch_size")
+        return per_axis(self.patch_size, len(x.spatial), "patch_size")
 
     def _patches(self, x: TensorSpec) -> int:
-        width(x, self.type, ("CHW",))
+        num_features(x, self.type, ("CHW",))
         counts = []
-        for size, side in zip(x.space, self._sides(x), strict=True):
+        for size, side in zip(x.spatial, self._sides(x), strict=True):
             if not size or size % side:
                 raise ShapeError(f"patches of {'×'.join(map(str, self._sides(x)))} do not fill an image of {x}")
             counts.append(size // side)

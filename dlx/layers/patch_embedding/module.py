@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-class Patches(nn.Module):
+class PatchProjection(nn.Module):
     """Maps each patch by the same linear map."""
 
     def __init__(self, channels: int, size: tuple[int, ...], features: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, chain, one
+from dlx.layers import Child, Layer, propagate, require_axes
 from dlx.tensors import Spec, TensorSpec, context_of
 
 if TYPE_CHECKING:
@@ -32,24 +32,24 @@ class PixelSequence(Layer):
     """What is applied to the sequence of pixels, in order."""
 
     def children(self, x: TensorSpec) -> list[Child]:
-        inner, _ = chain(self.layers, self._steps(x), "layers")
+        inner, _ = propagate(self.layers, self._steps(x), "layers")
         return [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in inner]
 
     def shape(self, x: TensorSpec) -> Spec:
         steps = self._steps(x)
-        _, y = chain(self.layers, steps, "layers")
+        _, y = propagate(self.layers, steps, "layers")
         if not isinstance(y, TensorSpec) or y.axes != "TF" or y.dims[0] != steps.dims[0]:
             raise ShapeError(f"pixel_sequence needs layers that keep its {steps.dims[0]} steps, but they give {y}")
-        return x.with_dims((y.dims[1], *x.space))
+        return x.with_dims((y.dims[1], *x.spatial))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.pixel_sequence.module import Pixels
+        from dlx.layers.pixel_sequence.module import SequenceOverPixels
 
-        children, _ = chain(self.layers, self._steps(x), "layers")
-        return Pixels({child.name: child.layer.build(child.x) for child in children})  # type: ignore[arg-type]
+        children, _ = propagate(self.layers, self._steps(x), "layers")
+        return SequenceOverPixels({child.name: child.layer.build(child.x) for child in children})  # type: ignore[arg-type]
 
     def _steps(self, x: TensorSpec) -> TensorSpec:
-        image = one(x, "CHW", self.type)
+        image = require_axes(x, "CHW", self.type)
         channels, *space = image.dims
         if None in space:
             raise ShapeError(f"pixel_sequence needs to know how many pixels there are, but gets {x}")

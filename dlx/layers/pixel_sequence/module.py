@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, apply, in_order, takes_context
 
 
-class Pixels(nn.Module):
+class SequenceOverPixels(nn.Module):
     """Runs modules on (B, T, F) and lays the result out as an image again."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:

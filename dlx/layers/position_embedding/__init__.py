@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class PositionEmbedding(Layer):
     """How many positions are learned; null takes the length of the sequence."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        features = width(x, self.type, ("TF",))
+        features = num_features(x, self.type, ("TF",))
         if self.kind == "learned":
             self._length(x)
         elif features % 2:
@@ -46,12 +46,12 @@ class PositionEmbedding(Layer):
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=self._length(x) * width(x, self.type, ("TF",)) if self.kind == "learned" else 0)
+        return Cost(parameters=self._length(x) * num_features(x, self.type, ("TF",)) if self.kind == "learned" else 0)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.position_embedding.module import LearnedPositions, SinusoidalPositions
 
-        features = width(x, self.type, ("TF",))
+        features = num_features(x, self.type, ("TF",))
         if self.kind == "learned":
             return LearnedPositions(self._length(x), features)
         return SinusoidalPositions(features, self.max_length or x.dims[0] or 0)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, mask_of, state_of, steps_seen
 
 
-def sinusoids(length: int, features: int) -> Tensor:
+def sinusoidal_table(length: int, features: int) -> Tensor:
     """Return (L, F): sines of geometrically growing wavelengths at even features, cosines at odd ones."""
     steps_L1 = torch.arange(length, dtype=torch.float32).unsqueeze(1)
     rates_F = torch.exp(torch.arange(0, features, 2) * (-math.log(10000.0) / features))
@@ -33,10 +33,10 @@ class _Positions(nn.Module):
         """Return x with the vector of its position added to every step."""
         seen, steps = steps_seen(context), x_BTF.shape[1]
         table_LF = self.table(seen + steps)
-        index_BT = self._counted(x_BTF, context)
+        index_BT = self._padded_positions(x_BTF, context)
         return x_BTF + (table_LF[seen : seen + steps] if index_BT is None else table_LF[index_BT])
 
-    def _counted(self, x_BTF: Tensor, context: Context | None) -> Tensor | None:
+    def _padded_positions(self, x_BTF: Tensor, context: Context | None) -> Tensor | None:
         """Return each step's position where padding makes it another than its place; None where nothing does."""
         mask_BT, state = mask_of(context), state_of(context, self)
         if mask_BT is None and not state:
@@ -70,10 +70,10 @@ class SinusoidalPositions(_Positions):
     def __init__(self, features: int, length: int) -> None:
         super().__init__()
         self.features = features
-        self.register_buffer("sines", sinusoids(length, features), persistent=False)
+        self.register_buffer("sines", sinusoidal_table(length, features), persistent=False)
         self.sines: Tensor
 
     def table(self, length: int) -> Tensor:
         if length > len(self.sines):
-            self.sines = sinusoids(2 * length, self.features).to(self.sines)
+            self.sines = sinusoidal_table(2 * length, self.features).to(self.sines)
         return self.sines

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import single
+from dlx.layers import require_numeric
 from dlx.layers._activation import Activation
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -32,21 +32,21 @@ class PReLU(Activation):
     """Slope at the start."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        self._slopes(x)
-        return single(x, self.type)
+        self._num_slopes(x)
+        return require_numeric(x, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        return super().cost(x) + Cost(parameters=self._slopes(x))
+        return super().cost(x) + Cost(parameters=self._num_slopes(x))
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 
         from dlx.layers.prelu.module import TimePReLU
 
-        return (TimePReLU if x.axes == "TF" else nn.PReLU)(self._slopes(x), self.init_value)
+        return (TimePReLU if x.axes == "TF" else nn.PReLU)(self._num_slopes(x), self.init_value)
 
     def gain(self) -> float:
         return math.sqrt(2 / (1 + self.init_value**2))
 
-    def _slopes(self, x: TensorSpec) -> int:
-        return width(x, self.type) if self.per == "feature" else 1
+    def _num_slopes(self, x: TensorSpec) -> int:
+        return num_features(x, self.type) if self.per == "feature" else 1

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, chain
+from dlx.layers import Child, Layer, propagate
 from dlx.tensors import Spec, TensorSpec, context_of, with_context
 
 if TYPE_CHECKING:
@@ -39,34 +39,34 @@ class Provide(Layer):
     made once, at the first step, of a whole input such as a source sentence."""
 
     def children(self, x: TensorSpec) -> list[Child]:
-        return self._parts(x)[0]
+        return self._propagate(x)[0]
 
     def shape(self, x: TensorSpec) -> Spec:
-        return with_context(self._parts(x)[1], context_of(x))
+        return with_context(self._propagate(x)[1], context_of(x))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.provide.module import Provided
+        from dlx.layers.provide.module import ContextProvider
 
         built = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
         layers = {name.removeprefix("layers."): m for name, m in built.items() if name.startswith("layers.")}
         then = {name.removeprefix("then."): m for name, m in built.items() if name.startswith("then.")}
-        return Provided(self.key, layers, then, self.each_step)
+        return ContextProvider(self.key, layers, then, self.each_step)
 
-    def _parts(self, x: Spec) -> tuple[list[Child], Spec]:
+    def _propagate(self, x: Spec) -> tuple[list[Child], Spec]:
         outer = context_of(x)
         mask = outer.get(f"{self.key}_mask", outer.get("mask") if isinstance(x, TensorSpec) else None)
         inside = {name: value for name, value in outer.items() if name != "mask"}
         masks = {} if mask is None else {"mask": mask}
-        made, value = chain(self.layers, with_context(x, {**inside, **masks}), "layers")
+        made, value = propagate(self.layers, with_context(x, {**inside, **masks}), "layers")
         if not isinstance(value, TensorSpec):
             raise ShapeError(
                 f"provide takes one tensor, but its layers give the fields {', '.join(value)}", ("layers",)
             )
         masks = {} if mask is None else {f"{self.key}_mask": mask}
         scope = {**outer, **masks, self.key: value.replace(context={})}
-        used, y = chain(self.then, with_context(x, scope), "then")
-        return [*_named("layers", made), *_named("then", used)], y
+        used, y = propagate(self.then, with_context(x, scope), "then")
+        return [*_with_prefix("layers", made), *_with_prefix("then", used)], y
 
 
-def _named(field: str, children: list[Child]) -> list[Child]:
+def _with_prefix(field: str, children: list[Child]) -> list[Child]:
     return [Child(f"{field}.{c.name}", c.loc, c.layer, c.x) for c in children]

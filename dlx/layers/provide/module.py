@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, apply, in_order, state_of
 
 
-class Provided(nn.Module):
+class ContextProvider(nn.Module):
     """Runs `layers`, then `then` with their value in its context."""
 
     takes_context = True
@@ -28,12 +28,12 @@ class Provided(nn.Module):
         """Return what `then` makes of x while the value is in scope."""
         outer = dict(context or {})
         mask = outer.get(f"{self.key}_mask", outer.get("mask") if isinstance(x, Tensor) else None)
-        scope = {**outer, self.key: self._value(x, outer, mask)}
+        scope = {**outer, self.key: self._provided_value(x, outer, mask)}
         if mask is not None:
             scope[f"{self.key}_mask"] = mask
         return apply(self.then, x, scope)
 
-    def _value(self, x: Any, outer: dict[str, Any], mask: Tensor | None) -> Tensor:
+    def _provided_value(self, x: Any, outer: dict[str, Any], mask: Tensor | None) -> Tensor:
         inside = {**outer, "mask": mask}
         if self.each_step:
             return apply(self.layers, x, inside)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RBF(Layer):
     """The prototypes themselves, kept fixed; null starts from random ones and learns them."""
 
     @model_validator(mode="after")
-    def _as_many_as_features(self) -> Self:
+    def _check_prototypes(self) -> Self:
         if self.prototypes is not None and len(self.prototypes) != self.features:
             context = {"given": len(self.prototypes), "features": self.features}
             raise PydanticCustomError("prototypes", "there are {given} prototypes, but features is {features}", context)
@@ -54,12 +54,12 @@ class RBF(Layer):
         return Cost(numbers * trained, numbers * (not trained), activations=x.elements * self.features)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.rbf.module import NearnessToPrototypes
+        from dlx.layers.rbf.module import RadialBasis
 
-        return NearnessToPrototypes(self.features, self._inputs(x), self.prototypes)
+        return RadialBasis(self.features, self._inputs(x), self.prototypes)
 
     def _inputs(self, x: TensorSpec) -> int:
-        inputs = width(x, self.type, ("F", "TF"))
+        inputs = num_features(x, self.type, ("F", "TF"))
         wrong = [len(p) for p in self.prototypes or () if len(p) != inputs]
         if wrong:
             raise ShapeError(f"a prototype has {wrong[0]} numbers, but {inputs} features come in")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class NearnessToPrototypes(nn.Module):
+class RadialBasis(nn.Module):
     """Minus the squared distance to each of K prototypes, which are learned unless they are given."""
 
     weight: Tensor

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Layer, one
-from dlx.layers._axes import width
+from dlx.layers import Layer, require_axes
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class RBM(Layer):
     """
 
     primary: ClassVar[str] = "hidden"
-    energy_based: ClassVar[bool] = True
+    is_energy_based: ClassVar[bool] = True
     """Whether it is learned by its energy."""
     type: Literal["rbm"] = "rbm"
     hidden: int = Field(gt=0)
@@ -39,10 +39,10 @@ class RBM(Layer):
     """What its inputs are: 0 or 1, or numbers around 0."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        return one(x, "F", self.type).with_dims((self.hidden,))
+        return require_axes(x, "F", self.type).with_dims((self.hidden,))
 
     def cost(self, x: TensorSpec) -> Cost:
-        given = width(x, self.type, ("F",))
+        given = num_features(x, self.type, ("F",))
         return Cost(
             parameters=given * self.hidden + given + self.hidden,
             macs=given * self.hidden,
@@ -50,6 +50,6 @@ class RBM(Layer):
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.rbm.module import Machine
+        from dlx.layers.rbm.module import BoltzmannMachine
 
-        return Machine(width(x, self.type, ("F",)), self.hidden, self.visible == "gaussian")
+        return BoltzmannMachine(num_features(x, self.type, ("F",)), self.hidden, self.visible == "gaussian")

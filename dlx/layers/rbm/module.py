@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-START = 0.01  # standard deviation of the weights at first
+INITIAL_STD = 0.01  # standard deviation of the weights at first
 
 
-class Machine(nn.Module):
+class BoltzmannMachine(nn.Module):
     """Two layers of units without connections inside a layer."""
 
     def __init__(self, visible: int, hidden: int, gaussian: bool) -> None:
         super().__init__()
         self.gaussian = gaussian
-        self.weight = nn.Parameter(torch.empty(hidden, visible).normal_(std=START))
+        self.weight = nn.Parameter(torch.empty(hidden, visible).normal_(std=INITIAL_STD))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         self.visible_bias = nn.Parameter(torch.zeros(visible))
 
@@ -25,7 +25,7 @@ class Machine(nn.Module):
         # Several processes wait for the gradient of every parameter, also of the one that has no say here.
         return total + 0.0 * self.visible_bias.sum()
 
-    def down(self, hidden_BH: Tensor) -> Tensor:
+    def visible_mean(self, hidden_BH: Tensor) -> Tensor:
         """Return the mean (B, V) of the visible units."""
         total_BV = F.linear(hidden_BH, self.weight.T, self.visible_bias)
         return total_BV if self.gaussian else total_BV.sigmoid()
@@ -38,15 +38,15 @@ class Machine(nn.Module):
         return -visible_BV @ self.visible_bias - hidden_B
 
     @torch.no_grad()
-    def wandered(self, visible_BV: Tensor, steps: int, generator: torch.Generator | None = None) -> Tensor:
+    def gibbs_sample(self, visible_BV: Tensor, steps: int, generator: torch.Generator | None = None) -> Tensor:
         """Return visible units after so many steps of Gibbs sampling: hidden units drawn, then visible ones."""
         for _ in range(steps):
             hidden_BH = torch.bernoulli(self(visible_BV), generator=generator)
-            mean_BV = self.down(hidden_BH)
-            visible_BV = self._drawn(mean_BV, generator)
+            mean_BV = self.visible_mean(hidden_BH)
+            visible_BV = self._sample_visible(mean_BV, generator)
         return visible_BV
 
-    def _drawn(self, mean_BV: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _sample_visible(self, mean_BV: Tensor, generator: torch.Generator | None) -> Tensor:
         if not self.gaussian:
             return torch.bernoulli(mean_BV, generator=generator)
         noise = torch.randn(mean_BV.shape, generator=generator, device=mean_BV.device, dtype=mean_BV.dtype)

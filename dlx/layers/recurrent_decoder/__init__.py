@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, one, provided
-from dlx.layers._axes import width
+from dlx.layers import Child, Layer, require_axes, require_context
+from dlx.layers._axes import num_features
 from dlx.layers._recurrent import RecurrentLayer
 from dlx.tensors import Cost, TensorSpec
 
@@ -46,7 +46,7 @@ class RecurrentDecoder(Layer):
     """
 
     @model_validator(mode="after")
-    def _feeds_what_it_found(self) -> Self:
+    def _check_input_feeding(self) -> Self:
         if self.input_feeding and self.attention == "bahdanau":
             raise PydanticCustomError(
                 "input_feeding", "input_feeding is for luong: bahdanau feeds what it finds to the cell anyway"
@@ -55,7 +55,7 @@ class RecurrentDecoder(Layer):
 
     @field_validator("cell")
     @classmethod
-    def _steps_forward(cls, cell: Layer) -> Layer:
+    def _check_cell(cls, cell: Layer) -> Layer:
         if not isinstance(cell, RecurrentLayer):
             raise PydanticCustomError("cell", "{kind} is no recurrent layer", {"kind": cell.type})
         if cell.bidirectional or cell.output != "steps":
@@ -64,11 +64,11 @@ class RecurrentDecoder(Layer):
 
     def children(self, x: TensorSpec) -> list[Child]:
         cell, memory = self._cell, self._memory(x)
-        hidden, steps, inputs = cell.hidden, x.dims[0], width(x, self.type, ("TF",))
+        hidden, steps, inputs = cell.hidden, x.dims[0], num_features(x, self.type, ("TF",))
         places, size = memory.dims[0] or 1, memory.dims[-1] or 0
         looks_first = self.attention == "bahdanau"
         parts = [
-            _linear("initial", hidden * cell.num_layers * cell.parts, TensorSpec((size,), "F"), bias=True),
+            _linear("initial", hidden * cell.num_layers * cell.num_states, TensorSpec((size,), "F"), bias=True),
             _linear("keys", hidden, memory, bias=looks_first),
             Child(
                 "cell",
@@ -97,8 +97,8 @@ class RecurrentDecoder(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.recurrent_decoder import module
 
-        after = module.FeedsOutput if self.input_feeding else module.LooksAfter
-        decoder = module.LooksBefore if self.attention == "bahdanau" else after
+        after = module.InputFeedingDecoder if self.input_feeding else module.LuongDecoder
+        decoder = module.BahdanauDecoder if self.attention == "bahdanau" else after
         return decoder({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     @property
@@ -106,7 +106,7 @@ class RecurrentDecoder(Layer):
         return cast(RecurrentLayer, self.cell)
 
     def _memory(self, x: TensorSpec) -> TensorSpec:
-        memory = one(provided(x, "memory", self.type), "TF", "the memory of recurrent_decoder")
+        memory = require_axes(require_context(x, "memory", self.type), "TF", "the memory of recurrent_decoder")
         if memory.dims[-1] is None:
             raise ShapeError(f"recurrent_decoder needs to know how many features the memory has, but gets {memory}")
         return memory

@@ -13,7 +13,7 @@ from dlx.nn.recurrent import Recurrent, State, choose, join_parts, parts_of, rec
 
 
 @dataclass
-class Memory:
+class EncoderMemory:
     """What an encoder made (B, S, D), the keys by which it is looked up (B, S, H), which places are real (B, S)."""
 
     values: Tensor
@@ -43,8 +43,8 @@ class _Decoder(nn.Module):
         super().__init__()
         for name, part in parts.items():
             self.add_module(name, part)
-        self.keep_maps = False
-        self.maps_BHTS: Tensor | None = None
+        self.store_attention = False
+        self.attention_BHTS: Tensor | None = None
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, H); the weights of the attention are kept on demand."""
@@ -54,16 +54,16 @@ class _Decoder(nn.Module):
         state = recall(kept or {})
         if state is None:
             state = self._start(values_BSD, mask_BS)
-        memory = Memory(values_BSD, keys_BSH, mask_BS)
+        memory = EncoderMemory(values_BSD, keys_BSH, mask_BS)
         y_BTH, share_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, kept)
         if kept is not None:
             kept.update({**remember(state), "keys": keys_BSH})
-        if self.keep_maps:
-            self.maps_BHTS = share_BTS[:, None].detach()
+        if self.store_attention:
+            self.attention_BHTS = share_BTS[:, None].detach()
         return y_BTH
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor, State]:
         """Return the outputs (B, T, H), where they come from in the memory (B, T, S), and the last state.
 
@@ -71,7 +71,7 @@ class _Decoder(nn.Module):
         """
         raise NotImplementedError
 
-    def joined(self, state_BTH: Tensor, found_BTD: Tensor) -> Tensor:
+    def combine(self, state_BTH: Tensor, found_BTD: Tensor) -> Tensor:
         """Return the output (B, T, H) that a state and what was found for it make together."""
         return torch.tanh(self.output(torch.cat([state_BTH, found_BTD], -1)))
 
@@ -88,14 +88,14 @@ class _Decoder(nn.Module):
         return join_parts([part.transpose(0, 1).contiguous() for part in parts])
 
 
-class LooksBefore(_Decoder):
+class BahdanauDecoder(_Decoder):
     """Additive attention with the state before the step; the cell reads what it finds."""
 
     query: nn.Module
     score: nn.Module
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor, State]:
         """Go step by step, for where to look depends on the step before."""
         outputs: list[Tensor] = []
@@ -111,30 +111,30 @@ class LooksBefore(_Decoder):
             outputs.append(y_B1H)
             found.append(found_B1D)
             shares.append(share_B1S)
-        return self.joined(torch.cat(outputs, 1), torch.cat(found, 1)), torch.cat(shares, 1), state
+        return self.combine(torch.cat(outputs, 1), torch.cat(found, 1)), torch.cat(shares, 1), state
 
 
-class LooksAfter(_Decoder):
+class LuongDecoder(_Decoder):
     """Multiplicative attention with the state after the step; the cell does not know what it finds."""
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor, State]:
         """Run all steps of the cell at once, then look for all of them at once."""
         y_BTH, after = self.cell.run(x_BTF, mask_BT, state, carry=kept is not None)
-        return *self.looked(y_BTH, memory), after
+        return *self.attend(y_BTH, memory), after
 
-    def looked(self, state_BTH: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    def attend(self, state_BTH: Tensor, memory: EncoderMemory) -> tuple[Tensor, Tensor]:
         """Return the outputs (B, T, H) and where they come from (B, T, S)."""
         share_BTS = memory.weights(torch.bmm(state_BTH, memory.keys.transpose(1, 2)))
-        return self.joined(state_BTH, torch.bmm(share_BTS, memory.values)), share_BTS
+        return self.combine(state_BTH, torch.bmm(share_BTS, memory.values)), share_BTS
 
 
-class FeedsOutput(LooksAfter):
+class InputFeedingDecoder(LuongDecoder):
     """The same, but the cell also reads the output of the step before: where it has looked so far."""
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: Memory, kept: dict[str, Tensor] | None
+        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor, State]:
         """Go step by step, for each reads what the one before gave; before the first that is zero."""
         before_B1H = x_BTF.new_zeros(len(x_BTF), 1, self.cell.core.hidden_size)
@@ -143,7 +143,7 @@ class FeedsOutput(LooksAfter):
         shares: list[Tensor] = []
         for t in range(x_BTF.shape[1]):
             state_B1H, after = self.cell.core(torch.cat([x_BTF[:, t : t + 1], before_B1H], -1), state)
-            y_B1H, share_B1S = self.looked(state_B1H, memory)
+            y_B1H, share_B1S = self.attend(state_B1H, memory)
             outputs.append(y_B1H)
             shares.append(share_B1S)
             if mask_BT is None:

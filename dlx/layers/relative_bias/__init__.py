@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class RelativeBias(Layer):
     """Whether only what came before is told apart; else both directions are, each with half of the buckets."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type, ("TF",))
+        num_features(x, self.type, ("TF",))
         if not self.causal and self.num_buckets % 2:
             raise ShapeError(f"two directions need an even number of buckets, but there are {self.num_buckets}")
-        if self._one_way() // 2 >= self.max_distance:
+        if self._buckets_per_direction() // 2 >= self.max_distance:
             raise ShapeError(f"max_distance {self.max_distance} leaves nothing to share for {self.num_buckets} buckets")
         return x.with_dims((self.num_heads, x.dims[0], x.dims[0]), "NTS")
 
@@ -49,9 +49,9 @@ class RelativeBias(Layer):
         return Cost(parameters=self.num_buckets * self.num_heads)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.relative_bias.module import BiasByDistance
+        from dlx.layers.relative_bias.module import RelativePositionBias
 
-        return BiasByDistance(self.num_heads, self.num_buckets, self.max_distance, self.causal)
+        return RelativePositionBias(self.num_heads, self.num_buckets, self.max_distance, self.causal)
 
-    def _one_way(self) -> int:
+    def _buckets_per_direction(self) -> int:
         return self.num_buckets if self.causal else self.num_buckets // 2

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, steps_seen
 
 
-def bucket_of(away: Tensor, buckets: int, distance: int) -> Tensor:
+def relative_position_bucket(away: Tensor, buckets: int, distance: int) -> Tensor:
     """Return the bucket of each distance ≥ 0: its own for the first half, then logarithmically wider ones."""
     single = buckets // 2
     share = torch.log(away.clamp(min=1).float() / single) / math.log(distance / single)
@@ -18,7 +18,7 @@ def bucket_of(away: Tensor, buckets: int, distance: int) -> Tensor:
     return torch.where(away < single, away, wide.clamp(max=buckets - 1))
 
 
-class BiasByDistance(nn.Module):
+class RelativePositionBias(nn.Module):
     """A learned number for each head and each bucket of distances."""
 
     takes_context = True
@@ -34,8 +34,8 @@ class BiasByDistance(nn.Module):
         keys = seen + x_BTF.shape[1]
         away_TS = torch.arange(seen, keys, device=x_BTF.device).unsqueeze(1) - torch.arange(keys, device=x_BTF.device)
         if self.causal:
-            bucket_TS = bucket_of(away_TS.clamp(min=0), self.buckets, self.distance)
+            bucket_TS = relative_position_bucket(away_TS.clamp(min=0), self.buckets, self.distance)
         else:
             half = self.buckets // 2
-            bucket_TS = bucket_of(away_TS.abs(), half, self.distance) + half * (away_TS < 0)
+            bucket_TS = relative_position_bucket(away_TS.abs(), half, self.distance) + half * (away_TS < 0)
         return self.weight[bucket_TS].permute(2, 0, 1).unsqueeze(0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, chain, one, shape_at
+from dlx.layers import Child, Layer, infer_shape, propagate, require_axes
 from dlx.layers._axes import FEATURES, IMAGES, feature_axis
 from dlx.tensors import Dim, Spec, TensorSpec
 
@@ -49,10 +49,10 @@ class Residual(Layer):
     """Applied to the sum."""
 
     def children(self, x: TensorSpec) -> list[Child]:
-        return self._parts(x)[0]
+        return self._propagate(x)[0]
 
     def shape(self, x: TensorSpec) -> Spec:
-        return self._parts(x)[1]
+        return self._propagate(x)[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.residual.module import ResidualSum
@@ -62,30 +62,32 @@ class Residual(Layer):
         branch = {name.removeprefix("layers."): module for name, module in built.items()}
         return ResidualSum(branch, shortcut, then, self.drop_path)
 
-    def _parts(self, x: TensorSpec) -> tuple[list[Child], Spec]:
-        branch, y = chain(self.layers, x, "layers")
+    def _propagate(self, x: TensorSpec) -> tuple[list[Child], Spec]:
+        branch, y = propagate(self.layers, x, "layers")
         children = [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in branch]
         shortcut = self._shortcut(x, y)
         if shortcut is not None:
             children.append(Child("shortcut", ("shortcut",), shortcut, x))
-            reached = shape_at(("shortcut",), shortcut, x)
-            if not _same(reached, y):
+            reached = infer_shape(("shortcut",), shortcut, x)
+            if not _same_shape(reached, y):
                 raise ShapeError(f"the shortcut gives {reached}, but the layers give {y}", ("shortcut",))
         if self.then is None:
             return children, y
         children.append(Child("then", ("then",), self.then, y))
-        return children, shape_at(("then",), self.then, y)
+        return children, infer_shape(("then",), self.then, y)
 
     def _shortcut(self, x: TensorSpec, y: Spec) -> Layer | None:
         if self.shortcut != "auto":
             return self.shortcut
-        if _same(x, y):
+        if _same_shape(x, y):
             return None
-        projection = _projection(one(x, FEATURES, "residual"), one(y, FEATURES, "residual"), self.shortcut_norm is None)
+        projection = _projection(
+            require_axes(x, FEATURES, "residual"), require_axes(y, FEATURES, "residual"), self.shortcut_norm is None
+        )
         return Layer.model_validate([projection, self.shortcut_norm] if self.shortcut_norm else projection)
 
 
-def _same(a: Spec, b: Spec) -> bool:
+def _same_shape(a: Spec, b: Spec) -> bool:
     return isinstance(a, TensorSpec) and isinstance(b, TensorSpec) and (a.dims, a.axes) == (b.dims, b.axes)
 
 
@@ -95,7 +97,7 @@ def _projection(x: TensorSpec, y: TensorSpec, bias: bool) -> dict[str, Any]:
         raise ShapeError(f"no projection leads from {x} ({x.axes}) to {y} ({y.axes}); give `shortcut` a layer")
     size = y.dims[feature_axis(y)]
     if x.axes in IMAGES:
-        strides = [_stride(a, b, x, y) for a, b in zip(x.space, y.space, strict=True)]
+        strides = [_stride(a, b, x, y) for a, b in zip(x.spatial, y.spatial, strict=True)]
         return {"conv": {"channels": size, "kernel": 1, "stride": strides, "bias": bias}}
     if x.dims[:-1] != y.dims[:-1]:
         raise ShapeError(f"no projection leads from {x} to {y}; give `shortcut` a layer")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context, apply, in_order, takes_context
 
 
-def drop_samples(x: Tensor, probability: float) -> Tensor:
+def drop_path(x: Tensor, probability: float) -> Tensor:
     """Set whole samples to zero at random and scale the others, so that the mean stays."""
     keep_B = x.new_empty(x.shape[0]).bernoulli_(1 - probability)
     return x * keep_B.div_(1 - probability).view(-1, *[1] * (x.ndim - 1))
@@ -38,13 +38,13 @@ class ResidualSum(nn.Module):
             return self._in_context(x, context)
         branch = self.layers(x)
         if self.training and self.drop_path:
-            branch = drop_samples(branch, self.drop_path)
+            branch = drop_path(branch, self.drop_path)
         total: Tensor = branch + (x if self.shortcut is None else self.shortcut(x))
         return total if self.then is None else self.then(total)  # type: ignore[no-any-return]
 
     def _in_context(self, x: Tensor, context: Context | None) -> Tensor:
         branch = apply(self.layers, x, context)
         if self.training and self.drop_path:
-            branch = drop_samples(branch, self.drop_path)
+            branch = drop_path(branch, self.drop_path)
         total: Tensor = branch + (x if self.shortcut is None else apply(self.shortcut, x, context))
         return total if self.then is None else apply(self.then, total, context)  # type: ignore[no-any-return]

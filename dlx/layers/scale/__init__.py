@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.layers import Layer, single
-from dlx.layers._axes import feature_axis, width
+from dlx.layers import Layer, require_numeric
+from dlx.layers._axes import feature_axis, num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Scale(Layer):
     """Not learned, one factor for all, or one for each feature or channel."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        self._learned(x)
-        return single(x, self.type)
+        self._num_factors(x)
+        return require_numeric(x, self.type)
 
     def cost(self, x: TensorSpec) -> Cost:
-        learned = self._learned(x)
+        learned = self._num_factors(x)
         return Cost(parameters=learned, activations=x.elements if learned else 0)
 
     def build(self, x: TensorSpec) -> nn.Module:
@@ -44,7 +44,7 @@ class Scale(Layer):
         if self.learn == "none":
             return FixedScale(self.factor)
         trailing = len(x.dims) - 1 - feature_axis(x) if self.learn == "feature" else 0
-        return LearnedScale(self.factor, self._learned(x), trailing)
+        return LearnedScale(self.factor, self._num_factors(x), trailing)
 
-    def _learned(self, x: TensorSpec) -> int:
-        return {"none": 0, "all": 1}[self.learn] if self.learn != "feature" else width(x, self.type)
+    def _num_factors(self, x: TensorSpec) -> int:
+        return {"none": 0, "all": 1}[self.learn] if self.learn != "feature" else num_features(x, self.type)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class SegmentEmbedding(Layer):
     """How many different texts a sequence may be made of."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        width(x, self.type, ("TF",))
+        num_features(x, self.type, ("TF",))
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
-        return Cost(parameters=self.num_segments * width(x, self.type, ("TF",)))
+        return Cost(parameters=self.num_segments * num_features(x, self.type, ("TF",)))
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.segment_embedding.module import SegmentVectors
+        from dlx.layers.segment_embedding.module import SegmentTable
 
-        return SegmentVectors(self.num_segments, width(x, self.type, ("TF",)))
+        return SegmentTable(self.num_segments, num_features(x, self.type, ("TF",)))

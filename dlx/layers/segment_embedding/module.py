@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dlx.nn.context import Context
 
 
-class SegmentVectors(nn.Module):
+class SegmentTable(nn.Module):
     """Adds the vector of each step's segment."""
 
     takes_context = True

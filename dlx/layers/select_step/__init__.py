@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class SelectStep(Layer):
     """Which step, counted from 0."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        features = width(x, self.type, ("TF",))
+        features = num_features(x, self.type, ("TF",))
         if x.dims[0] is not None and self.index >= x.dims[0]:
             raise ShapeError(f"a sequence of {x.dims[0]} steps has no step {self.index}, counted from 0")
         return x.with_dims((features,), "F")
@@ -38,6 +38,6 @@ class SelectStep(Layer):
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.select_step.module import Taken
+        from dlx.layers.select_step.module import TimeStepSelection
 
-        return Taken(self.index)
+        return TimeStepSelection(self.index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-class Taken(nn.Module):
+class TimeStepSelection(nn.Module):
     """Returns the step at an index."""
 
     def __init__(self, index: int) -> None:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from dlx.layers import Child, Layer, shape_at
-from dlx.layers._axes import IMAGES, width
+from dlx.layers import Child, Layer, infer_shape
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Spec, TensorSpec
 from dlx.windows import Padding, Sizes
 
@@ -58,7 +58,7 @@ class SeparableConv(Layer):
         return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     def _steps(self, x: Spec) -> tuple[list[Child], Spec]:
-        inputs = width(x, self.type, IMAGES)
+        inputs = num_features(x, self.type, IMAGES)
         depthwise = {
             "channels": inputs * self.depth_multiplier,
             "kernel": self.kernel,
@@ -75,5 +75,5 @@ class SeparableConv(Layer):
         for name, loc, spelling in steps:
             layer = Layer.model_validate(spelling)
             children.append(Child(name, loc, layer, x))
-            x = shape_at(loc, layer, x)
+            x = infer_shape(loc, layer, x)
         return children, x

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, shape_at
-from dlx.layers._axes import IMAGES, width
+from dlx.layers import Child, Layer, infer_shape
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class SqueezeExcitation(Layer):
     """What turns the second one's output into weights."""
 
     def children(self, x: TensorSpec) -> list[Child]:
-        channels = width(x, self.type, IMAGES)
+        channels = num_features(x, self.type, IMAGES)
         if channels < self.reduction:
             raise ShapeError(f"reduction {self.reduction} leaves nothing of {channels} channels")
         y = TensorSpec((channels,), "F")
@@ -53,7 +53,7 @@ class SqueezeExcitation(Layer):
         for name, layer in steps.items():
             loc = (name,) if name in type(self).model_fields else ()
             children.append(Child(name, loc, layer, y))
-            y = shape_at(loc, layer, y)  # type: ignore[assignment]
+            y = infer_shape(loc, layer, y)  # type: ignore[assignment]
         if y.dims != (channels,):
             raise ShapeError(f"scale_activation gives {y} weights for {channels} channels", ("scale_activation",))
         return children
@@ -66,6 +66,6 @@ class SqueezeExcitation(Layer):
         return super().cost(x) + Cost(activations=x.elements)
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.squeeze_excitation.module import Gated
+        from dlx.layers.squeeze_excitation.module import ChannelGate
 
-        return Gated({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return ChannelGate({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]

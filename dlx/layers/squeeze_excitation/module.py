@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 
-class Gated(nn.Module):
+class ChannelGate(nn.Module):
     """x times what its layers, one after the other, make of the mean of each channel."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.layers import Layer
-from dlx.layers._axes import IMAGES, width
+from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
-from dlx.windows import Sizes, Window, window
+from dlx.windows import Sizes, Window, make_window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,17 +30,17 @@ class Subsample(Layer):
     """Side of the window; a list gives each dimension its own."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        channels = width(x, self.type, IMAGES)
-        return x.with_dims((channels, *self._window(x).slide(x.space)))
+        channels = num_features(x, self.type, IMAGES)
+        return x.with_dims((channels, *self._window(x).slide(x.spatial)))
 
     def cost(self, x: TensorSpec) -> Cost:
         kept = x.elements + self.shape(x).elements
-        return Cost(parameters=2 * width(x, self.type, IMAGES), activations=kept)
+        return Cost(parameters=2 * num_features(x, self.type, IMAGES), activations=kept)
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.subsample.module import TrainableSubsampling
 
-        return TrainableSubsampling(width(x, self.type, IMAGES), self._window(x).kernel)
+        return TrainableSubsampling(num_features(x, self.type, IMAGES), self._window(x).kernel)
 
     def _window(self, x: TensorSpec) -> Window:
-        return window(len(x.space), self.kernel, self.kernel, "valid")
+        return make_window(len(x.spatial), self.kernel, self.kernel, "valid")

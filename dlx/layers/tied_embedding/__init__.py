@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, chain, shape_at
+from dlx.layers import Child, Layer, infer_shape, propagate
 from dlx.tensors import Cost, Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TiedEmbedding(Layer):
         return True
 
     def children(self, x: TensorSpec) -> list[Child]:
-        return self._parts(x)[0]
+        return self._propagate(x)[0]
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         y = self._features(x)
@@ -59,22 +59,22 @@ class TiedEmbedding(Layer):
         return super().cost(x) + own
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.tied_embedding.module import Tied
+        from dlx.layers.tied_embedding.module import TiedEmbeddingModule
 
         table, *rest = self.children(x)
         layers = {c.name.removeprefix("layers."): c.layer.build(c.x) for c in rest}  # type: ignore[arg-type]
-        return Tied(table.layer.build(x), layers, self.logit_scale, self.bias)  # type: ignore[arg-type]
+        return TiedEmbeddingModule(table.layer.build(x), layers, self.logit_scale, self.bias)  # type: ignore[arg-type]
 
-    def _parts(self, x: Spec) -> tuple[list[Child], Spec]:
+    def _propagate(self, x: Spec) -> tuple[list[Child], Spec]:
         embedding = Layer.model_validate(
             {"embedding": {"features": self.features, "scale_embedding": self.scale_embedding}}
         )
-        children, y = chain(self.layers, shape_at((), embedding, x), "layers")
+        children, y = propagate(self.layers, infer_shape((), embedding, x), "layers")
         named = [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in children]
         return [Child("embedding", (), embedding, x), *named], y
 
     def _features(self, x: Spec) -> TensorSpec:
-        y = self._parts(x)[1]
+        y = self._propagate(x)[1]
         if not isinstance(y, TensorSpec) or y.axes not in ("F", "TF") or y.dims[-1] != self.features:
             raise ShapeError(f"the layers must end in the table's {self.features} features, but give {y}", ("layers",))
         return y

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from dlx.nn.context import Context, apply, in_order, takes_context
 
 
-class Tied(nn.Module):
+class TiedEmbeddingModule(nn.Module):
     """Scores what the layers make of a table's vectors by the same table."""
 
     def __init__(self, embedding: nn.Embedding, layers: Mapping[str, nn.Module], scale: float, bias: bool) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, provided
+from dlx.layers import Layer, require_context
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TimeEmbedding(Layer):
     """How many sines and cosines."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        if provided(x, "time", self.type).dims:
+        if require_context(x, "time", self.type).dims:
             raise ShapeError("time_embedding takes one time for a sample")
         if self.features % 2:
             raise ShapeError(f"time_embedding makes pairs of sine and cosine, but {self.features} is odd")
@@ -43,6 +43,6 @@ class TimeEmbedding(Layer):
         return Cost()
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.layers.time_embedding.module import Sinusoids
+        from dlx.layers.time_embedding.module import SinusoidalTimeEmbedding
 
-        return Sinusoids(self.features)
+        return SinusoidalTimeEmbedding(self.features)

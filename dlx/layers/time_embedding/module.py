@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from dlx.nn.context import Context
 
-SLOWEST = 10_000.0  # the wavelengths span this factor
+MAX_PERIOD = 10_000.0  # the wavelengths span this factor
 
 
-class Sinusoids(nn.Module):
+class SinusoidalTimeEmbedding(nn.Module):
     """Maps the context's time to sines, then cosines, of many rates."""
 
     takes_context = True
@@ -21,7 +21,7 @@ class Sinusoids(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         steps_H = torch.arange(features // 2, dtype=torch.float32)
-        rates_H = torch.exp(-math.log(SLOWEST) * steps_H / max(features // 2 - 1, 1))
+        rates_H = torch.exp(-math.log(MAX_PERIOD) * steps_H / max(features // 2 - 1, 1))
         self.register_buffer("rates_H", rates_H, persistent=False)
         self.rates_H: Tensor
 

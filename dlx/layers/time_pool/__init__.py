@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dlx.layers import Layer
-from dlx.layers._axes import width
+from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ class TimePool(Layer):
     """Width of W in mode attention; null takes the number of features."""
 
     @model_validator(mode="after")
-    def _hidden_is_attentions(self) -> Self:
+    def _check_hidden(self) -> Self:
         if self.hidden is not None and self.mode != "attention":
             raise PydanticCustomError("hidden", "hidden is a width in mode attention; mode {mode} has none", vars(self))
         return self
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        size = width(x, self.type, ("TF",))
+        size = num_features(x, self.type, ("TF",))
         return x.with_dims((size,), "F")
 
     def cost(self, x: TensorSpec) -> Cost:
-        size = width(x, self.type, ("TF",))
+        size = num_features(x, self.type, ("TF",))
         if self.mode != "attention":
             return Cost(activations=x.elements if self.mode == "max" else 0)
         hidden, steps = self.hidden or size, x.elements // size
@@ -56,7 +56,7 @@ class TimePool(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.time_pool import module
 
-        size = width(x, self.type, ("TF",))
+        size = num_features(x, self.type, ("TF",))
         if self.mode == "attention":
             return module.AttentionPool(size, self.hidden or size)
         return {"mean": module.MeanPool, "max": module.MaxPool, "last": module.LastPool}[self.mode]()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.models import Model
 from dlx.models.lenet5.digits import PROTOTYPES
 from dlx.models.lenet5.table import CONNECTIONS
@@ -48,7 +48,7 @@ class LeNet5(Model):
         return self.output == "rbf"
 
     def architecture(self, x: Spec) -> list[Any]:
-        border = _border(one(x, "CHW", "lenet5"))
+        border = _border(require_axes(x, "CHW", "lenet5"))
         third: Any = {"conv": {"channels": 16, "kernel": 5}}
         if self.connections == 1998:
             third = {"connected_conv": {"table": CONNECTIONS, "kernel": 5}}
@@ -76,4 +76,4 @@ class LeNet5(Model):
 
 def _border(x: TensorSpec) -> list[int]:
     """Return how many zeros an image needs on each side of each dimension to fill the field."""
-    return [max(0, -(-(FIELD - size) // 2)) if size is not None else 0 for size in x.space]
+    return [max(0, -(-(FIELD - size) // 2)) if size is not None else 0 for size in x.spatial]

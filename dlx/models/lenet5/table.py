@@ -7,7 +7,7 @@ from itertools import chain
 MAPS = 6
 
 
-def _neighbours(n: int) -> list[tuple[int, ...]]:
+def _neighbors(n: int) -> list[tuple[int, ...]]:
     """Return every run of n maps in a row, counted around."""
     return [tuple(sorted((start + i) % MAPS for i in range(n))) for start in range(MAPS)]
 
@@ -18,5 +18,5 @@ def _two_pairs() -> list[tuple[int, ...]]:
 
 
 CONNECTIONS: tuple[tuple[int, ...], ...] = tuple(
-    chain(_neighbours(3), _neighbours(4), _two_pairs(), [tuple(range(MAPS))])
+    chain(_neighbors(3), _neighbors(4), _two_pairs(), [tuple(range(MAPS))])
 )

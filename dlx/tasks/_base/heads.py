@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer, infer_shape
 from dlx.models import Model
 from dlx.tensors import Spec, TensorSpec
 
@@ -20,7 +20,7 @@ def ended(model: Model, x: Spec, wanted: TensorSpec, head: Head, more: tuple[Any
     lacks nothing but the channels gets them by a 1 × 1 convolution. `more` follows in any case.
     """
     body = model.tree(x)
-    last: list[Any] = [] if head == "none" or model.has_head else _last(shape_at((), body, x), wanted)
+    last: list[Any] = [] if head == "none" or model.has_head else _last(infer_shape((), body, x), wanted)
     last += more
     if not last:
         return body
@@ -31,7 +31,7 @@ def ended(model: Model, x: Spec, wanted: TensorSpec, head: Head, more: tuple[Any
 def _last(features: Spec, wanted: TensorSpec) -> list[Any]:
     if not isinstance(features, TensorSpec):
         raise ShapeError("the model must end in one tensor, but ends in several fields")
-    if features.axes == wanted.axes == "CHW" and features.space == wanted.space:
+    if features.axes == wanted.axes == "CHW" and features.spatial == wanted.spatial:
         return [] if features.dims == wanted.dims else [{"conv": {"channels": wanted.dims[0], "kernel": 1}}]
     flat: list[Any] = [] if features.axes == "F" else ["flatten"]
     shaped: list[Any] = [] if wanted.axes == "F" else [{"reshape": {"dims": list(wanted.dims), "axes": wanted.axes}}]

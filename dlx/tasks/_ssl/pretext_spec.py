@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer, infer_shape
 from dlx.models import Model
 from dlx.tasks._base.heads import numbers
 from dlx.tasks._ssl.spec import Probing, vector
@@ -87,9 +87,9 @@ class OfTiles(Pretext):
 
     def _sides(self, x: TensorSpec) -> tuple[int, ...]:
         """Return the height and the width of a tile."""
-        return tuple(int(side or 0) // self.grid - self.gap for side in x.space)
+        return tuple(int(side or 0) // self.grid - self.gap for side in x.spatial)
 
 
 def _features(body: Layer, x: TensorSpec) -> tuple[Spec, int]:
     """Return the vector of features that a network makes of x, and by how many weights."""
-    return shape_at((), Layer.model_validate([body, *vector(shape_at((), body, x))]), x), body.cost(x).parameters
+    return infer_shape((), Layer.model_validate([body, *vector(infer_shape((), body, x))]), x), body.cost(x).parameters

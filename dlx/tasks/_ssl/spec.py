@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at, walk
+from dlx.layers import Layer, infer_shape, walk
 from dlx.models import Model
 from dlx.tasks import Networks, Role, Task
 from dlx.tasks._base.heads import numbers
@@ -58,7 +58,7 @@ class Probing(Task):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         x = numbers(facts, self.type)
         body = model.tree(x)
-        features = shape_at((), body, x)
+        features = infer_shape((), body, x)
         probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
         heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
         layers: list[Any] = [body.evolve("name", "body"), *vector(features)]

@@ -103,8 +103,8 @@ class SupervisedModule(TaskModule):
         """Return the mean loss of a batch, with that of what layers inside of the network answer."""
         loss = self.mean_loss(self.run(self.role, batch), batch)
         for head in self._answering:
-            if head.auxiliary_answer is not None:
-                loss = loss + head.weight * self.mean_loss(head.auxiliary_answer, batch)
+            if head.auxiliary_output is not None:
+                loss = loss + head.weight * self.mean_loss(head.auxiliary_output, batch)
         return loss
 
     def mean_loss(self, output: Tensor, batch: Batch) -> Tensor:

@@ -9,7 +9,7 @@ from dlx.component import Component, Named
 from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at, walk
+from dlx.layers import Layer, infer_shape, walk
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
@@ -17,7 +17,7 @@ from dlx.regularizers import Regularizer
 from dlx.tasks import Role, Task
 from dlx.tasks._base.masks import scoped
 from dlx.tensors import Spec, TensorSpec
-from dlx.trees import changed, parts
+from dlx.trees import iter_layers, map_layers
 
 ROLE = Task.default_role
 
@@ -48,21 +48,21 @@ class Supervision(Task):
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
         body = self._answering(body, x, facts).evolve("name", "body")
-        return Layer.model_validate([body, self._ending(shape_at((), body, x), facts)])
+        return Layer.model_validate([body, self._ending(infer_shape((), body, x), facts)])
 
     def _answering(self, body: Layer, x: Spec, facts: DataFacts) -> Layer:
         """Give every layer that makes an answer of its own the head that the network's end has."""
-        if not any(isinstance(part, Layer) and part.answers for part in parts(body)):
+        if not any(isinstance(part, Layer) and part.has_auxiliary_output for part in iter_layers(body)):
             return body
-        inputs = {id(layer): inner for _, layer, inner in walk(body, x) if layer.answers}
+        inputs = {id(layer): inner for _, layer, inner in walk(body, x) if layer.has_auxiliary_output}
 
         def ended(layer: Component) -> Component:
             if id(layer) not in inputs:
                 return layer
-            end = self._ending(layer.answer(inputs[id(layer)]), facts)  # type: ignore[attr-defined]
+            end = self._ending(layer.auxiliary_shape(inputs[id(layer)]), facts)  # type: ignore[attr-defined]
             return layer.evolve("layers", [*layer.layers, end])  # type: ignore[attr-defined]
 
-        return cast(Layer, changed(body, ended))
+        return cast(Layer, map_layers(body, ended))
 
     def _ending(self, features: Spec, facts: DataFacts) -> Layer:
         """Return the head of features."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at, walk
+from dlx.layers import Layer, infer_shape, walk
 from dlx.models import Model
 from dlx.tasks import Learning, Role
 from dlx.tasks._base.heads import numbers
@@ -73,7 +73,7 @@ class MaskedImage(Probing):
             return self._decoder(model, facts)
         x = numbers(facts, self.type)
         body = model.tree(x)
-        features, steps = shape_at((), body, x), self.patches(facts)
+        features, steps = infer_shape((), body, x), self.patches(facts)
         hides = any(getattr(layer, "hides", False) for _, layer, _ in walk(body, x))
         if not isinstance(features, TensorSpec) or features.axes != "TF" or features.dims[0] != steps or not hides:
             raise ShapeError(
@@ -96,7 +96,7 @@ class MaskedImage(Probing):
         x = numbers(facts, self.type)
         if x.axes != "CHW":
             return [ShapeError(f"masked_image takes patches out of images, but the input is {x}")]
-        if any(int(side or 0) % self.patch for side in x.space):
+        if any(int(side or 0) % self.patch for side in x.spatial):
             return [ShapeError(f"patches of {self.patch} × {self.patch} do not fill an image of {x}", ("patch",))]
         if not 0 < self.hidden(facts) < self.patches(facts):
             return [ShapeError(f"of {self.patches(facts)} patches {self.hidden(facts)} would be hidden", ("ratio",))]

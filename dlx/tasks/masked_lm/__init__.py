@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.layers import Layer, shape_at
+from dlx.layers import Layer, infer_shape
 from dlx.models import Model
 from dlx.tasks import Learning, Role, Task
 from dlx.tasks._base.masks import is_sequence, scoped
@@ -79,7 +79,7 @@ class MaskedLM(Task):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         x = self._seen(facts)
         body = model.tree(x)
-        features = shape_at((), body, x)
+        features = infer_shape((), body, x)
         if not isinstance(features, TensorSpec) or features.axes != "TF":
             raise ShapeError(f"masked_lm needs features of every step, but the model ends in {features}; {_ADVICE}")
         width, words = self.head or features.dims[-1], _tokens(facts).vocab[0]

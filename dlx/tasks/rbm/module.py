@@ -68,9 +68,9 @@ class RBMModule(ProbedModule):
         machine = self.machines[number]
         if self.task.persistent:
             chains: Tensor = getattr(self, f"chains_{number}")
-            chains.copy_(machine.wandered(chains, self.task.gibbs_steps))
+            chains.copy_(machine.gibbs_sample(chains, self.task.gibbs_steps))
         else:
-            batch = {**batch, DREAM: machine.wandered(self.reached(batch)[number], self.task.gibbs_steps)}
+            batch = {**batch, DREAM: machine.gibbs_sample(self.reached(batch)[number], self.task.gibbs_steps)}
         super().learn(batch)
 
     def loss_of(self, batch: Batch) -> Tensor:
@@ -104,7 +104,7 @@ class RBMModule(ProbedModule):
     def _surprise(self, machine: Any, seen_BV: Tensor, unit_B: Tensor) -> Tensor:
         """Return how little a machine expects samples, (B,), looking at one unit of each."""
         if machine.gaussian:
-            missed_BV: Tensor = machine.down(machine(seen_BV)) - seen_BV
+            missed_BV: Tensor = machine.visible_mean(machine(seen_BV)) - seen_BV
             return 0.5 * missed_BV.square().sum(1)
         turned_BV = seen_BV.scatter(1, unit_B[:, None], 1 - seen_BV.gather(1, unit_B[:, None]))
         odds_B = machine.free_energy(turned_BV) - machine.free_energy(seen_BV)
@@ -139,8 +139,8 @@ class RBMModule(ProbedModule):
         start = machine.weight.new_full((n, machine.weight.shape[1]), 0.5)
         state_NV = torch.bernoulli(start, generator=generator)
         for _ in self.watched(range(steps or self.sampling_steps), "making samples"):
-            state_NV = machine.wandered(state_NV, 1, generator)
-        made: Tensor = machine.down(machine(state_NV))
+            state_NV = machine.gibbs_sample(state_NV, 1, generator)
+        made: Tensor = machine.visible_mean(machine(state_NV))
         return made.view(n, *(d or 1 for d in self.spec.dims)) if made.shape[1] == self.spec.elements else made
 
     def show(self, few: bool = False) -> None:

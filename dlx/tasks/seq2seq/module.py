@@ -167,13 +167,13 @@ class Seq2SeqModule(StepsModule):
     def _looked(self, x: dict[str, Tensor], looking: list[Any]) -> list[Tensor]:
         """Return the attention (T, S) of each of the modules, the mean over its heads."""
         for module in looking:
-            module.keep_maps = True
+            module.store_attention = True
         try:
             apply(self.networks[self.role], x, {})
-            return [module.maps_BHTS[0].mean(0).float() for module in looking]
+            return [module.attention_BHTS[0].mean(0).float() for module in looking]
         finally:
             for module in looking:
-                module.keep_maps = False
+                module.store_attention = False
 
     def _judged(self, batch: Batch, writes: bool) -> list[list[int]]:
         """Measure a batch; return what was written, if it is to write."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, one
+from dlx.layers import Layer, require_axes
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Gabor(Layer):
     def shape(self, x: TensorSpec) -> TensorSpec:
         if self.kernel % 2 == 0:
             raise ShapeError(f"gabor has a centre, so its kernel is odd, not {self.kernel}")
-        image = one(x, "CHW", self.type)
+        image = require_axes(x, "CHW", self.type)
         return image.with_dims((self.orientations, *image.dims[1:]))
 
     def cost(self, x: TensorSpec) -> Cost:
