@@ -114,7 +114,7 @@ class VAE(Generative):
     """784 – 400 – 20 – 400 – 784, with pixels as probabilities."""
 
     recipe = """
-task: {type: vae, code: 20, likelihood: bernoulli}
+task: {type: vae, latent_dim: 20, likelihood: bernoulli}
 data: {DATA, transforms: [{scale: 0.00392156862745098}]}
 model: {encoder: {mlp: [400]}, decoder: {mlp: [400]}}
 optimizer: {adam: {lr: 1.0e-3}}
@@ -143,7 +143,7 @@ class DCGAN(Generative):
     """Transposed convolutions with 64 and 32 channels against convolutions with 32 and 64."""
 
     recipe = """
-task: {type: gan, latent: 64, metrics: [diversity]}
+task: {type: gan, latent_dim: 64, metrics: [diversity]}
 data: {DATA, transforms: [{scale: {factor: 0.00784313725490196, shift: -1.0}}]}
 model:
   generator: {dcgan_generator: {initial_size: 7, channels: [64, 32], out_channels: 1}}
@@ -193,7 +193,7 @@ class DDPM(Generative):
     """A U-Net of 16, 32 and 64 channels that says the noise of a linear schedule."""
 
     recipe = """
-task: {type: diffusion, predicts: epsilon}
+task: {type: diffusion, prediction_type: epsilon}
 data: {DATA, transforms: [{scale: 0.00392156862745098}]}
 model: {denoiser_unet: {channels: [16, 32, 64], num_heads: 4}}
 optimizer: {adam: {lr: 2.0e-4}}

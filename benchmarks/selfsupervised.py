@@ -25,7 +25,7 @@ CASES = {
     "mnist": (
         20,
         """
-task: {type: moco, queue: 4096, projection: 64, probe: false}
+task: {type: moco, queue_size: 4096, projection_dim: 64, evaluate: {linear_probe: false}}
 data: {source: mnist}
 model:
   type: layers
@@ -45,7 +45,7 @@ train: {batch_size: 256, limit_train: 2560, limit_val: 10, steps: STEPS}
     "resnet18": (
         2,
         """
-task: {type: moco, queue: 4096, projection: 128, probe: false}
+task: {type: moco, queue_size: 4096, projection_dim: 128, evaluate: {linear_probe: false}}
 data: {source: {shapes: {n_samples: 200, image_size: 64}}}
 model: {resnet: {depth: 18}}
 train: {batch_size: 64, limit_train: 128, limit_val: 10, steps: STEPS}

@@ -32,10 +32,12 @@ def command(
     repetition_penalty: Annotated[
         float | None, typer.Option("--repetition-penalty", help="Above 1 tokens come again less.")
     ] = None,
-    beam: Annotated[int | None, typer.Option(help="Search with so many texts side by side.")] = None,
+    num_beams: Annotated[int | None, typer.Option("--num-beams", help="Beam search with so many hypotheses.")] = None,
     length_penalty: Annotated[float | None, typer.Option("--length-penalty", help="Of a beam; 0.6.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed writes the same text; 0.")] = None,
-    stop: Annotated[list[str] | None, typer.Option(help="Text before which to stop; several are allowed.")] = None,
+    stop_strings: Annotated[
+        list[str] | None, typer.Option("--stop-strings", help="Text before which to stop; several are allowed.")
+    ] = None,
 ) -> None:
     """Let a trained run write text, or make samples.
 
@@ -46,7 +48,8 @@ def command(
 
     given: dict[str, Any] = {
         "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
-        "repetition_penalty": repetition_penalty, "beam": beam, "length_penalty": length_penalty, "stop": stop,
+        "repetition_penalty": repetition_penalty, "num_beams": num_beams, "length_penalty": length_penalty,
+        "stop_strings": stop_strings,
     }  # fmt: skip
     asked = {name: value for name, value in given.items() if value is not None}
     restored = restore(Path(run) if Path(run).exists() else run)

@@ -12,10 +12,10 @@ DRAWN = ("temperature", "top_k", "top_p", "seed")
 
 
 class Decoding(Section):
-    """How the next token is chosen from the scores of all tokens, and when a text is over.
+    """Generation options: how the next token is chosen from the logits, and when a text is over.
 
-    Tokens are drawn by their probability, unless `temperature` is 0 or there is a `beam`. Every text also ends with the
-    end token. Padding, unknown and begin are never written.
+    Tokens are sampled from their probabilities, but for `temperature: 0` (greedy search) and `num_beams` above 1 (beam
+    search). Every text also ends with the end token. Padding, unknown and begin are never written.
     """
 
     max_new_tokens: int = Field(200, ge=1)
@@ -29,19 +29,19 @@ class Decoding(Section):
     repetition_penalty: float = Field(1.0, gt=0)
     """Scores of tokens that are in the text already are divided by it if positive, else multiplied (Keskar et al.
     2019, arXiv:1909.05858); 1 changes nothing."""
-    beam: int = Field(1, ge=1)
+    num_beams: int = Field(1, ge=1)
     """Texts that are continued side by side, of which the most probable is kept; 1 is no beam search."""
     length_penalty: float = Field(0.6, ge=0)
     """Of a beam: log-probabilities are divided by ((5 + length) / 6) to this power, so that short texts are not
     preferred (Wu et al. 2016, arXiv:1609.08144); 0 compares them as they are."""
     seed: int = Field(0, ge=0)
     """Which random numbers are drawn: the same seed gives the same text."""
-    stop: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)] = ()
+    stop_strings: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)] = ()
     """Texts before which writing ends."""
 
     @model_validator(mode="after")
     def _a_beam_draws_nothing(self) -> Self:
         drawn = [name for name in DRAWN if name in self.model_fields_set]
-        if self.beam > 1 and drawn:
-            raise ValueError(f"a beam draws nothing: leave out {', '.join(drawn)}, or beam")
+        if self.num_beams > 1 and drawn:
+            raise ValueError(f"a beam draws nothing: leave out {', '.join(drawn)}, or num_beams")
         return self

@@ -73,7 +73,7 @@ def write(read: Reader, prompt_BT: Tensor, how: Decoding, seeds: Sequence[int]) 
 
 def write_whole(read: Reader, prompt_BT: Tensor, how: Decoding, seeds: Sequence[int] = ()) -> list[list[int]]:
     """Return what follows each prompt up to the end token, without it: drawn, by argmax, or by beam search."""
-    if how.beam > 1:
+    if how.num_beams > 1:
         return search(read, prompt_BT, how)
     texts: list[list[int]] = [[] for _ in prompt_BT]
     over = [False] * len(texts)
@@ -151,7 +151,7 @@ def search(read: Reader, prompt_BT: Tensor, how: Decoding, ended: Ended = lambda
 
     ended  says of a text whether it is over before the end token
     """
-    sentences, beam = len(prompt_BT), how.beam
+    sentences, beam = len(prompt_BT), how.num_beams
     found = [Hypotheses(beam, how.length_penalty) for _ in range(sentences)]
     texts: list[list[int]] = [[] for _ in range(sentences)]
     scores_BV = allowed(read(prompt_BT), prompt_BT, how.repetition_penalty)

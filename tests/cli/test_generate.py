@@ -15,7 +15,7 @@ from dlx.cli import app
 
 RECIPE = """
 name: maker
-task: {diffusion: {steps: 40, sampling_steps: 40, sampler: ddim, conditional: true}}
+task: {diffusion: {timesteps: 40, sampling_steps: 40, sampler: ddim, conditional: true}}
 data: {source: {sklearn: digits}}
 model: {denoiser_mlp: {hidden: 16}}
 train: {steps: 3}

@@ -93,7 +93,7 @@ def test_a_step_back_with_the_truth_keeps_the_moments(eta):
     assert x_s.std().item() == pytest.approx(math.sqrt(1 - process.levels[s]), abs=0.01)
 
 
-@pytest.mark.parametrize("kind", ["epsilon", "x0", "v"])
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
 def test_whatever_is_predicted_means_the_same_sample(kind):
     process, (x, eps) = Process(cosine_levels(40)), torch.randn(2, 6, 3)
     for t in (1, 20, 38):
@@ -106,8 +106,8 @@ def test_whatever_is_predicted_means_the_same_sample(kind):
 
 def test_v_is_noise_at_first_and_the_sample_at_last():
     process, (x, eps) = Process(cosine_levels(100)), torch.randn(2, 4, 3)
-    assert torch.allclose(process.wanted("v", x, torch.zeros(4, dtype=int), eps), eps)
-    assert torch.allclose(process.wanted("v", x, torch.full((4,), 100), eps), -x, atol=0.05)
+    assert torch.allclose(process.wanted("v_prediction", x, torch.zeros(4, dtype=int), eps), eps)
+    assert torch.allclose(process.wanted("v_prediction", x, torch.full((4,), 100), eps), -x, atol=0.05)
 
 
 def test_samplers_stop_where_they_are_told():
@@ -150,21 +150,24 @@ def made(task, facts=GAUSSIAN, network=None):
     return task.build({role: network}, facts, learning)
 
 
-@pytest.mark.parametrize("predicts", ["epsilon", "x0", "v"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "sample", "v_prediction"])
 @pytest.mark.parametrize(
-    "sampler", [{}, {"sampler": "ddim"}, {"sampler": "ddim", "eta": 0.7}, {"sampler": "ddim", "noise": "cosine"}]
+    "sampler",
+    [{}, {"sampler": "ddim"}, {"sampler": "ddim", "eta": 0.7}, {"sampler": "ddim", "noise_schedule": "cosine"}],
 )
-def test_with_the_exact_denoiser_samples_are_the_data(predicts, sampler):
-    module = made({"predicts": predicts, "scale": "none", "clip": False, "sampling_steps": 200, **sampler})
-    module.networks["denoiser"] = Exact(module.process, predicts)
+def test_with_the_exact_denoiser_samples_are_the_data(prediction_type, sampler):
+    module = made(
+        {"prediction_type": prediction_type, "scaling": "none", "clip_sample": False, "sampling_steps": 200, **sampler}
+    )
+    module.networks["denoiser"] = Exact(module.process, prediction_type)
     samples = module.sample(20_000, seed=1)
     assert samples.mean().item() == pytest.approx(MEAN, abs=0.02)
     assert samples.std().item() == pytest.approx(DEVIATION, abs=0.02)
 
 
 def test_the_loss_with_the_exact_denoiser_is_the_noise_that_cannot_be_known():
-    module = made({"scale": "none", "predicts": "x0"})
-    module.networks["denoiser"] = Exact(module.process, "x0")
+    module = made({"scaling": "none", "prediction_type": "sample"})
+    module.networks["denoiser"] = Exact(module.process, "sample")
     torch.manual_seed(0)
     x, t_B = MEAN + DEVIATION * torch.randn(100_000, 1), torch.full((100_000,), 300)
     signal, noise = module.process.signal[300].item(), module.process.noise[300].item()
@@ -209,14 +212,18 @@ class Told(nn.Module):
 
 
 def test_guidance_goes_beyond_what_the_class_changes():
-    module = made({"conditional": True, "guidance": 3.0, "predicts": "x0", "clip": False}, LABELLED, Told())
+    module = made(
+        {"conditional": True, "guidance_scale": 4.0, "prediction_type": "sample", "clip_sample": False},
+        LABELLED,
+        Told(),
+    )
     said = module.denoised(torch.zeros(2, 1), 10, torch.tensor([0, 1]))
     hidden = 2
     assert said.flatten().tolist() == [(1 + 3) * k - 3 * hidden for k in (0, 1)]
 
 
 def test_labels_are_hidden_as_often_as_asked():
-    module = made({"conditional": True, "hide_label": 0.25}, LABELLED, Told())
+    module = made({"conditional": True, "label_dropout": 0.25}, LABELLED, Told())
     seen = []
     module.errors = lambda x, t_B, eps, label_B: seen.append(label_B) or x
     torch.manual_seed(0)

@@ -27,7 +27,7 @@ DECODER = {"type": "layers", "layers": [{"attention": {"num_heads": 2}}]}
 
 
 def task(**fields):
-    return Task.model_validate({"type": "masked_image", "ratio": 0.5, "width": 6, **fields})
+    return Task.model_validate({"type": "masked_image", "mask_ratio": 0.5, "decoder_dim": 6, **fields})
 
 
 def made(**fields):
@@ -87,7 +87,7 @@ def test_the_order_of_visible_patches_does_not_matter():
 
 @pytest.mark.parametrize("normalize", [False, True])
 def test_the_loss_is_the_mean_square_of_hidden_pixels(normalize):
-    module, x = made(normalize=normalize).eval(), images()
+    module, x = made(norm_pix_loss=normalize).eval(), images()
     draws = torch.rand(4, 6)
     error, given, hidden = module.asked(x, draws)
     for i in range(4):
@@ -132,8 +132,8 @@ def test_an_encoder_that_keeps_or_hides_no_patches_is_refused(fields, model):
 
 
 def test_what_cannot_be_hidden_is_refused():
-    assert [e.loc for e in task(patch=5).problems(FACTS)] == [("patch",)]
-    assert [e.loc for e in task(ratio=0.95).problems(FACTS)] == [("ratio",)]
+    assert [e.loc for e in task(patch_size=5).problems(FACTS)] == [("patch_size",)]
+    assert [e.loc for e in task(mask_ratio=0.95).problems(FACTS)] == [("mask_ratio",)]
 
 
 def test_hidden_steps_are_filled_with_one_vector_in_their_places():

@@ -99,7 +99,7 @@ PIXELS = TensorSpec((6,), "F")
 def module_of(task, layers):
     facts = DataFacts({"x": PIXELS}, ("x",), counts={"train": 9})
     learning = Learning({"*": Optimizer.model_validate("sgd")}, {"*": Schedule.model_validate("constant")})
-    task = Task.model_validate({"type": "rbm", "probe": False, **task})
+    task = Task.model_validate({"type": "rbm", "evaluate": {"linear_probe": False}, **task})
     tree = task.network("encoder", Model.model_validate({"type": "layers", "layers": layers}), facts)
     torch.manual_seed(0)
     return task.build({"encoder": tree.build(PIXELS)}, facts, learning)

@@ -31,6 +31,7 @@ FACTS = DataFacts(
     counts={"train": 9},
 )
 VIEWS = [{"random_gaussian_noise": {"p": 1.0}}]
+NO_PROBE = {"linear_probe": False}
 
 
 def made(task):
@@ -73,10 +74,10 @@ def test_turns_are_quarters_counterclockwise():
 
 @pytest.mark.parametrize("task", [{"type": name} for name in ("simclr", "rotation", "moco", "byol", "simsiam")])
 def test_the_probe_sends_no_gradient_into_the_encoder(task):
-    with_probe, without = made({**task, "untrained": True}), made({**task, "probe": False})
+    with_probe, without = made({**task, "evaluate": {"untrained_probe": True}}), made({**task, "evaluate": NO_PROBE})
     without.networks["encoder"].body.load_state_dict(with_probe.networks["encoder"].body.state_dict())
     without.networks["encoder"].heads.load_state_dict(with_probe.networks["encoder"].heads.state_dict(), strict=False)
-    seen = {"probe": torch.rand(8, 6), "untrained": torch.rand(8, 6), "classes": torch.arange(8) % 2}
+    seen = {"probe": torch.rand(8, 6), "untrained_probe": torch.rand(8, 6), "classes": torch.arange(8) % 2}
     with_probe.kept.put(seen)
     for module in (with_probe, without):
         start_alike(module, with_probe)
@@ -86,7 +87,7 @@ def test_the_probe_sends_no_gradient_into_the_encoder(task):
         with_probe.networks["encoder"].body.parameters(), without.networks["encoder"].body.parameters(), strict=True
     )
     assert all(torch.equal(a.grad, b.grad) and a.grad.abs().sum() > 0 for a, b in pairs)
-    for probe in ("probe", "untrained"):
+    for probe in ("probe", "untrained_probe"):
         assert all(p.grad.abs().sum() > 0 for p in with_probe.head[probe].parameters())
     assert all(p.grad is None for p in with_probe.untrained.parameters())
 
@@ -99,7 +100,7 @@ def start_alike(module, other):
 
 
 def test_the_probe_sees_a_share_of_labels_and_always_of_the_same_samples():
-    module = made({"type": "rotation", "labels": 0.25})
+    module = made({"type": "rotation", "evaluate": {"label_fraction": 0.25}})
     rows = torch.arange(1000)
     known = module._known({"target": torch.zeros(1000, dtype=torch.long), "rows": rows}) != -1
     again = module._known({"target": torch.zeros(500, dtype=torch.long), "rows": rows[500:]}) != -1
@@ -108,7 +109,7 @@ def test_the_probe_sees_a_share_of_labels_and_always_of_the_same_samples():
 
 
 def test_neighbours_vote_by_angle_among_what_was_kept_last(monkeypatch):
-    module = made({"type": "rotation", "neighbours": 3, "memory": 4, "labels": 1.0})
+    module = made({"type": "rotation", "evaluate": {"knn_neighbors": 3, "memory_bank": 4}})
     features = torch.tensor(
         [[9.0, 9, 9, 9, 9, 9]] * 2
         + [[1.0, 0, 0, 0, 0, 0], [5.0, 1, 0, 0, 0, 0], [2.0, 0, 1, 0, 0, 0], [0, 1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0]]
@@ -124,16 +125,16 @@ def test_neighbours_vote_by_angle_among_what_was_kept_last(monkeypatch):
 
 
 def test_the_untrained_encoder_stays_as_it_was_and_both_probes_see_what_is_judged():
-    module, images = made({"type": "simclr", "views": VIEWS, "untrained": True}), batch()
+    module, images = made({"type": "simclr", "views": VIEWS, "evaluate": {"untrained_probe": True}}), batch()
     before = module.features(images["image"])
     with torch.no_grad():
         for p in module.networks["encoder"].body.parameters():
             p.add_(0.1)
     module.remember(images)
-    assert torch.equal(module.kept.untrained[:8], before)
+    assert torch.equal(module.kept.untrained_probe[:8], before)
     assert torch.equal(module.kept.probe[:8], module.features(images["image"]))
     assert module.kept.classes.tolist() == [*images["target"].tolist(), -1]
-    assert not torch.equal(module.kept.untrained, module.kept.probe)
+    assert not torch.equal(module.kept.untrained_probe, module.kept.probe)
 
 
 def test_a_ring_holds_what_came_last():
@@ -147,7 +148,7 @@ def test_a_ring_holds_what_came_last():
 
 
 def test_the_queue_takes_the_keys_of_a_batch_however_often_they_were_made():
-    module = made({"type": "moco", "queue": 5, "projection": 2, "probe": False})
+    module = made({"type": "moco", "queue_size": 5, "projection_dim": 2, "evaluate": NO_PROBE})
     for part in ([9.0, 9.0], [9.0], [1.0, 2.0], [3.0]):  # a closure that was evaluated twice, each in two portions
         module._fresh.append(torch.tensor(part)[:, None].expand(-1, 2))
     module.remember({"rows": torch.arange(3)})
@@ -184,7 +185,7 @@ def test_info_nce_is_the_sum_over_queries():
 
 
 def test_moco_compares_queries_with_keys_of_the_copy_and_queues_them():
-    module = made({"type": "moco", "queue": 20, "temperature": 0.5, "views": VIEWS, "probe": False}).double()
+    module = made({"type": "moco", "queue_size": 20, "temperature": 0.5, "views": VIEWS, "evaluate": NO_PROBE}).double()
     with torch.no_grad():
         for p in module.following.parameters():
             p.add_(0.1)

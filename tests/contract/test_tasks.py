@@ -117,7 +117,9 @@ def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
 @every_task
 @pytest.mark.parametrize("averaged", [False, True])
 def test_what_is_kept_besides_networks_is_planned(name, averaged, tmp_path):
-    task = example(name) | ({"untrained": True} if "untrained" in leaf_class("tasks", name).model_fields else {})
+    task = example(name) | (
+        {"evaluate": {"untrained_probe": True}} if "evaluate" in leaf_class("tasks", name).model_fields else {}
+    )
     plan = planned(task, tmp_path, regularize={"ema": 0.9} if averaged else {})
     whole = made(plan)[0].state_dict()
     networks = sum(value.nbytes for key, value in whole.items() if key.startswith("networks."))

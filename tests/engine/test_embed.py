@@ -38,9 +38,9 @@ def images(tmp_path):
     ("task", "width"),
     [
         ("classification", 6),
-        ({"type": "autoencoder", "code": 4}, 4),
-        ({"type": "vae", "code": 5}, 5),
-        ({"type": "simclr", "projection": 9}, 6),
+        ({"type": "autoencoder", "latent_dim": 4}, 4),
+        ({"type": "vae", "latent_dim": 5}, 5),
+        ({"type": "simclr", "projection_dim": 9}, 6),
         ("rotation", 6),
         ("gan", 6),
     ],
@@ -74,7 +74,7 @@ def test_maps_and_sequences_become_vectors_and_padding_does_not_count():
 
 
 def test_they_are_written_as_tables_and_arrays(images, tmp_path):
-    found = embed_with(restored({"type": "vae", "code": 3}, tmp_path), [images])
+    found = embed_with(restored({"type": "vae", "latent_dim": 3}, tmp_path), [images])
     for name in ("z.parquet", "z.csv", "z.npz"):
         found.write(tmp_path / name)
     for frame in (pd.read_parquet(tmp_path / "z.parquet"), pd.read_csv(tmp_path / "z.csv")):

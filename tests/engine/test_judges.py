@@ -26,7 +26,7 @@ hardware: {accelerator: cpu, threads: 1}
 """
 GAN = """
 name: maker
-task: {type: gan, latent: 3, metrics: {frechet_distance: {run: READER, samples: 200}}}
+task: {type: gan, latent_dim: 3, metrics: {frechet_distance: {run: READER, samples: 200}}}
 data: {source: {sklearn: digits}, transforms: [{scale: {factor: 0.125, shift: -1.0}}]}
 model: {mlp: [8]}
 train: {epochs: 1, limit_train: 64, limit_val: 50, limit_test: 180}

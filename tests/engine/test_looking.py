@@ -28,8 +28,16 @@ hardware: {accelerator: cpu, threads: 1}
 SPLIT = "{val: 0.2, test: 0.2}"
 DROPPING = "{layers: [flatten, {linear: 16}, batch_norm, relu, {dropout: 0.3}]}"
 CASES = {
-    "vae": ("{type: vae, code: 3}", DROPPING, {"samples", "reconstructions", "traversal", "interpolation", "codes"}),
-    "gan": ("{type: gan, latent: 3, metrics: [mmd]}", DROPPING, {"samples", "interpolation", "filters_discriminator"}),
+    "vae": (
+        "{type: vae, latent_dim: 3}",
+        DROPPING,
+        {"samples", "reconstructions", "traversal", "interpolation", "codes"},
+    ),
+    "gan": (
+        "{type: gan, latent_dim: 3, metrics: [mmd]}",
+        DROPPING,
+        {"samples", "interpolation", "filters_discriminator"},
+    ),
     "rbm": ("{type: rbm, persistent: true, chains: 5}", "{layers: [flatten, {rbm: 8}]}", {"samples", "filters"}),
     "diffusion": (
         "{type: diffusion, sampling_steps: 4}",
@@ -37,7 +45,7 @@ CASES = {
         {"denoising"},
     ),
     "classification": ("classification", DROPPING, {"confusion_matrix", "filters"}),
-    "anomaly": ("{type: anomaly, labelled: true}", DROPPING, {"scores", "reconstructions"}),
+    "anomaly": ("{type: anomaly, labeled: true}", DROPPING, {"scores", "reconstructions"}),
 }
 
 

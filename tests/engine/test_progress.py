@@ -44,7 +44,7 @@ def experiment(task, folder):
 
 
 def test_a_sampler_in_many_steps_is_timed_by_some_of_them(tmp_path, monkeypatch):
-    timed = experiment({"diffusion": {"steps": 1000, "sampling_steps": 800}}, tmp_path)
+    timed = experiment({"diffusion": {"timesteps": 1000, "sampling_steps": 800}}, tmp_path)
     evaluated = []
     timed.module.networks["denoiser"].register_forward_hook(lambda *_: evaluated.append(1))
     monkeypatch.setattr(seconds.time, "monotonic", lambda: 0.25 * len(evaluated))  # what each evaluation takes

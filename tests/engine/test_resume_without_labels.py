@@ -26,26 +26,29 @@ hardware: {{accelerator: cpu, threads: 1}}
 CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, relu]}"
 CASES = {
     "diffusion": (
-        "{type: diffusion, sampling_steps: 3, conditional: true, metrics: [mmd], samples: 16}",
+        "{type: diffusion, sampling_steps: 3, conditional: true, metrics: [mmd], metric_samples: 16}",
         "{denoiser_unet: {channels: [8], num_heads: 0}}",
     ),
     "rbm": (
         "{type: rbm, persistent: true, chains: 5}",
         "{type: layers, layers: [flatten, {rbm: 8}, {rbm: 4}]}",
     ),
-    "simclr": ("{type: simclr, neighbours: 3, memory: 50}", "{mlp: [8]}"),
+    "simclr": ("{type: simclr, evaluate: {knn_neighbors: 3, memory_bank: 50}}", "{mlp: [8]}"),
     "jigsaw": ("{type: jigsaw, permutations: 5, gap: 0}", CONVS),
     "masked_image": (
-        "{type: masked_image, ratio: 0.5, width: 8, neighbours: 3, memory: 50}",
+        "{type: masked_image, mask_ratio: 0.5, decoder_dim: 8, evaluate: {knn_neighbors: 3, memory_bank: 50}}",
         "{encoder: {vit: {patch_size: 4, features: 8, num_layers: 1, num_heads: 2, output: steps}}, "
         "decoder: {type: layers, layers: [{attention: {num_heads: 2}}]}}",
     ),
     "relative_patch": ("{type: relative_patch, gap: 1}", CONVS),
-    "rotation": ("{type: rotation, labels: 0.5, untrained: true}", "{mlp: [8]}"),
-    "moco": ("{type: moco, queue: 70, momentum: 0.9, neighbours: 3, memory: 50}", "{mlp: [8]}"),
+    "rotation": ("{type: rotation, evaluate: {label_fraction: 0.5, untrained_probe: true}}", "{mlp: [8]}"),
+    "moco": (
+        "{type: moco, queue_size: 70, momentum: 0.9, evaluate: {knn_neighbors: 3, memory_bank: 50}}",
+        "{mlp: [8]}",
+    ),
     "byol": ("{type: byol, momentum: 0.9}", "{mlp: [8]}"),
     "simsiam": ("{type: simsiam}", "{mlp: [8]}"),
-    "metric_learning": ("{type: metric_learning, embedding: 4}", "{mlp: [8]}"),
+    "metric_learning": ("{type: metric_learning, embedding_dim: 4}", "{mlp: [8]}"),
 }
 
 
@@ -97,10 +100,11 @@ def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
 def test_a_collapse_is_measured_and_said(stop_gradient, collapses, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
-    task = f"{{type: simsiam, stop_gradient: {stop_gradient}, projection: 16, predictor_hidden: 8, probe: false}}"
+    task = f"{{type: simsiam, stop_gradient: {stop_gradient}, projection_dim: 16, predictor_hidden: 8, "
+    task += "evaluate: {linear_probe: false}}"
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=task, MODEL="{mlp: [32]}"))
     changes = ["train.epochs=30", "train.validate_every=30", "optimizer={sgd: {lr: 0.5}}", "regularize={}"]
     changes += ["task.views=[{random_gaussian_noise: {std: 2.0}}]"]  # of which little is left that could be told
     run = dlx.train("r.yaml", changes, console=quiet())
-    assert (run.metrics["test/spread"] < 0.1) == collapses
+    assert (run.metrics["test/projection_std"] < 0.1) == collapses
     assert any("collapsed" in note for note in run.notes) == collapses

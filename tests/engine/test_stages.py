@@ -262,7 +262,7 @@ def test_weights_of_another_shape_are_refused_before_anything_is_trained(here):
 GREEDY = """\
 name: greedy
 data: {source: {sklearn: digits}, transforms: [{scale: 0.0625}]}
-task: {type: rbm, probe: false}
+task: {type: rbm, evaluate: {linear_probe: false}}
 model: {type: layers, layers: [flatten, {rbm: 8}]}
 optimizer: {sgd: {lr: 0.1}}
 train: {epochs: 1, batch_size: 32, limit_train: 128}

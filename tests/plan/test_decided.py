@@ -85,7 +85,7 @@ regularize: {early_stopping: {patience: 3}}
 """
 SETTLED = {
     "regularize.early_stopping.mode": (POINTS.replace("SOURCE", "iris"), "min"),
-    "task.scale": (POINTS.replace("SOURCE", "iris"), "deviation"),
+    "task.scaling": (POINTS.replace("SOURCE", "iris"), "standard"),
 }
 
 
@@ -107,7 +107,7 @@ def test_every_auto_of_a_component_is_decided_told_and_stored(written, path):
 
 def test_of_images_diffusion_is_scaled_by_their_range(written):
     text = POINTS.replace("SOURCE", "digits").replace("{mlp: [8]}", "{denoiser_unet: {channels: [8], num_heads: 0}}")
-    assert make(load(written(text))).decided["task.scale"] == "range"
+    assert make(load(written(text))).decided["task.scaling"] == "min_max"
 
 
 def test_what_is_given_is_not_decided(written):

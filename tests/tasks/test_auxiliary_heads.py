@@ -90,7 +90,7 @@ def test_without_a_target_nobody_could_judge_an_answer(planned):
 def test_every_step_of_a_sequence_is_judged_in_the_middle_too(tmp_path):
     (tmp_path / "text.txt").write_text("abcd efgh " * 200)
     (tmp_path / "r.yaml").write_text(
-        "task: {language_modeling: {sample: 0}}\n"
+        "task: {language_modeling: {sample_tokens: 0}}\n"
         "data: {source: {text: {path: text.txt, block_size: 8}}, split: {val: 0.1, test: 0}}\n"
         "model: {type: layers, layers: [{embedding: 8}, {gru: 8}, {auxiliary_head: [relu]}, {gru: 8}]}\n"
         "hardware: {accelerator: cpu, threads: 1, precision: 32}\n"

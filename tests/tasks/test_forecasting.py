@@ -79,7 +79,7 @@ def test_a_window_is_seen_in_its_own_units_and_a_shift_of_it_shifts_the_forecast
 
 
 def test_a_series_can_be_seen_in_the_units_of_the_train_split(tmp_path):
-    plan, module, batches = made(recipe(tmp_path, series(), **{"task.scale": "series"}))
+    plan, module, batches = made(recipe(tmp_path, series(), **{"task.scaling": "series"}))
     batch = next(iter(batches["test"]))
     stats = plan.facts.fields["history"].stats
     torch.testing.assert_close(module.input_of(batch), (batch["history"] - stats.mean[0]) / stats.std[0])

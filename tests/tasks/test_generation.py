@@ -181,7 +181,7 @@ def best_of_all(table_VV, first, most, alpha):
 def test_a_wide_beam_finds_the_best_text_of_all(alpha, seed):
     table_VV = 2 * torch.randn(WORDS, WORDS, generator=torch.Generator().manual_seed(seed))
     table_VV[:, EOS] -= 1
-    how = Decoding(beam=200, max_new_tokens=4, length_penalty=alpha)
+    how = Decoding(num_beams=200, max_new_tokens=4, length_penalty=alpha)
     found = search(Reader(markov(table_VV)), torch.tensor([[5], [7]]), how)
     assert found == [best_of_all(table_VV, first, 4, alpha) for first in (5, 7)]
 
@@ -189,7 +189,7 @@ def test_a_wide_beam_finds_the_best_text_of_all(alpha, seed):
 def test_a_beam_goes_on_from_the_caches_of_its_texts():
     """With a network that remembers: each text's probability is what reading it whole gives."""
     module = network("gpt")
-    how = Decoding(beam=3, max_new_tokens=5, length_penalty=0)
+    how = Decoding(num_beams=3, max_new_tokens=5, length_penalty=0)
     prompt_BT = torch.tensor([[4, 5], [8, 8]])
     for prompt_1T, found in zip(prompt_BT, search(Reader(running(module)), prompt_BT, how), strict=True):
         assert found == search(Reader(anew(module)), prompt_1T[None], how)[0]
@@ -212,12 +212,14 @@ def test_whole_texts_end_before_the_end_token():
         table_VV[a, b] = 9.0
     how = {"temperature": 0, "max_new_tokens": 6}
     assert write_whole(Reader(markov(table_VV)), torch.tensor([[5], [8]]), Decoding(**how)) == [[6, 7], [8] * 6]
-    assert write_whole(Reader(markov(table_VV)), torch.tensor([[5]]), Decoding(beam=2, max_new_tokens=6)) == [[6, 7]]
+    assert write_whole(Reader(markov(table_VV)), torch.tensor([[5]]), Decoding(num_beams=2, max_new_tokens=6)) == [
+        [6, 7]
+    ]
 
 
 def test_a_beam_draws_nothing():
     with pytest.raises(ValueError, match="a beam draws nothing: leave out top_k"):
-        Decoding(beam=2, top_k=3)
+        Decoding(num_beams=2, top_k=3)
 
 
 # -- text --------------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from dlx.tasks.language_modeling.module import LanguageModelingModule
 
 LM = """
 name: letters
-task: {language_modeling: {sample: 40, prompt: a}}
+task: {language_modeling: {sample_tokens: 40, prompt: a}}
 data:
   source: {text: {path: text.txt, block_size: 8}}
   split: {val: 0.2, test: 0.1}
@@ -212,19 +212,23 @@ def test_the_same_seed_writes_the_same(letters):
     assert dlx.generate(letters.folder, "abc", seed=5, **hot) == [first]
 
 
-@pytest.mark.parametrize("how", [{"temperature": 0}, {"beam": 3}, {"top_k": 1}, {"top_p": 0.01}], ids=str)
+@pytest.mark.parametrize("how", [{"temperature": 0}, {"num_beams": 3}, {"top_k": 1}, {"top_p": 0.01}], ids=str)
 def test_what_is_most_probable_is_the_alphabet_beyond_the_window(letters, how):
     (text,) = dlx.generate(letters.folder, "hij", max_new_tokens=30, **how)
     assert text == ALPHABET[7:40]
 
 
 def test_writing_ends_before_a_stop(letters):
-    for how in ({"temperature": 0}, {"beam": 2}):
-        assert dlx.generate(letters.folder, "abc", stop=["klm", "zz"], **how) == ["abcdefghij"]
+    for how in ({"temperature": 0}, {"num_beams": 2}):
+        assert dlx.generate(letters.folder, "abc", stop_strings=["klm", "zz"], **how) == ["abcdefghij"]
 
 
 def test_wrong_options_and_prompts_are_said(letters, folder):
-    for options, said in (({"top_k": 0}, "top-k"), ({"beam": 2, "seed": 1}, "a beam draws nothing"), ({"x": 1}, "x")):
+    for options, said in (
+        ({"top_k": 0}, "top-k"),
+        ({"num_beams": 2, "seed": 1}, "a beam draws nothing"),
+        ({"x": 1}, "x"),
+    ):
         with pytest.raises(UsageError, match=said):
             dlx.generate(letters.folder, "a", **options)
     with pytest.raises(UsageError, match="never seen in training, after 'ab'"):

@@ -30,7 +30,7 @@ from dlx.tokenizers import BOS, EOS, PAD, Tokenizer, restore
 
 TEXTS = """
 name: texts
-task: {masked_lm: {show: 2}}
+task: {masked_lm: {num_examples: 2}}
 data:
   source: {table: {path: texts.csv, target: mood, types: {text: text}}}
   inputs: [text]
@@ -137,9 +137,9 @@ def test_places_are_drawn_evenly():
 
 def test_what_is_no_word_is_never_chosen_and_one_word_always_is():
     tokens = torch.tensor([[BOS, 9, EOS, PAD, PAD], [BOS, 9, 9, 9, EOS], [BOS, EOS, PAD, PAD, PAD]])
-    _, chosen = hidden(tokens, ratio=1.0)
+    _, chosen = hidden(tokens, mask_ratio=1.0)
     assert chosen.tolist() == (tokens == 9).tolist()
-    _, chosen = hidden(tokens, ratio=0.01)
+    _, chosen = hidden(tokens, mask_ratio=0.01)
     assert chosen.sum(1).tolist() == [1, 1, 0]
 
 
@@ -152,8 +152,8 @@ def test_padding_changes_nothing_of_what_is_chosen():
 
 
 def test_shares_are_of_one_whole():
-    with pytest.raises(ValueError, match="more than all of the chosen"):
-        task(mask=0.8, random=0.3)
+    with pytest.raises(ValueError, match="more than 1"):
+        task(mask_replace_prob=0.8, random_replace_prob=0.3)
 
 
 # -- vocabulary and data --------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_the_measures_of_a_network_without_knowledge_are_those_of_chance(text):
     with quieted():
         (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
     words = len(module.codec.tokens)
-    nats = math.log(words) + (math.log(2) if "test/next_loss" in found else 0)
+    nats = math.log(words) + (math.log(2) if "test/next_sentence_loss" in found else 0)
     assert found["test/loss"] == pytest.approx(nats, rel=1e-5)
     assert found["test/perplexity"] == pytest.approx(words, rel=1e-4)
     assert plan.cautions[0].endswith(f"{nats:.2f}")
@@ -267,8 +267,8 @@ def test_the_loss_of_pairs_is_added_and_judged_by_itself():
     rows = len(batches["test"].rows)
     coins = torch.special.ndtr(module.noise(torch.arange(rows), (3,)))[:, 0] < 0.5
     nats = F.cross_entropy(torch.tensor([[0.0, 2.0]]).expand(rows, 2), coins.long()).item()
-    assert found["test/next_loss"] == pytest.approx(nats, rel=1e-5)
-    assert found["test/next_accuracy"] == pytest.approx(coins.float().mean().item(), rel=1e-5)
+    assert found["test/next_sentence_loss"] == pytest.approx(nats, rel=1e-5)
+    assert found["test/next_sentence_accuracy"] == pytest.approx(coins.float().mean().item(), rel=1e-5)
     assert found["test/loss"] == pytest.approx(math.log(found["test/perplexity"]) + nats, rel=1e-4)
 
 
@@ -279,7 +279,7 @@ def test_it_learns_which_words_stand_together():
 
 
 def test_texts_are_written_with_what_was_put_into_them():
-    plan, module, batches = built(TEXTS, **{"task.show": 2})
+    plan, module, batches = built(TEXTS, **{"task.num_examples": 2})
     with quieted():
         trainer_for(plan).test(module, batches["test"], verbose=False)
     lines = module.texts()["masked"].strip().split("\n\n")

@@ -130,7 +130,7 @@ def test_neighbours_vote_as_scikit_learn_counts_them():
 def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
     strange = [7, 8, 9]
     recipe = {
-        "task": {"metric_learning": {"embedding": 4, "recall_at": [1]}},
+        "task": {"metric_learning": {"embedding_dim": 4, "recall_at": [1]}},
         "data": {"source": {"sklearn": "digits"}, "split": {"holdout_classes": [str(n) for n in strange], "test": 0.2}},
         "model": {"mlp": [16]},
         "hardware": {"accelerator": "cpu", "threads": 1},
@@ -143,7 +143,7 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
     with torch.no_grad():
         parts = [(experiment.module.embed(batch), batch["target"]) for batch in experiment.batches["test"]]
     z, target = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    for name, those in (("unseen_recall_at_1", np.isin(target, strange)), ("recall_at_1", ~np.isin(target, strange))):
+    for name, those in (("holdout_recall_at_1", np.isin(target, strange)), ("recall_at_1", ~np.isin(target, strange))):
         near = NearestNeighbors(n_neighbors=2).fit(z[those]).kneighbors(z[those], return_distance=False)[:, 1]
         right = np.mean(target[those][near] == target[those])
         assert found[f"test/{name}"] == pytest.approx(right, abs=0.011)  # where several are as near, one is taken

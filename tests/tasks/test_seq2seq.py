@@ -87,7 +87,7 @@ def test_writing_with_a_cache_is_writing_without(tmp_path, model):
 
 
 def test_a_beam_of_several_sentences_is_that_of_each(tmp_path):
-    module, batches = made(recipe(tmp_path, task="{seq2seq: {beam: 3, max_length: 4}}"))
+    module, batches = made(recipe(tmp_path, task="{seq2seq: {num_beams: 3, max_length: 4}}"))
     batch = {name: value[:5] for name, value in next(iter(batches["test"])).items()}
     assert module.write(batch) == [module.write(one)[0] for one in alone(batch)]
 

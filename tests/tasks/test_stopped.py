@@ -59,7 +59,7 @@ STOPPED = {
     ),
     "token classes": ("token_classification", "{source: {tagged_text: tags.txt}}", "{gru: {hidden: 8, output: steps}}"),
     "two networks": (
-        "{gan: {latent: 4, critic_steps: 2}}",
+        "{gan: {latent_dim: 4, critic_steps: 2}}",
         DIGITS,
         "{generator: {mlp: [8]}, discriminator: {mlp: [8]}}",
     ),

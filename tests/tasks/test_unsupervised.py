@@ -70,7 +70,7 @@ def first_of(batches, split="train"):
 
 
 def test_encoder_and_decoder_move_as_one_network_would(tmp_path):
-    plan = planned({"type": "autoencoder", "code": 3}, tmp_path)
+    plan = planned({"type": "autoencoder", "latent_dim": 3}, tmp_path)
     module, batches = made(plan)
     twin = copy.deepcopy(module.networks)
     fit(plan, module, batches)
@@ -100,10 +100,10 @@ def test_sparsity_is_the_divergence_of_bernoullis():
 
 
 @pytest.mark.parametrize(
-    ("noise", "amount", "share"), [("masking", 0.3, {0.0: 0.3}), ("salt_and_pepper", 0.2, {-2.0: 0.1, 3.0: 0.1})]
+    ("noise", "noise_level", "share"), [("masking", 0.3, {0.0: 0.3}), ("salt_and_pepper", 0.2, {-2.0: 0.1, 3.0: 0.1})]
 )
-def test_noise_disturbs_the_share_that_it_is_told_to(noise, amount, share, tmp_path):
-    module, _ = made(planned({"type": "autoencoder", "noise": noise, "amount": amount}, tmp_path))
+def test_noise_disturbs_the_share_that_it_is_told_to(noise, noise_level, share, tmp_path):
+    module, _ = made(planned({"type": "autoencoder", "noise": noise, "noise_level": noise_level}, tmp_path))
     module.low, module.high = -2.0, 3.0
     x = torch.full((20_000,), 1.5)
     seen = module.disturbed(x, torch.randn_like(x))
@@ -113,7 +113,7 @@ def test_noise_disturbs_the_share_that_it_is_told_to(noise, amount, share, tmp_p
 
 
 def test_psnr_and_its_gain_are_those_of_torchmetrics(tmp_path):
-    task = {"type": "autoencoder", "noise": "gaussian", "amount": 0.2}
+    task = {"type": "autoencoder", "noise": "gaussian", "noise_level": 0.2}
     module, batches = made(planned(task, tmp_path, UNIT))
     with quieted():
         (found,) = trainer_for(planned(task, tmp_path, UNIT)).test(module, batches["test"], verbose=False)
@@ -144,7 +144,7 @@ STRANGE = {"source": {"sklearn": "digits"}, "split": {"holdout_classes": ["3"], 
 
 
 def test_nothing_is_learned_from_unseen_classes_and_auroc_ranks_them(tmp_path):
-    plan = planned({"type": "anomaly", "labelled": True, "quantile": 0.8}, tmp_path, STRANGE)
+    plan = planned({"type": "anomaly", "labeled": True, "quantile": 0.8}, tmp_path, STRANGE)
     module, batches = made(plan)
     assert all(3 not in batch["target"] for batch in batches["train"])
     assert plan.facts.class_counts[3] == 0 < plan.facts.class_counts[2]
@@ -156,7 +156,7 @@ def test_nothing_is_learned_from_unseen_classes_and_auroc_ranks_them(tmp_path):
     assert module.threshold.item() == pytest.approx(score[~strange].quantile(0.8).item(), rel=1e-5)
     above = score[strange][:, None] > score[~strange]
     assert found["val/auroc"] == pytest.approx(above.float().mean().item(), abs=1e-4)
-    assert found["val/false_alarms"] == pytest.approx(0.2, abs=0.01)
+    assert found["val/false_positive_rate"] == pytest.approx(0.2, abs=0.01)
     assert found["val/loss"] == pytest.approx(score[~strange].mean().item(), rel=1e-4)
 
 
@@ -164,9 +164,9 @@ def test_classes_that_are_not_there_cannot_be_unseen(tmp_path):
     from dlx.errors import DataError
 
     with pytest.raises(DataError, match="there is no class eleven"):
-        planned({"type": "anomaly", "labelled": True}, tmp_path, {**STRANGE, "split": {"holdout_classes": ["eleven"]}})
+        planned({"type": "anomaly", "labeled": True}, tmp_path, {**STRANGE, "split": {"holdout_classes": ["eleven"]}})
     with pytest.raises(RecipeError, match="no class is strange"):
-        planned({"type": "anomaly", "labelled": True}, tmp_path, {"source": {"sklearn": "digits"}})
+        planned({"type": "anomaly", "labeled": True}, tmp_path, {"source": {"sklearn": "digits"}})
 
 
 # -- variational autoencoders ------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_divergence_is_that_of_torch_distributions():
 
 def linear_gaussian(tmp_path, samples):
     """A VAE whose decoder is x = W z + b, with orthogonal columns, so that the true posterior is diagonal."""
-    task = {"type": "vae", "code": 2, "deviation": 0.7, "importance_samples": samples}
+    task = {"type": "vae", "latent_dim": 2, "std": 0.7, "importance_samples": samples}
     data = {"source": {"blobs": {"n_samples": 2000}}}
     plan = planned(task, tmp_path, data, model={"layers": ["identity"]})
     module, batches = made(plan)
@@ -209,8 +209,8 @@ def test_the_bound_is_exact_where_the_encoder_is_the_true_posterior(tmp_path):
         w.copy_(torch.cat([gain, torch.zeros(2, 2)]))
         b.copy_(torch.cat([-gain @ bias, -precision.diagonal().log()]))
     found = measured(plan, module, batches)
-    assert found["test/importance_weighted"] == pytest.approx(exact, rel=1e-4)
-    assert found["test/loss"] == pytest.approx(found["test/reconstruction"] + found["test/kl"], rel=1e-5)
+    assert found["test/iwae_loss"] == pytest.approx(exact, rel=1e-4)
+    assert found["test/loss"] == pytest.approx(found["test/reconstruction_loss"] + found["test/kl"], rel=1e-5)
     assert found["test/loss"] == pytest.approx(exact, rel=0.03)  # one draw for each of 200 samples
 
 
@@ -222,13 +222,13 @@ def test_more_importance_samples_come_closer_to_the_exact_likelihood(tmp_path):
             for parameter in module.networks["encoder"].parameters():
                 parameter.zero_()
         bounds.append(measured(plan, module, batches))
-    loose, tight = bounds[0]["test/importance_weighted"], bounds[1]["test/importance_weighted"]
+    loose, tight = bounds[0]["test/iwae_loss"], bounds[1]["test/iwae_loss"]
     assert exact * 0.98 < tight < 0.5 * loose
     assert bounds[0]["test/kl"] == pytest.approx(0, abs=1e-6)
 
 
 def test_beta_grows_over_the_annealing_and_free_bits_cost_nothing(tmp_path):
-    plan = planned({"type": "vae", "code": 2, "beta": 3.0, "annealing": 0.5, "free_bits": 50.0}, tmp_path)
+    plan = planned({"type": "vae", "latent_dim": 2, "beta": 3.0, "kl_annealing": 0.5, "free_bits": 50.0}, tmp_path)
     module, batches = made(plan)
     seen = []
     original = module.beta
@@ -247,7 +247,7 @@ def test_beta_grows_over_the_annealing_and_free_bits_cost_nothing(tmp_path):
 
 def test_the_likelihoods_are_those_of_torch_distributions(tmp_path):
     for likelihood, of in (("gaussian", lambda y: Normal(y, 0.5)), ("bernoulli", lambda y: Bernoulli(logits=y))):
-        task = {"type": "vae", "code": 3, "likelihood": likelihood, "deviation": 0.5}
+        task = {"type": "vae", "latent_dim": 3, "likelihood": likelihood, "std": 0.5}
         module, batches = made(planned(task, tmp_path, {**UNIT, "transforms": [{"binarize": 8.0}]}))
         x, code = first_of(batches)["image"], torch.randn(32, 3)
         expected = -of(module.networks["decoder"](code)).log_prob(x).flatten(1).sum(1)
@@ -275,7 +275,7 @@ def test_games_are_those_of_the_papers():
 
 def test_training_is_the_loop_that_one_would_write_by_hand(tmp_path):
     optimizer = {"generator": {"adam": {"lr": 0.02}}, "discriminator": {"adam": {"lr": 0.005}}}
-    plan = planned({"type": "gan", "latent": 3, "critic_steps": 2}, tmp_path, optimizer=optimizer)
+    plan = planned({"type": "gan", "latent_dim": 3, "critic_steps": 2}, tmp_path, optimizer=optimizer)
     module, batches = made(plan)
     twin = copy.deepcopy(module.networks)
     torch.manual_seed(7)
@@ -300,7 +300,7 @@ def test_training_is_the_loop_that_one_would_write_by_hand(tmp_path):
 
 
 def test_slopes_and_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_path):
-    task = {"type": "wgan", "latent": 3, "penalty": 10.0}
+    task = {"type": "wgan", "latent_dim": 3, "gradient_penalty_weight": 10.0}
     model = {"generator": {"layers": ["identity"]}, "discriminator": {"layers": ["identity"]}}
     module, batches = made(planned(task, tmp_path, model=model))
     x = first_of(batches)["numeric"]
@@ -310,13 +310,16 @@ def test_slopes_and_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_pa
     assert module.restraint(x, -x, None).item() == pytest.approx(10 * (5 - 1) ** 2, rel=1e-5)
     at = x.clone().requires_grad_()
     assert torch.allclose(slope(module.score(at, None), at), torch.full((len(x),), 25.0))
-    gan, _ = made(planned({"type": "gan", "latent": 3, "r1": 0.2}, tmp_path, model=model))
+    gan, _ = made(planned({"type": "gan", "latent_dim": 3, "r1_gamma": 0.2}, tmp_path, model=model))
     gan.networks.load_state_dict(module.networks.state_dict())
     assert gan.restraint(x, -x, None).item() == pytest.approx(0.1 * 25, rel=1e-5)
 
 
 def test_clipping_bounds_the_critic_alone(tmp_path):
-    plan = planned({"type": "wgan", "latent": 3, "slope": "clipping", "clip": 0.03, "critic_steps": 1}, tmp_path)
+    plan = planned(
+        {"type": "wgan", "latent_dim": 3, "lipschitz": "weight_clipping", "clip_value": 0.03, "critic_steps": 1},
+        tmp_path,
+    )
     module, batches = made(plan)
     fit(plan, module, batches)
     assert max(p.abs().max() for p in module.networks["discriminator"].parameters()) <= 0.03
@@ -325,7 +328,7 @@ def test_clipping_bounds_the_critic_alone(tmp_path):
 
 def test_a_conditional_generator_makes_what_it_is_asked_for(tmp_path):
     told = {"layers": [{"branches": {"join": "concat", "of": ["identity", {"label_embedding": 4}]}}, {"linear": 8}]}
-    plan = planned({"type": "gan", "latent": 3, "conditional": True}, tmp_path, model=told)
+    plan = planned({"type": "gan", "latent_dim": 3, "conditional": True}, tmp_path, model=told)
     module, batches = made(plan)
     fit(plan, module, batches)
     assert torch.equal(module.sample(8, 1), module.sample(8, 1))
@@ -336,7 +339,7 @@ def test_a_conditional_generator_makes_what_it_is_asked_for(tmp_path):
 
 
 def test_collapse_is_said(tmp_path):
-    plan = planned({"type": "gan", "latent": 3, "metrics": ["modes_covered", "diversity"]}, tmp_path)
+    plan = planned({"type": "gan", "latent_dim": 3, "metrics": ["modes_covered", "diversity"]}, tmp_path)
     module, batches = made(plan)
     with torch.no_grad():
         for parameter in module.networks["generator"].parameters():
@@ -360,11 +363,11 @@ def test_spectral_norm_divides_by_the_largest_singular_value():
 # -- all of them -------------------------------------------------------------------------------------------------------
 
 RESUMED = {
-    "denoising": ({"type": "autoencoder", "noise": "masking", "amount": 0.3}, {}),
-    "anomaly": ({"type": "anomaly", "labelled": True}, {"split": {"holdout_classes": ["0"]}}),
-    "vae": ({"type": "vae", "code": 3, "annealing": 5}, {}),
-    "gan": ({"type": "gan", "critic_steps": 2, "latent": 4}, {}),
-    "wgan": ({"type": "wgan", "critic_steps": 3, "latent": 4}, {}),
+    "denoising": ({"type": "autoencoder", "noise": "masking", "noise_level": 0.3}, {}),
+    "anomaly": ({"type": "anomaly", "labeled": True}, {"split": {"holdout_classes": ["0"]}}),
+    "vae": ({"type": "vae", "latent_dim": 3, "kl_annealing": 5}, {}),
+    "gan": ({"type": "gan", "critic_steps": 2, "latent_dim": 4}, {}),
+    "wgan": ({"type": "wgan", "critic_steps": 3, "latent_dim": 4}, {}),
 }
 
 
@@ -384,7 +387,7 @@ def trained(plan, folder, cut=None):
 
     experiment.module.learn = until
     with quieted(), Stoppable() as stoppable:
-        Fit(folder, Console(file=io.StringIO()), None, {}, stoppable, False)(experiment)
+        Fit(folder, Console(file=io.StringIO()), None, {}, stoppable, False, lambda *_: None)(experiment)
     return load(saved(folder)[0])
 
 
@@ -439,7 +442,7 @@ def test_a_traversal_changes_one_number_at_a_time():
 
 
 def test_what_a_vae_makes_is_measured_as_it_is_sampled(tmp_path):
-    task = {"type": "vae", "code": 2, "metrics": ["mmd", "modes_covered"]}
+    task = {"type": "vae", "latent_dim": 2, "metrics": ["mmd", "modes_covered"]}
     plan = planned(task, tmp_path)
     module, batches = made(plan)
     found = measured(plan, module, batches)

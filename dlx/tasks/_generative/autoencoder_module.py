@@ -46,11 +46,11 @@ class AutoencoderModule(UnsupervisedModule):
         """Return the mean error of a batch's reconstruction from what noise left of it, and what codes must pay."""
         x = self.input_of(batch)
         seen = x if self.task.noise == "none" else self.disturbed(x, torch.randn_like(x))
-        seen = seen.detach().requires_grad_() if self.task.contraction else seen
+        seen = seen.detach().requires_grad_() if self.task.contractive_weight else seen
         code_BZ = self.networks[ENCODER](seen)
         loss: Tensor = self.error(self.networks[DECODER](code_BZ), x).mean() + self.sparse(code_BZ)
-        if self.task.contraction:
-            loss = loss + self.task.contraction * contraction(code_BZ, seen, torch.randn_like(code_BZ))
+        if self.task.contractive_weight:
+            loss = loss + self.task.contractive_weight * contraction(code_BZ, seen, torch.randn_like(code_BZ))
         return loss
 
     def sparse(self, code_BZ: Tensor) -> Tensor | float:
@@ -58,7 +58,7 @@ class AutoencoderModule(UnsupervisedModule):
         if self.task.sparsity == "l1":
             return self.task.sparsity_weight * code_BZ.abs().sum(1).mean()
         if self.task.sparsity == "kl":
-            return self.task.sparsity_weight * divergence(self.task.active, code_BZ.mean(0)).sum()
+            return self.task.sparsity_weight * divergence(self.task.target_activation, code_BZ.mean(0)).sum()
         return 0.0
 
     def error(self, decoded: Tensor, x: Tensor) -> Tensor:
@@ -74,11 +74,11 @@ class AutoencoderModule(UnsupervisedModule):
     def disturbed(self, x: Tensor, normal: Tensor) -> Tensor:
         """Return inputs with noise, made of as many standard normal numbers."""
         if self.task.noise == "gaussian":
-            return x + self.task.amount * normal
+            return x + self.task.noise_level * normal
         uniform: Tensor = torch.special.ndtr(normal)
         if self.task.noise == "masking":
-            return x * (uniform >= self.task.amount)
-        half = self.task.amount / 2
+            return x * (uniform >= self.task.noise_level)
+        half = self.task.noise_level / 2
         peppered = torch.where(uniform < half, torch.full_like(x, self.low), x)
         return torch.where(uniform > 1 - half, torch.full_like(x, self.high), peppered)
 

@@ -28,20 +28,20 @@ class Coding(Task):
     default_role: ClassVar[str] = ENCODER
     joint: ClassVar[bool] = True
     embeds: ClassVar[str] = "the code"
-    code: int = Field(32, gt=0)
-    """Numbers in the code."""
+    latent_dim: int = Field(32, gt=0)
+    """Size of the code (latent vector)."""
     head: Head = "auto"
     """`auto` ends each network in the shape that it needs; `none` where the models themselves do."""
 
     def coded(self) -> int:
         """Return how many numbers the encoder makes."""
-        return self.code
+        return self.latent_dim
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         x = numbers(facts, self.type)
         return {
             ENCODER: Role(x, TensorSpec((self.coded(),), "F")),
-            DECODER: Role(TensorSpec((self.code,), "F"), TensorSpec(x.dims, x.axes)),
+            DECODER: Role(TensorSpec((self.latent_dim,), "F"), TensorSpec(x.dims, x.axes)),
         }
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
@@ -68,17 +68,17 @@ class Autoencoding(Coding):
     """Squared difference, or binary cross-entropy for inputs between 0 and 1; a mean over the elements of a sample."""
     noise: Literal["none", "gaussian", "masking", "salt_and_pepper"] = "none"
     """What is done to inputs that must be given back clean: added to, set to zero, or set to the least or greatest."""
-    amount: float = Field(0.0, ge=0)
+    noise_level: float = Field(0.0, ge=0)
     """Standard deviation of gaussian noise in the units of the network's input, else the share of disturbed numbers."""
     sparsity: Literal["none", "l1", "kl"] = "none"
-    """What keeps codes near zero: their absolute values, or how far each one's mean over a batch is from `active`; for
-    `kl` a sigmoid follows the code.
+    """Sparsity penalty on codes: `l1` is their absolute values, `kl` the KL divergence of each one's mean over a batch
+    from `target_activation`; for `kl` a sigmoid follows the code.
     """
     sparsity_weight: float = Field(1e-3, ge=0)
     """Factor of the penalty on codes, summed over the code."""
-    active: float = Field(0.05, gt=0, lt=1)
+    target_activation: float = Field(0.05, gt=0, lt=1)
     """With `sparsity: kl`: the mean that each number of the code should have."""
-    contraction: float = Field(0.0, ge=0)
+    contractive_weight: float = Field(0.0, ge=0)
     """Factor of the squared derivatives of the code by the input, which make it insensitive."""
 
     def after(self, role: str) -> tuple[Any, ...]:
@@ -91,10 +91,12 @@ class Autoencoding(Coding):
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         found = [outside_unit(facts, "loss", "bce")] if self.loss == "bce" else []
-        if (self.noise == "none") != (self.amount == 0):
-            found.append(ShapeError("noise and its amount come together: give both, or neither", ("amount",)))
-        if self.noise in ("masking", "salt_and_pepper") and self.amount >= 1:
-            found.append(ShapeError(f"the share of disturbed numbers must be below 1, not {self.amount}", ("amount",)))
+        if (self.noise == "none") != (self.noise_level == 0):
+            found.append(ShapeError("noise and noise_level come together: give both, or neither", ("noise_level",)))
+        if self.noise in ("masking", "salt_and_pepper") and self.noise_level >= 1:
+            found.append(
+                ShapeError(f"the share of disturbed numbers must be below 1, not {self.noise_level}", ("noise_level",))
+            )
         return [error for error in found if error is not None]
 
 

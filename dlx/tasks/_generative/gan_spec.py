@@ -29,7 +29,7 @@ class Adversarial(Making):
     memorizes: ClassVar[bool] = False
     embeds: ClassVar[str] = "what the last layer of the discriminator receives"
     whole: ClassVar[bool] = True
-    latent: int = Field(64, gt=0)
+    latent_dim: int = Field(64, gt=0)
     """Numbers drawn from N(0, 1) of which the generator makes a sample."""
     critic_steps: int = Field(1, gt=0)
     """Steps of the discriminator, each with a batch of its own, for one of the generator."""
@@ -63,7 +63,7 @@ class Adversarial(Making):
         x = numbers(facts, self.type)
         told = {"label": TensorSpec((), "", "int64", vocab=(len(facts.classes),))} if self.conditional else {}
         return {
-            GENERATOR: Role(TensorSpec((self.latent,), "F", context=told), TensorSpec(x.dims, x.axes)),
+            GENERATOR: Role(TensorSpec((self.latent_dim,), "F", context=told), TensorSpec(x.dims, x.axes)),
             DISCRIMINATOR: Role(x.replace(context=told), TensorSpec((1,), "F")),
         }
 

@@ -34,14 +34,15 @@ class ProbedModule(UnsupervisedModule):
         task: Probing,
         each: Sequence[str] = ("loss",),
     ) -> None:
-        super().__init__(networks, facts, learning, [*each, *task.asked()])
+        super().__init__(networks, facts, learning, [*each, *task.evaluate.metric_names()])
         network: Any = networks[ROLE]
         self.head: Mapping[str, nn.Module] = dict(network.heads.named_children()) if hasattr(network, "heads") else {}
-        self.probe_weight = task.probe_weight
-        self.labels, self.neighbours = task.labels, task.neighbours if PROBE in self.head else 0
+        evaluate = task.evaluate
+        self.probe_weight = evaluate.probe_loss_weight
+        self.labels, self.neighbours = evaluate.label_fraction, evaluate.knn_neighbors if PROBE in self.head else 0
         self.untrained = Copy(self.encoding) if UNTRAINED in self.head else None
         self.probes = [probe for probe in (PROBE, UNTRAINED) if probe in self.head]
-        self.kept = self._memory(min(task.memory, math.ceil(task.labels * facts.counts["train"])))
+        self.kept = self._memory(min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"])))
 
     def _memory(self, size: int) -> Ring:
         """Return an empty memory of classes and of the features that each probe learns from."""
@@ -130,7 +131,7 @@ class ProbedModule(UnsupervisedModule):
         if PROBE in self.head:
             found["probe_accuracy"] = self._right(PROBE, features_BF, batch)
         if self.untrained is not None:
-            found["untrained_accuracy"] = self._right(UNTRAINED, self.untrained(self.input_of(batch)), batch)
+            found["untrained_probe_accuracy"] = self._right(UNTRAINED, self.untrained(self.input_of(batch)), batch)
         if self.neighbours:
             found["knn_accuracy"] = (self.voted(features_BF) == batch["target"]).float()
         if self.keeps:

@@ -10,15 +10,17 @@ from dlx.facts import DataFacts
 from dlx.tasks._ssl.views_spec import PROJECTOR, Viewing
 
 PREDICTION, PREDICTOR = "prediction", "predictor"
-SPREAD = "spread"
+SPREAD = "projection_std"
 COLLAPSED = 0.1
 """Below this spread all samples are projected to nearly the same direction."""
 
 
 class Matching(Viewing):
-    """A task that brings views of a sample together. Nothing pushes samples apart: were all features the same, the loss
-    would be at its least. That this has not happened is measured as `spread`: the standard deviation of projections of
-    length 1, times √projection; it is 1 where they point everywhere, and 0 where all are the same.
+    """A siamese network: views of a sample are brought together, and nothing pushes samples apart.
+
+    Were all features the same, the loss would be at its minimum (collapse). That this has not happened is measured as
+    `projection_std`: the standard deviation of projections of length 1, times √projection_dim; it is 1 where they point
+    in all directions, and 0 where all are the same.
     """
 
     comparable: ClassVar[bool] = False
@@ -30,6 +32,6 @@ class Matching(Viewing):
         return {**super().emits(facts), SPREAD: "higher"}
 
     def heads(self) -> dict[str, list[Any]]:
-        predictor = [{"linear": self.predictor_hidden}, "batch_norm", "relu", {"linear": self.projection}]
+        predictor = [{"linear": self.predictor_hidden}, "batch_norm", "relu", {"linear": self.projection_dim}]
         parts = {PROJECTOR: self.projector(), PREDICTOR: predictor}
         return {PREDICTION: [{"type": "sequential", "name": name, "layers": layers} for name, layers in parts.items()]}

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from dlx.component import Section
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
@@ -16,41 +17,57 @@ from dlx.tasks._base.heads import numbers
 from dlx.tensors import Spec, TensorSpec, elements
 
 ROLE = "encoder"
-PROBE, UNTRAINED = "probe", "untrained"
+PROBE, UNTRAINED = "probe", "untrained_probe"
+
+
+class FeatureEvaluation(Section):
+    """Linear probe and k-NN: how well frozen features tell classes apart, measured while the encoder learns.
+
+    The probe is a linear classifier that learns beside the encoder, from a memory bank of the features that were seen
+    last, and sends no gradient into the encoder; k-NN votes among the same features.
+    """
+
+    linear_probe: bool = True
+    """Whether a linear classifier learns on the features; needs a target of classes."""
+    untrained_probe: bool = False
+    """With `linear_probe`: whether a second probe learns, on the features of the encoder as it was initialized; it is
+    the baseline that the encoder must beat.
+    """
+    probe_loss_weight: float = Field(1.0, gt=0)
+    """Factor of the probe's loss: with plain gradient descent, of its lr."""
+    label_fraction: float = Field(1.0, gt=0, le=1)
+    """Fraction of the training samples whose classes probe and k-NN see; the encoder sees none."""
+    knn_neighbors: int = Field(0, ge=0)
+    """With `linear_probe`: how many nearest neighbors vote on the class of a sample; 0 measures no knn_accuracy."""
+    memory_bank: int = Field(2000, gt=0)
+    """With `linear_probe`: how many features of labeled training samples are kept, the last that were seen; the probe
+    learns from as many of them as a batch has, in every step, and k-NN searches among them.
+    """
+
+    def probes(self) -> list[str]:
+        """Return the names of the linear probes."""
+        return [PROBE, *([UNTRAINED] if self.untrained_probe else [])] if self.linear_probe else []
+
+    def metric_names(self) -> list[str]:
+        """Return what is measured of the features."""
+        accuracies = [f"{probe}_accuracy" for probe in self.probes()]
+        return [*accuracies, *(["knn_accuracy"] if self.linear_probe and self.knn_neighbors else [])]
 
 
 class Probing(Task):
-    """A task with one network, an encoder, whose features are judged by how well they tell classes apart.
-
-    `probe` is a linear classifier that learns beside the encoder, from the features that were seen last, and sends no
-    gradient into it; `neighbours` asks the nearest of these.
-    """
+    """A task with one network, an encoder, whose features are evaluated by how well they tell classes apart."""
 
     default_role: ClassVar[str] = ROLE
     memorizes: ClassVar[bool] = False
     embeds: ClassVar[str] = "the features of the encoder"
     whole: ClassVar[bool] = True
-    probe: bool = True
-    """Whether a linear classifier of the features learns beside; needs a target of classes."""
-    labels: float = Field(1.0, gt=0, le=1)
-    """Share of the training samples whose classes the probe and the neighbours see; the encoder sees none."""
-    untrained: bool = False
-    """With `probe`: whether a second probe learns, on the features of the encoder as it was before the first step; it
-    is what the encoder must beat.
-    """
-    probe_weight: float = Field(1.0, gt=0)
-    """Factor of the probe's loss: with plain gradient descent, of its lr."""
-    neighbours: int = Field(0, ge=0)
-    """With `probe`: how many neighbours vote on the class of a sample; 0 asks none."""
-    memory: int = Field(2000, gt=0)
-    """With `probe`: how many features of training samples with a label are kept, of the last that were seen; the probe
-    learns from as many of them as a batch has, in every step, and neighbours are sought among them.
-    """
+    evaluate: FeatureEvaluation = FeatureEvaluation()
+    """Linear probe and k-NN accuracy of the features."""
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
         """Classes are read only where something is judged by them."""
-        return "classes" if self.probe else None
+        return "classes" if self.evaluate.linear_probe else None
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         return {ROLE: Role(numbers(facts, self.type))}
@@ -60,7 +77,7 @@ class Probing(Task):
         body = model.tree(x)
         features = infer_shape((), body, x)
         probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
-        heads = {**self.heads(), **dict.fromkeys(self.probes(), probe)}
+        heads = {**self.heads(), **dict.fromkeys(self.evaluate.probes(), probe)}
         layers: list[Any] = [body.evolve("name", "body"), *vector(features)]
         if heads:
             of = [{"type": "sequential", "name": name, "layers": head} for name, head in heads.items()]
@@ -71,36 +88,31 @@ class Probing(Task):
         """Return what stands on the features for the task itself, by name."""
         return {}
 
-    def probes(self) -> list[str]:
-        """Return the linear classifiers that learn beside."""
-        return [PROBE, *([UNTRAINED] if self.untrained else [])] if self.probe else []
-
     def keeps(self, networks: Networks, facts: DataFacts) -> int:
         """Count the features that probes learn from with their classes, of 8 bytes, and the encoder as it was."""
-        if not self.probes():
+        evaluate = self.evaluate
+        if not evaluate.probes():
             return 0
-        kept = min(self.memory, math.ceil(self.labels * facts.counts["train"]))
+        kept = min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"]))
         width = next(elements(x) for path, _, x in walk(*networks[ROLE]) if path == "heads")
-        untrained = weights(networks[ROLE], "body") if self.untrained else 0
-        return kept * (width * len(self.probes()) + 2) + untrained
+        untrained = weights(networks[ROLE], "body") if evaluate.untrained_probe else 0
+        return kept * (width * len(evaluate.probes()) + 2) + untrained
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {"loss": "lower", **dict.fromkeys(self.asked(), "higher")}
-
-    def asked(self) -> list[str]:
-        """Return what is measured of the features."""
-        accuracies = [f"{probe}_accuracy" for probe in self.probes()]
-        return [*accuracies, *(["knn_accuracy"] if self.probe and self.neighbours else [])]
+        return {"loss": "lower", **dict.fromkeys(self.evaluate.metric_names(), "higher")}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
-        if self.probe and (len(facts.classes) < 2 or facts.multilabel):
-            return [
-                ShapeError("a probe needs one of several classes for every sample; or write probe: false", (PROBE,))
-            ]
+        if self.evaluate.linear_probe and (len(facts.classes) < 2 or facts.multilabel):
+            message = "a linear probe needs one of several classes for every sample; or write linear_probe: false"
+            return [ShapeError(message, ("evaluate", "linear_probe"))]
         return []
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        return None if self.probe else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
+        return (
+            None
+            if self.evaluate.linear_probe
+            else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
+        )
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.embedding import embedding

@@ -32,14 +32,14 @@ class Viewing(Probing):
     """Where among the heads projections are made of features."""
     views: list[Augmentation] = Field([{"random_gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
     """What changes a sample, each time anew; for images, crops and warps that keep what they show do better."""
-    projection: int = Field(64, gt=0)
+    projection_dim: int = Field(64, gt=0)
     """Size of the vectors that are compared."""
     projection_hidden: int = Field(128, gt=0)
     """Size of the hidden layers of the projection head."""
 
     @property
     def monitor(self) -> str:  # type: ignore[override]
-        return "val/loss" if self.comparable or not self.probe else f"val/{PROBE}_accuracy"
+        return "val/loss" if self.comparable or not self.evaluate.linear_probe else f"val/{PROBE}_accuracy"
 
     @property
     def monitor_mode(self) -> str:  # type: ignore[override]
@@ -54,7 +54,7 @@ class Viewing(Probing):
 
     def projector(self) -> list[Any]:
         """Return what makes a projection of features."""
-        return [{"linear": self.projection_hidden}, "relu", {"linear": self.projection}]
+        return [{"linear": self.projection_hidden}, "relu", {"linear": self.projection_dim}]
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         found = super().problems(facts)

@@ -22,38 +22,38 @@ class Anomaly(Autoencoding):
     val samples on it is called strange. Where classes are known, `data.split.holdout_classes` names the strange ones:
     none of their samples is learned from, and loss, mse and threshold are of the others alone.
 
-    Shapes:  encoder: input → (code,); decoder: (code,) → input.
-    Units:   auroc is the probability that a strange sample has a higher score than an ordinary one; found is the share
-             of strange samples above the threshold, false_alarms that of ordinary ones; flagged is that of all where
-             classes are not known.
+    Shapes:  encoder: input → (latent_dim,); decoder: (latent_dim,) → input.
+    Units:   auroc is the probability that a strange sample has a higher score than an ordinary one; recall is the
+             share of strange samples above the threshold, false_positive_rate that of ordinary ones; anomaly_rate is
+             that of all samples where classes are not known.
     Source:  Sakurada & Yairi 2014, doi:10.1145/2689746.2689747.
 
     Example:
-        {type: anomaly, code: 16, labelled: false}
+        {type: anomaly, latent_dim: 16, labeled: false}
     """
 
     type: Literal["anomaly"] = "anomaly"
-    code: int = Field(8, gt=0)
-    """Numbers in the code; a wide one gives back strange samples as well."""
+    latent_dim: int = Field(8, gt=0)
+    """Size of the code (latent vector); a wide one gives back strange samples as well."""
     quantile: float = Field(0.95, gt=0, lt=1)
     """Share of the ordinary val samples that lie below the threshold."""
-    labelled: bool = False
+    labeled: bool = False
     """Whether the target says which samples are strange: those of the classes in `data.split.holdout_classes`."""
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
         """Classes are read only to judge by."""
-        return "classes" if self.labelled else None
+        return "classes" if self.labeled else None
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        judged = {"auroc": "higher", "found": "higher", "false_alarms": "lower"}
-        return {"loss": "lower", "mse": "lower", **(judged if self.labelled else {"flagged": "lower"})}
+        judged = {"auroc": "higher", "recall": "higher", "false_positive_rate": "lower"}
+        return {"loss": "lower", "mse": "lower", **(judged if self.labeled else {"anomaly_rate": "lower"})}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         found = super().problems(facts)
-        if self.labelled and all(facts.class_counts):
+        if self.labeled and all(facts.class_counts):
             found.append(
-                ShapeError("no class is strange: name those that are in data.split.holdout_classes", ("labelled",))
+                ShapeError("no class is strange: name those that are in data.split.holdout_classes", ("labeled",))
             )
         return found
 
@@ -63,16 +63,16 @@ class Anomaly(Autoencoding):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.anomaly.module import AnomalyModule
 
-        return AnomalyModule(networks, facts, learning, self, self.quantile, self.labelled)
+        return AnomalyModule(networks, facts, learning, self, self.quantile, self.labeled)
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        return {"score": values[:, 0].tolist(), "strange": [bool(v) for v in values[:, 1]]}
+        return {"score": values[:, 0].tolist(), "is_anomaly": [bool(v) for v in values[:, 1]]}
 
     def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import scores, strips
 
         error, strange = outputs.values["error"], outputs.values["strange"] > 0
-        title = f"{int(strange.sum())} strange among {len(error)} samples" if self.labelled else f"{len(error)} samples"
+        title = f"{int(strange.sum())} strange among {len(error)} samples" if self.labeled else f"{len(error)} samples"
         drawn = {"scores": scores(error[~strange], error[strange], float(outputs.made["threshold"]), title)}
         sheet = outputs.made.get("sheet")
         return drawn if sheet is None else {**drawn, "reconstructions": strips(sheet, ("strangest", "given back"))}

@@ -33,10 +33,10 @@ class AnomalyModule(AutoencoderModule):
         learning: Learning,
         task: Autoencoding,
         quantile: float,
-        labelled: bool,
+        labeled: bool,
     ) -> None:
         super().__init__(networks, facts, learning, task)
-        self.quantile, self.labelled = quantile, labelled
+        self.quantile, self.labeled = quantile, labeled
         self.register_buffer("threshold", torch.tensor(torch.finfo(torch.float32).max))
         unseen = [count == 0 for count in facts.class_counts]
         self.register_buffer("unseen", torch.tensor(unseen or [False]), persistent=False)
@@ -57,7 +57,7 @@ class AnomalyModule(AutoencoderModule):
 
     def strange(self, batch: Batch) -> Tensor:
         """Return 1 for samples that are known to be strange, 0 for others (B,)."""
-        strange_B = self.unseen[batch["target"]] if self.labelled else torch.zeros_like(batch["rows"])
+        strange_B = self.unseen[batch["target"]] if self.labeled else torch.zeros_like(batch["rows"])
         return strange_B.float()
 
     def also_kept(self, batch: Batch) -> dict[str, Tensor]:
@@ -71,13 +71,13 @@ class AnomalyModule(AutoencoderModule):
             self.threshold.copy_(ordinary_N.quantile(self.quantile))
         above_N = (mse_N > self.threshold).float()
         found = {"loss": loss_N[~strange_N].mean(), "mse": ordinary_N.mean()}
-        if not self.labelled:
-            return {**found, "flagged": above_N.mean()}
+        if not self.labeled:
+            return {**found, "anomaly_rate": above_N.mean()}
         return {
             **found,
             "auroc": binary_auroc(mse_N, strange_N.long()),
-            "found": (above_N * strange_N).sum() / strange_N.sum().clamp_min(1),
-            "false_alarms": above_N[~strange_N].mean(),
+            "recall": (above_N * strange_N).sum() / strange_N.sum().clamp_min(1),
+            "false_positive_rate": above_N[~strange_N].mean(),
         }
 
     def show(self, few: bool = False) -> None:

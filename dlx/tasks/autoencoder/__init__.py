@@ -17,16 +17,16 @@ class Autoencoder(Autoencoding):
 
     The code is the point: an encoder makes it of the input, a decoder makes the input of it again. Linear networks find
     the plane of PCA, deeper ones a curved surface. With `noise` the input is disturbed first and must be given back
-    clean; `sparsity` and `contraction` keep a code from copying where it is wide enough to.
+    clean; `sparsity` and `contractive_weight` keep a code from copying where it is wide enough to.
 
-    Shapes:  encoder: input → (code,); decoder: (code,) → input.
+    Shapes:  encoder: input → (latent_dim,); decoder: (latent_dim,) → input.
     Units:   psnr in decibels over the range of the train split; psnr_gain is over that of the noisy input; loss and mse
              are in the units that the network sees.
     Source:  Hinton & Salakhutdinov 2006, Science 313; noise: Vincent et al. 2008, doi:10.1145/1390156.1390294;
              contraction: Rifai et al. 2011, here estimated by one random projection; kl: Ng 2011, CS294A notes.
 
     Example:
-        {type: autoencoder, code: 32, noise: gaussian, amount: 0.3}
+        {type: autoencoder, latent_dim: 32, noise: gaussian, noise_level: 0.3}
     """
 
     type: Literal["autoencoder"] = "autoencoder"

@@ -27,7 +27,7 @@ class BYOL(Matching):
     Source:  Grill et al. 2020, arXiv:2006.07733; batch statistics are those of both views together.
 
     Example:
-        {type: byol, momentum: 0.98, projection: 16}
+        {type: byol, momentum: 0.98, projection_dim: 16}
     """
 
     followed: ClassVar[bool] = True
@@ -36,7 +36,7 @@ class BYOL(Matching):
     """Share of the copy that is kept in the first step."""
 
     def projector(self) -> list[Any]:
-        return [{"linear": self.projection_hidden}, "batch_norm", "relu", {"linear": self.projection}]
+        return [{"linear": self.projection_hidden}, "batch_norm", "relu", {"linear": self.projection_dim}]
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.byol.module import BYOLModule

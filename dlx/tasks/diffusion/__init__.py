@@ -30,7 +30,7 @@ class Diffusion(Making):
     Slower to sample than a GAN or a VAE, but trained by a plain mean squared error, and it leaves out no modes.
 
     With `conditional` the network also reads `label`. In training the class is hidden now and then, so that at
-    sampling `guidance` can go beyond it: (1 + w) said with the class − w said without.
+    sampling `guidance_scale` can go beyond it (classifier-free guidance).
 
     Shapes:  points, tables of numbers (F) or images (C, H, W); the network keeps them.
     Units:   loss is the mean squared error of what is predicted, in scaled units; `time` runs from 0 to 1000.
@@ -39,37 +39,38 @@ class Diffusion(Making):
              arXiv:2207.12598; classes by the error of each: Li et al. 2023, arXiv:2303.16203.
 
     Example:
-        {type: diffusion, noise: cosine, predicts: v, sampler: ddim, sampling_steps: 20}
+        {type: diffusion, noise_schedule: cosine, prediction_type: v_prediction, sampler: ddim, sampling_steps: 20}
     """
 
     type: Literal["diffusion"] = "diffusion"
     default_role: ClassVar[str] = ROLE
     memorizes: ClassVar[bool] = False
-    steps: int = Field(1000, ge=2)
+    timesteps: int = Field(1000, ge=2)
     """Steps from a sample to pure noise."""
-    noise: Literal["linear", "cosine"] = "linear"
-    """How fast it comes: cosine keeps more of small images for longer."""
-    predicts: Literal["epsilon", "x0", "v"] = "epsilon"
-    """What the network says: the noise, the sample, or √ᾱ ε − √(1 − ᾱ) x₀, which is well conditioned everywhere."""
-    scale: Literal["auto", "range", "deviation", "none"] = "auto"
+    noise_schedule: Literal["linear", "cosine"] = "linear"
+    """How fast noise is added: cosine keeps more of small images for longer."""
+    prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
+    """What the network predicts: the noise, the sample, or v = √ᾱ ε − √(1 − ᾱ) x₀, which is well conditioned
+    everywhere."""
+    scaling: Literal["auto", "min_max", "standard", "none"] = "auto"
     """How samples are scaled first: the train split's range to [−1, 1], its mean to 0 and deviation to 1, or not.
-    `auto` is range for images and deviation otherwise.
+    `auto` is min_max for images and standard otherwise.
     """
-    clip: bool = True
+    clip_sample: bool = True
     """Whether samples on the way are kept in the range of the train split."""
-    sampler: Literal["ancestral", "ddim"] = "ancestral"
+    sampler: Literal["ddpm", "ddim"] = "ddpm"
     """How to go back: by draws from the posterior, or along the noise that is there already, for few steps."""
     sampling_steps: int = Field(1000, ge=1)
-    """Steps of the way back; never more than `steps`."""
+    """Steps of the way back; never more than `timesteps`."""
     eta: float = Field(0.0, ge=0, le=1)
-    """With `sampler: ddim`: how much of the noise is fresh; 0 is deterministic, 1 is ancestral."""
+    """With `sampler: ddim`: how much of the noise is fresh; 0 is deterministic, 1 is ddpm."""
     conditional: bool = False
     """Whether the network is told the class of every sample."""
-    hide_label: float = Field(0.1, ge=0, le=1)
+    label_dropout: float = Field(0.1, ge=0, le=1)
     """With `conditional`: probability that a class is hidden in training."""
-    guidance: float = Field(0.0, ge=0)
-    """With `conditional`: how far sampling goes beyond what the class changes; 0 is the class itself."""
-    samples: int = Field(1000, ge=2)
+    guidance_scale: float = Field(1.0, ge=0)
+    """With `conditional`: scale s of classifier-free guidance, ε(x) + s (ε(x, class) − ε(x)); 1 is no guidance."""
+    metric_samples: int = Field(1000, ge=2)
     """With metrics: how many samples are made for them at most."""
 
     @property
@@ -87,8 +88,8 @@ class Diffusion(Making):
         return ended(model, wanted.input, numbers(facts, self.type), "auto")
 
     def settled(self, facts: DataFacts) -> Self:
-        suits = "range" if facts.fields[facts.inputs[0]].axes == "CHW" else "deviation"
-        return self.evolve("scale", suits) if self.scale == "auto" else self
+        suits = "min_max" if facts.fields[facts.inputs[0]].axes == "CHW" else "standard"
+        return self.evolve("scaling", suits) if self.scaling == "auto" else self
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **self.of_samples()}
@@ -98,19 +99,19 @@ class Diffusion(Making):
         from dlx.tasks.diffusion._scaling_torch import scaling
         from dlx.tasks.diffusion.module import DiffusionModule, Sampler
 
-        levels = {"linear": linear_levels, "cosine": cosine_levels}[self.noise](self.steps)
-        step = ancestral if self.sampler == "ancestral" else implicit(self.eta)
+        levels = {"linear": linear_levels, "cosine": cosine_levels}[self.noise_schedule](self.timesteps)
+        step = ancestral if self.sampler == "ddpm" else implicit(self.eta)
         return DiffusionModule(
             networks,
             facts,
             learning,
             Process(levels),
-            self.predicts,
-            scaling(numbers(facts, self.type), self.settled(facts).scale),
-            Sampler(step, self.sampling_steps, self.guidance, self.clip),
-            self.hide_label if self.conditional else None,
+            self.prediction_type,
+            scaling(numbers(facts, self.type), self.settled(facts).scaling),
+            Sampler(step, self.sampling_steps, self.guidance_scale, self.clip_sample),
+            self.label_dropout if self.conditional else None,
             {name: metric.build(facts) for name, metric in self.metrics.items()},
-            self.samples,
+            self.metric_samples,
         )
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:

@@ -57,15 +57,15 @@ class Process(nn.Module):
         return _like(self.signal[t_B], x) * x + _like(self.noise[t_B], x) * eps
 
     def wanted(self, kind: str, x: Tensor, t_B: Tensor, eps: Tensor) -> Tensor:
-        """Return what a network that predicts epsilon, x0 or v should say."""
-        if kind == "v":
+        """Return what a network that predicts epsilon, sample or v_prediction should say."""
+        if kind == "v_prediction":
             return _like(self.signal[t_B], x) * eps - _like(self.noise[t_B], x) * x
         return eps if kind == "epsilon" else x
 
     def sample_of(self, kind: str, said: Tensor, x_t: Tensor, t: int) -> Tensor:
         """Return the sample x₀ that a network means by what it says of xₜ."""
         signal, noise = math.sqrt(self.levels[t]), math.sqrt(1 - self.levels[t])
-        if kind == "v":
+        if kind == "v_prediction":
             return signal * x_t - noise * said
         return (x_t - noise * said) / signal if kind == "epsilon" else said
 

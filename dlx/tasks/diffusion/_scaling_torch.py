@@ -31,16 +31,16 @@ class Scaling(nn.Module):
 
 
 def scaling(spec: TensorSpec, kind: str) -> Scaling:
-    """Return how samples of a field are scaled: by their `range`, `deviation` or `none`.
+    """Return how samples of a field are scaled: by their range (`min_max`), mean and deviation (`standard`), or `none`.
 
     What the train split does not say of a field stays as it is, and has no range.
     """
     stats = spec.stats or Stats()
     low, high = _spread(stats.low, spec, -torch.inf), _spread(stats.high, spec, torch.inf)
     center, width = torch.zeros_like(low), torch.ones_like(low)
-    if kind == "range" and stats.low:
+    if kind == "min_max" and stats.low:
         center, width = (high + low) / 2, (high - low) / 2
-    if kind == "deviation" and stats.mean:
+    if kind == "standard" and stats.mean:
         center, width = _spread(stats.mean, spec, 0.0), _spread(stats.std, spec, 1.0)
     return Scaling(center, torch.where(width > 0, width, 1.0), low, high)
 

@@ -38,13 +38,13 @@ class Sampler:
 
     step      what a single step does
     steps     how many there are, unless asked otherwise
-    guidance  how far to go beyond what the class changes
+    guidance  classifier-free guidance scale; 1 is none
     clip      whether samples on the way are kept in the range of the train split
     """
 
     step: Step
     steps: int
-    guidance: float = 0.0
+    guidance: float = 1.0
     clip: bool = True
 
 
@@ -163,9 +163,9 @@ class DiffusionModule(UnsupervisedModule):
         """Return the sample in which the network believes after t steps."""
         t_N = torch.full((len(x_t),), t, device=x_t.device)
         said = self(x_t, t_N, label_N)
-        if label_N is not None and self.sampler.guidance:
+        if label_N is not None and self.sampler.guidance != 1:
             unsaid = self(x_t, t_N, torch.full_like(label_N, self.hidden))
-            said = said + self.sampler.guidance * (said - unsaid)
+            said = unsaid + self.sampler.guidance * (said - unsaid)
         x = self.process.sample_of(self.predicts, said, x_t, t)
         return torch.clamp(x, self.scaling.low, self.scaling.high) if self.sampler.clip else x
 

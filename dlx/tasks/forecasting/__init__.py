@@ -24,7 +24,7 @@ class Forecasting(Supervision):
 
     Beside each metric stands the same of two forecasts that learn nothing: `<metric>.naive` repeats the last value,
     `<metric>.seasonal_naive` (where the series has a season) what was one season before. The network sees the series in
-    units of `scale` and predicts in them; metrics are in the series' own.
+    units of `scaling` and predicts in them; metrics are in the series' own.
 
     Shapes:  history (steps, columns), or a record of it and of the future (horizon, known) → (horizon · targets,), for
              each quantile of the loss.
@@ -39,10 +39,10 @@ class Forecasting(Supervision):
     target_kind: ClassVar[str | None] = "regression"
     scales: ClassVar[tuple[str, ...]] = ("history", "future")
     loss: Loss = Field("mae", validate_default=True)  # type: ignore[assignment]
-    """What is minimized, in units of `scale`."""
+    """What is minimized, in units of `scaling`."""
     metrics: Named[Metric] = Field({"mase": {}, "smape": {}, "rmse": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test, in the units of the target."""
-    scale: Literal["window", "series"] = "window"
+    scaling: Literal["window", "series"] = "window"
     """By which mean and deviation a network sees values: those of each window's own history, so that it can follow a
     series to where it has never been; or those of the train split, so that it knows where it is."""
 
@@ -66,7 +66,7 @@ class Forecasting(Supervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.forecasting.module import ForecastingModule
 
-        return ForecastingModule(networks, facts, learning, self.loss, self.metrics, self.scale == "window")
+        return ForecastingModule(networks, facts, learning, self.loss, self.metrics, self.scaling == "window")
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the value of each step of the horizon, with its interval where the loss makes one."""

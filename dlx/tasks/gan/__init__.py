@@ -22,20 +22,20 @@ class GAN(Adversarial):
     hinge: max(0, 1 − D(x)) + max(0, 1 + D(G(z))), and G maximizes D(G(z)); with spectral norms it is the calm choice.
     All may collapse onto few modes, which is measured, and said. Samples are sharper than a VAE's and made in one step.
 
-    Shapes:  generator: (latent,) → sample; discriminator: sample → (1,).
+    Shapes:  generator: (latent_dim,) → sample; discriminator: sample → (1,).
     Units:   train/loss is the discriminator's; mmd is in squared units of its kernel, the other metrics are shares;
              distances are between the values that the networks see.
     Source:  Goodfellow et al. 2014, arXiv:1406.2661; least squares: Mao et al. 2017; hinge: Lim & Ye 2017; R1:
              Mescheder et al. 2018, arXiv:1801.04406; conditional: Mirza & Osindero 2014, arXiv:1411.1784.
 
     Example:
-        {type: gan, latent: 32, loss: hinge, r1: 0.1}
+        {type: gan, latent_dim: 32, loss: hinge, r1_gamma: 0.1}
     """
 
     type: Literal["gan"] = "gan"
     loss: Literal["minimax", "non_saturating", "least_squares", "hinge"] = "non_saturating"
     """What the two minimize."""
-    r1: float = Field(0.0, ge=0)
+    r1_gamma: float = Field(0.0, ge=0)
     """γ: the discriminator pays γ/2 times the squared slope of its scores at the data."""
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
@@ -46,9 +46,9 @@ class GAN(Adversarial):
             facts,
             learning,
             self.loss,
-            self.latent,
+            self.latent_dim,
             self.critic_steps,
             self.conditional,
             self.metrics,
-            self.r1,
+            self.r1_gamma,
         )

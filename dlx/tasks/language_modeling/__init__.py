@@ -36,7 +36,7 @@ class LanguageModeling(StepSupervision):
     Units:   loss and metrics are means over all tokens of a split; perplexity is e to the mean of −log p.
 
     Example:
-        {type: language_modeling, sample: 200}
+        {type: language_modeling, sample_tokens: 200}
     """
 
     type: Literal["language_modeling"] = "language_modeling"
@@ -45,7 +45,7 @@ class LanguageModeling(StepSupervision):
     """What is minimized; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({}, validate_default=True)  # type: ignore[assignment]
     """What else is measured on val and test; each token is a sample."""
-    sample: int = Field(400, ge=0)
+    sample_tokens: int = Field(400, ge=0)
     """Tokens that the trained network writes into the run's `sample.txt`; 0 for none."""
     prompt: str | None = None
     """What that begins with; null is a new line or, where the text has none, what comes after the end of a document."""
@@ -80,5 +80,5 @@ class LanguageModeling(StepSupervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.language_modeling.module import LanguageModelingModule
 
-        how = (self.sample, self.prompt)
+        how = (self.sample_tokens, self.prompt)
         return LanguageModelingModule(networks, worded(facts), learning, self.loss, self.metrics, how)

@@ -107,9 +107,9 @@ class LanguageModelingModule(StepsModule):
         if UNK in ids:
             known = self.codec.decode(ids[: ids.index(UNK)])
             raise UsageError(f"the prompt has a token that was never seen in training, after {known!r}")
-        tokens = self._best(ids, how) if how.beam > 1 else self._drawn(ids, how)
+        tokens = self._best(ids, how) if how.num_beams > 1 else self._drawn(ids, how)
         yield prompt
-        yield from until(pieces(self.codec, ids, tokens), how.stop)
+        yield from until(pieces(self.codec, ids, tokens), how.stop_strings)
 
     def _read(self, prompt: str) -> list[int]:
         return self.codec.encode([prompt])[0].tolist() or [EOS]
@@ -125,7 +125,7 @@ class LanguageModelingModule(StepsModule):
         yield from found[0]
 
     def _stopped(self, how: Decoding) -> Any:
-        return lambda text: any(stop in self.codec.decode(text) for stop in how.stop)
+        return lambda text: any(stop in self.codec.decode(text) for stop in how.stop_strings)
 
     def _reader(self) -> Reader:
         """Return what scores the next token; the network never looks back further than it did in training."""

@@ -28,45 +28,45 @@ class MaskedImage(Probing):
     positions, and draws the missing pixels. Which patches these are is drawn anew each time. Features are the mean
     over all patches of the whole image; a vit with `output: mean` can begin with them (`init_from`).
 
-    Shapes:  encoder: (C, H, W) → (patches, features); decoder: (patches, width) → (patches, pixels of one).
-    Units:   loss is a mean square over hidden pixels, in the units that the network sees, or with `normalize` in
+    Shapes:  encoder: (C, H, W) → (patches, features); decoder: (patches, decoder_dim) → (patches, pixels of one).
+    Units:   loss is a mean square over hidden pixels, in the units that the network sees, or with `norm_pix_loss` in
              deviations of each patch, of which 1 is what the patch's mean alone leaves.
     Raises:  ShapeError if patches do not fill the image, or the encoder keeps no patch apart, or can hide none.
     Source:  He et al. 2021, arXiv:2111.06377. Deviations: positions are learned, and there is no class token.
 
     Example:
-        {type: masked_image, ratio: 0.5, width: 16, neighbours: 5}
+        {type: masked_image, mask_ratio: 0.5, decoder_dim: 16, evaluate: {knn_neighbors: 5}}
     """
 
     type: Literal["masked_image"] = "masked_image"
     joint: ClassVar[bool] = True
-    patch: int = Field(4, ge=1)
+    patch_size: int = Field(4, ge=1)
     """Side of a patch, the same as the encoder's."""
-    ratio: float = Field(0.75, gt=0, lt=1)
+    mask_ratio: float = Field(0.75, gt=0, lt=1)
     """Share of the patches that are hidden."""
-    width: int = Field(64, gt=0)
+    decoder_dim: int = Field(64, gt=0)
     """Features of a patch that the decoder gets."""
-    normalize: bool = False
+    norm_pix_loss: bool = False
     """Whether the pixels to be given back have each patch's own mean and deviation taken out, which makes details
     count.
     """
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         steps, pixels = self.patches(facts), self._pixels(facts)
-        inner = TensorSpec((steps, self.width), "TF")
+        inner = TensorSpec((steps, self.decoder_dim), "TF")
         return {**super().roles(facts), DECODER: Role(inner, TensorSpec((steps, pixels), "TF"))}
 
     def patches(self, facts: DataFacts) -> int:
         """Return how many patches there are."""
         _, high, wide = numbers(facts, self.type).dims
-        return (int(high or 0) // self.patch) * (int(wide or 0) // self.patch)
+        return (int(high or 0) // self.patch_size) * (int(wide or 0) // self.patch_size)
 
     def hidden(self, facts: DataFacts) -> int:
         """Return how many of them are hidden."""
-        return round(self.ratio * self.patches(facts))
+        return round(self.mask_ratio * self.patches(facts))
 
     def _pixels(self, facts: DataFacts) -> int:
-        return int(numbers(facts, self.type).dims[0] or 0) * self.patch**2
+        return int(numbers(facts, self.type).dims[0] or 0) * self.patch_size**2
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         if role == DECODER:
@@ -78,7 +78,7 @@ class MaskedImage(Probing):
         if not isinstance(features, TensorSpec) or features.axes != "TF" or features.dims[0] != steps or not hides:
             raise ShapeError(
                 f"the encoder must end in features of {steps} patches, and hide some by the layer keep_visible, as vit "
-                f"does with `output: steps` and `patch_size: {self.patch}`; it ends in {features}"
+                f"does with `output: steps` and `patch_size: {self.patch_size}`; it ends in {features}"
             )
         return super().network(role, model, facts)
 
@@ -90,16 +90,22 @@ class MaskedImage(Probing):
         return Layer.model_validate([*start, body, {"pixels": {"linear": self._pixels(facts)}}])
 
     def heads(self) -> dict[str, list[Any]]:
-        return {EMBED: [{"linear": self.width}]}
+        return {EMBED: [{"linear": self.decoder_dim}]}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         x = numbers(facts, self.type)
         if x.axes != "CHW":
             return [ShapeError(f"masked_image takes patches out of images, but the input is {x}")]
-        if any(int(side or 0) % self.patch for side in x.spatial):
-            return [ShapeError(f"patches of {self.patch} × {self.patch} do not fill an image of {x}", ("patch",))]
+        if any(int(side or 0) % self.patch_size for side in x.spatial):
+            return [
+                ShapeError(
+                    f"patches of {self.patch_size} × {self.patch_size} do not fill an image of {x}", ("patch_size",)
+                )
+            ]
         if not 0 < self.hidden(facts) < self.patches(facts):
-            return [ShapeError(f"of {self.patches(facts)} patches {self.hidden(facts)} would be hidden", ("ratio",))]
+            return [
+                ShapeError(f"of {self.patches(facts)} patches {self.hidden(facts)} would be hidden", ("mask_ratio",))
+            ]
         return super().problems(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

@@ -50,7 +50,7 @@ class MaskedImageModule(ProbedModule):
         self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MaskedImage
     ) -> None:
         super().__init__(networks, facts, learning, task)
-        self.side, self.normalize = task.patch, task.normalize
+        self.side, self.normalize = task.patch_size, task.norm_pix_loss
         self.count, self.hidden = task.patches(facts), task.hidden(facts)
 
     def given_back(self, x_BCHW: Tensor, visible_BS: Tensor) -> Tensor:

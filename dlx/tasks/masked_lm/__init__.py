@@ -49,23 +49,24 @@ class MaskedLM(Task):
     memorizes: ClassVar[bool] = False
     whole: ClassVar[bool] = True
     specials: ClassVar[tuple[str, ...]] = (MASKED,)
-    ratio: float = Field(0.15, gt=0, le=1)
+    mask_ratio: float = Field(0.15, gt=0, le=1)
     """Share of the tokens of a text that are chosen; at least one is."""
-    mask: float = Field(0.8, ge=0, le=1)
+    mask_replace_prob: float = Field(0.8, ge=0, le=1)
     """Share of the chosen tokens in whose place the mask token stands."""
-    random: float = Field(0.1, ge=0, le=1)
+    random_replace_prob: float = Field(0.1, ge=0, le=1)
     """Share of the chosen tokens in whose place any word stands."""
     next_sentence: bool = False
     """Whether pieces of running text are paired, and the network says if one follows the other."""
-    head: int | None = Field(None, gt=0)
+    hidden: int | None = Field(None, gt=0)
     """Features of the layer between the model and the scores; null is as many as the model's."""
-    show: int = Field(5, ge=0)
+    num_examples: int = Field(5, ge=0)
     """Texts of the test split with what the network put into them, in the run's `masked.txt`."""
 
     @model_validator(mode="after")
     def _shares_of_a_whole(self) -> Self:
-        if self.mask + self.random > 1:
-            raise ValueError(f"mask {self.mask:g} and random {self.random:g} are more than all of the chosen tokens")
+        if self.mask_replace_prob + self.random_replace_prob > 1:
+            total = self.mask_replace_prob + self.random_replace_prob
+            raise ValueError(f"mask_replace_prob and random_replace_prob sum up to {total:g}, more than 1")
         return self
 
     @property
@@ -82,7 +83,7 @@ class MaskedLM(Task):
         features = infer_shape((), body, x)
         if not isinstance(features, TensorSpec) or features.axes != "TF":
             raise ShapeError(f"masked_lm needs features of every step, but the model ends in {features}; {_ADVICE}")
-        width, words = self.head or features.dims[-1], _tokens(facts).vocab[0]
+        width, words = self.hidden or features.dims[-1], _tokens(facts).vocab[0]
         between = [{"linear": width}, "gelu", {"layer_norm": {"eps": 1e-12}}]
         heads: dict[str, list[Any]] = {"words": [*between, {"linear": words}]}
         if self.next_sentence:
@@ -92,7 +93,7 @@ class MaskedLM(Task):
         return Layer.model_validate([named, {"type": "branches", "name": "heads", "join": "concat", "of": of}])
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        pairs = {"next_loss": "lower", "next_accuracy": "higher"} if self.next_sentence else {}
+        pairs = {"next_sentence_loss": "lower", "next_sentence_accuracy": "higher"} if self.next_sentence else {}
         return {"loss": "lower", "perplexity": "lower", "accuracy": "higher", **pairs}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:

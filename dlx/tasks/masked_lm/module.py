@@ -50,13 +50,13 @@ def masked(tokens_BT: Tensor, draws_BT3: Tensor, task: MaskedLM, words: range, m
     draws  for every token three numbers from 0 to 1: whether it is chosen, what is put there, and which of the `words`
     """
     eligible_BT = ~torch.isin(tokens_BT, torch.tensor([PAD, BOS, EOS], device=tokens_BT.device))
-    most_B = (task.ratio * eligible_BT.sum(1)).round().clamp(min=1)
+    most_B = (task.mask_ratio * eligible_BT.sum(1)).round().clamp(min=1)
     place_BT = draws_BT3[..., 0].masked_fill(~eligible_BT, 2.0).argsort(dim=1, stable=True).argsort(dim=1)
     chosen_BT = (place_BT < most_B[:, None]) & eligible_BT
     how_BT = draws_BT3[..., 1]
     random_BT = words.start + (draws_BT3[..., 2] * len(words)).long().clamp(max=len(words) - 1)
-    put_BT = torch.where(how_BT < task.mask + task.random, random_BT, tokens_BT)
-    put_BT = torch.where(how_BT < task.mask, torch.full_like(tokens_BT, mask), put_BT)
+    put_BT = torch.where(how_BT < task.mask_replace_prob + task.random_replace_prob, random_BT, tokens_BT)
+    put_BT = torch.where(how_BT < task.mask_replace_prob, torch.full_like(tokens_BT, mask), put_BT)
     return torch.where(chosen_BT, put_BT, tokens_BT), chosen_BT
 
 
@@ -74,7 +74,9 @@ class MaskedLMModule(UnsupervisedModule):
     """One network with a head that scores words, and one that says whether two pieces follow one another."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MaskedLM) -> None:
-        super().__init__(networks, facts, learning, ("next_loss", "next_accuracy") if task.next_sentence else ())
+        super().__init__(
+            networks, facts, learning, ("next_sentence_loss", "next_sentence_accuracy") if task.next_sentence else ()
+        )
         self.task = task
         self.field = facts.inputs[0]
         self.codec = restore(facts.tokenizers[self.field])
@@ -148,12 +150,15 @@ class MaskedLMModule(UnsupervisedModule):
         if said.follows is None or read.follows is None:
             return {}
         next_loss_B = F.cross_entropy(said.follows.float(), read.follows, reduction="none")
-        return {"next_loss": next_loss_B, "next_accuracy": (said.follows.argmax(1) == read.follows).float()}
+        return {
+            "next_sentence_loss": next_loss_B,
+            "next_sentence_accuracy": (said.follows.argmax(1) == read.follows).float(),
+        }
 
     def summary(self, split: str) -> dict[str, Tensor]:
         count = self.count.compute().clamp(min=1)
         mean = self.nats.compute() / count
-        of_pairs = self.means["mean_next_loss"].compute() if self.task.next_sentence else 0.0  # type: ignore[operator]
+        of_pairs = self.means["mean_next_sentence_loss"].compute() if self.task.next_sentence else 0.0  # type: ignore[operator]
         return {"loss": mean + of_pairs, "perplexity": mean.exp(), "accuracy": self.right.compute() / count}
 
     def _fixed(self, index: Tensor) -> Tensor:
@@ -179,7 +184,7 @@ class MaskedLMModule(UnsupervisedModule):
         """Write down the first texts: each chosen token as [what it was → what is said], and ! where that is wrong."""
         answers_BT = read.tokens.clone()
         answers_BT[chosen_BT] = best_N
-        for row in range(min(len(seen_BT), self.task.show - len(self.shown))):
+        for row in range(min(len(seen_BT), self.task.num_examples - len(self.shown))):
             columns = (read.tokens[row], answers_BT[row], chosen_BT[row])
             self.shown.append(self._written(*(column.tolist() for column in columns)))
 

@@ -11,7 +11,7 @@ from dlx.layers import Layer
 from dlx.models import Model
 from dlx.tasks import Learning, Role, Task
 from dlx.tasks._base.heads import Head, ended
-from dlx.tasks.metric_learning._names import UNSEEN
+from dlx.tasks.metric_learning._names import HOLDOUT
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ class MetricLearning(Task):
     d²(a, n) + margin). Prefer it to classification where there are many classes, few samples of each, or classes that
     are not there yet. A batch needs several samples of a class: `train.per_class` sees to it.
 
-    Shapes:  any → (embedding,).
+    Shapes:  any → (embedding_dim,).
     Units:   on val and test, every sample asks the others of its split, of which the first 4,000 are taken;
              recall_at_k is how often one of its class is among the k nearest, map_at_r the mean precision among the
              first 1 … R places, R being how many others its class has. Where classes are left out of train
-             (`data.split.holdout_classes`), their samples ask one another apart, as unseen_recall_at_k and so on.
+             (`data.split.holdout_classes`), their samples ask one another apart, as holdout_recall_at_k and so on.
     Source:  Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100; Schroff et al. 2015, arXiv:1503.03832 (semi_hard);
              Hermans et al. 2017, arXiv:1703.07737 (hard, all; squared distances here); Musgrave et al. 2020,
              arXiv:2003.08505 (map_at_r).
 
     Example:
-        {type: metric_learning, loss: contrastive, margin: 1.0, embedding: 16}
+        {type: metric_learning, loss: contrastive, margin: 1.0, embedding_dim: 16}
     """
 
     target_kind: ClassVar[str | None] = "classes"
@@ -57,26 +57,26 @@ class MetricLearning(Task):
     """With `triplet`: for every positive the nearest of the negatives that are farther, or the farthest if none is;
     for every anchor its farthest positive and nearest negative; or the mean of all triplets that cost anything.
     """
-    embedding: int = Field(32, gt=0)
+    embedding_dim: int = Field(32, gt=0)
     """Size of an embedding."""
     normalize: bool = True
     """Whether embeddings have length 1."""
-    neighbours: int = Field(5, gt=0)
-    """How many neighbours vote for knn_accuracy."""
+    knn_neighbors: int = Field(5, gt=0)
+    """How many neighbors vote for knn_accuracy."""
     recall_at: list[Annotated[int, Field(gt=0)]] = Field([1, 5], min_length=1)
     """Which k recall_at_k is measured for."""
     head: Head = "auto"
     """`auto` ends the network in an embedding; `none` where the model itself does."""
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return {ROLE: Role(facts.input, TensorSpec((self.embedding,), "F"))}
+        return {ROLE: Role(facts.input, TensorSpec((self.embedding_dim,), "F"))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        return ended(model, facts.input, TensorSpec((self.embedding,), "F"), self.head)
+        return ended(model, facts.input, TensorSpec((self.embedding_dim,), "F"), self.head)
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
         retrieved = [*(f"recall_at_{k}" for k in self.recall_at), "knn_accuracy", "map_at_r"]
-        strange = [f"{UNSEEN}{name}" for name in retrieved] if 0 in facts.class_counts else []
+        strange = [f"{HOLDOUT}{name}" for name in retrieved] if 0 in facts.class_counts else []
         return {"loss": "lower", **dict.fromkeys([*retrieved, *strange], "higher")}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:

@@ -1,4 +1,4 @@
 """Names that the specification and the module of metric_learning share."""
 
-UNSEEN = "unseen_"
+HOLDOUT = "holdout_"
 """Beginning of the names of what is measured among samples of classes that are not in train."""

@@ -14,7 +14,7 @@ from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule, unit
 from dlx.tasks.metric_learning._distances_torch import squared
-from dlx.tasks.metric_learning._names import UNSEEN
+from dlx.tasks.metric_learning._names import HOLDOUT
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
 from dlx.tasks.metric_learning._retrieval_torch import retrieved
 
@@ -75,7 +75,7 @@ class MetricModule(UnsupervisedModule):
         found = self._found(embedding_NE[~strange_N], target_N[~strange_N])
         if self.unseen.any():
             among = self._retrieved(embedding_NE[strange_N], target_N[strange_N])
-            found |= {f"{UNSEEN}{name}": value for name, value in among.items()}
+            found |= {f"{HOLDOUT}{name}": value for name, value in among.items()}
         return found
 
     def _found(self, embedding_NE: Tensor, target_N: Tensor) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ class MetricModule(UnsupervisedModule):
         return {"loss": loss, **self._retrieved(embedding_NE, target_N)}
 
     def _retrieved(self, embedding_NE: Tensor, target_N: Tensor) -> dict[str, Tensor]:
-        return retrieved(embedding_NE, target_N, self.task.recall_at, self.task.neighbours)
+        return retrieved(embedding_NE, target_N, self.task.recall_at, self.task.knn_neighbors)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.embed(batch)

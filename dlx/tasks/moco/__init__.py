@@ -22,18 +22,18 @@ class MoCo(Viewing):
     Prefer it to simclr where memory allows only small batches. What `views` change is what features will ignore.
 
     Shapes:  any → features; images are pooled to a vector.
-    Units:   loss is a mean cross-entropy in nats, ln(1 + queue) by chance; on val and test of up to 1,024 samples.
+    Units:   loss is a mean cross-entropy in nats, ln(1 + queue_size) by chance; on val and test of up to 1,024 samples.
     Source:  He et al. 2020, arXiv:1911.05722, with the projection head of Chen et al. 2020, arXiv:2003.04297; batch
              normalization is not shuffled: each view has the statistics of its own batch.
 
     Example:
-        {type: moco, queue: 512, momentum: 0.99, projection: 16}
+        {type: moco, queue_size: 512, momentum: 0.99, projection_dim: 16}
     """
 
     comparable: ClassVar[bool] = False
     followed: ClassVar[bool] = True
     type: Literal["moco"] = "moco"
-    queue: int = Field(4096, gt=0)
+    queue_size: int = Field(4096, gt=0)
     """How many keys of earlier samples are kept."""
     momentum: float = Field(0.999, ge=0, lt=1)
     """Share of the copy that is kept in a step: it looks back about 1 / (1 − momentum) steps."""
@@ -41,7 +41,7 @@ class MoCo(Viewing):
     """Cosines are divided by it: the smaller, the more the nearest others count."""
 
     def keeps(self, networks: Networks, facts: DataFacts) -> int:
-        return super().keeps(networks, facts) + self.queue * self.projection
+        return super().keeps(networks, facts) + self.queue_size * self.projection_dim
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.moco.module import MoCoModule

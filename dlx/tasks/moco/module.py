@@ -35,7 +35,7 @@ class MoCoModule(ViewsModule):
         super().__init__(networks, facts, learning, task)
         self.temperature, self.momentum = task.temperature, task.momentum
         self.following = Copy(self.projecting)
-        self.queue = Ring({"keys_QP": unit(torch.randn(task.queue, task.projection))})
+        self.queue = Ring({"keys_QP": unit(torch.randn(task.queue_size, task.projection_dim))})
         self._fresh: list[Tensor] = []
 
     def compared(self, one: Tensor, other: Tensor) -> Tensor:

@@ -48,12 +48,12 @@ class RBMTask(Probing):
     """Whether drawing goes on where it ended, and not from the data again."""
     chains: int = Field(100, ge=1)
     """With `persistent`: how many states are drawn side by side."""
-    importance_chains: int = Field(0, ge=0)
+    ais_chains: int = Field(0, ge=0)
     """Chains of the annealed importance sampling by which log_likelihood is estimated on val and test; 0 leaves it
     out.
     """
-    temperatures: int = Field(1000, ge=2)
-    """With `importance_chains`: steps from a machine without weights to the one that was learned."""
+    ais_temperatures: int = Field(1000, ge=2)
+    """With `ais_chains`: steps from a machine without weights to the one that was learned."""
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         tree = super().network(role, model, facts)
@@ -61,8 +61,8 @@ class RBMTask(Probing):
         found = [layer for _, layer, _ in walk(tree, x) if getattr(layer, "energy_based", False)]
         if not found:
             raise ShapeError("the task rbm learns layers of that name, but the model has none; write {rbm: 64}")
-        if self.importance_chains and (len(found) > 1 or getattr(found[0], "visible", "") != "bernoulli"):
-            raise ShapeError("importance_chains needs one rbm, of bernoulli units")
+        if self.ais_chains and (len(found) > 1 or getattr(found[0], "visible", "") != "bernoulli"):
+            raise ShapeError("ais_chains needs one rbm, of bernoulli units")
         return tree
 
     def keeps(self, networks: Networks, facts: DataFacts) -> int:
@@ -71,7 +71,7 @@ class RBMTask(Probing):
         return super().keeps(networks, facts) + (self.chains * visible if self.persistent else 0)
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        estimated = {"log_likelihood": "higher"} if self.importance_chains else {}
+        estimated = {"log_likelihood": "higher"} if self.ais_chains else {}
         return {**super().emits(facts), **estimated}
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

@@ -115,16 +115,16 @@ class RBMModule(ProbedModule):
         self._energies = []
 
     def measure(self, batch: Batch) -> dict[str, Tensor]:
-        if self.task.importance_chains:
+        if self.task.ais_chains:
             (seen_BV,) = self.reached(batch)
             self._energies.append(self.machines[0].free_energy(seen_BV))
         return super().measure(batch)
 
     def summary(self, split: str) -> dict[str, Tensor]:
-        if not self.task.importance_chains:
+        if not self.task.ais_chains:
             return {}
         generator = torch.Generator(self.device).manual_seed(0)
-        log_z = annealed(self.machines[0], self.task.importance_chains, self.task.temperatures, generator)
+        log_z = annealed(self.machines[0], self.task.ais_chains, self.task.ais_temperatures, generator)
         return {"log_likelihood": -torch.cat(self._energies).mean() - log_z}
 
     # -- what it dreams -----------------------------------------------------------------------------------------------

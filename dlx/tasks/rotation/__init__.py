@@ -27,7 +27,7 @@ class Rotation(Pretext):
     Source:  Gidaris, Singh & Komodakis 2018, arXiv:1803.07728, where nothing lies between features and answer.
 
     Example:
-        {type: rotation, labels: 0.5, neighbours: 5}
+        {type: rotation, evaluate: {label_fraction: 0.5, knn_neighbors: 5}}
     """
 
     type: Literal["rotation"] = "rotation"

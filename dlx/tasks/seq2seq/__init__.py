@@ -46,7 +46,7 @@ class Seq2Seq(StepSupervision):
     metrics: Named[Metric] = Field({"exact_match": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test: of what is written, or, where each token is a sample, of what is said of the
     next token."""
-    beam: int = Field(1, ge=1)
+    num_beams: int = Field(1, ge=1)
     """Texts that are continued side by side, of which the most probable is kept; 1 takes the most probable token."""
     length_penalty: float = Field(0.6, ge=0)
     """Of a beam: log-probabilities are divided by ((5 + length) / 6) to this power."""
@@ -81,8 +81,8 @@ class Seq2Seq(StepSupervision):
 
         target = facts.fields["target"]
         longest = self.max_length or target.dims[0] or facts.lengths["target"].longest
-        beam = Decoding(max_new_tokens=longest, beam=self.beam, length_penalty=self.length_penalty)
-        how = beam if self.beam > 1 else Decoding(max_new_tokens=longest, temperature=0.0)
+        beam = Decoding(max_new_tokens=longest, num_beams=self.num_beams, length_penalty=self.length_penalty)
+        how = beam if self.num_beams > 1 else Decoding(max_new_tokens=longest, temperature=0.0)
         return Seq2SeqModule(networks, facts, learning, self.loss, self.metrics, how)
 
     def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:

@@ -96,7 +96,7 @@ class Seq2SeqModule(StepsModule):
             super().compare(prediction, target)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return what is written (B, longest), padded."""
+        """Return what is written (B, max_new_tokens), padded."""
         return torch.tensor([text + [PAD] * (self.how.max_new_tokens - len(text)) for text in self.write(batch)])
 
     @torch.no_grad()

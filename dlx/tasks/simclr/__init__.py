@@ -29,7 +29,7 @@ class SimCLR(Viewing):
              of its own portion alone.
 
     Example:
-        {type: simclr, views: [{random_gaussian_noise: {p: 1.0}}], projection: 16}
+        {type: simclr, views: [{random_gaussian_noise: {p: 1.0}}], projection_dim: 16}
     """
 
     type: Literal["simclr"] = "simclr"

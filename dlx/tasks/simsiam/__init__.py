@@ -25,7 +25,7 @@ class SimSiam(Matching):
     Source:  Chen & He 2020, arXiv:2011.10566; batch statistics are those of both views together.
 
     Example:
-        {type: simsiam, projection: 16, predictor_hidden: 8}
+        {type: simsiam, projection_dim: 16, predictor_hidden: 8}
     """
 
     type: Literal["simsiam"] = "simsiam"
@@ -34,7 +34,7 @@ class SimSiam(Matching):
 
     def projector(self) -> list[Any]:
         hidden: list[Any] = [{"linear": self.projection_hidden}, "batch_norm", "relu"]
-        return [*hidden, *hidden, {"linear": self.projection}, {"batch_norm": {"affine": False}}]
+        return [*hidden, *hidden, {"linear": self.projection_dim}, {"batch_norm": {"affine": False}}]
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.simsiam.module import SimSiamModule

@@ -23,33 +23,33 @@ class VAE(Coding, Making):
 
     The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).
     Maximized is the evidence lower bound, E_q log p(x|z) − β KL(q(z|x) ‖ N(0, I)); its gradient flows through z = μ + σ
-    ε. β above 1 wants codes whose numbers are independent, `annealing` and `free_bits` keep them from being ignored.
+    ε. β above 1 wants codes whose numbers are independent, `kl_annealing` and `free_bits` keep them from being ignored.
 
-    Shapes:  encoder: input → (2 · code,), means and log-variances; decoder: (code,) → input.
-    Units:   loss is the negative bound in nats per sample with β = 1, a density for gaussian; kl and reconstruction are
-             its two parts; bits_per_dimension is loss / (ln 2 · numbers in a sample), for gaussian of values as the
-             network sees them; importance_weighted is a tighter bound; annealing is a fraction of all steps, or steps
-             if ≥ 1.
+    Shapes:  encoder: input → (2 · latent_dim,), means and log-variances; decoder: (latent_dim,) → input.
+    Units:   loss is the negative bound (ELBO) in nats per sample with β = 1, a density for gaussian; kl and
+             reconstruction_loss are its two parts; bits_per_dimension is loss / (ln 2 · numbers in a sample), for
+             gaussian of values as the network sees them; iwae_loss is the negative of a tighter bound; kl_annealing is
+             a fraction of all steps, or steps if ≥ 1.
     Source:  Kingma & Welling 2014, arXiv:1312.6114; β: Higgins et al. 2017; free bits: Kingma et al. 2016,
              arXiv:1606.04934, here for each number of the code; importance weights: Burda et al. 2016,
              arXiv:1509.00519.
 
     Example:
-        {type: vae, code: 20, likelihood: gaussian, importance_samples: 8}
+        {type: vae, latent_dim: 20, likelihood: gaussian, importance_samples: 8}
     """
 
     type: Literal["vae"] = "vae"
     memorizes: ClassVar[bool] = False
-    per_sample: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl", "bits_per_dimension")
+    per_sample: ClassVar[tuple[str, ...]] = ("loss", "reconstruction_loss", "kl", "bits_per_dimension")
     """Metrics that are means over samples."""
     embeds: ClassVar[str] = "the mean of the code"
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """Distribution of an element given the code; bernoulli for black and white, or values between 0 and 1."""
-    deviation: float = Field(1.0, gt=0)
+    std: float = Field(1.0, gt=0)
     """With gaussian likelihood: its standard deviation, in the units that the network sees."""
     beta: float = Field(1.0, ge=0)
     """β: what the divergence of codes from N(0, I) counts in training."""
-    annealing: float = Field(0.0, ge=0)
+    kl_annealing: float = Field(0.0, ge=0)
     """How long β grows from 0."""
     free_bits: float = Field(0.0, ge=0)
     """Nats of divergence, of each number of the code, that cost nothing."""
@@ -57,10 +57,10 @@ class VAE(Coding, Making):
     """Codes for each sample in the importance-weighted bound, on val and test; 0 leaves it out."""
 
     def coded(self) -> int:
-        return 2 * self.code
+        return 2 * self.latent_dim
 
     def emits(self, facts: DataFacts) -> dict[str, str]:
-        tighter = {"importance_weighted": "lower"} if self.importance_samples else {}
+        tighter = {"iwae_loss": "lower"} if self.importance_samples else {}
         return {**dict.fromkeys(self.per_sample, "lower"), **tighter, **self.of_samples()}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:

@@ -30,7 +30,7 @@ class VAEModule(UnsupervisedModule):
     """Maximizes the evidence lower bound."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: VAE) -> None:
-        tighter = ["importance_weighted"] if task.importance_samples else []
+        tighter = ["iwae_loss"] if task.importance_samples else []
         super().__init__(networks, facts, learning, [*task.per_sample, *tighter], task.metrics)
         self.task = task
         self.drawn = FixedNoise(seed=1)
@@ -59,7 +59,7 @@ class VAEModule(UnsupervisedModule):
 
     def beta(self) -> float:
         """Return what the divergence counts in this step."""
-        steps = self.task.annealing
+        steps = self.task.kl_annealing
         whole = steps * self.planned_steps if steps < 1 else steps
         return self.task.beta * min(1.0, self.trainer.global_step / whole) if whole else self.task.beta
 
@@ -68,7 +68,7 @@ class VAEModule(UnsupervisedModule):
         decoded = self.networks[DECODER](code_BZ).float()
         if self.task.likelihood == "bernoulli":
             return flat(F.binary_cross_entropy_with_logits(decoded, x, reduction="none")).sum(1)
-        deviation = self.task.deviation
+        deviation = self.task.std
         constant = 0.5 * math.log(2 * math.pi) + math.log(deviation)
         return flat(0.5 * ((decoded - x) / deviation).square() + constant).sum(1)
 
@@ -81,13 +81,13 @@ class VAEModule(UnsupervisedModule):
         x = self.input_of(batch)
         mean_BZ, log_variance_BZ = self.encoded(x)
         deviation_BZ = (0.5 * log_variance_BZ).exp()
-        noise_KBZ = self.noise(index_B, (max(self.task.importance_samples, 1), self.task.code)).transpose(0, 1)
+        noise_KBZ = self.noise(index_B, (max(self.task.importance_samples, 1), self.task.latent_dim)).transpose(0, 1)
         kl_B = divergence(mean_BZ, log_variance_BZ).sum(1)
         surprise_B = self.surprise(mean_BZ + deviation_BZ * noise_KBZ[0], x)
-        found = {"loss": surprise_B + kl_B, "reconstruction": surprise_B, "kl": kl_B}
+        found = {"loss": surprise_B + kl_B, "reconstruction_loss": surprise_B, "kl": kl_B}
         found["bits_per_dimension"] = found["loss"] / (math.log(2) * self.spec.elements)
         if self.task.importance_samples:
-            found["importance_weighted"] = self._weighted(x, mean_BZ, deviation_BZ, noise_KBZ)
+            found["iwae_loss"] = self._weighted(x, mean_BZ, deviation_BZ, noise_KBZ)
         if self.keeps:
             self.outputs.add(batch["rows"], code=mean_BZ, kl=kl_B)
             if "sheet" not in self.outputs.made:
@@ -112,12 +112,12 @@ class VAEModule(UnsupervisedModule):
     # -- what it makes ------------------------------------------------------------------------------------------------
 
     def made(self, batch: Batch, index_B: Tensor) -> Tensor:
-        return self.decoded(self.drawn(index_B, (self.task.code,)))
+        return self.decoded(self.drawn(index_B, (self.task.latent_dim,)))
 
     @torch.no_grad()
     def sample(self, n: int, seed: int) -> Tensor:
         """Return n samples of codes drawn from N(0, I), each the mean of its distribution."""
-        noise_NZ = torch.randn(n, self.task.code, generator=torch.Generator().manual_seed(seed))
+        noise_NZ = torch.randn(n, self.task.latent_dim, generator=torch.Generator().manual_seed(seed))
         return self.decoded(noise_NZ.to(self.device))
 
     @torch.no_grad()

@@ -23,23 +23,23 @@ class WGAN(Adversarial):
     looks at each sample's gradient: no batch normalization in the critic. Adam with betas [0.5, 0.9] is usual, RMSprop
     with clipping.
 
-    Shapes:  generator: (latent,) → sample; discriminator: sample → (1,).
+    Shapes:  generator: (latent_dim,) → sample; discriminator: sample → (1,).
     Units:   train/loss is the critic's: minus the estimated distance, with the penalty.
     Source:  Arjovsky et al. 2017, arXiv:1701.07875; penalty: Gulrajani et al. 2017, arXiv:1704.00028.
 
     Example:
-        {type: wgan, latent: 32, slope: penalty, penalty: 10.0}
+        {type: wgan, latent_dim: 32, lipschitz: gradient_penalty, gradient_penalty_weight: 10.0}
     """
 
     type: Literal["wgan"] = "wgan"
     critic_steps: int = Field(5, gt=0)
     """Steps of the critic, each with a batch of its own, for one of the generator."""
-    slope: Literal["penalty", "clipping"] = "penalty"
-    """How the critic's slope is held."""
-    penalty: float = Field(10.0, ge=0)
-    """λ, with `slope: penalty`."""
-    clip: float = Field(0.01, gt=0)
-    """With `slope: clipping`: greatest absolute value of the critic's weights."""
+    lipschitz: Literal["gradient_penalty", "weight_clipping"] = "gradient_penalty"
+    """How the critic is kept (nearly) 1-Lipschitz."""
+    gradient_penalty_weight: float = Field(10.0, ge=0)
+    """With `lipschitz: gradient_penalty`: λ, its factor."""
+    clip_value: float = Field(0.01, gt=0)
+    """With `lipschitz: weight_clipping`: greatest absolute value of the critic's weights."""
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.wgan.module import WGANModule
@@ -48,10 +48,10 @@ class WGAN(Adversarial):
             networks,
             facts,
             learning,
-            self.latent,
+            self.latent_dim,
             self.critic_steps,
             self.conditional,
             self.metrics,
-            penalty=self.penalty if self.slope == "penalty" else 0.0,
-            clip=self.clip if self.slope == "clipping" else None,
+            penalty=self.gradient_penalty_weight if self.lipschitz == "gradient_penalty" else 0.0,
+            clip=self.clip_value if self.lipschitz == "weight_clipping" else None,
         )
