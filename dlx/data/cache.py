@@ -24,7 +24,7 @@ def cache_folder() -> Path:
 
 def key_for(recipe: Recipe, base: Path) -> str:
     """Return a name for the data of a recipe, as its task reads them."""
-    return facts_key(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.specials)
+    return facts_key(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.special_tokens)
 
 
 def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()) -> str:

@@ -40,7 +40,7 @@ class Prepared:
 
 def prepare_for(recipe: Recipe, base: Path) -> Prepared:
     """Prepare the data of a recipe; relative paths begin at `base`. Raises: DataError."""
-    return prepare(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.specials)
+    return prepare(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.special_tokens)
 
 
 def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()) -> Prepared:

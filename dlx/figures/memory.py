@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TINY = 1e-20  # what is smaller is not drawn
 
 
-def felt_by_step(norms: Mapping[str, np.ndarray]) -> Figure:
+def gradient_norm_by_step(norms: Mapping[str, np.ndarray]) -> Figure:
     """Draw, for every recurrent layer, the norm of the loss's gradient in the state after each step."""
     figure = new_figure(6.4, 3.6)
     axes = figure.add_subplot()

@@ -112,7 +112,7 @@ def _classes(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 def _closures(recipe: Recipe) -> list[ShapeError]:
     """Refuse what an optimizer that evaluates the loss twice cannot do."""
     twice = [o.type for o in recipe.optimizer.values() if o.needs_closure]
-    if twice and recipe.task.joint:
+    if twice and recipe.task.shared_gradient:
         message = f"{twice[0]} evaluates the loss of one network again, but several networks of {recipe.task.type} move"
         role = next(role for role, o in recipe.optimizer.items() if o.needs_closure)
         return [ShapeError(f"{message} down one gradient", ("optimizer", role))]
@@ -154,7 +154,7 @@ def _parts(recipe: Recipe) -> list[ShapeError]:
 
 def _mixing(recipe: Recipe) -> list[ShapeError]:
     """Refuse augmentations that mix samples where the task's loss cannot judge a mixture of targets."""
-    if recipe.task.takes_mixtures:
+    if recipe.task.accepts_soft_targets:
         return []
     message = "makes mixtures of targets, which the loss of this task cannot judge"
     mixing = [(i, a.type) for i, a in enumerate(recipe.data.augment) if a.mixes]
@@ -193,7 +193,10 @@ def _averages(recipe: Recipe) -> list[ShapeError]:
 
 def _directions(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse a schedule or a regularizer that waits for a metric to grow of which less is better, or the reverse."""
-    best = {"val/" + name: {"lower": "min", "higher": "max"}.get(way) for name, way in recipe.task.emits(facts).items()}
+    best = {
+        "val/" + name: {"lower": "min", "higher": "max"}.get(way)
+        for name, way in recipe.task.metric_names(facts).items()
+    }
     best[recipe.task.monitor] = recipe.task.monitor_mode
     asked: list[tuple[Loc, Schedule | Regularizer, str]] = [
         (("schedule", role), s, recipe.task.monitor) for role, s in recipe.schedule.items()
@@ -222,7 +225,10 @@ _EXTREME = {"min": "a smaller", "max": "a greater"}
 
 def metric_names(recipe: Recipe, facts: DataFacts) -> list[str]:
     """Return every metric that the run will have: `train/loss`, and each of the task's on every split with samples."""
-    return ["train/loss", *(f"{split}/{name}" for split in _evaluated(facts) for name in recipe.task.emits(facts))]
+    return [
+        "train/loss",
+        *(f"{split}/{name}" for split in _evaluated(facts) for name in recipe.task.metric_names(facts)),
+    ]
 
 
 def _evaluated(facts: DataFacts) -> list[str]:

@@ -120,7 +120,7 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     written = _settled(written, seen)
     decided = dict(_decided(loaded.recipe, written))
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
-    task = _blamed(loaded, ("regularize",), lambda: written.task.rewritten(written.regularize, seen))
+    task = _blamed(loaded, ("regularize",), lambda: written.task.with_regularizers(written.regularize, seen))
     recipe = written.evolve_all({"task": task, "optimizer": optimizers})
     problems = contradictions(recipe, seen, facts)
     if problems:
@@ -136,7 +136,7 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     for name, (value, why) in by_cost(asked, written.hardware, all_networks, at_once, horizon.steps).items():
         decided[f"hardware.{name}"] = why
         written, recipe = (r.evolve(f"hardware.{name}", value) for r in (written, recipe))
-    besides = recipe.task.keeps({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
+    besides = recipe.task.buffer_elements({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
     averages = sum(regularizer.averages_weights for regularizer in recipe.regularize.values())
     memory = estimate(pairs, at_once, recipe.hardware, besides, averages)
     notes = cautions(recipe, seen, networks, horizon)
@@ -185,7 +185,7 @@ def _decide(recipe: Recipe, facts: DataFacts) -> Recipe:
 def _settled(recipe: Recipe, facts: DataFacts) -> Recipe:
     """Return the recipe with every `auto` of its components decided, but for those that become layers."""
     regularize = {name: regularizer.resolve_auto() for name, regularizer in recipe.regularize.items()}
-    return recipe.evolve_all({"task": recipe.task.settled(facts), "regularize": regularize})
+    return recipe.evolve_all({"task": recipe.task.resolve_auto(facts), "regularize": regularize})
 
 
 def _decided(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -226,7 +226,7 @@ def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
     for x in (wanted.input, sized(wanted.input, longest)):
         infer_shape(("model", role), body, x)
     answering = [part.type for part in iter_layers(body) if isinstance(part, Layer) and part.has_auxiliary_output]
-    if answering and not task.judges_answers:
+    if answering and not task.trains_auxiliary_outputs:
         raise ShapeError(f"{task.type} has no target by which it could judge an {answering[0]}", ("model", role))
     try:
         tree: Any = task.network(role, model, facts)

@@ -60,8 +60,8 @@ class Learning:
     regularizers: Mapping[str, Regularizer] = field(default_factory=dict)
     horizon: Horizon = field(default_factory=lambda: Horizon(1, 1))
     monitor: str = "val/loss"
-    portions: int = 1
-    """In how many portions the gradient of a batch is computed."""
+    micro_batches: int = 1
+    """In how many micro-batches the gradient of a batch is computed."""
     log_every: int = 50
     """Steps between points of the loss curve."""
 
@@ -74,7 +74,7 @@ class Task(Component):
     """The role that `model:` fills when it is not a mapping of roles."""
     target_kind: ClassVar[str | None] = None
     """How a target is encoded, as `dlx.data.prepare` lists the kinds; None where there is none."""
-    specials: ClassVar[tuple[str, ...]] = ()
+    special_tokens: ClassVar[tuple[str, ...]] = ()
     """Special tokens that the task needs in every vocabulary, behind the tokenizer's own."""
     scales: ClassVar[tuple[str, ...]] = ()
     """Input fields that the task itself scales, so that no transform may."""
@@ -83,19 +83,19 @@ class Task(Component):
     monitor_mode: ClassVar[str] = "min"
     memorizes: ClassVar[bool] = True
     """Whether the loss falls to nothing on a batch that is learned by heart: not where it is a bound or a game."""
-    joint: ClassVar[bool] = False
+    shared_gradient: ClassVar[bool] = False
     """Whether several networks move down one gradient, which none of them may then evaluate again for itself."""
-    judges_answers: ClassVar[bool] = False
+    trains_auxiliary_outputs: ClassVar[bool] = False
     """Whether it judges what layers inside of a network answer, as it judges what comes out of it."""
-    continues: ClassVar[bool] = False
+    generates_text: ClassVar[bool] = False
     """Whether it says of an input how it goes on, which `dlx generate` writes and `dlx predict` has no table for."""
-    embeds: ClassVar[str] = "what the last layer with weights receives"
+    embedding_description: ClassVar[str] = "what the last layer with weights receives"
     """In words, what `dlx embed` gives of an input: what the module's `embed` returns, where it has one."""
     whole: ClassVar[bool] = False
     """Whether learning uses weights other than by the network's forward pass, and then its backward pass."""
 
     @property
-    def takes_mixtures(self) -> bool:
+    def accepts_soft_targets(self) -> bool:
         """Whether targets may be mixtures of several samples' targets."""
         return False
 
@@ -109,11 +109,11 @@ class Task(Component):
         """Return the layer tree of a role: the model with the task's head appended."""
         return model.tree(self.roles(facts)[role].input)
 
-    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+    def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         """Return how many numbers are kept in training besides networks and optimizers: copies, queues, memories."""
         return 0
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         """Return the metrics measured on every split, without the split: name → "higher" or "lower" is better."""
         raise NotImplementedError
 
@@ -121,11 +121,11 @@ class Task(Component):
         """Return what in the task contradicts the data, each with its place in the task."""
         return []
 
-    def settled(self, facts: DataFacts) -> Self:
+    def resolve_auto(self, facts: DataFacts) -> Self:
         """Return the task with every `auto` decided that is not about layers: those stand in the plan's table."""
         return self
 
-    def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
+    def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         """Return the task with its loss changed by the regularizers that act on it."""
         return self
 
@@ -137,12 +137,12 @@ class Task(Component):
         """Make the LightningModule that trains the networks."""
         raise NotImplementedError
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         """Return the table of `dlx predict` by column for what the module predicts, (N, K); None where that is the
         target.
         """
         return None
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         """Return matplotlib figures by name for the predictions on a split."""
         return {}

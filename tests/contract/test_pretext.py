@@ -165,6 +165,6 @@ def test_questions_are_drawn(tmp_path):
     class Outputs:
         made = {"sheet": np.random.default_rng(0).random((3, 8, 1, 9, 9))}
 
-    (figure,) = task.pictures(Outputs, FACTS).values()
+    (figure,) = task.figures(Outputs, FACTS).values()
     figure.savefig(tmp_path / "questions.png")
-    assert task.pictures(type("Nothing", (), {"made": {}}), FACTS) == {}
+    assert task.figures(type("Nothing", (), {"made": {}}), FACTS) == {}

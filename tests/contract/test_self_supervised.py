@@ -13,8 +13,8 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks._ssl.momentum_encoder import Copy
-from dlx.tasks._ssl.queue import Ring
+from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
+from dlx.tasks._ssl.queue import FeatureQueue
 from dlx.tasks._ssl.siamese_module import spread
 from dlx.tasks.byol.module import kept
 from dlx.tasks.moco.module import info_nce
@@ -138,7 +138,7 @@ def test_the_untrained_encoder_stays_as_it_was_and_both_probes_see_what_is_judge
 
 
 def test_a_ring_holds_what_came_last():
-    ring = Ring({"x": torch.zeros(5)})
+    ring = FeatureQueue({"x": torch.zeros(5)})
     seen = []
     for size in (2, 3, 1, 4, 9):
         rows = torch.arange(len(seen) + 1, len(seen) + 1 + size).float()
@@ -149,7 +149,7 @@ def test_a_ring_holds_what_came_last():
 
 def test_the_queue_takes_the_keys_of_a_batch_however_often_they_were_made():
     module = made({"type": "moco", "queue_size": 5, "projection_dim": 2, "evaluate": NO_PROBE})
-    for part in ([9.0, 9.0], [9.0], [1.0, 2.0], [3.0]):  # a closure that was evaluated twice, each in two portions
+    for part in ([9.0, 9.0], [9.0], [1.0, 2.0], [3.0]):  # a closure that was evaluated twice, each in two micro-batches
         module._fresh.append(torch.tensor(part)[:, None].expand(-1, 2))
     module.remember({"rows": torch.arange(3)})
     assert module.queue.keys_QP[:3, 0].tolist() == [1.0, 2.0, 3.0] and module._fresh == []
@@ -157,7 +157,7 @@ def test_the_queue_takes_the_keys_of_a_batch_however_often_they_were_made():
 
 def test_a_copy_follows_and_keeps_its_own_statistics():
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    copy = Copy([network])
+    copy = MomentumEncoder([network])
     before = [p.clone() for p in copy.parameters()]
     with torch.no_grad():
         for p in network.parameters():

@@ -109,8 +109,8 @@ def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
     task = plan.recipe.task
     assert set(task.roles(plan.seen)) == set(plan.networks)
     assert task.default_role in plan.networks
-    assert set(task.emits(plan.seen).values()) <= {"higher", "lower"}
-    assert task.monitor.removeprefix("val/") in task.emits(plan.seen)
+    assert set(task.metric_names(plan.seen).values()) <= {"higher", "lower"}
+    assert task.monitor.removeprefix("val/") in task.metric_names(plan.seen)
     assert task.monitor_mode in ("min", "max")
 
 
@@ -149,7 +149,7 @@ def test_a_task_measures_exactly_what_it_promises(name, own_metrics, tmp_path):
     plan = planned(example(name) if own_metrics else name, tmp_path)
     module, batches = made(plan)
     trainer = trainer_for(plan)
-    promised = set(plan.recipe.task.emits(plan.seen))
+    promised = set(plan.recipe.task.metric_names(plan.seen))
     with quieted():
         for split, measure in (("val", trainer.validate), ("test", trainer.test)):
             (metrics,) = measure(module, batches[split], verbose=False)

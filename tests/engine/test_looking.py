@@ -103,7 +103,7 @@ def test_what_cannot_be_drawn_is_said_and_stops_nothing(here, monkeypatch):
     def broken(*_):
         raise ValueError("no ink")
 
-    monkeypatch.setattr("dlx.tasks.vae.VAE.pictures", broken)
+    monkeypatch.setattr("dlx.tasks.vae.VAE.figures", broken)
     run = trained("vae", 2)
     assert [note for note in run.notes if "no ink" in note] == ["pictures of step 6 are missing: no ink"]
 

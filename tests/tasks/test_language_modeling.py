@@ -156,8 +156,8 @@ def test_a_language_model_resumes_exactly(folder):
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
-def test_tokens_of_all_portions_count_the_same(folder):
-    """The gradient of a batch of sentences is that of the mean over its tokens, whatever portions it is computed in."""
+def test_tokens_of_all_micro_batches_count_the_same(folder):
+    """The gradient of a batch of sentences is that of the mean over its tokens, in micro-batches too."""
     _, module, batches = built(TAGS)
     module.double()
     batch = next(b for b in batches["train"] if "target.mask" in b)

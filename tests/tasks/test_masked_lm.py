@@ -294,7 +294,9 @@ def test_predictions_are_the_mean_features_of_real_tokens():
     length = int(batch["text.mask"][row].sum())
     alone = module.predict_step({"rows": batch["rows"][[row]], "text": batch["text"][[row], :length]}, 0)
     assert torch.allclose(whole[row], alone[0], atol=1e-5)
-    assert set(plan.recipe.task.said(whole.detach().numpy(), plan.facts)) == {f"feature_{i + 1}" for i in range(16)}
+    assert set(plan.recipe.task.predictions_table(whole.detach().numpy(), plan.facts)) == {
+        f"feature_{i + 1}" for i in range(16)
+    }
 
 
 # -- going on, and beginning anew -----------------------------------------------------------------------------------

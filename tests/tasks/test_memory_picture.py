@@ -6,7 +6,7 @@ from matplotlib.text import Text
 import dlx
 from dlx.data.prepare import prepare
 from dlx.engine.build.experiment import batches_of, build_module
-from dlx.figures.memory import felt_by_step
+from dlx.figures.memory import gradient_norm_by_step
 
 
 def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_path):
@@ -19,7 +19,7 @@ def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_pa
         plan = dlx.plan.make(dlx.load(tmp_path / "r.yaml"))
         prepared = prepare(plan.recipe.data, plan.base, "regression", plan.recipe.seed)
         module = build_module(plan)
-        found[model] = module.felt(next(iter(batches_of(plan, prepared)["test"])))
+        found[model] = module.gradient_norms(next(iter(batches_of(plan, prepared)["test"])))
     rnn, lstm, none = found.values()
     assert not none
     (rnn_T,), (lstm_T,) = rnn.values(), lstm.values()
@@ -30,7 +30,7 @@ def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_pa
 
 def test_what_the_picture_says_is_not_cut_off():
     for norm_T in (np.logspace(-14, 0, 100), np.logspace(1, 0, 5), np.zeros(3)):
-        figure = felt_by_step({"rnn": norm_T})
+        figure = gradient_norm_by_step({"rnn": norm_T})
         (axes,) = figure.axes
         for title in (axes.get_title("left"), axes.get_title("left") + ", and even a longer one would not be"):
             axes.set_title(title, loc="left")

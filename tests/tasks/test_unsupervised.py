@@ -29,7 +29,7 @@ from dlx.recipe.load import Loaded
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks._generative.autoencoder_module import contraction
 from dlx.tasks._generative.autoencoder_module import divergence as sparsity
-from dlx.tasks._generative.gan_module import GAMES, slope
+from dlx.tasks._generative.gan_module import GAMES, squared_gradient_norm
 from dlx.tasks._generative.latent import slerp
 from dlx.tasks._unsupervised.module import FixedNoise
 from dlx.tasks.vae.module import divergence, traversed
@@ -239,7 +239,7 @@ def test_beta_grows_over_the_annealing_and_free_bits_cost_nothing(tmp_path):
     x = batch["numeric"]
     torch.manual_seed(0)
     mean, log_variance = module.encoded(x)
-    surprise = module.surprise(mean + (0.5 * log_variance).exp() * torch.randn_like(mean), x).mean()
+    surprise = module.negative_log_likelihood(mean + (0.5 * log_variance).exp() * torch.randn_like(mean), x).mean()
     module.beta = lambda: 1.0
     torch.manual_seed(0)
     assert module.objective(batch).item() == pytest.approx(surprise.item() + 2 * 50.0, rel=1e-5)
@@ -251,7 +251,7 @@ def test_the_likelihoods_are_those_of_torch_distributions(tmp_path):
         module, batches = made(planned(task, tmp_path, {**UNIT, "transforms": [{"binarize": 8.0}]}))
         x, code = first_of(batches)["image"], torch.randn(32, 3)
         expected = -of(module.networks["decoder"](code)).log_prob(x).flatten(1).sum(1)
-        assert torch.allclose(module.surprise(code, x), expected, rtol=1e-4)
+        assert torch.allclose(module.negative_log_likelihood(code, x), expected, rtol=1e-4)
 
 
 # -- generative adversarial networks -----------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_slopes_and_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_pa
         weight.copy_(torch.tensor([[3.0, 4.0]]))
     assert module.restraint(x, -x, None).item() == pytest.approx(10 * (5 - 1) ** 2, rel=1e-5)
     at = x.clone().requires_grad_()
-    assert torch.allclose(slope(module.score(at, None), at), torch.full((len(x),), 25.0))
+    assert torch.allclose(squared_gradient_norm(module.score(at, None), at), torch.full((len(x),), 25.0))
     gan, _ = made(planned({"type": "gan", "latent_dim": 3, "r1_gamma": 0.2}, tmp_path, model=model))
     gan.networks.load_state_dict(module.networks.state_dict())
     assert gan.restraint(x, -x, None).item() == pytest.approx(0.1 * 25, rel=1e-5)

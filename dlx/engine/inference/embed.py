@@ -79,4 +79,4 @@ def embed_with(restored: Restored, paths: list[Path]) -> Embeddings:
     restored.module.to(device_of(restored.plan.recipe)).eval()
     with torch.no_grad():
         parts = [make(batch).float().cpu() for batch in batches(arrays, restored.plan)]
-    return Embeddings(torch.cat(parts).numpy(), task.embeds, origin, restored.notes)
+    return Embeddings(torch.cat(parts).numpy(), task.embedding_description, origin, restored.notes)

@@ -57,11 +57,11 @@ def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
 
     Raises: UsageError if its task has no table of predictions; DataError where they do not fit it.
     """
-    if restored.plan.recipe.task.continues:
+    if restored.plan.recipe.task.generates_text:
         raise UsageError("a language model continues text: use `dlx generate`, or measure it with `dlx eval --data`")
     arrays, origin = read(paths, restored.plan)
     values = _predicted(restored, arrays)
-    columns = restored.plan.recipe.task.said(values, restored.plan.facts)
+    columns = restored.plan.recipe.task.predictions_table(values, restored.plan.facts)
     if columns is None:
         columns = _columns(values, restored.plan.facts)
     return Predictions({**origin, **columns}, restored.notes)

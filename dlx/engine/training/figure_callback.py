@@ -80,7 +80,7 @@ class Looking(pl.Callback):
         began = time.monotonic()
         batch = {name: value.clone() for name, value in self._samples(module).items()}
         with undisturbed(module), trainer.precision_plugin.forward_context():
-            outputs = module.look(trainer.precision_plugin.convert_input(batch))
+            outputs = module.figure_inputs(trainer.precision_plugin.convert_input(batch))
         draw = figures(self.experiment, module, outputs)
         self.epoch, self.latest = epoch, time.monotonic() - began
         self.spent += self.latest
@@ -92,7 +92,7 @@ class Looking(pl.Callback):
         if self._batch is None:
             batches = self.experiment.batches
             first = next(iter(batches.get("val") or batches["train"]))
-            self._batch = {name: value[: module.looks_at] for name, value in first.items()}
+            self._batch = {name: value[: module.figure_samples] for name, value in first.items()}
         return self._batch
 
     def _draw(self, draw: Callable[[], dict[str, Any]], step: int) -> None:

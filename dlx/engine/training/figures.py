@@ -16,7 +16,7 @@ def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], exper
     from dlx.figures.base import learning_curves
 
     task, facts, module = experiment.plan.recipe.task, experiment.plan.facts, experiment.module
-    drawn = {"learning_curves": learning_curves(history, task.emits(facts))} if history else {}
+    drawn = {"learning_curves": learning_curves(history, task.metric_names(facts))} if history else {}
     drawn |= figures(experiment, module, getattr(module, "outputs", None))()
     drawn |= _memory(experiment)
     drawn |= _experts(experiment)
@@ -42,7 +42,7 @@ def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], d
     def draw() -> dict[str, Any]:
         from dlx.figures.samples import sheet
 
-        drawn = task.pictures(shown, facts) if shown is not None else {}
+        drawn = task.figures(shown, facts) if shown is not None else {}
         return drawn | {name: sheet(f.numpy(), f"{len(f)} filters of the first layer") for name, f in filters.items()}
 
     return draw
@@ -50,15 +50,15 @@ def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], d
 
 def _memory(experiment: Experiment) -> dict[str, Any]:
     """Draw how far back recurrent layers feel their mistakes, on a few samples."""
-    from dlx.figures.memory import felt_by_step
+    from dlx.figures.memory import gradient_norm_by_step
 
     module, batches = experiment.module, experiment.batches
     held = batches.get("test") or batches.get("val") or batches["train"]
-    felt: Any = getattr(module, "felt", None)
+    felt: Any = getattr(module, "gradient_norms", None)
     if felt is None:
         return {}
     norms = felt({name: value[:PROBED] for name, value in next(iter(held)).items()})
-    return {"gradient_by_step": felt_by_step(norms)} if norms else {}
+    return {"gradient_by_step": gradient_norm_by_step(norms)} if norms else {}
 
 
 def _experts(experiment: Experiment) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def trainer_for(
     train, hardware = plan.recipe.train, plan.recipe.hardware
     by_steps = train.steps is not None and not fast
     devices, several = int(hardware.devices), size(plan) > 1
-    in_turns = len(plan.networks) > 1 and not plan.recipe.task.joint
+    in_turns = len(plan.networks) > 1 and not plan.recipe.task.shared_gradient
     few = {"limit_val_batches": 2, "limit_test_batches": 2} if fast else {}
     return pl.Trainer(
         accelerator=hardware.accelerator,

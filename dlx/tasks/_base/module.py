@@ -34,7 +34,7 @@ class TaskModule(pl.LightningModule):
     that moves.
     """
 
-    looks_at: ClassVar[int] = 256
+    figure_samples: ClassVar[int] = 256
     """Of how many samples pictures are drawn while training goes on, at most."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> None:
@@ -78,7 +78,7 @@ class TaskModule(pl.LightningModule):
         """Return what the network of a role makes of a batch."""
         return apply(self.networks[role], self.input_of(batch), self.context_of(batch))
 
-    def look(self, batch: Batch) -> Any:
+    def figure_inputs(self, batch: Batch) -> Any:
         """Return what pictures are drawn of, gathered from a few samples as a test does; None if there is nothing."""
         return None
 
@@ -100,7 +100,7 @@ class TaskModule(pl.LightningModule):
             spec = for_role(self.learning.schedules, role)
             moving = scheduler if spec.interval == "step" and not spec.is_constant else None
             closure = for_role(self.learning.optimizers, role).needs_closure
-            self.updates[role] = Update(self, optimizer, moving, self.learning.portions, closure)
+            self.updates[role] = Update(self, optimizer, moving, self.learning.micro_batches, closure)
         if self._last_point is not None:
             self.trainer.callback_metrics["train/loss"] = self._last_point
         self._every_step = [c for c in self.trainer.callbacks if getattr(c, "every_step", False)]  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""One optimizer step of one network: the gradient of a batch, in portions if memory asks for it, then the update."""
+"""Optimizer step: the gradient of a batch, accumulated over micro-batches if memory asks for it, then the update."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Update:
     """
 
     def __init__(
-        self, module: pl.LightningModule, optimizer: Any, scheduler: Any | None, portions: int, closure: bool
+        self, module: pl.LightningModule, optimizer: Any, scheduler: Any | None, micro_batches: int, closure: bool
     ) -> None:
         trainer: Any = module.trainer
         self.module, self.trainer = module, trainer
-        self.optimizer, self.scheduler, self.portions, self.closure = optimizer, scheduler, portions, closure
+        self.optimizer, self.scheduler, self.micro_batches, self.closure = optimizer, scheduler, micro_batches, closure
         self.scaler = getattr(trainer.precision_plugin, "scaler", None)
         self.mixed = trainer.precision in ("16-mixed", "bf16-mixed")
         self.is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
@@ -64,12 +64,12 @@ class Update:
 
     def _gradient(self, batch: Batch, objective: Objective) -> Tensor:
         """Add the gradient of the batch's mean loss to the parameters'."""
-        if self.portions == 1 and self.is_single:
+        if self.micro_batches == 1 and self.is_single:
             loss = objective(batch)
             self._backward(loss)
             return loss.detach()
         total, size = None, len(batch["rows"])
-        parts = [(part, 1.0) for part in split(batch, self.portions)]
+        parts = [(part, 1.0) for part in split(batch, self.micro_batches)]
         parts += [(parts[0][0], 0.0)] * (self._most(len(parts)) - len(parts))
         for number, (part, counts) in enumerate(parts):
             loss = objective(part) * (part[WEIGHT].sum() if WEIGHT in part else len(part["rows"]) / size) * counts
@@ -126,11 +126,11 @@ class Update:
             loss /= torch.distributed.get_world_size()
         return loss
 
-    def _most(self, portions: int) -> int:
-        """Return how many portions a process computes at most: all must, where they gather parameters together."""
-        if self.portions == 1 or not self.in_parts:
-            return portions
-        number = torch.tensor(portions, device=self.module.device)
+    def _most(self, micro_batches: int) -> int:
+        """Return how many micro-batches a process computes at most: all must, where they gather parameters together."""
+        if self.micro_batches == 1 or not self.in_parts:
+            return micro_batches
+        number = torch.tensor(micro_batches, device=self.module.device)
         torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
         return int(number)
 
@@ -139,9 +139,9 @@ class Update:
         return nullcontext() if self.is_single or block is None else block()  # type: ignore[no-any-return]
 
 
-def split(batch: Batch, portions: int) -> Iterator[Batch]:
-    """Yield a batch in equal portions, the last of which may be smaller."""
-    size = math.ceil(len(batch["rows"]) / portions)
+def split(batch: Batch, micro_batches: int) -> Iterator[Batch]:
+    """Yield a batch in equal micro_batches, the last of which may be smaller."""
+    size = math.ceil(len(batch["rows"]) / micro_batches)
     parts = {name: value.split(size) for name, value in batch.items()}
     for i in range(len(parts["rows"])):
         yield {name: values[i] for name, values in parts.items()}

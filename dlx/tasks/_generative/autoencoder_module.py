@@ -32,7 +32,7 @@ class AutoencoderModule(UnsupervisedModule):
 
     def singly(self, task: Autoencoding, facts: DataFacts) -> list[str]:
         """Return the metrics that are means over samples."""
-        return list(task.emits(facts))
+        return list(task.metric_names(facts))
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the codes (B, Z) of a batch."""
@@ -82,7 +82,7 @@ class AutoencoderModule(UnsupervisedModule):
         peppered = torch.where(uniform < half, torch.full_like(x, self.low), x)
         return torch.where(uniform > 1 - half, torch.full_like(x, self.high), peppered)
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x = self.input_of(batch)
         seen = x if self.task.noise == "none" else self.disturbed(x, self.noise(index_B, x.shape[1:]))
         code_BZ = self.networks[ENCODER](seen).float()

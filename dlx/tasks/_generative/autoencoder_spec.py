@@ -26,8 +26,8 @@ class Coding(Task):
     """A task with an encoder, from the input to a code, and a decoder back; both move down one gradient."""
 
     default_role: ClassVar[str] = ENCODER
-    joint: ClassVar[bool] = True
-    embeds: ClassVar[str] = "the code"
+    shared_gradient: ClassVar[bool] = True
+    embedding_description: ClassVar[str] = "the code"
     latent_dim: int = Field(32, gt=0)
     """Size of the code (latent vector)."""
     head: Head = "auto"
@@ -53,7 +53,7 @@ class Coding(Task):
         """Return layers that follow a network in any case."""
         return ()
 
-    def said(self, values: np.ndarray, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: np.ndarray, facts: DataFacts) -> dict[str, list[Any]] | None:
         """Return the error of each sample, and its reconstruction."""
         x = numbers(facts, self.type)
         named = x.names if len(x.names) == x.elements else [f"{facts.inputs[0]}[{i}]" for i in range(x.elements)]
@@ -84,7 +84,7 @@ class Autoencoding(Coding):
     def after(self, role: str) -> tuple[Any, ...]:
         return ("sigmoid",) if role == ENCODER and self.sparsity == "kl" else ()
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         images = {"psnr": "higher"} if numbers(facts, self.type).axes == AN_IMAGE else {}
         gained = {"psnr_gain": "higher"} if images and self.noise != "none" else {}
         return {"loss": "lower", "mse": "lower", **images, **gained}

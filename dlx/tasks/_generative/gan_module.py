@@ -21,9 +21,9 @@ from dlx.tasks._unsupervised.module import UnsupervisedModule, flat
 
 SHEET, CLOUD = 64, 2000
 
-Verdict = Callable[[Tensor, Tensor], Tensor]
-Deceit = Callable[[Tensor], Tensor]
-GAMES: dict[str, tuple[Verdict, Deceit]] = {
+DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
+GeneratorLoss = Callable[[Tensor], Tensor]
+GAMES: dict[str, tuple[DiscriminatorLoss, GeneratorLoss]] = {
     "minimax": (lambda r, f: F.softplus(-r) + F.softplus(f), lambda f: -F.softplus(f)),
     "non_saturating": (lambda r, f: F.softplus(-r) + F.softplus(f), lambda f: F.softplus(-f)),
     "least_squares": (lambda r, f: 0.5 * ((r - 1).square() + f.square()), lambda f: 0.5 * (f - 1).square()),
@@ -48,7 +48,7 @@ class AdversarialModule(UnsupervisedModule):
         metrics: Mapping[str, Metric],
     ) -> None:
         super().__init__(networks, facts, learning, [], metrics)
-        self.verdict, self.deceit = GAMES[game]
+        self.discriminator_loss, self.generator_loss = GAMES[game]
         self.latent, self.critic_steps, self.conditional = latent, critic_steps, conditional
         self.notes: list[str] = []
 
@@ -65,10 +65,10 @@ class AdversarialModule(UnsupervisedModule):
         real, label_B = self.input_of(batch), self.label_of(batch)
         with torch.no_grad():
             made = self.make(self.drawn(real), label_B)
-        loss = self.verdict(self.score(real, label_B), self.score(made, label_B)).mean()
-        return loss + self.restraint(real, made, label_B)
+        loss = self.discriminator_loss(self.score(real, label_B), self.score(made, label_B)).mean()
+        return loss + self.gradient_penalty(real, made, label_B)
 
-    def restraint(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
+    def gradient_penalty(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
         """Return what is added to the discriminator's loss to keep its slope small."""
         return 0.0
 
@@ -79,7 +79,7 @@ class AdversarialModule(UnsupervisedModule):
         """Return the generator's mean loss on as many samples as a batch has."""
         label_B = self.label_of(batch)
         made = self.make(self.drawn(self.input_of(batch)), label_B)
-        return self.deceit(self.score(made, label_B)).mean()
+        return self.generator_loss(self.score(made, label_B)).mean()
 
     def drawn(self, like: Tensor) -> Tensor:
         """Return noise for as many samples."""
@@ -101,7 +101,7 @@ class AdversarialModule(UnsupervisedModule):
 
     # -- measuring ----------------------------------------------------------------------------------------------------
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         if self.keeps:
             self.outputs.add(batch["rows"], **({} if self.spec.axes == "CHW" else {"real": flat(self.input_of(batch))}))
         return {}
@@ -164,7 +164,7 @@ def _told(label_B: Tensor | None) -> dict[str, Tensor]:
     return {} if label_B is None else {"label": label_B}
 
 
-def slope(score_B: Tensor, x: Tensor) -> Tensor:
+def squared_gradient_norm(score_B: Tensor, x: Tensor) -> Tensor:
     """Return the squared norm of the gradient of each sample's score by the sample, (B,), itself differentiable."""
     (gradient,) = torch.autograd.grad(score_B.sum(), x, create_graph=True)
     return flat(gradient).square().sum(1)

@@ -14,7 +14,7 @@ from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.tasks import Role
 from dlx.tasks._base.heads import Head, ended, numbers
-from dlx.tasks._generative.spec import Making
+from dlx.tasks._generative.spec import Generative
 from dlx.tensors import TensorSpec
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -22,12 +22,12 @@ COLLAPSED = 0.5
 """Diversity below which a generator is said to have collapsed."""
 
 
-class Adversarial(Making):
+class Adversarial(Generative):
     """A task with a generator, from noise to a sample, and a discriminator, from a sample to one number."""
 
     default_role: ClassVar[str] = GENERATOR
     memorizes: ClassVar[bool] = False
-    embeds: ClassVar[str] = "what the last layer of the discriminator receives"
+    embedding_description: ClassVar[str] = "what the last layer of the discriminator receives"
     whole: ClassVar[bool] = True
     latent_dim: int = Field(64, gt=0)
     """Numbers drawn from N(0, 1) of which the generator makes a sample."""
@@ -45,8 +45,8 @@ class Adversarial(Making):
     """`auto` ends each network in the shape that it needs; `none` where the models themselves do."""
 
     @property
-    def is_told(self) -> bool:
-        return self.conditional or super().is_told
+    def is_conditional(self) -> bool:
+        return self.conditional or super().is_conditional
 
     @property
     def monitor(self) -> str:  # type: ignore[override]
@@ -72,7 +72,7 @@ class Adversarial(Making):
         assert wanted.output is not None
         return ended(model, wanted.input, wanted.output, self.head)
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return self.of_samples()
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
@@ -81,11 +81,11 @@ class Adversarial(Making):
             found.append(ShapeError("a GAN needs a metric, by which the best checkpoint is chosen", ("metrics",)))
         return found
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         """Return how much the discriminator takes each sample for one of the data."""
         return {"score": values[:, 0].tolist()}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import clouds, sheet, strips
 
         made = outputs.made["made"]

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch, is_lost
-from dlx.tasks._ssl.momentum_encoder import Copy
-from dlx.tasks._ssl.queue import Ring
+from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
+from dlx.tasks._ssl.queue import FeatureQueue
 from dlx.tasks._ssl.spec import PROBE, ROLE, UNTRAINED, Probing
 from dlx.tasks._unsupervised.module import UnsupervisedModule, unit
 
@@ -40,15 +40,15 @@ class ProbedModule(UnsupervisedModule):
         evaluate = task.evaluate
         self.probe_weight = evaluate.probe_loss_weight
         self.labels, self.neighbours = evaluate.label_fraction, evaluate.knn_neighbors if PROBE in self.head else 0
-        self.untrained = Copy(self.encoding) if UNTRAINED in self.head else None
+        self.untrained = MomentumEncoder(self.encoding) if UNTRAINED in self.head else None
         self.probes = [probe for probe in (PROBE, UNTRAINED) if probe in self.head]
         self.kept = self._memory(min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"])))
 
-    def _memory(self, size: int) -> Ring:
+    def _memory(self, size: int) -> FeatureQueue:
         """Return an empty memory of classes and of the features that each probe learns from."""
         width = next(self.head[PROBE].parameters()).shape[1] if self.probes else 0
         features = {probe: torch.zeros(size, width) for probe in self.probes}
-        return Ring({**features, CLASSES: torch.full((size,), UNKNOWN)})
+        return FeatureQueue({**features, CLASSES: torch.full((size,), UNKNOWN)})
 
     @property
     def encoding(self) -> list[nn.Module]:
@@ -125,7 +125,7 @@ class ProbedModule(UnsupervisedModule):
 
     # -- judging ------------------------------------------------------------------------------------------------------
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         features_BF = self.embed(batch)
         found = self.judged(batch, index_B)
         if PROBE in self.head:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Copy(nn.Sequential):
+class MomentumEncoder(nn.Sequential):
     """A copy of modules that stand one after the other; its weights take no gradient and belong to the state."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:

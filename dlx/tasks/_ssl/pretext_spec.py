@@ -43,10 +43,10 @@ class Pretext(Probing):
         """Return the layers that make an answer of the features of all pieces."""
         return [{"linear": self.hidden}, "relu", {"linear": self.answers}]
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().emits(facts), f"{self.type}_accuracy": "higher"}
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), f"{self.type}_accuracy": "higher"}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         """Draw images, how they are shown, and how they would be by what the network says of them."""
         from dlx.figures.samples import strips
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Ring(nn.Module):
+class FeatureQueue(nn.Module):
     """Keeps the last rows of several tensors that belong together, as buffers; of all processes, by rank."""
 
     def __init__(self, start: Mapping[str, Tensor]) -> None:

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.siamese_spec import COLLAPSED, PREDICTION, PREDICTOR, SPREAD, Matching
-from dlx.tasks._ssl.views_module import ViewsModule
+from dlx.tasks._ssl.siamese_spec import COLLAPSED, PREDICTION, PREDICTOR, SPREAD, Siamese
+from dlx.tasks._ssl.views_module import MultiViewModule
 from dlx.tasks._ssl.views_spec import PROJECTOR
 from dlx.tasks._unsupervised.module import unit
 
 
-class MatchingModule(ViewsModule):
+class SiameseModule(MultiViewModule):
     """An encoder, a projector and a predictor; a task says what is to be predicted, and what a prediction costs."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Matching) -> None:
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Siamese) -> None:
         super().__init__(networks, facts, learning, task)
         self.notes: list[str] = []
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from dlx.facts import DataFacts
-from dlx.tasks._ssl.views_spec import PROJECTOR, Viewing
+from dlx.tasks._ssl.views_spec import PROJECTOR, MultiView
 
 PREDICTION, PREDICTOR = "prediction", "predictor"
 SPREAD = "projection_std"
@@ -15,7 +15,7 @@ COLLAPSED = 0.1
 """Below this spread all samples are projected to nearly the same direction."""
 
 
-class Matching(Viewing):
+class Siamese(MultiView):
     """A siamese network: views of a sample are brought together, and nothing pushes samples apart.
 
     Were all features the same, the loss would be at its minimum (collapse). That this has not happened is measured as
@@ -28,8 +28,8 @@ class Matching(Viewing):
     predictor_hidden: int = Field(32, gt=0)
     """Size of the hidden layer of the predictor."""
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().emits(facts), SPREAD: "higher"}
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), SPREAD: "higher"}
 
     def heads(self) -> dict[str, list[Any]]:
         predictor = [{"linear": self.predictor_hidden}, "batch_norm", "relu", {"linear": self.projection_dim}]

@@ -59,7 +59,7 @@ class Probing(Task):
 
     default_role: ClassVar[str] = ROLE
     memorizes: ClassVar[bool] = False
-    embeds: ClassVar[str] = "the features of the encoder"
+    embedding_description: ClassVar[str] = "the features of the encoder"
     whole: ClassVar[bool] = True
     evaluate: FeatureEvaluation = FeatureEvaluation()
     """Linear probe and k-NN accuracy of the features."""
@@ -88,7 +88,7 @@ class Probing(Task):
         """Return what stands on the features for the task itself, by name."""
         return {}
 
-    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+    def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         """Count the features that probes learn from with their classes, of 8 bytes, and the encoder as it was."""
         evaluate = self.evaluate
         if not evaluate.probes():
@@ -98,7 +98,7 @@ class Probing(Task):
         untrained = weights(networks[ROLE], "body") if evaluate.untrained_probe else 0
         return kept * (width * len(evaluate.probes()) + 2) + untrained
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **dict.fromkeys(self.evaluate.metric_names(), "higher")}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
@@ -107,14 +107,14 @@ class Probing(Task):
             return [ShapeError(message, ("evaluate", "linear_probe"))]
         return []
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return (
             None
             if self.evaluate.linear_probe
             else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
         )
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.embedding import embedding
 
         values = outputs.values

@@ -11,16 +11,18 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._ssl.module import ProbedModule
-from dlx.tasks._ssl.views_spec import PROJECTOR, Viewing
+from dlx.tasks._ssl.views_spec import PROJECTOR, MultiView
 from dlx.tasks._unsupervised.module import span
 
 GROUP, GROUPS = 256, 4  # samples that are compared at a time where the loss is measured, and how often
 
 
-class ViewsModule(ProbedModule):
+class MultiViewModule(ProbedModule):
     """An encoder that learns by comparing views; a task says how in `compared`."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Viewing) -> None:
+    def __init__(
+        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MultiView
+    ) -> None:
         super().__init__(networks, facts, learning, task, each=())
         self.low, high = span(self.spec)
         self.width = high - self.low or 1.0

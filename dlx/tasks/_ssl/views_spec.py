@@ -16,7 +16,7 @@ from dlx.tasks._ssl.spec import PROBE, ROLE, Probing, weights
 PROJECTOR = "projector"
 
 
-class Viewing(Probing):
+class MultiView(Probing):
     """A task whose encoder learns from views: samples that were changed in two ways.
 
     What `views` change is what features will ignore; `data.augment` would change both views alike.
@@ -48,9 +48,9 @@ class Viewing(Probing):
     def heads(self) -> dict[str, list[Any]]:
         return {PROJECTOR: self.projector()}
 
-    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+    def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         following = weights(networks[ROLE], "body", f"heads.{self.projector_at}") if self.followed else 0
-        return super().keeps(networks, facts) + following
+        return super().buffer_elements(networks, facts) + following
 
     def projector(self) -> list[Any]:
         """Return what makes a projection of features."""

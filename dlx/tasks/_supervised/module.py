@@ -117,14 +117,14 @@ class SupervisedModule(TaskModule):
             self.networks[self.role], lambda: self.run(self.role, batch), self.context_of(batch).get("mask")
         )
 
-    def look(self, batch: Batch) -> Any:
+    def figure_inputs(self, batch: Batch) -> Any:
         kept, self.outputs = self.outputs, type(self.outputs)()
         self._reset()
         self.test_step(batch, 0)
         looked, self.outputs = self.outputs, kept
         return looked
 
-    def felt(self, batch: Batch) -> dict[str, np.ndarray]:
+    def gradient_norms(self, batch: Batch) -> dict[str, np.ndarray]:
         """Return, for every recurrent layer, how much the state after each step matters to the loss of a batch."""
         norms = gradient_norms_by_step(self.networks[self.role].eval(), lambda: self.objective(batch))
         return {name: norm_T.cpu().numpy() for name, norm_T in norms.items()}

@@ -46,7 +46,7 @@ def real(values_BT: Tensor, batch: Batch) -> Tensor:
     return values_BT.flatten(0, 1) if mask_BT is None else values_BT[mask_BT]
 
 
-def surprise(scores_NK: Tensor, target_N: Tensor) -> Tensor:
+def negative_log_likelihood(scores_NK: Tensor, target_N: Tensor) -> Tensor:
     """Return −log p (N,) of each target, in nats."""
     return F.cross_entropy(scores_NK.float(), target_N, reduction="none")
 

@@ -17,7 +17,7 @@ class StepSupervision(Supervision):
     """A task whose network returns one score a class for every step; padding counts nowhere."""
 
     @property
-    def takes_mixtures(self) -> bool:
+    def accepts_soft_targets(self) -> bool:
         return False
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:

@@ -25,7 +25,7 @@ ROLE = Task.default_role
 class Supervision(Task):
     """A task with one network, a target, a loss and metrics."""
 
-    judges_answers: ClassVar[bool] = True
+    trains_auxiliary_outputs: ClassVar[bool] = True
 
     loss: Loss
     """What is minimized."""
@@ -36,7 +36,7 @@ class Supervision(Task):
     itself ends in the required shape; or layers of your own."""
 
     @property
-    def takes_mixtures(self) -> bool:
+    def accepts_soft_targets(self) -> bool:
         return self.loss.soft
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
@@ -73,10 +73,10 @@ class Supervision(Task):
         """Return the layers of the automatic head."""
         return _head(features, self.loss.outputs(facts))
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **{name: m.better for name, m in self.metrics.items() if m.scalar}}
 
-    def rewritten(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
+    def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         loss: Any = self.loss
         for regularizer in regularizers.values():
             loss = regularizer.rewrite_loss(loss)

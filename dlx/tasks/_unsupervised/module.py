@@ -25,7 +25,7 @@ KEPT_SAMPLES = 2000  # test samples that are kept for pictures
 
 
 @dataclass(frozen=True)
-class Shown:
+class EvaluationArrays:
     """What pictures are drawn of: arrays with an entry for each of `rows`, and arrays of samples made from nothing."""
 
     rows: np.ndarray
@@ -35,7 +35,7 @@ class Shown:
 
 
 @dataclass
-class Kept:
+class EvaluationBuffer:
     """Values of test samples, gathered batch by batch, and what was made once they were over."""
 
     rows: list[Tensor] = field(default_factory=list)
@@ -49,16 +49,16 @@ class Kept:
             for name, value in values.items():
                 self.values.setdefault(name, []).append(value.detach().float().cpu())
 
-    def join(self, other: Kept) -> None:
+    def join(self, other: EvaluationBuffer) -> None:
         """Add what another process gathered."""
         self.rows += other.rows
         for name, value in other.values.items():
             self.values.setdefault(name, []).extend(value)
 
-    def joined(self, arrays: Mapping[str, Any]) -> Shown:
+    def joined(self, arrays: Mapping[str, Any]) -> EvaluationArrays:
         """Return everything as arrays."""
         values = {name: torch.cat(value).numpy() for name, value in self.values.items()}
-        return Shown(torch.cat(self.rows).numpy(), values, self.made, arrays)
+        return EvaluationArrays(torch.cat(self.rows).numpy(), values, self.made, arrays)
 
 
 class FixedNoise:
@@ -115,12 +115,12 @@ class UnsupervisedModule(TaskModule):
         self.spec: TensorSpec = facts.input  # type: ignore[assignment]
         self.means = nn.ModuleDict({f"mean_{name}": torchmetrics.MeanMetric() for name in measured})
         self._metrics = built(metrics or {}, facts)
-        self.outputs = Kept()
+        self.outputs = EvaluationBuffer()
         self.keeps = False
         self.noise = FixedNoise()
         self._judged = 0
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         """Return each metric's value for every sample; `index_B` numbers the samples of the split."""
         raise NotImplementedError
 
@@ -132,10 +132,10 @@ class UnsupervisedModule(TaskModule):
         """Return what is measured of all samples of a split together."""
         return {}
 
-    def look(self, batch: Batch) -> Kept:
-        kept, self.outputs, self.keeps = self.outputs, Kept(), True
+    def figure_inputs(self, batch: Batch) -> EvaluationBuffer:
+        kept, self.outputs, self.keeps = self.outputs, EvaluationBuffer(), True
         try:
-            self.judge(batch, torch.arange(len(batch["rows"]), device=batch["rows"].device))
+            self.evaluate_batch(batch, torch.arange(len(batch["rows"]), device=batch["rows"].device))
             self.show(few=True)
             return self.outputs
         finally:
@@ -171,7 +171,7 @@ class UnsupervisedModule(TaskModule):
 
     def on_test_epoch_start(self) -> None:
         self._reset()
-        self.outputs, self.keeps = Kept(), True
+        self.outputs, self.keeps = EvaluationBuffer(), True
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.measure(batch)
@@ -194,7 +194,7 @@ class UnsupervisedModule(TaskModule):
         here = torch.arange(self._judged, self._judged + size, device=batch["rows"].device)
         self._judged += size
         index_B = here * self.trainer.world_size + self.trainer.global_rank
-        found = self.judge(batch, index_B)
+        found = self.evaluate_batch(batch, index_B)
         made = self.made(batch, index_B).float() if self._metrics else None
         for meter in by_name(self._metrics).values():
             meter.update(made, self.input_of(batch), batch.get("target"))

@@ -45,7 +45,7 @@ class Anomaly(Autoencoding):
         """Classes are read only to judge by."""
         return "classes" if self.labeled else None
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         judged = {"auroc": "higher", "recall": "higher", "false_positive_rate": "lower"}
         return {"loss": "lower", "mse": "lower", **(judged if self.labeled else {"anomaly_rate": "lower"})}
 
@@ -65,10 +65,10 @@ class Anomaly(Autoencoding):
 
         return AnomalyModule(networks, facts, learning, self, self.quantile, self.labeled)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return {"score": values[:, 0].tolist(), "is_anomaly": [bool(v) for v in values[:, 1]]}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import scores, strips
 
         error, strange = outputs.values["error"], outputs.values["strange"] > 0

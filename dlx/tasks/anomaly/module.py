@@ -49,8 +49,8 @@ class AnomalyModule(AutoencoderModule):
         for gathered in self.gathered.values():
             gathered.reset()  # type: ignore[operator]
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
-        found = super().judge(batch, index_B)
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+        found = super().evaluate_batch(batch, index_B)
         for name, value_B in zip(GATHERED, (found["loss"], found["mse"], self.strange(batch)), strict=True):
             self.gathered[name].update(value_B)  # type: ignore[operator]
         return found

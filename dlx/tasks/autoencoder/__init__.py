@@ -36,7 +36,7 @@ class Autoencoder(Autoencoding):
 
         return AutoencoderModule(networks, facts, learning, self)
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.embedding import embedding
         from dlx.figures.samples import strips
 

@@ -7,14 +7,14 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.siamese_spec import Matching
+from dlx.tasks._ssl.siamese_spec import Siamese
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class BYOL(Matching):
+class BYOL(Siamese):
     """Learns features from which it predicts how a slowly following copy of itself projects the other view.
 
     There are no others to tell a sample from; the predictor, and the copy, c ← m c + (1 − m) w after every step, keep

@@ -12,20 +12,20 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._ssl.momentum_encoder import Copy
-from dlx.tasks._ssl.siamese_module import MatchingModule
+from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
+from dlx.tasks._ssl.siamese_module import SiameseModule
 
 if TYPE_CHECKING:
     from dlx.tasks.byol import BYOL
 
 
-class BYOLModule(MatchingModule):
+class BYOLModule(SiameseModule):
     """An encoder with projector and predictor, and a copy of the first two that follows."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: BYOL) -> None:
         super().__init__(networks, facts, learning, task)
         self.momentum = task.momentum
-        self.following = Copy(self.projecting)
+        self.following = MomentumEncoder(self.projecting)
 
     @torch.no_grad()
     def target(self, views: Tensor, projected_VP: Tensor) -> Tensor:

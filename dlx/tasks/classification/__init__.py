@@ -50,7 +50,7 @@ class Classification(Supervision):
 
         return SupervisedModule(networks, facts, learning, self.loss, self.metrics)
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.classification.pictures import draw
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.classification.figures import draw
 
         return {} if facts.multilabel else dict(draw(outputs, facts))

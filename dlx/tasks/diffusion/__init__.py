@@ -10,7 +10,7 @@ from dlx.layers import Layer
 from dlx.models import Model
 from dlx.tasks import Learning, Role
 from dlx.tasks._base.heads import ended, numbers
-from dlx.tasks._generative.spec import Making
+from dlx.tasks._generative.spec import Generative
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ ROLE = "denoiser"
 TIME = TensorSpec((), "")
 
 
-class Diffusion(Making):
+class Diffusion(Generative):
     """Learns to take noise out of samples, step by step, until it can make samples out of noise alone.
 
     Training: x₀ gets noise for a random time t, xₜ = √ᾱₜ x₀ + √(1 − ᾱₜ) ε, and the network, which reads t as `time`
@@ -74,8 +74,8 @@ class Diffusion(Making):
     """With metrics: how many samples are made for them at most."""
 
     @property
-    def is_told(self) -> bool:
-        return self.conditional or super().is_told
+    def is_conditional(self) -> bool:
+        return self.conditional or super().is_conditional
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         x = numbers(facts, self.type)
@@ -87,11 +87,11 @@ class Diffusion(Making):
         wanted = self.roles(facts)[role]
         return ended(model, wanted.input, numbers(facts, self.type), "auto")
 
-    def settled(self, facts: DataFacts) -> Self:
+    def resolve_auto(self, facts: DataFacts) -> Self:
         suits = "min_max" if facts.fields[facts.inputs[0]].axes == "CHW" else "standard"
         return self.evolve("scaling", suits) if self.scaling == "auto" else self
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **self.of_samples()}
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
@@ -107,17 +107,17 @@ class Diffusion(Making):
             learning,
             Process(levels),
             self.prediction_type,
-            scaling(numbers(facts, self.type), self.settled(facts).scaling),
+            scaling(numbers(facts, self.type), self.resolve_auto(facts).scaling),
             Sampler(step, self.sampling_steps, self.guidance_scale, self.clip_sample),
             self.label_dropout if self.conditional else None,
             {name: metric.build(facts) for name, metric in self.metrics.items()},
             self.metric_samples,
         )
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return None if self.conditional else {"denoising_error": values[:, 0].tolist()}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.diffusion.pictures import draw
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.diffusion.figures import draw
 
         return dict(draw(outputs))

@@ -107,7 +107,7 @@ class DiffusionModule(UnsupervisedModule):
         said = self(self.process.noised(x, t_B, eps), t_B, label_B)
         return flat((said - self.process.wanted(self.predicts, x, t_B, eps)).square()).mean(1)
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x = self.scaling(self.input_of(batch))
         t_B = self._spread(index_B)
         errors_B = self.errors(x, t_B, self.noise(index_B, x.shape[1:]), self._label(batch))

@@ -47,11 +47,11 @@ class Forecasting(Supervision):
     series to where it has never been; or those of the train split, so that it knows where it is."""
 
     @property
-    def takes_mixtures(self) -> bool:
+    def accepts_soft_targets(self) -> bool:
         return False
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
-        own = super().emits(facts)
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        own = super().metric_names(facts)
         others = {f"{name}.{who}": way for name, way in own.items() if name != "loss" for who in baselines(facts)}
         return own | others
 
@@ -68,7 +68,7 @@ class Forecasting(Supervision):
 
         return ForecastingModule(networks, facts, learning, self.loss, self.metrics, self.scaling == "window")
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the value of each step of the horizon, with its interval where the loss makes one."""
         steps, columns = facts.fields["target"].dims
         names = facts.fields["target"].names or tuple(f"target_{k + 1}" for k in range(columns or 0))
@@ -77,7 +77,7 @@ class Forecasting(Supervision):
         everything = [title + ending for ending, group in parts.items() for title in group]
         return {title: values[:, i].tolist() for i, title in enumerate(everything[: values.shape[1]])}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.forecasting.figures import draw
 
         return dict(draw(outputs, facts))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._generative.gan_module import AdversarialModule, slope
+from dlx.tasks._generative.gan_module import AdversarialModule, squared_gradient_norm
 
 
 class GANModule(AdversarialModule):
@@ -30,8 +30,8 @@ class GANModule(AdversarialModule):
         super().__init__(networks, facts, learning, game, latent, critic_steps, conditional, metrics)
         self.r1 = r1
 
-    def restraint(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
+    def gradient_penalty(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
         if not self.r1:
             return 0.0
         at = real.detach().requires_grad_()
-        return 0.5 * self.r1 * slope(self.score(at, label_B), at).mean()
+        return 0.5 * self.r1 * squared_gradient_norm(self.score(at, label_B), at).mean()

@@ -40,7 +40,7 @@ class LanguageModeling(StepSupervision):
     """
 
     type: Literal["language_modeling"] = "language_modeling"
-    continues: ClassVar[bool] = True
+    generates_text: ClassVar[bool] = True
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
     """What is minimized; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({}, validate_default=True)  # type: ignore[assignment]
@@ -57,8 +57,8 @@ class LanguageModeling(StepSupervision):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         return super().network(role, model, worded(facts))
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().emits(facts), **dict.fromkeys(MEASURED, "lower")}
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), **dict.fromkeys(MEASURED, "lower")}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         if facts.kind != "tokens" or facts.target is None or "tokens" not in facts.inputs:

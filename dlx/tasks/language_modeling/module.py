@@ -20,7 +20,7 @@ from dlx.metrics import Metric
 from dlx.nn.context import Cache, apply
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._supervised.sequence_module import StepsModule, looks_ahead, surprise
+from dlx.tasks._supervised.sequence_module import StepsModule, looks_ahead, negative_log_likelihood
 from dlx.tokenizers import EOS, UNK, restore
 
 
@@ -60,7 +60,7 @@ class LanguageModelingModule(StepsModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return −log p (B, T) of every token."""
         scores_BTV, target_BT = self.run(self.role, batch), batch["target"]
-        return surprise(scores_BTV.flatten(0, 1), target_BT.flatten()).view_as(target_BT)
+        return negative_log_likelihood(scores_BTV.flatten(0, 1), target_BT.flatten()).view_as(target_BT)
 
     def measured(self, split: str) -> dict[str, Tensor]:
         bits = self.nats.compute() / math.log(2)
@@ -74,7 +74,7 @@ class LanguageModelingModule(StepsModule):
     def _measure(self, batch: Batch) -> Tensor:
         scores_NV = super()._measure(batch)
         target_BT = batch["target"]
-        self.nats.update(surprise(scores_NV, target_BT.flatten()).double().sum())
+        self.nats.update(negative_log_likelihood(scores_NV, target_BT.flatten()).double().sum())
         self.tokens.update(target_BT.numel())
         text = self.codec.decode(target_BT.flatten().tolist())  # blocks of a split follow one another
         self.letters.update(len(text))
@@ -88,7 +88,7 @@ class LanguageModelingModule(StepsModule):
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def texts(self) -> dict[str, str]:
+    def generated_texts(self) -> dict[str, str]:
         """Return a sample of what the network writes."""
         if not self.sample_tokens:
             return {}

@@ -39,7 +39,7 @@ class MaskedImage(Probing):
     """
 
     type: Literal["masked_image"] = "masked_image"
-    joint: ClassVar[bool] = True
+    shared_gradient: ClassVar[bool] = True
     patch_size: int = Field(4, ge=1)
     """Side of a patch, the same as the encoder's."""
     mask_ratio: float = Field(0.75, gt=0, lt=1)
@@ -113,7 +113,7 @@ class MaskedImage(Probing):
 
         return MaskedImageModule(networks, facts, learning, self)
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         """Draw images, what was seen of them, and what was given back."""
         from dlx.figures.samples import strips
 

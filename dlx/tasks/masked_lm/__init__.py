@@ -48,7 +48,7 @@ class MaskedLM(Task):
     type: Literal["masked_lm"] = "masked_lm"
     memorizes: ClassVar[bool] = False
     whole: ClassVar[bool] = True
-    specials: ClassVar[tuple[str, ...]] = (MASKED,)
+    special_tokens: ClassVar[tuple[str, ...]] = (MASKED,)
     mask_ratio: float = Field(0.15, gt=0, le=1)
     """Share of the tokens of a text that are chosen; at least one is."""
     mask_replace_prob: float = Field(0.8, ge=0, le=1)
@@ -92,7 +92,7 @@ class MaskedLM(Task):
         named = body.evolve("name", "body")
         return Layer.model_validate([named, {"type": "branches", "name": "heads", "join": "concat", "of": of}])
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         pairs = {"next_sentence_loss": "lower", "next_sentence_accuracy": "higher"} if self.next_sentence else {}
         return {"loss": "lower", "perplexity": "lower", "accuracy": "higher", **pairs}
 
@@ -112,7 +112,7 @@ class MaskedLM(Task):
 
         return MaskedLMModule(networks, facts, learning, self)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the mean of the features of each text's tokens."""
         return {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 

@@ -136,7 +136,7 @@ class MaskedLMModule(UnsupervisedModule):
         super().on_test_epoch_start()
         self.shown = []
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         read = self.read(batch, self._fixed(index_B)[:, 0])
         step_T = torch.arange(read.tokens.shape[1], device=index_B.device)
         seen_BT, chosen_BT = self.hidden(read, self._fixed(index_B[:, None] * PERIOD + step_T))
@@ -176,7 +176,7 @@ class MaskedLMModule(UnsupervisedModule):
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def texts(self) -> dict[str, str]:
+    def generated_texts(self) -> dict[str, str]:
         """Return texts of the test split with what the network put where tokens were hidden."""
         return {"masked": "\n".join(self.shown)} if self.shown else {}
 

@@ -45,7 +45,7 @@ class MetricLearning(Task):
 
     target_kind: ClassVar[str | None] = "classes"
     default_role: ClassVar[str] = ROLE
-    embeds: ClassVar[str] = "the embedding"
+    embedding_description: ClassVar[str] = "the embedding"
     monitor: ClassVar[str] = "val/map_at_r"
     monitor_mode: ClassVar[str] = "max"
     type: Literal["metric_learning"] = "metric_learning"
@@ -74,7 +74,7 @@ class MetricLearning(Task):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         return ended(model, facts.input, TensorSpec((self.embedding_dim,), "F"), self.head)
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         retrieved = [*(f"recall_at_{k}" for k in self.recall_at), "knn_accuracy", "map_at_r"]
         strange = [f"{HOLDOUT}{name}" for name in retrieved] if 0 in facts.class_counts else []
         return {"loss": "lower", **dict.fromkeys([*retrieved, *strange], "higher")}
@@ -89,10 +89,10 @@ class MetricLearning(Task):
 
         return MetricModule(networks, facts, learning, self)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return {f"embedding_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Figure]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Figure]:
         from dlx.figures.embedding import embedding
 
         values = outputs.values

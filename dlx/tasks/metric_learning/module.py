@@ -59,7 +59,7 @@ class MetricModule(UnsupervisedModule):
         for gathered in self.gathered.values():
             gathered.reset()  # type: ignore[operator]
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         embedding_BE = self.embed(batch)
         asking_B = index_B < ASKED
         self.gathered["embedding"].update(embedding_BE[asking_B])  # type: ignore[operator]

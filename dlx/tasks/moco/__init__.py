@@ -7,14 +7,14 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning, Networks
-from dlx.tasks._ssl.views_spec import Viewing
+from dlx.tasks._ssl.views_spec import MultiView
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class MoCo(Viewing):
+class MoCo(MultiView):
     """Learns features by which a view of a sample finds the other view of it among the views of many others.
 
     The others come from a queue of the last keys, so that there are many with small batches too. Keys are made by a
@@ -40,8 +40,8 @@ class MoCo(Viewing):
     temperature: float = Field(0.2, gt=0)
     """Cosines are divided by it: the smaller, the more the nearest others count."""
 
-    def keeps(self, networks: Networks, facts: DataFacts) -> int:
-        return super().keeps(networks, facts) + self.queue_size * self.projection_dim
+    def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
+        return super().buffer_elements(networks, facts) + self.queue_size * self.projection_dim
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.moco.module import MoCoModule

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._ssl.momentum_encoder import Copy
-from dlx.tasks._ssl.queue import Ring
-from dlx.tasks._ssl.views_module import ViewsModule
+from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
+from dlx.tasks._ssl.queue import FeatureQueue
+from dlx.tasks._ssl.views_module import MultiViewModule
 from dlx.tasks._unsupervised.module import unit
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def info_nce(query_BP: Tensor, key_BP: Tensor, others_QP: Tensor, temperature: f
     return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
 
 
-class MoCoModule(ViewsModule):
+class MoCoModule(MultiViewModule):
     """An encoder with a projection head, a copy of both that follows, and a queue of what the copy made."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MoCo) -> None:
         super().__init__(networks, facts, learning, task)
         self.temperature, self.momentum = task.temperature, task.momentum
-        self.following = Copy(self.projecting)
-        self.queue = Ring({"keys_QP": unit(torch.randn(task.queue_size, task.projection_dim))})
+        self.following = MomentumEncoder(self.projecting)
+        self.queue = FeatureQueue({"keys_QP": unit(torch.randn(task.queue_size, task.projection_dim))})
         self._fresh: list[Tensor] = []
 
     def compared(self, one: Tensor, other: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class MoCoModule(ViewsModule):
         return info_nce(query_BP, key_BP, keys_QP, self.temperature)
 
     def remember(self, batch: Batch) -> None:
-        """Put the keys of a batch into the queue, in whatever portions and however often they were made."""
+        """Put the keys of a batch into the queue, in however many micro-batches and however often they were made."""
         super().remember(batch)
         self.queue.put({"keys_QP": torch.cat(self._fresh)[-len(batch["rows"]) :]})
         self._fresh.clear()

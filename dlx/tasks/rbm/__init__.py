@@ -65,23 +65,23 @@ class RBMTask(Probing):
             raise ShapeError("ais_chains needs one rbm, of bernoulli units")
         return tree
 
-    def keeps(self, networks: Networks, facts: DataFacts) -> int:
+    def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         inside = walk(*networks[ROLE])
         visible = sum(elements(x) for _, layer, x in inside if getattr(layer, "energy_based", False))
-        return super().keeps(networks, facts) + (self.chains * visible if self.persistent else 0)
+        return super().buffer_elements(networks, facts) + (self.chains * visible if self.persistent else 0)
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         estimated = {"log_likelihood": "higher"} if self.ais_chains else {}
-        return {**super().emits(facts), **estimated}
+        return {**super().metric_names(facts), **estimated}
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.rbm.module import RBMModule
 
         return RBMModule(networks, facts, learning, self)
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import sheet
 
         dreams = outputs.made.get("samples")
         drawn = {} if dreams is None else {"samples": sheet(dreams, f"{len(dreams)} dreams of the machine")}
-        return {**super().pictures(outputs, facts), **drawn}
+        return {**super().figures(outputs, facts), **drawn}

@@ -49,7 +49,7 @@ class Regression(Supervision):
             networks, facts, learning, self.loss, self.metrics, self.standardize and self.loss.rescalable
         )
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.regression.pictures import draw
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.regression.figures import draw
 
         return dict(draw(outputs, facts))

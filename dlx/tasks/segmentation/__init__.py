@@ -45,7 +45,7 @@ class Segmentation(Supervision):
     class; or layers of your own."""
 
     @property
-    def takes_mixtures(self) -> bool:
+    def accepts_soft_targets(self) -> bool:
         return False
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
@@ -57,8 +57,8 @@ class Segmentation(Supervision):
             raise ShapeError(f"segmentation needs features of every pixel, but the model ends in {features}")
         return [{"conv": {"channels": self.loss.outputs(facts), "kernel": 1}}]
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().emits(facts), **{f"iou.{name}": "higher" for name in facts.classes}}
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), **{f"iou.{name}": "higher" for name in facts.classes}}
 
     def problems(self, facts: DataFacts) -> list[ShapeError]:
         target = facts.fields["target"]
@@ -72,13 +72,13 @@ class Segmentation(Supervision):
 
         return SegmentationModule(networks, facts, learning, self.loss, self.metrics)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return each class's share of the image, and the mask as rows of numbers of classes."""
         codes_NHW = values.argmax(1)
         shares = {f"share({name})": (codes_NHW == k).mean((1, 2)).tolist() for k, name in enumerate(facts.classes)}
         return {**shares, "mask": codes_NHW.tolist()}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.segmentation.pictures import draw
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.segmentation.figures import draw
 
         return dict(draw(outputs, facts))

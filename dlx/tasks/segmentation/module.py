@@ -62,7 +62,7 @@ class WorstMasks(Outputs):
 class SegmentationModule(SupervisedModule):
     """One network that maps images to scores of each class at every pixel."""
 
-    looks_at = 32
+    figure_samples = 32
     outputs: WorstMasks
 
     def __init__(
@@ -96,8 +96,8 @@ class SegmentationModule(SupervisedModule):
         losses_B = torch.stack([self.loss_of(o[None], t[None]) for o, t in pairs])
         self.outputs.add(batch, self.predict(output_BKHW).argmax(1), losses_B)
 
-    def look(self, batch: Batch) -> Any:
-        looked = super().look(batch)
+    def figure_inputs(self, batch: Batch) -> Any:
+        looked = super().figure_inputs(batch)
         looked.pixels = self.confusion.confmat.clone()
         return looked
 

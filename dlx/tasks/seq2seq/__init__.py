@@ -85,14 +85,14 @@ class Seq2Seq(StepSupervision):
         how = beam if self.num_beams > 1 else Decoding(max_new_tokens=longest, temperature=0.0)
         return Seq2SeqModule(networks, facts, learning, self.loss, self.metrics, how)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the text that is written for each source."""
         from dlx.tokenizers import restore
 
         codec = restore(facts.tokenizers["target"])
         return {"prediction": [codec.decode([int(i) for i in row if i]) for row in values]}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.seq2seq.pictures import draw
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.seq2seq.figures import draw
 
         return dict(draw(outputs))

@@ -54,7 +54,7 @@ class Seq2SeqModule(StepsModule):
     how  how it writes by itself
     """
 
-    looks_at = 16
+    figure_samples = 16
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Seq2SeqModule(StepsModule):
         super().on_test_epoch_start()
         self.outputs = Written()
 
-    def texts(self) -> dict[str, str]:
+    def generated_texts(self) -> dict[str, str]:
         """Return some of what was written on the test split, to be read."""
         blocks = [f"{source}\n→ {said}\n= {true}\n" for source, said, true in self.outputs.texts]
         return {"written": "\n".join(blocks)} if blocks else {}

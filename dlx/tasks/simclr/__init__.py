@@ -7,14 +7,14 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.views_spec import Viewing
+from dlx.tasks._ssl.views_spec import MultiView
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class SimCLR(Viewing):
+class SimCLR(MultiView):
     """Learns features in which two changed views of one sample are near and those of others far.
 
     Every sample of a batch is changed twice by `views`; a projection head maps the features of both to vectors of

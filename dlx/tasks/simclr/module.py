@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.views_module import ViewsModule
+from dlx.tasks._ssl.views_module import MultiViewModule
 from dlx.tasks._unsupervised.module import unit
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def nt_xent(one_BP: Tensor, other_BP: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(scores_VV, twin_V)
 
 
-class SimCLRModule(ViewsModule):
+class SimCLRModule(MultiViewModule):
     """An encoder and a projection head."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: SimCLR) -> None:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.siamese_spec import Matching
+from dlx.tasks._ssl.siamese_spec import Siamese
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class SimSiam(Matching):
+class SimSiam(Siamese):
     """Learns features from which it predicts its own projection of the other view, taken as given.
 
     No others to tell a sample from, no queue, no copy: that no gradient flows into what is predicted is what keeps the

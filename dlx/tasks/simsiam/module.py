@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.siamese_module import MatchingModule
+from dlx.tasks._ssl.siamese_module import SiameseModule
 
 if TYPE_CHECKING:
     from dlx.tasks.simsiam import SimSiam
 
 
-class SimSiamModule(MatchingModule):
+class SimSiamModule(SiameseModule):
     """An encoder with projector and predictor, and nothing else."""
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: SimSiam) -> None:

@@ -47,12 +47,12 @@ class TokenClassification(StepSupervision):
 
         return TokenClassificationModule(networks, facts, learning, self.loss, self.metrics)
 
-    def said(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the classes of each text's tokens, with a space between."""
         known = [[int(code) for code in row if code >= 0] for row in values]
         return {"prediction": [" ".join(facts.classes[code] for code in row) for row in known]}
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.tasks.token_classification.pictures import draw
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+        from dlx.tasks.token_classification.figures import draw
 
         return dict(draw(outputs, facts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._supervised.sequence_module import StepsModule, real, surprise
+from dlx.tasks._supervised.sequence_module import StepsModule, negative_log_likelihood, real
 
 
 class TokenClassificationModule(StepsModule):
@@ -22,4 +22,4 @@ class TokenClassificationModule(StepsModule):
         target_N = real(batch["target"], batch)
         rows_N = real(batch["rows"][:, None].expand_as(batch["target"]), batch)
         flat = {"rows": rows_N, "target": target_N}
-        self.outputs.add(flat, self.predict(scores_NK), surprise(scores_NK, target_N))
+        self.outputs.add(flat, self.predict(scores_NK), negative_log_likelihood(scores_NK, target_N))

@@ -9,7 +9,7 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._generative.autoencoder_spec import Coding, outside_unit
-from dlx.tasks._generative.spec import Making
+from dlx.tasks._generative.spec import Generative
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 """What is a mean over samples."""
 
 
-class VAE(Coding, Making):
+class VAE(Coding, Generative):
     """Learns a distribution of codes behind the data, and so can make new samples of codes drawn at random.
 
     The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).
@@ -42,7 +42,7 @@ class VAE(Coding, Making):
     memorizes: ClassVar[bool] = False
     per_sample: ClassVar[tuple[str, ...]] = ("loss", "reconstruction_loss", "kl", "bits_per_dimension")
     """Metrics that are means over samples."""
-    embeds: ClassVar[str] = "the mean of the code"
+    embedding_description: ClassVar[str] = "the mean of the code"
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """Distribution of an element given the code; bernoulli for black and white, or values between 0 and 1."""
     std: float = Field(1.0, gt=0)
@@ -59,7 +59,7 @@ class VAE(Coding, Making):
     def coded(self) -> int:
         return 2 * self.latent_dim
 
-    def emits(self, facts: DataFacts) -> dict[str, str]:
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
         tighter = {"iwae_loss": "lower"} if self.importance_samples else {}
         return {**dict.fromkeys(self.per_sample, "lower"), **tighter, **self.of_samples()}
 
@@ -72,9 +72,9 @@ class VAE(Coding, Making):
 
         return VAEModule(networks, facts, learning, self)
 
-    def pictures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
+    def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.embedding import embedding
-        from dlx.tasks.vae.pictures import draw
+        from dlx.tasks.vae.figures import draw
 
         codes, values = outputs.values["code"], outputs.values["kl"]
         return {**draw(outputs.made), "codes": embedding(codes, values, "KL in nats")}

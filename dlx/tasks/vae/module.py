@@ -54,7 +54,7 @@ class VAEModule(UnsupervisedModule):
         code_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * torch.randn_like(mean_BZ)
         kl_Z = divergence(mean_BZ, log_variance_BZ).mean(0)
         costly = kl_Z.clamp_min(self.task.free_bits).sum() if self.task.free_bits else kl_Z.sum()
-        loss: Tensor = self.surprise(code_BZ, x).mean() + self.beta() * costly
+        loss: Tensor = self.negative_log_likelihood(code_BZ, x).mean() + self.beta() * costly
         return loss
 
     def beta(self) -> float:
@@ -63,7 +63,7 @@ class VAEModule(UnsupervisedModule):
         whole = steps * self.planned_steps if steps < 1 else steps
         return self.task.beta * min(1.0, self.trainer.global_step / whole) if whole else self.task.beta
 
-    def surprise(self, code_BZ: Tensor, x: Tensor) -> Tensor:
+    def negative_log_likelihood(self, code_BZ: Tensor, x: Tensor) -> Tensor:
         """Return −log p(x|z) in nats for every sample."""
         decoded = self.networks[DECODER](code_BZ).float()
         if self.task.likelihood == "bernoulli":
@@ -77,13 +77,13 @@ class VAEModule(UnsupervisedModule):
         made: Tensor = self.networks[DECODER](code_BZ)
         return made.sigmoid() if self.task.likelihood == "bernoulli" else made
 
-    def judge(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x = self.input_of(batch)
         mean_BZ, log_variance_BZ = self.encoded(x)
         deviation_BZ = (0.5 * log_variance_BZ).exp()
         noise_KBZ = self.noise(index_B, (max(self.task.importance_samples, 1), self.task.latent_dim)).transpose(0, 1)
         kl_B = divergence(mean_BZ, log_variance_BZ).sum(1)
-        surprise_B = self.surprise(mean_BZ + deviation_BZ * noise_KBZ[0], x)
+        surprise_B = self.negative_log_likelihood(mean_BZ + deviation_BZ * noise_KBZ[0], x)
         found = {"loss": surprise_B + kl_B, "reconstruction_loss": surprise_B, "kl": kl_B}
         found["bits_per_dimension"] = found["loss"] / (math.log(2) * self.spec.elements)
         if self.task.importance_samples:
@@ -101,7 +101,7 @@ class VAEModule(UnsupervisedModule):
             code_BZ = mean_BZ + deviation_BZ * noise_BZ
             prior_B = -0.5 * code_BZ.square().sum(1)
             posterior_B = (-0.5 * noise_BZ.square() - deviation_BZ.log()).sum(1)  # the constants of both cancel
-            weights.append(prior_B - posterior_B - self.surprise(code_BZ, x))
+            weights.append(prior_B - posterior_B - self.negative_log_likelihood(code_BZ, x))
         return math.log(len(weights)) - torch.stack(weights).logsumexp(0)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.tasks import Learning
-from dlx.tasks._generative.gan_module import AdversarialModule, slope
+from dlx.tasks._generative.gan_module import AdversarialModule, squared_gradient_norm
 from dlx.tasks._generative.gan_spec import DISCRIMINATOR
 
 
@@ -38,10 +38,10 @@ class WGANModule(AdversarialModule):
                 for weight in self.networks[DISCRIMINATOR].parameters():
                     weight.clamp_(-self.clip, self.clip)
 
-    def restraint(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
+    def gradient_penalty(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
         if not self.penalty_weight:
             return 0.0
         share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
         between = torch.lerp(made.detach().to(real.dtype), real, share).requires_grad_()
-        norm_B = (slope(self.score(between, label_B), between) + 1e-12).sqrt()
+        norm_B = (squared_gradient_norm(self.score(between, label_B), between) + 1e-12).sqrt()
         return self.penalty_weight * (norm_B - 1).square().mean()

@@ -9,10 +9,10 @@ from dlx.figures.samples import clouds, sheet, strips
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._unsupervised.module import Shown
+    from dlx.tasks._unsupervised.module import EvaluationArrays
 
 
-def draw(shown: Shown) -> dict[str, Figure]:
+def draw(shown: EvaluationArrays) -> dict[str, Figure]:
     """Draw samples: a sheet of images and how some of them came out of noise, or points over those of the data."""
     samples, moments = shown.made["samples"], shown.made["moments"]
     if samples.ndim == 4:
