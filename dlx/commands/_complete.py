@@ -6,14 +6,22 @@ import pkgutil
 from pathlib import Path
 
 import dlx
+from dlx.recipe.gallery import gallery
 
 
 def recipes(incomplete: str) -> list[str]:
-    """Recipes and folders that begin like this."""
+    """Recipes and folders that begin like this, and recipes of the gallery by name."""
     folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
     found = [p for p in folder.glob("*") if p.is_dir() or p.suffix in (".yaml", ".yml")]
     names = sorted(f"{p}/" if p.is_dir() else str(p) for p in found if not p.name.startswith("."))
-    return [name for name in names if name.startswith(incomplete.removeprefix("./"))]
+    here = [name for name in names if name.startswith(incomplete.removeprefix("./"))]
+    return [*here, *_gallery(incomplete)] if incomplete else here
+
+
+def _gallery(incomplete: str) -> list[str]:
+    """Recipes of the gallery that begin like this, with their topic once a slash is written."""
+    names = [name if "/" in incomplete else name.rpartition("/")[2] for name in gallery()]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def runs(incomplete: str) -> list[str]:
@@ -26,6 +34,11 @@ def families(incomplete: str) -> list[str]:
     """Families of components: the packages of dlx that hold some."""
     packages = [m.name for m in pkgutil.iter_modules(dlx.__path__) if m.ispkg]
     return [name for name in packages if name.startswith(incomplete) and _leaves(name)]
+
+
+def listed(incomplete: str) -> list[str]:
+    """What `dlx list` lists: families, and the recipes of the gallery."""
+    return [*families(incomplete), *(["recipes"] if "recipes".startswith(incomplete) else [])]
 
 
 def components(incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Look at data and write a commented recipe that trains on it as it is."""
+"""Look at data and write a commented recipe that trains on it as it is; or copy a recipe of the gallery."""
 
 from __future__ import annotations
 
@@ -8,59 +8,91 @@ from typing import Annotated, Any
 
 import typer
 
+from dlx.commands._complete import recipes
+
 SCHEMA = "recipe.schema.json"
 
 
 def command(
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(help="A table (csv, tsv, jsonl, parquet), a folder of images, a text (txt), or iris, digits …."),
-    ],
+    ] = None,
     pair: Annotated[
         str | None, typer.Argument(help="A second text, whose lines are to be written for those of the first.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="Copy this recipe of the gallery; `dlx list recipes`.", autocompletion=recipes),
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="Column to predict; by default the last one.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The recipe to write.")] = Path("recipe.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Look at data and write a commented recipe that trains on it as it is.
+    """Look at data and write a commented recipe that trains on it as it is; or copy a recipe of the gallery.
 
     The schema with which editors check recipes is written beside it.
     """
     from dlx.errors import UsageError
 
+    if (data is None) == (recipe is None):
+        raise UsageError("give data: dlx init DATA, or a recipe of the gallery: dlx init --recipe NAME")
+    if recipe is not None and (pair, target) != (None, None):
+        raise UsageError("a recipe of the gallery has its own data; --recipe goes without a second text and --target")
     if output.exists() and not force:
         raise UsageError(f"{output} exists; choose another name with -o, or replace it with --force")
+    if data is not None:
+        _draft(data, pair, target, output, force, as_json)
+    else:
+        _copy(str(recipe), output, force, as_json)
+    print(f"next: dlx train {output}", file=sys.stderr)
+
+
+def _draft(data: str, pair: str | None, target: str | None, output: Path, force: bool, as_json: bool) -> None:
+    """Write a recipe for data."""
+    from dataclasses import asdict
+
     from dlx.data.draft import draft
     from dlx.data.inspect import inspect
-    from dlx.files import write_atomic
 
     output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
     found = inspect(data, output.parent, target, pair)
-    text = draft(found, Path(data).name.partition(".")[0], SCHEMA)
-    write_atomic(output, text.encode())
-    schema = _schema(output.parent / SCHEMA, force)
-    if as_json:
-        from dataclasses import asdict
+    _write(output, draft(found, Path(data).name.partition(".")[0], SCHEMA), force, as_json, asdict(found))
+    _say(found)
 
+
+def _copy(name: str, output: Path, force: bool, as_json: bool) -> None:
+    """Write a recipe of the gallery, with the line by which an editor finds the schema."""
+    from dlx.reference.recipes import standalone_text
+
+    text = standalone_text(name)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _write(output, f"# yaml-language-server: $schema={SCHEMA}\n{text}", force, as_json, {})
+
+
+def _write(recipe: Path, text: str, force: bool, as_json: bool, found: dict[str, Any]) -> None:
+    """Write a recipe and its schema, and print where they are."""
+    from dlx.files import write_atomic
+
+    write_atomic(recipe, text.encode())
+    schema = _schema(recipe.parent / SCHEMA, force)
+    if as_json:
         from dlx.commands._show import print_json
 
-        print_json({"recipe": str(output), "schema": str(schema), **asdict(found)})
+        print_json({"recipe": str(recipe), "schema": str(schema), **found})
     else:
-        print(output)
-    _say(found, output)
+        print(recipe)
 
 
-def _say(found: Any, output: Path) -> None:
-    """Print what was found in the data, and what to do next."""
+def _say(found: Any) -> None:
+    """Print what was found in the data."""
     inputs = ", ".join(list(found.inputs)[:8])
     print(f"{found.rows:,} {found.unit}, inputs {inputs}, {found.task} of '{found.target}'", file=sys.stderr)
     for name, why in found.ignored.items():
         print(f"note: column '{name}' is left out: {why}", file=sys.stderr)
     if found.bad:
         print(f"note: {found.bad:.1%} of the samples cannot be used and are skipped", file=sys.stderr)
-    print(f"next: dlx train {output}", file=sys.stderr)
 
 
 def _schema(path: Path, force: bool) -> Path:

@@ -1,4 +1,4 @@
-"""List the families of components, or the components of one family."""
+"""List the families of components, the components of one family, or the recipes of the gallery."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from typing import Annotated
 
 import typer
 
-from dlx.commands._complete import families
+from dlx.commands._complete import listed
 
 PIPED = 200
-"""Columns where nobody looks: every component stays on one line for grep."""
+"""Columns where no terminal says how many there are: every component stays on one line for grep."""
+NEXT = {
+    "": "dlx list FAMILY   ·   dlx list recipes",
+    "recipes": "dlx show recipe NAME   ·   dlx train NAME   ·   dlx init --recipe NAME",
+}
 
 
 def command(
-    family: Annotated[str | None, typer.Argument(help="Such as layers.", autocompletion=families)] = None,
+    family: Annotated[str | None, typer.Argument(help="Such as layers, or recipes.", autocompletion=listed)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the families of components, or the components of one family."""
+    """List the families of components, the components of one family, or the recipes of the gallery."""
     from dlx.plugins import activate_plugins
     from dlx.reference.components import all_families, components
+    from dlx.reference.recipes import recipe_summaries
 
     activate_plugins()
-    found = components(family) if family else all_families()
+    recipes = family == "recipes"
+    found = recipe_summaries() if recipes else components(family) if family else all_families()
     if as_json:
         from dlx.commands._show import print_json
 
@@ -36,4 +42,4 @@ def command(
     for line in found:
         table.add_row(line.name, *([] if family else [str(line.count)]), line.text)
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED).print(table)
-    print("next: dlx show NAME" if family else "next: dlx list FAMILY", file=sys.stderr)
+    print(f"next: {NEXT.get(family or '', 'dlx show NAME')}", file=sys.stderr)

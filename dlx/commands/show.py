@@ -1,4 +1,4 @@
-"""Show a component, a recipe in full, a run, an error code, or a model's layers."""
+"""Show a component, a recipe in full, a run, an error code, a model's layers, or a recipe of the gallery."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.commands._complete import components
+from dlx.commands._complete import components, recipes
 
 
 def command(
     what: Annotated[
-        str, typer.Argument(help="A component, a recipe, a run, `error` or `model`.", autocompletion=components)
+        str,
+        typer.Argument(help="A component, a recipe, a run, `error`, `model` or `recipe`.", autocompletion=components),
     ],
     more: Annotated[
-        list[str] | None, typer.Argument(help="After error: a code. After model: its type, key=value …")
+        list[str] | None,
+        typer.Argument(
+            help="After error: a code. After model: its type, key=value … After recipe: its name.",
+            autocompletion=recipes,
+        ),
     ] = None,
     origins: Annotated[bool, typer.Option("--origins", help="Of a recipe: where every value was written.")] = False,
     input_: Annotated[
@@ -25,10 +30,10 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Show a component, a recipe in full, a run, an error code, or a model's layers.
+    """Show a component, a recipe in full, a run, an error code, a model's layers, or a recipe of the gallery.
 
     dlx show conv · dlx show layers/dropout · dlx show recipe.yaml optimizer.lr=0.1 · dlx show last ·
-    dlx show error DLX301 · dlx show model mlp hidden=[64,32]
+    dlx show error DLX301 · dlx show model mlp hidden=[64,32] · dlx show recipe mnist-lenet5
     """
     from dlx.plugins import activate_plugins
 
@@ -38,6 +43,8 @@ def command(
         _error(words[0], as_json)
     elif what == "model" and words:
         _model(words[0], words[1:], input_, as_json)
+    elif what == "recipe" and words:
+        _gallery(words[0], words[1:], origins, as_json)
     elif Path(what).suffix in (".yaml", ".yml"):
         _recipe(Path(what), words, origins, as_json)
     else:
@@ -69,6 +76,18 @@ def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> 
     print(f"for an input of {describe(x)}: {cost}; dlx show models/{name} says more", file=sys.stderr)
 
 
+def _gallery(name: str, overrides: list[str], origins: bool, as_json: bool) -> None:
+    """Print a recipe of the gallery as it is written; in full, as a recipe's file, where that is asked for."""
+    from dlx.reference.recipes import recipe_file
+
+    path = recipe_file(name)
+    if overrides or origins or as_json:
+        _recipe(path, overrides, origins, as_json)
+        return
+    print(path.read_text(encoding="utf-8"), end="")
+    print(f"next: dlx train {name}   ·   dlx init --recipe {name}", file=sys.stderr)
+
+
 def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> None:
     from dlx.recipe.load import load
     from dlx.recipe.origins import origins_of
@@ -85,6 +104,7 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
 
 def _component_or_run(word: str, as_json: bool) -> None:
     from dlx.errors import UsageError
+    from dlx.recipe.gallery import nearest_recipe
     from dlx.reference.components import document, named, near
 
     docs = [] if Path(word).exists() else [document(leaf) for leaf in named(word)]
@@ -100,7 +120,7 @@ def _component_or_run(word: str, as_json: bool) -> None:
         try:
             folder = find_run(word).folder
         except UsageError as error:
-            meant = near(word)
+            meant = [*near(word), *(f"recipe {name}" for name in [nearest_recipe(word)] if name)]
             raise UsageError(f"{error}; did you mean {', '.join(meant)}?" if meant else str(error)) from None
     _run(folder, as_json)
 

@@ -14,6 +14,7 @@ from dlx.recipe.compose.merge import COMMAND_LINE, merge, override
 from dlx.recipe.compose.references import Resolver
 from dlx.recipe.compose.stages import SHARED, STAGES, split, told
 from dlx.recipe.compose.study import split_study
+from dlx.recipe.gallery import find_recipe, in_gallery
 from dlx.recipe.yaml.document import read
 from dlx.recipe.yaml.node import Node
 
@@ -26,7 +27,7 @@ class Composed:
 
     root     every node knows where it was written and what it replaced
     files    the files that were read, the recipe itself first; none for a stage, which is not written by itself
-    base     the folder of the recipe; relative paths in it start here
+    base     where relative paths in it start: the folder of the recipe; the current one for a recipe of the gallery
     environment  values that came from the environment, never to be stored or shown, and the names of their variables
     problems what is wrong with its text, overrides, blocks and references
     stages   each stage by itself, if the recipe has any; the whole is then what its last one is
@@ -70,11 +71,13 @@ def compose(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
 
 
 def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
-    """Read a recipe as far as it can be put together, with what is wrong in `problems`.
+    """Read a recipe as far as it can be put together, with what is wrong in `problems`; `path` may be a name of the
+    gallery.
 
     Raises: RecipeError with everything that is wrong, where a file cannot be read or the whole becomes too large.
     """
-    path = Path(path)
+    known = find_recipe(path)
+    path, base = (Path(path), Path(path).parent) if known is None else (known, Path())
     loader = _Loader()
     loaded = loader.load(path, ())
     if loaded is None or loader.incomplete:
@@ -193,7 +196,7 @@ class _Loader:
         """Return all that a recipe extends, merged; None if that is nothing. `at` is the path in the recipe's file."""
         merged: Node | None = None
         for name, inner, mark in self._bases(node, at):
-            base = self.load(path.parent / name, (*below, path.resolve()), mark, inner)
+            base = self.load(_named(name, path.parent), (*below, path.resolve()), mark, inner)
             if self.loads > MAX_FILES:
                 return None
             merged = base if merged is None or base is None else merge(merged, base)
@@ -236,6 +239,12 @@ class _Loader:
             message = "`extends` takes the path of a recipe, or a list of paths"
             self.problems.append(Diagnostic.of(n.mark, "DLX202", message, "extends: base.yaml", loc))
             self.incomplete = True
+
+
+def _named(name: str, folder: Path) -> Path:
+    """Return the file that `extends` means: a path from the folder of the recipe, or a name of the gallery."""
+    known = in_gallery(name)
+    return folder / name if known is None or (folder / name).is_file() else known
 
 
 def _wrong(mark: Mark, code: str, message: str, suggestion: str) -> RecipeError:

@@ -117,7 +117,7 @@ def _refuse_character(source: Source, index: int) -> NoReturn:
 def _unreadable(path: Path, error: Exception, asked_by: Mark | None) -> RecipeError:
     suggestion = ""
     if isinstance(error, FileNotFoundError):
-        message = f"there is no file {path}"
+        message = f"there is no file {path}" + ("" if path.suffix else ", and no recipe of this name in the gallery")
         suggestion = _similar_file(path)
     elif isinstance(error, IsADirectoryError):
         message, suggestion = f"{path} is a folder, not a recipe", "name a .yaml file in it"
@@ -131,12 +131,16 @@ def _unreadable(path: Path, error: Exception, asked_by: Mark | None) -> RecipeEr
 
 def _similar_file(path: Path) -> str:
     from dlx.nearest import nearest
+    from dlx.recipe.gallery import nearest_recipe
 
     try:
         near = nearest(path.name, [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")])
     except OSError:
-        return ""
-    return f"did you mean {path.with_name(near[0])}?" if near else ""
+        near = []
+    if near:
+        return f"did you mean {path.with_name(near[0])}?"
+    known = nearest_recipe(path)
+    return f"did you mean {known}, which `dlx list recipes` names?" if known else ""
 
 
 def _whole(file: str, code: str, message: str, suggestion: str = "") -> RecipeError:
