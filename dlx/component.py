@@ -52,7 +52,7 @@ class Component(Section):
     primary: ClassVar[str | None] = None
     """The field that a bare value stands for: `{max_pool: 2}` is `{type: max_pool, kernel: 2}`."""
     extra: ClassVar[str | None] = None
-    """The optional dependency group (`dlx[extra]`) that the component needs."""
+    """The optional dependency group that the component needs."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of the optional packages that the component needs."""
 
@@ -159,11 +159,12 @@ def find(family: str, name: str) -> type[Component]:
     leaf = leaf_class(family, name)
     absent = [p for p in leaf.requires if importlib.util.find_spec(p) is None]
     if absent:
-        install = f"pip install 'dlx[{leaf.extra}]'"
+        from dlx.installation import install_command
+
         raise PydanticCustomError(
             "missing_package",
             "{name} needs {packages}",
-            {"name": name, "packages": ", ".join(absent), "suggestion": install},
+            {"name": name, "packages": ", ".join(absent), "suggestion": install_command(leaf.extra or "")},
         )
     return leaf
 

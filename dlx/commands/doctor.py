@@ -44,10 +44,10 @@ def command(
 def _versions() -> list[Finding]:
     """Compare what is installed with what dlx asks for."""
     import platform
-    from importlib.metadata import requires
 
-    found = [Finding("python", platform.python_version())]
-    return found + [_package(line) for line in requires("dlx") or [] if "extra ==" not in line]
+    from dlx.installation import requirements
+
+    return [Finding("python", platform.python_version()), *map(_package, requirements())]
 
 
 def _package(requirement: str) -> Finding:
@@ -113,15 +113,14 @@ def _size(folder: Path) -> str:
 
 def _extras() -> list[Finding]:
     """Name the optional packages that are absent, and the command that installs them."""
-    from importlib.metadata import metadata, requires
-
     from packaging.requirements import Requirement
 
-    wanted = [Requirement(line) for line in requires("dlx") or [] if "extra ==" in line]
+    from dlx.installation import DISTRIBUTION, extras, install_command
+
     found = []
-    for extra in metadata("dlx").get_all("Provides-Extra") or []:
-        needs = [r for r in wanted if r.marker is not None and r.marker.evaluate({"extra": extra}) and r.name != "dlx"]
-        absent = [r.name for r in needs if not _package(str(r).partition(";")[0]).fine]
+    for extra, lines in extras().items():
+        needs = [Requirement(line) for line in lines]
+        absent = [r.name for r in needs if r.name != DISTRIBUTION and not _package(str(r)).fine]
         state = f"without {', '.join(absent)}" if absent else "complete"
-        found.append(Finding(f"[{extra}]", state, help=f"pip install 'dlx[{extra}]'" if absent else ""))
+        found.append(Finding(f"[{extra}]", state, help=install_command(extra) if absent else ""))
     return found

@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from dlx.facts import DataFacts
 from dlx.files import write_atomic
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.recipe import Recipe
+from dlx.version import __version__
 
 
 def cache_folder() -> Path:
@@ -33,7 +33,7 @@ def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specia
     read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
     asked = [target_kind, seed, *specials, *(t.fingerprint() for t in (data.tokenizer or {}).values())]
-    text = json.dumps([version("dlx"), section, str(base.resolve()) if files else "", asked, files], sort_keys=True)
+    text = json.dumps([__version__, section, str(base.resolve()) if files else "", asked, files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

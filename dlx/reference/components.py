@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.errors import UsageError
+from dlx.installation import install_command
 from dlx.nearest import nearest
 from dlx.recipe.schema.field_docs import words
 from dlx.recipe.schema.field_types import Wording, default
@@ -92,7 +93,7 @@ def document(leaf: type[Component]) -> Doc:
         dedent(example).strip(),
         tuple(_field(leaf, name) for name in leaf.model_fields if name != "type"),
         leaf.primary,
-        f"pip install 'dlx[{leaf.extra}]'" if leaf.extra else None,
+        install_command(leaf.extra) if leaf.extra else None,
     )
 
 

@@ -15,11 +15,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dlx.component import Component, base_class, families, leaf_class, types
+from dlx.installation import DISTRIBUTION
 from dlx.recipe.schema.field_docs import words
 from dlx.recipe.schema.field_types import Wording, class_name, default
 from dlx.recipe.schema.recipe import Recipe
 from dlx.reference.codes import Code, codes
 
+_INSTALL = f"`pip install '{DISTRIBUTION}[{{extra}}]'`, or `pip install -e '.[{{extra}}]'` in a clone"
 _LABELLED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
 _SPECIAL = re.compile(r"[*<\[\]]|(?<!\w)_|_(?!\w)")
 _CODE_SPAN = re.compile(r"(`[^`]*`)")
@@ -71,7 +73,7 @@ def _component(leaf: type[Component], base: type[Component]) -> Iterator[str]:
     if leaf.primary is not None:
         yield f"A bare value stands for `{leaf.primary}`."
     if leaf.extra is not None:
-        yield f"Needs `pip install 'dlx[{leaf.extra}]'`."
+        yield f"Needs the extra `{leaf.extra}`: {_INSTALL.format(extra=leaf.extra)}."
     for section in _inner_sections(own):
         yield f"### {section.__name__}"
         yield from _described(section)

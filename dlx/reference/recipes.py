@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dlx.nearest import nearest
 from dlx.errors import UsageError
+from dlx.nearest import nearest
 from dlx.recipe.gallery import find_recipe, gallery
 from dlx.recipe.yaml.document import read
 from dlx.reference.components import Summary

@@ -9,12 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dlx.installation import DISTRIBUTION
 from dlx.tracking.spool import State
+from dlx.version import __version__
 
 NAME = "model"
 LOADER = "dlx.engine.inference.served"
 """Module whose `_load_pyfunc` MLflow calls with the folder that holds the checkpoint."""
-NEEDS = ("dlx", "torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
+NEEDS = ("torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
 
 
 def log_model(client: Any, state: State, checkpoint: Path, signature: Mapping[str, Any]) -> None:
@@ -48,7 +50,7 @@ def _save(folder: Path, described: Any, checkpoint: Path, signature: Mapping[str
         mlflow_model=described,
         signature=_signature(signature),
         input_example=_example(signature),
-        pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
+        pip_requirements=[f"{DISTRIBUTION}=={__version__}", *(f"{name}=={version(name)}" for name in NEEDS)],
     )
 
 

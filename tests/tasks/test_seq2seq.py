@@ -13,6 +13,7 @@ from dlx.data.prepare import prepare
 from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
+from dlx.installation import install_command
 from dlx.metrics import Metric
 from dlx.nn.context import apply
 from dlx.tasks._base.optimizer_step import split
@@ -119,7 +120,7 @@ def test_without_its_package_bleu_says_what_to_install(tmp_path, monkeypatch):
         recipe(tmp_path, task="{seq2seq: {metrics: [bleu]}}")
     (diagnostic,) = caught.value.diagnostics
     assert "bleu needs sacrebleu" in diagnostic.message
-    assert "dlx[text]" in str(diagnostic)
+    assert install_command("text") in str(diagnostic)
 
 
 def test_label_smoothing_reaches_the_loss(tmp_path):

@@ -85,7 +85,7 @@ def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
     root = loaded.copy()
     found = [*loader.problems, *_override_all(root, overrides)]
     root, study = split_study(root)
-    return replace(_composed(root, path.parent, loader.files, found), study=study)
+    return replace(_composed(root, base, loader.files, found), study=study)
 
 
 def vary(composed: Composed, change: Callable[[Node], Node]) -> Composed:
