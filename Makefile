@@ -3,16 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH ?= startup speed models generative selfsupervised growth
+MEASURED := $(CURDIR)/benchmarks/measured.json
 
-.PHONY: setup quickstart test test-all lint format bench docs clean
+.PHONY: setup quickstart test test-all lint format bench bench-compare docs clean
 
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch==$$(sed -n 's/^torch==//p' constraints.txt)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
 quickstart: $(READY)
@@ -35,10 +37,15 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	rm -f $(MEASURED)
+	for name in $(BENCH); do DLX_BENCH_JSON=$(MEASURED) $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+bench-compare: bench
+	$(BIN)/python benchmarks/results.py $(MEASURED) benchmarks/baseline.json
 
 docs: $(READY)
 	$(BIN)/dlx docs docs/reference
+	$(BIN)/python docs/architecture.py docs/images/architecture.svg
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

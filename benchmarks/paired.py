@@ -28,6 +28,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
+from results import record
 from torch import Tensor, nn
 
 Clock = Callable[[], float]
@@ -202,6 +203,7 @@ def _report(name: str, case: Case, rounds: int) -> None:
         f"({low:.3f}–{high:.3f})   null {np.median(again / theirs):.3f}",
         flush=True,
     )
+    record(name, list(ours / theirs))
     figures = getattr(case, "figures", None)
     if figures is not None:
         print(f"  by hand {figures(np.median(theirs))}; dlx {figures(np.median(ours))}", flush=True)

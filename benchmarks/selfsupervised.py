@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from results import record
 
 CASES = {
     "mnist": (
@@ -106,6 +107,7 @@ def report(case: str, pairs: int, clock: Clock) -> None:
     blocks = trained(SHARED + recipe.replace("STEPS", str(size * len(ROUND) * (pairs + 1))), size, clock)
     rounds = np.array(blocks.seconds).reshape(-1, len(ROUND))[1:]
     ratios, nulls = rounds[:, 0] / rounds[:, 1], rounds[:, 2] / rounds[:, 1]
+    record(case, list(ratios))
     low, high = np.percentile(ratios, [25, 75])
     print(
         f"{case:8} without {statistics.median(rounds[:, 1]) / size * 1e3:7.2f} ms/step   with/without "

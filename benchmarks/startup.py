@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from results import record
+
 REFERENCE = [sys.executable, "-c", "import typer, rich, pydantic, yaml"]
 RECIPE = Path(__file__).parents[1] / "recipes" / "quickstart.yaml"
 BARE = """
@@ -73,6 +75,7 @@ def main() -> None:
             own.append(taken)
             ratios.append(taken / reference)
         wanted = f"   goal ≤ {goal}" if goal else ""
+        record(name.strip("-"), ratios)
         print(f"{name:9} {statistics.median(own):.3f} s   {statistics.median(ratios):.2f} × the reference{wanted}")
 
 

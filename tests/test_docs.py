@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,16 @@ def test_reference_page_is_what_the_specs_say(name):
 
 def test_no_reference_page_is_left_over():
     assert {p.name for p in (DOCS / "reference").iterdir()} == set(pages())
+
+
+def test_the_picture_of_the_architecture_is_what_the_layers_say():
+    drawn = runpy.run_path(str(DOCS / "architecture.py"))
+    assert (DOCS / "images" / "architecture.svg").read_text() == drawn["drawing"](), "run `make docs`"
+    rooms = {name for layer in drawn["layers"]() for name in layer}
+    assert rooms == {p.stem for p in (ROOT / "dlx").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()} - {
+        "__init__",
+        "__main__",
+    }
 
 
 @pytest.mark.parametrize("family", families())
