@@ -167,7 +167,9 @@ def test_networks_in_parts_go_on_exactly_and_for_one_process(trained, reshard):
 
 
 NETWORKS = {
-    "language_modeling: {prompt: a, sample_tokens: 5}": "{gpt: {features: 16, num_layers: 2, num_heads: 2, dropout: 0.0}}",
+    "language_modeling: {prompt: a, sample_tokens: 5}": (
+        "{gpt: {features: 16, num_layers: 2, num_heads: 2, dropout: 0.0}}"
+    ),
     "vae": "{encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}",
 }
 
