@@ -8,6 +8,8 @@ from typing import Any
 
 from dlx.errors import UsageError
 
+RUNS = Path("runs")
+"""The folder in which runs are kept, unless another one is named."""
 TRACKING_STATE = "tracking.json"
 """File of a run's directory with what is known of its record in MLflow."""
 TOKENIZERS = "tokenizers.json"
@@ -20,7 +22,7 @@ def find_run_folder(run: str, root: Path | None = None) -> Path:
     """
     if (Path(run) / "run.json").exists():
         return Path(run)
-    folders = run_folders(root or Path("runs"))
+    folders = run_folders(root or RUNS)
     if run == "last":
         if not folders:
             raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dlx
 from dlx.recipe.gallery import gallery
+from dlx.run_folders import RUNS
 
 
 def recipes(incomplete: str) -> list[str]:
@@ -26,7 +27,7 @@ def _gallery(incomplete: str) -> list[str]:
 
 def runs(incomplete: str) -> list[str]:
     """Runs of this directory, newest first."""
-    folders = sorted((f.parent for f in Path("runs").glob("*/run.json")), key=lambda f: f.stat().st_mtime, reverse=True)
+    folders = sorted((f.parent for f in RUNS.glob("*/run.json")), key=lambda f: f.stat().st_mtime, reverse=True)
     return [name for name in ["last", *(f.name for f in folders)] if name.startswith(incomplete)]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from dlx.commands._complete import runs as complete
 from dlx.errors import UsageError
+from dlx.run_folders import RUNS
 
 
 def command(
@@ -17,7 +18,7 @@ def command(
         list[str], typer.Argument(help="Two runs or more, by name, MLflow id or directory.", autocompletion=complete)
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture of the curves.")] = Path("comparison.png"),
-    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
+    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compare runs: what their recipes say differently, beside what came of it.

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from dlx.run_folders import RUNS
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -100,7 +102,7 @@ def _cache() -> Finding:
 
 
 def _runs() -> Finding:
-    root = Path("runs")
+    root = RUNS
     unsent = len(list(root.glob("*/tracking.jsonl")))
     waiting = f", {unsent} under way or not all sent" if unsent else ""
     return Finding("runs", f"{len(list(root.glob('*/run.json')))} in {root.absolute()}, {_size(root)}{waiting}")

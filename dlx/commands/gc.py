@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from dlx.run_folders import RUNS
+
 
 def command(
-    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
+    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
     keep: Annotated[int, typer.Option("--keep", min=0, help="So many newest runs keep all of their checkpoints.")] = 10,
     days: Annotated[float, typer.Option("--days", min=0, help="Younger runs keep all of their checkpoints.")] = 7,
     delete: Annotated[bool, typer.Option("--delete", help="Delete what is listed; without it nothing is.")] = False,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+import dlx
 from dlx.commands._complete import runs
+from dlx.commands._options import field_option
+from dlx.decoding.options import Decoding
 from dlx.errors import UsageError
 
 BETWEEN = "\n" + 15 * "-" + "\n"
+TEXTS, SAMPLES = (inspect.signature(made).parameters["n"].default for made in (dlx.generate, dlx.sample))
 
 
 def command(
@@ -21,23 +26,21 @@ def command(
     prompt: Annotated[
         str | None, typer.Option("--prompt", help="What the text begins with, or a new line; - reads it from stdin.")
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", min=1, help="How many: 1 text, 64 samples.")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help=f"How many: {TEXTS} text, {SAMPLES} samples.", show_default=False)
+    ] = None,
     label: Annotated[str | None, typer.Option("--class", help="Of which class samples are; of all in turn.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps from noise to a sample.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where samples go: .png or .npz.")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Tokens to write; 200.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Below 1 it is bolder; 0 draws nothing; 1.")] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from so many most probable tokens.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Draw from tokens of this much probability.")] = None,
-    repetition_penalty: Annotated[
-        float | None, typer.Option("--repetition-penalty", help="Above 1 tokens come again less.")
-    ] = None,
-    num_beams: Annotated[int | None, typer.Option("--num-beams", help="Beam search with so many hypotheses.")] = None,
-    length_penalty: Annotated[float | None, typer.Option("--length-penalty", help="Of a beam; 0.6.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed writes the same text; 0.")] = None,
-    stop_strings: Annotated[
-        list[str] | None, typer.Option("--stop-strings", help="Text before which to stop; several are allowed.")
-    ] = None,
+    max_new_tokens: Annotated[int | None, field_option(Decoding, "max_new_tokens")] = None,
+    temperature: Annotated[float | None, field_option(Decoding, "temperature")] = None,
+    top_k: Annotated[int | None, field_option(Decoding, "top_k")] = None,
+    top_p: Annotated[float | None, field_option(Decoding, "top_p")] = None,
+    repetition_penalty: Annotated[float | None, field_option(Decoding, "repetition_penalty")] = None,
+    num_beams: Annotated[int | None, field_option(Decoding, "num_beams")] = None,
+    length_penalty: Annotated[float | None, field_option(Decoding, "length_penalty")] = None,
+    seed: Annotated[int | None, field_option(Decoding, "seed")] = None,
+    stop_strings: Annotated[list[str] | None, field_option(Decoding, "stop_strings")] = None,
 ) -> None:
     """Let a trained run write text, or make samples.
 
@@ -54,11 +57,11 @@ def command(
     asked = {name: value for name, value in given.items() if value is not None}
     restored = restore(Path(run) if Path(run).exists() else run)
     if makes_samples(restored):
-        _make(restored, n or 64, seed or 0, label, steps, output, list(asked))
+        _make(restored, n or SAMPLES, seed or 0, label, steps, output, list(asked))
     elif (label, steps, output) != (None, None, None):
         raise UsageError(f"a run of the task {restored.plan.recipe.task.type} makes no samples, of which these tell")
     else:
-        _write(restored, prompt, n or 1, asked | ({} if seed is None else {"seed": seed}))
+        _write(restored, prompt, n or TEXTS, asked | ({} if seed is None else {"seed": seed}))
 
 
 def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from dlx.run_folders import RUNS
+
 SECONDS = 10.0  # that the list may be followed by, for what a tracker has not taken yet
 COLOURS = {"RUNNING": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "UNREADABLE": "red"}
 
 
 def command(
-    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
+    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help="test/accuracy>0.9, state=FAILED, or a part of a name.")
     ] = None,

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from dlx.errors import UsageError
+from dlx.run_folders import RUNS
 
 
 def command(
     recipes: Annotated[list[Path], typer.Argument(help="Recipes, or folders of recipes.")],
-    root: Annotated[Path, typer.Option("--root", help="Where runs are kept.")] = Path("runs"),
+    root: Annotated[Path, typer.Option("--root", help="Where runs are kept.")] = RUNS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Run recipes for the claims that they make, and say which held."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dlx.run_folders import RUNS
 
 SECONDS = 30.0  # for what the tracker has not taken yet
 
@@ -21,7 +22,7 @@ def command(
     from dlx.tracking.server import serve
     from dlx.tracking.sync import sync
 
-    for trouble in sync(Path("runs"), SECONDS):
+    for trouble in sync(RUNS, SECONDS):
         print(f"warning: {trouble}", file=sys.stderr)
     with serve(port) as server:
         if as_json:
