@@ -87,14 +87,15 @@ def load_trial(loaded: Loaded, params: Params) -> Loaded:
 
 def _load_trial(loaded: Loaded, over: Node, params: Params) -> Loaded:
     assert loaded.composed is not None
-    return load_variant(loaded.composed, lambda tree: with_params(tree, over, params))
+    return load_variant(loaded.composed, lambda tree: with_params(tree, over, params)).based(loaded.base)
 
 
 def load_compared(loaded: Loaded, name: str) -> Loaded:
     """Return the recipe of a variant that is compared, `base` for the recipe itself. Raises: RecipeError."""
     assert loaded.composed is not None and loaded.composed.study is not None
     changes = loaded.composed.study.find(("compare", "variants", name))
-    return load_variant(loaded.composed, lambda tree: tree if changes is None else with_changes(tree, changes))
+    varied = load_variant(loaded.composed, lambda tree: tree if changes is None else with_changes(tree, changes))
+    return varied.based(loaded.base)
 
 
 def _over(loaded: Loaded) -> Node:
@@ -221,6 +222,11 @@ def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
         if claim not in study_metrics(loaded):
             message = f"there will be no {claim}"
             yield at(where, ("expect", claim), message, "DLX401", f"there are {', '.join(study_metrics(loaded))}")
+
+
+def is_better_higher(plan: Plan, metric: str) -> bool:
+    """Say whether a larger value of a metric is the better one."""
+    return plan.recipe.task.emits(plan.seen).get(metric.partition("/")[2]) == "higher"
 
 
 def study_metrics(loaded: Loaded) -> list[str]:

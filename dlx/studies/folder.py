@@ -1,0 +1,94 @@
+"""The folder of a study: ordinary runs, one journal, and the study itself as one file that needs no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dlx.errors import UsageError
+from dlx.files import write_atomic
+from dlx.recipe.load import Loaded, load
+from dlx.run_folders import run_folders
+from dlx.studies.journal import Journal
+
+STUDY, STATE = "study.yaml", "study.json"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study on disk: its recipe, which is complete without the files that it extends, and its journal."""
+
+    path: Path
+    loaded: Loaded
+
+    @property
+    def name(self) -> str:
+        """The name of the study: that of its folder."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Journal:
+        """What has happened so far."""
+        return Journal(self.path)
+
+    def trial(self, number: int, seed: int = 0, seeds: int = 1) -> Path:
+        """Return the folder of a trial's run; of several seeds, that of one of them."""
+        return self.path / (f"trial-{number:04d}" if seeds == 1 else f"trial-{number:04d}-seed-{seed}")
+
+    def compared(self, variant: str, repeat: int) -> Path:
+        """Return the folder of one training of a variant."""
+        return self.path / f"{variant}-{repeat}"
+
+
+def create_study(loaded: Loaded, root: Path) -> StudyFolder:
+    """Make the folder of a new study. Raises: UsageError if nothing can be written there."""
+    for _ in range(20):
+        path = root / f"{loaded.recipe.name}-{secrets.token_hex(3)}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{root} cannot be written: {error.strerror}") from None
+        write_atomic(path / STUDY, yaml.safe_dump(_complete(loaded), sort_keys=False, allow_unicode=True).encode())
+        state = {"name": loaded.recipe.name, "base": os.path.relpath(loaded.base.absolute(), path.absolute())}
+        write_atomic(path / STATE, json.dumps(state, indent=2).encode())
+        return StudyFolder(path, _read(path))
+    raise UsageError(f"{root} cannot be written")
+
+
+def open_study(name: str, root: Path) -> StudyFolder:
+    """Find a study by the name of its folder, a unique beginning of it, its path, or `last`. Raises: UsageError."""
+    if (Path(name) / STATE).exists():
+        return StudyFolder(Path(name), _read(Path(name)))
+    known = sorted((f.parent for f in root.glob(f"*/{STATE}")), key=lambda f: (f / STATE).stat().st_mtime_ns)
+    if name == "last" and known:
+        return StudyFolder(known[-1], _read(known[-1]))
+    exact = [f for f in known if f.name == name]
+    fitting = exact or [f for f in known if f.name.startswith(name)]
+    if len(fitting) == 1:
+        return StudyFolder(fitting[0], _read(fitting[0]))
+    if fitting:
+        raise UsageError(f"'{name}' may mean {', '.join(f.name for f in fitting[-5:])}; write more of it")
+    if any(f.name.startswith(name) for f in run_folders(root)):
+        raise UsageError(f"'{name}' is a run and not a study: dlx train --resume {name}")
+    raise UsageError(f"there is no study '{name}' here; there are {', '.join(f.name for f in known[-5:]) or 'none'}")
+
+
+def _complete(loaded: Loaded) -> dict[str, Any]:
+    """Return the recipe with all that it extends, as it is written: references, also to the environment, stay."""
+    assert loaded.composed is not None and loaded.composed.tree is not None and loaded.composed.study is not None
+    one, study = loaded.composed.tree.plain(), loaded.composed.study.plain()
+    claims = {**one.get("expect", {}), **study.get("expect", {})}
+    return {**one, **study, **({"expect": claims} if claims else {})}
+
+
+def _read(path: Path) -> Loaded:
+    state = json.loads((path / STATE).read_text())
+    return load(path / STUDY).based(path / state["base"])

@@ -1,0 +1,70 @@
+"""The study as a run of its own: its folder's run.json, and the parent of its trials in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.engine.runs.outcome import Run, Verdict
+from dlx.engine.training.checkpointer import BEST
+from dlx.plan import Plan
+from dlx.recipe.schema.claims import holds
+from dlx.studies.folder import StudyFolder
+from dlx.studies.report import SweepReport
+from dlx.tracking.record import Record, open_record
+
+
+@dataclass
+class StudyRecord:
+    """What MLflow knows of a study, and what its folder says of it."""
+
+    run: Run
+    record: Record
+
+    @contextmanager
+    def marked(self) -> Iterator[None]:
+        """Say in the record how a study ended that does not come to its end."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            self.close("KILLED")
+            raise
+        except BaseException:
+            self.close("FAILED")
+            raise
+
+    def close(self, status: str) -> None:
+        """End the record."""
+        self.run.notes += self.record.close(status)
+        self.run.mlflow_run = self.record.run_id
+        self.run.write()
+
+
+def study_record(plan: Plan, study: StudyFolder, resumed: bool) -> StudyRecord:
+    """Begin to track a study, or go on with it."""
+    stored = study.loaded.storable(plan.written)
+    record = open_record(plan, study.path, stored, "" if resumed else None)
+    run = Run(plan.recipe.name, study.path, study.path / "checkpoints" / BEST, record.run_id)
+    run.write()
+    return StudyRecord(run, record)
+
+
+def finish_record(record: StudyRecord, study: StudyFolder, report: SweepReport, figures: list[Path]) -> Run:
+    """Write down the best trial: its metrics are those of the study, and its checkpoint the study's."""
+    run, best = record.run, report.best[0] if report.best else None
+    if best is not None:
+        folder = study.trial(best.number)
+        run.checkpoint = folder / "checkpoints" / BEST
+        run.metrics = {"sweep/best": best.value or 0.0, **best.metrics}
+        run.seconds = sum(t.seconds for t in report.trials.values())
+    spec: Any = study.loaded.study
+    claims = {**spec.expect, **study.loaded.recipe.expect}
+    run.verdict = [
+        Verdict(m, c, run.metrics.get(m), m in run.metrics and holds(c, run.metrics[m])) for m, c in claims.items()
+    ]
+    record.record.finish(run.metrics, run.held if run.verdict else None, figures, None)
+    record.close("FINISHED")
+    return run

@@ -1,0 +1,125 @@
+"""What a sweep has found, as plain values, a table, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.recipe.schema.study import Sweep
+from dlx.search_space import SearchSpace
+from dlx.studies.journal import Trial
+from dlx.studies.scheduling import Scheduler
+
+ENOUGH = 4
+"""Trials with a value from which on figures, and the importance of parameters, say something."""
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """The trials of a sweep; `best` are those that have a value, the best first."""
+
+    name: str
+    folder: Path
+    monitor: str
+    maximize: bool
+    trials: Mapping[int, Trial]
+    best: list[Trial]
+    limit: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials there are of each status."""
+        statuses = ("finished", "paused", "running", "failed")
+        return {status: sum(t.status == status for t in self.trials.values()) for status in statuses}
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all trials have begun and none trains or may go on."""
+        return len(self.trials) >= self.limit and not self.counts["running"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        best = self.best[0] if self.best else None
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "monitor": self.monitor,
+            "trials": self.limit,
+            "counts": self.counts,
+            "best": None if best is None else _plain(best),
+            "table": [_plain(trial) for trial in self.trials.values()],
+        }
+
+
+def _plain(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number, "status": trial.status, "value": trial.value, "params": dict(trial.params),
+        "rungs": trial.rungs, "seconds": trial.seconds, "metrics": trial.metrics, "reason": trial.reason,
+    }  # fmt: skip
+
+
+def report_of(name: str, folder: Path, monitor: str, scheduler: Scheduler, trials: Mapping[int, Trial]) -> SweepReport:
+    """Return what a sweep has found so far."""
+    best = scheduler.best(trials)
+    return SweepReport(name, folder, monitor, scheduler.maximize, trials, best, scheduler.limit)
+
+
+def importances(space: SearchSpace, report: SweepReport) -> dict[str, float]:
+    """Return which share of the metric's variance each parameter explains, by Optuna's fANOVA (Hutter et al. 2014).
+
+    Only parameters that every trial has are compared; nothing is returned where there are too few trials.
+    """
+    import warnings
+
+    import optuna
+
+    from dlx.optuna_trials import finished_trial
+
+    known = [t for t in report.trials.values() if t.value is not None]
+    if len(known) < ENOUGH or len({t.value for t in known}) < 2:
+        return {}
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(direction="maximize" if report.maximize else "minimize")
+    for trial in known:
+        study.add_trial(finished_trial(optuna, space, trial.params, trial.value or 0.0))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def draw_sweep(sweep: Sweep, report: SweepReport, epochs: int | None, folder: Path) -> list[Path]:
+    """Draw the figures of a sweep as PNG and return where they are; none while too few trials have a value."""
+    from dlx.figures import studies as figures
+
+    known = sorted((t for t in report.trials.values() if t.value is not None), key=lambda t: t.number)
+    if len(known) < 2:
+        return []
+    numbers, points, values = [t.number for t in known], [t.params for t in known], [t.value or 0.0 for t in known]
+    drawn = {"history": figures.search_history(numbers, values, report.monitor, report.maximize)}
+    if len(known) >= ENOUGH and any(_varies(name, points) for name in points[0]):
+        drawn["parameters"] = figures.parameter_slices(points, values, report.monitor, report.maximize)
+        drawn["parallel"] = figures.parallel_coordinates(points, values, report.monitor, report.maximize)
+    shares = importances(sweep.space, report)
+    if shares:
+        drawn["importance"] = figures.importances(shares, report.monitor)
+    if sweep.halving is not None and epochs is not None:
+        passed = {t.number: list(t.values.values()) for t in known}
+        drawn["rungs"] = figures.rungs([*sweep.halving.rungs, epochs], passed, report.monitor)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=120)
+    return [folder / f"{name}.png" for name in drawn]
+
+
+def _varies(name: str, points: list[Any]) -> bool:
+    return all(name in point for point in points) and len({repr(point[name]) for point in points}) > 1
+
+
+def describe_point(params: Mapping[str, Any]) -> str:
+    """Write the values of a trial in one line, as overrides would be."""
+    return "  ".join(
+        f"{path}={value:.4g}" if isinstance(value, float) else f"{path}={value}" for path, value in params.items()
+    )

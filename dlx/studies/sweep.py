@@ -1,0 +1,142 @@
+"""A sweep from its first trial to its figures: workers, a live table, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import RunError, UsageError
+from dlx.plan import make
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema.study import Sweep
+from dlx.studies.display import Display
+from dlx.studies.folder import StudyFolder, create_study, open_study
+from dlx.studies.record import finish_record, study_record
+from dlx.studies.report import SweepReport, draw_sweep, report_of
+from dlx.studies.worker import STOP, worker_of
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 30.0
+"""Time in which workers save what they train when the study is interrupted."""
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How a sweep is carried out: by how many workers (None: as the recipe says), and where it speaks."""
+
+    console: Any
+    workers: int | None = None
+    root: Path = Path("runs")
+
+
+def sweep(loaded: Loaded, options: SweepOptions) -> SweepReport:
+    """Carry out the search of a study from its beginning. Raises: UsageError, RecipeError, DataError."""
+    if loaded.study is None or loaded.study.sweep is None:
+        raise UsageError("the recipe has no section `sweep`: say what is searched, such as over: {optimizer.lr: …}")
+    return _carry_out(create_study(loaded, options.root), options, resumed=False)
+
+
+def resume_sweep(name: str, options: SweepOptions) -> SweepReport:
+    """Go on with a study that was interrupted, or join one that others work on. Raises: UsageError."""
+    study = open_study(name, options.root)
+    (study.path / STOP).unlink(missing_ok=True)
+    return _carry_out(study, options, resumed=True)
+
+
+def sweep_status(name: str, root: Path) -> SweepReport:
+    """Return what a sweep has found so far. Raises: UsageError if there is none of this name."""
+    study = open_study(name, root)
+    return _report(study, worker_of(study, None).scheduler)
+
+
+def stop_sweep(name: str, root: Path) -> StudyFolder:
+    """Ask the workers of a study to stop after the trial in hand. Raises: UsageError if there is no such study."""
+    study = open_study(name, root)
+    (study.path / STOP).touch()
+    return study
+
+
+def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> SweepReport:
+    spec = _sweep_of(study)
+    plan = make(study.loaded)
+    count = options.workers or spec.workers
+    worker = worker_of(study, None)
+    record = study_record(plan, study, resumed)
+    with record.marked(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
+        if count == 1:
+            worker.tell = display.update
+            worker.run()
+        else:
+            with _processes(study.path, count) as processes:
+                _wait(processes, lambda: display.update(study.journal.read()))
+    report = _report(study, worker.scheduler)
+    if not report.best and report.counts["failed"]:
+        failed = next(t for t in report.trials.values() if t.status == "failed")
+        record.close("FAILED")
+        raise RunError(f"no trial came to an end; trial {failed.number}: {failed.reason}")
+    figures = draw_sweep(spec, report, study.loaded.recipe.train.epochs, study.path / "figures")
+    finish_record(record, study, report, figures)
+    return report
+
+
+def _sweep_of(study: StudyFolder) -> Sweep:
+    spec = study.loaded.study
+    if spec is None or spec.sweep is None:
+        raise UsageError(f"{study.name} compares and does not search: dlx compare --resume {study.name}")
+    return spec.sweep
+
+
+def _report(study: StudyFolder, scheduler: Any) -> SweepReport:
+    from dlx.studies.worker import monitor_of
+
+    monitor, _ = monitor_of(_sweep_of(study), make(study.loaded))
+    return report_of(study.name, study.path, monitor, scheduler, study.journal.read())
+
+
+@contextmanager
+def _processes(folder: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start workers of their own; whatever ends this process asks them to save and ends them."""
+    path = os.pathsep.join(filter(None, sys.path))
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dlx.studies.worker", str(folder.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is for this process, which tells the workers
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield started
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + GRACE_SECONDS
+        for process in started:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait(processes: list[subprocess.Popen[bytes]], update: Any) -> None:
+    """Wait for the workers. Raises: RunError if all of them died."""
+    while any(process.poll() is None for process in processes):
+        update()
+        time.sleep(POLL_SECONDS)
+    update()
+    if all(process.returncode for process in processes):
+        said = processes[0].stderr
+        lines = said.read().decode(errors="replace").strip().splitlines() if said is not None else []
+        raise RunError(f"every worker died: {lines[-1] if lines else processes[0].returncode}")

@@ -1,0 +1,122 @@
+"""A worker: takes one trial after the other, trains it to its next rung, and writes down what came of it.
+
+Workers know nothing of each other but the journal; any number of them, on any machine that shares the folder, may join.
+What is imported, and the data, stay from one trial to the next.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import DlxError
+from dlx.plan.study import load_trial
+from dlx.recipe.schema.study import Sweep
+from dlx.studies.folder import StudyFolder, open_study
+from dlx.studies.journal import Trial
+from dlx.studies.leases import Lease, is_alive
+from dlx.studies.scheduling import Job, Scheduler
+from dlx.studies.training import Trainer
+
+WAIT_SECONDS = 0.2
+"""Between two looks into the journal, where all that is left is trained by others."""
+STOP = "stop"
+"""A file of this name in the folder of a study asks its workers to stop after the trial in hand."""
+
+
+@dataclass
+class Worker:
+    """Trains trials of a sweep until there are none left.
+
+    tell   called after everything that happens, with the trials as they are then
+    """
+
+    study: StudyFolder
+    scheduler: Scheduler
+    trainer: Trainer
+    tell: Callable[[dict[int, Trial]], object] = lambda trials: None
+
+    def run(self) -> None:
+        """Work until every trial is finished, or somebody asks to stop."""
+        with Lease(self.study.path) as lease:
+            while not (self.study.path / STOP).exists():
+                job, busy = self._take(lease.name)
+                if job is not None:
+                    self._work_on(job)
+                elif busy:
+                    time.sleep(WAIT_SECONDS)
+                else:
+                    return
+
+    def _take(self, worker: str) -> tuple[Job | None, bool]:
+        """Return what to do next, and whether another worker still trains something."""
+        journal = self.study.journal
+        with journal.transaction() as trials:
+            job = self.scheduler.next_job(trials, lambda name: is_alive(self.study.path, name))
+            if job is not None and job.begins:
+                journal.append("begin", job.number, params=dict(job.params), worker=worker)
+            elif job is not None:
+                journal.append("continue", job.number, worker=worker)
+            return job, any(trial.status == "running" for trial in trials.values())
+
+    def _work_on(self, job: Job) -> None:
+        began = time.monotonic()
+        try:
+            outcome = self.trainer.train(load_trial(self.study.loaded, job.params), job)
+        except (DlxError, MemoryError) as error:
+            self._note("fail", job.number, reason=_reason(error), seconds=time.monotonic() - began)
+            return
+        event = "pause" if outcome.paused else "finish"
+        seconds = time.monotonic() - began
+        self._note(event, job.number, value=outcome.value, metrics=outcome.metrics, seconds=seconds)
+
+    def _note(self, event: str, number: int, **fields: Any) -> None:
+        with self.study.journal.transaction():
+            self.study.journal.append(event, number, **fields)
+        trials = self.study.journal.read()
+        self.trainer.drop_checkpoints(self.scheduler, trials)
+        self.tell(trials)
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def worker_of(study: StudyFolder, console: Any) -> Worker:
+    """Return a worker for a study."""
+    from dlx.plan.plan import make
+
+    spec, loaded = study.loaded.study, study.loaded
+    assert spec is not None and spec.sweep is not None
+    plan = make(loaded)
+    monitor, maximize = monitor_of(spec.sweep, plan)
+    sampler = spec.sweep.search.build(spec.sweep.space, loaded.recipe.seed, maximize)
+    limit = spec.sweep.search.limit(spec.sweep.space)
+    scheduler = Scheduler(spec.sweep, maximize, limit, sampler.propose)
+    return Worker(study, scheduler, Trainer(study, spec.sweep, monitor, maximize, console))
+
+
+def monitor_of(sweep: Sweep, plan: Any) -> tuple[str, bool]:
+    """Return the metric that a sweep searches for, and whether the largest is the best."""
+    from dlx.plan.study import is_better_higher
+
+    monitor = sweep.monitor or plan.recipe.task.monitor
+    return monitor, is_better_higher(plan, monitor)
+
+
+def main() -> None:
+    """Work on the study in the folder that the command line names; started by `dlx sweep` for each further worker."""
+    from rich.console import Console
+
+    from dlx.plugins import activate_plugins
+
+    activate_plugins()
+    worker_of(open_study(sys.argv[1], Path()), Console(quiet=True)).run()
+
+
+if __name__ == "__main__":
+    main()
