@@ -48,10 +48,6 @@ class Display:
             for trial in (t for t in news if t.status != "running"):
                 self._print(trial)
 
-    @staticmethod
-    def _said(trial: Trial) -> tuple[str, int]:
-        return trial.status, trial.rungs
-
     def _print(self, trial: Trial) -> None:
         what = trial.reason if trial.status == "failed" else f"{self.monitor} {trial.value:.4g}"
         best = self.scheduler.best(self._trials)
@@ -81,3 +77,7 @@ class Display:
             return ""
         seconds = (time.monotonic() - self._began) / (done - self._before) * max(0, self.scheduler.limit - done)
         return f"; about {seconds:.0f} s left" if seconds < 120 else f"; about {seconds / 60:.0f} min left"
+
+
+def _state(trial: Trial) -> tuple[str, int]:
+    return trial.status, trial.rungs

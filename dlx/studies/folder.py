@@ -7,7 +7,6 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -56,7 +55,7 @@ def create_study(loaded: Loaded, root: Path) -> StudyFolder:
             continue
         except OSError as error:
             raise UsageError(f"{root} cannot be written: {error.strerror}") from None
-        write_atomic(path / STUDY, yaml.safe_dump(_complete(loaded), sort_keys=False, allow_unicode=True).encode())
+        write_atomic(path / STUDY, complete_recipe(loaded).encode())
         state = {"name": loaded.recipe.name, "base": os.path.relpath(loaded.base.absolute(), path.absolute())}
         write_atomic(path / STATE, json.dumps(state, indent=2).encode())
         return StudyFolder(path, _read(path))
@@ -81,12 +80,13 @@ def open_study(name: str, root: Path) -> StudyFolder:
     raise UsageError(f"there is no study '{name}' here; there are {', '.join(f.name for f in known[-5:]) or 'none'}")
 
 
-def _complete(loaded: Loaded) -> dict[str, Any]:
-    """Return the recipe with all that it extends, as it is written: references, also to the environment, stay."""
+def complete_recipe(loaded: Loaded) -> str:
+    """Return the recipe with all that it extends, as YAML: references, also to the environment, stay references."""
     assert loaded.composed is not None and loaded.composed.tree is not None and loaded.composed.study is not None
     one, study = loaded.composed.tree.plain(), loaded.composed.study.plain()
     claims = {**one.get("expect", {}), **study.get("expect", {})}
-    return {**one, **study, **({"expect": claims} if claims else {})}
+    whole = {**one, **study, **({"expect": claims} if claims else {})}
+    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
 
 
 def _read(path: Path) -> Loaded:

@@ -1,0 +1,179 @@
+"""A comparison of variants: what is missing is trained, then each is held against the base in pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dlx.engine.runs.outcome import read_run
+from dlx.errors import DlxError, RunError, UsageError
+from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_study
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema.claims import holds
+from dlx.recipe.schema.study import BASE, Compare
+from dlx.studies.folder import STATE, STUDY, StudyFolder, complete_recipe, create_study, open_study
+from dlx.studies.statistics import Difference, Interval, difference, holm, interval_of
+from dlx.studies.training import train_whole
+
+
+@dataclass(frozen=True)
+class Told:
+    """What can be said of a variant.
+
+    values      the metric of each training, in the order of seeds or folds
+    difference  to the base, in pairs; None for the base itself
+    p           of the difference, corrected for the number of variants (Holm)
+    apart       whether the variant and the base can be told apart
+    """
+
+    values: list[float]
+    interval: Interval
+    difference: Difference | None
+    p: float | None
+    apart: bool
+
+
+@dataclass(frozen=True)
+class ComparisonReport:
+    """Variants by name, the base first; `claims` are those of the recipe about them and whether they hold."""
+
+    name: str
+    folder: Path
+    metric: str
+    maximize: bool
+    confidence: float
+    repeated: str
+    variants: Mapping[str, Told]
+    claims: Mapping[str, tuple[Any, bool]]
+
+    @property
+    def held(self) -> bool:
+        """Whether every claim holds."""
+        return all(held for _, held in self.claims.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        variants = {name: asdict(told) for name, told in self.variants.items()}
+        claims = {name: {"claim": claim, "held": held} for name, (claim, held) in self.claims.items()}
+        return {**vars(self), "folder": str(self.folder), "variants": variants, "claims": claims, "held": self.held}
+
+    def sentence(self, name: str) -> str:
+        """Say of a variant what the figures say."""
+        told = self.variants[name]
+        found = told.difference
+        if found is None:
+            return "what the others are compared with"
+        if told.apart:
+            better = (found.interval.mean > 0) == self.maximize
+            return f"{'better' if better else 'worse'} than {BASE}"
+        more = f"; about {found.needed} {self.repeated} would do" if found.needed is not None else ""
+        return f"not told apart{more if found.needed and found.needed > len(told.values) else ''}"
+
+
+def compare_variants(loaded: Loaded, root: Path, console: Any) -> ComparisonReport:
+    """Train what is missing of a comparison, and say what can be said. Raises: UsageError, RecipeError, RunError."""
+    if loaded.study is None or loaded.study.compare is None:
+        raise UsageError("the recipe has no section `compare`: name the variants, such as variants: {wider: {…}}")
+    plan = plan_study(loaded)
+    study = _study_of(loaded, root)
+    compare = loaded.study.compare
+    metric = compare.metric or _default_metric(plan, compare)
+    values: dict[str, list[float]] = {name: [] for name in (BASE, *compare.variants)}
+    total = plan.repeats * len(values)
+    for done, (repeat, name) in enumerate(_pairs(plan.repeats, list(values)), 1):
+        value = _value(study, name, repeat, compare, metric, console)
+        place = f"{name}, {_repeated(compare)[:-1]} {repeat}"
+        console.print(f"{done} of {total}  {place}: {metric} {value:.4g}", highlight=False)
+        values[name].append(value)
+    return _report(study, plan, compare, metric, values)
+
+
+def _pairs(repeats: int, names: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield what is trained, pair by pair, so that an interrupted comparison has whole pairs."""
+    yield from ((repeat, name) for repeat in range(repeats) for name in names)
+
+
+def _study_of(loaded: Loaded, root: Path) -> StudyFolder:
+    """Return the study of this very recipe that is there already, or a new one."""
+    digest = _digest(complete_recipe(loaded))
+    for state in sorted(root.glob(f"{loaded.recipe.name}-*/{STATE}")):
+        if _digest((state.parent / STUDY).read_text()) == digest:
+            return open_study(str(state.parent), root)
+    return create_study(loaded, root)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _value(study: StudyFolder, name: str, repeat: int, compare: Compare, metric: str, console: Any) -> float:
+    folder = study.compared(name, repeat)
+    run = read_run(folder)
+    if run is None:
+        try:
+            loaded = _repeat_of(load_compared(study.loaded, name), repeat, compare)
+            run = train_whole(loaded, folder, study.path, console)
+        except DlxError as error:
+            raise RunError(f"{name}, {_repeated(compare)[:-1]} {repeat}: {error}") from error
+    if metric not in run.metrics:
+        raise UsageError(f"{folder} has no metric {metric}; it has {', '.join(run.metrics)}")
+    return run.metrics[metric]
+
+
+def _repeat_of(loaded: Loaded, repeat: int, compare: Compare) -> Loaded:
+    """Return the recipe of one training: another seed, or another fold."""
+    recipe = loaded.recipe
+    if compare.folds is not None:
+        return loaded.with_recipe(recipe.evolve("data.split.fold", repeat + 1))
+    return loaded.with_recipe(recipe.evolve("seed", recipe.seed + repeat))
+
+
+def _repeated(compare: Compare) -> str:
+    return "folds" if compare.folds is not None else "seeds"
+
+
+def _default_metric(plan: StudyPlan, compare: Compare) -> str:
+    assert plan.base is not None
+    names = list(plan.base.recipe.task.emits(plan.base.seen))
+    first = next((name for name in names if name != "loss"), "loss")
+    return f"{'val' if compare.folds is not None else 'test'}/{first}"
+
+
+def _report(
+    study: StudyFolder, plan: StudyPlan, compare: Compare, metric: str, values: Mapping[str, list[float]]
+) -> ComparisonReport:
+    assert plan.base is not None and study.loaded.study is not None
+    maximize, folds = is_better_higher(plan.base, metric), compare.folds is not None
+    found = {
+        name: difference(values[BASE], own, compare.confidence, maximize, folds)
+        for name, own in values.items()
+        if name != BASE
+    }
+    corrected = holm({name: d.p for name, d in found.items()})
+    variants = {
+        name: Told(
+            own,
+            interval_of(own, compare.confidence),
+            found.get(name),
+            corrected.get(name),
+            name in corrected and corrected[name] < 1 - compare.confidence,
+        )
+        for name, own in values.items()
+    }
+    claims = {
+        claim: (wanted, claim_holds(wanted, found[claim.partition("/")[2]].interval))
+        for claim, wanted in study.loaded.study.expect.items()
+        if claim.partition("/")[0] == "compare"
+    }
+    return ComparisonReport(
+        study.name, study.path, metric, maximize, compare.confidence, _repeated(compare), variants, claims
+    )
+
+
+def claim_holds(claim: Any, interval: Interval) -> bool:
+    """Say whether a claim about a difference holds: of the whole interval, not of its middle alone."""
+    return holds(claim, interval.low) and holds(claim, interval.high)
+
