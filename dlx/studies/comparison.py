@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,8 @@ def _repeat_of(loaded: Loaded, repeat: int, compare: Compare) -> Loaded:
     """Return the recipe of one training: another seed, or another fold."""
     recipe = loaded.recipe
     if compare.folds is not None:
-        return loaded.with_recipe(recipe.evolve("data.split.fold", repeat + 1))
-    return loaded.with_recipe(recipe.evolve("seed", recipe.seed + repeat))
+        return replace(loaded, recipe=recipe.evolve("data.split.fold", repeat + 1))
+    return replace(loaded, recipe=recipe.evolve("seed", recipe.seed + repeat))
 
 
 def _repeated(compare: Compare) -> str:
@@ -176,4 +176,3 @@ def _report(
 def claim_holds(claim: Any, interval: Interval) -> bool:
     """Say whether a claim about a difference holds: of the whole interval, not of its middle alone."""
     return holds(claim, interval.low) and holds(claim, interval.high)
-

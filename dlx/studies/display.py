@@ -40,9 +40,8 @@ class Display:
 
     def update(self, trials: Mapping[int, Trial]) -> None:
         """Take note of what the journal says now."""
-        news = [
-            t for n, t in trials.items() if self._trials.get(n) is None or self._said(self._trials[n]) != self._said(t)
-        ]
+        before = {number: _state(trial) for number, trial in self._trials.items()}
+        news = [trial for number, trial in trials.items() if before.get(number) != _state(trial)]
         self._trials = dict(trials)
         if self._live is None:
             for trial in (t for t in news if t.status != "running"):

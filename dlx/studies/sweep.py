@@ -54,7 +54,7 @@ def resume_sweep(name: str, options: SweepOptions) -> SweepReport:
 def sweep_status(name: str, root: Path) -> SweepReport:
     """Return what a sweep has found so far. Raises: UsageError if there is none of this name."""
     study = open_study(name, root)
-    return _report(study, worker_of(study, None).scheduler)
+    return _report(study, worker_of(study).scheduler)
 
 
 def stop_sweep(name: str, root: Path) -> StudyFolder:
@@ -68,7 +68,7 @@ def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> Swee
     spec = _sweep_of(study)
     plan = make(study.loaded)
     count = options.workers or spec.workers
-    worker = worker_of(study, None)
+    worker = worker_of(study)
     record = study_record(plan, study, resumed)
     with record.marked(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
         if count == 1:

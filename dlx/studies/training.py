@@ -1,14 +1,95 @@
-"""One trial as a run: begun or gone on with, until a rung or its end."""
+"""One training of a study as a run of its own: begun or gone on with, until a rung or its end."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dlx.engine.runs.outcome import Run, read_run
+from dlx.engine.runs.resume import go_on, held
+from dlx.engine.runs.run import start
+from dlx.engine.training.fit import newest
+from dlx.engine.training.pause import Paused
+from dlx.plan import make
+from dlx.recipe.load import Loaded
+from dlx.recipe.schema.study import Sweep
+from dlx.studies.folder import StudyFolder
+from dlx.studies.journal import Trial
+from dlx.studies.scheduling import Job, Scheduler
+from dlx.tracking.spool import read_state
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of training a trial: the metric that is searched for, and all metrics if it is finished."""
+    """What came of a trial: the metric that is searched for, and all metrics if it is finished."""
 
     value: float
     metrics: dict[str, float]
     paused: bool
+
+
+def train_whole(loaded: Loaded, folder: Path, study: Path, console: Any) -> Run:
+    """Train a recipe in a folder of a study to its end, from its newest checkpoint if it has one."""
+    return _train(loaded, folder, study, console, None)
+
+
+def _train(loaded: Loaded, folder: Path, study: Path, console: Any, pause_at: int | None) -> Run:
+    done = read_run(folder)
+    if done is not None:
+        return done
+    # FIGURES
+    checkpoints = folder / "checkpoints"
+    begun = newest(checkpoints, lambda note: console.print(note, highlight=False, soft_wrap=True))
+    if begun is not None:
+        return go_on(held(folder, begun, loaded, allow_change=False), console, study, pause_at)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    resumed = "" if read_state(folder) is not None else None
+    return start(make(loaded), loaded, folder, console, resumed=resumed, within=study, pause_at=pause_at)
+
+
+class Trainer:
+    """Trains the trials of a sweep.
+
+    monitor   the metric that is searched for, of which the largest or the smallest is the best
+    """
+
+    def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool, console: Any) -> None:
+        self.study, self.sweep, self.monitor, self.maximize, self.console = study, sweep, monitor, maximize, console
+
+    def train(self, loaded: Loaded, job: Job) -> Outcome:
+        """Train a trial, once for each seed, and return the means. Raises: DlxError if it cannot be trained."""
+        outcomes = [self._train_seed(loaded, job, seed) for seed in range(self.sweep.seeds)]
+        names = outcomes[0].metrics
+        metrics = {name: _mean([o.metrics[name] for o in outcomes]) for name in names}
+        return Outcome(_mean([o.value for o in outcomes]), metrics, outcomes[0].paused)
+
+    def _train_seed(self, loaded: Loaded, job: Job, seed: int) -> Outcome:
+        own = replace(loaded, recipe=loaded.recipe.evolve("seed", loaded.recipe.seed + seed))
+        folder = self.study.trial(job.number, seed, self.sweep.seeds)
+        try:
+            run = _train(own, folder, self.study.path, self.console, job.until)
+        except Paused as paused:
+            values = [value for _, value in paused.points.get(self.monitor, [])]
+            return Outcome(self._best(values), {}, paused=True)
+        return Outcome(run.metrics.get(self.monitor, math.nan), run.metrics, paused=False)
+
+    def _best(self, values: list[float]) -> float:
+        known = [value for value in values if value == value]
+        return (max if self.maximize else min)(known, default=math.nan)
+
+    def drop_checkpoints(self, scheduler: Scheduler, trials: Mapping[int, Trial]) -> None:
+        """Delete the checkpoints of trials that are finished and not among the best, or failed."""
+        finished = [t.number for t in scheduler.best(trials) if t.status == "finished"]
+        failed = [t.number for t in trials.values() if t.status == "failed"]
+        for number in (*finished[self.sweep.keep_checkpoints :], *failed):
+            for seed in range(self.sweep.seeds):
+                checkpoints = self.study.trial(number, seed, self.sweep.seeds) / "checkpoints"
+                shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan

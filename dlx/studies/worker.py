@@ -86,8 +86,10 @@ def _reason(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def worker_of(study: StudyFolder, console: Any) -> Worker:
-    """Return a worker for a study."""
+def worker_of(study: StudyFolder) -> Worker:
+    """Return a worker for a study; its trainings say nothing themselves."""
+    from rich.console import Console
+
     from dlx.plan.plan import make
 
     spec, loaded = study.loaded.study, study.loaded
@@ -97,7 +99,7 @@ def worker_of(study: StudyFolder, console: Any) -> Worker:
     sampler = spec.sweep.search.build(spec.sweep.space, loaded.recipe.seed, maximize)
     limit = spec.sweep.search.limit(spec.sweep.space)
     scheduler = Scheduler(spec.sweep, maximize, limit, sampler.propose)
-    return Worker(study, scheduler, Trainer(study, spec.sweep, monitor, maximize, console))
+    return Worker(study, scheduler, Trainer(study, spec.sweep, monitor, maximize, Console(quiet=True)))
 
 
 def monitor_of(sweep: Sweep, plan: Any) -> tuple[str, bool]:
@@ -110,12 +112,10 @@ def monitor_of(sweep: Sweep, plan: Any) -> tuple[str, bool]:
 
 def main() -> None:
     """Work on the study in the folder that the command line names; started by `dlx sweep` for each further worker."""
-    from rich.console import Console
-
     from dlx.plugins import activate_plugins
 
     activate_plugins()
-    worker_of(open_study(sys.argv[1], Path()), Console(quiet=True)).run()
+    worker_of(open_study(sys.argv[1], Path())).run()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ BATCH = 1000  # metrics that MLflow takes in one call
 IN_MEMORY = 20_000  # points; what is more waits on disk
 OTHERS = 10.0  # seconds for what earlier runs have left
 RETRY = (5.0, 60.0)  # seconds until a tracker that failed is asked again, at first and at most
-PATIENCE = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 10.0}  # seconds that the end of a run waits for the tracker
+# Seconds that the end of a run waits for the tracker.
+PATIENCE = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 10.0, "SCHEDULED": 10.0}
 
 
 class MLflowTracker(Logger):

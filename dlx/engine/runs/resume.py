@@ -44,12 +44,15 @@ def resume(
     return go_on(interrupted(run, recipe, overrides, allow_change), console)
 
 
-def go_on(found: Interrupted, console: Any, within: Path | None = None) -> Run:
-    """Train on from the newest checkpoint; `within` is the run of which it is a stage."""
+def go_on(found: Interrupted, console: Any, within: Path | None = None, pause_at: int | None = None) -> Run:
+    """Train on from the newest checkpoint; `within` is the run of which it is a stage. Raises: Paused."""
     for change in found.changed:
         console.print(f"changed: {change}", highlight=False, soft_wrap=True)
     plan = found.plan.evolve("recipe.init_from", None)  # the checkpoint has its weights by now
-    return carry_out(plan, found.stored, found.folder, console, prepared=found.prepared, resumed="", within=within)
+    prepared = found.prepared
+    return carry_out(
+        plan, found.stored, found.folder, console, prepared=prepared, resumed="", within=within, pause_at=pause_at
+    )
 
 
 def interrupted(run: str, recipe: Path | None, overrides: Sequence[str], allow_change: bool) -> Interrupted:

@@ -22,6 +22,7 @@ from dlx.engine.runs.outcome import Run, judge
 from dlx.engine.training.checkpointer import BEST
 from dlx.engine.training.figures import draw_all
 from dlx.engine.training.fit import Fit, Fitted
+from dlx.engine.training.pause import Paused
 from dlx.engine.training.progress import watch
 from dlx.engine.training.signals import Stoppable, Stopped
 from dlx.engine.training.threads import with_fastest
@@ -54,6 +55,7 @@ def start(
     fast: bool = False,
     resumed: str | None = None,
     within: Path | None = None,
+    pause_at: int | None = None,
 ) -> Run:
     """Train a plan from its beginning in a directory of its own, which may lie `within` that of a run of several."""
     prepared = None
@@ -62,7 +64,8 @@ def start(
         plan = plan if fast else with_fastest(plan, prepared)
     stored = loaded.storable(plan.written)
     describe(folder, plan, loaded, stored)
-    return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared, resumed=resumed, within=within)
+    going = {"resumed": resumed, "within": within, "pause_at": pause_at}
+    return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared, **going)  # type: ignore[arg-type]
 
 
 def carry_out(
@@ -75,10 +78,12 @@ def carry_out(
     prepared: Prepared | None = None,
     resumed: str | None = None,
     within: Path | None = None,
+    pause_at: int | None = None,
 ) -> Run:
     """Train in a run's directory, from its newest checkpoint if it has one, and judge what came of it.
 
     `resumed` is the MLflow id of a run that goes on, or "" if it has none; `within` is the run of which it is a stage.
+    `pause_at` is the epoch after which it pauses. Raises: Paused.
     """
     if follows():
         return accompany(build_with_features(plan, prepared), fast)
@@ -93,7 +98,7 @@ def carry_out(
             carried = carried_by(plan, stored)
             order, give_up = {**carried, "fast": fast}, lambda: record.close("FAILED")
             with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
-                fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast, attach)
+                fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast, attach, pause_at)
                 _conclude(run, fit(experiment), record, fast, console)
                 run.notes += fit.notes
         run.notes += record.close("FINISHED")
@@ -172,6 +177,9 @@ def marked(record: Record) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, Stopped):
         record.close("KILLED")
+        raise
+    except Paused:
+        record.close("SCHEDULED")
         raise
     except BaseException:
         record.close("FAILED")

@@ -20,6 +20,7 @@ from dlx.engine.training.checkpointer import POSITION, Keep, saved
 from dlx.engine.training.chunks import MOST, Bursts, Position
 from dlx.engine.training.figure_callback import Looking
 from dlx.engine.training.freeze import Freeze
+from dlx.engine.training.pause import Pause
 from dlx.engine.training.progress import Display
 from dlx.engine.training.signals import Stoppable
 from dlx.engine.training.trainer import trainer_for
@@ -45,6 +46,7 @@ class Fit:
     logger    Lightning's, or None
     carried   what every checkpoint carries
     attach    what is done to every module that is built anew
+    pause_at  the epoch after which training pauses; None trains to the end
     notes     sentences for the person about what happened on the way
     """
 
@@ -57,15 +59,16 @@ class Fit:
         stoppable: Stoppable,
         fast: bool,
         attach: Callable[[pl.LightningModule, Plan], None],
+        pause_at: int | None = None,
     ) -> None:
         self.folder, self.console, self.logger, self.carried = folder, console, logger, carried
-        self.stoppable, self.fast, self.attach = stoppable, fast, attach
+        self.stoppable, self.fast, self.attach, self.pause_at = stoppable, fast, attach, pause_at
         self.notes: list[str] = []
 
     def __call__(self, experiment: Experiment) -> Fitted:
         """Train to the end, from the newest checkpoint if there is one.
 
-        Raises: RunError if the loss diverges again and again, or a single sample does not fit in memory.
+        Raises: RunError if the loss diverges again and again, or a single sample does not fit in memory; Paused.
         """
         start, rollbacks, slower = self._newest(), 0, 1.0
         while True:
@@ -96,11 +99,12 @@ class Fit:
         regularizing += [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
         looking = self._looking(experiment)
         self.stoppable.keep = keep
+        pause = [] if self.pause_at is None else [Pause(self.pause_at, keep, history)]
         trainer = trainer_for(
             plan,
             logger=self.logger or False,
             callbacks=[
-                *regularizing, history, Slower(slower), keep, self.stoppable, looking,
+                *regularizing, history, Slower(slower), keep, *pause, self.stoppable, looking,
                 Display(self.console, plan.horizon.steps, plan.recipe.train.batch_size),
             ],
             fast=self.fast,
