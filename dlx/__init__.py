@@ -29,8 +29,22 @@ if TYPE_CHECKING:
     from dlx.engine.runs.claims import Tested
     from dlx.engine.runs.outcome import Run
     from dlx.recipe.load import Loaded
+    from dlx.studies.report import SweepReport
 
-__all__ = ["embed", "evaluate", "generate", "load", "plan", "predict", "resume", "sample", "test", "train", "validate"]
+__all__ = [
+    "embed",
+    "evaluate",
+    "generate",
+    "load",
+    "plan",
+    "predict",
+    "resume",
+    "sample",
+    "sweep",
+    "test",
+    "train",
+    "validate",
+]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 
@@ -94,6 +108,30 @@ def train(
         plan = finding.with_lr(plan, rate)
         shown.print(f"learning rate  {rate:.3g} (found)")
     return engine.train(plan, loaded, shown, root=Path(root), fast=fast)
+
+
+def sweep(
+    recipe: str | Path | Loaded,
+    overrides: Overrides = (),
+    *,
+    workers: int | None = None,
+    root: str | Path = "runs",
+    console: Any = None,
+) -> SweepReport:
+    """Search as a recipe's section `sweep` says: many trials of the recipe, of which the best are returned first.
+
+    Raises: RecipeError before the first trial, with everything that is wrong with any of them; DataError; RunError if
+    no trial can be trained.
+    """
+    from rich.console import Console
+
+    from dlx.plan.study import plan_study
+    from dlx.studies import sweep as studies
+
+    loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
+    if loaded.study is not None:
+        plan_study(loaded)  # all that is wrong is said before anything heavy is imported
+    return studies.sweep(loaded, studies.SweepOptions(console or Console(stderr=True), workers, Path(root)))
 
 
 def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: Any = None) -> list[Tested]:

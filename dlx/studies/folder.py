@@ -7,6 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -38,11 +39,16 @@ class StudyFolder:
 
     def trial(self, number: int, seed: int = 0, seeds: int = 1) -> Path:
         """Return the folder of a trial's run; of several seeds, that of one of them."""
-        return self.path / (f"trial-{number:04d}" if seeds == 1 else f"trial-{number:04d}-seed-{seed}")
+        return self.path / trial_folder(number, seed, seeds)
 
     def compared(self, variant: str, repeat: int) -> Path:
         """Return the folder of one training of a variant."""
         return self.path / f"{variant}-{repeat}"
+
+
+def trial_folder(number: int, seed: int, seeds: int) -> str:
+    """Return the name of the folder of a trial's run; of several seeds, that of one of them."""
+    return f"trial-{number:04d}" if seeds == 1 else f"trial-{number:04d}-seed-{seed}"
 
 
 def create_study(loaded: Loaded, root: Path) -> StudyFolder:
@@ -83,10 +89,18 @@ def open_study(name: str, root: Path) -> StudyFolder:
 def complete_recipe(loaded: Loaded) -> str:
     """Return the recipe with all that it extends, as YAML: references, also to the environment, stay references."""
     assert loaded.composed is not None and loaded.composed.tree is not None and loaded.composed.study is not None
-    one, study = loaded.composed.tree.plain(), loaded.composed.study.plain()
+    one, study = _without_extends(loaded.composed.tree.plain()), loaded.composed.study.plain()
     claims = {**one.get("expect", {}), **study.get("expect", {})}
     whole = {**one, **study, **({"expect": claims} if claims else {})}
     return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
+
+
+def _without_extends(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe, and each of its stages, without the names of what is merged into it already."""
+    one = {key: value for key, value in recipe.items() if key != "extends"}
+    if isinstance(one.get("stages"), dict):
+        one["stages"] = {name: _without_extends(stage) for name, stage in one["stages"].items()}
+    return one
 
 
 def _read(path: Path) -> Loaded:

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dlx.engine.runs.outcome import Run, Verdict
 from dlx.engine.training.checkpointer import BEST
 from dlx.plan import Plan
-from dlx.recipe.schema.claims import holds
 from dlx.studies.folder import StudyFolder
 from dlx.studies.report import SweepReport
 from dlx.tracking.record import Record, open_record
@@ -56,15 +54,11 @@ def finish_record(record: StudyRecord, study: StudyFolder, report: SweepReport, 
     """Write down the best trial: its metrics are those of the study, and its checkpoint the study's."""
     run, best = record.run, report.best[0] if report.best else None
     if best is not None:
-        folder = study.trial(best.number)
+        folder = study.path / report.run_of(best)
         run.checkpoint = folder / "checkpoints" / BEST
-        run.metrics = {"sweep/best": best.value or 0.0, **best.metrics}
+        run.metrics = report.metrics
         run.seconds = sum(t.seconds for t in report.trials.values())
-    spec: Any = study.loaded.study
-    claims = {**spec.expect, **study.loaded.recipe.expect}
-    run.verdict = [
-        Verdict(m, c, run.metrics.get(m), m in run.metrics and holds(c, run.metrics[m])) for m, c in claims.items()
-    ]
+    run.verdict = [Verdict(metric, *claim) for metric, claim in report.claims.items()]
     record.record.finish(run.metrics, run.held if run.verdict else None, figures, None)
     record.close("FINISHED")
     return run

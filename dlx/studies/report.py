@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import Sweep
 from dlx.search_space import SearchSpace
+from dlx.studies.folder import StudyFolder, trial_folder
 from dlx.studies.journal import Trial
 from dlx.studies.scheduling import Scheduler
 
@@ -18,7 +20,11 @@ ENOUGH = 4
 
 @dataclass(frozen=True)
 class SweepReport:
-    """The trials of a sweep; `best` are those that have a value, the best first."""
+    """The trials of a sweep.
+
+    best    those that have a value, the best first
+    claims  of the recipe: what is claimed, the value, and whether the claim holds
+    """
 
     name: str
     folder: Path
@@ -27,6 +33,22 @@ class SweepReport:
     trials: Mapping[int, Trial]
     best: list[Trial]
     limit: int
+    seeds: int
+    claims: Mapping[str, tuple[Any, float | None, bool]]
+
+    @property
+    def held(self) -> bool:
+        """Whether every claim holds."""
+        return all(held for _, _, held in self.claims.values())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the best trial, and what was searched for."""
+        return {"sweep/best": self.best[0].value or 0.0, **self.best[0].metrics} if self.best else {}
+
+    def run_of(self, trial: Trial) -> str:
+        """Return the folder of a trial's run, of its first seed if it has several."""
+        return trial_folder(trial.number, 0, self.seeds)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -49,6 +71,7 @@ class SweepReport:
             "trials": self.limit,
             "counts": self.counts,
             "best": None if best is None else _plain(best),
+            "claims": {n: {"claim": c, "value": v, "held": h} for n, (c, v, h) in self.claims.items()},
             "table": [_plain(trial) for trial in self.trials.values()],
         }
 
@@ -60,10 +83,17 @@ def _plain(trial: Trial) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def report_of(name: str, folder: Path, monitor: str, scheduler: Scheduler, trials: Mapping[int, Trial]) -> SweepReport:
+def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepReport:
     """Return what a sweep has found so far."""
-    best = scheduler.best(trials)
-    return SweepReport(name, folder, monitor, scheduler.maximize, trials, best, scheduler.limit)
+    spec, trials = study.loaded.study, study.journal.read()
+    assert spec is not None
+    best, seeds = scheduler.best(trials), scheduler.sweep.seeds
+    report = SweepReport(
+        study.name, study.path, monitor, scheduler.maximize, trials, best, scheduler.limit, seeds, claims={}
+    )
+    known, wanted = report.metrics, {**spec.expect, **study.loaded.recipe.expect}
+    claims = {m: (c, known.get(m), m in known and holds(c, known[m])) for m, c in wanted.items()}
+    return replace(report, claims=claims)
 
 
 def importances(space: SearchSpace, report: SweepReport) -> dict[str, float]:

@@ -98,7 +98,7 @@ def _report(study: StudyFolder, scheduler: Any) -> SweepReport:
     from dlx.studies.worker import monitor_of
 
     monitor, _ = monitor_of(_sweep_of(study), make(study.loaded))
-    return report_of(study.name, study.path, monitor, scheduler, study.journal.read())
+    return report_of(study, monitor, scheduler)
 
 
 @contextmanager

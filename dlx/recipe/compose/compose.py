@@ -94,7 +94,7 @@ def vary(composed: Composed, change: Callable[[Node], Node]) -> Composed:
     Raises: RecipeError with everything that is wrong with it.
     """
     assert composed.tree is not None
-    varied = _composed(change(composed.tree), composed.base, composed.files, [])
+    varied = _composed(change(composed.tree), composed.base, [], [])  # no file holds it
     if varied.problems:
         raise RecipeError(varied.problems)
     return varied

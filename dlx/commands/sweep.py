@@ -1,0 +1,101 @@
+"""Search: train many trials of a recipe with other values, and say which were best."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlx.commands._complete import recipes
+from dlx.errors import UsageError
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="The recipe, with a section `sweep`.", autocompletion=recipes)] = "",
+    overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: sweep.search.trials=20")] = None,
+    resume: Annotated[str | None, typer.Option("--resume", help="Go on with this study.")] = None,
+    join: Annotated[str | None, typer.Option("--join", help="Take trials of a study that others work on.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Show what this study has found so far.")] = None,
+    stop: Annotated[str | None, typer.Option("--stop", help="Let this study stop after the trials in hand.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes that train at the same time, instead of the recipe's."),
+    ] = None,
+    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Search: train many trials of a recipe with other values, and say which were best."""
+    if sum(map(bool, (recipe, resume, join, status, stop))) != 1:
+        raise UsageError("give a recipe: dlx sweep RECIPE, or one of --resume, --join, --status, --stop with a study")
+    if stop is not None:
+        from dlx.studies.sweep import stop_sweep
+
+        study = stop_sweep(stop, root)
+        print(
+            f"{study.name} stops after the trials in hand; go on with: dlx sweep --resume {study.name}", file=sys.stderr
+        )
+        return
+    report = (
+        _status(status, root) if status is not None else _search(recipe, overrides or [], resume or join, workers, root)
+    )
+    if as_json:
+        from dlx.commands._show import print_json
+
+        print_json(report.to_json())
+    else:
+        _print(report)
+    if strict and not report.held:
+        raise typer.Exit(1)
+
+
+def _status(name: str, root: Path) -> Any:
+    from dlx.studies.sweep import sweep_status
+
+    return sweep_status(name, root)
+
+
+def _search(recipe: str, overrides: list[str], resume: str | None, workers: int | None, root: Path) -> Any:
+    from rich.console import Console
+
+    import dlx
+
+    console = Console(stderr=True)
+    if resume is not None:
+        from dlx.studies.sweep import SweepOptions, resume_sweep
+
+        return resume_sweep(resume, SweepOptions(console, workers, root))
+    return dlx.sweep(recipe, overrides, workers=workers, root=root, console=console)
+
+
+def _print(report: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from dlx.studies.report import describe_point
+
+    console = Console(file=sys.stdout, highlight=False)
+    title = f"{report.name}: {len(report.trials)} of {report.limit} trials, "
+    title += ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
+    table = Table(title=title, title_justify="left")
+    for heading in ("trial", report.monitor, "status", "values"):
+        table.add_column(heading, overflow="fold")
+    for trial in report.best[:10]:
+        table.add_row(str(trial.number), f"{trial.value:.6g}", trial.status, Text(describe_point(trial.params)))
+    console.print(table)
+    for trial in [t for t in report.trials.values() if t.status == "failed"][:5]:
+        console.print(Text(f"note: trial {trial.number} failed: {trial.reason}"))
+    for metric, (claim, value, held) in report.claims.items():
+        shown = "–" if value is None else f"{value:.6g}"
+        console.print(f"claim       {metric} {claim}: {shown}, {'held' if held else 'failed'}", markup=False)
+    console.print(f"study       {report.folder}", soft_wrap=True, markup=False)
+    if report.best:
+        best = report.folder / report.run_of(report.best[0])
+        console.print(f"best        {best}\nfigures     {report.folder / 'figures'}", soft_wrap=True, markup=False)
+    if report.is_finished:
+        console.print(f"next        dlx eval {report.name}   ·   dlx predict {report.name} INPUT   ·   dlx ui")
+    else:
+        console.print(f"next        dlx sweep --resume {report.name}")
