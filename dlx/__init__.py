@@ -32,19 +32,9 @@ if TYPE_CHECKING:
     from dlx.studies.report import SweepReport
 
 __all__ = [
-    "embed",
-    "evaluate",
-    "generate",
-    "load",
-    "plan",
-    "predict",
-    "resume",
-    "sample",
-    "sweep",
-    "test",
-    "train",
-    "validate",
-]
+    "embed", "evaluate", "generate", "load", "plan", "predict", "resume",
+    "sample", "sweep", "test", "train", "validate",
+]  # fmt: skip
 
 Overrides = Mapping[str, Any] | Sequence[str]
 

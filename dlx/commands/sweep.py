@@ -21,7 +21,7 @@ def command(
     stop: Annotated[str | None, typer.Option("--stop", help="Let this study stop after the trials in hand.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Processes that train at the same time, instead of the recipe's."),
+        typer.Option("--workers", min=1, help="Processes that train at once, instead of the recipe's."),
     ] = None,
     root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
@@ -34,13 +34,13 @@ def command(
         from dlx.studies.sweep import stop_sweep
 
         study = stop_sweep(stop, root)
-        print(
-            f"{study.name} stops after the trials in hand; go on with: dlx sweep --resume {study.name}", file=sys.stderr
-        )
+        print(f"{study.name} stops after the trials in hand", file=sys.stderr)
+        print(f"next: dlx sweep --resume {study.name}", file=sys.stderr)
         return
-    report = (
-        _status(status, root) if status is not None else _search(recipe, overrides or [], resume or join, workers, root)
-    )
+    if status is not None:
+        report = _status(status, root)
+    else:
+        report = _search(recipe, overrides or [], resume or join, workers, root)
     if as_json:
         from dlx.commands._show import print_json
 

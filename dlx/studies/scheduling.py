@@ -6,6 +6,7 @@ among the best share of those that have passed its rung goes on; where there is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -62,15 +63,15 @@ class Scheduler:
         for rung in reversed(range(len(halving.rungs))):
             passed = [t for t in trials.values() if rung in t.values]
             ranked = sorted(passed, key=lambda t: (self._cost(t.values[rung]), t.number))
-            best = ranked[: int(len(ranked) * halving.keep + 1e-9)]
+            best = [t for t in ranked[: int(len(ranked) * halving.keep + 1e-9)] if math.isfinite(t.values[rung])]
             waiting = next((t for t in best if t.status == "paused" and t.rungs == rung + 1), None)
             if waiting is not None:
                 return waiting
         return None
 
     def _cost(self, value: float) -> float:
-        if value != value:  # not a number: worse than any
-            return float("inf")
+        if math.isnan(value):  # worse than any
+            return math.inf
         return -value if self.maximize else value
 
     def best(self, trials: Mapping[int, Trial]) -> list[Trial]:
@@ -81,4 +82,4 @@ class Scheduler:
 
 def history_of(trials: Mapping[int, Trial]) -> History:
     """Return what searchers know: the newest value of every trial that does not train now."""
-    return {n: (t.params, t.value) for n, t in trials.items() if t.value is not None and t.value == t.value}
+    return {n: (t.params, t.value) for n, t in trials.items() if t.value is not None and math.isfinite(t.value)}
