@@ -86,6 +86,9 @@ def train(
     from dlx.plan.hardware import follows
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
+    if loaded.study is not None:
+        verb = "sweep" if loaded.study.sweep is not None else "compare"
+        raise UsageError(f"this recipe is of many runs: dlx {verb} {loaded.path}")
     shown = console or Console(stderr=True, quiet=follows())
     plan = planning.make(loaded)
     shown.print(f"[bold]{plan.recipe.name}[/]  {engine.outline(plan)}")

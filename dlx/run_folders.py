@@ -12,6 +12,8 @@ RUNS = Path("runs")
 """The folder in which runs are kept, unless another one is named."""
 TRACKING_STATE = "tracking.json"
 """File of a run's directory with what is known of its record in MLflow."""
+STUDY = "study.json"
+"""File that makes a directory that of a study, whose runs lie in it."""
 TOKENIZERS = "tokenizers.json"
 """File of a run's directory with the trained tokenizer of every field with text."""
 
@@ -51,24 +53,37 @@ def stage_status(folder: Path) -> dict[str, bool]:
 
 
 def stage_folders(folder: Path) -> list[Path]:
-    """Return the directories of a run's stages, as far as they have begun."""
+    """Return the directories of a run's stages, or of a study's runs, as far as they have begun."""
+    if (folder / STUDY).exists():
+        return sorted(file.parent for file in folder.glob("*/run.json"))
     return [folder / place for place in stage_status(folder) if (folder / place / "run.json").exists()]
 
 
 def final_folder(folder: Path) -> Path:
-    """Return where a run's end is kept: the directory of its last stage, or its own. Raises: UsageError if it is not
-    there yet.
+    """Return where a run's end is kept: the directory of its last stage, of a study's best run, or its own.
+
+    Raises: UsageError if it is not there yet.
     """
+    if (folder / STUDY).exists():
+        return _best_of(folder)
     *earlier, last = stage_status(folder) or [""]
     if earlier and not (folder / last / "run.json").exists():
         raise UsageError(f"{folder} has not come to its last stage; an earlier one is meant by {folder}/{earlier[0]}")
     return folder / last
 
 
+def _best_of(study: Path) -> Path:
+    best = _read_entry(study / "run.json", "checkpoint")
+    if best is None or not Path(best).exists():
+        raise UsageError(f"{study} has no best run yet; see: dlx sweep --status {study.name}")
+    return study / Path(best).parent.parent.name
+
+
 def run_name(folder: Path) -> str:
-    """Return the name of a run; that of a stage begins with the name of the whole."""
+    """Return the name of a run; that of a stage, or of a run of a study, begins with the name of the whole."""
     whole = folder.parent
-    return f"{whole.name}/{folder.name}" if folder.name in stage_status(whole) else folder.name
+    belongs = (whole / STUDY).exists() or folder.name in stage_status(whole)
+    return f"{whole.name}/{folder.name}" if belongs else folder.name
 
 
 def mlflow_id(folder: Path) -> str | None:

@@ -43,6 +43,11 @@ class Loaded:
             return Diagnostic("recipe", 0, 0, ".".join(map(str, loc)), "DLX401", message)
         return self.composed.told(at(self.composed.root, loc, message, "DLX401"))
 
+    @property
+    def path(self) -> Path:
+        """The file of the recipe; a name alone for one that comes out of no file."""
+        return self.composed.files[0] if self.composed is not None and self.composed.files else Path("recipe.yaml")
+
     def based(self, folder: Path) -> Loaded:
         """Return the same recipe, whose relative paths start at another folder."""
         return replace(self, base=folder, stages={name: part.based(folder) for name, part in self.stages.items()})

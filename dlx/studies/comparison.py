@@ -14,7 +14,8 @@ from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_stud
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import BASE, Compare
-from dlx.studies.folder import STATE, STUDY, StudyFolder, complete_recipe, create_study, open_study
+from dlx.run_folders import STUDY
+from dlx.studies.folder import RECIPE, StudyFolder, complete_recipe, create_study, open_study
 from dlx.studies.statistics import Difference, Interval, difference, holm, interval_of
 from dlx.studies.training import train_whole
 
@@ -99,8 +100,8 @@ def _pairs(repeats: int, names: list[str]) -> Iterator[tuple[int, str]]:
 def _study_of(loaded: Loaded, root: Path) -> StudyFolder:
     """Return the study of this very recipe that is there already, or a new one."""
     digest = _digest(complete_recipe(loaded))
-    for state in sorted(root.glob(f"{loaded.recipe.name}-*/{STATE}")):
-        if _digest((state.parent / STUDY).read_text()) == digest:
+    for state in sorted(root.glob(f"{loaded.recipe.name}-*/{STUDY}")):
+        if _digest((state.parent / RECIPE).read_text()) == digest:
             return open_study(str(state.parent), root)
     return create_study(loaded, root)
 

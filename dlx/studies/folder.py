@@ -14,10 +14,10 @@ import yaml
 from dlx.errors import UsageError
 from dlx.files import write_atomic
 from dlx.recipe.load import Loaded, load
-from dlx.run_folders import run_folders
+from dlx.run_folders import STUDY, run_folders
 from dlx.studies.journal import Journal
 
-STUDY, STATE = "study.yaml", "study.json"
+RECIPE = "study.yaml"
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,18 @@ def create_study(loaded: Loaded, root: Path) -> StudyFolder:
             continue
         except OSError as error:
             raise UsageError(f"{root} cannot be written: {error.strerror}") from None
-        write_atomic(path / STUDY, complete_recipe(loaded).encode())
+        write_atomic(path / RECIPE, complete_recipe(loaded).encode())
         state = {"name": loaded.recipe.name, "base": os.path.relpath(loaded.base.absolute(), path.absolute())}
-        write_atomic(path / STATE, json.dumps(state, indent=2).encode())
+        write_atomic(path / STUDY, json.dumps(state, indent=2).encode())
         return StudyFolder(path, _read(path))
     raise UsageError(f"{root} cannot be written")
 
 
 def open_study(name: str, root: Path) -> StudyFolder:
     """Find a study by the name of its folder, a unique beginning of it, its path, or `last`. Raises: UsageError."""
-    if (Path(name) / STATE).exists():
+    if (Path(name) / STUDY).exists():
         return StudyFolder(Path(name), _read(Path(name)))
-    known = sorted((f.parent for f in root.glob(f"*/{STATE}")), key=lambda f: (f / STATE).stat().st_mtime_ns)
+    known = sorted((f.parent for f in root.glob(f"*/{STUDY}")), key=lambda f: (f / STUDY).stat().st_mtime_ns)
     if name == "last" and known:
         return StudyFolder(known[-1], _read(known[-1]))
     exact = [f for f in known if f.name == name]
@@ -104,5 +104,5 @@ def _without_extends(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Loaded:
-    state = json.loads((path / STATE).read_text())
-    return load(path / STUDY).based(path / state["base"])
+    state = json.loads((path / STUDY).read_text())
+    return load(path / RECIPE).based(path / state["base"])
