@@ -41,9 +41,7 @@ class Columns(Layer):
     type: Literal["columns"] = "columns"
     numeric: Literal["standardize", "quantile_uniform", "quantile_normal"] = "standardize"
     """What is done to numbers."""
-    embedding: Annotated[Literal["auto", "one_hot"] | Annotated[int, Field(gt=0)], WrapValidator(_single_error)] = (
-        "auto"
-    )
+    embedding: Annotated[Literal["auto", "one_hot"] | PositiveInt, WrapValidator(_single_error)] = "auto"
     """Width of a category's learned vector, auto to choose it by the number of categories, or one_hot."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
