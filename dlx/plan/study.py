@@ -226,7 +226,7 @@ def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
 
 def is_better_higher(plan: Plan, metric: str) -> bool:
     """Say whether a larger value of a metric is the better one."""
-    return plan.recipe.task.emits(plan.seen).get(metric.partition("/")[2]) == "higher"
+    return plan.recipe.task.metric_names(plan.seen).get(metric.partition("/")[2]) == "higher"
 
 
 def study_metrics(loaded: Loaded) -> list[str]:
