@@ -197,7 +197,7 @@ task: {type: diffusion, prediction_type: epsilon}
 data: {DATA, transforms: [{scale: 0.00392156862745098}]}
 model: {denoiser_unet: {channels: [16, 32, 64], num_heads: 4}}
 optimizer: {adam: {lr: 2.0e-4}}
-train: {epochs: 1, batch_size: 64, limit_train: 1280, limit_val: 128}
+train: {epochs: 1, batch_size: 64, limit_train_samples: 1280, limit_val_samples: 128}
 """
 
     def networks_by_hand(self) -> list[nn.Module]:

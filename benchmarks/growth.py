@@ -32,7 +32,7 @@ BASE: dict[str, Any] = {
     "model": {"mlp": {"hidden": [64]}},
     "optimizer": {"adam": {"lr": 0.001}},
     "train": {"steps": 600, "batch_size": 64},
-    "hardware": {"accelerator": "cpu", "threads": 1},
+    "hardware": {"accelerator": "cpu", "num_threads": 1},
 }
 
 
@@ -52,7 +52,7 @@ def main() -> None:
             return
         trained({"train.steps": 100})  # imports, and whatever else is done once
         sizes = [2000 * 2**i for i in range(5)]
-        data = [seconds({"data.source.n_samples": n, "train.validate_every": 1000}, rounds) for n in sizes]
+        data = [seconds({"data.source.n_samples": n, "train.val_every_n_epochs": 1000}, rounds) for n in sizes]
         show("time a step over data-set size", sizes, data, "ms")
         widths = [1024, 2048, 4096]
         wide = [{"model.mlp.hidden": [w, 512], "train.steps": 40} for w in widths]
@@ -68,7 +68,7 @@ def main() -> None:
         epochs = halves({"train.steps": None, "train.epochs": 120})
         print(f"time an epoch, last half of 120 epochs over the first: {epochs:.3f}", flush=True)
         n = options.points
-        points = halves({"train.steps": n, "train.log_every": 1, "train.validate_every": 1000})
+        points = halves({"train.steps": n, "train.log_every_n_steps": 1, "train.val_every_n_epochs": 1000})
         print(f"time a step, last half of {n:,} logged points over the first: {points:.3f}")
 
 

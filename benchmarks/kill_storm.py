@@ -30,8 +30,8 @@ model: {type: layers, layers: [flatten, {linear: 64}, batch_norm, relu, {dropout
 optimizer: {adamw: {lr: 0.005}}
 schedule: {cosine: {warmup: 3}}
 regularize: {ema: 0.9}
-train: {epochs: 60, batch_size: 32, save_every: 1.0e-9}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 60, batch_size: 32, checkpoint_every_n_seconds: 1.0e-9}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

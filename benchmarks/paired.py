@@ -36,8 +36,8 @@ Make = Callable[[Clock, str], "Case"]
 """What makes a case, given a clock and a device: cpu or cuda."""
 SIDES = ("ours", "theirs")
 HARDWARE = {
-    "cpu": "{accelerator: cpu, threads: 1, precision: 32}",
-    "cuda": "{accelerator: gpu, devices: 1, threads: 1, precision: 32}",
+    "cpu": "{accelerator: cpu, num_threads: 1, precision: 32}",
+    "cuda": "{accelerator: gpu, devices: 1, num_threads: 1, precision: 32}",
 }
 TRIAL = "task: classification\ndata: {source: {sklearn: iris}}\nmodel: linear\ntrain: {epochs: 1}\n"
 

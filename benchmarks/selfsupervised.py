@@ -40,7 +40,7 @@ model:
     - conv: {channels: 64, kernel: 3, stride: 2, padding: same}
     - batch_norm
     - relu
-train: {batch_size: 256, limit_train: 2560, limit_val: 10, steps: STEPS}
+train: {batch_size: 256, limit_train_samples: 2560, limit_val_samples: 10, steps: STEPS}
 """,
     ),
     "resnet18": (
@@ -49,14 +49,14 @@ train: {batch_size: 256, limit_train: 2560, limit_val: 10, steps: STEPS}
 task: {type: moco, queue_size: 4096, projection_dim: 128, evaluate: {linear_probe: false}}
 data: {source: {shapes: {n_samples: 200, image_size: 64}}}
 model: {resnet: {depth: 18}}
-train: {batch_size: 64, limit_train: 128, limit_val: 10, steps: STEPS}
+train: {batch_size: 64, limit_train_samples: 128, limit_val_samples: 10, steps: STEPS}
 """,
     ),
 }
 SHARED = """
 name: selfsupervised
 optimizer: {adamw: {lr: 0.001}}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 Clock = Callable[[], float]
 ROUND = (True, False, False)  # what is kept in the blocks of a round

@@ -31,17 +31,17 @@ train: {epochs: 60, batch_size: 64}
     "lenet": """
 data: {source: {type: mnist}}
 model: lenet5
-train: {epochs: 8, batch_size: 128, limit_train: 6400, limit_val: 1000, limit_test: 100}
+train: {epochs: 8, batch_size: 128, limit_train_samples: 6400, limit_val_samples: 1000, limit_test_samples: 100}
 """,
     "resnet20": """
 data: {source: {type: mnist}}
 model: {resnet: {depth: 20}}
-train: {epochs: 2, batch_size: 512, limit_val: 5000, limit_test: 100}
+train: {epochs: 2, batch_size: 512, limit_val_samples: 5000, limit_test_samples: 100}
 """,
     "resnet18": """
 data: {source: {type: mnist}, transforms: [{resize: 64}, normalize]}
 model: {resnet: {depth: 18}}
-train: {epochs: 1, batch_size: 512, limit_train: 30000, limit_val: 5000, limit_test: 100}
+train: {epochs: 1, batch_size: 512, limit_train_samples: 30000, limit_val_samples: 5000, limit_test_samples: 100}
 """,
 }
 CHANGED = {

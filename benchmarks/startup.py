@@ -49,7 +49,7 @@ import os, sys
 from dlx.engine.training.chunks import Burst
 from dlx.cli import main
 Burst.__iter__ = lambda self: os._exit(0)
-sys.argv = ["dlx", "train", {str(RECIPE)!r}, "hardware.accelerator=cpu", "hardware.threads=1"]
+sys.argv = ["dlx", "train", {str(RECIPE)!r}, "hardware.accelerator=cpu", "hardware.num_threads=1"]
 main()
 """
 COMMANDS = {

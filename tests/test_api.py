@@ -18,7 +18,7 @@ data: {source: {sklearn: iris}}
 model: linear
 optimizer: {adamw: {lr: 0.01}}
 train: {epochs: 9}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

@@ -71,8 +71,8 @@ def planned(path, shared, monkeypatch):
     """Return a recipe and its plan on one core, its data written by its snippet; skip where its data are elsewhere."""
     monkeypatch.setattr("socket.getaddrinfo", _no_network)
     monkeypatch.chdir(shared)  # where recipes find the runs that they name
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])  # slow, and has its own tests
-    overrides = ["hardware.accelerator=cpu", "hardware.threads=1", f"tracking.uri=sqlite:///{shared}/mlflow.db"]
+    overrides = ["hardware.accelerator=cpu", "hardware.num_threads=1", "train.figures=false"]
+    overrides.append(f"tracking.uri=sqlite:///{shared}/mlflow.db")
     loaded = dlx.load(path, [*overrides, *_written_data(path, shared)])
     try:
         return loaded, dlx.plan.make(loaded)
@@ -101,7 +101,7 @@ def train(path, planned, shared, fast=False):
     """Train a recipe, and before it those that its header tells to train first."""
     loaded, _ = planned
     for first in re.findall(r"First train that.*\n?.* dlx train recipes/(\S+)", header(path)):
-        overrides = [f"tracking.uri=sqlite:///{shared}/mlflow.db", "hardware.threads=1", "hardware.accelerator=cpu"]
+        overrides = [f"tracking.uri=sqlite:///{shared}/mlflow.db", "hardware.num_threads=1", "hardware.accelerator=cpu"]
         if (first, fast) not in TRAINED:
             dlx.train(dlx.load(RECIPES / first, overrides), root=shared / "runs", fast=fast, console=quiet())
             TRAINED.add((first, fast))

@@ -76,7 +76,7 @@ def _devices() -> list[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         Finding("device", f"{hardware.accelerator}, precision {hardware.precision}"),
-        Finding("threads", f"{hardware.threads} of {usable} cores that this process may use"),
+        Finding("threads", f"{hardware.num_threads} of {usable} cores that this process may use"),
     ]
 
 

@@ -95,17 +95,17 @@ def _textless(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 
 def _classes(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
     """Refuse batches of a few samples of each class where there are no classes, or too few."""
-    train, loc = recipe.train, ("train", "per_class")
-    if train.per_class is None:
+    train, loc = recipe.train, ("train", "samples_per_class")
+    if train.samples_per_class is None:
         return []
     if not facts.class_counts or facts.multilabel:
         return [ShapeError("there are no classes of which a batch could take samples", loc)]
     if any(o.full_batch for o in recipe.optimizer.values()):
         return [ShapeError("the optimizer takes all samples at once", loc)]
-    wanted, there = train.batch_size // train.per_class, sum(count > 0 for count in facts.class_counts)
+    wanted, there = train.batch_size // train.samples_per_class, sum(count > 0 for count in facts.class_counts)
     if wanted > there:
-        message = f"batches of {train.batch_size} with {train.per_class} of each class need {wanted} classes, of which"
-        return [ShapeError(f"{message} there are {there}", loc)]
+        each = f"batches of {train.batch_size} with {train.samples_per_class} of each class"
+        return [ShapeError(f"{each} need {wanted} classes, of which there are {there}", loc)]
     return []
 
 
@@ -135,7 +135,7 @@ def _augmentations(recipe: Recipe, facts: DataFacts) -> list[ShapeError]:
 def _parts(recipe: Recipe) -> list[ShapeError]:
     """Refuse what needs whole weights and gradients where a device holds a part of them."""
     strategy, hardware = recipe.hardware.strategy, recipe.hardware
-    alone = int(hardware.devices) * hardware.nodes == 1
+    alone = int(hardware.devices) * hardware.num_nodes == 1
     if alone or not isinstance(strategy, Strategy) or not strategy.shards_parameters:
         return []
     needing: list[tuple[Loc, Component]] = []
@@ -267,7 +267,7 @@ def _recomputing(recipe: Recipe, networks: Mapping[str, NetworkPlan]) -> list[st
 
 def _apart(recipe: Recipe, facts: DataFacts, networks: Mapping[str, NetworkPlan]) -> list[str]:
     """Say where several devices compute something else than one would."""
-    ranks = int(recipe.hardware.devices) * recipe.hardware.nodes
+    ranks = int(recipe.hardware.devices) * recipe.hardware.num_nodes
     layers = {
         layer.type for n in networks.values() for _, layer, x in walk(n.tree, n.input) if layer.uses_batch_statistics
     }
@@ -286,5 +286,5 @@ def batch_size(recipe: Recipe, samples: int) -> int:
 
 def portion(recipe: Recipe, samples: int) -> int:
     """Return the samples that a device computes at once."""
-    ranks = int(recipe.hardware.devices) * recipe.hardware.nodes
-    return max(1, recipe.train.batch_size // ranks // recipe.train.accumulate)
+    ranks = int(recipe.hardware.devices) * recipe.hardware.num_nodes
+    return max(1, recipe.train.batch_size // ranks // recipe.train.gradient_accumulation)

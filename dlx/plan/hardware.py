@@ -64,14 +64,14 @@ def resolve(hardware: Hardware) -> Hardware:
     accelerator = _accelerator() if hardware.accelerator == "auto" else hardware.accelerator
     devices = _devices(accelerator, hardware) if hardware.devices == "auto" else hardware.devices
     decided: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
-    for name in ("precision", "strategy", "threads"):
+    for name in ("precision", "strategy", "num_threads"):
         decided[name] = getattr(hardware, name)
     if hardware.precision == "auto":
         decided["precision"] = "bf16-mixed" if accelerator == "gpu" else 32
     if hardware.strategy == "auto":
-        decided["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.nodes > 1 else ALONE)
-    if hardware.threads == "auto":
-        decided["threads"] = max(1, cores() // (devices if accelerator == "cpu" else 1))
+        decided["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.num_nodes > 1 else ALONE)
+    if hardware.num_threads == "auto":
+        decided["num_threads"] = max(1, cores() // (devices if accelerator == "cpu" else 1))
     if hardware.channels_last == "auto":
         decided["channels_last"] = False
     return hardware.evolve_all(decided)
@@ -85,8 +85,8 @@ def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, 
     """
     macs = batch * sum(network.cost.macs for network in networks)
     found: dict[str, Choice] = {}
-    if asked.threads == "auto":
-        found["threads"] = _threads_for(decided, macs, steps)
+    if asked.num_threads == "auto":
+        found["num_threads"] = _threads_for(decided, macs, steps)
     if asked.precision == "auto" and decided.accelerator == "cpu" and macs >= LARGE and _computes_in_bf16():
         found["precision"] = "bf16-mixed", "bf16-mixed, in which this CPU multiplies faster"
     whole = isinstance(decided.strategy, Strategy) and not decided.strategy.shards_parameters
@@ -110,7 +110,7 @@ def _is_image(x: Spec) -> bool:
 
 def _threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
     """Return the CPU threads and how that is decided. Where training tries which number is faster, it is the most."""
-    most = int(hardware.threads)
+    most = int(hardware.num_threads)
     if most == 1 or (hardware.accelerator == "cpu" and macs < SMALL):
         return 1, "1"
     return most, TRIED.format(most) if is_worth_trying(hardware, steps) else str(most)
@@ -118,8 +118,8 @@ def _threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
 
 def is_worth_trying(hardware: Hardware, steps: int) -> bool:
     """Say whether training is long enough to repay trying one thread as well."""
-    alone = int(hardware.devices) * hardware.nodes == 1
-    return hardware.accelerator == "cpu" and alone and int(hardware.threads) > 1 and steps >= LONG
+    alone = int(hardware.devices) * hardware.num_nodes == 1
+    return hardware.accelerator == "cpu" and alone and int(hardware.num_threads) > 1 and steps >= LONG
 
 
 def cores() -> int:
@@ -153,7 +153,7 @@ def _quota(root: Path) -> int | None:
 def problems(hardware: Hardware, batch_size: int, counts: dict[str, int]) -> list[ShapeError]:
     """Return what of a decided section cannot be done: here, together, or with so many samples in a step and split."""
     found = {**_device_problems(hardware), **_format_problems(hardware)}
-    ranks = int(hardware.devices) * hardware.nodes
+    ranks = int(hardware.devices) * hardware.num_nodes
     few = [f"{name} samples" for name, n in counts.items() if 0 < n < ranks]
     few += [f"samples in a batch ({batch_size})"] if batch_size < ranks else []
     if few:
@@ -173,14 +173,16 @@ def _device_problems(hardware: Hardware) -> dict[str, str]:
         found["accelerator"] = "a TPU needs torch_xla, which is not installed"
     if hardware.sync_batchnorm and hardware.accelerator != "gpu":
         found["sync_batchnorm"] = "batch statistics can be shared between GPUs only"
-    if strategy.most_devices is not None and devices * hardware.nodes > strategy.most_devices:
+    if strategy.most_devices is not None and devices * hardware.num_nodes > strategy.most_devices:
         found["strategy"] = f"{strategy.type} uses {strategy.most_devices} device, but there are {devices}"
-        found["strategy"] += f" on each of {hardware.nodes} nodes" if hardware.nodes > 1 else ""
+        found["strategy"] += f" on each of {hardware.num_nodes} nodes" if hardware.num_nodes > 1 else ""
     if strategy.accelerators and hardware.accelerator not in strategy.accelerators:
         found["strategy"] = f"{strategy.type} works on {' and '.join(strategy.accelerators)} only, not on "
         found["strategy"] += hardware.accelerator
-    if here is not None and here.size != devices * hardware.nodes:
-        found["devices"] = f"{here.size} processes were started, but devices × nodes is {devices * hardware.nodes}"
+    if here is not None and here.size != devices * hardware.num_nodes:
+        found["devices"] = (
+            f"{here.size} processes were started, but devices × num_nodes is {devices * hardware.num_nodes}"
+        )
     return found
 
 

@@ -264,7 +264,7 @@ def _blamed(loaded: Loaded, loc: Loc, make: Any) -> Any:
 
 
 def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
-    samples = min(facts.counts["train"], recipe.train.limit_train or facts.counts["train"])
+    samples = min(facts.counts["train"], recipe.train.limit_train_samples or facts.counts["train"])
     batch = batch_size(recipe, samples)
     per_epoch = max(1, math.ceil(samples / batch) - (samples % batch == 1 and samples > 1))
     if samples < 1:

@@ -62,7 +62,7 @@ class Learning:
     monitor: str = "val/loss"
     micro_batches: int = 1
     """In how many micro-batches the gradient of a batch is computed."""
-    log_every: int = 50
+    log_every_n_steps: int = 50
     """Steps between points of the loss curve."""
 
 

@@ -18,8 +18,8 @@ data:
   augment: []
 model: {mlp: {hidden: [8]}}
 regularize: {dropout: {p: 0.3}, label_smoothing: 0.1}
-train: {epochs: 2, batch_size: 16, limit_test: 25}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 2, batch_size: 16, limit_test_samples: 25}
+hardware: {accelerator: cpu, num_threads: 1}
 expect: {test/accuracy: ">= 0"}
 """
 

@@ -18,8 +18,8 @@ name: maker
 task: {diffusion: {timesteps: 40, sampling_steps: 40, sampler: ddim, conditional: true}}
 data: {source: {sklearn: digits}}
 model: {denoiser_mlp: {hidden: 16}}
-train: {steps: 3}
-hardware: {accelerator: cpu, threads: 1}
+train: {steps: 3, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 
@@ -29,7 +29,6 @@ def run(tmp_path_factory):
     (folder / "r.yaml").write_text(RECIPE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
         return str(dlx.train("r.yaml", root=folder / "runs", console=Console(file=io.StringIO())).folder)
 
 

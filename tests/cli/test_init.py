@@ -151,7 +151,7 @@ def opinions(path: Path, rows: int = 120) -> Path:
 
 def trained(dlx, folder, *changes):
     """Train the recipe that was written, and return its metrics."""
-    done = dlx("train", "recipe.yaml", "--json", "hardware.threads=1", *changes, cwd=folder, heavy=True)
+    done = dlx("train", "recipe.yaml", "--json", "hardware.num_threads=1", *changes, cwd=folder, heavy=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["metrics"]
 

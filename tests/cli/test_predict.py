@@ -19,7 +19,7 @@ task: TASK
 data: {source: {type: table, path: rows.csv, target: TARGET}}
 model: {mlp: {hidden: [8]}}
 train: {epochs: 2, batch_size: 16}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 DIGITS = """
 name: digits
@@ -27,7 +27,7 @@ task: classification
 data: {source: {sklearn: digits}}
 model: linear
 train: {epochs: 2}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

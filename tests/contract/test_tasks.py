@@ -84,7 +84,7 @@ def planned_on(source, model, task, folder, **changes):
             "model": model,
             "optimizer": {"adam": {"lr": 0.01}},
             "train": {"epochs": 1},
-            "hardware": {"accelerator": "cpu", "threads": 1},
+            "hardware": {"accelerator": "cpu", "num_threads": 1},
             **changes,
         }
     )
@@ -130,7 +130,7 @@ def test_what_is_kept_besides_networks_is_planned(name, averaged, tmp_path):
 
 @every_task
 def test_a_task_learns_a_batch_by_heart(name, tmp_path):
-    plan = planned(example(name), tmp_path, train={"steps": 400, "log_every": 1})
+    plan = planned(example(name), tmp_path, train={"steps": 400, "log_every_n_steps": 1})
     module, batches = made(plan)
     one = dataclasses.replace(batches["train"], rows=batches["train"].rows[:16], size=16)
     curve = Curve()
@@ -178,8 +178,8 @@ def test_a_task_survives_a_checkpoint(name, tmp_path):
 @every_task
 @pytest.mark.parametrize("precision", [64, "bf16-mixed"])
 def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path):
-    hardware = {"accelerator": "cpu", "threads": 1, "precision": precision}
-    plan = planned(example(name), tmp_path, train={"steps": 4, "log_every": 1}, hardware=hardware)
+    hardware = {"accelerator": "cpu", "num_threads": 1, "precision": precision}
+    plan = planned(example(name), tmp_path, train={"steps": 4, "log_every_n_steps": 1}, hardware=hardware)
     module, batches = made(plan)
     curve = Curve()
     with quieted():

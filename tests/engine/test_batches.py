@@ -188,7 +188,7 @@ def test_a_table_is_not_scaled_for_augmentation():
 
 
 def test_a_batch_may_have_so_many_samples_of_a_class():
-    made = batches(size=6, per_class=3)
+    made = batches(size=6, samples_per_class=3)
     assert len(made) == len(batches(size=6))
     for batch in made:
         classes = batch["target"].tolist()

@@ -11,7 +11,7 @@ data:
   augment: AUGMENT
 model: {mlp: [8]}
 optimizer: OPTIMIZER
-train: {accumulate: ACCUMULATE, batch_size: 64}
+train: {gradient_accumulation: ACCUMULATE, batch_size: 64}
 """
 
 

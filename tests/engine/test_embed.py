@@ -21,7 +21,7 @@ def restored(task, folder, source=None, model=None):
         "task": task,
         "data": {"source": source or {"sklearn": "digits"}},
         "model": model or {"mlp": [6]},
-        "hardware": {"accelerator": "cpu", "threads": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     plan = make(Loaded(Recipe.model_validate(recipe), folder))
     return Restored(plan, build_module(plan).eval(), folder / "best.ckpt", [])

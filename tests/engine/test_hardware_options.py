@@ -30,8 +30,8 @@ task: classification
 data: {{source: {{sklearn: digits}}}}
 model: {{type: layers, layers: {CONV}}}
 optimizer: {{type: sgd, lr: 0.2}}
-train: {{epochs: 3, batch_size: 64, limit_train: 640, log_every: 1}}
-hardware: {{accelerator: cpu, precision: 32, threads: 1}}
+train: {{epochs: 3, batch_size: 64, limit_train_samples: 640, log_every_n_steps: 1}}
+hardware: {{accelerator: cpu, precision: 32, num_threads: 1}}
 """
 
 
@@ -166,7 +166,7 @@ def test_16_bit_learns_as_32_bit_does(learned):
 
 # -- threads ----------------------------------------------------------------------------------------------------------
 
-WIDE = ("model={mlp: {hidden: [4000, 4000]}}", "hardware.threads=auto", "train.limit_train=null")
+WIDE = ("model={mlp: {hidden: [4000, 4000]}}", "hardware.num_threads=auto", "train.limit_train_samples=null")
 
 
 @pytest.fixture
@@ -175,12 +175,14 @@ def two_cores(monkeypatch):
 
 
 def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_cores):
-    assert planned("hardware.threads=auto").decided["hardware.threads"] == "1"
-    assert planned(*WIDE, "train.epochs=1").decided["hardware.threads"] == "2"
+    assert planned("hardware.num_threads=auto").decided["hardware.num_threads"] == "1"
+    assert planned(*WIDE, "train.epochs=1").decided["hardware.num_threads"] == "2"
     long = planned(*WIDE, "train.epochs=null", f"train.steps={LONG}")
-    assert long.decided["hardware.threads"] == "2, or 1 if the first steps are faster so"
+    assert long.decided["hardware.num_threads"] == "2, or 1 if the first steps are faster so"
     assert (
-        planned(*WIDE, "train.epochs=null", f"train.steps={LONG}", "hardware.threads=2").decided.get("hardware.threads")
+        planned(*WIDE, "train.epochs=null", f"train.steps={LONG}", "hardware.num_threads=2").decided.get(
+            "hardware.num_threads"
+        )
         is None
     )
 
@@ -189,7 +191,7 @@ def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_c
 def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, faster):
     """Steps with the other number of threads are made slow."""
     plan = planned("model={mlp: {hidden: [8]}}")
-    plan = plan.evolve_all({"written.hardware.threads": 2, "recipe.hardware.threads": 2})
+    plan = plan.evolve_all({"written.hardware.num_threads": 2, "recipe.hardware.num_threads": 2})
     step, before = nn.Linear.forward, torch.get_num_threads()
 
     def slowed(self, x):
@@ -199,6 +201,6 @@ def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, f
 
     monkeypatch.setattr(nn.Linear, "forward", slowed)
     chosen = with_fastest(plan, data_of(plan))
-    assert chosen.recipe.hardware.threads == chosen.written.hardware.threads == faster
-    assert chosen.decided["hardware.threads"] == f"{faster} (tried 1 and 2)"
+    assert chosen.recipe.hardware.num_threads == chosen.written.hardware.num_threads == faster
+    assert chosen.decided["hardware.num_threads"] == f"{faster} (tried 1 and 2)"
     assert torch.get_num_threads() == before

@@ -23,7 +23,9 @@ def test_steps_take_the_place_of_epochs(tmp_path):
     assert plan(tmp_path, "{epochs: 2, batch_size: 100}").horizon.steps == 2 * 15  # 1,455 samples
 
 
-@pytest.mark.parametrize("train", ["{steps: 7, epochs: 2}", "{batch_size: 9, accumulate: 2}", "{epochs: null}"])
+@pytest.mark.parametrize(
+    "train", ["{steps: 7, epochs: 2}", "{batch_size: 9, gradient_accumulation: 2}", "{epochs: null}"]
+)
 def test_what_does_not_add_up_is_refused_at_its_line(tmp_path, train):
     with pytest.raises(RecipeError) as refused:
         plan(tmp_path, train)

@@ -21,16 +21,16 @@ name: reader
 task: classification
 data: {source: {sklearn: digits}, transforms: [normalize, flatten]}
 model: {mlp: [12]}
-train: {epochs: 1, limit_train: 100, limit_val: 20, limit_test: 20, pictures_every: 0}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 1, limit_train_samples: 100, limit_val_samples: 20, limit_test_samples: 20, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 GAN = """
 name: maker
 task: {type: gan, latent_dim: 3, metrics: {frechet_distance: {run: READER, samples: 200}}}
 data: {source: {sklearn: digits}, transforms: [{scale: {factor: 0.125, shift: -1.0}}]}
 model: {mlp: [8]}
-train: {epochs: 1, limit_train: 64, limit_val: 50, limit_test: 180}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 1, limit_train_samples: 64, limit_val_samples: 50, limit_test_samples: 180, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 
@@ -47,7 +47,6 @@ def folder(tmp_path_factory):
 def reader(folder, monkeypatch):
     """Return a trained classifier, whose run lies in the current directory."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     if not (folder / "runs").exists():
         (folder / "reader.yaml").write_text(CLASSIFIER)
         dlx.train("reader.yaml", console=quiet())

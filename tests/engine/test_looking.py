@@ -22,8 +22,8 @@ task: TASK
 data: {source: {sklearn: digits}, transforms: [{normalize: {method: min_max}}], split: SPLIT}
 model: MODEL
 regularize: {ema: 0.9}
-train: {epochs: 4, batch_size: 32, limit_train: 96, limit_val: 40, limit_test: 40}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 4, batch_size: 32, limit_train_samples: 96, limit_val_samples: 40, limit_test_samples: 40}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 SPLIT = "{val: 0.2, test: 0.2}"
 DROPPING = "{layers: [flatten, {linear: 16}, batch_norm, relu, {dropout: 0.3}]}"
@@ -58,31 +58,31 @@ def recipe(name, split=SPLIT):
     return RECIPE.replace("TASK", task).replace("MODEL", model).replace("SPLIT", split)
 
 
-def trained(name, every, split=SPLIT):
+def trained(name, every, split=SPLIT, figures=True):
     Path("r.yaml").write_text(recipe(name, split))
-    return dlx.train("r.yaml", {"train.pictures_every": every}, console=quiet())
+    changes = {"train.figures_every_n_epochs": every, "train.figures": figures}
+    return dlx.train("r.yaml", changes, console=quiet())
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     return tmp_path
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_who_is_looked_at_learns_the_same(name, here):
     split = "{val: 0.2, test: 0.2, holdout_classes: ['3']}" if name == "anomaly" else SPLIT
-    blind, seen = trained(name, 0, split), trained(name, 2, split)
+    blind, seen = trained(name, 2, split, figures=False), trained(name, 2, split)
     one, other = (load(saved(run.folder / "checkpoints")[0]) for run in (blind, seen))
     assert [n for n, v in one["state_dict"].items() if not torch.equal(v, other["state_dict"][n])] == []
     assert torch.equal(one["random"]["torch"], other["random"]["torch"])
     assert blind.metrics == seen.metrics
-    found = {path.parent.name: path for path in (seen.folder / "pictures").rglob("*.png")}
+    found = {path.parent.name: path for path in (seen.folder / "pictures").glob("*/*.png")}
     assert CASES[name][2] <= set(found)
-    steps = {path.name for path in (seen.folder / "pictures").rglob("*.png")}
+    steps = {path.name for path in (seen.folder / "pictures").glob("*/*.png")}
     assert steps == {"step-000000006.png", "step-000000012.png"}
-    assert not (blind.folder / "pictures").exists()
+    assert not (blind.folder / "pictures").exists() and blind.pictures == [] != seen.pictures
     assert seen.notes == blind.notes
 
 
@@ -105,7 +105,11 @@ def test_what_cannot_be_drawn_is_said_and_stops_nothing(here, monkeypatch):
 
     monkeypatch.setattr("dlx.tasks.vae.VAE.figures", broken)
     run = trained("vae", 2)
-    assert [note for note in run.notes if "no ink" in note] == ["pictures of step 6 are missing: no ink"]
+    assert [note for note in run.notes if "no ink" in note] == [
+        "figures of the task could not be drawn: ValueError: no ink",
+        "figures of step 6 are missing: no ink",
+    ]
+    assert "test/loss" in run.metrics and "learning_curves.png" in {path.name for path in run.pictures}
 
 
 def rhythm(monkeypatch, seconds_an_epoch, cost, epochs):
@@ -146,7 +150,9 @@ def test_looking_leaves_no_trace(here):
 def test_of_several_processes_the_first_one_looks(here):
     Path("r.yaml").write_text(recipe("vae"))
     shared = {"hardware.devices": 2, "hardware.strategy": "ddp"}
-    blind, seen = (dlx.train("r.yaml", {"train.pictures_every": every, **shared}, console=quiet()) for every in (0, 2))
+    blind, seen = (
+        dlx.train("r.yaml", {"train.figures_every_n_epochs": every, **shared}, console=quiet()) for every in (0, 2)
+    )
     one, other = (load(saved(run.folder / "checkpoints")[0])["state_dict"] for run in (blind, seen))
     assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
     assert len(list((seen.folder / "pictures" / "samples").iterdir())) == 2
@@ -157,7 +163,7 @@ def test_a_run_that_goes_on_looks_again_and_ends_the_same(here, monkeypatch):
         pass
 
     Path("r.yaml").write_text(recipe("gan"))
-    often = {"train.pictures_every": 1, "train.save_every": 1e-9}
+    often = {"train.figures_every_n_epochs": 1, "train.checkpoint_every_n_seconds": 1e-9}
     whole = dlx.train("r.yaml", often, console=quiet())
     look, looks = Looking.look, []
 

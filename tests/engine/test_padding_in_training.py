@@ -43,7 +43,7 @@ def learner(model):
             "data": {"source": {"sklearn": "iris"}},
             "model": model,
             "optimizer": "sgd",
-            "hardware": {"accelerator": "cpu", "threads": 1},
+            "hardware": {"accelerator": "cpu", "num_threads": 1},
         }
     )
     counted = DataFacts(**{**vars(FACTS), "counts": {"train": 203, "val": 10, "test": 10}})

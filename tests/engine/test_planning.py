@@ -183,8 +183,8 @@ def test_memory_of_blocks_that_are_computed_again_is_what_training_takes(planned
 
 def test_the_horizon_is_what_lightning_takes(planned):
     for batch, portions in [(64, 1), (1, 1), (100, 2), (1437, 1), (718, 1)]:
-        text = f"{DIGITS}model: linear\ntrain: {{batch_size: {batch}, accumulate: {portions}, epochs: 1}}\n"
-        plan = planned(text, "train.limit_train=201")
+        text = f"{DIGITS}model: linear\ntrain: {{batch_size: {batch}, gradient_accumulation: {portions}, epochs: 1}}\n"
+        plan = planned(text, "train.limit_train_samples=201")
         experiment = build(plan)
         trainer = trainer_for(plan)
         trainer.fit(experiment.module, Bursts(experiment.batches["train"], plan.horizon.steps))

@@ -37,7 +37,7 @@ def experiment(task, folder):
         "task": task,
         "data": {"source": {"gaussians": {"n_samples": 100}}},
         "model": {"denoiser_mlp": {}} if "diffusion" in task else {"mlp": [8]},
-        "hardware": {"accelerator": "cpu", "threads": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     plan = make(Loaded(Recipe.model_validate(recipe), folder))
     return Experiment(plan, build_module(plan), {}, None)

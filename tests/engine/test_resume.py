@@ -28,8 +28,8 @@ model: {type: layers, layers: [flatten, {linear: 24}, batch_norm, relu, {dropout
 optimizer: {adamw: {lr: 0.005}}
 schedule: {cosine: {warmup: 3}}
 regularize: {ema: 0.9, early_stopping: 3, gradient_noise: 0.01, grad_clip: 1.0}
-train: {epochs: 4, batch_size: 32, limit_train: 250, limit_val: 64, log_every: 3}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 4, batch_size: 32, limit_train_samples: 250, limit_val_samples: 64, log_every_n_steps: 3}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 STEPS, PER_EPOCH = 32, 8
 
@@ -117,7 +117,7 @@ def test_f08_stopped_in_validation_while_the_average_takes_the_weights_place(who
 
 @pytest.mark.parametrize("step", [5, PER_EPOCH + 1, 2 * PER_EPOCH, STEPS - 2])
 def test_f08_killed_without_a_word(whole, tmp_path, monkeypatch, step):
-    interrupted(tmp_path, monkeypatch, step, cut, **{"train.save_every": 1e-9})
+    interrupted(tmp_path, monkeypatch, step, cut, **{"train.checkpoint_every_n_seconds": 1e-9})
     assert saved(next(tmp_path.glob("runs/*")) / "checkpoints")
     run = dlx.resume("last", console=quiet())
     assert differences(end_of(whole.folder), end_of(run.folder)) == []
@@ -143,7 +143,7 @@ def test_bursts_of_any_length_train_the_same(whole, tmp_path, monkeypatch):
 
 
 def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path, monkeypatch):
-    interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH + 1, cut, **{"train.save_every": 1e-9})
+    interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH + 1, cut, **{"train.checkpoint_every_n_seconds": 1e-9})
     newest, *_ = saved(next(tmp_path.glob("runs/*")) / "checkpoints")
     newest.write_bytes(newest.read_bytes()[:-100])
     said = quiet()
@@ -182,7 +182,9 @@ def test_checkpoints_at_the_ends_of_epochs_are_as_rare_as_they_are_slow(tmp_path
 
 
 def test_f09_what_may_change_freely_changes(stopped, whole):
-    run = dlx.resume("last", overrides={"train.log_every": 4, "expect": {"test/accuracy": ">= 0"}}, console=quiet())
+    run = dlx.resume(
+        "last", overrides={"train.log_every_n_steps": 4, "expect": {"test/accuracy": ">= 0"}}, console=quiet()
+    )
     assert run.metrics["test/accuracy"] == whole.metrics["test/accuracy"]
     assert run.held and run.verdict
 
@@ -212,7 +214,7 @@ def test_f24_other_data_are_refused(tmp_path, monkeypatch):
     (tmp_path / "d.csv").write_text("a,b,target\n" + rows + "\n")
     (tmp_path / "r.yaml").write_text(
         "task: classification\ndata: {source: {type: table, path: d.csv, target: target}}\nmodel: linear\n"
-        "train: {epochs: 3, batch_size: 32}\nhardware: {accelerator: cpu, threads: 1}\n"
+        "train: {epochs: 3, batch_size: 32}\nhardware: {accelerator: cpu, num_threads: 1}\n"
     )
     monkeypatch.chdir(tmp_path)
     with pytest.MonkeyPatch.context() as patch:

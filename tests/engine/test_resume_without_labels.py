@@ -20,8 +20,9 @@ data: {{source: {{sklearn: digits}}, transforms: [{{normalize: {{method: min_max
 model: {MODEL}
 optimizer: {{adamw: {{lr: 0.005}}}}
 regularize: {{ema: 0.9}}
-train: {{epochs: 2, batch_size: 32, limit_train: 128, limit_val: 32, limit_test: 32, log_every: 3}}
-hardware: {{accelerator: cpu, threads: 1}}
+train: {{epochs: 2, batch_size: 32, log_every_n_steps: 3, figures: false,
+  limit_train_samples: 128, limit_val_samples: 32, limit_test_samples: 32}}
+hardware: {{accelerator: cpu, num_threads: 1}}
 """
 CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, relu]}"
 CASES = {
@@ -59,7 +60,6 @@ def quiet():
 @pytest.mark.parametrize("name", CASES)
 def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     monkeypatch.setattr(UnsupervisedModule, "show", lambda self: None)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES[name][0], MODEL=CASES[name][1]))
     whole = dlx.train("r.yaml", console=quiet())
@@ -85,7 +85,6 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
 
 def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES["moco"][0], MODEL=CASES["moco"][1]))
     checkpoint = load(saved(dlx.train("r.yaml", console=quiet()).folder / "checkpoints")[0])
     average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
@@ -99,11 +98,10 @@ def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("stop_gradient", "collapses"), [("true", False), ("false", True)])
 def test_a_collapse_is_measured_and_said(stop_gradient, collapses, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     task = f"{{type: simsiam, stop_gradient: {stop_gradient}, projection_dim: 16, predictor_hidden: 8, "
     task += "evaluate: {linear_probe: false}}"
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=task, MODEL="{mlp: [32]}"))
-    changes = ["train.epochs=30", "train.validate_every=30", "optimizer={sgd: {lr: 0.5}}", "regularize={}"]
+    changes = ["train.epochs=30", "train.val_every_n_epochs=30", "optimizer={sgd: {lr: 0.5}}", "regularize={}"]
     changes += ["task.views=[{random_gaussian_noise: {std: 2.0}}]"]  # of which little is left that could be told
     run = dlx.train("r.yaml", changes, console=quiet())
     assert (run.metrics["test/projection_std"] < 0.1) == collapses

@@ -20,7 +20,7 @@ def restored(task, folder, source="digits", model=None):
         "task": task,
         "data": {"source": {"sklearn": source} if source == "digits" else source},
         "model": model or {"mlp": [8]},
-        "hardware": {"accelerator": "cpu", "threads": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     plan = make(Loaded(Recipe.model_validate(recipe), folder))
     return Restored(plan, build_module(plan).eval(), folder / "best.ckpt", [])

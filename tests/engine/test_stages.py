@@ -27,8 +27,9 @@ task: classification
 data: {source: {sklearn: digits}}
 model: {type: layers, layers: [flatten, {linear: 12}, batch_norm, relu, {dropout: 0.1}]}
 optimizer: {adamw: {lr: 0.01}}
-train: {epochs: 2, batch_size: 32, limit_train: 128, limit_val: 32, limit_test: 32}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 2, batch_size: 32, figures: false, limit_train_samples: 128, limit_val_samples: 32,
+  limit_test_samples: 32}
+hardware: {accelerator: cpu, num_threads: 1}
 stages:
   first:
     seed: 3
@@ -39,13 +40,6 @@ stages:
     expect: {test/accuracy: ">= 0"}
 """
 STEPS = 8
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])  # slow, and has its own tests
-        yield
 
 
 class Cut(BaseException):
@@ -142,7 +136,7 @@ def test_a_run_that_is_stopped_goes_on_exactly(whole, here, step):
 
 @pytest.mark.parametrize("step", [STEPS, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 10))])
 def test_a_run_that_is_cut_off_goes_on_exactly(whole, here, step):
-    stopped(step, cut, {"train.save_every": 1e-9})
+    stopped(step, cut, {"train.checkpoint_every_n_seconds": 1e-9})
     same_end(whole, dlx.resume("last", console=quiet()))
 
 
@@ -173,7 +167,7 @@ def learn(self, batch):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(self, batch)
 SupervisedModule.learn = learn
-dlx.train("r.yaml", {{"train.save_every": 1e-9}})
+dlx.train("r.yaml", {{"train.checkpoint_every_n_seconds": 1e-9}})
 """
 
 
@@ -247,7 +241,7 @@ def test_the_plan_knows_which_layers_match(here, layers, place):
     with pytest.raises(RecipeError, match=place) as caught:
         dlx.plan.make(dlx.load("r.yaml", changes))
     (found,) = caught.value.diagnostics
-    assert (found.line, found.path) == (13, "stages.second.init_from")
+    assert (found.line, found.path) == (14, "stages.second.init_from")
 
 
 def test_weights_of_another_shape_are_refused_before_anything_is_trained(here):
@@ -265,8 +259,8 @@ data: {source: {sklearn: digits}, transforms: [{scale: 0.0625}]}
 task: {type: rbm, evaluate: {linear_probe: false}}
 model: {type: layers, layers: [flatten, {rbm: 8}]}
 optimizer: {sgd: {lr: 0.1}}
-train: {epochs: 1, batch_size: 32, limit_train: 128}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 1, batch_size: 32, limit_train_samples: 128}
+hardware: {accelerator: cpu, num_threads: 1}
 stages:
   first: {}
   second:

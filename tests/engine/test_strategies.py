@@ -28,8 +28,8 @@ data:
   source: {sklearn: digits}
   augment: [{random_gaussian_noise: {p: 1.0}}]
 model: {mlp: {hidden: [16]}}
-train: {epochs: 2, batch_size: 100, limit_train: 303, log_every: 1}
-hardware: {accelerator: cpu, devices: 2, threads: 1}
+train: {epochs: 2, batch_size: 100, limit_train_samples: 303, log_every_n_steps: 1}
+hardware: {accelerator: cpu, devices: 2, num_threads: 1}
 """
 """The last batch of an epoch has 3 samples: one process takes all of them, the other none."""
 
@@ -134,8 +134,13 @@ def mlflow_runs():
     return client.search_runs([e.experiment_id for e in client.search_experiments()])
 
 
-PARTS = ["hardware.strategy={type: fsdp, min_num_params: 100}", "train.accumulate=4", "train.limit_train=305"]
-PARTS += ["train.limit_val=129", "regularize={grad_clip: {norm: 0.1}}", "train.batch_size=100"]
+PARTS = ["hardware.strategy={type: fsdp, min_num_params: 100}", "train.gradient_accumulation=4"]
+PARTS += [
+    "train.limit_train_samples=305",
+    "train.limit_val_samples=129",
+    "regularize={grad_clip: {norm: 0.1}}",
+    "train.batch_size=100",
+]
 """Processes have other numbers of portions in the last batch of an epoch, and of batches to evaluate."""
 
 
@@ -185,7 +190,7 @@ def test_other_networks_in_parts_reach_the_loss_of_one_process(trained, task):
     if exactly:
         text = text.replace("{sklearn: digits}", "{text: {path: text.txt, block_size: 8}}")
     Path("r.yaml").write_text(text.replace("  augment: [{random_gaussian_noise: {p: 1.0}}]\n", ""))
-    short = ["train.limit_train=64", "train.batch_size=16", *exactly]
+    short = ["train.limit_train_samples=64", "train.batch_size=16", *exactly]
     two, points, _ = trained(*short, PARTS[0])
     one, expected, _ = trained(*short, "hardware.devices=1")
     assert points == pytest.approx(expected, rel=0.2) and len(points) == 8
@@ -199,7 +204,7 @@ def test_networks_that_move_in_turns_in_two_processes(trained, portions):
     networks = "{generator: {mlp: {hidden: [8]}}, discriminator: {mlp: {hidden: [8]}}}"
     text = RECIPE.replace("task: classification", "task: gan").replace("{mlp: {hidden: [16]}}", networks)
     Path("r.yaml").write_text(text.replace("  augment: [{random_gaussian_noise: {p: 1.0}}]\n", ""))
-    short = ["train.limit_train=64", "train.batch_size=16", f"train.accumulate={portions}"]
+    short = ["train.limit_train_samples=64", "train.batch_size=16", f"train.gradient_accumulation={portions}"]
     two, points, _ = trained(*short)
     one, expected, _ = trained(*short, "hardware.devices=1")
     assert points == pytest.approx(expected, rel=0.1) and len(points) == 8  # each process draws noise of its own
@@ -212,7 +217,7 @@ def test_networks_that_move_in_turns_in_two_processes(trained, portions):
 @pytest.mark.parametrize("portions", [1, 2])
 def test_a_full_batch_optimizer_and_portions_in_two_processes(trained, portions):
     """In 64 bit and few iterations, as each of them magnifies what was rounded otherwise."""
-    changes = [f"train.accumulate={portions}", "train.batch_size=300", "hardware.precision=64"]
+    changes = [f"train.gradient_accumulation={portions}", "train.batch_size=300", "hardware.precision=64"]
     optimizer = "optimizer={type: lbfgs, max_iter: 5}" if portions == 1 else "optimizer={type: sgd, lr: 0.1}"
     (two, points, _), (one, expected, _) = (trained(*changes, optimizer, f"hardware.devices={n}") for n in (2, 1))
     assert points == pytest.approx(expected, rel=1e-9)
@@ -242,7 +247,7 @@ def test_under_torchrun_every_process_is_there_already(trained, tmp_path, nodes,
         subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", f"--nproc_per_node={each}",
              f"--node_rank={node}", "--master_addr=127.0.0.1", f"--master_port={port}", "-m", "dlx", "train", "r.yaml",
-             f"hardware.nodes={nodes}", f"hardware.devices={each}"],
+             f"hardware.num_nodes={nodes}", f"hardware.devices={each}"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         for node in range(nodes)
@@ -280,7 +285,9 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
 def test_a_device_that_is_not_here_is_refused(accelerator, absent, message, monkeypatch):
     for name, found in absent.items():
         monkeypatch.setattr(name, found)
-    asked = Hardware(accelerator=accelerator, devices=1, strategy={"type": "single_device"}, precision=32, threads=1)
+    asked = Hardware(
+        accelerator=accelerator, devices=1, strategy={"type": "single_device"}, precision=32, num_threads=1
+    )
     assert [(e.loc, message in e.message) for e in problems(asked, 8, {})] == [(("hardware", "accelerator"), True)]
 
 
@@ -293,7 +300,7 @@ def test_a_device_that_is_not_here_is_refused(accelerator, absent, message, monk
         ("precision: 16-mixed", "16-mixed", "write bf16-mixed"),
         ("sync_batchnorm: true", "true", "between GPUs only"),
         ("devices: 2, strategy: fsdp, channels_last: true", "true", "fsdp cannot do this"),
-        ("threads: 0", "0", "must be ≥ 1"),
+        ("num_threads: 0", "0", "must be ≥ 1"),
         ("strategy: dpd", "dpd", "unknown strategy"),
     ],
 )
@@ -319,7 +326,7 @@ def test_what_cannot_be_done_here_is_refused_at_its_line(tmp_path, hardware, mar
 )
 def test_what_needs_whole_weights_is_refused_where_they_are_in_parts(tmp_path, line, marked):
     path = tmp_path / "r.yaml"
-    path.write_text(RECIPE.replace("threads: 1", "threads: 1, strategy: fsdp") + line + "\n")
+    path.write_text(RECIPE.replace("num_threads: 1", "num_threads: 1, strategy: fsdp") + line + "\n")
     with pytest.raises(RecipeError) as refused:
         make(dlx.load(path))
     (found,) = refused.value.diagnostics
@@ -337,7 +344,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
 
 def test_several_nodes_are_not_started_from_here(trained):
     with pytest.raises(dlx.errors.UsageError, match="torchrun --nnodes 2"):
-        trained("hardware.devices=1", "hardware.nodes=2")
+        trained("hardware.devices=1", "hardware.num_nodes=2")
 
 
 def test_processes_that_were_started_are_those_of_the_recipe(tmp_path, monkeypatch):
@@ -345,7 +352,7 @@ def test_processes_that_were_started_are_those_of_the_recipe(tmp_path, monkeypat
         monkeypatch.setenv(name, str(value))
     path = tmp_path / "r.yaml"
     path.write_text(RECIPE)
-    with pytest.raises(RecipeError, match="4 processes were started, but devices × nodes is 2"):
+    with pytest.raises(RecipeError, match="4 processes were started, but devices × num_nodes is 2"):
         make(dlx.load(path))
     assert make(dlx.load(path, ["hardware.devices=auto"])).decided["hardware.devices"] == "4"
 

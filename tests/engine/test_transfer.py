@@ -24,8 +24,8 @@ task: classification
 data: {source: {sklearn: digits}}
 model: {type: layers, layers: [flatten, {linear: LAST}, batch_norm, relu]}
 optimizer: {adamw: {lr: 0.01}}
-train: {epochs: 2, batch_size: 32, limit_train: 128, limit_val: 32}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 2, batch_size: 32, limit_train_samples: 128, limit_val_samples: 32}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 STEPS = 8
 

@@ -16,7 +16,7 @@ def planned(folder, transforms, source="digits"):
         "task": "vae",
         "data": {"source": {"sklearn": source}, "transforms": transforms},
         "model": {"mlp": [8]},
-        "hardware": {"accelerator": "cpu", "threads": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     return make(Loaded(Recipe.model_validate(recipe), folder))
 

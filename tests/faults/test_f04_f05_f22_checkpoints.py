@@ -18,7 +18,7 @@ task: classification
 data: {source: {sklearn: iris}}
 model: linear
 train: {epochs: 1}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

@@ -16,7 +16,7 @@ task: classification
 data: {source: {sklearn: digits}}
 model: {mlp: {hidden: [32]}}
 train: {epochs: 100000}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

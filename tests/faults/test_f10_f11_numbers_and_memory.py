@@ -21,7 +21,7 @@ data: {source: {sklearn: iris}}
 model: {mlp: [8]}
 optimizer: {sgd: {lr: 0.1}}
 train: {epochs: 3, batch_size: 16}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 
@@ -60,7 +60,7 @@ def test_f10_a_batch_without_a_finite_loss_is_left_out(train, monkeypatch, value
 
 def test_f10_training_goes_back_and_on_with_half_the_rate(train, monkeypatch):
     seen = broken(monkeypatch, lambda count: 12 <= count < 15)
-    run, said = train(**{"train.save_every": 1e-9})
+    run, said = train(**{"train.checkpoint_every_n_seconds": 1e-9})
     assert "training goes back to step-" in said
     assert "with 0.5 of the lr" in said
     assert run.metrics["test/accuracy"] > 0.5
@@ -127,9 +127,9 @@ def test_f11_with_several_devices_the_advice_is_one_that_can_be_followed(train, 
 
     monkeypatch.setattr(SupervisedModule, "objective", objective)
     monkeypatch.setattr("dlx.engine.training.fit.is_shared", lambda: True)
-    with pytest.raises(RunError, match=rf"on one device\. {advice} train\.accumulate=2\b") as caught:
-        train(**{"train.save_every": 0.001})
+    with pytest.raises(RunError, match=rf"on one device\. {advice} train\.gradient_accumulation=2\b") as caught:
+        train(**{"train.checkpoint_every_n_seconds": 0.001})
     if lasts:
         run = str(caught.value).partition("--resume ")[2].split()[0]
-        found = interrupted(run, None, ["train.accumulate=2"], allow_change=True)
-        assert found.plan.recipe.train.accumulate == 2
+        found = interrupted(run, None, ["train.gradient_accumulation=2"], allow_change=True)
+        assert found.plan.recipe.train.gradient_accumulation == 2

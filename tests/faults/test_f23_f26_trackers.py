@@ -14,7 +14,7 @@ task: classification
 data: {source: {sklearn: iris}}
 model: {mlp: [8]}
 train: {epochs: 3}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

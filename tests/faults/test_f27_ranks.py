@@ -17,7 +17,7 @@ task: classification
 data: {source: {sklearn: iris}}
 model: {mlp: {hidden: [8]}}
 train: {epochs: 100000}
-hardware: {accelerator: cpu, devices: 2, threads: 1}
+hardware: {accelerator: cpu, devices: 2, num_threads: 1}
 """
 TIMEOUT = 40.0
 """Seconds in which everything is over: the grace that processes are given, and an interpreter that ends."""

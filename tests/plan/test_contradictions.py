@@ -103,13 +103,13 @@ def test_batch_statistics_of_several_devices_are_told(tmp_path, devices):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("train: {batch_size: 16, per_class: 4}\n", "of each class need 4 classes, of which there are 3"),
-        ("train: {batch_size: 6, per_class: 2}\noptimizer: gd\n", "takes all samples at once"),
+        ("train: {batch_size: 16, samples_per_class: 4}\n", "of each class need 4 classes, of which there are 3"),
+        ("train: {batch_size: 6, samples_per_class: 2}\noptimizer: gd\n", "takes all samples at once"),
         (
-            "train: {batch_size: 6, per_class: 2}\ndata: {source: {sklearn: diabetes}}\ntask: regression\n",
+            "train: {batch_size: 6, samples_per_class: 2}\ndata: {source: {sklearn: diabetes}}\ntask: regression\n",
             "there are no classes",
         ),
-        ("train: {batch_size: 6, per_class: 2}\n", None),
+        ("train: {batch_size: 6, samples_per_class: 2}\n", None),
     ],
 )
 def test_batches_of_some_classes_need_as_many(tmp_path, text, said):

@@ -111,7 +111,7 @@ def test_of_images_diffusion_is_scaled_by_their_range(written):
 
 
 def test_what_is_given_is_not_decided(written):
-    given = ["accelerator=cpu", "devices=1", "strategy=single_device", "precision=32", "threads=1"]
+    given = ["accelerator=cpu", "devices=1", "strategy=single_device", "precision=32", "num_threads=1"]
     given += ["channels_last=false"]
     overrides = ["data.num_workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
     plan = make(load(written(CLASSES), overrides))

@@ -54,7 +54,7 @@ def under(d):
         ("data: {transforms: [{scale: {range: 3}}]}", "DLX301", "range", "data.transforms.0.scale.range", "it has"),
         ("data: {batch_size: 3}", "DLX301", "batch_size", "data.batch_size", "it lives in train.batch_size"),
         ("epochs: 3", "DLX301", "epochs", "epochs", "it lives in train.epochs"),
-        ("train: {hardware: {threads: 3}}", "DLX301", "hardware", "train.hardware", "section of its own"),
+        ("train: {hardware: {num_threads: 3}}", "DLX301", "hardware", "train.hardware", "section of its own"),
         ("data: {split: {left: 0.8}}", "DLX301", "left", "data.split.left", "it has val, test"),
         ("train: {epochs:3}", "DLX301", "epochs:3", "train.epochs:3", "write a blank after the colon: epochs: 3"),
         ("task: [classification]", "DLX308", "[classification]", "task", "write classification"),

@@ -22,7 +22,7 @@ task: classification
 data: {source: {sklearn: {dataset: digits}}}
 model: {mlp: {hidden: [16]}}
 train: {epochs: 4, batch_size: 64}
-hardware: {threads: 1}
+hardware: {num_threads: 1}
 sweep:
   search: {random: {trials: 6}}
   over:

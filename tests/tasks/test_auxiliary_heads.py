@@ -22,7 +22,7 @@ data: {{source: {{sklearn: digits}}}}
 model: {{type: layers, layers: {LAYERS}}}
 optimizer: {{sgd: {{lr: 0.05}}}}
 train: {{epochs: 1, batch_size: 64}}
-hardware: {{accelerator: cpu, threads: 1, precision: 32}}
+hardware: {{accelerator: cpu, num_threads: 1, precision: 32}}
 """
 
 
@@ -93,7 +93,7 @@ def test_every_step_of_a_sequence_is_judged_in_the_middle_too(tmp_path):
         "task: {language_modeling: {sample_tokens: 0}}\n"
         "data: {source: {text: {path: text.txt, block_size: 8}}, split: {val: 0.1, test: 0}}\n"
         "model: {type: layers, layers: [{embedding: 8}, {gru: 8}, {auxiliary_head: [relu]}, {gru: 8}]}\n"
-        "hardware: {accelerator: cpu, threads: 1, precision: 32}\n"
+        "hardware: {accelerator: cpu, num_threads: 1, precision: 32}\n"
     )
     experiment = build(make(dlx.load(tmp_path / "r.yaml")))
     module, batch = experiment.module.train(), next(iter(experiment.batches["train"]))

@@ -19,7 +19,7 @@ task: classification
 data: {{source: {{sklearn: digits}}, transforms: [normalize]}}
 model: {{type: layers, layers: [flatten, {{linear: 16}}, relu, {EXPERTS}]}}
 train: {{epochs: 1, batch_size: 128}}
-hardware: {{accelerator: cpu, threads: 1, precision: 32}}
+hardware: {{accelerator: cpu, num_threads: 1, precision: 32}}
 expect: {{test/expert_balance: [0, 1]}}
 """
 

@@ -31,8 +31,8 @@ def recipe(folder, values, loss="mae", model="linear", source="", **changes):
         "  split: {val: 20, test: 30}\n"
         f"model: {model}\n"
         "optimizer: {adam: {lr: 0.02}}\n"
-        "train: {epochs: 30, batch_size: 16, validate_every: 10}\n"
-        "hardware: {accelerator: cpu, threads: 1}\n"
+        "train: {epochs: 30, batch_size: 16, val_every_n_epochs: 10}\n"
+        "hardware: {accelerator: cpu, num_threads: 1}\n"
     )
     return dlx.load(folder / "r.yaml", changes)
 

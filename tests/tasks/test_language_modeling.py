@@ -36,8 +36,8 @@ data:
   split: {val: 0.2, test: 0.1}
 model: {gpt: {features: 16, num_layers: 1, num_heads: 2, dropout: 0.1}}
 optimizer: {adam: {lr: 0.02}}
-train: {epochs: 2, batch_size: 16, log_every: 1}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 2, batch_size: 16, log_every_n_steps: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 TAGS = """
 name: tags
@@ -46,7 +46,7 @@ data: {source: {tagged_text: tagged.txt}}
 model: {lstm: {embedding_dim: 8, hidden: 8, bidirectional: true, output: steps}}
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 12, batch_size: 16}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 expect: {test/accuracy: ">= 0.99"}
 """
 
@@ -148,7 +148,7 @@ def test_a_language_model_resumes_exactly(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LanguageModelingModule, "learn", stopping)
         with pytest.raises(Cut):
-            train(LM, **{"train.save_every": 1e-9})
+            train(LM, **{"train.checkpoint_every_n_seconds": 1e-9})
     run = dlx.resume("last", console=Console(file=io.StringIO()))
     assert run.folder != whole.folder
     assert run.metrics == whole.metrics

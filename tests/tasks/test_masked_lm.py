@@ -38,8 +38,8 @@ data:
   split: {val: 0.2, test: 0.2}
 model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.1}}
 optimizer: {adam: {lr: 0.01}}
-train: {epochs: 2, batch_size: 16, log_every: 1}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 2, batch_size: 16, log_every_n_steps: 1, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 RUNNING = """
 name: running
@@ -47,8 +47,8 @@ task: {masked_lm: {next_sentence: true}}
 data: {source: {text: {path: text.txt, block_size: 8}}, split: {val: 0.2, test: 0.2}}
 model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.0}}
 optimizer: {adam: {lr: 0.01}}
-train: {epochs: 2, batch_size: 16, log_every: 1}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 2, batch_size: 16, log_every_n_steps: 1, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 MOODS = """
 name: moods
@@ -59,8 +59,8 @@ data:
   split: {val: 0.2, test: 0.2}
 model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.1}}
 init_from: {run: texts, only: [body]}
-train: {epochs: 1, batch_size: 16}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 1, batch_size: 16, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 WORDS = ("good fine nice glad", "bad poor sad grim")
 
@@ -68,7 +68,6 @@ WORDS = ("good fine nice glad", "bad poor sad grim")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     generator = np.random.default_rng(0)
     with (tmp_path / "texts.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -377,8 +376,8 @@ data:
   source: {table: {path: texts.csv, target: mood, types: {text: text}}}
   split: {val: 0.2, test: 0.2}
 model: {bert: {features: 16, num_layers: 1, num_heads: 2, max_length: 16, pooler: false, dropout: 0.1}}
-train: {epochs: 1, batch_size: 16}
-hardware: {accelerator: cpu, threads: 1}
+train: {epochs: 1, batch_size: 16, figures: false}
+hardware: {accelerator: cpu, num_threads: 1}
 stages:
   words: {task: masked_lm, data: {inputs: [text], tokenizer: word}}
   moods:

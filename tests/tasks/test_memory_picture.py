@@ -14,7 +14,7 @@ def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_pa
     for model in ("{rnn: 8}", "{lstm: {hidden: 8, num_layers: 1}}", "{mlp: [8]}"):
         (tmp_path / "r.yaml").write_text(
             "task: regression\ndata: {source: {adding: {length: 30, n_samples: 80}}}\n"
-            f"model: {model}\nhardware: {{accelerator: cpu, threads: 1}}\n"
+            f"model: {model}\nhardware: {{accelerator: cpu, num_threads: 1}}\n"
         )
         plan = dlx.plan.make(dlx.load(tmp_path / "r.yaml"))
         prepared = prepare(plan.recipe.data, plan.base, "regression", plan.recipe.seed)

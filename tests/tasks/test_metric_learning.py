@@ -133,7 +133,7 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
         "task": {"metric_learning": {"embedding_dim": 4, "recall_at": [1]}},
         "data": {"source": {"sklearn": "digits"}, "split": {"holdout_classes": [str(n) for n in strange], "test": 0.2}},
         "model": {"mlp": [16]},
-        "hardware": {"accelerator": "cpu", "threads": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     plan = make(Loaded(Recipe.model_validate(recipe), tmp_path))
     experiment = build(plan)

@@ -177,7 +177,7 @@ def loaded(tmp_path, augment="[]", **changes):
         f"  augment: {augment}\n"
         "model: {type: layers, layers: [{conv: {channels: 6, kernel: 3, padding: same}}, relu]}\n"
         "train: {epochs: 2, batch_size: 8}\n"
-        "hardware: {accelerator: cpu, threads: 1}\n"
+        "hardware: {accelerator: cpu, num_threads: 1}\n"
     )
     return dlx.load(tmp_path / "r.yaml", changes)
 
@@ -239,7 +239,7 @@ def test_a_folder_of_images_and_masks_is_learned_judged_and_predicted(folder):
         "model: {type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, relu]}\n"
         "optimizer: {adam: {lr: 0.03}}\n"
         "train: {epochs: 8, batch_size: 8}\n"
-        "hardware: {accelerator: cpu, threads: 1}\n"
+        "hardware: {accelerator: cpu, num_threads: 1}\n"
     )
     run = dlx.train("r.yaml")
     assert run.metrics["test/iou.cell"] > 0.9

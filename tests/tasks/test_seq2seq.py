@@ -31,7 +31,7 @@ def recipe(folder, model=RECURRENT, task="seq2seq", **changes):
         f"model: {model}\n"
         "optimizer: {adam: {lr: 0.01}}\n"
         "train: {steps: 6, epochs: null, batch_size: 16}\n"
-        "hardware: {accelerator: cpu, threads: 1}\n"
+        "hardware: {accelerator: cpu, num_threads: 1}\n"
     )
     return dlx.load(folder / "r.yaml", changes)
 

@@ -72,7 +72,6 @@ FAST = ("seq2seq", "answers in the middle", "two texts", "two networks")
 def folder(tmp_path, monkeypatch):
     """A series, texts of 1 to 5 and of 1 to 7 words, and sentences whose words have a class each."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.engine.runs.run.draw_all", lambda *_: [])
     (tmp_path / "s.csv").write_text("\n".join(["y", *(str(i * i % 17) for i in range(90))]) + "\n")
     rows = [f"{'a b ' * (i % 5)}c,{'d ' * (1 + i * i % 7)},{'xy'[i % 2]}" for i in range(90)]
     (tmp_path / "t.csv").write_text("\n".join(["one,other,kind", *rows]) + "\n")
@@ -85,7 +84,8 @@ def test_f08_a_run_that_was_stopped_goes_on_exactly(case, folder):
     task, data, model = STOPPED[case]
     (folder / "r.yaml").write_text(
         f"name: stopped\ntask: {task}\ndata: {data}\nmodel: {model}\n"
-        "train: {epochs: 2, batch_size: 8, limit_train: 64, log_every: 3}\nhardware: {accelerator: cpu, threads: 1}\n"
+        "train: {epochs: 2, batch_size: 8, limit_train_samples: 64, log_every_n_steps: 3, figures: false}\n"
+        "hardware: {accelerator: cpu, num_threads: 1}\n"
     )
     whole = dlx.train("r.yaml", root=folder / "whole", console=Console(file=io.StringIO()))
     with pytest.MonkeyPatch.context() as patch:

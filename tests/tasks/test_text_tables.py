@@ -25,7 +25,7 @@ data:
 model: {gru: {embedding_dim: 8, hidden: 8, output: max}}
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 8, batch_size: 16}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 expect: {test/accuracy: ">= 0.95"}
 """
 FILLER = ["the", "a", "film", "plot", "of", "and", "with", "was"]
@@ -87,7 +87,7 @@ def test_numbers_are_predicted_of_texts(folder):
     for old, new in changes.items():
         changed = changed.replace(old, new)
     (folder / "r.yaml").write_text(changed)
-    asked("train", "r.yaml", "--strict", "train.log_every=10")
+    asked("train", "r.yaml", "--strict", "train.log_every_n_steps=10")
 
 
 TWO_READERS = """

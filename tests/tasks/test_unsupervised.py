@@ -46,7 +46,7 @@ def planned(task, folder, data=None, **changes):
         "model": {"layers": ["flatten", {"linear": 8}, "tanh"]},
         "optimizer": {"adam": {"lr": 0.01}},
         "train": {"steps": 4, "batch_size": 32},
-        "hardware": {"accelerator": "cpu", "threads": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     return make(Loaded(Recipe.model_validate({**recipe, **changes}), folder))
 
@@ -397,7 +397,13 @@ def test_a_run_that_was_cut_off_ends_as_one_that_never_was(name, tmp_path):
     spectral = {"layers": ["flatten", {"spectral_norm": {"layer": {"linear": 8}}}, "batch_norm", "tanh"]}
     changes = {
         "model": spectral,
-        "train": {"epochs": 3, "batch_size": 32, "limit_train": 100, "limit_val": 40, "save_every": 1e-9},
+        "train": {
+            "epochs": 3,
+            "batch_size": 32,
+            "limit_train_samples": 100,
+            "limit_val_samples": 40,
+            "checkpoint_every_n_seconds": 1e-9,
+        },
         "schedule": {"cosine": {}},
     }
     plan = planned(task, tmp_path, {"source": {"sklearn": "digits"}, **split}, **changes)

@@ -16,7 +16,7 @@ task: classification
 data: {source: {sklearn: digits}}
 model: {mlp: [16]}
 train: {epochs: 2}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

@@ -12,7 +12,7 @@ task: classification
 data: {source: {table: {path: shop.csv, target: bought}}}
 model: {mlp: [8]}
 train: {epochs: 2}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 IMAGES = """
 name: digits
@@ -20,7 +20,7 @@ task: classification
 data: {source: {sklearn: digits}}
 model: {mlp: [16]}
 train: {epochs: 1}
-hardware: {accelerator: cpu, threads: 1}
+hardware: {accelerator: cpu, num_threads: 1}
 """
 
 

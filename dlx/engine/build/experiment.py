@@ -44,7 +44,7 @@ class Experiment:
 def build(plan: Plan, prepared: Prepared | None = None) -> Experiment:
     """Build a plan: networks are seeded by the recipe, data are read."""
     hardware = plan.recipe.hardware
-    torch.set_num_threads(int(hardware.threads))
+    torch.set_num_threads(int(hardware.num_threads))
     torch.use_deterministic_algorithms(plan.recipe.train.deterministic)
     prepared = prepared or data_of(plan)
     return Experiment(plan, build_module(plan), batches_of(plan, prepared), prepared)
@@ -76,8 +76,8 @@ def build_module(plan: Plan) -> pl.LightningModule:
         recipe.regularize,
         plan.horizon,
         recipe.task.monitor,
-        train.accumulate,
-        train.log_every,
+        train.gradient_accumulation,
+        train.log_every_n_steps,
     )
     return recipe.task.build(networks, plan.seen, learning)
 
@@ -125,15 +125,15 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     augment = augmenting(recipe.data.augment, plan.facts, plan.base)
     evaluated = Batches(
         resident(prepared.arrays, device),
-        prepared.rows["test"][: train.limit_test],
-        max(1, max(_at_once(plan), train.batch_size) // train.accumulate),
+        prepared.rows["test"][: train.limit_test_samples],
+        max(1, max(_at_once(plan), train.batch_size) // train.gradient_accumulation),
         recipe.seed,
         steps=[convert, *transforms, *lay_out],
         workers=int(recipe.data.num_workers if recipe.data.num_workers != "auto" else WORKERS),
         device=device,
         share=(rank() % size(plan), size(plan)),
     )
-    rows = prepared.rows["train"][: train.limit_train]
+    rows = prepared.rows["train"][: train.limit_train_samples]
     learned = replace(
         evaluated,
         rows=rows,
@@ -141,9 +141,9 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         shuffled=True,
         steps=[convert, *([augment] if augment else []), *transforms, *lay_out],
         random=augment is not None,
-        per_class=train.per_class,
+        samples_per_class=train.samples_per_class,
     )
-    validated = replace(evaluated, rows=prepared.rows["val"][: train.limit_val])
+    validated = replace(evaluated, rows=prepared.rows["val"][: train.limit_val_samples])
     made = {"train": learned, "val": validated, "test": evaluated}
     return {name: batches for name, batches in made.items() if len(batches.rows)}
 

@@ -60,7 +60,7 @@ class Batches:
     shuffled  whether every epoch has an order of its own
     steps     what is done to a batch, in order
     random    whether a step draws random numbers
-    per_class samples of a class in a shuffled batch; None where that is left to chance
+    samples_per_class samples of a class in a shuffled batch; None where that is left to chance
     share     number of this process, and of how many: each takes its share of every batch in training, of the whole
               split otherwise
     """
@@ -76,7 +76,7 @@ class Batches:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     epoch: int = 0
     share: tuple[int, int] = (0, 1)
-    per_class: int | None = None
+    samples_per_class: int | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
@@ -91,15 +91,15 @@ class Batches:
             rank, ranks = self.share
             return _cut(self.rows[rank::ranks], self.size)
         lengths = self._lengths()
-        if lengths is None or self.per_class:
+        if lengths is None or self.samples_per_class:
             batches = _cut(self.rows[order(self.seed, self.epoch, len(self.rows))], self.size)
         else:
             batches = [self.rows[at] for at in bucketed(lengths, self.size, self.seed, self.epoch)]
         if self.size > 1 and len(batches) > 1:
             batches = [rows for rows in batches if len(rows) > 1]  # a single sample has no batch statistics
-        if self.per_class:
+        if self.samples_per_class:
             classes = self.fields["target"].cpu().numpy()[self.rows]
-            chosen = by_class(classes, len(batches), self.size, self.per_class, self.seed, self.epoch)
+            chosen = by_class(classes, len(batches), self.size, self.samples_per_class, self.seed, self.epoch)
             batches = [self.rows[at] for at in chosen]
         return batches
 

@@ -40,12 +40,12 @@ PATIENCE = timedelta(minutes=30)  # for one that reads its data, or evaluates, w
 
 def size(plan: Plan) -> int:
     """Return how many processes train a plan."""
-    return int(plan.recipe.hardware.devices) * plan.recipe.hardware.nodes
+    return int(plan.recipe.hardware.devices) * plan.recipe.hardware.num_nodes
 
 
 def alone(plan: Plan) -> Plan:
     """Return the plan for one process."""
-    here = {"devices": 1, "nodes": 1, "sync_batchnorm": False}
+    here = {"devices": 1, "num_nodes": 1, "sync_batchnorm": False}
     return plan.evolve_all({f"recipe.hardware.{name}": value for name, value in here.items()})
 
 
@@ -128,9 +128,9 @@ def together(
 
 def _others(plan: Plan, order: dict[str, Any], give_up: Callable[[], object]) -> Others:
     hardware = plan.recipe.hardware
-    if hardware.nodes > 1:
-        line = f"torchrun --nnodes {hardware.nodes} --nproc_per_node {hardware.devices} … -m dlx train RECIPE"
-        raise UsageError(f"{hardware.nodes} nodes are started from outside, on each of them: {line}")
+    if hardware.num_nodes > 1:
+        line = f"torchrun --nnodes {hardware.num_nodes} --nproc_per_node {hardware.devices} … -m dlx train RECIPE"
+        raise UsageError(f"{hardware.num_nodes} nodes are started from outside, on each of them: {line}")
     return Others(plan, order, give_up)
 
 

@@ -84,14 +84,14 @@ def _other_data(plan: Plan, data: str | Path) -> tuple[Plan, Prepared]:
         raise UsageError(f"there is no file or folder {path} to evaluate on")
     section = recipe.data.evolve("source", recipe.data.source.with_path(path))
     prepared = prepare_known(section, plan.base, recipe.task.target_kind, plan.facts)
-    return plan.evolve_all({"recipe.train.limit_test": None, "recipe.data": section}), prepared
+    return plan.evolve_all({"recipe.train.limit_test_samples": None, "recipe.data": section}), prepared
 
 
 def _split(plan: Plan, prepared: Prepared, split: Part) -> Batches:
     """Return the batches of a split as they are evaluated: in order, without augmentation."""
     if not len(prepared.rows[split]):
         raise UsageError(f"the run's data have no {split} split; its samples are in train")
-    limit = {"train": plan.recipe.train.limit_train, "val": plan.recipe.train.limit_val}.get(split)
+    limit = {"train": plan.recipe.train.limit_train_samples, "val": plan.recipe.train.limit_val_samples}.get(split)
     rows = prepared.rows if split == "test" else {**prepared.rows, "test": prepared.rows[split]}
     batches = batches_of(plan, replace(prepared, rows=rows))["test"]
     return batches if split == "test" else replace(batches, rows=rows["test"][:limit])

@@ -160,7 +160,7 @@ def _predicted(restored: Restored, arrays: dict[str, Any]) -> np.ndarray:
 
 def batches(arrays: dict[str, Any], plan: Plan) -> Batches:
     """Return batches of all that was read."""
-    return batches_of(plan.evolve("recipe.train.limit_test", None), everything(arrays, plan.facts))["test"]
+    return batches_of(plan.evolve("recipe.train.limit_test_samples", None), everything(arrays, plan.facts))["test"]
 
 
 def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:

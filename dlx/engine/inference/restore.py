@@ -46,7 +46,7 @@ def restore(run: str | Path) -> Restored:
     content = carried(checkpoint)
     notes: list[str] = []
     plan = _planned(path, content, notes)
-    torch.set_num_threads(int(plan.recipe.hardware.threads))
+    torch.set_num_threads(int(plan.recipe.hardware.num_threads))
     module = build_module(plan)
     try:
         module.load_state_dict(checkpoint["state_dict"])
@@ -95,7 +95,7 @@ def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
 def _available(hardware: Hardware, notes: list[str]) -> Hardware:
     """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
     here = resolve(Hardware(devices=1))
-    alone = {"devices": 1, "nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
+    alone = {"devices": 1, "num_nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
     if hardware.accelerator in ("auto", "cpu", here.accelerator):
         return hardware.evolve_all(alone)
     notes.append(f"the run was trained on {hardware.accelerator}, which is not here; {here.accelerator} is used")

@@ -59,7 +59,7 @@ def start(
 ) -> Run:
     """Train a plan from its beginning in a directory of its own, which may lie `within` that of a run of several."""
     prepared = None
-    if loaded.recipe.hardware.threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.horizon.steps):
+    if loaded.recipe.hardware.num_threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.horizon.steps):
         prepared = data_of(plan)
         plan = plan if fast else with_fastest(plan, prepared)
     stored = loaded.storable(plan.written)
@@ -139,7 +139,9 @@ def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool, console: Any
     run.metrics = _measured(run, fitted, fast)
     run.verdict = judge(fitted.experiment.plan, run.metrics)
     run.notes += getattr(fitted.experiment.module, "notes", [])
-    run.pictures = draw_all(run.folder / "pictures", fitted.history.points, fitted.experiment)
+    if fitted.experiment.plan.recipe.train.figures:
+        run.pictures, notes = draw_all(run.folder / "pictures", fitted.history.points, fitted.experiment)
+        run.notes += notes
     run.sampling_seconds = None if fast else seconds_of_samples(fitted.experiment)
     timed = {} if run.sampling_seconds is None else {SAMPLING_SECONDS: run.sampling_seconds}
     record.finish({**run.metrics, **timed}, run.held if run.verdict else None, run.pictures, run.checkpoint)

@@ -103,7 +103,7 @@ def _permit(folder: Path, changed: Changes, allow_change: bool) -> None:
 
 def _check(plan: Plan) -> None:
     """Raise UsageError for what would otherwise fail only when a later stage begins."""
-    if started() is not None or any(stage.recipe.hardware.nodes > 1 for stage in plan.stages.values()):
+    if started() is not None or any(stage.recipe.hardware.num_nodes > 1 for stage in plan.stages.values()):
         raise UsageError("stages start their own processes, one stage after the other: run dlx train without torchrun")
     for stage in plan.stages.values():
         how = stage.recipe.init_from

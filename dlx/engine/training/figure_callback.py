@@ -106,7 +106,7 @@ class Looking(pl.Callback):
                     self.tell(path, f"pictures/{name}")
         except Exception as error:  # whatever cannot be drawn, training goes on
             if not self.notes:
-                self.notes.append(f"pictures of step {step} are missing: {error}")
+                self.notes.append(f"figures of step {step} are missing: {error}")
         taken = time.thread_time() - began
         self.latest += taken
         self.spent += taken

@@ -9,22 +9,47 @@ from typing import Any
 from dlx.engine.build.experiment import Experiment
 
 PROBED = 64  # samples on which gradients are looked at
+DPI = 120
 
 
-def draw_all(folder: Path, history: Mapping[str, list[tuple[int, float]]], experiment: Experiment) -> list[Path]:
-    """Draw every picture of a finished run as PNG and return where they are."""
+def draw_all(
+    folder: Path, history: Mapping[str, list[tuple[int, float]]], experiment: Experiment
+) -> tuple[list[Path], list[str]]:
+    """Draw every figure of a finished run as PNG; return where they are, and what could not be drawn, as sentences.
+
+    A figure never costs a run its result: whatever goes wrong in drawing is said, and the others are drawn.
+    """
     from dlx.figures.base import learning_curves
 
     task, facts, module = experiment.plan.recipe.task, experiment.plan.facts, experiment.module
-    drawn = {"learning_curves": learning_curves(history, task.metric_names(facts))} if history else {}
-    drawn |= figures(experiment, module, getattr(module, "outputs", None))()
-    drawn |= _memory(experiment)
-    drawn |= _experts(experiment)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png" for name in drawn]
-    for path, figure in zip(paths, drawn.values(), strict=True):
-        figure.savefig(path, dpi=120)
-    return paths + _texts(folder, experiment)
+    names = task.metric_names(facts)
+    services: dict[str, Callable[[], dict[str, Any]]] = {
+        "learning curves": lambda: {"learning_curves": learning_curves(history, names)} if history else {},
+        "figures of the task": lambda: figures(experiment, module, getattr(module, "outputs", None))(),
+        "gradient by step": lambda: _memory(experiment),
+        "use of experts": lambda: _experts(experiment),
+        "texts": lambda: getattr(module, "texts", dict)(),
+    }
+    paths: list[Path] = []
+    notes: list[str] = []
+    for what, make in services.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths += [_write(folder, name, made) for name, made in make().items()]
+        except Exception as error:  # of any library, of any task
+            notes.append(f"{what} could not be drawn: {type(error).__name__}: {error}")
+    return paths, notes
+
+
+def _write(folder: Path, name: str, made: Any) -> Path:
+    """Write a figure, or a text that the network itself writes."""
+    if isinstance(made, str):
+        path = folder / f"{name}.txt"
+        path.write_text(made, encoding="utf-8")
+    else:
+        path = folder / f"{name}.png"
+        made.savefig(path, dpi=DPI)
+    return path
 
 
 def figures(experiment: Experiment, module: Any, outputs: Any) -> Callable[[], dict[str, Any]]:
@@ -69,11 +94,3 @@ def _experts(experiment: Experiment) -> dict[str, Any]:
     networks: Any = experiment.module.networks
     tallies = {name.partition(".")[2]: m.metric_counts.cpu().numpy() for name, m in counting(networks)}
     return {"experts": use_of_experts(tallies)} if tallies else {}
-
-
-def _texts(folder: Path, experiment: Experiment) -> list[Path]:
-    """Write down what the network itself writes, if it does."""
-    texts: Mapping[str, str] = getattr(experiment.module, "texts", dict)()
-    for name, text in texts.items():
-        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
-    return [folder / f"{name}.txt" for name in texts]

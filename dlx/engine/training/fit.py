@@ -94,7 +94,7 @@ class Fit:
     def _attempt(self, experiment: Experiment, start: Start | None, slower: float) -> Fitted:
         plan, history = experiment.plan, History()
         monitor, mode = monitored(plan)
-        keep = Keep(self.folder, monitor, mode, plan.recipe.train.save_every, self.carried)
+        keep = Keep(self.folder, monitor, mode, plan.recipe.train.checkpoint_every_n_seconds, self.carried)
         regularizing: list[Any] = [Freeze(plan.recipe.freeze, plan.horizon.steps)] if plan.recipe.freeze else []
         regularizing += [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
         looking = self._looking(experiment)
@@ -124,16 +124,16 @@ class Fit:
 
     def _looking(self, experiment: Experiment) -> Looking:
         """Return what draws pictures on the way; none in a trial, or where no process has a network whole."""
-        plan = experiment.plan
-        blind = self.fast or (is_shared() and plan.recipe.hardware.strategy.shards_parameters)  # type: ignore[union-attr]
+        train, strategy = experiment.plan.recipe.train, experiment.plan.recipe.hardware.strategy
+        in_parts = is_shared() and strategy.shards_parameters  # type: ignore[union-attr]
         log = self.logger.log_file if self.logger else None
-        every = 0 if blind else plan.recipe.train.pictures_every
+        every = train.figures_every_n_epochs if train.figures and not self.fast and not in_parts else 0
         return Looking(experiment, self.folder.parent / "pictures", every, log)
 
     def _halved(self, experiment: Experiment) -> Experiment:
         """Return the experiment with every batch computed in twice as many portions; the steps are the same."""
         recipe = experiment.plan.recipe
-        portions = 2 * recipe.train.accumulate
+        portions = 2 * recipe.train.gradient_accumulation
         if is_shared():  # the others are inside of the gradient's sum, in which nothing can be agreed upon
             raise RunError(f"out of memory on one device. {self._in_portions(recipe.train)}")
         if portions > recipe.train.batch_size:
@@ -149,14 +149,16 @@ class Fit:
 
     def _in_portions(self, train: Train) -> str:
         """Say how a person goes on with a batch in at least twice as many portions, which must be equal."""
-        divisors = (n for n in range(2 * train.accumulate, train.batch_size + 1) if train.batch_size % n == 0)
+        divisors = (
+            n for n in range(2 * train.gradient_accumulation, train.batch_size + 1) if train.batch_size % n == 0
+        )
         portions = next(divisors, None)
         if portions is None:
             return "Make the network or its input smaller"
         if saved(self.folder):
             run = self.folder.parent.name
-            return f"Go on with: dlx train --resume {run} train.accumulate={portions} --allow-change"
-        return f"Start again with train.accumulate={portions}"
+            return f"Go on with: dlx train --resume {run} train.gradient_accumulation={portions} --allow-change"
+        return f"Start again with train.gradient_accumulation={portions}"
 
     def _module(self, plan: Plan) -> pl.LightningModule:
         module = build_module(plan)
@@ -193,7 +195,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> Start | None:
 
 def with_portions(plan: Plan, portions: int) -> Plan:
     """Return the plan with every batch computed in so many portions."""
-    return plan.evolve("recipe.train.accumulate", portions)
+    return plan.evolve("recipe.train.gradient_accumulation", portions)
 
 
 def _look_in_between(callbacks: Sequence[pl.Callback]) -> bool:

@@ -66,7 +66,7 @@ def find_lr(plan: Plan) -> float:
 
 def _changed(plan: Plan) -> Plan:
     """Return the plan of the test: a few steps, every one of them a point of the curve."""
-    train = {"recipe.train.steps": STEPS, "recipe.train.epochs": None, "recipe.train.log_every": 1}
+    train = {"recipe.train.steps": STEPS, "recipe.train.epochs": None, "recipe.train.log_every_n_steps": 1}
     horizon = Horizon(STEPS, plan.horizon.steps_per_epoch)
     return plan.evolve_all({**train, "recipe.schedule.*": Growing(), "horizon": horizon})
 

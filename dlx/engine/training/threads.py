@@ -25,11 +25,11 @@ SECONDS = 0.3  # after which no further step is tried
 
 def with_fastest(plan: Plan, prepared: Prepared) -> Plan:
     """Return the plan with the number of threads that is faster: one, or all that it allows."""
-    most = int(plan.recipe.hardware.threads)
+    most = int(plan.recipe.hardware.num_threads)
     seconds = {threads: _seconds(plan, prepared, threads) for threads in (1, most)}
     fastest = min(seconds, key=lambda threads: seconds[threads])
-    decided = {"decided": {**plan.decided, "hardware.threads": f"{fastest} (tried 1 and {most})"}}
-    return plan.evolve_all({"written.hardware.threads": fastest, "recipe.hardware.threads": fastest, **decided})
+    decided = {"decided": {**plan.decided, "hardware.num_threads": f"{fastest} (tried 1 and {most})"}}
+    return plan.evolve_all({"written.hardware.num_threads": fastest, "recipe.hardware.num_threads": fastest, **decided})
 
 
 def _seconds(plan: Plan, prepared: Prepared, threads: int) -> float:

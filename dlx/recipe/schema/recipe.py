@@ -76,9 +76,9 @@ class Recipe(Section):
     regularize: Named[Regularizer] = Field(default_factory=dict)
     """What keeps the network from fitting noise."""
     train: Train = Train()
-    """How long and in what portions."""
+    """How long, in what batches, and what is done in between."""
     hardware: Hardware = Hardware()
-    """On what it is learned."""
+    """Devices, processes, number format and memory layout."""
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Where the run is written down."""
     expect: Annotated[dict[str, Claim], WITHOUT_NULLS, FREE] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The `train` section of a recipe: how long training takes, and in what portions."""
+"""The `train` section of a recipe: how long training takes, in what batches, and what is done in between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlx.recipe.schema.permission import FREE
 
 
 class Train(Section):
-    """How long and in what portions."""
+    """How long, in what batches, and what is done in between."""
 
     epochs: int | None = Field(10, ge=1)
     """Passes over the train split; null where `steps` are given."""
@@ -20,27 +20,29 @@ class Train(Section):
     """Optimizer steps, instead of epochs."""
     batch_size: int = Field(64, ge=1)
     """Samples in one optimizer step, over all devices together."""
-    per_class: int | None = Field(None, ge=1)
-    """Samples of a class in a batch, of batch_size / per_class classes, for losses that compare samples; null leaves
-    it to chance.
+    samples_per_class: int | None = Field(None, ge=1)
+    """Samples of each class in a batch, of batch_size / samples_per_class classes, for losses that compare samples;
+    null leaves it to chance.
     """
-    accumulate: int = Field(1, ge=1)
-    """Portions in which a batch is computed, to save memory."""
-    validate_every: int = Field(1, ge=1)
+    gradient_accumulation: int = Field(1, ge=1)
+    """Gradient accumulation: micro-batches in which a batch is computed, to save memory; batch_size stays as it is."""
+    val_every_n_epochs: int = Field(1, ge=1)
     """Epochs between validations."""
-    log_every: Annotated[int, FREE] = Field(50, ge=1)
+    log_every_n_steps: Annotated[int, FREE] = Field(50, ge=1)
     """Steps between points of the training-loss curve."""
-    save_every: Annotated[float, FREE] = Field(300.0, gt=0)
+    checkpoint_every_n_seconds: Annotated[float, FREE] = Field(300.0, gt=0)
     """Seconds after which a checkpoint is written in the middle of an epoch too."""
-    pictures_every: Annotated[int | None, FREE] = Field(None, ge=0)
-    """Epochs between pictures of what is learned, 0 for none before the end; null draws after 1, 2, 4, … epochs, as far
+    figures: Annotated[bool, FREE] = True
+    """Whether figures are drawn: while training goes on, and of the test at its end."""
+    figures_every_n_epochs: Annotated[int | None, FREE] = Field(None, ge=0)
+    """Epochs between figures of what is learned, 0 for none before the end; null draws after 1, 2, 4, … epochs, as far
     as it takes less than 2 % of the time.
     """
-    limit_train: int | None = Field(None, ge=1)
+    limit_train_samples: int | None = Field(None, ge=1)
     """At most this many training samples, for trials."""
-    limit_val: int | None = Field(None, ge=1)
+    limit_val_samples: int | None = Field(None, ge=1)
     """At most this many validation samples, for trials."""
-    limit_test: int | None = Field(None, ge=1)
+    limit_test_samples: int | None = Field(None, ge=1)
     """At most this many test samples, for trials."""
     deterministic: bool = False
     """Only algorithms that give the same bits every time; an error where there is none."""
@@ -55,8 +57,12 @@ class Train(Section):
     def _adds_up(self) -> Train:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give epochs or steps, not both")
-        if self.per_class is not None and self.batch_size % self.per_class:
-            raise ValueError(f"batch_size {self.batch_size} is not a multiple of per_class {self.per_class}")
-        if self.batch_size % self.accumulate:
-            raise ValueError(f"batch_size {self.batch_size} cannot be computed in {self.accumulate} equal portions")
+        if self.samples_per_class is not None and self.batch_size % self.samples_per_class:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of samples_per_class {self.samples_per_class}"
+            )
+        if self.batch_size % self.gradient_accumulation:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be cut into {self.gradient_accumulation} equal micro-batches"
+            )
         return self

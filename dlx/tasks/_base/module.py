@@ -114,7 +114,7 @@ class TaskModule(pl.LightningModule):
             progress.increment_by(1)
             for callback in self._every_step:
                 callback.on_train_batch_end(self.trainer, self, None, batch, batch_idx)
-            if progress.completed % self.learning.log_every == 0:
+            if progress.completed % self.learning.log_every_n_steps == 0:
                 self.flush_loss()
         self.trainer.fit_loop.epoch_loop._batches_that_stepped = progress.completed
 

@@ -28,7 +28,7 @@ class MetricLearning(Task):
     `contrastive` draws pairs of a class together, d²/2, and pushes others apart up to a margin, max(0, margin − d)²/2.
     `triplet` asks of an anchor that it be nearer to its positive than to a negative by a margin, max(0, d²(a, p) −
     d²(a, n) + margin). Prefer it to classification where there are many classes, few samples of each, or classes that
-    are not there yet. A batch needs several samples of a class: `train.per_class` sees to it.
+    are not there yet. A batch needs several samples of a class: `train.samples_per_class` sees to it.
 
     Shapes:  any → (embedding_dim,).
     Units:   on val and test, every sample asks the others of its split, of which the first 4,000 are taken;

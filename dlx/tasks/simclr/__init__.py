@@ -25,8 +25,8 @@ class SimCLR(MultiView):
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is a mean cross-entropy in nats, ln(2 · batch − 1) by chance; on val and test it is taken among up to
              256 samples at a time, of the first 1,024.
-    Source:  Chen et al. 2020, arXiv:2002.05709; with `train.accumulate` or several processes a view is told from those
-             of its own portion alone.
+    Source:  Chen et al. 2020, arXiv:2002.05709; with `train.gradient_accumulation` or several processes a view is told
+             from those of its own portion alone.
 
     Example:
         {type: simclr, views: [{random_gaussian_noise: {p: 1.0}}], projection_dim: 16}
