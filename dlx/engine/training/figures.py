@@ -28,7 +28,7 @@ def draw_all(
         "figures of the task": lambda: figures(experiment, module, getattr(module, "outputs", None))(),
         "gradient by step": lambda: _memory(experiment),
         "use of experts": lambda: _experts(experiment),
-        "texts": lambda: getattr(module, "texts", dict)(),
+        "texts": lambda: getattr(module, "generated_texts", dict)(),
     }
     paths: list[Path] = []
     notes: list[str] = []
