@@ -83,13 +83,13 @@ def train(
     from dlx import plan as planning
     from dlx.engine.runs import stages as engine
     from dlx.errors import UsageError
-    from dlx.plan.hardware import follows
+    from dlx.rank import is_worker
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
     if loaded.study is not None:
         verb = "sweep" if loaded.study.sweep is not None else "compare"
         raise UsageError(f"this recipe is of many runs: dlx {verb} {loaded.path}")
-    shown = console or Console(stderr=True, quiet=follows())
+    shown = console or Console(stderr=True, quiet=is_worker())
     plan = planning.make(loaded)
     shown.print(f"[bold]{plan.recipe.name}[/]  {engine.outline(plan)}")
     if find_lr and plan.stages:
@@ -132,9 +132,9 @@ def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: A
     from rich.console import Console
 
     from dlx.engine.runs.claims import check_recipe
-    from dlx.plan.hardware import follows
+    from dlx.rank import is_worker
 
-    shown = console or Console(stderr=True, quiet=follows())
+    shown = console or Console(stderr=True, quiet=is_worker())
     return [row for recipe in recipes for row in check_recipe(Path(recipe), Path(root), shown)]
 
 
@@ -154,9 +154,9 @@ def resume(
     from rich.console import Console
 
     from dlx.engine.runs import stages as engine
-    from dlx.plan.hardware import follows
+    from dlx.rank import is_worker
 
-    shown = console or Console(stderr=True, quiet=follows())
+    shown = console or Console(stderr=True, quiet=is_worker())
     return engine.resume(str(run), shown, None if recipe is None else Path(recipe), _pairs(overrides), allow_change)
 
 

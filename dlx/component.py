@@ -11,16 +11,19 @@ import importlib
 import importlib.util
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from dlx.evolve import Evolvable
 from dlx.nearest import nearest
+
+if TYPE_CHECKING:
+    from dlx.rules import CheckContext, Problem
 
 ROOT = __name__.rpartition(".")[0]
 
@@ -43,6 +46,13 @@ class Section(BaseModel, Evolvable):
             return handler(value)
         except ValidationError as error:
             raise _with_suggestions(error, cls) from None
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        """Return what this refuses, or warns of, in the company of the rest of the recipe; places start here.
+
+        It is asked twice: before networks are planned, and with them, if nothing was refused.
+        """
+        return ()
 
 
 class Component(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -10,10 +10,25 @@ from pydantic import Field
 
 from dlx.component import Component
 from dlx.facts import DataFacts
+from dlx.rules import CheckContext, Problem, Rule
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class UnfitSamples(Rule):
+    """An augmentation cannot change samples of this kind.
+
+    Augmentations of images take images, those of text take tokens, and some need a number of channels or a known size.
+
+    Why:      it would fail in the first batch, or change something else than it means.
+    Instead:  use one that is made for these samples; `dlx list augmentations` says what each does.
+    Wrong:    data: {augment: [random_swap]}
+    Right:    data: {augment: [random_gaussian_noise]}
+    """
+
+    code: ClassVar[str] = "DLX433"
 
 
 class Augmentation(Component):
@@ -39,8 +54,13 @@ class Augmentation(Component):
     p: float = Field(0.5, ge=0, le=1)
     """Probability that a sample is changed."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         """Raise ShapeError if samples of this shape cannot be changed in this way."""
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.source_facts
+        x = facts.fields[facts.inputs[0]]
+        yield from UnfitSamples.unless(lambda: self.validate_input(x if x.vocab else x.replace(dtype="float32")))
 
     def fit(self, facts: DataFacts, base: Path) -> Self:
         """Return the augmentation with what it takes from the facts or from files, before `build` is called.

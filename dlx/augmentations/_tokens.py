@@ -19,6 +19,6 @@ class TokenAugmentation(Augmentation):
     fraction: float = Field(0.1, gt=0, le=1)
     """Share of a text's tokens that are changed; at least one is."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         if x.axes != "T" or not x.vocab:
             raise ShapeError(f"{self.type} takes text, as tokens, but gets {x} ({x.axes or 'a scalar'})")

@@ -37,7 +37,7 @@ class ColorJitter(Augmentation):
     hue: float = Field(0.0, ge=0, le=0.5)
     """Largest turn of the hue, as a share of the colour circle."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         if self.saturation > 0 or self.hue > 0:
             check_image(x, "color_jitter with saturation or hue", (3,))
         check_image(x, "color_jitter", (1, 3))
@@ -45,5 +45,5 @@ class ColorJitter(Augmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import ColorJitter as Jitter
 
-        self.check(x)
+        self.validate_input(x)
         return keep_target(Jitter(self.brightness, self.contrast, self.saturation, self.hue, p=self.p))

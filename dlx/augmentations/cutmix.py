@@ -37,11 +37,11 @@ class Cutmix(Augmentation):
     alpha: float = Field(1.0, gt=0)
     """How large the rectangles are: towards 0 nothing or all, 1 uniform in area, more is nearer to half the image."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "cutmix")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        self.check(x)
+        self.validate_input(x)
         if classes == 0:
             raise ShapeError("cutmix mixes classes, but the target is a number; use mixup")
         return partial(self._mix, classes=classes)

@@ -36,11 +36,11 @@ class Mixup(Augmentation):
     alpha: float = Field(0.2, gt=0)
     """How evenly samples are mixed: towards 0 hardly at all, 1 uniformly, more is nearer to halves."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_numbers(x, "mixup")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        self.check(x)
+        self.validate_input(x)
         return partial(self._mix, classes=classes)
 
     def _mix(self, batch: Tensor, target: Any, classes: int) -> tuple[Tensor, Any]:

@@ -42,13 +42,13 @@ class RandAugment(Augmentation):
     groups: int = Field(4, ge=1)
     """Parts of the batch that draw their operations separately: more variety, more time."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "rand_augment", (1, 3))
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation.auto import RandAugment as Operations
 
-        self.check(x)
+        self.validate_input(x)
         return keep_target(partial(self._augment, operations=Operations(self.n, self.m)))
 
     def _augment(self, images: Tensor, operations: Callable[[Tensor], Tensor]) -> Tensor:

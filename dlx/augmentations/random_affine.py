@@ -44,7 +44,7 @@ class RandomAffine(Augmentation):
     def _scale_rises(cls, scale: list[float]) -> list[float]:
         return check_ascending(scale, "scale")
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "random_affine")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
@@ -52,7 +52,7 @@ class RandomAffine(Augmentation):
 
         from dlx.augmentations._warps_torch import warp_with_masks
 
-        self.check(x)
+        self.validate_input(x)
         warp = Warp(
             degrees=self.degrees,
             translate=(self.translate, self.translate),

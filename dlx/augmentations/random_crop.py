@@ -39,7 +39,7 @@ class RandomCrop(Augmentation):
     padding_mode: Literal["constant", "reflect", "replicate"] = "constant"
     """What is added: zeros, the mirrored image, or its outermost pixels."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "random_crop")
         height, width = x.spatial
         if height is None or width is None:
@@ -50,7 +50,7 @@ class RandomCrop(Augmentation):
             raise ShapeError(f"random_crop cannot cut {self.size} × {self.size} out of {x} padded by {self.padding}")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        self.check(x)
+        self.validate_input(x)
         return move_masks(self._crop)
 
     def _crop(self, images: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor | None]:

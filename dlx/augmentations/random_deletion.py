@@ -27,7 +27,7 @@ class RandomDeletion(TokenAugmentation):
     type: Literal["random_deletion"] = "random_deletion"
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        self.check(x)
+        self.validate_input(x)
         return keep_target(self._apply)
 
     def _apply(self, tokens: Tensor) -> Tensor:

@@ -41,12 +41,12 @@ class RandomErasing(Augmentation):
     def _ranges_rise(cls, values: list[float]) -> list[float]:
         return check_ascending(values, "a range")
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "random_erasing")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import RandomErasing as Erasing
 
-        self.check(x)
+        self.validate_input(x)
         scale, ratio = (self.scale[0], self.scale[1]), (self.ratio[0], self.ratio[1])
         return keep_target(Erasing(scale, ratio, value=self.value, p=self.p))

@@ -37,7 +37,7 @@ class RandomGaussianBlur(Augmentation):
     def _sigma_rises(cls, sigma: list[float]) -> list[float]:
         return check_ascending(sigma, "sigma")
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "random_gaussian_blur")
         if any(side is not None and side <= self._radius() for side in x.spatial):
             raise ShapeError(
@@ -47,7 +47,7 @@ class RandomGaussianBlur(Augmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         from kornia.augmentation import RandomGaussianBlur as Blur
 
-        self.check(x)
+        self.validate_input(x)
         kernel = 2 * self._radius() + 1
         return keep_target(Blur((kernel, kernel), (self.sigma[0], self.sigma[1]), p=self.p))
 

@@ -35,11 +35,11 @@ class RandomGaussianNoise(Augmentation):
     std: float = Field(0.1, gt=0)
     """Deviation of the noise."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_numbers(x, "random_gaussian_noise")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        self.check(x)
+        self.validate_input(x)
         return keep_target(self._add_noise)
 
     def _add_noise(self, batch: Tensor) -> Tensor:

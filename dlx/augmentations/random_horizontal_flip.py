@@ -24,11 +24,11 @@ class RandomHorizontalFlip(Augmentation):
     keeps_masks: ClassVar[bool] = True
     type: Literal["random_horizontal_flip"] = "random_horizontal_flip"
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, self.type)
 
     def build(self, x: TensorSpec, classes: int) -> Change:
         from dlx.augmentations._random import flip
 
-        self.check(x)
+        self.validate_input(x)
         return move_masks(partial(flip, axis=-1, p=self.p))

@@ -29,7 +29,7 @@ class RandomRotation(Augmentation):
     degrees: float = Field(ge=0, le=180)
     """Largest angle either way."""
 
-    def check(self, x: TensorSpec) -> None:
+    def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "random_rotation")
 
     def build(self, x: TensorSpec, classes: int) -> Change:
@@ -37,5 +37,5 @@ class RandomRotation(Augmentation):
 
         from dlx.augmentations._warps_torch import warp_with_masks
 
-        self.check(x)
+        self.validate_input(x)
         return move_masks(warp_with_masks(Rotation(self.degrees, p=self.p)))

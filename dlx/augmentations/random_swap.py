@@ -27,7 +27,7 @@ class RandomSwap(TokenAugmentation):
     type: Literal["random_swap"] = "random_swap"
 
     def build(self, x: TensorSpec, classes: int) -> Change:
-        self.check(x)
+        self.validate_input(x)
         return keep_target(self._apply)
 
     def _apply(self, tokens: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class SynonymReplacement(TokenAugmentation):
     def build(self, x: TensorSpec, classes: int) -> Change:
         import torch
 
-        self.check(x)
+        self.validate_input(x)
         group_V = torch.full((x.vocab[0],), -1)
         group_V[list(self._synonyms)] = torch.arange(len(self._synonyms))
         widest = max(map(len, self._synonyms.values()))

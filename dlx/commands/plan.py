@@ -42,14 +42,15 @@ def command(
 
 def _print(found: dict[str, Any], name: str, messages: Any) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else WIDE)
     for role, network in found["networks"].items():
         title = name if len(found["networks"]) == 1 else f"{name}: {role}"
         console.print(_layers(title, network, found["batch_size"]))
     console.print(_facts(found))
-    for caution in found["cautions"]:
-        messages.print(f"[yellow]note:[/] {caution}", soft_wrap=True)
+    for warning in found["warnings"]:
+        messages.print(f"[yellow]note\\[{warning['code']}]:[/] {escape(warning['message'])}", soft_wrap=True)
 
 
 def _layers(title: str, network: dict[str, Any], batch: int) -> Any:

@@ -38,14 +38,14 @@ def command(
 
     from rich.console import Console
 
-    from dlx.plan.hardware import follows
+    from dlx.rank import is_worker
 
     if resume is not None:
         run = dlx.resume(resume, recipe or None, changes, allow_change=allow_change)
     else:
         loaded = dlx.load(recipe, changes)  # what is wrong with it is said before anything heavy is imported
         run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr)
-    if follows():
+    if is_worker():
         return  # the first process speaks
     if as_json:
         print_json(run.to_json())

@@ -48,8 +48,6 @@ class Layer(Component):
     """What a bare list of layers means."""
     is_sequential: ClassVar[bool] = False
     """Whether it does nothing but apply the layers inside it one after the other."""
-    uses_batch_statistics: ClassVar[bool] = False
-    """Whether what it makes of a sample depends on the others of the batch, in training."""
     changes_context: ClassVar[bool] = False
     """Whether what is in scope behind it is what its output says, and its module what `scope(context)` returns."""
     drops: ClassVar[bool] = False
@@ -131,10 +129,6 @@ class Layer(Component):
 
     def gain(self) -> float | None:
         """Return the factor that keeps the variance through this activation; None if it is not an activation."""
-        return None
-
-    def warning(self, x: TensorSpec, batch: int, path: str) -> str | None:
-        """Return what a person should know about this layer at this batch size; `path` is where it stands."""
         return None
 
 

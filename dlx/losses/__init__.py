@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts, Kind
+from dlx.rules import CheckContext, Problem, Rule
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+class UnfitLoss(Rule):
+    """A loss cannot judge this target.
+
+    Losses are for classes, for several labels at once, or for numbers; some are for two classes only.
+
+    Why:      it would compare things that are not of one kind.
+    Instead:  leave the loss out, which takes the task's own, or choose one for this target (`dlx list losses`).
+    Wrong:    task: {type: classification, loss: huber}
+    Right:    task: {type: classification, loss: cross_entropy}
+    """
+
+    code: ClassVar[str] = "DLX452"
 
 
 class Loss(Component):
@@ -32,14 +48,19 @@ class Loss(Component):
     rescalable: ClassVar[bool] = True
     """Whether a regression target may be standardized; not where its own scale has a meaning, as that of counts."""
 
-    def check(self, facts: DataFacts) -> None:
+    def validate_target(self, facts: DataFacts) -> None:
         """Raise ShapeError if the loss cannot judge this target."""
         if facts.kind not in self.kinds:
             raise ShapeError(f"{self.type} judges {' or '.join(self.kinds)}, but the target is {facts.kind}")
 
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.recipe.task.target_facts(self, context.facts)
+        if facts is not None:
+            yield from UnfitLoss.unless(lambda: self.validate_target(facts))
+
     def outputs(self, facts: DataFacts) -> int:
-        """Return how many numbers a sample's output must have. Raises: ShapeError as `check` does."""
-        self.check(facts)
+        """Return how many numbers a sample's output must have. Raises: ShapeError as `validate_target` does."""
+        self.validate_target(facts)
         if facts.classes:
             return len(facts.classes)
         return facts.fields[facts.target].elements if facts.target else 1
@@ -59,5 +80,5 @@ class Loss(Component):
         return None
 
     def chance(self, facts: DataFacts) -> float | None:
-        """Return the loss expected of an untrained network with balanced classes, None if it is not known."""
+        """Return the loss of giving every class the same probability, None if that is not known."""
         return None

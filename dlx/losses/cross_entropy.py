@@ -20,7 +20,7 @@ class CrossEntropy(Loss):
     first choice for one of K classes: its gradient, p − y, does not vanish while the answer is wrong.
 
     Shapes:  output (B, K), target (B,) indices or (B, K) probabilities.
-    Units:   nats; an untrained network stands at ln K.
+    Units:   nats; the same probability for all K classes gives ln K.
     Raises:  ShapeError if class_weights does not fit the classes.
     Source:  torch.nn.CrossEntropyLoss; label smoothing of Szegedy et al. 2016, arXiv:1512.00567.
 
@@ -36,8 +36,8 @@ class CrossEntropy(Loss):
     class_weights: ClassWeights = None
     """One factor a class, or `balanced`: inversely as frequent as the class is in the train split."""
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         weights_of_classes(self.class_weights, facts)
 
     def build(self, facts: DataFacts) -> nn.Module:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts, Kind
+from dlx.rules import CheckContext, Problem, Rule
 
 if TYPE_CHECKING:
     import torchmetrics
@@ -14,6 +16,20 @@ if TYPE_CHECKING:
 
 Tells = Literal["quality", "coverage", ""]
 """What a metric says of samples that were made: how good they are, how much of the data's variety they have."""
+
+
+class UnfitMetric(Rule):
+    """A metric cannot judge this target, or not what the task makes.
+
+    Metrics are for classes, for labels, for numbers, for texts, or for samples that a network makes.
+
+    Why:      the number would have no meaning.
+    Instead:  leave it out, or choose one for this target (`dlx list metrics`).
+    Wrong:    task: {type: classification, metrics: {rmse: {}}}
+    Right:    task: {type: classification, metrics: {f1: {}}}
+    """
+
+    code: ClassVar[str] = "DLX453"
 
 
 class Metric(Component):
@@ -41,10 +57,15 @@ class Metric(Component):
         """Whether it compares whole texts, not each token."""
         return "tokens" in self.kinds
 
-    def check(self, facts: DataFacts) -> None:
+    def validate_target(self, facts: DataFacts) -> None:
         """Raise ShapeError if the metric cannot judge this target."""
         if facts.kind not in self.kinds:
             raise ShapeError(f"{self.type} judges {' or '.join(self.kinds)}, but the target is {facts.kind}")
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.recipe.task.target_facts(self, context.facts)
+        if facts is not None:
+            yield from UnfitMetric.unless(lambda: self.validate_target(facts))
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         """Make the metric for these classes or outputs."""

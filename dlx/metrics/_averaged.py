@@ -23,8 +23,8 @@ class Averaged(Metric):
     """`macro`: every class counts the same; `weighted`: every class by its samples; `micro`: every sample counts the
     same; `binary`: the last of two classes alone, the one that is looked for (`yes` of no/yes, `1` of 0/1)."""
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         if self.average == "binary":
             check_binary(self.type, facts)
 
@@ -35,10 +35,10 @@ class Averaged(Metric):
         classes: Make,
         labels: Make,
     ) -> torchmetrics.Metric:
-        """Return the metric that fits the target. Raises: ShapeError as `check` does."""
+        """Return the metric that fits the target. Raises: ShapeError as `validate_target` does."""
         from dlx.metrics._positive_torch import of_positive
 
-        self.check(facts)
+        self.validate_target(facts)
         if self.average == "binary":
             return of_positive(binary())
         made = labels if facts.kind == "labels" else classes

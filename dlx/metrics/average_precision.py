@@ -34,8 +34,8 @@ class AveragePrecision(Metric):
     thresholds: int | None = Field(None, ge=2)
     """Number of equally spaced thresholds that approximate the curve in constant memory; null keeps every score."""
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         if self.average == "binary":
             check_binary(self.type, facts)
 
@@ -48,7 +48,7 @@ class AveragePrecision(Metric):
 
         from dlx.metrics._positive_torch import of_positive
 
-        self.check(facts)
+        self.validate_target(facts)
         if self.average == "binary":
             return of_positive(BinaryAveragePrecision(thresholds=self.thresholds))
         made = MultilabelAveragePrecision if facts.kind == "labels" else MulticlassAveragePrecision

@@ -32,8 +32,8 @@ class TopK(Metric):
     k: int = Field(5, gt=0)
     """How many answers are allowed."""
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         if self.k > len(facts.classes):
             raise ShapeError(f"top_k: the {self.k} most probable of only {len(facts.classes)} classes")
 

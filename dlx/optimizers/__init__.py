@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from dlx.component import Component
+from dlx.layer_names import check_pattern, weighted_layers
 from dlx.patterns import matches, matching_layers, outermost_match
+from dlx.rules import CheckContext, Problem, Rule
+from dlx.strategies import check_full_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +22,27 @@ if TYPE_CHECKING:
 Groups = Sequence[dict[str, Any]]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 """The decay rate of a running mean: the share of the old value that is kept in a step."""
+
+
+class SharedGradient(Rule):
+    """An optimizer evaluates the loss of one network again, but several networks move down one gradient.
+
+    L-BFGS and SAM compute the loss several times within a step. Where an encoder and a decoder learn from one loss,
+    neither can do that for itself.
+
+    Why:      the other networks would have moved in between, or not at all.
+    Instead:  use an optimizer that takes one gradient a step, such as adamw.
+    Wrong:
+        task: {autoencoder: {}}
+        model: {encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}
+        optimizer: lbfgs
+    Right:
+        task: {autoencoder: {}}
+        model: {encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}
+        optimizer: adamw
+    """
+
+    code: ClassVar[str] = "DLX441"
 
 
 class Optimizer(Component):
@@ -58,6 +82,21 @@ class Optimizer(Component):
     def inner_optimizer(self) -> Optimizer:
         """The optimizer that moves the parameters: itself, or the one that it wraps."""
         return self
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        task = context.recipe.task
+        if self.needs_closure and task.shared_gradient:
+            message = f"evaluates the loss of one network again, but several networks of {task.type} move"
+            yield SharedGradient.at(f"{self.type} {message} down one gradient")
+        if self.needs_full_parameters:
+            yield from check_full_parameters(self, context)
+        if context.networks:
+            role = next((role for role, optimizer in context.recipe.optimizer.items() if optimizer is self), None)
+            layers = weighted_layers(context, role)
+            for pattern in self.lr_scale:
+                yield from check_pattern(pattern, layers, "lr_scale", pattern)
+            if self.layers_pattern is not None:
+                yield from check_pattern(self.layers_pattern, layers, "layers_pattern")
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """Make the torch optimizer over parameter groups (`params`, and `lr` and `weight_decay` where they differ)."""

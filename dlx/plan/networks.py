@@ -36,6 +36,11 @@ class NetworkPlan:
     longest: Spec
 
     @property
+    def weighted_layers(self) -> list[str]:
+        """The paths of the layers that have weights, in forward order."""
+        return [row.path for row in self.rows if row.cost.parameters]
+
+    @property
     def rows(self) -> list[Row]:
         """The layers that hold no other layers, in forward order."""
         pairs = zip(walk(self.tree, self.input), walk(self.tree, self.typical), strict=True)

@@ -15,15 +15,15 @@ from dlx.errors import DataError, RecipeError, ShapeError
 from dlx.evolve import Evolvable
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape
-from dlx.plan.checks import batch_size, cautions, contradictions, portion
+from dlx.plan.context import PlanContext, find_problems
 from dlx.plan.hardware import by_cost, resolve
 from dlx.plan.memory import Memory, estimate
 from dlx.plan.networks import NetworkPlan, network_plan, sized
 from dlx.plan.tokenizers import given, kept
-from dlx.plan.transfer import unmatched
 from dlx.recipe.compose.stages import told
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema.recipe import Recipe
+from dlx.rules import Problem
 from dlx.schedules import Horizon
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
@@ -46,7 +46,7 @@ class Plan(Evolvable):
     networks   one for each role of the task
     horizon    how many optimizer steps there are
     decided    every `auto` and what it became
-    cautions   what a person should know before training
+    warnings   what a person should know before training
     stages     each stage's plan by its name, if the recipe has stages; the whole is then what its last one is
     """
 
@@ -59,7 +59,7 @@ class Plan(Evolvable):
     horizon: Horizon
     memory: Memory
     decided: Mapping[str, str]
-    cautions: tuple[str, ...]
+    warnings: tuple[Problem, ...]
     stages: Mapping[str, Plan] = field(default_factory=dict)
 
     @property
@@ -122,16 +122,14 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     optimizers = _blamed(loaded, ("regularize",), lambda: _optimizers(written))
     task = _blamed(loaded, ("regularize",), lambda: written.task.with_regularizers(written.regularize, seen))
     recipe = written.evolve_all({"task": task, "optimizer": optimizers})
-    problems = contradictions(recipe, seen, facts)
-    if problems:
-        raise RecipeError([loaded.at(error.loc, error.message) for error in problems])
+    context = PlanContext(recipe, seen, facts, earlier_networks={name: plan.networks for name, plan in earlier.items()})
+    _warnings(loaded, context)
     networks = _networks(loaded, recipe, seen)
-    unfitting = unmatched(recipe, networks, {name: plan.networks for name, plan in earlier.items()})
-    if unfitting:
-        raise RecipeError([loaded.at(error.loc, error.message) for error in unfitting])
+    context = replace(context, networks=networks)
+    _warnings(loaded, context)
     horizon = _horizon(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
-    at_once = portion(recipe, facts.counts["train"])
+    at_once = context.micro_batch_size
     asked, all_networks = loaded.recipe.hardware, list(networks.values())
     for name, (value, why) in by_cost(asked, written.hardware, all_networks, at_once, horizon.steps).items():
         decided[f"hardware.{name}"] = why
@@ -139,8 +137,17 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     besides = recipe.task.buffer_elements({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
     averages = sum(regularizer.averages_weights for regularizer in recipe.regularize.values())
     memory = estimate(pairs, at_once, recipe.hardware, besides, averages)
-    notes = cautions(recipe, seen, networks, horizon)
-    return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, tuple(notes))
+    warnings = _warnings(loaded, replace(context, recipe=recipe))
+    return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, warnings)
+
+
+def _warnings(loaded: Loaded, context: PlanContext) -> tuple[Problem, ...]:
+    """Return what the recipe is warned of. Raises: RecipeError with everything that is refused, at its line."""
+    problems = find_problems(context)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise RecipeError([loaded.at(error.loc, error.message, error.code) for error in errors])
+    return tuple({problem.message: problem for problem in problems}.values())
 
 
 def facts_of(recipe: Recipe, base: Path) -> DataFacts:
@@ -265,7 +272,7 @@ def _blamed(loaded: Loaded, loc: Loc, make: Any) -> Any:
 
 def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
     samples = min(facts.counts["train"], recipe.train.limit_train_samples or facts.counts["train"])
-    batch = batch_size(recipe, samples)
+    batch = recipe.global_batch_size(samples)
     per_epoch = max(1, math.ceil(samples / batch) - (samples % batch == 1 and samples > 1))
     if samples < 1:
         raise DataError("there are no samples to train on")

@@ -12,7 +12,6 @@ from dlx.optimizers import lr_scales
 from dlx.plan.memory import numbers
 from dlx.plan.networks import NetworkPlan, describe
 from dlx.plan.plan import Plan
-from dlx.plan.transfer import learning
 from dlx.recipe.schema.transfer import beginning
 from dlx.tasks import for_role
 
@@ -30,13 +29,13 @@ def report(plan: Plan) -> dict[str, Any]:
         "batch_size": plan.recipe.train.batch_size,
         "data": _data(plan.facts, plan.seen),
         "decided": dict(plan.decided),
-        "cautions": list(plan.cautions),
+        "warnings": [{"code": warning.code, "message": warning.message} for warning in plan.warnings],
         "quantities": plan.quantities,
     }
 
 
 def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
-    weights = learning(network)
+    weights = network.weighted_layers
     optimizer = for_role(plan.recipe.optimizer, network.role).inner_optimizer
     bytes_of = numbers(plan.recipe.hardware)
     factor, step = lr_scales(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)

@@ -11,6 +11,7 @@ from dlx.component import types
 from dlx.diagnostic import Diagnostic, in_order
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
+from dlx.plan.context import PlanContext
 from dlx.plan.plan import Plan, each, facts_of
 from dlx.recipe.compose.spelling import family_of, kind
 from dlx.recipe.compose.study import with_changes, with_params, with_value
@@ -205,11 +206,9 @@ def _unreachable(loaded: Loaded) -> Iterator[Diagnostic]:
 
 
 def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
-    from dlx.plan.checks import metric_names
-
     assert loaded.study is not None and loaded.composed is not None and loaded.composed.study is not None
     study, where = loaded.study, loaded.composed.study
-    known = metric_names(base.recipe, base.seen)
+    known = PlanContext(base.recipe, base.seen, base.facts).metric_names
     asked: list[tuple[Any, str]] = []
     if study.sweep is not None:
         asked.append((("sweep", "monitor"), study.sweep.monitor or base.recipe.task.monitor))

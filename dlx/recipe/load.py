@@ -37,11 +37,11 @@ class Loaded:
     stages: Mapping[str, Loaded] = field(default_factory=dict)
     study: Study | None = None
 
-    def at(self, loc: Loc, message: str) -> Diagnostic:
+    def at(self, loc: Loc, message: str, code: str = "DLX401") -> Diagnostic:
         """Return a diagnostic at a path of the recipe, or at the deepest place on the way there."""
         if self.composed is None:
-            return Diagnostic("recipe", 0, 0, ".".join(map(str, loc)), "DLX401", message)
-        return self.composed.told(at(self.composed.root, loc, message, "DLX401"))
+            return Diagnostic("recipe", 0, 0, ".".join(map(str, loc)), code, message)
+        return self.composed.told(at(self.composed.root, loc, message, code))
 
     @property
     def path(self) -> Path:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from dlx.component import Component
+from dlx.rules import CheckContext, Problem, Rule
+from dlx.strategies import check_full_parameters
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import Tensor, nn
+
+
+class SecondAverage(Rule):
+    """Two averages are to take the place of the weights.
+
+    ema and swa each keep an average of the weights, which is evaluated and saved in their place.
+
+    Why:      only one of them can be.
+    Instead:  use one of them.
+    Wrong:    regularize: {ema: {}, swa: {}}
+    Right:    regularize: {ema: {}}
+    """
+
+    code: ClassVar[str] = "DLX440"
 
 
 class Regularizer(Component):
@@ -48,10 +65,10 @@ class Regularizer(Component):
         """Return the regularizer with every `auto` decided."""
         return self
 
-    def monitor_mode(self) -> Literal["min", "max"] | None:
-        """Return which direction of the metric that it watches is an improvement, or None."""
-        return None
-
-    def monitored_metric(self) -> str | None:
-        """Return the name of the metric that it watches (`val/loss`), so that one that never exists is an error."""
-        return None
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        if self.needs_full_parameters or self.averages_weights:
+            yield from check_full_parameters(self, context)
+        averages = [r for r in context.recipe.regularize.values() if r.averages_weights]
+        if self.averages_weights and averages[0] is not self:
+            message = "takes the place of the weights that are evaluated, and so does"
+            yield SecondAverage.at(f"{self.type} {message} {averages[0].type}: use one of them")

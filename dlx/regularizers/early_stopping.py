@@ -1,14 +1,31 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
 from dlx.component import leaf_class, types
+from dlx.monitors import check_direction, no_such_metric
 from dlx.regularizers import Regularizer
+from dlx.rules import CheckContext, Problem, Rule
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+
+
+class UnknownMonitor(Rule):
+    """A monitor names a metric that this run does not have.
+
+    What stops training early waits for one of the metrics that the run measures.
+
+    Why:      it would wait for ever, and training would go on as if it were not there.
+    Instead:  write a metric that `dlx plan` knows, such as val/loss.
+    Wrong:    regularize: {early_stopping: {monitor: val/acuracy, mode: max}}
+    Right:    regularize: {early_stopping: {monitor: val/accuracy}}
+    """
+
+    code: ClassVar[str] = "DLX402"
 
 
 class EarlyStopping(Regularizer):
@@ -55,8 +72,11 @@ class EarlyStopping(Regularizer):
     def resolve_auto(self) -> Self:
         return self.evolve("mode", self.monitor_mode())
 
-    def monitored_metric(self) -> str:
-        return self.monitor
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if self.monitor not in context.metric_names:
+            yield UnknownMonitor.at(no_such_metric(self.monitor, context.metric_names), "monitor")
+        yield from check_direction(self.type, self.monitor, self.monitor_mode(), context)
 
     def callback(self) -> pl.Callback:
         from pytorch_lightning.callbacks import EarlyStopping as Stopper

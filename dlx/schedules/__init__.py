@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -48,10 +48,6 @@ class Schedule(Component):
     def is_constant(self) -> bool:
         """Whether the learning rate never changes, so that no step needs to update it."""
         return False
-
-    def monitor_mode(self) -> Literal["min", "max"] | None:
-        """Return which direction of the metric that it looks at is an improvement; None if it looks at none."""
-        return None
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         """Return the factor on the lr at a step; step and horizon are counted from the end of the warm-up."""

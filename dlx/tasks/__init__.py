@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dlx.component import C, Component
-from dlx.errors import ShapeError
 from dlx.evolve import EVERY
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.regularizers import Regularizer
+from dlx.rules import CheckContext, Problem, Rule, Severity
 from dlx.schedules import Horizon, Schedule
+from dlx.strategies import check_full_parameters
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -66,6 +67,53 @@ class Learning:
     """Steps between points of the loss curve."""
 
 
+class UnfitData(Rule):
+    """The data are not of the kind that the task learns from.
+
+    A task says what it needs of a sample: classes, a class for every pixel, windows of a series, running text.
+
+    Why:      there would be nothing to compute the loss of.
+    Instead:  use the task for these data (`dlx list tasks`), or choose fields by data.inputs and data.target.
+    Wrong:
+        task: segmentation
+    Right:
+        task: classification
+    """
+
+    code: ClassVar[str] = "DLX450"
+
+
+class UnfitSetting(Rule):
+    """A setting of the task does not fit the data, or another setting of the task.
+
+    Patches must fill an image, a share must be below 1, a prompt must be of known tokens.
+
+    Why:      the task could not do what the setting says.
+    Instead:  write the value that the message asks for.
+    Wrong:
+        task: {autoencoder: {noise_level: 0.1}}
+        model: {encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}
+    Right:
+        task: {autoencoder: {noise: gaussian, noise_level: 0.1}}
+        model: {encoder: {mlp: {hidden: [8]}}, decoder: {mlp: {hidden: [8]}}}
+    """
+
+    code: ClassVar[str] = "DLX451"
+
+
+class ChanceLevel(Rule):
+    """The loss of chance: of a network that gives every class the same probability.
+
+    Where the first losses lie depends on how the weights start; where a network has learned something does not.
+
+    Why:      a loss that does not fall below it says that nothing is learned.
+    Instead:  nothing needs to be written.
+    """
+
+    code: ClassVar[str] = "DLX501"
+    severity: ClassVar[Severity] = "warning"
+
+
 class Task(Component):
     """What is learned, and how it is judged."""
 
@@ -76,8 +124,6 @@ class Task(Component):
     """How a target is encoded, as `dlx.data.prepare` lists the kinds; None where there is none."""
     special_tokens: ClassVar[tuple[str, ...]] = ()
     """Special tokens that the task needs in every vocabulary, behind the tokenizer's own."""
-    scales: ClassVar[tuple[str, ...]] = ()
-    """Input fields that the task itself scales, so that no transform may."""
     monitor: ClassVar[str] = "val/loss"
     """The metric by which the best checkpoint is chosen."""
     monitor_mode: ClassVar[str] = "min"
@@ -91,7 +137,7 @@ class Task(Component):
     """Whether it says of an input how it goes on, which `dlx generate` writes and `dlx predict` has no table for."""
     embedding_description: ClassVar[str] = "what the last layer with weights receives"
     """In words, what `dlx embed` gives of an input: what the module's `embed` returns, where it has one."""
-    whole: ClassVar[bool] = False
+    needs_full_parameters: ClassVar[bool] = False
     """Whether learning uses weights other than by the network's forward pass, and then its backward pass."""
 
     @property
@@ -117,9 +163,13 @@ class Task(Component):
         """Return the metrics measured on every split, without the split: name → "higher" or "lower" is better."""
         raise NotImplementedError
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        """Return what in the task contradicts the data, each with its place in the task."""
-        return []
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        if self.needs_full_parameters:
+            yield from check_full_parameters(self, context)
+
+    def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts | None:
+        """Return the facts by which a loss or metric judges the target; None where it judges none."""
+        return facts
 
     def resolve_auto(self, facts: DataFacts) -> Self:
         """Return the task with every `auto` decided that is not about layers: those stand in the plan's table."""
@@ -128,10 +178,6 @@ class Task(Component):
     def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         """Return the task with its loss changed by the regularizers that act on it."""
         return self
-
-    def warnings(self, facts: DataFacts) -> list[str]:
-        """Return what a person should know before training, such as the loss of an untrained network."""
-        return []
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         """Make the LightningModule that trains the networks."""

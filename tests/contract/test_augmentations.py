@@ -74,7 +74,7 @@ def accepted(leaf):
     pairs = []
     for batch, x in inputs():
         try:
-            leaf.check(x)
+            leaf.validate_input(x)
         except ShapeError:
             continue
         pairs.append((batch, x))
@@ -385,7 +385,7 @@ def test_a_thesaurus_that_is_of_no_use_is_named(tmp_path, content, words):
 )
 def test_what_does_not_fit_is_refused(value, x, words):
     with pytest.raises(ShapeError, match=words):
-        augmentation(value).check(x)
+        augmentation(value).validate_input(x)
 
 
 def test_a_range_that_falls_is_an_error():

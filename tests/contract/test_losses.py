@@ -69,7 +69,7 @@ def cases() -> list[tuple[str, str, int]]:
         for kind in leaf.kinds:
             for k in (1, 2, 3) if kind != "classes" else (2, 4):
                 try:
-                    leaf.check(facts_of(kind, k))
+                    leaf.validate_target(facts_of(kind, k))
                 except ShapeError:
                     continue
                 found.append((name, kind, k))
@@ -315,11 +315,11 @@ def test_mse_on_classes_is_the_distance_to_one_hot(logits_and_classes) -> None:
 def test_weights_that_do_not_fit_are_refused() -> None:
     spec = Loss.model_validate({"cross_entropy": {"class_weights": [1.0, 2.0]}})
     with pytest.raises(ShapeError, match="2 entries, but there are 3 classes"):
-        spec.check(facts_of("classes", 3))
+        spec.validate_target(facts_of("classes", 3))
     with pytest.raises(ShapeError, match="use cross_entropy"):
-        Loss.model_validate("binary_cross_entropy").check(facts_of("classes", 3))
+        Loss.model_validate("binary_cross_entropy").validate_target(facts_of("classes", 3))
     with pytest.raises(ShapeError, match="use class_weights"):
-        Loss.model_validate({"focal": {"alpha": 0.25}}).check(facts_of("classes", 3))
+        Loss.model_validate({"focal": {"alpha": 0.25}}).validate_target(facts_of("classes", 3))
     with pytest.raises(ValidationError, match="not both"):
         Loss.model_validate({"focal": {"alpha": 0.25, "class_weights": "balanced"}})
 
@@ -328,7 +328,7 @@ def test_balanced_needs_every_class() -> None:
     spec = Loss.model_validate({"cross_entropy": {"class_weights": "balanced"}})
     facts = facts_of("classes", 3)
     with pytest.raises(ShapeError, match="there is no b"):
-        spec.check(DataFacts(facts.fields, facts.inputs, "target", ("a", "b", "c"), class_counts=(3, 0, 2)))
+        spec.validate_target(DataFacts(facts.fields, facts.inputs, "target", ("a", "b", "c"), class_counts=(3, 0, 2)))
 
 
 def test_chance_of_cross_entropy_is_ln_k() -> None:

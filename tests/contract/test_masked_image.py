@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from kit import refusals
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
@@ -132,8 +133,8 @@ def test_an_encoder_that_keeps_or_hides_no_patches_is_refused(fields, model):
 
 
 def test_what_cannot_be_hidden_is_refused():
-    assert [e.loc for e in task(patch_size=5).problems(FACTS)] == [("patch_size",)]
-    assert [e.loc for e in task(mask_ratio=0.95).problems(FACTS)] == [("mask_ratio",)]
+    assert [e.loc for e in refusals(task(patch_size=5), FACTS)] == [("patch_size",)]
+    assert [e.loc for e in refusals(task(mask_ratio=0.95), FACTS)] == [("mask_ratio",)]
 
 
 def test_hidden_steps_are_filled_with_one_vector_in_their_places():

@@ -87,9 +87,9 @@ def test_judges_what_it_promises_and_refuses_the_rest(name: str, kind: str) -> N
     metric = Metric.model_validate(name)
     if kind not in metric.kinds:
         with pytest.raises(ShapeError, match=kind):
-            metric.check(facts_of(kind, 6))
+            metric.validate_target(facts_of(kind, 6))
         return
-    metric.check(facts_of(kind, 6))
+    metric.validate_target(facts_of(kind, 6))
     value = measure(name, kind, 6)
     assert value.isfinite().all()
     assert (value.ndim == 0) == metric.scalar
@@ -143,7 +143,7 @@ def test_binary_average_looks_at_the_last_of_two_classes(name: str, reference) -
     assert value.item() == pytest.approx(reference(target, prediction.argmax(1), pos_label=1))
     for facts in (facts_of("classes", 3), facts_of("labels", 2)):
         with pytest.raises(ShapeError, match="binary"):
-            Metric.model_validate({name: {"average": "binary"}}).check(facts)
+            Metric.model_validate({name: {"average": "binary"}}).validate_target(facts)
 
 
 def test_accuracy_is_scikit_learns() -> None:
@@ -159,7 +159,7 @@ def test_top_k_is_scikit_learns() -> None:
     expected = sk.top_k_accuracy_score(target, prediction, k=3)
     assert measure({"top_k": 3}, "classes", 6).item() == pytest.approx(expected)
     with pytest.raises(ShapeError, match="only 2 classes"):
-        Metric.model_validate({"top_k": 3}).check(facts_of("classes", 2))
+        Metric.model_validate({"top_k": 3}).validate_target(facts_of("classes", 2))
 
 
 @pytest.mark.parametrize("average", ["macro", "weighted"])

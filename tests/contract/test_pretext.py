@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from kit import refusals
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
@@ -155,7 +156,7 @@ def test_a_network_that_cannot_see_tiles_is_refused():
     task = Task.model_validate({"type": "jigsaw"})
     with pytest.raises(ShapeError, match="let the model end in maps"):
         task.network("encoder", Model.model_validate({"mlp": {"hidden": [6]}}), FACTS)
-    (problem,) = Task.model_validate({"type": "jigsaw", "gap": 3}).problems(FACTS)
+    (problem,) = refusals(Task.model_validate({"type": "jigsaw", "gap": 3}), FACTS)
     assert problem.loc == ("gap",) and "nothing is left" in problem.message
 
 

@@ -238,7 +238,7 @@ def test_early_stopping_ends_after_its_patience():
 def test_early_stopping_knows_the_direction(monitor, mode):
     spec = regularizer({"early_stopping": {"monitor": monitor}})
     assert spec.callback().mode == mode
-    assert spec.monitored_metric() == monitor
+    assert spec.callback().monitor == monitor
 
 
 def test_early_stopping_asks_for_a_direction_that_it_does_not_know():

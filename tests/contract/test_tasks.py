@@ -9,6 +9,7 @@ import textwrap
 import pytest
 import torch
 import yaml
+from kit import refusals
 
 from dlx.component import leaf_class, types
 from dlx.data.prepare import prepare
@@ -239,5 +240,5 @@ def test_regression_learns_in_deviations_and_measures_in_units(tmp_path):
 
 def test_classification_needs_two_classes():
     facts = DataFacts({"x": TensorSpec((2,), "F"), "target": TensorSpec((), "", "int64", vocab=(1,))}, ("x",), "target")
-    (problem,) = Task.model_validate("classification").problems(facts)
+    (problem,) = refusals(Task.model_validate("classification"), facts)
     assert "at least two classes" in problem.message

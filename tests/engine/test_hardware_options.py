@@ -127,8 +127,8 @@ def test_blocks_computed_again_keep_less_and_the_plan_knows(planned):
     x = torch.rand(16, 1, 8, 8)
     few, many = (saved_bytes(build_module(plan), x) for plan in (saving, plain))
     assert few < 0.5 * many
-    (note,) = [n for n in planned("model={mlp: {hidden: [8]}}", option).cautions if "checkpointing" in n]
-    assert "saves nothing" in note
+    (note,) = [n for n in planned("model={mlp: {hidden: [8]}}", option).warnings if "checkpointing" in n.message]
+    assert "saves nothing" in note.message
 
 
 def test_a_copy_of_a_network_computes_its_own_blocks_again():
@@ -171,7 +171,7 @@ WIDE = ("model={mlp: {hidden: [4000, 4000]}}", "hardware.num_threads=auto", "tra
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setattr("dlx.plan.hardware.cores", lambda: 2)
+    monkeypatch.setattr("dlx.machine.cores", lambda: 2)
 
 
 def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_cores):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kit import refusals
 from rich.console import Console
 
 import dlx
@@ -17,9 +18,11 @@ import dlx.errors
 from dlx.engine.checkpoint import load
 from dlx.engine.data.batches import Batches, share
 from dlx.errors import RecipeError
+from dlx.facts import DataFacts
+from dlx.machine import _cgroup_quota, cores
 from dlx.plan import make
-from dlx.plan.hardware import _quota, cores, problems
 from dlx.recipe.schema.hardware import Hardware
+from dlx.tensors import TensorSpec
 
 RECIPE = """
 name: shared
@@ -277,7 +280,7 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
 @pytest.mark.parametrize(
     ("accelerator", "absent", "message"),
     [
-        ("gpu", {"dlx.plan.hardware._gpus": lambda: 0}, "this machine has 0 GPUs"),
+        ("gpu", {"dlx.machine.gpus": lambda: 0}, "this machine has 0 GPUs"),
         ("mps", {"platform.system": lambda: "Linux"}, "no GPU of Apple's"),
         ("tpu", {"importlib.util.find_spec": lambda name: None}, "torch_xla, which is not installed"),
     ],
@@ -285,10 +288,11 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
 def test_a_device_that_is_not_here_is_refused(accelerator, absent, message, monkeypatch):
     for name, found in absent.items():
         monkeypatch.setattr(name, found)
-    asked = Hardware(
-        accelerator=accelerator, devices=1, strategy={"type": "single_device"}, precision=32, num_threads=1
-    )
-    assert [(e.loc, message in e.message) for e in problems(asked, 8, {})] == [(("hardware", "accelerator"), True)]
+    strategy = {"type": "single_device"}
+    asked = Hardware(accelerator=accelerator, devices=1, strategy=strategy, precision=32, num_threads=1)
+    facts = DataFacts({"x": TensorSpec((2,), "F")}, ("x",), counts={"train": 8})
+    found = refusals(asked, facts)
+    assert [(problem.loc, message in problem.message) for problem in found] == [(("accelerator",), True)]
 
 
 @pytest.mark.parametrize(
@@ -362,9 +366,9 @@ def test_processes_that_were_started_are_those_of_the_recipe(tmp_path, monkeypat
 
 def test_threads_are_bounded_by_the_environment_and_the_control_group(tmp_path, monkeypatch):
     (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert _quota(tmp_path) == 2
+    assert _cgroup_quota(tmp_path) == 2
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert _quota(tmp_path) is None
-    assert _quota(tmp_path / "none") is None
+    assert _cgroup_quota(tmp_path) is None
+    assert _cgroup_quota(tmp_path / "none") is None
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert cores() == 1

@@ -95,7 +95,7 @@ def test_batch_statistics_of_several_devices_are_told(tmp_path, devices):
     model = "model: {type: layers, layers: [{linear: 8}, batch_norm, relu]}\n"
     hardware = f"hardware: {{accelerator: cpu, devices: {devices}}}\n"
     (tmp_path / "r.yaml").write_text(BASE.replace("model: linear\n", model + hardware) + "train: {batch_size: 30}\n")
-    told = [note for note in make(load(tmp_path / "r.yaml")).cautions if "one device" in note]
+    told = [note.message for note in make(load(tmp_path / "r.yaml")).warnings if "one device" in note.message]
     assert len(told) == devices - 1
     assert all(note.startswith("batch_norm sees the 15 samples of one device at a time, not all 30") for note in told)
 

@@ -139,7 +139,7 @@ def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_p
     cpuinfo = tmp_path / "cpuinfo"
     if flags is not None:
         cpuinfo.write_text(f"model name\t: Some CPU\nflags\t\t: fpu sse {flags} avx\n")
-    monkeypatch.setattr("dlx.plan.hardware.CPUINFO", cpuinfo)
+    monkeypatch.setattr("dlx.machine.CPUINFO", cpuinfo)
     plan = make(load(written(CONVS), [f"train.batch_size={size}"]))
     large = plan.quantities["plan/macs"] * size >= LARGE
     assert large == (size == 512)

@@ -231,7 +231,7 @@ def test_the_measures_of_a_network_without_knowledge_are_those_of_chance(text):
     nats = math.log(words) + (math.log(2) if "test/next_sentence_loss" in found else 0)
     assert found["test/loss"] == pytest.approx(nats, rel=1e-5)
     assert found["test/perplexity"] == pytest.approx(words, rel=1e-4)
-    assert plan.cautions[0].endswith(f"{nats:.2f}")
+    assert f"a loss of {nats:.2f} is chance" in plan.warnings[0].message
 
 
 def test_loss_and_accuracy_are_of_the_chosen_tokens_alone():

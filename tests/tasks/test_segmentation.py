@@ -8,6 +8,7 @@ import pytest
 import sklearn.metrics
 import torch
 import yaml
+from kit import refusals
 from PIL import Image
 
 import dlx
@@ -147,7 +148,7 @@ MOVING_NAMES = {change if isinstance(change, str) else next(iter(change)) for ch
 def takes(augmentation, x):
     """Say whether an augmentation is one of such inputs."""
     try:
-        augmentation.check(x)
+        augmentation.validate_input(x)
     except ShapeError:
         return False
     return True
@@ -201,13 +202,12 @@ def test_a_network_that_forgets_where_pixels_are_is_refused(tmp_path):
 
 
 def test_masks_and_classes_are_told_apart():
-    (problem,) = Task.model_validate("classification").problems(FACTS)
+    (problem,) = refusals(Task.model_validate("classification"), FACTS)
     assert "use segmentation" in problem.message
     one_each = DataFacts(
         {**FACTS.fields, "target": TensorSpec((), "", "int64", vocab=(3,))}, ("image",), "target", CLASSES
     )
-    (problem,) = Task.model_validate("segmentation").problems(one_each)
-    assert isinstance(problem, ShapeError)
+    (problem,) = refusals(Task.model_validate("segmentation"), one_each)
     assert "one class a sample" in problem.message
 
 

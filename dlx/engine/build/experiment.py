@@ -22,7 +22,6 @@ from dlx.facts import DataFacts
 from dlx.models import initialize
 from dlx.plan import WORKERS, Plan
 from dlx.plan.blocks import blocks
-from dlx.plan.checks import batch_size
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import Learning, for_role
 
@@ -137,7 +136,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     learned = replace(
         evaluated,
         rows=rows,
-        size=batch_size(recipe, len(rows)),
+        size=recipe.global_batch_size(len(rows)),
         shuffled=True,
         steps=[convert, *([augment] if augment else []), *transforms, *lay_out],
         random=augment is not None,

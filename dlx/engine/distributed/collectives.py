@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from dlx.plan.hardware import started
+from dlx.rank import process_rank
 
 T = TypeVar("T")
 
 
 def rank() -> int:
     """Return the number of this process among those of the run."""
-    here = started()
+    here = process_rank()
     return here.rank if here is not None else 0
 
 

@@ -28,7 +28,7 @@ from torch._C._distributed_c10d import Store, TCPStore
 from dlx.engine.distributed.collectives import broadcast, rank
 from dlx.errors import RunError, UsageError
 from dlx.plan import Plan
-from dlx.plan.hardware import started
+from dlx.rank import process_rank
 
 HOST = "127.0.0.1"
 GRACE = 15.0  # seconds in which processes end by themselves when one of them has
@@ -106,7 +106,7 @@ def together(
         assert folder is not None
         yield folder
         return
-    others = _others(plan, order or {}, give_up) if started() is None else None
+    others = _others(plan, order or {}, give_up) if process_rank() is None else None
     try:
         if others is not None:
             others.until_they_are_there()

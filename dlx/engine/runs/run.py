@@ -29,8 +29,9 @@ from dlx.engine.training.threads import with_fastest
 from dlx.engine.training.trainer import quieted
 from dlx.errors import UsageError
 from dlx.plan import Plan
-from dlx.plan.hardware import follows, is_worth_trying
+from dlx.plan.hardware import is_worth_trying
 from dlx.plugins import active_plugins
+from dlx.rank import is_worker
 from dlx.recipe.load import Loaded
 from dlx.tracking.comparison import SAMPLING_SECONDS
 from dlx.tracking.record import Record, open_record
@@ -41,7 +42,7 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
 
     Raises: UsageError before the first step if nothing can be written; RunError if training fails.
     """
-    if follows():
+    if is_worker():
         return accompany(build_with_features(plan), fast)
     return start(plan, loaded, new_folder(root, plan.recipe.name), console, fast=fast)
 
@@ -85,7 +86,7 @@ def carry_out(
     `resumed` is the MLflow id of a run that goes on, or "" if it has none; `within` is the run of which it is a stage.
     `pause_at` is the epoch after which it pauses. Raises: Paused.
     """
-    if follows():
+    if is_worker():
         return accompany(build_with_features(plan, prepared), fast)
     checkpoints = folder / "checkpoints"
     with alone(folder):

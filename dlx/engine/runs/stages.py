@@ -19,7 +19,7 @@ from dlx.engine.training.checkpointer import BEST
 from dlx.engine.training.fit import newest
 from dlx.errors import UsageError
 from dlx.plan import Plan
-from dlx.plan.hardware import started
+from dlx.rank import process_rank
 from dlx.recipe import load as reading
 from dlx.recipe.compose.stages import together
 from dlx.recipe.load import Loaded
@@ -103,7 +103,7 @@ def _permit(folder: Path, changed: Changes, allow_change: bool) -> None:
 
 def _check(plan: Plan) -> None:
     """Raise UsageError for what would otherwise fail only when a later stage begins."""
-    if started() is not None or any(stage.recipe.hardware.num_nodes > 1 for stage in plan.stages.values()):
+    if process_rank() is not None or any(stage.recipe.hardware.num_nodes > 1 for stage in plan.stages.values()):
         raise UsageError("stages start their own processes, one stage after the other: run dlx train without torchrun")
     for stage in plan.stages.values():
         how = stage.recipe.init_from

@@ -22,7 +22,7 @@ class BinaryCrossEntropy(Loss):
     true.
 
     Shapes:  output (B, K), target (B, K) labels; or output (B, 2), target (B,) indices or (B, 2) probabilities.
-    Units:   nats; an untrained network stands at ln 2.
+    Units:   nats; a probability of one half gives ln 2.
     Raises:  ShapeError if there are more than two classes, or class_weights does not fit them.
     Source:  torch.nn.BCEWithLogitsLoss.
 
@@ -38,8 +38,8 @@ class BinaryCrossEntropy(Loss):
     class_weights: ClassWeights = None
     """One factor a class, or a label's positive samples; `balanced`: inversely as frequent as in the train split."""
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         if facts.kind == "classes" and len(facts.classes) != 2:
             raise ShapeError(f"{self.type} judges two classes or labels, not {len(facts.classes)}; use cross_entropy")
         weigh = weights_of_positives if facts.kind == "labels" else weights_of_classes

@@ -46,8 +46,8 @@ class Focal(Loss):
             raise ValueError("give alpha or class_weights, not both")
         return self
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         if self.alpha is not None and facts.kind == "classes" and len(facts.classes) != 2:
             raise ShapeError(f"focal: alpha weighs two classes, not {len(facts.classes)}; use class_weights")
         weigh = weights_of_positives if facts.kind == "labels" else weights_of_classes

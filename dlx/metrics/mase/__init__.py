@@ -29,8 +29,8 @@ class MASE(Metric):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     type: Literal["mase"] = "mase"
 
-    def check(self, facts: DataFacts) -> None:
-        super().check(facts)
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
         changes = self._changes(facts)
         if not changes:
             raise ShapeError("mase compares with the past of a series, but the target is none")
@@ -40,7 +40,7 @@ class MASE(Metric):
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from dlx.metrics.mase.module import ScaledError
 
-        self.check(facts)
+        self.validate_target(facts)
         return ScaledError(self._changes(facts))
 
     def _changes(self, facts: DataFacts) -> tuple[float, ...]:

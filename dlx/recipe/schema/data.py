@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,9 +11,76 @@ from dlx.augmentations import Augmentation
 from dlx.component import Section
 from dlx.recipe.schema.permission import FIXED, FREE
 from dlx.recipe.schema.roles import ByRole, read_roles_of
+from dlx.rules import CheckContext, Problem, Rule, Severity
 from dlx.sources import Source
 from dlx.tokenizers import Tokenizer
 from dlx.transforms import Transform
+
+
+class NoText(Rule):
+    """A setting says how text is read, but there is no text.
+
+    `tokenizer`, `max_length` and `special_tokens` are for fields of text. A column of a table is text where the source
+    says so; otherwise it holds categories.
+
+    Why:      the setting would do nothing, in silence.
+    Instead:  write `types: {column: text}` in the source, or leave the setting out.
+    Wrong:    data: {max_length: 5}
+    Right:    data: {}
+    """
+
+    code: ClassVar[str] = "DLX430"
+
+
+class MixedTargets(Rule):
+    """An augmentation mixes samples, but the task's loss cannot judge a mixture of targets.
+
+    mixup and cutmix make one sample of two, whose target is a mixture as well.
+
+    Why:      the loss takes one class for each sample, pixel or token.
+    Instead:  leave the augmentation out, or use a loss for classes that takes probabilities, such as cross_entropy.
+    Wrong:
+        task: {type: classification, loss: hinge}
+        data: {augment: [mixup]}
+    Right:
+        task: {type: classification, loss: cross_entropy}
+        data: {augment: [mixup]}
+    """
+
+    code: ClassVar[str] = "DLX431"
+
+
+class MovedTargets(Rule):
+    """An augmentation moves the input, but not the target that belongs to each of its pixels or tokens.
+
+    Why:      every pixel or token would then be trained on the class of another.
+    Instead:  use augmentations that move masks along, such as random_horizontal_flip, or change values in place.
+    Wrong:
+        task: segmentation
+        data: {source: shapes, augment: [rand_augment]}
+        model: {type: layers, layers: [{conv: {channels: 6, kernel: 3, padding: same}}]}
+    Right:
+        task: segmentation
+        data: {source: shapes, augment: [random_horizontal_flip]}
+        model: {type: layers, layers: [{conv: {channels: 6, kernel: 3, padding: same}}]}
+    """
+
+    code: ClassVar[str] = "DLX432"
+
+
+class NoValSplit(Rule):
+    """There is no val split.
+
+    The samples of val choose which checkpoint is kept.
+
+    Why:      the last checkpoint is kept, not the best, and nothing shows when training should have ended.
+    Instead:  give a share of the samples to val, unless every sample must train.
+    Wrong:    data: {split: {val: 0}}
+    Right:    data: {split: {val: 0.1}}
+    """
+
+    code: ClassVar[str] = "DLX503"
+    severity: ClassVar[Severity] = "warning"
 
 
 class Split(Section):
@@ -36,6 +104,10 @@ class Split(Section):
     """Cross-validation: how many folds; one of them is the val split."""
     fold: int = Field(1, ge=1)
     """Which fold is val, counted from 1."""
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        if not context.facts.counts.get("val"):
+            yield NoValSplit.at("there is no val split: the last checkpoint is kept, not the best", "val")
 
 
 class Data(Section):
@@ -69,3 +141,32 @@ class Data(Section):
     """With `on_error: skip`: the share of bad samples from which on it is an error after all."""
     num_workers: Annotated[int | Literal["auto"], FREE] = "auto"
     """Processes that decode samples which do not fit in memory."""
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        given = {"tokenizer": self.tokenizer is not None, "max_length": self.max_length is not None}
+        given["special_tokens"] = self.special_tokens
+        message = "there is no text; a column of a table is text where the source says `types: {column: text}`"
+        for name in (name for name, is_given in given.items() if is_given and not context.facts.tokenizers):
+            yield NoText.at(message, name)
+        moved = _moved_without_targets(context)
+        for i, augmentation in enumerate(self.augment):
+            if any(augmentation.check(context)):
+                continue
+            if augmentation.mixes and not context.recipe.task.accepts_soft_targets:
+                message = f"{augmentation.type} makes mixtures of targets, which the loss of this task cannot judge"
+                yield MixedTargets.at(message, "augment", i)
+            elif moved and not augmentation.keeps_masks and not augmentation.mixes:
+                yield MovedTargets.at(f"{augmentation.type} moves {moved}", "augment", i)
+
+
+def _moved_without_targets(context: CheckContext) -> str:
+    """Return in words what moves while its targets do not, where a target belongs to a place within a sample."""
+    facts = context.facts
+    axes = facts.fields[facts.target].axes if facts.target is not None else ""
+    if context.recipe.task.target_kind == "pairs":
+        return "tokens, but not where the second piece of a pair begins"
+    if axes == "HW":
+        return "the pixels of an image, but not those of its mask"
+    if axes == "T" and (facts.classes or facts.ordered):
+        return "tokens, but not their targets"
+    return ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.component import Named, Section
 from dlx.models import Model
+from dlx.monitors import no_such_metric
 from dlx.optimizers import Optimizer
 from dlx.recipe.schema.claims import WITHOUT_NULLS, Claim
 from dlx.recipe.schema.data import Data
@@ -16,13 +18,28 @@ from dlx.recipe.schema.permission import FIXED, FREE
 from dlx.recipe.schema.roles import ByRole, read_roles_of
 from dlx.recipe.schema.study import Compare, Sweep
 from dlx.recipe.schema.train import Train
-from dlx.recipe.schema.transfer import Beginning, Freezing
+from dlx.recipe.schema.transfer import Beginning, Freezing, check_some_layer_learns
 from dlx.regularizers import Regularizer
+from dlx.rules import CheckContext, Problem, Rule
 from dlx.schedules import Schedule
 from dlx.tasks import EVERY_ROLE, Task
 
 OPTIMIZER, SCHEDULE = "adamw", "constant"
 """What trains a network when a recipe does not say."""
+
+
+class UnknownClaim(Rule):
+    """A claim is about a metric or quantity that this run does not have.
+
+    `expect` names metrics of the task on val and test, or quantities of the plan.
+
+    Why:      the claim could never be found true or false.
+    Instead:  write a name that `dlx plan` knows, such as test/accuracy or plan/parameters.
+    Wrong:    expect: {test/acuracy: ">= 0.9"}
+    Right:    expect: {test/accuracy: ">= 0.9"}
+    """
+
+    code: ClassVar[str] = "DLX435"
 
 
 class Tracking(Section):
@@ -97,3 +114,24 @@ class Recipe(Section):
         if tokenizer is not None:
             written["data"]["tokenizer"] = tokenizer.get(EVERY_ROLE, tokenizer)
         return written
+
+    @property
+    def processes(self) -> int:
+        """Devices of all nodes together, once `auto` is resolved."""
+        return int(self.hardware.devices) * self.hardware.num_nodes
+
+    def global_batch_size(self, samples: int) -> int:
+        """Return the samples in one optimizer step, of so many that train: all of them for a full-batch optimizer."""
+        full = any(optimizer.full_batch for optimizer in self.optimizer.values())
+        return samples if full else min(self.train.batch_size, samples)
+
+    def micro_batch_size(self, samples: int) -> int:
+        """Return the samples that a device computes at once."""
+        return max(1, self.train.batch_size // self.processes // self.train.gradient_accumulation)
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from check_some_layer_learns(self.freeze, context)
+        known = [*context.metric_names, *context.quantity_names] if self.expect else []
+        for name in self.expect:
+            if name not in known:
+                yield UnknownClaim.at(no_such_metric(name, known), "expect", name)

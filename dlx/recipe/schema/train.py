@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from dlx.component import Section
 from dlx.recipe.schema.permission import FREE
+from dlx.rules import CheckContext, Problem, Rule
+
+
+class NoClassesToChoose(Rule):
+    """Batches are to hold some samples of each of several classes, but there are no such classes, or too few.
+
+    `train.samples_per_class` makes batches of `batch_size / samples_per_class` classes.
+
+    Why:      no batch can be put together.
+    Instead:  write a smaller batch_size or more samples_per_class; leave it out where samples have no class.
+    Wrong:    train: {batch_size: 16, samples_per_class: 4}
+    Right:    train: {batch_size: 12, samples_per_class: 4}
+    """
+
+    code: ClassVar[str] = "DLX434"
 
 
 class Train(Section):
@@ -66,3 +81,19 @@ class Train(Section):
                 f"batch_size {self.batch_size} cannot be cut into {self.gradient_accumulation} equal micro-batches"
             )
         return self
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.facts
+        if self.samples_per_class is None:
+            return
+        wanted, there = self.batch_size // self.samples_per_class, sum(count > 0 for count in facts.class_counts)
+        if not facts.class_counts or facts.multilabel:
+            message = "there are no classes of which a batch could take samples"
+        elif any(optimizer.full_batch for optimizer in context.recipe.optimizer.values()):
+            message = "the optimizer takes all samples at once"
+        elif wanted > there:
+            batch = f"batches of {self.batch_size} with {self.samples_per_class} of each class"
+            message = f"{batch} need {wanted} classes, of which there are {there}"
+        else:
+            return
+        yield NoClassesToChoose.at(message, "samples_per_class")

@@ -3,13 +3,70 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.component import Section
+from dlx.layer_names import check_pattern, weighted_layers
 from dlx.patterns import matches, matching_layers, outermost_match
+from dlx.rules import CheckContext, Problem, Rule
+
+if TYPE_CHECKING:
+    from dlx.plan.networks import NetworkPlan
+
+Networks = Mapping[str, "NetworkPlan"]
+"""The networks of a plan by role."""
+SHOWN = 3  # layers of another stage that a message lists
+
+
+class NoSuchNetwork(Rule):
+    """`init_from.roles` names a network that this recipe does not have.
+
+    Why:      nothing would begin with those weights.
+    Instead:  write one of the networks that the task trains, as `dlx plan` names them.
+    """
+
+    code: ClassVar[str] = "DLX461"
+
+
+class OtherLayers(Rule):
+    """The earlier stage has other layers than those that are to begin as its own ended.
+
+    A layer takes the weights of the layer of the same name, which must be of the same shape.
+
+    Why:      weights of another shape, or of no layer, cannot be taken over.
+    Instead:  choose the layers that both have, by `only`.
+    """
+
+    code: ClassVar[str] = "DLX462"
+
+
+class NothingLearns(Rule):
+    """Every layer of a network is frozen for ever.
+
+    Why:      training would change nothing.
+    Instead:  freeze fewer layers, or say `until` when they begin to learn.
+    Wrong:    freeze: ["*"]
+    Right:    freeze: [{layers: "*", until: 0.5}]
+    """
+
+    code: ClassVar[str] = "DLX463"
+
+
+class OneLayerGradually(Rule):
+    """One layer is to begin to learn layer by layer.
+
+    `gradual` wakes the layers that the glob names one by one, from the last to the first.
+
+    Why:      one layer has no order, so that `gradual` would do nothing.
+    Instead:  write a glob that names several layers, such as body.*.
+    Wrong:    freeze: [{layers: head, until: 0.5, gradual: true}]
+    Right:    freeze: [{layers: "*", until: 0.5, gradual: true}]
+    """
+
+    code: ClassVar[str] = "DLX464"
 
 
 class InitFrom(Section):
@@ -35,6 +92,40 @@ class InitFrom(Section):
             raise ValueError("give the run or the stage to begin with, and not both")
         return self
 
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        if not context.networks:
+            return
+        found = list(self._check_names(context))
+        yield from found
+        theirs = context.earlier_networks.get(self.stage or "")
+        if theirs is not None and not found:
+            yield from self._check_layers(context.networks, theirs)
+
+    def _check_names(self, context: CheckContext) -> Iterator[Problem]:
+        for role in (role for role in self.roles if role not in context.networks):
+            message = f"there is no such network; there are {', '.join(context.networks)}"
+            yield NoSuchNetwork.at(message, "roles", role)
+        for i, pattern in enumerate(self.only):
+            yield from check_pattern(pattern, weighted_layers(context), "only", i)
+
+    def _check_layers(self, mine: Networks, theirs: Networks) -> Iterator[Problem]:
+        """Refuse layers that begin with those of an earlier stage but are not the same there."""
+        try:
+            pairs = self.pairs(list(mine), list(theirs), f"the stage {self.stage}")
+        except ValueError as error:
+            yield OtherLayers.at(str(error))
+            return
+        wrong = []
+        for role, other in pairs.items():
+            there = {row.path: row.cost.parameters for row in theirs[other].rows}
+            here = {row.path: row.cost.parameters for row in mine[role].rows if row.cost.parameters}
+            taken = [path for path in here if self.takes(path) and there.get(path) != here[path]]
+            wrong += [_other_layer(path, here[path], there.get(path)) for path in taken]
+        if wrong:
+            more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+            listed = f"{'; '.join(wrong[:SHOWN])}{more}"
+            yield OtherLayers.at(f"the stage {self.stage} has other layers: {listed}; choose layers with `only`")
+
     def pairs(self, mine: Sequence[str], theirs: Sequence[str], origin: str) -> dict[str, str]:
         """Return which network of the other run, which `origin` names, each one begins as.
 
@@ -56,6 +147,10 @@ class InitFrom(Section):
         return any(matches(pattern, name) for pattern in self.only)
 
 
+def _other_layer(path: str, here: int, there: int | None) -> str:
+    return f"{path} has {here:,} parameters here, " + ("and is not there" if not there else f"{there:,} there")
+
+
 class Frozen(Section):
     """Layers that do not learn, always or at first."""
 
@@ -73,6 +168,24 @@ class Frozen(Section):
         if self.gradual and self.until is None:
             raise ValueError("say until when the last of the layers has begun to learn")
         return self
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        if not context.networks:
+            return
+        layers = weighted_layers(context)
+        yield from check_pattern(self.layers, layers, "layers")
+        if self.gradual and len(matching_layers(self.layers, layers)) == 1:
+            message = "this names one layer, which cannot begin to learn one by one; `body.*` names every layer of the"
+            yield OneLayerGradually.at(f"{message} body", "layers")
+
+
+def check_some_layer_learns(frozen: Sequence[Frozen], context: CheckContext) -> Iterator[Problem]:
+    """Refuse to freeze all layers of a network for ever."""
+    always = [entry.layers for entry in frozen if entry.until is None]
+    for role, network in context.networks.items():
+        layers = network.weighted_layers
+        if layers and all(any(matches(pattern, layer) for pattern in always) for layer in layers):
+            yield NothingLearns.at(f"nothing is left of {role} that could learn", "freeze")
 
 
 def beginning(frozen: Sequence[Frozen], weights: Sequence[str], steps: int) -> Callable[[str], float]:

@@ -1,13 +1,32 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.monitors import check_direction
+from dlx.rules import CheckContext, Problem, Rule
 from dlx.schedules import Horizon, Schedule
 
 if TYPE_CHECKING:
     import torch
+
+
+class NoValidation(Rule):
+    """A schedule waits for a metric of val, but there is no val split.
+
+    The schedule moves after each validation.
+
+    Why:      without validation the learning rate would stay where it is.
+    Instead:  keep a share of the samples for val, or choose a schedule that follows the steps.
+    Wrong:
+        schedule: plateau
+        data: {split: {val: 0}}
+    Right:    schedule: plateau
+    """
+
+    code: ClassVar[str] = "DLX404"
 
 
 class Plateau(Schedule):
@@ -38,8 +57,11 @@ class Plateau(Schedule):
     mode: Literal["min", "max"] = "min"
     """Whether a smaller or a greater value of the metric is better."""
 
-    def monitor_mode(self) -> Literal["min", "max"]:
-        return self.mode
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        metric = context.recipe.task.monitor
+        if not context.facts.counts.get("val"):
+            yield NoValidation.at(f"{self.type} looks at {metric}, but there is no val split")
+        yield from check_direction(self.type, metric, self.mode, context)
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         return 1.0  # until the first drop, which no one knows in advance

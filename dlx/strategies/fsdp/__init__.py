@@ -1,10 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.rules import CheckContext, Problem, Rule
 from dlx.strategies import Strategy
+
+ACCELERATORS = ("cpu", "gpu")
+"""Kinds of devices on which torch can shard parameters."""
+
+
+class UnsupportedWithShards(Rule):
+    """A setting of the hardware does not work where parameters are sharded.
+
+    fsdp works on CPUs and GPUs, and not together with `compile`, `channels_last` and 16-mixed precision.
+
+    Why:      torch would fail in the middle of the first step, or give other numbers.
+    Instead:  use ddp, or leave the setting out.
+    Wrong:    hardware: {accelerator: cpu, devices: 2, strategy: fsdp, compile: true}
+    Right:    hardware: {accelerator: cpu, devices: 2, strategy: fsdp}
+    """
+
+    code: ClassVar[str] = "DLX422"
 
 
 class FSDP(Strategy):
@@ -24,7 +43,6 @@ class FSDP(Strategy):
         {type: fsdp, reshard_after_forward: true}
     """
 
-    accelerators: ClassVar[tuple[str, ...]] = ("cpu", "gpu")
     shards_parameters: ClassVar[bool] = True
     type: Literal["fsdp"] = "fsdp"
     reshard_after_forward: bool = True
@@ -38,3 +56,16 @@ class FSDP(Strategy):
         from dlx.strategies.fsdp.module import FullyShardedStrategy
 
         return FullyShardedStrategy(self.reshard_after_forward, self.min_num_params)
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        hardware = context.recipe.hardware
+        if hardware.accelerator not in ACCELERATORS:
+            message = f"{self.type} works on {' and '.join(ACCELERATORS)} only, not on {hardware.accelerator}"
+            yield UnsupportedWithShards.at(message)
+        if context.processes == 1:
+            return
+        never = {"compile": hardware.compile, "channels_last": hardware.channels_last}
+        never["precision"] = hardware.precision == "16-mixed"
+        for name in (name for name, asked in never.items() if asked):
+            yield UnsupportedWithShards.at_root(f"{self.type} cannot do this: use ddp", "hardware", name)

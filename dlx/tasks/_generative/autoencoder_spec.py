@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.tasks import Role, Task
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Role, Task, UnfitSetting
 from dlx.tasks._base.heads import Head, ended, numbers
 from dlx.tensors import TensorSpec
 
@@ -89,26 +89,26 @@ class Autoencoding(Coding):
         gained = {"psnr_gain": "higher"} if images and self.noise != "none" else {}
         return {"loss": "lower", "mse": "lower", **images, **gained}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        found = [outside_unit(facts, "loss", "bce")] if self.loss == "bce" else []
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if self.loss == "bce":
+            yield from check_unit_interval(context.facts, "loss", "bce")
         if (self.noise == "none") != (self.noise_level == 0):
-            found.append(ShapeError("noise and noise_level come together: give both, or neither", ("noise_level",)))
+            yield UnfitSetting.at("noise and noise_level come together: give both, or neither", "noise_level")
         if self.noise in ("masking", "salt_and_pepper") and self.noise_level >= 1:
-            found.append(
-                ShapeError(f"the share of disturbed numbers must be below 1, not {self.noise_level}", ("noise_level",))
-            )
-        return [error for error in found if error is not None]
+            message = f"the share of disturbed numbers must be below 1, not {self.noise_level}"
+            yield UnfitSetting.at(message, "noise_level")
 
 
-def outside_unit(facts: DataFacts, field: str, what: str) -> ShapeError | None:
-    """Return what is wrong where values must lie between 0 and 1; None if they do, or nobody knows."""
+def check_unit_interval(facts: DataFacts, field: str, what: str) -> Iterable[Problem]:
+    """Refuse inputs that are known to lie outside of 0 … 1 where they must lie within."""
     x: Any = facts.input
     stats: Mapping[str, tuple[float, ...]] = vars(x.stats) if x.stats is not None else {}
     low, high = stats.get("low", ()), stats.get("high", ())
     if not low or (min(low) >= -1e-6 and max(high) <= 1 + 1e-6):
-        return None
+        return
     seen = f"{min(low):.3g} … {max(high):.3g}"
     cure = f"scale: {1 / max(high):.4g}" if min(low) >= 0 else "normalize: {method: min_max}"
-    return ShapeError(
-        f"{what} needs inputs between 0 and 1, but they are {seen}: set data.transforms: [{cure}]", (field,)
+    yield UnfitSetting.at(
+        f"{what} needs inputs between 0 and 1, but they are {seen}: set data.transforms: [{cure}]", field
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from dlx.component import Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.metrics import Metric
 from dlx.models import Model
-from dlx.tasks import Role
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Role, UnfitSetting
 from dlx.tasks._base.heads import Head, ended, numbers
 from dlx.tasks._generative.spec import Generative
 from dlx.tensors import TensorSpec
@@ -28,7 +29,7 @@ class Adversarial(Generative):
     default_role: ClassVar[str] = GENERATOR
     memorizes: ClassVar[bool] = False
     embedding_description: ClassVar[str] = "what the last layer of the discriminator receives"
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     latent_dim: int = Field(64, gt=0)
     """Numbers drawn from N(0, 1) of which the generator makes a sample."""
     critic_steps: int = Field(1, gt=0)
@@ -75,11 +76,10 @@ class Adversarial(Generative):
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return self.of_samples()
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        found = super().problems(facts)
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
         if not self.metrics:
-            found.append(ShapeError("a GAN needs a metric, by which the best checkpoint is chosen", ("metrics",)))
-        return found
+            yield UnfitSetting.at("a GAN needs a metric, by which the best checkpoint is chosen", "metrics")
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         """Return how much the discriminator takes each sample for one of the data."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
-from dlx.component import Named
+from dlx.component import Component, Named
 from dlx.diagnostic import Loc
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.metrics import Metric
-from dlx.tasks import Task
+from dlx.metrics import Metric, UnfitMetric
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Task, UnfitData
 
 MADE = "samples"
 
@@ -34,11 +36,15 @@ class Generative(Task):
         """Return what is measured of samples: name → "higher" or "lower" is better."""
         return {name: metric.better for name, metric in self.metrics.items() if metric.scalar}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        foreign = [(name, metric) for name, metric in self.metrics.items() if MADE not in metric.kinds]
-        found = [ShapeError(f"{m.type} judges predictions, not samples", ("metrics", name)) for name, m in foreign]
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        facts = context.facts
+        for name in (name for name, metric in self.metrics.items() if MADE not in metric.kinds):
+            yield UnfitMetric.at(f"{self.metrics[name].type} judges predictions, not samples", "metrics", name)
         if self.is_conditional and (len(facts.classes) < 2 or facts.multilabel):
             asking: list[Loc] = [("metrics", name) for name, metric in self.metrics.items() if metric.by_class]
             loc = asking[0] if asking else ("conditional",)
-            found.append(ShapeError("needs one of several classes for every sample", loc))
-        return found
+            yield UnfitData.at("needs one of several classes for every sample", *loc)
+
+    def target_facts(self, judge: Component, facts: DataFacts) -> None:
+        return None

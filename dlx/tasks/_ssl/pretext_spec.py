@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape
 from dlx.models import Model
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import UnfitData, UnfitSetting
 from dlx.tasks._base.heads import numbers
 from dlx.tasks._ssl.spec import Probing, vector
 from dlx.tensors import Spec, TensorSpec
@@ -64,13 +67,13 @@ class OfTiles(Pretext):
     tile tell where they belong.
     """
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        x = numbers(facts, self.type)
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        x = numbers(context.facts, self.type)
         if x.axes != IMAGE:
-            return [ShapeError(f"{self.type} cuts images into tiles, but the input is {x}")]
-        if min(self._sides(x)) < 1:
-            return [ShapeError(f"nothing is left of the cells of an image of {x} with a gap of {self.gap}", ("gap",))]
-        return super().problems(facts)
+            yield UnfitData.at(f"{self.type} cuts images into tiles, but the input is {x}")
+        elif min(self._sides(x)) < 1:
+            yield UnfitSetting.at(f"nothing is left of the cells of an image of {x} with a gap of {self.gap}", "gap")
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         """Return the network for whole images, which must take tiles with the same weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -12,7 +13,8 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
 from dlx.models import Model
-from dlx.tasks import Networks, Role, Task
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Networks, Role, Task, UnfitData
 from dlx.tasks._base.heads import numbers
 from dlx.tensors import Spec, TensorSpec, elements
 
@@ -60,7 +62,7 @@ class Probing(Task):
     default_role: ClassVar[str] = ROLE
     memorizes: ClassVar[bool] = False
     embedding_description: ClassVar[str] = "the features of the encoder"
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     evaluate: FeatureEvaluation = FeatureEvaluation()
     """Linear probe and k-NN accuracy of the features."""
 
@@ -101,11 +103,11 @@ class Probing(Task):
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **dict.fromkeys(self.evaluate.metric_names(), "higher")}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        if self.evaluate.linear_probe and (len(facts.classes) < 2 or facts.multilabel):
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if self.evaluate.linear_probe and (len(context.facts.classes) < 2 or context.facts.multilabel):
             message = "a linear probe needs one of several classes for every sample; or write linear_probe: false"
-            return [ShapeError(message, ("evaluate", "linear_probe"))]
-        return []
+            yield UnfitData.at(message, "evaluate", "linear_probe")
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
         return (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from dlx.augmentations import Augmentation
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.tasks import Networks
-from dlx.tasks._base.heads import numbers
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Networks, UnfitSetting
 from dlx.tasks._ssl.spec import PROBE, ROLE, Probing, weights
 
 PROJECTOR = "projector"
@@ -56,13 +56,7 @@ class MultiView(Probing):
         """Return what makes a projection of features."""
         return [{"linear": self.projection_hidden}, "relu", {"linear": self.projection_dim}]
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        found = super().problems(facts)
-        for i, view in enumerate(self.views):
-            if view.mixes:
-                found.append(ShapeError(f"{view.type} mixes samples, of which none is then the twin", ("views", i)))
-            try:
-                view.check(numbers(facts, self.type))
-            except ShapeError as error:
-                found.append(error.within("views", i))
-        return found
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        for i in (i for i, view in enumerate(self.views) if view.mixes):
+            yield UnfitSetting.at(f"{self.views[i].type} mixes samples, of which none is then the twin", "views", i)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.tasks import Role
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Role, UnfitData
 from dlx.tasks._base.masks import is_sequence, scoped
 from dlx.tasks._supervised.spec import ROLE, Supervision
 from dlx.tensors import Spec, TensorSpec, context_of
@@ -31,12 +33,12 @@ class StepSupervision(Supervision):
             raise ShapeError(f"{self.type} needs features of every step, but the model ends in {features}; {_ADVICE}")
         return [{"type": "linear", "features": self.loss.outputs(facts)}]
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        x = facts.input
-        if isinstance(x, TensorSpec) and is_sequence(x):
-            return super().problems(facts)
-        given = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
-        return [ShapeError(f"{self.type} reads one sequence, but the input is {given}; choose by data.inputs")]
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        x = context.facts.input
+        if not isinstance(x, TensorSpec) or not is_sequence(x):
+            actual = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
+            yield UnfitData.at(f"{self.type} reads one sequence, but the input is {actual}; choose by data.inputs")
 
 
 def worded(facts: DataFacts) -> DataFacts:

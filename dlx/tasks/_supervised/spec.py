@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, cast
 
 from dlx.component import Component, Named
-from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
@@ -14,7 +13,8 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.regularizers import Regularizer
-from dlx.tasks import Role, Task
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import ChanceLevel, Role, Task
 from dlx.tasks._base.masks import scoped
 from dlx.tensors import Spec, TensorSpec
 from dlx.trees import iter_layers, map_layers
@@ -82,22 +82,12 @@ class Supervision(Task):
             loss = regularizer.rewrite_loss(loss)
         return self if loss is self.loss else self.evolve("loss", loss)
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        judges: list[tuple[Loc, Loss | Metric]] = [(("loss",), self.loss)]
-        judges += [(("metrics", name), metric) for name, metric in self.metrics.items()]
-        return [e.within(*loc) for loc, judge in judges if (e := _objection(judge, facts)) is not None]
-
-    def warnings(self, facts: DataFacts) -> list[str]:
-        chance = self.loss.chance(facts)
-        return [] if chance is None else [f"the loss of an untrained network will be ≈ {chance:.2f}"]
-
-
-def _objection(judge: Loss | Metric, facts: DataFacts) -> ShapeError | None:
-    try:
-        judge.check(facts)
-    except ShapeError as error:
-        return error
-    return None
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        facts = self.target_facts(self.loss, context.facts)
+        chance = self.loss.chance(facts) if facts is not None and context.networks else None
+        if chance is not None:
+            yield ChanceLevel.at(f"a loss of {chance:.2f} is chance: it gives every class the same probability")
 
 
 def _head(features: Spec, width: int) -> list[Any]:

@@ -1,18 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.tasks import Learning
+from dlx.rules import CheckContext, Problem, Rule, Severity
+from dlx.tasks import Learning, UnfitSetting
 from dlx.tasks._generative.autoencoder_spec import Autoencoding
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
+
+
+class NoThreshold(Rule):
+    """Without a val split no score is called an anomaly.
+
+    The threshold is a quantile of the scores on val.
+
+    Why:      predictions then hold scores, but no answer.
+    Instead:  keep a share of the samples for val: data.split.val.
+    """
+
+    code: ClassVar[str] = "DLX502"
+    severity: ClassVar[Severity] = "warning"
 
 
 class Anomaly(Autoencoding):
@@ -49,16 +62,13 @@ class Anomaly(Autoencoding):
         judged = {"auroc": "higher", "recall": "higher", "false_positive_rate": "lower"}
         return {"loss": "lower", "mse": "lower", **(judged if self.labeled else {"anomaly_rate": "lower"})}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        found = super().problems(facts)
-        if self.labeled and all(facts.class_counts):
-            found.append(
-                ShapeError("no class is strange: name those that are in data.split.holdout_classes", ("labeled",))
-            )
-        return found
-
-    def warnings(self, facts: DataFacts) -> list[str]:
-        return [] if facts.counts.get("val") else ["there is no val split, so that no score is above the threshold"]
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if self.labeled and all(context.facts.class_counts):
+            message = "no class is strange: name those that are in data.split.holdout_classes"
+            yield UnfitSetting.at(message, "labeled")
+        if not context.facts.counts.get("val"):
+            yield NoThreshold.at("there is no val split, so that no score is above the threshold")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.anomaly.module import AnomalyModule

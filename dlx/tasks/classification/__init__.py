@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.component import Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.spec import Supervision
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class Classification(Supervision):
     metrics: Named[Metric] = Field({"accuracy": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test."""
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.facts
         if len(facts.classes) < 2 and not facts.multilabel:
-            return [ShapeError(f"classification needs at least two classes, but the target has {len(facts.classes)}")]
-        if facts.fields["target"].axes == "HW":
-            return [ShapeError("classification gives one class a sample, but the target is a mask: use segmentation")]
-        return super().problems(facts)
+            yield UnfitData.at(f"classification needs at least two classes, but the target has {len(facts.classes)}")
+        elif facts.fields["target"].axes == "HW":
+            yield UnfitData.at("classification gives one class a sample, but the target is a mask: use segmentation")
+        else:
+            yield from super().check(context)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks._supervised.module import SupervisedModule

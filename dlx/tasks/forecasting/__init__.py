@@ -1,22 +1,38 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.component import Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.losses import Loss
+from dlx.losses import Loss, UnfitLoss
 from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.rules import CheckContext, Problem, Rule
+from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.spec import Supervision
 from dlx.tasks.forecasting._baselines import baselines
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
+
+
+SCALED = ("history", "future")
+"""Input fields that the task scales by the statistics of the train split."""
+
+
+class ScaledTwice(Rule):
+    """A transform scales what the task itself scales.
+
+    Forecasting standardizes each column of the series, and gives forecasts and errors in the series' own units.
+
+    Why:      the task would take the scaled numbers for the series, and errors would be in no unit.
+    Instead:  leave the transform out.
+    """
+
+    code: ClassVar[str] = "DLX454"
 
 
 class Forecasting(Supervision):
@@ -37,7 +53,6 @@ class Forecasting(Supervision):
 
     type: Literal["forecasting"] = "forecasting"
     target_kind: ClassVar[str | None] = "regression"
-    scales: ClassVar[tuple[str, ...]] = ("history", "future")
     loss: Loss = Field("mae", validate_default=True)  # type: ignore[assignment]
     """What is minimized, in units of `scaling`."""
     metrics: Named[Metric] = Field({"mase": {}, "smape": {}, "rmse": {}}, validate_default=True)  # type: ignore[assignment]
@@ -55,13 +70,18 @@ class Forecasting(Supervision):
         others = {f"{name}.{who}": way for name, way in own.items() if name != "loss" for who in baselines(facts)}
         return own | others
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        facts = context.facts
         if facts.fields["target"].axes != "TF" or "history" not in facts.inputs:
-            return [ShapeError("forecasting needs windows of a series, as the source `series` makes them")]
-        found = super().problems(facts)
+            yield UnfitData.at("forecasting needs windows of a series, as the source `series` makes them")
+            return
         if not self.loss.rescalable:
-            found.append(ShapeError(f"{self.loss.type} needs the target's own scale, but it is scaled here", ("loss",)))
-        return found
+            yield UnfitLoss.at(f"{self.loss.type} needs the target's own scale, but it is scaled here", "loss")
+        names = [transform.field or facts.inputs[0] for transform in context.recipe.data.transforms]  # type: ignore[union-attr]
+        for i in (i for i, name in enumerate(names) if name in SCALED):
+            message = f"{self.type} scales {names[i]} itself: leave the transform out"
+            yield ScaledTwice.at_root(message, "data", "transforms", i)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.forecasting.module import ForecastingModule

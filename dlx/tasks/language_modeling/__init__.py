@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.component import Named
-from dlx.errors import ShapeError
+from dlx.component import Component, Named
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
-from dlx.tasks import Learning, Role
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, Role, UnfitData, UnfitSetting
 from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
 from dlx.tokenizers import UNK, restore
 
@@ -60,22 +59,19 @@ class LanguageModeling(StepSupervision):
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {**super().metric_names(facts), **dict.fromkeys(MEASURED, "lower")}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.facts
         if facts.kind != "tokens" or facts.target is None or "tokens" not in facts.inputs:
-            return [ShapeError("language_modeling needs running text: use the source `text`")]
-        return [*super().problems(worded(facts)), *self._unknown(facts)]
+            yield UnfitData.at("language_modeling needs running text: use the source `text`")
+            return
+        yield from super().check(context)
+        if self.prompt is not None:
+            (ids,) = restore(facts.tokenizers["tokens"]).encode([self.prompt])
+            if UNK in ids:
+                yield UnfitSetting.at("the prompt has a token that is nowhere in the train split", "prompt")
 
-    def _unknown(self, facts: DataFacts) -> list[ShapeError]:
-        """Refuse a prompt that the network could not read."""
-        if self.prompt is None:
-            return []
-        (ids,) = restore(facts.tokenizers["tokens"]).encode([self.prompt])
-        message = "the prompt has a token that is nowhere in the train split"
-        return [ShapeError(message, ("prompt",))] if UNK in ids else []
-
-    def warnings(self, facts: DataFacts) -> list[str]:
-        words = len(worded(facts).classes)
-        return [f"the loss of an untrained network will be ≈ {math.log(words):.2f}"]
+    def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts:
+        return worded(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.language_modeling.module import LanguageModelingModule

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -9,7 +9,8 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
 from dlx.models import Model
-from dlx.tasks import Learning, Role
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, Role, UnfitData, UnfitSetting
 from dlx.tasks._base.heads import numbers
 from dlx.tasks._ssl.spec import Probing
 from dlx.tasks.masked_image._roles import DECODER, EMBED
@@ -92,21 +93,18 @@ class MaskedImage(Probing):
     def heads(self) -> dict[str, list[Any]]:
         return {EMBED: [{"linear": self.decoder_dim}]}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        facts = context.facts
         x = numbers(facts, self.type)
         if x.axes != "CHW":
-            return [ShapeError(f"masked_image takes patches out of images, but the input is {x}")]
-        if any(int(side or 0) % self.patch_size for side in x.spatial):
-            return [
-                ShapeError(
-                    f"patches of {self.patch_size} × {self.patch_size} do not fill an image of {x}", ("patch_size",)
-                )
-            ]
-        if not 0 < self.hidden(facts) < self.patches(facts):
-            return [
-                ShapeError(f"of {self.patches(facts)} patches {self.hidden(facts)} would be hidden", ("mask_ratio",))
-            ]
-        return super().problems(facts)
+            yield UnfitData.at(f"masked_image takes patches out of images, but the input is {x}")
+        elif any(int(side or 0) % self.patch_size for side in x.spatial):
+            message = f"patches of {self.patch_size} × {self.patch_size} do not fill an image of {x}"
+            yield UnfitSetting.at(message, "patch_size")
+        elif not 0 < self.hidden(facts) < self.patches(facts):
+            message = f"of {self.patches(facts)} patches {self.hidden(facts)} would be hidden"
+            yield UnfitSetting.at(message, "mask_ratio")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.masked_image.module import MaskedImageModule

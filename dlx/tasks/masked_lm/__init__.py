@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +10,8 @@ from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape
 from dlx.models import Model
-from dlx.tasks import Learning, Role, Task
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import ChanceLevel, Learning, Role, Task, UnfitData
 from dlx.tasks._base.masks import is_sequence, scoped
 from dlx.tensors import Spec, TensorSpec
 from dlx.tokenizers import MASKED
@@ -47,7 +48,7 @@ class MaskedLM(Task):
 
     type: Literal["masked_lm"] = "masked_lm"
     memorizes: ClassVar[bool] = False
-    whole: ClassVar[bool] = True
+    needs_full_parameters: ClassVar[bool] = True
     special_tokens: ClassVar[tuple[str, ...]] = (MASKED,)
     mask_ratio: float = Field(0.15, gt=0, le=1)
     """Share of the tokens of a text that are chosen; at least one is."""
@@ -96,16 +97,16 @@ class MaskedLM(Task):
         pairs = {"next_sentence_loss": "lower", "next_sentence_accuracy": "higher"} if self.next_sentence else {}
         return {"loss": "lower", "perplexity": "lower", "accuracy": "higher", **pairs}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        facts = context.facts
         x = facts.input
-        if isinstance(x, TensorSpec) and is_sequence(x) and x.vocab and facts.inputs[0] in facts.tokenizers:
-            return []
-        given = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
-        return [ShapeError(f"masked_lm reads one text, but the input is {given}; choose by data.inputs")]
-
-    def warnings(self, facts: DataFacts) -> list[str]:
-        chance = math.log(_tokens(facts).vocab[0]) + math.log(2) * self.next_sentence
-        return [f"the loss of an untrained network will be ≈ {chance:.2f}"]
+        if not isinstance(x, TensorSpec) or not (is_sequence(x) and x.vocab and facts.inputs[0] in facts.tokenizers):
+            actual = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
+            yield UnfitData.at(f"masked_lm reads one text, but the input is {actual}; choose by data.inputs")
+        elif context.networks:
+            chance = math.log(_tokens(facts).vocab[0]) + math.log(2) * self.next_sentence
+            yield ChanceLevel.at(f"a loss of {chance:.2f} is chance: it gives every class the same probability")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.masked_lm.module import MaskedLMModule

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.tasks import Learning, Role, Task
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, Role, Task, UnfitData
 from dlx.tasks._base.heads import Head, ended
 from dlx.tasks.metric_learning._names import HOLDOUT
 from dlx.tensors import TensorSpec
@@ -79,10 +79,10 @@ class MetricLearning(Task):
         strange = [f"{HOLDOUT}{name}" for name in retrieved] if 0 in facts.class_counts else []
         return {"loss": "lower", **dict.fromkeys([*retrieved, *strange], "higher")}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        if len(facts.classes) < 2 or facts.multilabel:
-            return [ShapeError("metric_learning needs one of several classes for every sample")]
-        return []
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if len(context.facts.classes) < 2 or context.facts.multilabel:
+            yield UnfitData.at("metric_learning needs one of several classes for every sample")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.metric_learning.module import MetricModule

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.component import Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.spec import Supervision
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Regression(Supervision):
     """Whether the network learns the target in units of its deviation around its mean; loss is in these units,
     metrics are not."""
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        if facts.fields["target"].axes == "TF":
-            return [ShapeError("regression gives numbers, but the target is steps of a series: use forecasting")]
-        return super().problems(facts)
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if context.facts.fields["target"].axes == "TF":
+            yield UnfitData.at("regression gives numbers, but the target is steps of a series: use forecasting")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.regression.module import RegressionModule

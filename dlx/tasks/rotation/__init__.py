@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.tasks import Learning
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, UnfitData
 from dlx.tasks._base.heads import numbers
 from dlx.tasks._ssl.pretext_spec import IMAGE, Pretext
 from dlx.tasks.rotation._turns import TURNS
@@ -36,11 +36,11 @@ class Rotation(Pretext):
     def answers(self) -> int:
         return TURNS
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        x = numbers(facts, self.type)
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        x = numbers(context.facts, self.type)
         if x.axes != IMAGE or x.dims[1] != x.dims[2]:
-            return [ShapeError(f"rotation turns square images, but the input is {x}")]
-        return super().problems(facts)
+            yield UnfitData.at(f"rotation turns square images, but the input is {x}")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.rotation.module import RotationModule

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -11,7 +11,8 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.losses import Loss
 from dlx.metrics import Metric
-from dlx.tasks import Learning, Role
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, Role, UnfitData
 from dlx.tasks._supervised.spec import ROLE, Supervision
 from dlx.tensors import Spec, TensorSpec
 
@@ -60,12 +61,12 @@ class Segmentation(Supervision):
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {**super().metric_names(facts), **{f"iou.{name}": "higher" for name in facts.classes}}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        target = facts.fields["target"]
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        target = context.facts.fields["target"]
         if target.axes != "HW":
-            said = "one class a sample" if facts.kind == "classes" else f"{target} ({target.axes})"
-            return [ShapeError(f"segmentation needs a class for every pixel, but the target is {said}")]
-        return super().problems(facts)
+            actual = "one class a sample" if context.facts.kind == "classes" else f"{target} ({target.axes})"
+            yield UnfitData.at(f"segmentation needs a class for every pixel, but the target is {actual}")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.segmentation.module import SegmentationModule

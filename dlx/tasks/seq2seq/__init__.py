@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.component import Named
-from dlx.errors import ShapeError
+from dlx.component import Component, Named
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.models import Model
-from dlx.tasks import Learning, Role
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, Role, UnfitData
 from dlx.tasks._base.masks import mask
 from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
 from dlx.tasks._supervised.spec import ROLE
@@ -65,15 +64,15 @@ class Seq2Seq(StepSupervision):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         return super().network(role, model, worded(facts))
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        given = [facts.fields[name] for name in facts.inputs]
-        if facts.kind != "tokens" or len(given) != 1 or not given[0].vocab or given[0].axes != "T":
-            return [ShapeError("seq2seq needs one text to read and one to write, as in the source `parallel_text`")]
-        steps = {name: metric for name, metric in self.metrics.items() if not metric.compares_texts}
-        return super(StepSupervision, self.evolve("metrics", steps)).problems(worded(facts))
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super(StepSupervision, self).check(context)
+        facts = context.facts
+        inputs = [facts.fields[name] for name in facts.inputs]
+        if facts.kind != "tokens" or len(inputs) != 1 or not inputs[0].vocab or inputs[0].axes != "T":
+            yield UnfitData.at("seq2seq needs one text to read and one to write, as in the source `parallel_text`")
 
-    def warnings(self, facts: DataFacts) -> list[str]:
-        return [f"the loss of an untrained network will be ≈ {math.log(len(worded(facts).classes)):.2f}"]
+    def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts:
+        return facts if isinstance(judge, Metric) and judge.compares_texts else worded(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.decoding.options import Decoding

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.component import Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.rules import CheckContext, Problem
+from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.sequence_spec import StepSupervision
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ class TokenClassification(StepSupervision):
     metrics: Named[Metric] = Field({"accuracy": {}, "f1": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test; each token is a sample."""
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        target = facts.fields["target"]
-        if target.axes != "T" or not facts.classes:
-            return [ShapeError(f"token_classification needs a class for every token, but the target is {facts.kind}")]
-        return super().problems(facts)
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        facts = context.facts
+        if facts.fields["target"].axes != "T" or not facts.classes:
+            yield UnfitData.at(f"token_classification needs a class for every token, but the target is {facts.kind}")
+        else:
+            yield from super().check(context)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.token_classification.module import TokenClassificationModule

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
+from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning
-from dlx.tasks._generative.autoencoder_spec import Coding, outside_unit
+from dlx.tasks._generative.autoencoder_spec import Coding, check_unit_interval
 from dlx.tasks._generative.spec import Generative
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ class VAE(Coding, Generative):
         tighter = {"iwae_loss": "lower"} if self.importance_samples else {}
         return {**dict.fromkeys(self.per_sample, "lower"), **tighter, **self.of_samples()}
 
-    def problems(self, facts: DataFacts) -> list[ShapeError]:
-        outside = outside_unit(facts, "likelihood", "bernoulli") if self.likelihood == "bernoulli" else None
-        return super().problems(facts) + ([] if outside is None else [outside])
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from super().check(context)
+        if self.likelihood == "bernoulli":
+            yield from check_unit_interval(context.facts, "likelihood", "bernoulli")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.vae.module import VAEModule

@@ -1,0 +1,118 @@
+"""The context in which a recipe's sections, components and layers are checked, and the loop that asks them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from dlx.component import Component, Section
+from dlx.diagnostic import Loc
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts
+from dlx.layers import Layer, walk
+from dlx.plan.memory import numbers, peak
+from dlx.plan.networks import NetworkPlan
+from dlx.recipe.schema.recipe import Recipe
+from dlx.rules import Problem
+from dlx.tasks import for_role
+from dlx.tensors import Spec
+from dlx.trees import iter_layers
+
+QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """A recipe with what is known of its data and networks; `dlx.rules.CheckContext` says what each is."""
+
+    recipe: Recipe
+    facts: DataFacts
+    source_facts: DataFacts
+    networks: Mapping[str, NetworkPlan] = field(default_factory=dict)
+    earlier_networks: Mapping[str, Mapping[str, NetworkPlan]] = field(default_factory=dict)
+    path: str = ""
+    input: Spec | None = None
+
+    @cached_property
+    def metric_names(self) -> list[str]:
+        """The loss of training, and on every split with samples the metrics of the task and of its networks' layers."""
+        splits = [split for split in ("val", "test") if self.facts.counts.get(split)]
+        names = [self.recipe.task.metric_names(self.facts), self._metrics_of_layers()]
+        return ["train/loss", *(f"{split}/{name}" for kind in names for split in splits for name in kind)]
+
+    @property
+    def quantity_names(self) -> list[str]:
+        """The quantities of a plan."""
+        return [f"plan/{name}" for name in QUANTITIES]
+
+    @property
+    def processes(self) -> int:
+        """Devices of all nodes together."""
+        return self.recipe.processes
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in one optimizer step: all of them for a full-batch optimizer."""
+        return self.recipe.global_batch_size(self.facts.counts["train"])
+
+    @property
+    def micro_batch_size(self) -> int:
+        """Samples that a device computes at once."""
+        return self.recipe.micro_batch_size(self.facts.counts["train"])
+
+    def peak_activations(self, role: str, activation_checkpointing: bool) -> int:
+        """Return the bytes of one sample's activations in a network that are alive at once at most."""
+        return peak(self.networks[role], numbers(self.recipe.hardware), activation_checkpointing)
+
+    def better(self, metric: str) -> Literal["min", "max"] | None:
+        """Return in which direction a metric is better: as the task says of those on val, and of its own monitor."""
+        task = self.recipe.task
+        if metric == task.monitor:
+            return "min" if task.monitor_mode == "min" else "max"
+        split, _, name = metric.partition("/")
+        way = task.metric_names(self.facts).get(name) if split == "val" else None
+        return {"lower": "min", "higher": "max"}.get(way or "")  # type: ignore[return-value]
+
+    def _metrics_of_layers(self) -> list[str]:
+        """Return the metrics that layers of the networks have."""
+        try:
+            roles = self.recipe.task.roles(self.facts)
+            trees = [for_role(self.recipe.model, role).tree(wanted.input) for role, wanted in roles.items()]
+        except ShapeError:
+            return []  # said elsewhere, with its place
+        layers = (part for tree in trees for part in iter_layers(tree) if isinstance(part, Layer))
+        return sorted({name for layer in layers for name in layer.metric_names})
+
+
+def find_problems(context: PlanContext) -> list[Problem]:
+    """Return what any section, component or layer refuses, or warns of."""
+    found = list(_problems_in(context.recipe, (), context))
+    for plan in context.networks.values():
+        for path, layer, x in walk(plan.tree, plan.input):
+            found += layer.check(replace(context, path=path, input=x))
+    return list(dict.fromkeys(found))
+
+
+def _problems_in(holder: Section, loc: Loc, context: PlanContext) -> Iterator[Problem]:
+    """Yield the problems of a section or component and of all inside of it, but for layers: they stand in networks.
+
+    What is inside of a component that is refused is not asked: it would only say the same again.
+    """
+    own = list(holder.check(context))
+    yield from (problem.within(*loc) for problem in own)
+    if isinstance(holder, Component) and any(problem.severity == "error" for problem in own):
+        return
+    for name, value in holder:
+        for inner, section in _sections(value):
+            yield from _problems_in(section, (*loc, name, *inner), context)
+
+
+def _sections(value: Any) -> Iterator[tuple[Loc, Section]]:
+    if isinstance(value, Section) and not isinstance(value, Layer):
+        yield (), value
+    elif isinstance(value, Mapping):
+        yield from (((key, *loc), section) for key, item in value.items() for loc, section in _sections(item))
+    elif isinstance(value, list):
+        yield from (((i, *loc), section) for i, item in enumerate(value) for loc, section in _sections(item))

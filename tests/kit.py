@@ -1,0 +1,30 @@
+"""What many tests need: a component asked what it refuses."""
+
+from dataclasses import replace
+from typing import Any
+
+from dlx.component import Section
+from dlx.facts import DataFacts
+from dlx.plan.context import PlanContext
+from dlx.plan.hardware import resolve
+from dlx.recipe.schema.recipe import Recipe
+from dlx.rules import Problem
+from dlx.tasks import Task
+
+RECIPE = {"data": {"source": "moons", "transforms": []}, "model": {"mlp": {"hidden": [4]}}, "task": "classification"}
+
+
+def context(facts: DataFacts, **sections: Any) -> PlanContext:
+    """Return the context of a small recipe with other sections, for data with these facts."""
+    recipe = Recipe.model_validate(RECIPE | sections)
+    return PlanContext(recipe.evolve("hardware", resolve(recipe.hardware)), _with_counts(facts), _with_counts(facts))
+
+
+def refusals(holder: Section, facts: DataFacts, **sections: Any) -> list[Problem]:
+    """Return what a section or component refuses in a small recipe; a task is the recipe's own."""
+    own = {"task": holder} if isinstance(holder, Task) else {}
+    return [problem for problem in holder.check(context(facts, **own, **sections)) if problem.severity == "error"]
+
+
+def _with_counts(facts: DataFacts) -> DataFacts:
+    return facts if facts.counts else replace(facts, counts={"train": 64, "val": 16, "test": 16})
