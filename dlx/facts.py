@@ -16,7 +16,7 @@ class Lengths:
     """How long the sequences of a field are: on average in the train split, and at most in any split."""
 
     mean: float
-    longest: int
+    max: int
 
 
 @dataclass(frozen=True)

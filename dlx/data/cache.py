@@ -37,7 +37,7 @@ def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specia
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def remembered(key: str) -> DataFacts | None:
+def load_facts(key: str) -> DataFacts | None:
     """Return the facts of these data if they are known."""
     path = cache_folder() / "facts" / f"{key}.json"
     try:
@@ -46,7 +46,7 @@ def remembered(key: str) -> DataFacts | None:
         return None  # absent, or written by another version: the data are read again
 
 
-def remember(key: str, facts: DataFacts) -> None:
+def save_facts(key: str, facts: DataFacts) -> None:
     """Keep the facts. A cache that cannot be written is no reason to stop."""
     try:
         write_atomic(cache_folder() / "facts" / f"{key}.json", json.dumps(facts.to_json()).encode())

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 
 from dlx.data import draft_text
-from dlx.data.inspect import Found
-from dlx.data.inspect_text import Writing
+from dlx.data.inspect import Inspection
+from dlx.data.inspect_text import TextInspection
 from dlx.recipe.schema.field_types import yaml
 
 SHOWN = 30
@@ -23,10 +23,10 @@ SMALLEST_SIDE = 8
 """Images are halved while they are at least this large."""
 
 
-def draft(found: Found | Writing, name: str, schema: str) -> str:
+def draft(found: Inspection | TextInspection, name: str, schema: str) -> str:
     """Return a recipe as commented YAML; `schema` is the file that editors check it with."""
     parts = [[f"# yaml-language-server: $schema={schema}"], ["version: 1", f"name: {_name(name)}"]]
-    if isinstance(found, Writing):
+    if isinstance(found, TextInspection):
         parts += [draft_text.task(found), _data(found, draft_text.tokenizer(found)), draft_text.model(found)]
         parts += [draft_text.learning(found), draft_text.claim(found)]
     else:
@@ -39,7 +39,7 @@ def _name(text: str) -> str:
     return f"{yaml(name)}"
 
 
-def _task(found: Found) -> list[str]:
+def _task(found: Inspection) -> list[str]:
     if found.task == "regression":
         return [f"# '{_line(found.target)}' is a number.", "task: {regression: {metrics: [mae, rmse, r2]}}"]
     counts = [f"{_line(name)} ({n:,})" for name, n in list(found.classes.items())[:8]]
@@ -52,13 +52,13 @@ def _task(found: Found) -> list[str]:
     ]
 
 
-def _tokenizer(found: Found) -> list[str]:
+def _tokenizer(found: Inspection) -> list[str]:
     """Return how text is cut into words: rare ones are known as such where there is much of it."""
     often = 1 if found.rows < 1000 else 2
     return [f"  tokenizer: {{word: {{lowercase: true, min_frequency: {often}}}}}"] if found.texts else []
 
 
-def _data(found: Found | Writing, tokenizer: list[str]) -> list[str]:
+def _data(found: Inspection | TextInspection, tokenizer: list[str]) -> list[str]:
     lines = [f"# {found.rows:,} {found.unit}."]
     lines += [f"#   {_line(name)}: {_line(words)}" for name, words in list(found.inputs.items())[:SHOWN]]
     lines += [f"#   … and {len(found.inputs) - SHOWN} more"] if len(found.inputs) > SHOWN else []
@@ -75,14 +75,14 @@ def _data(found: Found | Writing, tokenizer: list[str]) -> list[str]:
         share = min(1.0, round(found.bad + 0.05, 2))
         lines += [f"  on_error: skip  # {found.bad:.1%} of the samples cannot be used"]
         lines += [f"  max_skipped: {share}"]
-    if isinstance(found, Found) and found.image is not None:
+    if isinstance(found, Inspection) and found.image is not None:
         lines += [
             "  # augment: [random_horizontal_flip]  # if a mirrored image means the same; `dlx list augmentations`"
         ]
     return lines
 
 
-def _model(found: Found) -> list[str]:
+def _model(found: Inspection) -> list[str]:
     head = ["# The task adds the last layer. Shapes follow from the data: `dlx plan` shows them.", "model:"]
     head += ["  type: layers", "  layers:"]
     if found.texts:
@@ -92,7 +92,7 @@ def _model(found: Found) -> list[str]:
     return head + [f"    - {layer}" for layer in layers]
 
 
-def _text_layers(found: Found) -> list[str]:
+def _text_layers(found: Inspection) -> list[str]:
     """Return the mean of words' vectors, beside it what other columns say."""
     read = ["embedding: 64", "dropout: 0.3", "time_pool: mean"]
     if list(found.inputs) == list(found.texts) and len(found.texts) == 1:
@@ -102,7 +102,7 @@ def _text_layers(found: Found) -> list[str]:
     return [f"branches: [{', '.join(f'[{layers}]' for layers in branches)}]", "linear: 64", "relu"]
 
 
-def _table_layers(found: Found) -> list[str]:
+def _table_layers(found: Inspection) -> list[str]:
     width = 64 if found.rows < 2000 else 128
     first = "columns  # numbers are standardized, categories looked up in a learned table"
     return [first, f"linear: {width}", "relu", f"linear: {width // 2}", "relu"]
@@ -119,7 +119,7 @@ def _image_layers(image: tuple[int, ...]) -> list[str]:
     return [*layers, "flatten" if side <= SMALLEST_SIDE // 2 else "global_pool: avg"]
 
 
-def _learning(found: Found) -> list[str]:
+def _learning(found: Inspection) -> list[str]:
     batch = 32 if found.rows < 5000 else 128
     epochs = max(5, min(MOST_EPOCHS, round(STEPS * batch / found.rows)))
     return [
@@ -132,7 +132,7 @@ def _learning(found: Found) -> list[str]:
     ]
 
 
-def _claim(found: Found) -> list[str]:
+def _claim(found: Inspection) -> list[str]:
     if found.task == "regression":
         return ["# Always answering with the mean gives an r2 of 0.", '# expect: {test/r2: ">= 0.5"}']
     share = max(found.classes.values()) / sum(found.classes.values())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dlx.data.inspect_text import Writing
+from dlx.data.inspect_text import TextInspection
 
 STEPS, MOST_EPOCHS = 6000, 60
 """Optimizer steps that a small translator takes about, and the epochs that it is given at most."""
 OPTIMIZER = "optimizer: {adamw: {lr: 1.0e-3}}  # the learning rate is the first thing to try: 3.0e-4, 3.0e-3"
 
 
-def task(found: Writing) -> list[str]:
+def task(found: TextInspection) -> list[str]:
     """Return the lines of the task."""
     if found.task == "language_modeling":
         return [
@@ -22,7 +22,7 @@ def task(found: Writing) -> list[str]:
     ]
 
 
-def tokenizer(found: Writing) -> list[str]:
+def tokenizer(found: TextInspection) -> list[str]:
     """Return the line of `data` that says how text is cut."""
     if found.task == "language_modeling":
         return ["  tokenizer: char  # or {bpe: {vocab_size: 2000}}, which reads pieces of words"]
@@ -30,7 +30,7 @@ def tokenizer(found: Writing) -> list[str]:
     return [f"  tokenizer: {{bpe: {{vocab_size: {size}}}}}  # one vocabulary for both", "  max_length: 80"]
 
 
-def model(found: Writing) -> list[str]:
+def model(found: TextInspection) -> list[str]:
     """Return the lines of the model."""
     if found.task == "language_modeling":
         return ["model: {gpt: {features: 128, num_layers: 4, num_heads: 4, dropout: 0.1}}"]
@@ -38,7 +38,7 @@ def model(found: Writing) -> list[str]:
     return [f"model: {{transformer: {{{sizes}}}}}"]
 
 
-def learning(found: Writing) -> list[str]:
+def learning(found: TextInspection) -> list[str]:
     """Return how it is learned."""
     batch = 16 if found.task == "language_modeling" else 64
     epochs = max(3, min(MOST_EPOCHS, round(STEPS * batch / found.rows)))
@@ -51,7 +51,7 @@ def learning(found: Writing) -> list[str]:
     ]
 
 
-def claim(found: Writing) -> list[str]:
+def claim(found: TextInspection) -> list[str]:
     """Return what one could claim."""
     if found.task == "language_modeling":
         return ["# Guessing by how frequent characters are gives about 4.5 bits a character in English.",

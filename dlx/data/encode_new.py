@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from dlx.data.encode import encode_target
 from dlx.data.prepare import Prepared, is_missing
-from dlx.data.text import Text, running
+from dlx.data.targets import encode_target
+from dlx.data.text import TextEncoder, running_text_fields
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema.data import Data
 from dlx.sources import Column, LazySamples, Samples, Spans
 
 
-def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFacts) -> Prepared:
+def prepare_new_data(data: Data, base: Path, target_kind: str | None, facts: DataFacts) -> Prepared:
     """Read data other than those of training; all of their samples are one split, `test`.
 
     Raises: DataError where they lack a column, or hold a class, that training knew.
@@ -26,25 +26,25 @@ def prepare_known(data: Data, base: Path, target_kind: str | None, facts: DataFa
     samples = data.source.load(base, data.on_error)
     if samples.blocks is not None:
         (name,) = samples.inputs
-        text = Text.known(facts.tokenizers["tokens"])
+        text = TextEncoder.from_stored(facts.tokenizers["tokens"])
         documents = list(samples.columns[name].values)
-        arrays, _ = running({"test": documents}, text, samples.blocks, target_kind, ends=len(documents) > 1)
-        return everything(arrays, facts, samples.problems)
+        arrays, _ = running_text_fields({"test": documents}, text, samples.blocks, target_kind, ends=len(documents) > 1)
+        return all_as_test(arrays, facts, samples.problems)
     names = _targets(data, samples) if target_kind is not None else ()
     samples = _with_targets(samples, names)
-    arrays = encode_known(samples.columns, facts)
+    arrays = encode_new_inputs(samples.columns, facts)
     if names:
-        arrays["target"] = target_known([samples.columns[n] for n in names], names, target_kind, facts)
-    return everything(arrays, facts, samples.problems)
+        arrays["target"] = encode_new_target([samples.columns[n] for n in names], names, target_kind, facts)
+    return all_as_test(arrays, facts, samples.problems)
 
 
-def everything(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[str] = ()) -> Prepared:
+def all_as_test(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[str] = ()) -> Prepared:
     """Return encoded samples, all of them in `test`."""
     n, none = len(next(iter(arrays.values()))), np.array([], dtype=int)
     return Prepared(facts, arrays, {"train": none, "val": none, "test": np.arange(n)}, list(problems))
 
 
-def encode_known(columns: Mapping[str, Column], facts: DataFacts) -> dict[str, Any]:
+def encode_new_inputs(columns: Mapping[str, Column], facts: DataFacts) -> dict[str, Any]:
     """Encode inputs as training did; an unseen category becomes 0. Raises: DataError for what does not fit."""
     arrays: dict[str, Any] = {}
     for field in facts.inputs:
@@ -53,9 +53,11 @@ def encode_known(columns: Mapping[str, Column], facts: DataFacts) -> dict[str, A
             table = [np.asarray(_column(columns, n).values, dtype=np.float32) for n in names]
             arrays[field] = np.stack(table, axis=1)
         elif field in facts.tokenizers:
-            arrays[field] = Text.known(facts.tokenizers[field]).encode(_column(columns, field).values, field)
+            arrays[field] = TextEncoder.from_stored(facts.tokenizers[field]).encode(
+                _column(columns, field).values, field
+            )
         elif field == "categorical":
-            arrays[field] = np.stack([_codes(_column(columns, n), facts.categories[n]) for n in names], axis=1)
+            arrays[field] = np.stack([_encode_classes(_column(columns, n), facts.categories[n]) for n in names], axis=1)
         else:
             arrays[field] = _whole(field, _column(columns, field), facts)
     return arrays
@@ -67,7 +69,7 @@ def _column(columns: Mapping[str, Column], name: str) -> Column:
     return columns[name]
 
 
-def _codes(column: Column, known: tuple[str, ...]) -> np.ndarray:
+def _encode_classes(column: Column, known: tuple[str, ...]) -> np.ndarray:
     index = {category: i + 1 for i, category in enumerate(known)}
     values = [column.classes[int(v)] for v in column.values] if column.classes else column.values
     return np.array([0 if v is None else index.get(str(v), 0) for v in values], dtype=np.int64)
@@ -94,10 +96,10 @@ def _dims(values: Any) -> tuple[int | None, ...]:
     return tuple(values.shape) if isinstance(values, LazySamples) else tuple(values.shape[1:])
 
 
-def target_known(columns: list[Column], names: tuple[str, ...], kind: str | None, facts: DataFacts) -> Any:
+def encode_new_target(columns: list[Column], names: tuple[str, ...], kind: str | None, facts: DataFacts) -> Any:
     """Encode a target with the classes of training. Raises: DataError for a class that training did not have."""
     if kind == "tokens":
-        return Text.known(facts.tokenizers["target"]).encode(columns[0].values, names[0], ends=True)
+        return TextEncoder.from_stored(facts.tokenizers["target"]).encode(columns[0].values, names[0], ends=True)
     found = encode_target(columns, names, kind)
     if found.multilabel != facts.multilabel and kind != "regression":
         raise DataError("the target is of one class a sample in one set of data, and of several in the other")

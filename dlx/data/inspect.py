@@ -14,7 +14,15 @@ from typing import Any, get_args
 import numpy as np
 
 from dlx.component import leaf_class
-from dlx.data.inspect_text import SEVERAL_WORDS, Writing, is_running, parallel, relative, running, words_of
+from dlx.data.inspect_text import (
+    SEVERAL_WORDS,
+    TextInspection,
+    inspect_parallel_text,
+    inspect_running_text,
+    is_running_text,
+    median_words,
+    relative_path,
+)
 from dlx.data.prepare import is_missing
 from dlx.errors import DataError, UsageError
 from dlx.nearest import nearest
@@ -34,7 +42,7 @@ STEP = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class Inspection:
     """What was found out about data.
 
     source    the source as a recipe writes it
@@ -64,7 +72,7 @@ class Found:
     unit: str = "samples"
 
 
-def inspect(what: str, base: Path, target: str | None = None, pair: str | None = None) -> Found | Writing:
+def inspect(what: str, base: Path, target: str | None = None, pair: str | None = None) -> Inspection | TextInspection:
     """Look at a file, a folder of images, or a bundled data set; paths in the recipe are relative to `base`.
 
     pair  a second file of text, whose lines belong to those of the first
@@ -76,14 +84,18 @@ def inspect(what: str, base: Path, target: str | None = None, pair: str | None =
         absent = [name for name in (what, pair) if not Path(name).is_file()]
         if absent:
             raise UsageError(f"there is no file '{absent[0]}'")
-        return parallel(path, Path(pair), base)
+        return inspect_parallel_text(path, Path(pair), base)
     if path.is_dir():
-        return _described(_folder(path, base), base, target)
+        return _inspect_source(_image_folder_source(path, base), base, target)
     if path.exists():
-        return running(path, base) if is_running(path) else _table(relative(path, base), base, target)
+        return (
+            inspect_running_text(path, base)
+            if is_running_text(path)
+            else _inspect_table(relative_path(path, base), base, target)
+        )
     bundled = list(get_args(leaf_class("sources", "sklearn").model_fields["dataset"].annotation))
     if what in bundled:
-        return _described({"sklearn": what}, base, target)
+        return _inspect_source({"sklearn": what}, base, target)
     near = nearest(what, bundled)
     hint = f"; did you mean {near[0]}?" if near else f"; bundled data sets are {', '.join(bundled)}"
     raise UsageError(f"there is no file or folder '{what}'{hint}")
@@ -93,29 +105,29 @@ def _load(source: Mapping[str, Any], base: Path) -> Samples:
     return Source.model_validate(source).load(base, "skip")
 
 
-def _table(path: str, base: Path, wanted: str | None) -> Found:
+def _inspect_table(path: str, base: Path, wanted: str | None) -> Inspection:
     """Look at a table; what says nothing about other rows is left out of the inputs."""
     samples = _load({"table": {"path": path}}, base)
     target = _target(samples, wanted)
     texts = tuple(name for name, c in samples.columns.items() if name != target and _is_text(c))
     others = {name: c for name, c in samples.columns.items() if name not in (target, *texts)}
-    ignored = {name: why for name, c in others.items() if (why := _useless(name, c))}
+    ignored = {name: why for name, c in others.items() if (why := _reason_to_ignore(name, c))}
     fields: dict[str, Any] = {"path": path, "target": target}
     if ignored or texts:
         fields["types"] = dict.fromkeys(ignored, "ignore") | dict.fromkeys(texts, "text")
     if set(samples.inputs) <= {target, *ignored}:
         raise DataError(f"{path}: there is no column from which to predict '{target}'")
-    return _judged({"table": fields}, samples, target, ignored, texts)
+    return _inspection({"table": fields}, samples, target, ignored, texts)
 
 
-def _described(source: dict[str, Any], base: Path, wanted: str | None) -> Found:
+def _inspect_source(source: dict[str, Any], base: Path, wanted: str | None) -> Inspection:
     """Look at a source that says itself what its target is."""
     samples = _load(source, base)
     if samples.target is None:
         raise DataError("the images have no classes: put those of each class into a folder of its own")
     if wanted not in (None, samples.target):
         raise UsageError(f"--target: these data have one target, '{samples.target}'")
-    return _judged(source, samples, samples.target, {})
+    return _inspection(source, samples, samples.target, {})
 
 
 def _target(samples: Samples, wanted: str | None) -> str:
@@ -135,10 +147,10 @@ def _is_text(column: Column) -> bool:
     if column.kind != "categorical" or column.classes:
         return False
     present = [v for v in column.values if v is not None]
-    return len(set(present)) > max(FEW_VALUES, MANY_TEXTS * len(present)) and words_of(present) >= SEVERAL_WORDS
+    return len(set(present)) > max(FEW_VALUES, MANY_TEXTS * len(present)) and median_words(present) >= SEVERAL_WORDS
 
 
-def _useless(name: str, column: Column) -> str:
+def _reason_to_ignore(name: str, column: Column) -> str:
     """Say why a column cannot tell anything about other rows; "" if it can."""
     present = [str(v) for v in column.values[~is_missing(column)]]
     if not present:
@@ -153,9 +165,9 @@ def _useless(name: str, column: Column) -> str:
     return ""
 
 
-def _judged(
+def _inspection(
     source: dict[str, Any], samples: Samples, target: str, ignored: Mapping[str, str], texts: tuple[str, ...] = ()
-) -> Found:
+) -> Inspection:
     column = samples.columns[target]
     kept = ~is_missing(column)
     total = len(column) + len(samples.problems)
@@ -166,11 +178,11 @@ def _judged(
         raise DataError(f"the target '{target}' has {len(classes)} different texts; choose another with --target")
     inputs = {n: c for n, c in samples.columns.items() if n in samples.inputs and n != target and n not in ignored}
     images = [c for c in inputs.values() if c.axes == "CHW"]
-    return Found(
+    return Inspection(
         source,
         target,
         "classification" if classes else "regression",
-        {name: _words(c, name in texts) for name, c in inputs.items()},
+        {name: _describe(c, name in texts) for name, c in inputs.items()},
         int(kept.sum()),
         ignored,
         classes,
@@ -198,10 +210,10 @@ def _name(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _words(column: Column, is_text: bool = False) -> str:
+def _describe(column: Column, is_text: bool = False) -> str:
     missing = is_missing(column)
     if is_text:
-        return f"text, {words_of(column.values[~missing]):.0f} words in the middle"
+        return f"text, {median_words(column.values[~missing]):.0f} words in the middle"
     without = f", {int(missing.sum())} missing" if missing.any() else ""
     if column.kind == "numeric" and not column.axes:
         values = column.values[~missing]
@@ -213,13 +225,13 @@ def _words(column: Column, is_text: bool = False) -> str:
     return " × ".join(map(str, column.values.shape[-3:] if column.axes == "CHW" else column.values.shape[1:]))
 
 
-def _folder(path: Path, base: Path) -> dict[str, Any]:
+def _image_folder_source(path: Path, base: Path) -> dict[str, Any]:
     """Describe a folder of images: their common size if they have one, else a middle one; grey if all of them are."""
-    fields: dict[str, Any] = {"path": relative(path, base)}
+    fields: dict[str, Any] = {"path": relative_path(path, base)}
     files = Source.model_validate({"image_folder": fields}).files(base)
     if not files:
         raise DataError(f"{path}: there are no images; expected {path.name}/<class>/<image>")
-    sizes, grey = _looks(files[:: max(1, len(files) // LOOKED_AT)])
+    sizes, grey = _image_sizes(files[:: max(1, len(files) // LOOKED_AT)])
     if len(set(sizes)) > 1:
         side = int(np.median([min(size) for size in sizes]))
         fields["size"] = [max(STEP, min(LARGEST_SIDE, round(side / STEP) * STEP))] * 2
@@ -228,7 +240,7 @@ def _folder(path: Path, base: Path) -> dict[str, Any]:
     return {"image_folder": fields}
 
 
-def _looks(files: list[Path]) -> tuple[list[tuple[int, int]], bool]:
+def _image_sizes(files: list[Path]) -> tuple[list[tuple[int, int]], bool]:
     from PIL import Image, UnidentifiedImageError
 
     sizes, modes = [], set()

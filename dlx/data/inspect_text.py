@@ -25,7 +25,7 @@ BLOCKS = 50
 
 
 @dataclass(frozen=True)
-class Writing:
+class TextInspection:
     """Text from which to learn to write: its source as a recipe writes it, the task, and what it is in words."""
 
     source: dict[str, Any]
@@ -43,48 +43,48 @@ class Writing:
         return self.words
 
 
-def is_running(path: Path) -> bool:
+def is_running_text(path: Path) -> bool:
     """Say whether a file is running text: of a usual name for it, and without columns."""
     if path.suffix not in (".txt", ".md", ".text"):
         return False
     lines = [line for line in read_text_file(path, "utf-8").splitlines()[:LOOKED_AT] if line.strip()]
-    return not any(_divides(lines, separator) for separator in SEPARATORS)
+    return not any(_is_regular(lines, separator) for separator in SEPARATORS)
 
 
-def _divides(lines: Sequence[str], separator: str) -> bool:
+def _is_regular(lines: Sequence[str], separator: str) -> bool:
     """Say whether a separator stands equally often in every line."""
     counts = {line.count(separator) for line in lines}
     return len(lines) > 1 and len(counts) == 1 and counts != {0}
 
 
-def running(path: Path, base: Path) -> Writing:
+def inspect_running_text(path: Path, base: Path) -> TextInspection:
     """Describe text that a language model learns to continue. Raises: DataError if there is too little."""
     text = read_text_file(path, "utf-8")
     length = min(LENGTH, len(text) // (10 * BLOCKS))
     if length < 4:
         raise DataError(f"{path}: {len(text)} characters are too few to learn from")
-    source = {"text": {"path": relative(path, base), "block_size": length, "stride": max(1, length // 8)}}
+    source = {"text": {"path": relative_path(path, base), "block_size": length, "stride": max(1, length // 8)}}
     words = {"tokens": f"{len(set(text))} different characters"}
-    return Writing(source, "language_modeling", words, len(text), "the next character")
+    return TextInspection(source, "language_modeling", words, len(text), "the next character")
 
 
-def parallel(first: Path, second: Path, base: Path) -> Writing:
+def inspect_parallel_text(first: Path, second: Path, base: Path) -> TextInspection:
     """Describe two files that are pairs line by line. Raises: DataError if they have different numbers of lines."""
     from dlx.sources import Source
 
-    source = {"parallel_text": {"path": [relative(first, base), relative(second, base)]}}
+    source = {"parallel_text": {"path": [relative_path(first, base), relative_path(second, base)]}}
     samples = Source.model_validate(source).load(base, "skip")
     columns = {name: samples.columns[name].values for name in ("source", "target")}
-    words = {name: f"{words_of(values):.0f} words in the middle" for name, values in columns.items()}
+    words = {name: f"{median_words(values):.0f} words in the middle" for name, values in columns.items()}
     rows, bad = len(columns["source"]), len(samples.problems)
-    return Writing(source, "seq2seq", words, rows, second.name, unit="pairs", bad=bad / (rows + bad))
+    return TextInspection(source, "seq2seq", words, rows, second.name, unit="pairs", bad=bad / (rows + bad))
 
 
-def words_of(texts: Any) -> float:
+def median_words(texts: Any) -> float:
     """Return how many words a text has in the middle."""
     return float(np.median([len(str(text).split()) for text in texts])) if len(texts) else 0.0
 
 
-def relative(path: Path, base: Path) -> str:
+def relative_path(path: Path, base: Path) -> str:
     """Return a path as a recipe in `base` writes it."""
     return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()

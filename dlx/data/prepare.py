@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from dlx.data.encode import Inputs, Target, aligned, encode_inputs, encode_sequence, encode_target
+from dlx.data.inputs import EncodedInputs, encode_inputs
 from dlx.data.splits import split_documents, split_rows
-from dlx.data.text import Text, learn, lengths, running
+from dlx.data.targets import EncodedTarget, align_to_tokens, encode_target, encode_text_target
+from dlx.data.text import TextEncoder, lengths_of, running_text_fields, train_tokenizers
 from dlx.errors import DataError
 from dlx.facts import DataFacts, Lengths
 from dlx.recipe.schema.data import Data
@@ -58,21 +59,21 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials
         raise DataError("pieces that follow one another are those of running text: use the source `text`")
     inputs = _choose_inputs(data, samples)
     names = _choose_target(data, samples) if target_kind is not None else ()
-    samples = _without_missing_targets(samples, names, data.on_error)
-    _limit_problems(samples, data)
+    samples = _drop_missing_targets(samples, names, data.on_error)
+    _check_skipped(samples, data)
     sequence = _sequence(samples, names) if target_kind == "tokens" else ()
     found = [samples.columns[n] for n in names]
-    target = encode_target(found, names, target_kind) if names and not sequence else Target()
-    rows = target.without(data.split.holdout_classes, split_rows(samples, data.split, target.strata, seed))
-    target.check(rows, data.split.holdout_classes)
+    target = encode_target(found, names, target_kind) if names and not sequence else EncodedTarget()
+    rows = target.exclude_classes(data.split.holdout_classes, split_rows(samples, data.split, target.strata, seed))
+    target.check_classes(rows, data.split.holdout_classes)
     columns = {n: samples.columns[n] for n in inputs}
     read = _texts(columns, {n: samples.columns[n] for n in sequence}, rows["train"])
-    texts = learn(read, data, base, specials)
+    texts = train_tokenizers(read, data, base, specials)
     encoded = encode_inputs(columns, rows["train"], texts)
     if target.classes and target.fields["target"].axes == "T":
-        target = aligned(target, {n: encoded.arrays[n] for n in texts}, data.max_length)
+        target = align_to_tokens(target, {n: encoded.arrays[n] for n in texts}, data.max_length)
     for name in sequence:
-        target = encode_sequence(samples.columns[name], texts["target"], name)
+        target = encode_text_target(samples.columns[name], texts["target"], name)
     arrays = {**encoded.arrays, **target.arrays}
     facts = _facts(encoded, target, texts, rows, samples.season)
     facts = replace(
@@ -85,17 +86,21 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials
 
 
 def _facts(
-    encoded: Inputs, target: Target, texts: Mapping[str, Text], rows: Mapping[str, np.ndarray], season: int
+    encoded: EncodedInputs,
+    target: EncodedTarget,
+    texts: Mapping[str, TextEncoder],
+    rows: Mapping[str, np.ndarray],
+    season: int,
 ) -> DataFacts:
     train = rows["train"]
     return DataFacts(
-        fields={**encoded.fields, **target.described(train, season)},
+        fields={**encoded.fields, **target.specs(train, season)},
         inputs=tuple(encoded.fields),
         target="target" if target.fields else None,
         classes=target.classes,
         categories=encoded.categories,
         tokenizers={name: text.stored for name, text in texts.items()},
-        lengths={**encoded.lengths, **_varying(target, train)},
+        lengths={**encoded.lengths, **_target_lengths(target, train)},
         class_counts=target.class_counts(train),
         counts={split: len(index) for split, index in rows.items()},
         season=season,
@@ -114,8 +119,8 @@ def _prepare_blocks(
     (name,) = samples.inputs
     whole = list(samples.columns[name].values)
     documents = split_documents(samples, whole, data.split, seed)
-    text = learn({"tokens": documents["train"]}, data, base, specials)["tokens"]
-    arrays, rows = running(documents, text, how, target_kind, ends=len(whole) > 1)
+    text = train_tokenizers({"tokens": documents["train"]}, data, base, specials)["tokens"]
+    arrays, rows = running_text_fields(documents, text, how, target_kind, ends=len(whole) > 1)
     facts = DataFacts(
         fields={field: text.spec((spans.length,)) for field, spans in arrays.items()},
         inputs=("tokens",),
@@ -141,25 +146,25 @@ def _texts(
 ) -> dict[str, Sequence[str | None]]:
     """Return the texts of the train split of every field that has some, the target's under its own name."""
     read = {n: c for n, c in inputs.items() if c.kind == "text"}
-    said = dict(zip(["target"], target.values(), strict=False))
-    return {n: c.values[train] for n, c in {**read, **said}.items()}
+    target_text = dict(zip(["target"], target.values(), strict=False))
+    return {n: c.values[train] for n, c in {**read, **target_text}.items()}
 
 
-def _varying(target: Target, train: np.ndarray) -> dict[str, Lengths]:
+def _target_lengths(target: EncodedTarget, train: np.ndarray) -> dict[str, Lengths]:
     """Return how long the sequences to predict are, where their lengths vary."""
     spans = {n: a for n, a in target.arrays.items() if isinstance(a, Spans) and a.length is None}
-    return {n: lengths(a, train) for n, a in spans.items()}
+    return {n: lengths_of(a, train) for n, a in spans.items()}
 
 
 def _load(data: Data, base: Path) -> Samples:
     samples = data.source.load(base, data.on_error)
     if not len(next(iter(samples.columns.values()))):
         raise DataError(f"{data.source.type}: there are no samples")
-    _limit_problems(samples, data)
+    _check_skipped(samples, data)
     return samples
 
 
-def _limit_problems(samples: Samples, data: Data) -> None:
+def _check_skipped(samples: Samples, data: Data) -> None:
     """Raise DataError if more samples were left out than the recipe allows."""
     total = len(next(iter(samples.columns.values()))) + len(samples.problems)
     if len(samples.problems) > data.max_skipped * total:
@@ -174,12 +179,12 @@ def _choose_inputs(data: Data, samples: Samples) -> tuple[str, ...]:
         targets = [samples.target] if data.target is None else _names(data.target)
         extra = (data.split.column,) if data.split.column else ()
         return tuple(n for n in samples.inputs if n not in targets and n not in extra)
-    return tuple(_known(n, samples, "inputs") for n in data.inputs)
+    return tuple(_check_field(n, samples, "inputs") for n in data.inputs)
 
 
 def _choose_target(data: Data, samples: Samples) -> tuple[str, ...]:
     if data.target is not None:
-        return tuple(_known(n, samples, "target") for n in _names(data.target))
+        return tuple(_check_field(n, samples, "target") for n in _names(data.target))
     if samples.target is None:
         raise DataError(f"data.target: which field is to be predicted? There are {', '.join(samples.columns)}")
     return (samples.target,)
@@ -189,13 +194,13 @@ def _names(target: str | list[str] | None) -> list[str]:
     return [] if target is None else [target] if isinstance(target, str) else target
 
 
-def _known(name: str, samples: Samples, what: str) -> str:
+def _check_field(name: str, samples: Samples, what: str) -> str:
     if name not in samples.columns:
         raise DataError(f"data.{what}: there is no field '{name}'; there are {', '.join(samples.columns)}")
     return name
 
 
-def _without_missing_targets(samples: Samples, names: tuple[str, ...], on_error: str) -> Samples:
+def _drop_missing_targets(samples: Samples, names: tuple[str, ...], on_error: str) -> Samples:
     """Leave out the rows that have no target, or refuse them."""
     missing = np.zeros(len(next(iter(samples.columns.values()))), dtype=bool)
     for name in names:
@@ -209,9 +214,9 @@ def _without_missing_targets(samples: Samples, names: tuple[str, ...], on_error:
         raise DataError(f"{len(rows)} rows have no target (set data.on_error: skip to leave them out):\n{listed}")
     keep = ~missing
     columns = {n: replace(c, values=c.values[keep]) for n, c in samples.columns.items()}
-    parts = None if samples.parts is None else samples.parts[keep]
+    splits = None if samples.splits is None else samples.splits[keep]
     time = None if samples.time is None else samples.time[keep]
-    return replace(samples, columns=columns, parts=parts, time=time, problems=samples.problems + problems)
+    return replace(samples, columns=columns, splits=splits, time=time, problems=samples.problems + problems)
 
 
 def is_missing(column: Column) -> np.ndarray:

@@ -10,19 +10,19 @@ from dlx.errors import DataError
 from dlx.recipe.schema.data import Split
 from dlx.sources import Samples
 
-PARTS = ("train", "val", "test")
-Parts = dict[str, "np.ndarray[Any, Any]"]
+SPLITS = ("train", "val", "test")
+SplitRows = dict[str, "np.ndarray[Any, Any]"]
 
 
-def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: int) -> Parts:
+def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: int) -> SplitRows:
     """Return the row numbers of train, val and test, each sorted.
 
     labels are class codes where the target is categorical (splits are then stratified by them), else None.
     """
     if samples.time is not None and split.by in ("auto", "order"):
-        return _by_time(samples.time, split)
+        return _split_by_time(samples.time, split)
     rows = np.arange(len(next(iter(samples.columns.values()))))
-    given = samples.parts if split.by != "column" else _column_parts(samples, split)
+    given = samples.splits if split.by != "column" else _splits_of_column(samples, split)
     generator = np.random.default_rng([seed, 0x5911])
     test = rows[given == "test"] if given is not None else np.array([], dtype=int)
     val = rows[given == "val"] if given is not None else np.array([], dtype=int)
@@ -34,7 +34,7 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
     if not len(test) and split.by != "column":
         rest, test = _take(rest, split.test, strata, generator, ordered)
     if split.folds is not None:
-        rest, val = _fold(rest, split, strata, generator)
+        rest, val = _take_fold(rest, split, strata, generator)
     elif not len(val) and split.by != "column":
         rest, val = _take(rest, split.val, strata, generator, ordered)
     if split.train is not None:
@@ -44,13 +44,13 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
     return {"train": rest, "val": val, "test": test}
 
 
-def _by_time(time: np.ndarray, split: Split) -> Parts:
+def _split_by_time(time: np.ndarray, split: Split) -> SplitRows:
     """Split windows of a series so that every moment is in the targets of one split at most: train, then val, test.
 
     Shares are of the time, numbers are steps of time. Windows whose target reaches over a boundary are left out; what a
     network sees before its target may come from the split before, as it is known by then.
     """
-    _train_on_all(split)
+    _refuse_train_fraction(split)
     if split.folds is not None:
         raise DataError("data.split: folds would let a series train on what comes after it; leave `folds` out")
     begin, end = time.T
@@ -69,7 +69,7 @@ def _by_time(time: np.ndarray, split: Split) -> Parts:
     return parts
 
 
-def _train_on_all(split: Split) -> None:
+def _refuse_train_fraction(split: Split) -> None:
     """Refuse to leave out a part of what is not made of samples."""
     if split.train is not None:
         raise DataError(
@@ -87,22 +87,22 @@ def split_documents(samples: Samples, documents: list[str], split: Split, seed: 
     Text that belongs to no split is cut by characters: the end is for test, what is before it for val. With
     `by: random`, whole documents are dealt out.
     """
-    _train_on_all(split)
+    _refuse_train_fraction(split)
     if split.by not in ("auto", "order", "random") or split.folds is not None:
         raise DataError(f"data.split: running text is split by order or random, not by {split.by} or folds")
     if split.by == "random":
         return {part: [documents[i] for i in rows] for part, rows in split_rows(samples, split, None, seed).items()}
-    said = samples.parts if samples.parts is not None else np.full(len(documents), "train", dtype=object)
-    parts = {part: [d for d, p in zip(documents, said, strict=True) if p == part] for part in PARTS}
+    assigned = samples.splits if samples.splits is not None else np.full(len(documents), "train", dtype=object)
+    parts = {part: [d for d, p in zip(documents, assigned, strict=True) if p == part] for part in SPLITS}
     for part, share in (("test", split.test), ("val", split.val)):
         if not parts[part]:
-            parts["train"], parts[part] = _cut(parts["train"], share)
+            parts["train"], parts[part] = _cut_characters(parts["train"], share)
     if not parts["train"]:
         raise DataError("data.split leaves no text to train on")
     return parts
 
 
-def _cut(documents: list[str], share: float) -> tuple[list[str], list[str]]:
+def _cut_characters(documents: list[str], share: float) -> tuple[list[str], list[str]]:
     """Return (kept, taken): the last characters are taken, in the middle of a document if need be."""
     kept, taken = list(documents), list[str]()
     count = _count(share, sum(map(len, documents)))
@@ -116,15 +116,15 @@ def _cut(documents: list[str], share: float) -> tuple[list[str], list[str]]:
     return kept, taken
 
 
-def _column_parts(samples: Samples, split: Split) -> np.ndarray:
+def _splits_of_column(samples: Samples, split: Split) -> np.ndarray:
     if split.column is None or split.column not in samples.columns:
         raise DataError(f"data.split: `by: column` needs `column`, one of {', '.join(samples.columns)}")
-    said = np.asarray(samples.columns[split.column].values)
-    strange = [(row, v) for row, v in enumerate(said) if v not in PARTS]
+    assigned = np.asarray(samples.columns[split.column].values)
+    strange = [(row, v) for row, v in enumerate(assigned) if v not in SPLITS]
     if strange:
         row, value = strange[0]
-        raise DataError(f"row {row + 1}: {split.column} is '{value}', but a split is one of {', '.join(PARTS)}")
-    return said
+        raise DataError(f"row {row + 1}: {split.column} is '{value}', but a split is one of {', '.join(SPLITS)}")
+    return assigned
 
 
 def _take(
@@ -136,11 +136,13 @@ def _take(
         raise DataError(f"data.split asks for {count} samples, but only {len(rows)} are left")
     if ordered:
         return rows[: len(rows) - count], rows[len(rows) - count :]
-    taken = np.sort(_spread(rows, count, strata, generator))
+    taken = np.sort(_stratified_choice(rows, count, strata, generator))
     return np.setdiff1d(rows, taken), taken
 
 
-def _spread(rows: np.ndarray, count: int, strata: np.ndarray | None, generator: np.random.Generator) -> np.ndarray:
+def _stratified_choice(
+    rows: np.ndarray, count: int, strata: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
     """Choose `count` rows, each class in proportion to its size."""
     shuffled = generator.permutation(rows)
     if strata is None or count == 0:
@@ -154,7 +156,7 @@ def _spread(rows: np.ndarray, count: int, strata: np.ndarray | None, generator: 
     return shuffled[np.argsort(position, kind="stable")[:count]]
 
 
-def _fold(
+def _take_fold(
     rows: np.ndarray, split: Split, strata: np.ndarray | None, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     folds = split.folds or 1

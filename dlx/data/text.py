@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Text:
+class TextEncoder:
     """How the text of a field becomes ids: a trained tokenizer, how many ids a text may have, and whether they begin
     and end with those that say so; `stored` is all of this as JSON.
     """
@@ -33,7 +33,7 @@ class Text:
     ends: bool = False
 
     @classmethod
-    def known(cls, stored: Mapping[str, Any]) -> Text:
+    def from_stored(cls, stored: Mapping[str, Any]) -> TextEncoder:
         """Return what facts keep of a field."""
         return cls(restore(stored), stored, stored["max_length"], stored.get("ends", False))
 
@@ -58,9 +58,9 @@ class Text:
         return TensorSpec(dims, "T", "int64", vocab=(len(self.codec.tokens),))
 
 
-def learn(
+def train_tokenizers(
     texts: Mapping[str, Sequence[str | None]], data: Data, base: Path, specials: Sequence[str] = ()
-) -> dict[str, Text]:
+) -> dict[str, TextEncoder]:
     """Train a tokenizer for each field on its texts of the train split, or one for all of them together.
 
     specials  the special tokens that the task needs behind all others
@@ -70,26 +70,30 @@ def learn(
     chosen = data.tokenizer or {EVERY_ROLE: Tokenizer.model_validate(data.source.tokenizer)}
     if EVERY_ROLE in chosen:
         joint = [text for field in texts.values() for text in field if text is not None]
-        return dict.fromkeys(texts, _trained(chosen[EVERY_ROLE], joint, data, base, specials))
+        return dict.fromkeys(texts, _train_tokenizer(chosen[EVERY_ROLE], joint, data, base, specials))
     absent = sorted(set(texts) ^ set(chosen))
     if absent:
         raise DataError(f"data.tokenizer names {', '.join(chosen)}, but the fields with text are {', '.join(texts)}")
     known = {name: [text for text in field if text is not None] for name, field in texts.items()}
-    return {name: _trained(chosen[name], field, data, base, specials) for name, field in known.items()}
+    return {name: _train_tokenizer(chosen[name], field, data, base, specials) for name, field in known.items()}
 
 
-def _trained(tokenizer: Tokenizer, texts: Sequence[str], data: Data, base: Path, specials: Sequence[str]) -> Text:
+def _train_tokenizer(
+    tokenizer: Tokenizer, texts: Sequence[str], data: Data, base: Path, specials: Sequence[str]
+) -> TextEncoder:
     stored = store(tokenizer, tokenizer.train(texts, base), specials)
-    return Text.known({**stored, "max_length": data.max_length, **({"ends": True} if data.special_tokens else {})})
+    return TextEncoder.from_stored(
+        {**stored, "max_length": data.max_length, **({"ends": True} if data.special_tokens else {})}
+    )
 
 
-def lengths(spans: Spans, train: np.ndarray) -> Lengths:
+def lengths_of(spans: Spans, train: np.ndarray) -> Lengths:
     """Return how long sequences are."""
     return Lengths(float(spans.lengths[train].mean()), int(spans.lengths.max()))
 
 
-def blocks(
-    parts: Mapping[str, Sequence[str]], text: Text, how: TextBlocks, ends: bool
+def cut_blocks(
+    parts: Mapping[str, Sequence[str]], text: TextEncoder, how: TextBlocks, ends: bool
 ) -> tuple[dict[str, Spans], dict[str, np.ndarray]]:
     """Return running text as fields `tokens` and `target`, the same one token later, and the rows of each split.
 
@@ -113,15 +117,15 @@ def blocks(
     return {"tokens": Spans(flat, places, same), "target": Spans(flat, places + 1, same)}, rows
 
 
-def running(
-    parts: Mapping[str, Sequence[str]], text: Text, how: TextBlocks, target_kind: str | None, ends: bool
+def running_text_fields(
+    parts: Mapping[str, Sequence[str]], text: TextEncoder, how: TextBlocks, target_kind: str | None, ends: bool
 ) -> tuple[dict[str, Spans], dict[str, np.ndarray]]:
     """Return running text as the fields that the task asks for, and the rows of each split."""
-    arrays, rows = blocks(parts, text, how, ends)
-    return (paired(arrays["tokens"], rows) if target_kind == "pairs" else arrays), rows
+    arrays, rows = cut_blocks(parts, text, how, ends)
+    return (sentence_pairs(arrays["tokens"], rows) if target_kind == "pairs" else arrays), rows
 
 
-def paired(tokens: Spans, rows: Mapping[str, np.ndarray]) -> dict[str, Spans]:
+def sentence_pairs(tokens: Spans, rows: Mapping[str, np.ndarray]) -> dict[str, Spans]:
     """Return fields of which pairs are made: `tokens`, of which the second half follows the first, and `other`, the
     second half of another block of the same split, always the same one.
 

@@ -42,9 +42,9 @@ def _planned(path: Path, loaded: Loaded) -> Checked:
 
 def _remembered(recipe: Recipe, base: Path) -> DataFacts | None:
     """Return the facts of a recipe's data if they were seen before; without its data a recipe can still be right."""
-    from dlx.data.cache import key_for, remembered
+    from dlx.data.cache import key_for, load_facts
 
     try:
-        return remembered(key_for(recipe, base))
+        return load_facts(key_for(recipe, base))
     except (DlxError, OSError):
         return None

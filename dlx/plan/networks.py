@@ -57,7 +57,7 @@ def network_plan(role: str, tree: Layer, x: Spec, lengths: Mapping[str, Lengths]
     Raises: ShapeError at the first layer that does not fit.
     """
     typical = sized(x, {name: max(1, round(n.mean)) for name, n in (lengths or {}).items()})
-    longest = sized(x, {name: n.longest for name, n in (lengths or {}).items()})
+    longest = sized(x, {name: n.max for name, n in (lengths or {}).items()})
     return NetworkPlan(role, tree, x, tree.shape(x), tree.cost(typical), typical, longest)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.component import Section
-from dlx.data.cache import key_for, remember, remembered
+from dlx.data.cache import key_for, load_facts, save_facts
 from dlx.diagnostic import Diagnostic, Loc
 from dlx.errors import DataError, RecipeError, ShapeError
 from dlx.evolve import Evolvable
@@ -153,12 +153,12 @@ def _warnings(loaded: Loaded, context: PlanContext) -> tuple[Problem, ...]:
 def facts_of(recipe: Recipe, base: Path) -> DataFacts:
     """Return the facts of a recipe's data: remembered ones, or after reading the data once."""
     key = key_for(recipe, base)
-    known = remembered(key)
+    known = load_facts(key)
     if known is None:
         from dlx.data.prepare import prepare_for
 
         known = prepare_for(recipe, base).facts
-        remember(key, known)
+        save_facts(key, known)
     return known
 
 
@@ -229,7 +229,7 @@ def _network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
     wanted = task.roles(facts)[role]
     model = for_role(recipe.model, role)
     body = model.tree(wanted.input)
-    longest = {name: lengths.longest for name, lengths in facts.lengths.items()}
+    longest = {name: lengths.max for name, lengths in facts.lengths.items()}
     for x in (wanted.input, sized(wanted.input, longest)):
         infer_shape(("model", role), body, x)
     answering = [part.type for part in iter_layers(body) if isinstance(part, Layer) and part.has_auxiliary_output]

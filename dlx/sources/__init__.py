@@ -110,7 +110,7 @@ class Samples:
     columns  fields by name, all of the same length
     inputs   default input fields; several numeric or categorical scalar columns together are a table
     target   default target field
-    parts    "train", "val" or "test" for every row where the source itself says to which split it belongs, else None
+    splits    "train", "val" or "test" for every row where the source itself says to which split it belongs, else None
     problems bad rows or files that were left out, each with its place and reason
     blocks   for a language model: rows are documents of running text, of which blocks of tokens become the samples
     time     (N, 2): when the target of each sample begins and has ended, in whole steps. Then a split is by time, and
@@ -121,7 +121,7 @@ class Samples:
     columns: Mapping[str, Column]
     inputs: tuple[str, ...]
     target: str | None = None
-    parts: np.ndarray | None = None
+    splits: np.ndarray | None = None
     problems: list[str] = field(default_factory=list)
     blocks: TextBlocks | None = None
     time: np.ndarray | None = None

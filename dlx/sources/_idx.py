@@ -60,14 +60,14 @@ def load_idx(
     import numpy as np
 
     paths = locate(name, files, mirrors)
-    images, labels, parts, places = [], [], [], []
-    for part, (image_file, label_file) in PAIRS.items():
+    images, labels, splits, places = [], [], [], []
+    for split, (image_file, label_file) in PAIRS.items():
         pictures, codes = read_idx(paths[image_file]), read_idx(paths[label_file])
         if pictures.ndim != 3 or codes.ndim != 1 or len(pictures) != len(codes):
             raise DataError(f"{paths[image_file]}: {pictures.shape} images do not go with {codes.shape} labels")
         images.append(pictures[:, None])
         labels.append(codes)
-        parts.append(np.full(len(codes), part, dtype=object))
+        splits.append(np.full(len(codes), split, dtype=object))
         places += [(paths[label_file], len(codes))]
     column = Column(np.concatenate(images), "CHW", "image")
-    return labeled_images(column, np.concatenate(labels), classes, np.concatenate(parts), places, on_error)
+    return labeled_images(column, np.concatenate(labels), classes, np.concatenate(splits), places, on_error)

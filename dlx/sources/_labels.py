@@ -17,7 +17,7 @@ def labeled_images(
     image: Column,
     codes: np.ndarray,
     classes: tuple[str, ...],
-    parts: np.ndarray | None,
+    splits: np.ndarray | None,
     places: Sequence[tuple[Path, int]],
     on_error: str,
 ) -> Samples:
@@ -35,4 +35,4 @@ def labeled_images(
     kept = np.flatnonzero(~wrong) if wrong.any() else slice(None)
     target = Column(codes[kept].astype("int64"), "", "categorical", classes)
     columns = {"image": Column(image.values[kept], image.axes, image.kind), "target": target}
-    return Samples(columns, ("image",), "target", parts if parts is None else parts[kept], problems)
+    return Samples(columns, ("image",), "target", splits if splits is None else splits[kept], problems)

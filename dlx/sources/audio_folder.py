@@ -17,7 +17,7 @@ from dlx.sources._images import map_files
 if TYPE_CHECKING:
     import numpy as np
 
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 class AudioFolder(Source):
@@ -66,10 +66,14 @@ class AudioFolder(Source):
         kept = [found[i] for i in images]
         classes = tuple(sorted({label for _, label, _ in kept}))
         codes: np.ndarray = np.array([classes.index(label) for _, label, _ in kept], dtype=np.int64)
-        parts = np.array([part for _, _, part in kept], dtype=object) if kept[0][2] else None
+        splits = np.array([split for _, _, split in kept], dtype=object) if kept[0][2] else None
         image = Column(np.stack(list(images.values())), "CHW", "image")
         return Samples(
-            {"image": image, "target": Column(codes, "", "categorical", classes)}, ("image",), "target", parts, problems
+            {"image": image, "target": Column(codes, "", "categorical", classes)},
+            ("image",),
+            "target",
+            splits,
+            problems,
         )
 
     def files(self, base: Path) -> list[Path]:
@@ -102,15 +106,17 @@ class AudioFolder(Source):
         return power_to_db(bands @ power_spectrogram(whole, self.n_fft, self.hop_length))[None]
 
     def _labeled_files(self, base: Path) -> list[tuple[Path, str, str]]:
-        """Return every file with its class and its part, or an empty word."""
+        """Return every file with its class and its split, or an empty word."""
         root = base / Path(self.path).expanduser()
         if not root.is_dir():
             raise DataError(f"{root}: no such folder")
-        parts = [part for part in PARTS if (root / part).is_dir()] if (root / "train").is_dir() else [""]
-        folders = [(folder, part) for part in parts for folder in sorted((root / part).iterdir()) if folder.is_dir()]
+        splits = [split for split in SPLITS if (root / split).is_dir()] if (root / "train").is_dir() else [""]
+        folders = [
+            (folder, split) for split in splits for folder in sorted((root / split).iterdir()) if folder.is_dir()
+        ]
         return [
-            (path, folder.name, part)
-            for folder, part in folders
+            (path, folder.name, split)
+            for folder, split in folders
             for path in sorted(folder.rglob("*"))
             if path.is_file() and not path.name.startswith(".")
         ]

@@ -46,13 +46,13 @@ class Cifar10(Source):
             archive = locate(self.type, ARCHIVE, MIRRORS)["cifar-10-binary.tar.gz"]
             folder = extract(archive, data_folder(self.type) / "cifar-10-binary") / INNER
         records = [_read(folder / file) for file in BATCHES]
-        parts = np.concatenate(
+        splits = np.concatenate(
             [np.full(len(r), p, dtype=object) for r, p in zip(records, BATCHES.values(), strict=True)]
         )
         places = [(folder / file, len(r)) for r, file in zip(records, BATCHES, strict=True)]
         data = np.concatenate(records)
         image = Column(data[:, 1:].reshape(-1, 3, SIDE, SIDE), "CHW", "image")
-        return labeled_images(image, data[:, 0], CLASSES, parts, places, on_error)
+        return labeled_images(image, data[:, 0], CLASSES, splits, places, on_error)
 
     def files(self, base: Path) -> list[Path]:
         return [self._folder() / file for file in BATCHES]

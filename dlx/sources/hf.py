@@ -65,7 +65,7 @@ class Hf(Source):
 
         sets = self._split_sets(self._open_dataset(base))
         joined = concatenate_datasets([data for data, _ in sets])
-        parts = np.concatenate([np.full(len(data), part, dtype=object) for data, part in sets])
+        splits = np.concatenate([np.full(len(data), split, dtype=object) for data, split in sets])
         bad: dict[int, str] = {}
         self._check_types(joined)
         used = [name for name in joined.column_names if self.types.get(name) != "ignore"]
@@ -82,7 +82,7 @@ class Hf(Source):
             {name: Column(c.values[kept], c.axes, c.kind, c.classes) for name, c in known.items()},
             tuple(name for name in known if name != target),
             target,
-            parts[kept] if len(sets) > 1 else None,
+            splits[kept] if len(sets) > 1 else None,
             problems,
         )
 

@@ -18,7 +18,7 @@ from dlx.sources._images import LazyImages, decode, map_files, read_size
 if TYPE_CHECKING:
     import numpy as np
 
-PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 GIB = 1 << 30
 Positive = Annotated[int, Field(gt=0)]
 
@@ -124,13 +124,13 @@ class ImageFolder(Source):
 
 
 def _labeled_files(root: Path) -> list[tuple[Path, str | None, str | None]]:
-    """Return every image file with its part and its class."""
+    """Return every image file with its split and its class."""
     if not root.is_dir():
         raise DataError(f"{root}: not a folder")
-    parts = [child for child in _visible(root) if child.is_dir() and child.name.lower() in PARTS]
-    if not any(child.name.lower() == "train" for child in parts):
+    splits = [child for child in _visible(root) if child.is_dir() and child.name.lower() in SPLITS]
+    if not any(child.name.lower() == "train" for child in splits):
         return [(path, None, label) for path, label in _in_classes(root)]
-    return [(path, PARTS[part.name.lower()], label) for part in parts for path, label in _in_classes(part)]
+    return [(path, SPLITS[split.name.lower()], label) for split in splits for path, label in _in_classes(split)]
 
 
 def _in_classes(folder: Path) -> list[tuple[Path, str | None]]:
@@ -161,8 +161,8 @@ def _common_size(root: Path, sizes: dict[Path, tuple[int, int]]) -> tuple[int, i
 def _samples(image: Column, kept: list[tuple[Path, str | None, str | None]], problems: list[str]) -> Samples:
     import numpy as np
 
-    parts = [part for _, part, _ in kept]
-    belongs = np.array(parts, dtype=object) if parts[0] is not None else None
+    splits = [split for _, split, _ in kept]
+    belongs = np.array(splits, dtype=object) if splits[0] is not None else None
     labels = [label for _, _, label in kept]
     if any(label is None for label in labels):
         return Samples({"image": image}, ("image",), None, belongs, problems)

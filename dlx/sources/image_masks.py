@@ -15,7 +15,7 @@ from dlx.sources._images import decode, decode_mask, map_files, read_size
 if TYPE_CHECKING:
     import numpy as np
 
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -63,22 +63,22 @@ class ImageMasks(Source):
             raise DataError("\n".join([f"{self.path}: no images found in {self.images}/", *problems[:5]]))
         pixels, values = (np.stack(arrays) for arrays in zip(*good.values(), strict=True))
         kept = [pairs[list(sizes)[i]] for i in good]
-        parts = np.array([pair.part for pair in kept], dtype=object) if kept[0].part else None
+        splits = np.array([pair.split for pair in kept], dtype=object) if kept[0].split else None
         columns = {"image": Column(pixels, "CHW", "image"), "target": self._target(values)}
-        return Samples(columns, ("image",), "target", parts, problems)
+        return Samples(columns, ("image",), "target", splits, problems)
 
     def files(self, base: Path) -> list[Path]:
         return [file for pair in self._pairs(base)[0] for file in (pair.image, pair.mask)]
 
     def _pairs(self, base: Path) -> tuple[list[_Pair], list[str]]:
         root = base / Path(self.path).expanduser()
-        parts = [part for part in PARTS if (root / part / self.images).is_dir()]
-        folders = [(root / part, part) for part in parts] or [(root, "")]
+        splits = [split for split in SPLITS if (root / split / self.images).is_dir()]
+        folders = [(root / split, split) for split in splits] or [(root, "")]
         pairs: list[_Pair] = []
         problems: list[str] = []
-        for folder, part in folders:
+        for folder, split in folders:
             images, masks = _by_name(folder / self.images), _by_name(folder / self.masks)
-            pairs += [_Pair(images[name], masks[name], part) for name in images if name in masks]
+            pairs += [_Pair(images[name], masks[name], split) for name in images if name in masks]
             problems += [f"{images[name]}: there is no mask of this name" for name in images if name not in masks]
             problems += [f"{masks[name]}: there is no image of this name" for name in masks if name not in images]
         return pairs, problems
@@ -109,7 +109,7 @@ class _Pair:
 
     image: Path
     mask: Path
-    part: str
+    split: str
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

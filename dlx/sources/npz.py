@@ -66,11 +66,11 @@ class Npz(Source):
         if len({len(column) for column in columns.values()}) > 1:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
             raise DataError(f"{path}: arrays of different lengths: {lengths}")
-        parts = None
+        splits = None
         if self.x_test is not None:
-            parts = np.full(len(x), "train", dtype=object)
-            parts[len(arrays[self.x]) :] = "test"
-        return self._samples(columns, parts, problems)
+            splits = np.full(len(x), "train", dtype=object)
+            splits[len(arrays[self.x]) :] = "test"
+        return self._samples(columns, splits, problems)
 
     def with_path(self, path: Path) -> Self:
         return super().with_path(path).evolve_all({"x_test": None, "y_test": None})
@@ -104,14 +104,14 @@ class Npz(Source):
         rows = [f"{path}: row {i} of y has label {y.values[i]}, but there are {len(y.classes)} classes" for i in wrong]
         return raise_or_skip("labels without a class", rows, on_error)
 
-    def _samples(self, columns: dict[str, Column], parts: np.ndarray | None, problems: list[str]) -> Samples:
+    def _samples(self, columns: dict[str, Column], splits: np.ndarray | None, problems: list[str]) -> Samples:
         target = "y" if "y" in columns else None
         if problems:
             y = columns["y"]
             good = ((y.values >= 0) & (y.values < len(y.classes))).nonzero()[0]
             columns = {name: Column(c.values[good], c.axes, c.kind, c.classes) for name, c in columns.items()}
-            parts = parts if parts is None else parts[good]
-        return Samples(columns, ("x",), target, parts, problems)
+            splits = splits if splits is None else splits[good]
+        return Samples(columns, ("x",), target, splits, problems)
 
 
 def _read(path: Path, names: list[str]) -> Mapping[str, np.ndarray]:

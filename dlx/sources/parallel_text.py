@@ -43,19 +43,19 @@ class ParallelText(Source):
         import numpy as np
 
         pairs: list[tuple[str, str]] = []
-        parts: list[str] = []
+        splits: list[str] = []
         problems: list[str] = []
-        for part, (first, second) in self._files(base).items():
+        for split, (first, second) in self._files(base).items():
             found = self._pairs(first, second, problems)
             pairs += found
-            parts += [part] * len(found)
+            splits += [split] * len(found)
         raise_or_skip(f"cannot use {self.path[0]} and {self.path[1]}", problems, on_error)
         if not pairs:
             raise DataError("\n".join([f"{self.path[0]}: no pair is left", *problems[:5]]))
         columns = {
             name: _column(texts) for name, texts in zip(("source", "target"), zip(*pairs, strict=True), strict=True)
         }
-        belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
+        belongs = np.array(splits, dtype=object) if len(set(splits)) > 1 else None
         return Samples(columns, ("source",), "target", belongs, problems)
 
     def files(self, base: Path) -> list[Path]:
@@ -66,8 +66,10 @@ class ParallelText(Source):
 
     def _files(self, base: Path) -> dict[str, tuple[Path, Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        found = {part: [base / Path(p).expanduser() for p in pair] for part, pair in given.items() if pair is not None}
-        return {part: (first, second) for part, (first, second) in found.items()}
+        found = {
+            split: [base / Path(p).expanduser() for p in pair] for split, pair in given.items() if pair is not None
+        }
+        return {split: (first, second) for split, (first, second) in found.items()}
 
     def _pairs(self, first: Path, second: Path, problems: list[str]) -> list[tuple[str, str]]:
         ours, theirs = _lines(first, self.encoding), _lines(second, self.encoding)

@@ -69,16 +69,16 @@ class Table(Source):
     """Characters removed from the end of categories, such as the full stop in `<=50K.`."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
-        parts = self._read(base)
-        problems = [problem for rows in parts.values() for problem in rows.problems]
-        cells = self._cells(list(parts.values()))
-        places = [(rows.path, line) for rows in parts.values() for line in rows.lines]
+        splits = self._read(base)
+        problems = [problem for rows in splits.values() for problem in rows.problems]
+        cells = self._cells(list(splits.values()))
+        places = [(rows.path, line) for rows in splits.values() for line in rows.lines]
         bad: dict[int, str] = {}
         columns = {name: self._column(name, values, bad, places) for name, values in cells.items()}
         self._check_targets(columns, bad, places)
         problems += [bad[row] for row in sorted(bad)]
         raise_or_skip(f"cannot use {self.path}", problems, on_error, self._hint())
-        return self._samples(columns, parts, sorted(bad), problems)
+        return self._samples(columns, splits, sorted(bad), problems)
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(path).expanduser() for path in self._paths().values()]
@@ -92,13 +92,13 @@ class Table(Source):
         form = TextFormat(
             self.separator, self.encoding, self.quoted, "auto", (), frozenset(table_columns(facts)), self.missing_values
         )
-        parts = [self._named(read_table(path, form), facts) for path in paths]
-        places = [(rows.path, line) for rows in parts for line in rows.lines]
-        problems = [problem for rows in parts for problem in rows.problems]
+        splits = [self._named(read_table(path, form), facts) for path in paths]
+        places = [(rows.path, line) for rows in splits for line in rows.lines]
+        problems = [problem for rows in splits for problem in rows.problems]
         bad: dict[int, str] = {}
         columns = {}
         for name, kind in table_columns(facts).items():
-            joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in parts])
+            joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in splits])
             reader = self.evolve("types", {name: kind})
             columns[name] = reader._column(name, reader._clean_column(name, joined), bad, places)
         raise_or_skip(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
@@ -123,7 +123,7 @@ class Table(Source):
 
     def _paths(self) -> dict[str, str]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        return {part: path for part, path in given.items() if path is not None}
+        return {split: path for split, path in given.items() if path is not None}
 
     def _targets(self) -> tuple[str, ...]:
         if self.target is None:
@@ -135,21 +135,21 @@ class Table(Source):
         form = TextFormat(
             self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing_values
         )
-        parts: dict[str, RawTable] = {}
-        for part, path in zip(self._paths(), self.files(base), strict=True):
-            parts[part] = read_table(path, form, parts.get("train"))
-        for name in sorted(mentioned - set(parts["train"].names)):
-            near = nearest(name, parts["train"].names)
+        splits: dict[str, RawTable] = {}
+        for split, path in zip(self._paths(), self.files(base), strict=True):
+            splits[split] = read_table(path, form, splits.get("train"))
+        for name in sorted(mentioned - set(splits["train"].names)):
+            near = nearest(name, splits["train"].names)
             meant = f"; did you mean '{near[0]}'?" if near else ""
-            raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(parts['train'].names)}")
-        return parts
+            raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(splits['train'].names)}")
+        return splits
 
-    def _cells(self, parts: list[RawTable]) -> dict[str, np.ndarray]:
+    def _cells(self, splits: list[RawTable]) -> dict[str, np.ndarray]:
         import numpy as np
 
-        kept = [name for name in parts[0].names if self.types.get(name) != "ignore"]
+        kept = [name for name in splits[0].names if self.types.get(name) != "ignore"]
         return {
-            name: self._clean_column(name, np.concatenate([rows.columns[rows.names.index(name)] for rows in parts]))
+            name: self._clean_column(name, np.concatenate([rows.columns[rows.names.index(name)] for rows in splits]))
             for name in kept
         }
 
@@ -186,19 +186,21 @@ class Table(Source):
         )
 
     def _samples(
-        self, columns: dict[str, Column], parts: dict[str, RawTable], bad: list[int], problems: list[str]
+        self, columns: dict[str, Column], splits: dict[str, RawTable], bad: list[int], problems: list[str]
     ) -> Samples:
         import numpy as np
 
-        rows = sum(len(part.lines) for part in parts.values())
+        rows = sum(len(split.lines) for split in splits.values())
         kept = np.setdiff1d(np.arange(rows), bad)
         if len(kept) == 0:
             raise DataError("\n".join([f"{self.path}: no row is left", *problems[:5]]))
         columns = {name: Column(c.values[kept], c.axes, c.kind) for name, c in columns.items()}
         inputs = tuple(name for name in columns if name not in self._targets())
-        belongs = np.concatenate([np.full(len(part.lines), name, dtype=object) for name, part in parts.items()])[kept]
+        belongs = np.concatenate([np.full(len(split.lines), name, dtype=object) for name, split in splits.items()])[
+            kept
+        ]
         target = self._join_targets(columns)
-        return Samples(columns, inputs, target, belongs if len(parts) > 1 else None, problems)
+        return Samples(columns, inputs, target, belongs if len(splits) > 1 else None, problems)
 
     def _join_targets(self, columns: dict[str, Column]) -> str | None:
         import numpy as np

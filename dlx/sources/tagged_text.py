@@ -46,12 +46,12 @@ class TaggedText(Source):
         import numpy as np
 
         found: list[list[tuple[str, str]]] = []
-        parts: list[str] = []
+        splits: list[str] = []
         problems: list[str] = []
-        for part, file in self._files(base).items():
+        for split, file in self._files(base).items():
             sentences = list(self._sentences(file, problems))
             found += sentences
-            parts += [part] * len(sentences)
+            splits += [split] * len(sentences)
         raise_or_skip(f"cannot use {self.path}", problems, on_error)
         if not found:
             raise DataError("\n".join([f"{self.path}: no sentence is left", *problems[:5]]))
@@ -61,7 +61,7 @@ class TaggedText(Source):
         words = np.empty(len(found), dtype=object)
         words[:] = [" ".join(word for word, _ in sentence) for sentence in found]
         columns = {"text": Column(words, "", "text"), "target": Column(tags, "T", "categorical", classes)}
-        belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
+        belongs = np.array(splits, dtype=object) if len(set(splits)) > 1 else None
         return Samples(columns, ("text",), "target", belongs, problems)
 
     def files(self, base: Path) -> list[Path]:
@@ -72,7 +72,7 @@ class TaggedText(Source):
 
     def _files(self, base: Path) -> dict[str, Path]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        return {part: base / Path(path).expanduser() for part, path in given.items() if path is not None}
+        return {split: base / Path(path).expanduser() for split, path in given.items() if path is not None}
 
     def _sentences(self, file: Path, problems: list[str]) -> Iterator[list[tuple[str, str]]]:
         """Yield the words and tags of every sentence without a bad line."""

@@ -49,9 +49,9 @@ class Text(Source):
         import numpy as np
 
         texts: list[str] = []
-        parts: list[str] = []
+        splits: list[str] = []
         problems: list[str] = []
-        for part, files in self._files(base).items():
+        for split, files in self._files(base).items():
             for file in files:
                 try:
                     found = self._documents(read_text_file(file, self.encoding))
@@ -59,12 +59,12 @@ class Text(Source):
                     problems.append(str(error))
                     continue
                 texts += found
-                parts += [part] * len(found)
+                splits += [split] * len(found)
         raise_or_skip(f"cannot use {self.path}", problems, on_error)
         if not texts:
             raise DataError("\n".join([f"{self.path}: no text is left", *problems[:5]]))
         values = np.array(texts, dtype=object)
-        belongs = np.array(parts, dtype=object) if len(set(parts)) > 1 else None
+        belongs = np.array(splits, dtype=object) if len(set(splits)) > 1 else None
         blocks = TextBlocks(self.block_size, self.stride or self.block_size)
         return Samples({"text": Column(values, "", "text")}, ("text",), None, belongs, problems, blocks)
 
@@ -76,7 +76,7 @@ class Text(Source):
 
     def _files(self, base: Path) -> dict[str, list[Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        return {part: _matching_files(base, path) for part, path in given.items() if path is not None}
+        return {split: _matching_files(base, path) for split, path in given.items() if path is not None}
 
     def _documents(self, text: str) -> list[str]:
         text = text.replace("\r\n", "\n")

@@ -10,7 +10,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from dlx.data.encode_new import encode_known
+from dlx.data.encode_new import encode_new_inputs
 from dlx.data.prepare import prepare
 from dlx.errors import DataError
 from dlx.recipe.schema.data import Data
@@ -45,7 +45,7 @@ def test_text_reads_files_folders_and_patterns_in_the_order_of_their_names(tmp_p
     assert len(load({"text": str(tmp_path)}).columns["text"]) == 3
     lines = load({"text": {"path": "b.txt", "documents": "lines", "val_path": "a.txt"}}, tmp_path)
     assert list(lines.columns["text"].values) == ["two", "lines", "é first"]
-    assert list(lines.parts) == ["train", "train", "val"]
+    assert list(lines.splits) == ["train", "train", "val"]
 
 
 def test_text_names_the_file_and_line_that_is_no_text(tmp_path):
@@ -85,7 +85,7 @@ def test_parallel_text_reads_pairs_of_lines_gzipped_or_not(tmp_path):
     samples = load({"parallel_text": {"path": ["a.en", "a.de.gz"], "test_path": ["a.en", "a.en"]}}, tmp_path)
     assert list(samples.columns["source"].values) == ["one", "two", "one", "two"]
     assert list(samples.columns["target"].values) == ["eins", "zwei", "one", "two"]
-    assert list(samples.parts) == ["train", "train", "test", "test"]
+    assert list(samples.splits) == ["train", "train", "test", "test"]
 
 
 def test_parallel_text_names_what_does_not_pair(tmp_path):
@@ -235,7 +235,7 @@ def test_masks_are_the_values_of_their_pixels(tmp_path):
     spec = {"path": str(tmp_path), "channels": 1}
     samples = load({"image_masks": {**spec, "classes": ["sky", "sea", "land"]}})
     assert np.array_equal(samples.columns["target"].values, masks) and samples.columns["target"].axes == "HW"
-    assert list(samples.parts) == ["train"] * 3 + ["val"] and samples.columns["image"].values.shape == (4, 1, 6, 5)
+    assert list(samples.splits) == ["train"] * 3 + ["val"] and samples.columns["image"].values.shape == (4, 1, 6, 5)
     resized = load({"image_masks": {**spec, "size": [12, 10]}}).columns["target"]
     assert np.array_equal(resized.values, masks.repeat(2, 1).repeat(2, 2)) and resized.classes == ("0", "1", "2")
 
@@ -347,4 +347,4 @@ def test_text_to_predict_from_is_read_by_the_column_that_training_knew(tmp_path)
     column = data.source.read_inputs([tmp_path / "new.csv"], facts)["text"]
     assert list(column.values) == ["all none NA"] and column.kind == "text"
     codec = restore(facts.tokenizers["text"])
-    assert codec.decode(encode_known({"text": column}, facts)["text"][0].tolist()) == "all none"
+    assert codec.decode(encode_new_inputs({"text": column}, facts)["text"][0].tolist()) == "all none"

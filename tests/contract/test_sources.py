@@ -171,7 +171,7 @@ def test_table_types_targets_and_parts(table):
     (table / "test.csv").write_text("wage,age,job\n7,20,smith\n")
     spec = {"table": {"path": "t.csv", "test_path": "test.csv", "target": "wage", "types": {"age": "categorical"}}}
     samples = load(spec, table)
-    assert list(samples.parts) == ["train"] * 3 + ["test"]
+    assert list(samples.splits) == ["train"] * 3 + ["test"]
     assert list(samples.columns["age"].values) == ["39", None, "50", "20"]
     assert samples.inputs == ("age", "job") and samples.target == "wage"
     assert list(samples.columns["wage"].values) == [10.5, 1000, -3, 7]
@@ -238,7 +238,7 @@ def test_real_tables(caplog):
         base,
     )
     assert set(adult.columns["c15"].values) == {"<=50K", ">50K"}
-    assert (adult.parts == "train").sum() == 32561 and (adult.parts == "test").sum() == 16281
+    assert (adult.splits == "train").sum() == 32561 and (adult.splits == "test").sum() == 16281
     frame = pd.read_csv(base / "tabular/adult-train.csv", header=None, skipinitialspace=True, na_values="?")
     frame.columns = [f"c{i + 1}" for i in range(15)]
     for name, column in adult.columns.items():
@@ -246,7 +246,7 @@ def test_real_tables(caplog):
         assert (missing == frame[name].isna()).all()
         assert (column.values[:32561][~missing] == frame[name].dropna().to_numpy()).all()
     reviews = {"path": "sst2/train.tsv", "val_path": "sst2/dev.tsv", "test_path": "sst2/test.tsv", "quoted": False}
-    assert len(load({"table": reviews}, real("sst2")).parts) == 6920 + 872 + 1821
+    assert len(load({"table": reviews}, real("sst2")).splits) == 6920 + 872 + 1821
     assert not caplog.records
 
 
@@ -269,7 +269,7 @@ def test_image_folder(folder):
     assert samples.columns["target"].classes == ("cat", "dog")
     shades = {0: 10, 1: 200}
     assert samples.columns["image"].values[:, 0, 0, 0].tolist() == [shades[c] for c in samples.columns["target"].values]
-    assert sorted(samples.parts) == ["test", "test", "train", "train"]
+    assert sorted(samples.splits) == ["test", "test", "train", "train"]
     small = load({"image_folder": {"path": "photos", "size": [2, 3], "channels": 1}}, folder)
     assert small.columns["image"].values.shape == (4, 1, 2, 3)
 
@@ -328,7 +328,7 @@ def test_idx_files_are_read_as_written(name, tmp_path, monkeypatch):
     samples = load(name)
     assert np.array_equal(samples.columns["image"].values[:3, 0], pixels)
     assert samples.columns["target"].values.tolist() == [3, 9, 0] * 2
-    assert list(samples.parts) == ["train"] * 3 + ["test"] * 3
+    assert list(samples.splits) == ["train"] * 3 + ["test"] * 3
 
 
 def test_real_mnist(monkeypatch):
@@ -352,7 +352,7 @@ def test_cifar10_binary_records(tmp_path, monkeypatch):
     assert samples.columns["image"].values.shape == (6, 3, 32, 32)
     assert np.array_equal(samples.columns["image"].values[0].ravel(), planes)
     assert {samples.columns["target"].classes[c] for c in samples.columns["target"].values} == {"horse"}
-    assert list(samples.parts) == ["train"] * 5 + ["test"]
+    assert list(samples.splits) == ["train"] * 5 + ["test"]
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_npz_axes(tmp_path, shape, dtype, expected, axes):
     column = samples.columns["x"]
     assert column.values.shape == (7, *expected[1:]) and column.axes == axes
     assert sorted(column.values[:5].ravel()) == sorted(x.ravel())
-    assert list(samples.parts) == ["train"] * 5 + ["test"] * 2
+    assert list(samples.splits) == ["train"] * 5 + ["test"] * 2
     assert samples.columns["y"].values.tolist() == [0, 1, 0, 1, 0, 1, 0]
 
 
@@ -409,7 +409,7 @@ def test_hf_reads_what_datasets_saved(tmp_path, caplog):
     assert samples.columns["label"].classes == ("no", "yes")
     assert np.array_equal(samples.columns["x"].values, [1, np.nan, 3, 3], equal_nan=True)
     assert list(samples.columns["word"].values) == ["a", None, "c", "c"]
-    assert list(samples.parts) == ["train"] * 3 + ["val"]
+    assert list(samples.splits) == ["train"] * 3 + ["val"]
     assert "'ragged' is left out" in caplog.text
 
 

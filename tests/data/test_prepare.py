@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dlx.data.encode import encode_inputs
+from dlx.data.inputs import encode_inputs
 from dlx.data.prepare import prepare
 from dlx.data.statistics import moments, statistics
 from dlx.errors import DataError

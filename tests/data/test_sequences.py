@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from dlx.data.cache import facts_key
-from dlx.data.encode_new import prepare_known
+from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import prepare
 from dlx.engine.data.lengths import bucketed
 from dlx.engine.data.padding import gathered, real
@@ -74,7 +74,7 @@ def test_facts_say_what_sequences_are_and_survive_json(pairs):
     spec = facts.fields["source"]
     assert (spec.dims, spec.axes, spec.dtype, facts.kind) == ((None,), "T", "int64", "tokens")
     assert spec.vocab == (len(restore(facts.tokenizers["source"]).tokens),)
-    assert facts.lengths["source"].longest == 5 and 1 <= facts.lengths["source"].mean <= 5
+    assert facts.lengths["source"].max == 5 and 1 <= facts.lengths["source"].mean <= 5
     assert DataFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
 
 
@@ -146,7 +146,7 @@ def test_other_data_are_encoded_as_training_encoded_its_own(pairs):
     facts = prepare(data, pairs, "tokens", 0).facts
     (pairs / "a").write_text("again again\nwordX\n")
     (pairs / "b").write_text("nochmal\nnochmal nochmal nochmal nochmal\n")
-    known = prepare_known(data, pairs, "tokens", facts)
+    known = prepare_new_data(data, pairs, "tokens", facts)
     again = restore(facts.tokenizers["source"]).encode(["again"])[0][0]
     assert [known.arrays["source"][i].tolist() for i in range(2)] == [[again, again], [UNK]]
     assert [len(known.arrays["target"][i]) for i in range(2)] == [3, 4]
@@ -157,7 +157,7 @@ def test_other_running_text_is_cut_alike(tmp_path):
     data = Data.model_validate({"source": {"text": {"path": "play.txt", "block_size": 16}}})
     facts = prepare(data, tmp_path, "tokens", 0).facts
     (tmp_path / "play.txt").write_text("to be, or not to be, that is §")
-    known = prepare_known(data, tmp_path, "tokens", facts)
+    known = prepare_new_data(data, tmp_path, "tokens", facts)
     assert texts(known, "tokens", [0]) == ["to be, or not to"] and known.rows["test"].tolist() == [0]
 
 
@@ -226,7 +226,7 @@ def test_every_word_has_its_class(tmp_path):
     source = {"tagged_text": {"path": "t.conll", "tag_column": 3}}
     data = prepared(tmp_path, "classes", source=source)
     assert (data.facts.classes, data.facts.kind) == (("B", "O"), "classes")
-    assert (data.facts.fields["target"].axes, data.facts.lengths["target"].longest) == ("T", 3)
+    assert (data.facts.fields["target"].axes, data.facts.lengths["target"].max) == ("T", 3)
     assert texts(data, "text", range(3)) == ["U.S. firms don't", "Bonn is", "Kiel"]
     assert [data.arrays["target"][i].tolist() for i in range(3)] == [[0, 1, 1], [0, 1], [0]]
     assert sum(data.facts.class_counts) == sum(data.arrays["target"].lengths[data.rows["train"]])
@@ -243,7 +243,7 @@ def test_classes_of_words_in_other_data_are_those_of_training(tmp_path):
     data = Data.model_validate({"source": {"tagged_text": {"path": "t.conll", "tag_column": 3}}})
     facts = prepare(data, tmp_path, "classes", 0).facts
     (tmp_path / "t.conll").write_text("firms NN O\nfirms NN O\n")
-    assert prepare_known(data, tmp_path, "classes", facts).arrays["target"][0].tolist() == [1, 1]
+    assert prepare_new_data(data, tmp_path, "classes", facts).arrays["target"][0].tolist() == [1, 1]
     (tmp_path / "t.conll").write_text("firms NN O\nbroken\n\nBonn NN B\n")
     with pytest.raises(DataError, match=r"t\.conll:2: 1 columns where 3 are expected"):
         prepare(data, tmp_path, "classes", 0)

@@ -49,7 +49,7 @@ def test_f13_a_label_without_a_class_names_its_row(tmp_path, monkeypatch):
     assert "train-labels-idx1-ubyte.gz: row 2 has label 12, but there are 10 classes" in message
     assert "t10k-labels-idx1-ubyte.gz: row 2" in message
     skipped = load("mnist", on_error="skip")
-    assert len(skipped.columns["image"]) == len(skipped.parts) == 4 and len(skipped.problems) == 2
+    assert len(skipped.columns["image"]) == len(skipped.splits) == 4 and len(skipped.problems) == 2
 
 
 def test_f13_npz_label_without_a_class(tmp_path):

@@ -156,7 +156,7 @@ def _at_once(plan: Plan) -> int:
 
 
 def _steps(name: str, facts: DataFacts) -> int:
-    return facts.lengths[name].longest if name in facts.lengths else facts.fields[name].dims[0] or 1
+    return facts.lengths[name].max if name in facts.lengths else facts.fields[name].dims[0] or 1
 
 
 def device_of(recipe: Recipe) -> torch.device:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from dlx.data.encode_new import prepare_known
+from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
@@ -73,7 +73,7 @@ def _own_data(plan: Plan, checkpoint: Path, notes: list[str]) -> Prepared:
         return prepared
     which = changed_since(plan, checkpoint)
     notes.append(f"the data changed since training ({which}); these metrics are not those of the run")
-    again = prepare_known(recipe.data, plan.base, recipe.task.target_kind, plan.facts)
+    again = prepare_new_data(recipe.data, plan.base, recipe.task.target_kind, plan.facts)
     return replace(again, rows=prepared.rows)
 
 
@@ -83,7 +83,7 @@ def _other_data(plan: Plan, data: str | Path) -> tuple[Plan, Prepared]:
     if not path.exists():
         raise UsageError(f"there is no file or folder {path} to evaluate on")
     section = recipe.data.evolve("source", recipe.data.source.with_path(path))
-    prepared = prepare_known(section, plan.base, recipe.task.target_kind, plan.facts)
+    prepared = prepare_new_data(section, plan.base, recipe.task.target_kind, plan.facts)
     return plan.evolve_all({"recipe.train.limit_test_samples": None, "recipe.data": section}), prepared
 
 

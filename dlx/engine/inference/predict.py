@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.data.encode_new import encode_known, everything
+from dlx.data.encode_new import all_as_test, encode_new_inputs
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
 from dlx.engine.inference.restore import Restored, restore
@@ -91,7 +91,7 @@ def read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list[
     own: Source = plan.recipe.data.source
     facts = plan.facts
     groups = [_arrays(p, facts) if p.suffix.lower() in ARRAYS else _columns_of(p, own, facts) for p in paths]
-    parts = [encode_known(columns, facts) for columns in groups]
+    parts = [encode_new_inputs(columns, facts) for columns in groups]
     arrays = {name: _joined([part[name] for part in parts]) for name in facts.inputs}
     counts = [len(next(iter(part.values()))) for part in parts]
     origin: dict[str, list[Any]] = {}
@@ -160,7 +160,7 @@ def _predicted(restored: Restored, arrays: dict[str, Any]) -> np.ndarray:
 
 def batches(arrays: dict[str, Any], plan: Plan) -> Batches:
     """Return batches of all that was read."""
-    return batches_of(plan.evolve("recipe.train.limit_test_samples", None), everything(arrays, plan.facts))["test"]
+    return batches_of(plan.evolve("recipe.train.limit_test_samples", None), all_as_test(arrays, plan.facts))["test"]
 
 
 def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -79,7 +79,7 @@ class Seq2Seq(StepSupervision):
         from dlx.tasks.seq2seq.module import Seq2SeqModule
 
         target = facts.fields["target"]
-        longest = self.max_length or target.dims[0] or facts.lengths["target"].longest
+        longest = self.max_length or target.dims[0] or facts.lengths["target"].max
         beam = Decoding(max_new_tokens=longest, num_beams=self.num_beams, length_penalty=self.length_penalty)
         how = beam if self.num_beams > 1 else Decoding(max_new_tokens=longest, temperature=0.0)
         return Seq2SeqModule(networks, facts, learning, self.loss, self.metrics, how)
