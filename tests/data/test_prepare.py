@@ -199,7 +199,7 @@ def test_labels_are_0_or_1():
 
 def test_a_class_without_a_sample_in_train_is_named():
     parts = np.array(["train"] * 40 + ["test"] * 20)
-    samples = Samples(table(y=words(["no", "yes"] * 20 + ["maybe"] * 20)).columns, ("age",), "y", parts=parts)
+    samples = Samples(table(y=words(["no", "yes"] * 20 + ["maybe"] * 20)).columns, ("age",), "y", splits=parts)
     with pytest.raises(DataError, match="train split has no sample of class maybe"):
         prepared(samples)
 

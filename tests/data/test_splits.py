@@ -12,37 +12,37 @@ LABELS = np.random.default_rng(3).choice(4, size=N, p=[0.6, 0.25, 0.1, 0.05])
 """Classes of very different sizes."""
 
 
-def samples(n=N, parts=None, **columns):
+def samples(n=N, splits=None, **columns):
     made = {"x": Column(np.arange(n, dtype=float), "", "numeric"), **columns}
-    return Samples(made, ("x",), parts=parts)
+    return Samples(made, ("x",), splits=splits)
 
 
 def split(labels=LABELS, seed=0, data=None, **options):
     return split_rows(data or samples(), Split(**options), labels, seed)
 
 
-def assert_partition(parts, n=N):
-    together = np.concatenate(list(parts.values()))
+def assert_partition(splits, n=N):
+    together = np.concatenate(list(splits.values()))
     assert len(together) == n
     assert np.array_equal(np.sort(together), np.arange(n))
-    assert all(np.array_equal(rows, np.sort(rows)) for rows in parts.values())
+    assert all(np.array_equal(rows, np.sort(rows)) for rows in splits.values())
 
 
 @pytest.mark.parametrize("by", ["auto", "random", "stratified", "order"])
 @pytest.mark.parametrize(("val", "test"), [(0.1, 0.1), (0.25, 0.0), (0, 0.3), (37, 0.1), (5, 200)])
 def test_every_row_is_in_exactly_one_split_of_the_promised_size(by, val, test):
-    parts = split(by=by, val=val, test=test)
-    assert_partition(parts)
+    splits = split(by=by, val=val, test=test)
+    assert_partition(splits)
     expected_test = round(test * N) if test < 1 else test
     expected_val = round(val * (N - expected_test)) if val < 1 else val
-    assert (len(parts["test"]), len(parts["val"])) == (expected_test, expected_val)
+    assert (len(splits["test"]), len(splits["val"])) == (expected_test, expected_val)
 
 
 @pytest.mark.parametrize("by", ["auto", "stratified"])
 @pytest.mark.parametrize("seed", range(5))
 def test_each_class_has_its_proportion_within_one_sample(by, seed):
-    parts = split(by=by, seed=seed, test=0.2, val=0)
-    ours = np.bincount(LABELS[parts["test"]], minlength=4)
+    splits = split(by=by, seed=seed, test=0.2, val=0)
+    ours = np.bincount(LABELS[splits["test"]], minlength=4)
     exact = np.bincount(LABELS) * 0.2
     assert (np.abs(ours - exact) <= 1).all()
     reference = StratifiedShuffleSplit(1, test_size=0.2, random_state=seed)
@@ -51,9 +51,9 @@ def test_each_class_has_its_proportion_within_one_sample(by, seed):
 
 
 def test_val_is_stratified_within_what_test_leaves():
-    parts = split(val=0.1, test=0.1)
-    rest = np.concatenate([parts["train"], parts["val"]])
-    assert (np.abs(np.bincount(LABELS[parts["val"]]) - np.bincount(LABELS[rest]) * 0.1) <= 1).all()
+    splits = split(val=0.1, test=0.1)
+    rest = np.concatenate([splits["train"], splits["val"]])
+    assert (np.abs(np.bincount(LABELS[splits["val"]]) - np.bincount(LABELS[rest]) * 0.1) <= 1).all()
 
 
 def test_random_does_not_stratify():
@@ -81,30 +81,30 @@ def test_without_classes_auto_is_random():
 
 
 def test_by_order_the_last_rows_judge():
-    parts = split(by="order", val=0.2, test=0.1)
-    assert parts["train"].tolist() == list(range(720))
-    assert parts["val"].tolist() == list(range(720, 900))
-    assert parts["test"].tolist() == list(range(900, 1000))
+    splits = split(by="order", val=0.2, test=0.1)
+    assert splits["train"].tolist() == list(range(720))
+    assert splits["val"].tolist() == list(range(720, 900))
+    assert splits["test"].tolist() == list(range(900, 1000))
 
 
 @pytest.mark.parametrize("by", ["auto", "random", "order"])
 @pytest.mark.parametrize("folds", [2, 5, 7])
 def test_folds_partition_what_test_leaves(by, folds):
     made = [split(by=by, folds=folds, fold=k + 1, test=0.1) for k in range(folds)]
-    for parts in made:
-        assert_partition(parts)
-        assert np.array_equal(parts["test"], made[0]["test"])
-    vals = np.concatenate([parts["val"] for parts in made])
+    for splits in made:
+        assert_partition(splits)
+        assert np.array_equal(splits["test"], made[0]["test"])
+    vals = np.concatenate([splits["val"] for splits in made])
     assert len(vals) == 900
     assert np.array_equal(np.sort(vals), np.setdiff1d(np.arange(N), made[0]["test"]))
-    sizes = [len(parts["val"]) for parts in made]
+    sizes = [len(splits["val"]) for splits in made]
     assert max(sizes) - min(sizes) <= 1
 
 
 def test_folds_are_stratified():
     for fold in range(1, 6):
-        parts = split(folds=5, fold=fold, test=0)
-        assert (np.abs(np.bincount(LABELS[parts["val"]], minlength=4) - np.bincount(LABELS) / 5) <= 1).all()
+        splits = split(folds=5, fold=fold, test=0)
+        assert (np.abs(np.bincount(LABELS[splits["val"]], minlength=4) - np.bincount(LABELS) / 5) <= 1).all()
 
 
 def test_a_fold_that_does_not_exist():
@@ -114,25 +114,25 @@ def test_a_fold_that_does_not_exist():
 
 def test_the_source_itself_names_the_test_split():
     given = np.array(["train"] * 800 + ["test"] * 200)
-    parts = split(data=samples(parts=given), val=0.1, test=0.5)
-    assert parts["test"].tolist() == list(range(800, 1000))
-    assert len(parts["val"]) == 80
-    assert_partition(parts)
+    splits = split(data=samples(splits=given), val=0.1, test=0.5)
+    assert splits["test"].tolist() == list(range(800, 1000))
+    assert len(splits["val"]) == 80
+    assert_partition(splits)
 
 
 def test_the_source_itself_names_every_split():
     given = np.array(["val", "train", "test", "train"] * 250)
-    parts = split(data=samples(parts=given), val=0.5, test=0.5)
-    assert all((given[rows] == name).all() for name, rows in parts.items())
-    assert_partition(parts)
+    splits = split(data=samples(splits=given), val=0.5, test=0.5)
+    assert all((given[rows] == name).all() for name, rows in splits.items())
+    assert_partition(splits)
 
 
 def test_a_column_names_every_split():
     said = np.array(["train", "val", "train", "test"] * 250, dtype=object)
     data = samples(part=Column(said, "", "categorical"))
-    parts = split(data=data, by="column", column="part", val=0.5, test=0.5)
-    assert all((said[rows] == name).all() for name, rows in parts.items())
-    assert [len(parts[name]) for name in ("train", "val", "test")] == [500, 250, 250]
+    splits = split(data=data, by="column", column="part", val=0.5, test=0.5)
+    assert all((said[rows] == name).all() for name, rows in splits.items())
+    assert [len(splits[name]) for name in ("train", "val", "test")] == [500, 250, 250]
 
 
 @pytest.mark.parametrize("column", [None, "nowhere"])
