@@ -169,11 +169,22 @@ def evaluate(
     return engine.evaluate(run, split, data)
 
 
-def predict(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Predictions:
-    """Predict what a trained run says of files or folders. Raises: CheckpointError; DataError."""
+def predict(
+    run: str | Path,
+    inputs: str | Path | Sequence[str | Path] = (),
+    *,
+    split: str | None = None,
+    keep: Sequence[str] = (),
+) -> Predictions:
+    """Predict the target of samples in files or folders, or with `split` of a run's own data, beside the truth.
+
+    keep  columns of the data that are to stand beside the predictions
+    Raises: UsageError; CheckpointError; DataError.
+    """
     from dlx.engine.inference import predict as engine
 
-    return engine.predict(run, [inputs] if isinstance(inputs, str | Path) else inputs)
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    return engine.predict(run, paths, keep) if split is None else engine.predict_split(run, split, keep)
 
 
 def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddings:

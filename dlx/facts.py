@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from dlx.tensors import Spec, Stats, TensorSpec
 
+IGNORED = -100
+"""The code of a pixel or token without a class, which neither losses nor metrics see; torch's own `ignore_index`."""
+
 Kind = Literal["classes", "labels", "regression", "tokens", "samples"]
 
 
@@ -36,6 +39,9 @@ class DataFacts:
     counts        samples in each split
     season        steps after which a series repeats, 1 where it does not
     fingerprint   SHA-256 over what the data are and how they were split
+    ignored       whether some pixels or tokens have no class
+    inferred      how the source read its files where the recipe does not say
+    warnings      what may be wrong with the data
     """
 
     fields: Mapping[str, TensorSpec]
@@ -51,6 +57,9 @@ class DataFacts:
     counts: Mapping[str, int] = field(default_factory=dict)
     season: int = 1
     fingerprint: str = ""
+    ignored: bool = False
+    inferred: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def input(self) -> Spec:

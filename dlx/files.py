@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import os
 import tempfile
@@ -16,6 +17,21 @@ from dlx.errors import DataError, UsageError
 MAX_TEXT_BYTES = 64 << 20
 MAX_GZIP_RATIO = 100
 """Gzipped text may decompress to so many bytes, or to so many times its own size."""
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Longer marks first: that of UTF-32 begins as UTF-16's does."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be computed again: `$DLX_CACHE`, or the user's cache directory."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ["DLX_CACHE"]) if "DLX_CACHE" in os.environ else user_cache_path("dlx")
 
 
 @contextmanager
@@ -76,19 +92,59 @@ def require_file(path: Path) -> None:
 
 
 def read_text_file(path: Path, encoding: str) -> str:
-    """Return the text of a file, gzipped or not. Raises: DataError if it is absent, empty or in another encoding."""
+    """Return the text of a file, gzipped or not. Raises: DataError if it is absent, empty or in another encoding.
+
+    A byte order mark says what a file is: UTF-16 and UTF-32 with one are read without being asked for.
+    """
     require_file(path)
     try:
         data = _read_gzip(path) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
+    marked = _marked_encoding(data)
+    if marked and encoding.lower() in ("utf-8", "utf8"):
+        encoding = marked
+    if marked and not _same_encoding(marked, encoding):
+        raise DataError(
+            f"{path}: begins with the byte order mark of {marked}: say `encoding: {marked}`, not {encoding}"
+        )
     try:
-        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not {encoding} text; say which with `encoding: latin-1`") from None
+        likely = _likely_encoding(data)
+        raise DataError(f"{path}:{line}: not {encoding} text; it may be {likely}: `encoding: {likely}`") from None
     except LookupError:
         raise DataError(f"unknown encoding '{encoding}'") from None
+
+
+def split_lines(text: str) -> list[str]:
+    r"""Return the lines of a text, which end with \n or \r\n alone.
+
+    `str.splitlines` also breaks at U+2028, U+0085, form feeds and others, which may stand inside a line.
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _marked_encoding(data: bytes) -> str:
+    """Return the encoding that a byte order mark names, "" where there is none."""
+    return next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "")
+
+
+def _same_encoding(one: str, other: str) -> bool:
+    """Say whether two names are of one encoding, whatever the byte order."""
+    names = [name.lower().replace("_", "-").replace("utf-8-sig", "utf-8") for name in (one, other)]
+    return len({name.removesuffix("-le").removesuffix("-be") for name in names}) == 1
+
+
+def _likely_encoding(data: bytes) -> str:
+    """Return the encoding that bytes which are no UTF-8 are probably in."""
+    if data[1:200:2].count(0) > len(data[1:200:2]) // 2:
+        return "utf-16-le"
+    if data[0:200:2].count(0) > len(data[0:200:2]) // 2:
+        return "utf-16-be"
+    return "cp1252" if any(0x80 <= byte <= 0x9F for byte in data[:MAX_TEXT_BYTES]) else "latin-1"
 
 
 def _read_gzip(path: Path) -> bytes:

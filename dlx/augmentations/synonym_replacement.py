@@ -10,6 +10,7 @@ from dlx.augmentations._images import Change, keep_target
 from dlx.augmentations._tokens import TokenAugmentation
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.files import read_text_file, split_lines
 from dlx.tensors import TensorSpec
 from dlx.tokenizers import SPECIAL, Codec, restore
 
@@ -74,13 +75,7 @@ class SynonymReplacement(TokenAugmentation):
         return keep_target(changed)
 
     def _lines(self, file: Path) -> Iterator[list[str]]:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
-        except UnicodeDecodeError as error:
-            raise DataError(f"{file}: not utf-8 text: {error.reason} at byte {error.start}") from None
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(split_lines(read_text_file(file, "utf-8")), 1):
             words = [word.strip() for word in line.split(",") if word.strip()]
             if len(words) == 1:
                 raise DataError(f"{file}:{number}: '{words[0]}' stands alone; a line holds words of one meaning")

@@ -92,7 +92,7 @@ def _tracker() -> Finding:
 def _cache() -> Finding:
     import os
 
-    from dlx.data.cache import cache_folder
+    from dlx.files import cache_folder
 
     folder = cache_folder()
     there = next(p for p in (folder, *folder.parents) if p.exists())

@@ -93,6 +93,7 @@ def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
 
 
 def _facts(found: dict[str, Any]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -102,7 +103,9 @@ def _facts(found: dict[str, Any]) -> Any:
     if any(network["layer_decay"] for network in found["networks"].values()):
         table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
-    table.add_row("samples", ", ".join(f"{split} {count:,}" for split, count in data["samples"].items()))
+    table.add_row("samples", ", ".join(_count(split, data) for split in data["samples"]))
+    for text in data["inferred"]:
+        table.add_row("read", escape(text))
     for name, field in data["inputs"].items():
         table.add_row("input", f"{name}: {field['shape']} {field['type']}, seen as {field['seen']}")
     if data["target"]:
@@ -110,6 +113,11 @@ def _facts(found: dict[str, Any]) -> Any:
     for name, value in found["decided"].items():
         table.add_row("auto", f"{name} = {value}")
     return table
+
+
+def _count(split: str, data: dict[str, Any]) -> str:
+    used = data["limits"].get(split)
+    return f"{split} {data['samples'][split]:,}" + (f" (of which {used:,} are used)" if used is not None else "")
 
 
 def _target(data: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from dlx.errors import UsageError
 
 SHOWN = 50  # rows of a table on a terminal
 WIDEST = 60  # letters of a cell
+SPLITS = ("train", "val", "test")
 WRITERS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 
 
@@ -20,22 +21,40 @@ def command(
     run: Annotated[
         str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
     ],
-    inputs: Annotated[list[Path], typer.Argument(help="Tables, images, folders of images, .npy or .npz arrays.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .csv, .parquet or .jsonl file.")] = None,
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(help="Tables, images, folders of images, .npy or .npz arrays.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A .csv, .parquet or .jsonl file; a folder for masks.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Predict the run's own train, val or test samples, beside the truth.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", help="A column of the data to print beside the predictions.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the predictions as JSON.")] = False,
 ) -> None:
     """Predict what a trained run says of new inputs."""
-    if output is not None and output.suffix not in WRITERS:
+    if output is not None and output.suffix and output.suffix not in WRITERS:
         raise UsageError(f"{output}: predictions are written as {', '.join(WRITERS)}")
+    if (split is None) == (not inputs):
+        raise UsageError("name files or folders to predict, or one of the run's own splits with --split")
+    if split not in (None, *SPLITS):
+        raise UsageError(f"--split: there is no split '{split}'; there are {', '.join(SPLITS)}")
 
     import dlx
     from dlx.commands._show import print_json
     from dlx.files import write_table
 
-    found = dlx.predict(run, inputs)
+    found = dlx.predict(run, inputs or (), split=split, keep=keep or ())
     for note in found.notes:
         print(f"warning: {note}", file=sys.stderr)
-    if output is not None:
+    if output is not None and not output.suffix:
+        from dlx.engine.inference.masks import write_masks
+
+        print(f"{len(write_masks(found, output)):,} masks are in {output}", file=sys.stderr)
+    elif output is not None:
         write_table(found.frame(), output)
         print(f"{len(found):,} predictions are in {output}", file=sys.stderr)
     if as_json:

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from dlx.facts import DataFacts
-from dlx.files import write_atomic
+from dlx.files import cache_folder, write_atomic
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.recipe import Recipe
-from dlx.version import __version__
 
-
-def cache_folder() -> Path:
-    """Return the folder of remembered facts: `$DLX_CACHE`, or the user's cache directory."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ["DLX_CACHE"]) if "DLX_CACHE" in os.environ else user_cache_path("dlx")
+ROOMS, COMPUTES = ("data", "sources", "tokenizers"), ("facts.py", "tensors.py", "files.py")
+"""What computes facts: those that another version of it wrote are not trusted."""
 
 
 def key_for(recipe: Recipe, base: Path) -> str:
     """Return a name for the data of a recipe, as its task reads them."""
-    return facts_key(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.special_tokens)
+    return facts_key(recipe.data, base, recipe.task.target_kind, recipe.task.special_tokens)
 
 
-def facts_key(data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()) -> str:
-    """Return a name for these data: it changes with the section, the seed, and any file's path, size or time."""
+def facts_key(data: Data, base: Path, target_kind: str | None, specials: Sequence[str] = ()) -> str:
+    """Return a name for these data: it changes with the section, the files, and the code that reads them."""
     section = data.model_dump(mode="json", serialize_as_any=True, exclude={"transforms", "augment", "num_workers"})
     read = [*data.source.files(base), *(f for t in (data.tokenizer or {}).values() for f in t.files(base))]
     files = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in read if f.exists()]
-    asked = [target_kind, seed, *specials, *(t.fingerprint() for t in (data.tokenizer or {}).values())]
-    text = json.dumps([__version__, section, str(base.resolve()) if files else "", asked, files], sort_keys=True)
+    asked = [target_kind, *specials, *(t.fingerprint() for t in (data.tokenizer or {}).values())]
+    text = json.dumps([_code(), section, str(base.resolve()) if files else "", asked, files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@cache
+def _code() -> list[tuple[str, int, int]]:
+    """Return name, size and time of every file of the program that facts come from."""
+    import dlx
+
+    (root,) = (Path(path) for path in dlx.__path__)
+    parts = [
+        *COMPUTES,
+        *(str(path.relative_to(root)) for room in ROOMS for path in sorted((root / room).rglob("*.py"))),
+    ]
+    found = [(part, (root / part).stat()) for part in parts]
+    return [(part, stat.st_size, stat.st_mtime_ns) for part, stat in found]
 
 
 def load_facts(key: str) -> DataFacts | None:

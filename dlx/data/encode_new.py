@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dlx.data.prepare import Prepared, is_missing
+from dlx.data.inputs import encode_categories
+from dlx.data.prepare import Prepared
+from dlx.data.rows import count_rows, is_missing, take_rows
 from dlx.data.targets import encode_target
 from dlx.data.text import TextEncoder, running_text_fields
 from dlx.errors import DataError
@@ -32,10 +34,11 @@ def prepare_new_data(data: Data, base: Path, target_kind: str | None, facts: Dat
         return all_as_test(arrays, facts, samples.problems)
     names = _targets(data, samples) if target_kind is not None else ()
     samples = _with_targets(samples, names)
-    arrays = encode_new_inputs(samples.columns, facts)
+    arrays, warnings = encode_new_inputs(samples.columns, facts)
     if names:
         arrays["target"] = encode_new_target([samples.columns[n] for n in names], names, target_kind, facts)
-    return all_as_test(arrays, facts, samples.problems)
+    problems = [*samples.problems, *samples.warnings, *warnings]
+    return replace(all_as_test(arrays, facts, problems), identity=samples.identity)
 
 
 def all_as_test(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[str] = ()) -> Prepared:
@@ -44,23 +47,28 @@ def all_as_test(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[
     return Prepared(facts, arrays, {"train": none, "val": none, "test": np.arange(n)}, list(problems))
 
 
-def encode_new_inputs(columns: Mapping[str, Column], facts: DataFacts) -> dict[str, Any]:
-    """Encode inputs as training did; an unseen category becomes 0. Raises: DataError for what does not fit."""
+def encode_new_inputs(columns: Mapping[str, Column], facts: DataFacts) -> tuple[dict[str, Any], list[str]]:
+    """Encode inputs as training did, and return what is strange about them: categories that training never saw.
+
+    Raises: DataError for what does not fit.
+    """
     arrays: dict[str, Any] = {}
+    warnings: list[str] = []
     for field in facts.inputs:
         names = facts.fields[field].names
         if field == "numeric" and names:
             table = [np.asarray(_column(columns, n).values, dtype=np.float32) for n in names]
             arrays[field] = np.stack(table, axis=1)
         elif field in facts.tokenizers:
-            arrays[field] = TextEncoder.from_stored(facts.tokenizers[field]).encode(
-                _column(columns, field).values, field
-            )
+            text = TextEncoder.from_stored(facts.tokenizers[field])
+            arrays[field] = text.encode(_column(columns, field).values, field)
         elif field == "categorical":
-            arrays[field] = np.stack([_encode_classes(_column(columns, n), facts.categories[n]) for n in names], axis=1)
+            found = [encode_categories(n, _category_names(_column(columns, n)), facts.categories[n]) for n in names]
+            arrays[field] = np.stack([codes for codes, _ in found], axis=1)
+            warnings += [warning for _, warning in found if warning]
         else:
             arrays[field] = _whole(field, _column(columns, field), facts)
-    return arrays
+    return arrays, warnings
 
 
 def _column(columns: Mapping[str, Column], name: str) -> Column:
@@ -69,10 +77,8 @@ def _column(columns: Mapping[str, Column], name: str) -> Column:
     return columns[name]
 
 
-def _encode_classes(column: Column, known: tuple[str, ...]) -> np.ndarray:
-    index = {category: i + 1 for i, category in enumerate(known)}
-    values = [column.classes[int(v)] for v in column.values] if column.classes else column.values
-    return np.array([0 if v is None else index.get(str(v), 0) for v in values], dtype=np.int64)
+def _category_names(column: Column) -> Any:
+    return [column.classes[int(v)] for v in column.values] if column.classes else column.values
 
 
 def _whole(field: str, column: Column, facts: DataFacts) -> Any:
@@ -127,11 +133,10 @@ def _targets(data: Data, samples: Samples) -> tuple[str, ...]:
 
 def _with_targets(samples: Samples, names: tuple[str, ...]) -> Samples:
     """Return the samples that have a target; those without are listed in `problems`."""
-    missing = np.zeros(len(next(iter(samples.columns.values()))), dtype=bool)
+    missing = np.zeros(count_rows(samples), dtype=bool)
     for name in names:
         missing |= is_missing(samples.columns[name])
     if not missing.any():
         return samples
-    columns = {n: replace(c, values=c.values[~missing]) for n, c in samples.columns.items()}
     problems = [*samples.problems, f"{missing.sum()} samples have no target and are left out"]
-    return replace(samples, columns=columns, problems=problems)
+    return replace(take_rows(samples, ~missing), problems=problems)

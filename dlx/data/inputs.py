@@ -14,7 +14,7 @@ unknown token if it is empty.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,27 @@ from dlx.data.text import TextEncoder, lengths_of
 from dlx.errors import DataError
 from dlx.facts import Lengths
 from dlx.sources import Column, LazySamples, Spans
-from dlx.tensors import TensorSpec
+from dlx.tensors import Stats, TensorSpec
 
-LAZY_SAMPLE = 2000  # decoded samples that estimate the statistics of images which stay on disk
+LAZY_SAMPLE = 2000
+"""Decoded samples, drawn evenly, that estimate the statistics of images which stay on disk."""
+RESOLUTION = 2.0**-24
+"""Relative rounding error of float32."""
+LOST = 0.01
+"""Rounding error, in standard deviations of a column, from which on it is said."""
+NAMED = 8
+"""Categories that are named."""
 
 
 @dataclass(frozen=True)
 class EncodedInputs:
-    """Encoded input fields: arrays, their specs, the names of categories, and lengths where they vary."""
+    """Encoded input fields: arrays, specs, category names, lengths where they vary, and what may be wrong."""
 
     arrays: dict[str, Any]
     fields: dict[str, TensorSpec]
     categories: dict[str, tuple[str, ...]]
     lengths: dict[str, Lengths]
+    warnings: list[str] = field(default_factory=list)
 
 
 def encode_inputs(
@@ -50,8 +58,10 @@ def encode_inputs(
     numeric = [n for n, c in columns.items() if c.axes == "" and c.kind == "numeric"]
     categorical = [n for n, c in columns.items() if c.axes == "" and c.kind == "categorical"]
     if numeric:
-        table = np.stack([np.asarray(columns[n].values, dtype=np.float32) for n in numeric], axis=1)
+        exact = {n: np.asarray(columns[n].values, dtype=np.float64) for n in numeric}
+        table = np.stack([values.astype(np.float32) for values in exact.values()], axis=1)
         _add_numeric(result, "numeric", table, "F", tuple(numeric), train)
+        result.warnings.extend(_lost_digits(exact))
     if categorical:
         _add_categorical(result, {n: columns[n] for n in categorical}, train)
     for name, column in columns.items():
@@ -73,10 +83,31 @@ def _add_numeric(
 ) -> None:
     lazy = isinstance(values, LazySamples)
     dims = tuple(values.shape) if lazy else values.shape[1:]
-    known = np.stack([values[i] for i in train[:LAZY_SAMPLE]]) if lazy else values[train]
+    known = np.stack([values[i] for i in _even_sample(train)]) if lazy else values[train]
     result.arrays[name] = values if lazy or values.dtype == np.uint8 else np.asarray(values, dtype=np.float32)
     dtype = "uint8" if str(values.dtype) == "uint8" else "float32"
     result.fields[name] = TensorSpec(tuple(dims), axes, dtype, names=names, stats=statistics(known, axes))
+
+
+def _even_sample(rows: np.ndarray) -> np.ndarray:
+    """Return rows spread evenly over all: samples are sorted by class in many folders."""
+    if len(rows) <= LAZY_SAMPLE:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, LAZY_SAMPLE, replace=False))
+
+
+def _lost_digits(columns: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a warning for each column whose numbers float32 cannot tell apart: they are large, and close."""
+    found = []
+    for name, values in columns.items():
+        known = values[~np.isnan(values)]
+        std = float(known.std()) if len(known) else 0.0
+        if std > 0 and abs(known).max() * RESOLUTION > LOST * std:
+            found.append(
+                f"column {name}: numbers around {known.mean():.6g} differ by {std:.3g}, less than float32 tells apart: "
+                f"subtract {known.min():.6g} from them"
+            )
+    return found
 
 
 def _add_spans(result: EncodedInputs, name: str, values: Spans, spec: TensorSpec, train: np.ndarray) -> None:
@@ -89,16 +120,36 @@ def _add_spans(result: EncodedInputs, name: str, values: Spans, spec: TensorSpec
 
 
 def _add_categorical(result: EncodedInputs, columns: Mapping[str, Column], train: np.ndarray) -> None:
-    """Encode strings as 1, 2, … in the order of the alphabet; 0 is missing, or never seen in training."""
-    codes = []
+    """Encode strings as 1, 2, … in the order of the alphabet; 0 is missing, or never seen in training.
+
+    The statistics say of each column whether train has a missing value, from which a network learns what 0 means.
+    """
+    codes, missing = [], []
     for name, column in columns.items():
         values = _as_strings(column)
         result.categories[name] = tuple(sorted({v for v in values[train] if v is not None}))
-        index = {v: i + 1 for i, v in enumerate(result.categories[name])}
-        codes.append(np.array([index.get(v, 0) for v in values], dtype=np.int64))
+        encoded, warning = encode_categories(name, values, result.categories[name])
+        result.warnings.extend([warning] if warning else [])
+        codes.append(encoded)
+        missing.append(bool((encoded[train] == 0).any()))
     result.arrays["categorical"] = np.stack(codes, axis=1)
     vocab = tuple(len(result.categories[n]) + 1 for n in columns)
-    result.fields["categorical"] = TensorSpec((len(columns),), "F", "int64", vocab=vocab, names=tuple(columns))
+    stats = Stats(missing=tuple(missing))
+    result.fields["categorical"] = TensorSpec(
+        (len(columns),), "F", "int64", vocab=vocab, names=tuple(columns), stats=stats
+    )
+
+
+def encode_categories(name: str, values: np.ndarray, known: tuple[str, ...]) -> tuple[np.ndarray, str]:
+    """Return the codes of categories, 0 where one is missing or unknown, and what to say of unknown ones."""
+    index = {category: i + 1 for i, category in enumerate(known)}
+    codes = np.array([0 if v is None else index.get(str(v), 0) for v in values], dtype=np.int64)
+    unknown = [str(v) for v, code in zip(values, codes, strict=True) if code == 0 and v is not None]
+    if not unknown:
+        return codes, ""
+    shown = f"{', '.join(known[:NAMED])}{', …' if len(known) > NAMED else ''}"
+    count = f"all {len(values):,}" if len(unknown) == len(values) else f"{len(unknown):,} of {len(values):,}"
+    return codes, f"{count} cells of {name} hold categories that train has not, such as {unknown[0]}; known are {shown}"
 
 
 def _as_strings(column: Column) -> np.ndarray:

@@ -23,7 +23,7 @@ from dlx.data.inspect_text import (
     median_words,
     relative_path,
 )
-from dlx.data.prepare import is_missing
+from dlx.data.rows import is_missing
 from dlx.errors import DataError, UsageError
 from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DataError
-from dlx.files import read_text_file
+from dlx.files import read_text_file, split_lines
 
 SEPARATORS = ("\t", ",", ";", "|")
 LOOKED_AT = 50
@@ -47,7 +47,7 @@ def is_running_text(path: Path) -> bool:
     """Say whether a file is running text: of a usual name for it, and without columns."""
     if path.suffix not in (".txt", ".md", ".text"):
         return False
-    lines = [line for line in read_text_file(path, "utf-8").splitlines()[:LOOKED_AT] if line.strip()]
+    lines = [line for line in split_lines(read_text_file(path, "utf-8"))[:LOOKED_AT] if line.strip()]
     return not any(_is_regular(lines, separator) for separator in SEPARATORS)
 
 

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlx.data.inputs import EncodedInputs, encode_inputs
+from dlx.data.leaks import find_leaks
+from dlx.data.rows import count_rows, is_missing, row_keys, take_rows
 from dlx.data.splits import split_documents, split_rows
 from dlx.data.targets import EncodedTarget, align_to_tokens, encode_target, encode_text_target
 from dlx.data.text import TextEncoder, lengths_of, running_text_fields, train_tokenizers
@@ -21,6 +23,10 @@ from dlx.facts import DataFacts, Lengths
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.recipe import Recipe
 from dlx.sources import Column, LazySamples, Samples, Spans, TextBlocks
+from dlx.tasks import MASK, STEPS, WEIGHT
+
+RESERVED = ("target", WEIGHT, STEPS, "rows", "numeric", "categorical")
+"""Fields of a batch that are dlx's own."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +37,24 @@ class Prepared:
     arrays    encoded fields by name, all rows of all splits
     rows      row numbers of each split
     problems  what was left out, and why
+    identity  what tells each row apart, by name, such as its file or line
+    extras    columns of the source by which rows may be told apart too
     """
 
     facts: DataFacts
     arrays: Mapping[str, Any]
     rows: Mapping[str, np.ndarray]
     problems: list[str]
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, Column] = field(default_factory=dict)
 
 
 def prepare_for(recipe: Recipe, base: Path) -> Prepared:
     """Prepare the data of a recipe; relative paths begin at `base`. Raises: DataError."""
-    return prepare(recipe.data, base, recipe.task.target_kind, recipe.seed, recipe.task.special_tokens)
+    return prepare(recipe.data, base, recipe.task.target_kind, recipe.task.special_tokens)
 
 
-def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials: Sequence[str] = ()) -> Prepared:
+def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[str] = ()) -> Prepared:
     """Load, split, learn the encodings from the train split, and encode.
 
     target_kind is what the task predicts: "classes", "labels", "regression", "tokens" (one text), "pairs" (whether one
@@ -54,35 +64,51 @@ def prepare(data: Data, base: Path, target_kind: str | None, seed: int, specials
     """
     samples = _load(data, base)
     if samples.blocks is not None:
-        return _prepare_blocks(samples, samples.blocks, data, base, (target_kind, seed, specials))
+        return _prepare_blocks(samples, samples.blocks, data, base, (target_kind, specials))
     if target_kind == "pairs":
         raise DataError("pieces that follow one another are those of running text: use the source `text`")
     inputs = _choose_inputs(data, samples)
     names = _choose_target(data, samples) if target_kind is not None else ()
     samples = _drop_missing_targets(samples, names, data.on_error)
     _check_skipped(samples, data)
+    samples, repeated = _without_repeats(samples, (*inputs, *names)) if data.split.deduplicate else (samples, [])
     sequence = _sequence(samples, names) if target_kind == "tokens" else ()
-    found = [samples.columns[n] for n in names]
-    target = encode_target(found, names, target_kind) if names and not sequence else EncodedTarget()
-    rows = target.exclude_classes(data.split.holdout_classes, split_rows(samples, data.split, target.strata, seed))
+    targets = {n: samples.columns[n] for n in names}
+    target = encode_target(list(targets.values()), names, target_kind) if names and not sequence else EncodedTarget()
+    rows = target.exclude_classes(data.split.holdout_classes, split_rows(samples, data.split, target.strata))
     target.check_classes(rows, data.split.holdout_classes)
     columns = {n: samples.columns[n] for n in inputs}
-    read = _texts(columns, {n: samples.columns[n] for n in sequence}, rows["train"])
-    texts = train_tokenizers(read, data, base, specials)
+    texts = train_tokenizers(_texts(columns, {n: targets[n] for n in sequence}, rows["train"]), data, base, specials)
     encoded = encode_inputs(columns, rows["train"], texts)
     if target.classes and target.fields["target"].axes == "T":
         target = align_to_tokens(target, {n: encoded.arrays[n] for n in texts}, data.max_length)
     for name in sequence:
         target = encode_text_target(samples.columns[name], texts["target"], name)
     arrays = {**encoded.arrays, **target.arrays}
-    facts = _facts(encoded, target, texts, rows, samples.season)
+    files = data.source.files(base)
+    leaks = find_leaks(columns, targets, rows) if files and samples.time is None else []
     facts = replace(
-        facts,
+        _facts(encoded, target, texts, rows, samples.season),
         multilabel=target_kind == "labels" or target.multilabel,
         ordered=samples.time is not None,
-        fingerprint=_fingerprint(arrays, rows, data.source.files(base)),
+        fingerprint=_fingerprint(arrays, rows, files),
+        ignored=target.has_ignored,
+        inferred=tuple(samples.inferred),
+        warnings=(*samples.warnings, *repeated, *encoded.warnings, *target.doubts(rows["train"]), *leaks),
     )
-    return Prepared(facts, arrays, rows, samples.problems)
+    extras = {**samples.columns, **samples.left_out}
+    return Prepared(facts, arrays, rows, samples.problems, samples.identity, extras)
+
+
+def _without_repeats(samples: Samples, names: Sequence[str]) -> tuple[Samples, list[str]]:
+    """Return the samples without those that are equal to an earlier one, and how many these were."""
+    keys = row_keys({n: samples.columns[n] for n in dict.fromkeys(names)}) if samples.time is None else None
+    if keys is None:
+        raise DataError("data.split.deduplicate: samples of a series, or that stay on disk, are not compared")
+    _, first = np.unique(keys, return_index=True)
+    repeated = len(keys) - len(first)
+    said = [f"{repeated:,} samples are equal to earlier ones and left out"] if repeated else []
+    return take_rows(samples, np.sort(first)), said
 
 
 def _facts(
@@ -108,17 +134,17 @@ def _facts(
 
 
 def _prepare_blocks(
-    samples: Samples, how: TextBlocks, data: Data, base: Path, asked: tuple[str | None, int, Sequence[str]]
+    samples: Samples, how: TextBlocks, data: Data, base: Path, asked: tuple[str | None, Sequence[str]]
 ) -> Prepared:
-    """Prepare running text: blocks of tokens, with what the task asks for (target_kind, seed, specials)."""
+    """Prepare running text: blocks of tokens, with what the task asks for (target_kind, specials)."""
     if data.special_tokens:
         raise DataError(
             "data.special_tokens: running text is cut into blocks, which neither begin nor end where texts do"
         )
-    target_kind, seed, specials = asked
+    target_kind, specials = asked
     (name,) = samples.inputs
     whole = list(samples.columns[name].values)
-    documents = split_documents(samples, whole, data.split, seed)
+    documents = split_documents(samples, whole, data.split)
     text = train_tokenizers({"tokens": documents["train"]}, data, base, specials)["tokens"]
     arrays, rows = running_text_fields(documents, text, how, target_kind, ends=len(whole) > 1)
     facts = DataFacts(
@@ -129,6 +155,8 @@ def _prepare_blocks(
         ordered=True,
         counts={split: len(index) for split, index in rows.items()},
         fingerprint=_fingerprint(arrays, rows, data.source.files(base)),
+        inferred=tuple(samples.inferred),
+        warnings=tuple(samples.warnings),
     )
     return Prepared(facts, arrays, rows, samples.problems)
 
@@ -158,7 +186,7 @@ def _target_lengths(target: EncodedTarget, train: np.ndarray) -> dict[str, Lengt
 
 def _load(data: Data, base: Path) -> Samples:
     samples = data.source.load(base, data.on_error)
-    if not len(next(iter(samples.columns.values()))):
+    if not count_rows(samples):
         raise DataError(f"{data.source.type}: there are no samples")
     _check_skipped(samples, data)
     return samples
@@ -166,7 +194,7 @@ def _load(data: Data, base: Path) -> Samples:
 
 def _check_skipped(samples: Samples, data: Data) -> None:
     """Raise DataError if more samples were left out than the recipe allows."""
-    total = len(next(iter(samples.columns.values()))) + len(samples.problems)
+    total = count_rows(samples) + len(samples.problems)
     if len(samples.problems) > data.max_skipped * total:
         listed = "\n".join(f"  {p}" for p in samples.problems[:20])
         raise DataError(
@@ -177,9 +205,22 @@ def _check_skipped(samples: Samples, data: Data) -> None:
 def _choose_inputs(data: Data, samples: Samples) -> tuple[str, ...]:
     if data.inputs is None:
         targets = [samples.target] if data.target is None else _names(data.target)
-        extra = (data.split.column,) if data.split.column else ()
-        return tuple(n for n in samples.inputs if n not in targets and n not in extra)
-    return tuple(_check_field(n, samples, "inputs") for n in data.inputs)
+        extra = (data.split.column, data.split.group)
+        names = tuple(n for n in samples.inputs if n not in targets and n not in extra)
+    else:
+        names = tuple(_check_field(n, samples, "inputs") for n in data.inputs)
+    for name in names:
+        _check_name(name, samples.columns)
+    return names
+
+
+def _check_name(name: str, columns: Mapping[str, Column]) -> None:
+    """Raise DataError if a field that stands by itself in a batch has the name of one of dlx's own."""
+    column = columns[name]
+    if column.axes == "" and column.kind in ("numeric", "categorical"):
+        return  # one of the columns of a table
+    if name in RESERVED or name.endswith(MASK):
+        raise DataError(f"the field '{name}' has the name of one that dlx makes itself: rename it in the data")
 
 
 def _choose_target(data: Data, samples: Samples) -> tuple[str, ...]:
@@ -202,7 +243,7 @@ def _check_field(name: str, samples: Samples, what: str) -> str:
 
 def _drop_missing_targets(samples: Samples, names: tuple[str, ...], on_error: str) -> Samples:
     """Leave out the rows that have no target, or refuse them."""
-    missing = np.zeros(len(next(iter(samples.columns.values()))), dtype=bool)
+    missing = np.zeros(count_rows(samples), dtype=bool)
     for name in names:
         missing |= is_missing(samples.columns[name])
     if not missing.any():
@@ -212,23 +253,7 @@ def _drop_missing_targets(samples: Samples, names: tuple[str, ...], on_error: st
     if on_error == "raise":
         listed = "\n".join(f"  {p}" for p in problems[:20])
         raise DataError(f"{len(rows)} rows have no target (set data.on_error: skip to leave them out):\n{listed}")
-    keep = ~missing
-    columns = {n: replace(c, values=c.values[keep]) for n, c in samples.columns.items()}
-    splits = None if samples.splits is None else samples.splits[keep]
-    time = None if samples.time is None else samples.time[keep]
-    return replace(samples, columns=columns, splits=splits, time=time, problems=samples.problems + problems)
-
-
-def is_missing(column: Column) -> np.ndarray:
-    """Return for every row whether the value is absent: NaN or None."""
-    values = column.values
-    if isinstance(values, LazySamples | Spans):
-        return np.zeros(len(values), dtype=bool)
-    if values.dtype == object:
-        return np.array([v is None for v in values], dtype=bool)
-    if values.dtype.kind == "f":
-        return np.asarray(np.isnan(values.reshape(len(values), -1)).any(axis=1))
-    return np.zeros(len(values), dtype=bool)
+    return replace(take_rows(samples, ~missing), problems=samples.problems + problems)
 
 
 def _fingerprint(arrays: Mapping[str, Any], rows: Mapping[str, np.ndarray], files: list[Path]) -> str:

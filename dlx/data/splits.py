@@ -1,7 +1,8 @@
-"""Which rows train, choose and judge: pure functions of the seed and the labels."""
+"""Splits: which rows are train, val and test, as pure functions of the seed and the labels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ SPLITS = ("train", "val", "test")
 SplitRows = dict[str, "np.ndarray[Any, Any]"]
 
 
-def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: int) -> SplitRows:
+def split_rows(samples: Samples, split: Split, labels: np.ndarray | None) -> SplitRows:
     """Return the row numbers of train, val and test, each sorted.
 
     labels are class codes where the target is categorical (splits are then stratified by them), else None.
@@ -23,25 +24,102 @@ def split_rows(samples: Samples, split: Split, labels: np.ndarray | None, seed: 
         return _split_by_time(samples.time, split)
     rows = np.arange(len(next(iter(samples.columns.values()))))
     given = samples.splits if split.by != "column" else _splits_of_column(samples, split)
-    generator = np.random.default_rng([seed, 0x5911])
-    test = rows[given == "test"] if given is not None else np.array([], dtype=int)
-    val = rows[given == "val"] if given is not None else np.array([], dtype=int)
-    rest = np.setdiff1d(rows, np.concatenate([test, val]))
-    strata = labels if split.by in ("auto", "stratified") else None
     if split.by == "stratified" and labels is None:
         raise DataError("data.split: `by: stratified` needs a target with classes")
-    ordered = split.by == "order"
-    if not len(test) and split.by != "column":
-        rest, test = _take(rest, split.test, strata, generator, ordered)
+    draw = Draw(
+        np.random.default_rng([split.seed, 0x5911]),
+        labels if split.by in ("auto", "stratified") else None,
+        split.by == "order",
+        _groups(samples, split),
+    )
+    test, val = (rows[given == part] if given is not None else np.array([], dtype=int) for part in ("test", "val"))
     if split.folds is not None:
-        rest, val = _take_fold(rest, split, strata, generator)
+        val = val[:0]  # the source's own val samples are in the folds
+    rest = np.setdiff1d(rows, np.concatenate([test, val]))
+    if not len(test) and split.by != "column":
+        rest, test = draw.take(rest, split.test)
+    if split.folds is not None:
+        rest, val = draw.take_fold(rest, split.folds, split.fold)
     elif not len(val) and split.by != "column":
-        rest, val = _take(rest, split.val, strata, generator, ordered)
+        rest, val = draw.take(rest, split.val)
     if split.train is not None:
-        _, rest = _take(rest, split.train, strata, generator, ordered)
+        _, rest = draw.take(rest, split.train)
     if not len(rest):
         raise DataError("data.split leaves no samples to train on")
     return {"train": rest, "val": val, "test": test}
+
+
+def limit_rows(rows: np.ndarray, limit: int | None, labels: np.ndarray | None, seed: int) -> np.ndarray:
+    """Return at most so many rows of a split, drawn evenly by the seed: of each class in proportion to its size."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return np.sort(_stratified_choice(rows, limit, labels, np.random.default_rng([seed, 0x117])))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How samples are dealt out: at random, evenly over the strata, in order, and groups as a whole.
+
+    groups  a number for every sample, equal where samples must stay together
+    """
+
+    generator: np.random.Generator
+    strata: np.ndarray | None
+    ordered: bool
+    groups: np.ndarray | None
+
+    def take(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return (kept, taken): a fraction of the rows below 1, a number of them from 1 on."""
+        count = _count(fraction, len(rows))
+        if count > len(rows):
+            raise DataError(f"data.split asks for {count} samples, but only {len(rows)} are left")
+        if self.groups is not None:
+            return self._take_groups(rows, count, self.groups)
+        if self.ordered:
+            return rows[: len(rows) - count], rows[len(rows) - count :]
+        taken = np.sort(_stratified_choice(rows, count, self.strata, self.generator))
+        return np.setdiff1d(rows, taken), taken
+
+    def _take_groups(self, rows: np.ndarray, count: int, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Take whole groups, as many as come nearest to the number of rows."""
+        names, first, sizes = np.unique(groups[rows], return_index=True, return_counts=True)
+        order = np.arange(len(names))
+        if self.ordered:
+            order = np.argsort(-first, kind="stable")
+        else:
+            strata = None if self.strata is None else self.strata[rows[first]]
+            order = _stratified_choice(order, len(order), strata, self.generator)
+        filled = np.cumsum(sizes[order])
+        number = int(abs(np.concatenate([[0], filled]) - count).argmin())
+        taken = rows[np.isin(groups[rows], names[order[: max(number, 1 if count else 0)]])]
+        return np.setdiff1d(rows, taken), taken
+
+    def take_fold(self, rows: np.ndarray, folds: int, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (kept, taken): all rows but those of one fold, and these."""
+        units, first = rows, rows
+        if self.groups is not None:
+            units, places = np.unique(self.groups[rows], return_index=True)
+            first = rows[places]
+        shuffled = np.arange(len(units)) if self.ordered else self.generator.permutation(len(units))
+        if self.strata is not None:
+            shuffled = shuffled[np.argsort(self.strata[first[shuffled]], kind="stable")]
+            chosen = units[shuffled[fold - 1 :: folds]]
+        else:
+            chosen = units[np.array_split(shuffled, folds)[fold - 1]]
+        val = np.sort(chosen) if self.groups is None else rows[np.isin(self.groups[rows], chosen)]
+        return np.setdiff1d(rows, val), val
+
+
+def _groups(samples: Samples, split: Split) -> np.ndarray | None:
+    """Return a number for every sample, equal where the field that groups them is; what is missing is its own group."""
+    if split.group is None:
+        return None
+    known = {**samples.columns, **samples.left_out}
+    if split.group not in known:
+        raise DataError(f"data.split.group: there is no field '{split.group}'; there are {', '.join(known)}")
+    values = [str(value) for value in known[split.group].values]
+    _, numbers = np.unique(np.array(values, dtype=object), return_inverse=True)
+    return np.asarray(numbers)
 
 
 def _split_by_time(time: np.ndarray, split: Split) -> SplitRows:
@@ -77,11 +155,11 @@ def _refuse_train_fraction(split: Split) -> None:
         )
 
 
-def _count(share: float, whole: int) -> int:
-    return round(share * whole) if share < 1 else int(share)
+def _count(fraction: float, whole: int) -> int:
+    return round(fraction * whole) if fraction < 1 else int(fraction)
 
 
-def split_documents(samples: Samples, documents: list[str], split: Split, seed: int) -> dict[str, list[str]]:
+def split_documents(samples: Samples, documents: list[str], split: Split) -> dict[str, list[str]]:
     """Return running text for train, val and test.
 
     Text that belongs to no split is cut by characters: the end is for test, what is before it for val. With
@@ -91,7 +169,7 @@ def split_documents(samples: Samples, documents: list[str], split: Split, seed: 
     if split.by not in ("auto", "order", "random") or split.folds is not None:
         raise DataError(f"data.split: running text is split by order or random, not by {split.by} or folds")
     if split.by == "random":
-        return {part: [documents[i] for i in rows] for part, rows in split_rows(samples, split, None, seed).items()}
+        return {part: [documents[i] for i in rows] for part, rows in split_rows(samples, split, None).items()}
     assigned = samples.splits if samples.splits is not None else np.full(len(documents), "train", dtype=object)
     parts = {part: [d for d, p in zip(documents, assigned, strict=True) if p == part] for part in SPLITS}
     for part, share in (("test", split.test), ("val", split.val)):
@@ -102,10 +180,10 @@ def split_documents(samples: Samples, documents: list[str], split: Split, seed: 
     return parts
 
 
-def _cut_characters(documents: list[str], share: float) -> tuple[list[str], list[str]]:
+def _cut_characters(documents: list[str], fraction: float) -> tuple[list[str], list[str]]:
     """Return (kept, taken): the last characters are taken, in the middle of a document if need be."""
     kept, taken = list(documents), list[str]()
-    count = _count(share, sum(map(len, documents)))
+    count = _count(fraction, sum(map(len, documents)))
     while count and kept:
         last = kept.pop()
         if len(last) > count:
@@ -127,19 +205,6 @@ def _splits_of_column(samples: Samples, split: Split) -> np.ndarray:
     return assigned
 
 
-def _take(
-    rows: np.ndarray, share: float, strata: np.ndarray | None, generator: np.random.Generator, ordered: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (kept, taken): a share of the rows below 1, a number of them from 1 on."""
-    count = _count(share, len(rows))
-    if count > len(rows):
-        raise DataError(f"data.split asks for {count} samples, but only {len(rows)} are left")
-    if ordered:
-        return rows[: len(rows) - count], rows[len(rows) - count :]
-    taken = np.sort(_stratified_choice(rows, count, strata, generator))
-    return np.setdiff1d(rows, taken), taken
-
-
 def _stratified_choice(
     rows: np.ndarray, count: int, strata: np.ndarray | None, generator: np.random.Generator
 ) -> np.ndarray:
@@ -154,18 +219,3 @@ def _stratified_choice(
         members = np.flatnonzero(codes == code)
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
     return shuffled[np.argsort(position, kind="stable")[:count]]
-
-
-def _take_fold(
-    rows: np.ndarray, split: Split, strata: np.ndarray | None, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    folds = split.folds or 1
-    if split.fold > folds:
-        raise DataError(f"data.split: fold {split.fold} of {folds} does not exist")
-    shuffled = rows if split.by == "order" else generator.permutation(rows)
-    if strata is not None:
-        shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
-        val = np.sort(shuffled[split.fold - 1 :: folds])
-    else:
-        val = np.sort(np.array_split(shuffled, folds)[split.fold - 1])
-    return np.setdiff1d(rows, val), val

@@ -11,8 +11,11 @@ import numpy as np
 from dlx.data.statistics import statistics
 from dlx.data.text import TextEncoder
 from dlx.errors import DataError
+from dlx.facts import IGNORED
 from dlx.sources import Column, Spans
 from dlx.tensors import TensorSpec
+
+FEW_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,25 @@ class EncodedTarget:
         if self.multilabel:
             return tuple(int(n) for n in values.sum(axis=0))
         codes = values.covered() if isinstance(values, Spans) else values.reshape(-1)
-        return tuple(int(n) for n in np.bincount(codes, minlength=len(self.classes)))
+        return tuple(int(n) for n in np.bincount(codes[codes != IGNORED], minlength=len(self.classes)))
+
+    @property
+    def has_ignored(self) -> bool:
+        """Whether some pixels or tokens have no class."""
+        if not self.classes or self.multilabel:
+            return False
+        values = self.arrays["target"]
+        return bool(((values.values if isinstance(values, Spans) else values) == IGNORED).any())
+
+    def doubts(self, train: np.ndarray) -> list[str]:
+        """Return why the values of a target may not be classes: most of many have hardly a sample."""
+        if self.strata is None:
+            return []
+        counts = np.array(self.class_counts(train))
+        few = int((counts < 2).sum())
+        if len(counts) <= FEW_CLASSES or few < len(counts) / 2:
+            return []
+        return [f"{few} of {len(counts)} classes have fewer than 2 samples in train: are they numbers, or names?"]
 
     def specs(self, train: np.ndarray, season: int = 1) -> dict[str, TensorSpec]:
         """Return the target's spec, with statistics of the train split where it is numbers."""
@@ -125,7 +146,7 @@ def align_to_tokens(target: EncodedTarget, arrays: Mapping[str, Any], max_length
 def _encode_series(column: Column) -> EncodedTarget:
     """Keep moments and columns apart: (T, F)."""
     given, features = column.values, column.values.values.shape[1]
-    values = Spans(given.values.astype(np.float32), given.starts, given.lengths)
+    values = Spans(given.values.astype(np.float64), given.starts, given.lengths)
     return EncodedTarget(
         {"target": values}, {"target": TensorSpec((values.length, features), "TF", names=column.names)}
     )
@@ -140,7 +161,7 @@ def encode_text_target(column: Column, text: TextEncoder, name: str) -> EncodedT
 def _encode_classes(column: Column, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     if column.classes:
         codes = np.asarray(column.values, dtype=np.int64)
-        bad = np.flatnonzero((codes < 0) | (codes >= len(column.classes)))
+        bad = np.flatnonzero(((codes < 0) & (codes != IGNORED)) | (codes >= len(column.classes)))
         if len(bad):
             row, label = bad[0] // max(1, codes[0].size) + 1, codes.reshape(-1)[bad[0]]
             raise DataError(f"row {row}: label {label} of {name}, but there are {len(column.classes)} classes")
@@ -167,7 +188,10 @@ def _encode_labels(columns: list[Column], names: tuple[str, ...]) -> EncodedTarg
         raise DataError(f"row {row + 1}: several labels at once are 0 or 1, but this is {values[row, k]:g}")
     classes = names if len(names) > 1 else columns[0].names or tuple(str(i) for i in range(values.shape[1]))
     return EncodedTarget(
-        {"target": values}, {"target": TensorSpec((values.shape[1],), "F")}, tuple(classes), multilabel=True
+        {"target": values.astype(np.float32)},
+        {"target": TensorSpec((values.shape[1],), "F")},
+        tuple(classes),
+        multilabel=True,
     )
 
 
@@ -183,4 +207,4 @@ def _stack(columns: list[Column], names: tuple[str, ...]) -> np.ndarray:
     for column, name in zip(columns, names, strict=True):
         if column.kind == "categorical" and not column.classes:
             raise DataError(f"target {name} holds words, not numbers: use `task: classification`")
-    return np.concatenate([np.asarray(c.values, dtype=np.float32).reshape(len(c), -1) for c in columns], axis=1)
+    return np.concatenate([np.asarray(c.values, dtype=np.float64).reshape(len(c), -1) for c in columns], axis=1)

@@ -27,7 +27,7 @@ def report(plan: Plan) -> dict[str, Any]:
         "steps": plan.horizon.steps,
         "steps_per_epoch": plan.horizon.steps_per_epoch,
         "batch_size": plan.recipe.train.batch_size,
-        "data": _data(plan.facts, plan.seen),
+        "data": {**_data(plan.facts, plan.seen), "limits": _limits(plan)},
         "decided": dict(plan.decided),
         "warnings": [{"code": warning.code, "message": warning.message} for warning in plan.warnings],
         "quantities": plan.quantities,
@@ -75,7 +75,15 @@ def _data(facts: DataFacts, seen: DataFacts) -> dict[str, Any]:
         "classes": list(facts.classes),
         "class_counts": list(facts.class_counts),
         "fingerprint": facts.fingerprint,
+        "inferred": list(facts.inferred),
     }
+
+
+def _limits(plan: Plan) -> dict[str, int]:
+    """Return how many samples of a split are used, where that is not all of them."""
+    train, counts = plan.recipe.train, plan.facts.counts
+    limits = {"train": train.limit_train_samples, "val": train.limit_val_samples, "test": train.limit_test_samples}
+    return {split: limit for split, limit in limits.items() if limit is not None and limit < counts.get(split, 0)}
 
 
 def _field(facts: DataFacts, seen: DataFacts, name: str) -> Mapping[str, str]:

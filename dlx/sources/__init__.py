@@ -116,6 +116,10 @@ class Samples:
     time     (N, 2): when the target of each sample begins and has ended, in whole steps. Then a split is by time, and
              no moment is in the targets of two splits.
     season   steps after which a series repeats; no series begins less than a season before its first target
+    identity what tells each sample apart, by name, such as its file, its row, or its series and moment
+    left_out columns that no network sees, by which samples may still be grouped or told apart
+    inferred how the source read its files where nothing was said: separators, headers, kinds of columns, splits
+    warnings what was inferred and may be wrong
     """
 
     columns: Mapping[str, Column]
@@ -126,6 +130,26 @@ class Samples:
     blocks: TextBlocks | None = None
     time: np.ndarray | None = None
     season: int = 1
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, Column] = field(default_factory=dict)
+    inferred: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NewInputs:
+    """Inputs of samples to predict.
+
+    columns   fields by name
+    identity  what tells each sample apart, by name
+    warnings  what may be wrong with them
+    sizes     height and width of each image before it was resized
+    """
+
+    columns: Mapping[str, Column]
+    identity: Mapping[str, list[Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 class Source(Component):
@@ -155,8 +179,11 @@ class Source(Component):
             raise UsageError(f"the data come from '{self.type}', which reads no file that another could replace")
         return self.evolve("path", str(path.absolute()))
 
-    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
-        """Read the inputs that facts name, and no target, from files whose names end in one of `suffixes`."""
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
+        """Read the inputs that facts name, and no target, from files whose names end in one of `suffixes`.
+
+        keep  other columns of the files, which are to stand beside the predictions
+        """
         raise UsageError(f"'{self.type}' cannot read inputs from {paths[0]}")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
 
@@ -14,28 +16,146 @@ FREQUENCIES: dict[Unit, str] = {
     "year": "Y", "quarter": "Q", "month": "M", "week": "W", "day": "D", "hour": "h", "minute": "min", "second": "s",
 }  # fmt: skip
 """From the coarsest to the finest, each with pandas's name."""
+DAY_AND_MONTH = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})([ T].*)?")
+"""Dates of which the first two numbers may be day and month, or month and day."""
+COMPACT = {8: "%Y%m%d", 6: "%Y%m"}
+"""Dates that are written as one whole number, by how many digits it has."""
+YEARS = (1600, 2200)
+"""A whole number is a date only between these years."""
 
 
-def parse_times(cells: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return cells as numbers or as times (datetime64), and a mask of those that are neither.
+@dataclass(frozen=True)
+class Times:
+    """A time column: numbers, or datetime64, with NaN or NaT where a cell is neither.
 
-    Times are all written alike: as `form` says, or as the first one is.
+    form      how the cells are written, as strptime says it; None where they are numbers or several forms
+    inferred  what was found out about them
     """
-    import numpy as np
-    import pandas as pd
 
+    values: np.ndarray
+    form: str | None = None
+    inferred: str = ""
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Which cells are no times."""
+        import numpy as np
+
+        wrong: np.ndarray = np.isnat(self.values) if self.values.dtype.kind == "M" else np.isnan(self.values)
+        return wrong
+
+
+def parse_times(cells: np.ndarray, form: str | None) -> Times:
+    """Return cells as numbers or as times, all written alike: as `form` says, or as they seem to be.
+
+    Raises: DataError if it cannot be told whether the day or the month comes first.
+    """
     from dlx.sources._cells import parse_numbers
 
     values, wrong = parse_numbers(cells)
-    absent = np.array([cell is None for cell in cells], dtype=bool)
     if form is None and not wrong.any():
-        return values, absent
-    times = pd.to_datetime(pd.Series(cells, dtype=object), errors="coerce", format=form, utc=True)
-    found = times.dt.tz_localize(None).to_numpy()
-    return found, np.isnat(found)
+        compact = _compact_form(cells)
+        return Times(values.astype("float64")) if compact is None else _read(cells, compact, "dates written as numbers")
+    if form is not None:
+        return _read(cells, form, "")
+    if any(not isinstance(cell, str | int | float) for cell in cells if cell is not None):
+        return _read(cells, None, "")  # a file of typed columns, such as parquet
+    order = _day_or_month_first(cells)
+    if order is not None:
+        return _read(cells, order, "")
+    return _read(cells, _usual_form([str(cell) for cell in cells if cell is not None]), "")
 
 
-def time_steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarray:
+def _read(cells: np.ndarray, form: str | None, what: str) -> Times:
+    import pandas as pd
+
+    text = pd.Series([None if cell is None else _as_text(cell) if form else cell for cell in cells], dtype=object)
+    found = pd.to_datetime(text, errors="coerce", format=form, utc=True).dt.tz_localize(None).to_numpy()
+    return Times(found, form, f"{what + ', ' if what else ''}read as {form}" if form else "")
+
+
+def _as_text(cell: Any) -> str:
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _compact_form(cells: np.ndarray) -> str | None:
+    """Return the form of dates such as 20240131 or 202401, if all numbers of a column are such."""
+    import numpy as np
+    import pandas as pd
+
+    texts = [_as_text(cell) for cell in cells if cell is not None]
+    lengths = {len(text) for text in texts}
+    if len(lengths) != 1 or not all(text.isascii() and text.isdigit() for text in texts):
+        return None
+    form = COMPACT.get(lengths.pop())
+    if form is None or not all(YEARS[0] <= int(text[:4]) <= YEARS[1] for text in texts):
+        return None
+    found = pd.to_datetime(pd.Series(texts, dtype=object), errors="coerce", format=form)
+    return None if bool(np.asarray(found.isna()).any()) else form
+
+
+def _day_or_month_first(cells: np.ndarray) -> str | None:
+    """Return the form of dates such as 31/01/2024 or 01/31/2024: what is greater than 12 is the day.
+
+    Raises: DataError if nothing is.
+    """
+    found = [DAY_AND_MONTH.fullmatch(str(cell)) for cell in cells if cell is not None]
+    matches = [match for match in found if match is not None]
+    if not matches or len(matches) < len(found) / 2:
+        return None
+    mark, year = matches[0][2], "%Y" if len(matches[0][4]) == 4 else "%y"
+    clock = _usual_form([f"2000-01-01{match[5]}" for match in matches if match[5]])
+    rest = f"{mark}{year}{(clock or '')[len('%Y-%m-%d') :]}"
+    day_first, month_first = f"%d{mark}%m{rest}", f"%m{mark}%d{rest}"
+    first = any(int(match[1]) > 12 for match in matches)
+    second = any(int(match[3]) > 12 for match in matches)
+    if not first and not second:
+        raise DataError(
+            f"'{matches[0][0]}' may begin with the day or with the month, and so may every other time: say which with "
+            f'`time_format: "{day_first}"` or `"{month_first}"`'
+        )
+    return day_first if first else month_first
+
+
+def _usual_form(texts: list[str]) -> str | None:
+    """Return the form of most texts as pandas guesses it from the first, None where it cannot."""
+    from pandas.tseries.api import guess_datetime_format
+
+    return guess_datetime_format(texts[0]) if texts else None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Moments counted in steps of time, from the first one on.
+
+    numbers  the step of each moment, a whole number
+    size     units of a step
+    unit     pandas's name of the unit, "" where moments are numbers
+    at_end   whether moments are the last days of their months, quarters or years
+    """
+
+    numbers: np.ndarray
+    size: float = 1.0
+    unit: str = ""
+    at_end: bool = False
+
+    def after(self, times: np.ndarray, steps: Any) -> np.ndarray:
+        """Return the moments so many steps after others."""
+        import numpy as np
+        import pandas as pd
+
+        units = np.asarray(steps) * self.size
+        if not self.unit:
+            return np.asarray(times + units)
+        found = pd.DatetimeIndex(times)
+        periods = found.to_period(self.unit)
+        later = periods + np.broadcast_to(np.rint(units).astype(np.int64), len(found))
+        last_days, same_places = later.end_time.floor("D"), later.start_time + (found - periods.start_time)
+        moments: np.ndarray = (last_days if self.at_end else same_places).to_numpy()
+        return moments
+
+
+def count_steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> Steps:
     """Return each moment as a whole number of steps since the first.
 
     A step is the commonest distance of neighbours in one series. Times are counted in the coarsest unit in which no two
@@ -43,7 +163,8 @@ def time_steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.n
     """
     import numpy as np
 
-    counted = times.astype(np.float64) if times.dtype.kind == "f" else _count_periods(times, groups, unit)
+    name = "" if times.dtype.kind == "f" else _unit(times, groups, unit)
+    counted = _periods(times, name) if name else times
     distance = np.concatenate([np.diff(np.sort(counted[groups == g])) for g in np.unique(groups)])
     if not len(distance):
         raise DataError("a series of one single moment has no step of time")
@@ -58,16 +179,42 @@ def time_steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.n
     between = np.flatnonzero(abs(place - whole) > 0.01)
     if len(between):
         raise DataError(f"moment {times[between[0]]} lies between two steps; say the `unit`, or `gaps: ignore`")
-    return whole
+    return Steps(whole, float(step), name, bool(name) and name in "YQM" and _are_last_days(times, name))
 
 
-def _count_periods(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> np.ndarray:
+def _are_last_days(times: np.ndarray, name: str) -> bool:
+    import pandas as pd
+
+    found = pd.DatetimeIndex(times)
+    return bool((found == found.to_period(name).end_time.floor("D")).all())
+
+
+def _unit(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> str:
+    """Return the name of the unit in which times are counted."""
+    import numpy as np
+
+    for name in FREQUENCIES.values() if unit is None else [FREQUENCIES[unit]]:
+        pairs = np.stack([groups, _periods(times, name)], axis=1)
+        if len(np.unique(pairs, axis=0)) == len(times):
+            break
+    return name
+
+
+def _periods(times: np.ndarray, name: str) -> np.ndarray:
     import numpy as np
     import pandas as pd
 
-    counted = np.zeros(len(times))
-    for name in [unit] if unit else list(FREQUENCIES):
-        counted = pd.PeriodIndex(times, freq=FREQUENCIES[name]).astype("int64").to_numpy().astype(np.float64)
-        if len(np.unique(np.stack([groups, counted], axis=1), axis=0)) == len(times):
-            break
+    counted: np.ndarray = pd.PeriodIndex(times, freq=name).astype("int64").to_numpy().astype(np.float64)
     return counted
+
+
+def format_times(times: np.ndarray, form: str | None) -> list[str]:
+    """Return moments as text, as the file writes its own: by day alone where none has a time of day."""
+    import pandas as pd
+
+    if times.dtype.kind != "M":
+        return [str(int(time)) if float(time).is_integer() else str(time) for time in times]
+    found = pd.DatetimeIndex(times)
+    if form is None:
+        form = "%Y-%m-%d" if bool((found == found.floor("D")).all()) else "%Y-%m-%d %H:%M:%S"
+    return [str(text) for text in found.strftime(form)]

@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlx.errors import DataError
-from dlx.sources import LazySamples
+from dlx.sources import Column, LazySamples, NewInputs
+from dlx.sources._errors import raise_or_skip
+from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """Formats that are decoded; Pillow knows many more, some of them rarely tested."""
 PIXELS = 1 << 26
@@ -76,16 +80,19 @@ def decode(path: Path | ImageBytes, channels: int, size: tuple[int, int]) -> np.
 
 
 def decode_mask(path: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """Return the values of a picture's pixels (H, W) as they are stored: grey values, or indices into a palette.
+    """Return the values of a mask's pixels (H, W) as they are stored: gray values, or indices into a palette.
 
-    A picture of another size takes the nearest pixel. Raises: DataError if pixels are colours, or as `decode` does.
+    A mask of another size takes the nearest pixel. Raises: DataError if pixels are colors, the format is lossy, or as
+    `decode` does.
     """
     import numpy as np
     from PIL import Image, ImageOps
 
     with _open_image(path) as image:
+        if image.format == "JPEG" or image.info.get("compression") == "jpeg":
+            raise DataError(f"{path}: JPEG changes values, so that a mask in it holds no classes: save masks as PNG")
         if image.mode not in ("1", "L", "P"):
-            raise DataError(f"{path}: its pixels are colours ({image.mode}), not numbers of classes")
+            raise DataError(f"{path}: its pixels are colors ({image.mode}), not class indices")
         upright = ImageOps.exif_transpose(image)
         if size is not None and upright.size != size[::-1]:
             upright = upright.resize(size[::-1], Image.Resampling.NEAREST)
@@ -127,6 +134,24 @@ def map_files(work: Callable[[S], T], paths: Sequence[S]) -> tuple[dict[int, T],
         outcomes = list(pool.map(attempt, paths))
     good = {i: outcome for i, outcome in enumerate(outcomes) if not isinstance(outcome, DataError)}
     return good, [str(outcome) for outcome in outcomes if isinstance(outcome, DataError)]
+
+
+def read_images(paths: Sequence[Path], name: str, spec: TensorSpec, resize: bool) -> NewInputs:
+    """Return images as an input of this shape: resized to it, or of its size already.
+
+    Raises: DataError that lists the files that are damaged or of another size.
+    """
+    import numpy as np
+
+    channels, size = spec.dims[0] or 1, (spec.dims[1] or 1, spec.dims[2] or 1)
+    sizes, problems = map_files(read_size, paths)
+    if not resize:
+        wrong = [f"{paths[i]}: {h} × {w} pixels" for i, (h, w) in sizes.items() if (h, w) != size]
+        problems += [f"{line}, but the model takes {size[0]} × {size[1]}" for line in wrong]
+    raise_or_skip("images", problems, "raise")
+    arrays, problems = map_files(partial(decode, channels=channels, size=size), paths)
+    raise_or_skip("images", problems, "raise")
+    return NewInputs({name: Column(np.stack(list(arrays.values())), "CHW", "image")}, sizes=tuple(sizes.values()))
 
 
 class LazyImages(LazySamples):

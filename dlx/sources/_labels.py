@@ -1,4 +1,4 @@
-"""Images with class codes: every code must stand for a class."""
+"""Images with classes: by codes in a file, of which every one must stand for a class, or by the folders they lie in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlx.sources import Column, Samples
 from dlx.sources._errors import raise_or_skip
+from dlx.sources._folders import LabeledFiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,3 +37,28 @@ def labeled_images(
     target = Column(codes[kept].astype("int64"), "", "categorical", classes)
     columns = {"image": Column(image.values[kept], image.axes, image.kind), "target": target}
     return Samples(columns, ("image",), "target", splits if splits is None else splits[kept], problems)
+
+
+def labeled_samples(
+    image: Column, kept: Sequence[tuple[Path, str | None, str | None]], problems: list[str], found: LabeledFiles
+) -> Samples:
+    """Return images with the classes and splits of the folders they lie in; without classes there is no target."""
+    import numpy as np
+
+    paths, splits, labels = zip(*kept, strict=True)
+    target = {}
+    if all(label is not None for label in labels):
+        classes = tuple(sorted(set(labels)))
+        code = {name: i for i, name in enumerate(classes)}
+        codes = np.array([code[label] for label in labels], dtype="int64")
+        target = {"target": Column(codes, "", "categorical", classes)}
+    return Samples(
+        {"image": image, **target},
+        ("image",),
+        "target" if target else None,
+        None if splits[0] is None else np.array(splits, dtype=object),
+        problems,
+        identity={"file": np.array([str(path) for path in paths], dtype=object)},
+        inferred=found.inferred,
+        warnings=found.warnings,
+    )

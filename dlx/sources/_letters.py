@@ -10,8 +10,8 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from dlx.facts import DataFacts
-from dlx.files import read_text_file
-from dlx.sources import Column, Samples, Source
+from dlx.files import read_text_file, split_lines
+from dlx.sources import Column, NewInputs, Samples, Source
 
 LETTERS = string.ascii_lowercase
 
@@ -61,7 +61,7 @@ class LetterSequences(Source):
     def files(self, base: Path) -> list[Path]:
         return []
 
-    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
         """Read sequences from files, one a line."""
-        lines = [line.split() for path in paths for line in read_text_file(path, "utf-8").splitlines()]
-        return {"source": text_column([line for line in lines if line])}
+        lines = [line.split() for path in paths for line in split_lines(read_text_file(path, "utf-8"))]
+        return NewInputs({"source": text_column([line for line in lines if line])})

@@ -1,57 +1,53 @@
-"""Files of rows: csv, tsv, json lines and parquet, read into columns of raw cells that remember their lines."""
+"""Tables as raw cells: csv, tsv, JSON lines and parquet, column by column, with the line of every row."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.files import read_text_file, require_file
+from dlx.files import read_text_file, require_file, split_lines
+from dlx.nearest import nearest
+from dlx.sources._delimited import Delimited, TextFormat, read_delimited
 
 if TYPE_CHECKING:
     import numpy as np
 
-log = logging.getLogger(__name__)
+UNNAMED_INDEX = "__index_level_"
+"""How pandas names an index without a name in a parquet file: row labels, not a column."""
 
-SAMPLED = 200
-"""Rows by which a header is told from data."""
+Kind = Literal["numeric", "categorical", "text"]
 
 
 @dataclass
 class RawTable:
-    """Cells of a file, column by column; `lines` holds the line (or row, where there are no lines) of each."""
+    """Cells of a file, column by column.
+
+    lines     the line of each row, or its number where a file has no lines
+    problems  rows that cannot be read, each with its place and reason
+    named     whether the file itself names its columns
+    header    its own names, where other ones take their place
+    inferred  how the file was read where nothing was said
+    warnings  what was inferred and may be wrong
+    """
 
     path: Path
     names: list[str]
     columns: list[np.ndarray]
     lines: list[int]
     problems: list[str] = field(default_factory=list)
+    named: bool = True
     header: list[str] = field(default_factory=list)
-    """The first row of a file where it holds names."""
+    inferred: str = ""
+    warnings: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class TextFormat:
-    """How a text file is written."""
-
-    separator: str = "auto"
-    encoding: str = "utf-8"
-    quoted: bool = True
-    header: bool | str = "auto"
-    columns: tuple[str, ...] = ()
-    expected: frozenset[str] = frozenset()
-    """Names that the recipe mentions: a first row that holds one is a header."""
-    missing: tuple[str, ...] = ()
-
-
-Kind = Literal["numeric", "categorical", "text"]
+    def cells(self, name: str) -> np.ndarray:
+        """Return the cells of a column."""
+        return self.columns[self.names.index(name)]
 
 
 def table_columns(facts: DataFacts) -> dict[str, Kind]:
@@ -65,10 +61,11 @@ def table_columns(facts: DataFacts) -> dict[str, Kind]:
     return tables
 
 
-def read_table(path: Path, form: TextFormat, like: RawTable | None = None) -> RawTable:
-    """Read one file; `like` is a file that was read before and whose columns this one must have.
+def read_table(path: Path, form: TextFormat, like: RawTable | None = None, optional: Sequence[str] = ()) -> RawTable:
+    """Read one file; `like` is a file that was read before, whose columns this one must have but for `optional` ones.
 
-    Raises: DataError if the file is absent, empty, not text, or has no rows.
+    Columns are matched by name wherever both files have names.
+    Raises: DataError if the file is absent, empty, not text, has no rows, or lacks a column.
     """
     require_file(path)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
@@ -77,13 +74,46 @@ def read_table(path: Path, form: TextFormat, like: RawTable | None = None) -> Ra
     elif suffix in (".jsonl", ".ndjson"):
         rows = _read_json_lines(path, read_text_file(path, form.encoding))
     else:
-        rows = _read_delimited(path, read_text_file(path, form.encoding), suffix, form, like)
+        before = None if like is None else (like.header, like.names)
+        rows = _from_delimited(path, read_delimited(path, read_text_file(path, form.encoding), suffix, form, before))
     if not rows.lines and not rows.problems:
         raise DataError(f"{path}: the file has names of columns but no rows")
-    differ = sorted(set(rows.names) ^ set(like.names)) if like is not None else []
-    if differ:
-        raise DataError(f"{path}: its columns differ from those of the first file: {', '.join(differ)}")
-    return rows
+    return rows if like is None else _with_columns_of(like, rows, optional)
+
+
+def _from_delimited(path: Path, found: Delimited) -> RawTable:
+    columns = _columns([cells for _, cells in found.rows], len(found.names))
+    inferred = f"{path.name}: separator {found.separator!r}, {'a' if found.header else 'no'} header"
+    lines = [line for line, _ in found.rows]
+    named = bool(found.header)
+    return RawTable(path, found.names, columns, lines, found.problems, named, found.header, inferred, found.warnings)
+
+
+def _with_columns_of(like: RawTable, rows: RawTable, optional: Sequence[str]) -> RawTable:
+    """Return rows with the columns of another file: more are left out, optional ones may be absent."""
+    absent = [name for name in like.names if name not in rows.names]
+    needed = [name for name in absent if name not in optional]
+    if needed:
+        raise DataError(missing_column(rows, needed, f"which {like.path.name} has"))
+    more = [name for name in rows.names if name not in like.names]
+    unknown = [f"{rows.path.name}: left out {', '.join(more)}, which {like.path.name} has not"] if more else []
+    columns = [rows.cells(name) if name in rows.names else _empty(len(rows.lines)) for name in like.names]
+    return replace(rows, names=list(like.names), columns=columns, warnings=[*rows.warnings, *unknown])
+
+
+def missing_column(rows: RawTable, absent: Sequence[str], why: str) -> str:
+    """Return what to say of columns that a file lacks: the nearest name that it has, or all of them."""
+    near = nearest(absent[0], rows.names)
+    meant = f"; did it mean '{near[0]}'?" if near else ""
+    several = f" (nor {', '.join(absent[1:5])}{', …' if len(absent) > 5 else ''})" if len(absent) > 1 else ""
+    shown = f"{', '.join(rows.names[:20])}{', …' if len(rows.names) > 20 else ''}"
+    return f"{rows.path} has no column '{absent[0]}'{several}, {why}{meant}; it has {shown}"
+
+
+def _empty(count: int) -> np.ndarray:
+    import numpy as np
+
+    return np.full(count, None, dtype=object)
 
 
 def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[np.ndarray]:
@@ -96,14 +126,22 @@ def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[np.ndarray]:
 
 
 def _read_parquet(path: Path) -> RawTable:
-    import pandas as pd
+    """Read a parquet file; an index with a name is a column like any other."""
+    import pyarrow
+    import pyarrow.parquet
 
     try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        table = pyarrow.parquet.read_table(path)
+        frame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: not a parquet file: {error}") from None
-    columns = [_object_array(frame[name]) for name in frame.columns]
-    return RawTable(path, [str(name) for name in frame.columns], columns, list(range(1, len(frame) + 1)))
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: columns with the same name: {', '.join(twice)}")
+    kept = [name for name in names if not name.startswith(UNNAMED_INDEX)]
+    columns = [_object_array(frame[name]) for name in kept]
+    return RawTable(path, kept, columns, list(range(1, len(frame) + 1)))
 
 
 def _object_array(series: Any) -> np.ndarray:
@@ -113,7 +151,7 @@ def _object_array(series: Any) -> np.ndarray:
 
 def _read_json_lines(path: Path, text: str) -> RawTable:
     records, lines, problems = [], [], []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(split_lines(text), 1):
         if not line.strip():
             continue
         record = _parse_record(line)
@@ -128,113 +166,23 @@ def _read_json_lines(path: Path, text: str) -> RawTable:
 
 
 def _parse_record(line: str) -> dict[str, Any] | str:
+    """Return the object of a line, or why there is none: a name that stands twice in it is an error too."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_unique_names)
+    except _TwiceError as error:
+        return f"the name '{error}' stands twice in an object"
     except (ValueError, RecursionError):
         return f"not JSON: {line[:60]}"
     return record if isinstance(record, dict) else f"not an object: {line[:60]}"
 
 
-def _read_delimited(path: Path, text: str, suffix: str, form: TextFormat, like: RawTable | None) -> RawTable:
-    separator = _guess_separator(text, suffix) if form.separator == "auto" else form.separator
-    problems: list[str] = []
-    numbered = list(_split_rows(path, text, separator, form.quoted, problems))
-    if not numbered:
-        raise DataError("\n".join(problems) or f"{path}: the file is empty")
-    first = [cell.strip() for cell in numbered[0][1]]
-    if like is None:
-        has_header = _has_header(path, first, [row for _, row in numbered[1:SAMPLED]], form)
-        header = _column_names(path, first, has_header, form)
-    else:
-        has_header = form.header is True or (bool(like.header) and set(first) == set(like.header))
-        header = _names_like(first, has_header, like)
-    if has_header:
-        numbered = numbered[1:]
-    whole = []
-    for line, cells in numbered:
-        if len(cells) == len(header):
-            whole.append((line, cells))
-        else:
-            problems.append(f"{path}:{line}: {len(cells)} cells where {len(header)} columns are expected")
-    columns = _columns([cells for _, cells in whole], len(header))
-    return RawTable(path, header, columns, [line for line, _ in whole], problems, first if has_header else [])
+class _TwiceError(Exception):
+    """A name stands twice in a JSON object."""
 
 
-def _guess_separator(text: str, suffix: str) -> str:
-    if suffix in (".tsv", ".tab"):
-        return "\t"
-    first = text.lstrip().split("\n", 1)[0]
-    return max((",", ";", "\t", "|"), key=first.count)
-
-
-def _split_rows(
-    path: Path, text: str, separator: str, quoted: bool, problems: list[str]
-) -> Iterator[tuple[int, list[str]]]:
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True, skipinitialspace=True
-    )
-    line = 1
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problems.append(f"{path}:{line}: {error}; if quotes are part of the text, say `quoted: false`")
-            cells = []
-        if len(cells) > 1 or (cells and cells[0].strip()):
-            yield line, cells
-        line = reader.line_num + 1
-
-
-def _has_header(path: Path, first: list[str], body: list[list[str]], form: TextFormat) -> bool:
-    if isinstance(form.header, bool):
-        return form.header
-    if first == list(form.columns) or form.expected & set(first):
-        return True
-    if any(_is_number(cell) for cell in first):
-        return False
-    named = [i for i, cell in enumerate(first) if cell not in form.missing]
-    whole = [row for row in body if len(row) == len(first)]
-    if not body or any(_all_numbers([row[i].strip() for row in whole], form.missing) for i in named):
-        return True
-    if len(set(first)) < len(first) or len(named) < len(first):
-        return False
-    found = not any(cell == row[i].strip() for row in whole for i, cell in enumerate(first))
-    log.warning(
-        "%s: every column is text; its first row is taken for %s (say `header: true` or `header: false`)",
-        path,
-        "the names of the columns" if found else "data",
-    )
-    return found
-
-
-def _column_names(path: Path, first: list[str], has_header: bool, form: TextFormat) -> list[str]:
-    found = list(form.columns) or [(cell if has_header else "") or f"c{i + 1}" for i, cell in enumerate(first)]
-    if len(found) != len(first):
-        raise DataError(f"{path}: {len(found)} names in `columns`, but the first row has {len(first)} cells")
-    twice = sorted({name for name in found if found.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: columns with the same name: {', '.join(twice)}; name them with `columns`")
-    return found
-
-
-def _names_like(first: list[str], has_header: bool, like: RawTable) -> list[str]:
-    """Names of the columns of a later file: in the order of its own header, where it has one."""
-    if not has_header or not set(first) <= set(like.header):
-        return like.names
-    return [like.names[like.header.index(cell)] for cell in first]
-
-
-def _all_numbers(cells: list[str], missing: tuple[str, ...]) -> bool:
-    present = [cell for cell in cells if cell not in missing]
-    return bool(present) and all(_is_number(cell) for cell in present)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return record

@@ -10,7 +10,9 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.sources import Column, Samples, Source
+from dlx.sources._cells import clean_cells, doubt_categories, parse_numbers
 from dlx.sources._errors import raise_or_skip
+from dlx.sources._folders import SPLITS
 from dlx.sources._images import ImageBytes, decode, map_files, read_size
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPLIT_NAMES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 SAVED_FILES = ("dataset_dict.json", "state.json")
 Positive = Annotated[int, Field(gt=0)]
 
@@ -84,7 +85,15 @@ class Hf(Source):
             target,
             splits[kept] if len(sets) > 1 else None,
             problems,
+            identity={"row": np.arange(1, len(joined) + 1)[kept]},
+            warnings=self._doubts(known, target),
         )
+
+    def _doubts(self, columns: Mapping[str, Column], target: str | None) -> list[str]:
+        """Return which fields are categories only because they hold strings, and may be meant as something else."""
+        inferred = {n: c for n, c in columns.items() if n not in self.types and n != target and not c.classes}
+        found = (doubt_categories(n, c.values) for n, c in inferred.items() if c.kind == "categorical")
+        return [doubt for doubt in found if doubt]
 
     def files(self, base: Path) -> list[Path]:
         folder = base / Path(self.name).expanduser()
@@ -105,7 +114,9 @@ class Hf(Source):
         return found if isinstance(found, Mapping) else {"train": found}
 
     def _split_sets(self, found: Mapping[str, Any]) -> list[tuple[Any, str]]:
-        uses = self.splits or SPLIT_NAMES
+        uses: Mapping[str, str] = self.splits or {
+            split: SPLITS[split.lower()] for split in found if split.lower() in SPLITS
+        }
         sets = [(data, uses[split]) for split, data in found.items() if split in uses]
         absent = [split for split in self.splits if split not in found]
         if absent or not sets:
@@ -123,8 +134,8 @@ class Hf(Source):
             codes = [-1 if code is None else code for code in data[name]]
             return Column(_array(codes, "int64"), "", "categorical", tuple(feature.names))
         if isinstance(feature, datasets.Value):
-            return _scalar_column(feature.dtype, data[name], self.types.get(name, "categorical"))
-        return self._vector_column(name, data[name])
+            return _scalar_column(name, feature.dtype, data[name], self.types.get(name, "categorical"), bad)
+        return self._vector_column(name, data[name], bad)
 
     def _check_types(self, data: Any) -> None:
         """Raise DataError if `types` says of a field what it cannot be."""
@@ -156,7 +167,7 @@ class Hf(Source):
             images[row] = pixels
         return Column(images, "CHW", "image")
 
-    def _vector_column(self, name: str, cells: Any) -> Column | None:
+    def _vector_column(self, name: str, cells: Any, bad: dict[int, str]) -> Column | None:
         import numpy as np
 
         try:
@@ -164,6 +175,8 @@ class Hf(Source):
         except ValueError:
             values = np.empty(0)
         if values.ndim == 2:
+            for row in np.flatnonzero(~np.isfinite(values).all(axis=1)):
+                bad.setdefault(int(row), f"row {row + 1}: field '{name}' holds a number that is not finite")
             return Column(values, "F", "numeric")
         log.warning("data set %s: field '%s' is left out: neither a value nor a vector of one length", self.name, name)
         return None
@@ -191,9 +204,14 @@ def _image_bytes(name: str, cell: Any) -> ImageBytes:
     return ImageBytes(name, cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
 
 
-def _scalar_column(dtype: str, cells: Any, kind: str) -> Column:
+def _scalar_column(name: str, dtype: str, cells: Any, kind: str, bad: dict[int, str]) -> Column:
+    import numpy as np
+
     if dtype.startswith(("int", "uint", "float")):
-        return Column(_array([float("nan") if c is None else c for c in cells], "float64"), "", "numeric")
+        values, wrong = parse_numbers(clean_cells(_array(list(cells), "object"), ()))
+        for row in np.flatnonzero(wrong):
+            bad.setdefault(int(row), f"row {row + 1}: field '{name}' is not a finite number")
+        return Column(values, "", "numeric")
     return Column(_array([None if cell is None else str(cell) for cell in cells], "object"), "", kind)
 
 

@@ -10,24 +10,25 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.sources import Column, Samples, Source
+from dlx.sources._cells import EXACT
 from dlx.sources._errors import raise_or_skip
 
 if TYPE_CHECKING:
     import numpy as np
 
-COLOURS = (1, 3, 4)
+COLORS = (1, 3, 4)
 """Numbers of channels by which an image's channel axis is told from its space."""
 
 
 class Npz(Source):
-    """Reads arrays that NumPy saved with `np.savez`.
+    """Arrays that NumPy saved with `np.savez`.
 
     `axes` says what the axes of x mean after the first, which counts samples. auto takes bytes for images and other
     numbers for features.
 
     Shapes:  x (F,), (T, F) or (C, H, W), into which HW and HWC are turned; y a number, a vector or a class.
-    Raises:  DataError if an array is absent, holds Python objects, or has another length; if a label stands for no
-             class.
+    Raises:  DataError if an array is absent, holds Python objects, or has another length; if a number is not finite;
+             if a label stands for no class.
     Source:  numpy.load, without pickles.
 
     Example:
@@ -59,18 +60,23 @@ class Npz(Source):
         arrays = _read(path, names)
         x = _concatenate(path, arrays, self.x, self.x_test)
         columns = {"x": self._inputs(path, x)}
-        problems: list[str] = []
         if self.y is not None:
             columns["y"] = self._target(_concatenate(path, arrays, self.y, self.y_test))
-            problems = self._check(path, columns["y"], on_error)
         if len({len(column) for column in columns.values()}) > 1:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
             raise DataError(f"{path}: arrays of different lengths: {lengths}")
+        bad = self._bad_rows(columns)
+        problems = [f"{path}: row {row} of {text}" for row, text in sorted(bad.items())]
+        raise_or_skip(f"cannot use {self.path}", problems, on_error)
+        kept = np.setdiff1d(np.arange(len(x)), list(bad)) if bad else slice(None)
         splits = None
         if self.x_test is not None:
-            splits = np.full(len(x), "train", dtype=object)
-            splits[len(arrays[self.x]) :] = "test"
-        return self._samples(columns, splits, problems)
+            splits = np.where(np.arange(len(x)) < len(arrays[self.x]), "train", "test").astype(object)[kept]
+        columns = {name: Column(c.values[kept], c.axes, c.kind, c.classes) for name, c in columns.items()}
+        identity = {"row": np.arange(len(x))[kept]}
+        inferred = [f"{path.name}: x has axes '{columns['x'].axes}'"] if self.axes == "auto" else []
+        target = "y" if "y" in columns else None
+        return Samples(columns, ("x",), target, splits, problems, identity=identity, inferred=inferred)
 
     def with_path(self, path: Path) -> Self:
         return super().with_path(path).evolve_all({"x_test": None, "y_test": None})
@@ -95,23 +101,35 @@ class Npz(Source):
             return Column(y.astype(str).astype(object), "", "categorical")
         if self.classes and y.ndim == 1:
             return Column(y.astype("int64"), "", "categorical", self.classes)
-        return Column(y.astype("float64"), "F" if y.ndim == 2 else "", "numeric")
+        exact = y.ndim == 1 and y.dtype.kind in "iu" and len(y) and max(abs(int(y.min())), abs(int(y.max()))) >= EXACT
+        return Column(y if exact else y.astype("float64"), "F" if y.ndim == 2 else "", "numeric")
 
-    def _check(self, path: Path, y: Column, on_error: str) -> list[str]:
-        if not y.classes:
-            return []
-        wrong = ((y.values < 0) | (y.values >= len(y.classes))).nonzero()[0]
-        rows = [f"{path}: row {i} of y has label {y.values[i]}, but there are {len(y.classes)} classes" for i in wrong]
-        return raise_or_skip("labels without a class", rows, on_error)
+    def _bad_rows(self, columns: Mapping[str, Column]) -> dict[int, str]:
+        """Return what is wrong with rows: numbers that are not finite, labels that stand for no class.
 
-    def _samples(self, columns: dict[str, Column], splits: np.ndarray | None, problems: list[str]) -> Samples:
-        target = "y" if "y" in columns else None
-        if problems:
-            y = columns["y"]
-            good = ((y.values >= 0) & (y.values < len(y.classes))).nonzero()[0]
-            columns = {name: Column(c.values[good], c.axes, c.kind, c.classes) for name, c in columns.items()}
-            splits = splits if splits is None else splits[good]
-        return Samples(columns, ("x",), target, splits, problems)
+        NaN is a missing value in a table and in the target; what is missing in an image or a series, nothing fills in.
+        """
+        bad = dict(_not_finite(self.x, columns["x"], missing=columns["x"].axes in ("", "F")))
+        if "y" not in columns:
+            return bad
+        y = columns["y"]
+        bad = {**_not_finite(str(self.y), y, missing=True), **bad}
+        if y.classes:
+            wrong = ((y.values < 0) | (y.values >= len(y.classes))).nonzero()[0]
+            bad |= {int(i): f"{self.y} has label {y.values[i]}, but there are {len(y.classes)} classes" for i in wrong}
+        return bad
+
+
+def _not_finite(name: str, column: Column, missing: bool) -> dict[int, str]:
+    """Return the rows with an infinite number, or with NaN unless that means that a value is missing."""
+    import numpy as np
+
+    if column.values.dtype.kind != "f":
+        return {}
+    rows = column.values.reshape(len(column), -1)
+    infinite, absent = np.isinf(rows).any(axis=1), np.isnan(rows).any(axis=1) & (not missing)
+    wrong = (infinite | absent).nonzero()[0]
+    return {int(i): f"{name} is {'infinite' if infinite[i] else 'not a number'}" for i in wrong}
 
 
 def _read(path: Path, names: list[str]) -> Mapping[str, np.ndarray]:
@@ -146,6 +164,6 @@ def _guess_axes(path: Path, x: np.ndarray) -> str:
         return "F"[: x.ndim - 1]
     if x.ndim == 3:
         return "HW" if x.dtype == "uint8" else "TF"
-    if x.ndim == 4 and (x.shape[-1] in COLOURS) != (x.shape[1] in COLOURS):
-        return "HWC" if x.shape[-1] in COLOURS else "CHW"
+    if x.ndim == 4 and (x.shape[-1] in COLORS) != (x.shape[1] in COLORS):
+        return "HWC" if x.shape[-1] in COLORS else "CHW"
     raise DataError(f"{path}: samples of shape {x.shape[1:]}: say what their axes mean with `axes`")

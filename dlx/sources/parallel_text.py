@@ -8,8 +8,8 @@ from pydantic import Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.files import read_text_file
-from dlx.sources import Column, Samples, Source
+from dlx.files import read_text_file, split_lines
+from dlx.sources import Column, NewInputs, Samples, Source
 from dlx.sources._errors import raise_or_skip
 
 Pair = Annotated[tuple[str, str], Strict(False)]
@@ -61,8 +61,8 @@ class ParallelText(Source):
     def files(self, base: Path) -> list[Path]:
         return [file for pair in self._files(base).values() for file in pair]
 
-    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
-        return {"source": _column([line for path in paths for line in _lines(path, self.encoding)])}
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
+        return NewInputs({"source": _column([line for path in paths for line in _lines(path, self.encoding)])})
 
     def _files(self, base: Path) -> dict[str, tuple[Path, Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
@@ -87,8 +87,7 @@ class ParallelText(Source):
 
 
 def _lines(path: Path, encoding: str) -> list[str]:
-    lines = read_text_file(path, encoding).split("\n")
-    return [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
+    return [line.strip() for line in split_lines(read_text_file(path, encoding))]
 
 
 def _column(texts: Sequence[str]) -> Column:

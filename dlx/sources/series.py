@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -10,17 +9,17 @@ from pydantic import Field, Strict, model_validator
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.nearest import nearest
-from dlx.sources import Column, Samples, Source, Spans
-from dlx.sources._calendar import Unit, parse_times, time_steps
-from dlx.sources._cells import clean_cells, parse_numbers
+from dlx.sources import Column, NewInputs, Samples, Source, Spans
+from dlx.sources._calendar import FREQUENCIES, Unit
+from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._raw_table import RawTable, TextFormat, read_table
+from dlx.sources._history import MISSING, Gaps, History, HistoryReader, Segment
+from dlx.sources._raw_table import RawTable, read_table
 
 if TYPE_CHECKING:
     import numpy as np
 
 Names = Annotated[tuple[str, ...], Strict(False)]
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
 class Series(Source):
@@ -69,7 +68,7 @@ class Series(Source):
     """Steps from the beginning of one window to that of the next."""
     unit: Unit | None = None
     """In what times are counted; null is the coarsest unit in which no two moments coincide."""
-    gaps: Literal["skip", "forward_fill", "ignore"] = "skip"
+    gaps: Gaps = "skip"
     """Missing moments and values: no window holds one, the last value is carried on, or rows follow each other whatever
     their times say.
     """
@@ -81,40 +80,61 @@ class Series(Source):
         return self
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
-        import numpy as np
-
         (file,) = self.files(base)
-        rows = read_table(file, TextFormat(expected=frozenset(self._columns()), missing=MISSING))
-        self._check_names(rows)
-        values_NF, when, who, problems = self._read_cells(rows)
-        raise_or_skip(f"cannot use {self.path}", problems, on_error)
-        runs = [run for g in np.unique(who) for run in self._segments(values_NF[who == g], when[who == g])]
-        return self._windows(runs, problems)
+        rows = self._open(file)
+        history = self._read_history(rows)
+        raise_or_skip(f"cannot use {self.path}", history.problems, on_error)
+        return self._windows(history, rows)
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(self.path).expanduser()]
 
-    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
-        """Return the end of every series: what comes after it is to be predicted."""
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
+        """Return the end of every series, with its name and the moment that comes next."""
         import numpy as np
 
         if self.known_covariates:
-            raise UsageError(
-                f"{paths[0]}: the future of {', '.join(self.known_covariates)} is needed too; give both as .npz"
-            )
-        found = []
+            future = ", ".join(self.known_covariates)
+            raise UsageError(f"{paths[0]}: the future of {future} is needed too; give both as .npz")
+        found: list[np.ndarray] = []
+        names, moments, warnings = list[str](), list[str](), list[str]()
         for path in paths:
             source = self.with_path(path)
-            rows = read_table(path, TextFormat(expected=frozenset(self._columns()), missing=MISSING))
-            source._check_names(rows)
-            values_NF, when, who, problems = source._read_cells(rows)
-            raise_or_skip(f"cannot use {path}", problems, "raise")
-            found += [source._segments(values_NF[who == g], when[who == g])[-1].values for g in np.unique(who)]
-        short = min(map(len, found))
-        if short < self.history:
-            raise DataError(f"{paths[0]}: the last stretch without a gap has {short} steps, fewer than {self.history}")
-        last_NLF = np.stack([values[-self.history :] for values in found]).astype(np.float32)
-        return {"history": Column(last_NLF, "TF", "numeric", names=tuple(self._values()))}
+            history = source._read_history(source._open(path))
+            raise_or_skip(f"cannot use {path}", history.problems, "raise")
+            for name, segments in history.segments.items():
+                short = source._too_short(name, segments)
+                if short:
+                    warnings.append(f"{path}: {short}")
+                    continue
+                found.append(segments[-1].values[-self.history :])
+                names.append(name)
+                moments += history.formatted(history.clock.after(segments[-1].times[-1:], 1))
+        if not found:
+            raise DataError("\n".join(warnings) or f"{paths[0]}: there is no series")
+        history_NLF = np.stack(found).astype(np.float32)
+        identity = {self.series: names} if self.series else {}
+        identity |= {self.time: moments} if self.time and self.gaps != "ignore" else {}
+        columns = {"history": Column(history_NLF, "TF", "numeric", names=tuple(self._values()))}
+        return NewInputs(columns, identity, warnings)
+
+    def _too_short(self, name: str, segments: Sequence[Segment]) -> str:
+        """Return why the end of a series cannot be continued; "" if it can."""
+        which = f"series {name}" if self.series else "the series"
+        if not segments:
+            return f"{which} has no value"
+        steps = len(segments[-1].values)
+        reason = f"{which} ends in {steps} steps without a gap, fewer than the {self.history} of `history`"
+        return reason if steps < self.history else ""
+
+    def _open(self, file: Path) -> RawTable:
+        rows = read_table(file, TextFormat(expected=frozenset(self._columns()), missing=MISSING))
+        for name in self._columns():
+            if name not in rows.names:
+                near = nearest(name, rows.names)
+                meant = f"; did you mean '{near[0]}'?" if near else ""
+                raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(rows.names)}")
+        return rows
 
     def _targets(self) -> tuple[str, ...]:
         return (self.target,) if isinstance(self.target, str) else self.target
@@ -125,93 +145,68 @@ class Series(Source):
     def _columns(self) -> list[str]:
         return [*self._values(), *(name for name in (self.time, self.series) if name is not None)]
 
-    def _check_names(self, rows: RawTable) -> None:
-        for name in self._columns():
-            if name not in rows.names:
-                near = nearest(name, rows.names)
-                meant = f"; did you mean '{near[0]}'?" if near else ""
-                raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(rows.names)}")
+    def _read_history(self, rows: RawTable) -> History:
+        reader = HistoryReader(self._values(), self.time, self.series, self.time_format, self.unit, self.gaps)
+        return reader.read(rows)
 
-    def _read_cells(self, rows: RawTable) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-        """Return the values, the step of time and the number of the series of every good row, and what is wrong."""
-        import numpy as np
-
-        cells = {name: clean_cells(rows.columns[rows.names.index(name)], MISSING) for name in self._columns()}
-        bad: dict[int, str] = {}
-        numeric = [self._numbers(name, cells[name], bad, rows) for name in self._values()]
-        names = cells[self.series] if self.series else np.zeros(len(rows.lines))
-        _, who = np.unique(np.array([str(name) for name in names]), return_inverse=True)
-        kept, times = self._times(cells, who, bad, rows)
-        values_NF = np.stack(numeric, axis=1)[kept]
-        when = times if self.time is None or self.gaps == "ignore" else time_steps(times, who[kept], self.unit)
-        return values_NF, when, who[kept], [*rows.problems, *(bad[row] for row in sorted(bad))]
-
-    def _numbers(self, name: str, cells: np.ndarray, bad: dict[int, str], rows: RawTable) -> np.ndarray:
-        values, wrong = parse_numbers(cells)
-        for row in wrong.nonzero()[0]:
-            bad.setdefault(int(row), f"{rows.path}:{rows.lines[row]}: column '{name}': '{cells[row]}' is not a number")
-        return values
-
-    def _times(
-        self, cells: dict[str, np.ndarray], who: np.ndarray, bad: dict[int, str], rows: RawTable
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that can be used and their moments, as they stand or as the time column says."""
-        import numpy as np
-        import pandas as pd
-
-        if self.time is None:
-            kept = np.setdiff1d(np.arange(len(who)), list(bad))
-            return kept, pd.Series(who).groupby(who).cumcount().to_numpy()[kept]
-        times, wrong = parse_times(cells[self.time], self.time_format)
-        for row in wrong.nonzero()[0]:
-            place = f"{rows.path}:{rows.lines[row]}: column '{self.time}'"
-            bad.setdefault(int(row), f"{place}: '{cells[self.time][row]}' is not a time")
-        seen: dict[tuple[object, object], int] = {}
-        for row in np.flatnonzero(~wrong):
-            first = seen.setdefault((who[row], times[row]), int(row))
-            if first != row:
-                place = f"{rows.path}:{rows.lines[row]}: column '{self.time}'"
-                bad.setdefault(int(row), f"{place}: '{cells[self.time][row]}' stands in line {rows.lines[first]} too")
-        kept = np.setdiff1d(np.arange(len(who)), list(bad))
-        return kept, times[kept]
-
-    def _segments(self, values_NF: np.ndarray, when: np.ndarray) -> list[_Segment]:
-        """Return one series as stretches without a gap."""
-        import numpy as np
-
-        order = np.argsort(when, kind="stable")
-        values_NF, when = values_NF[order], when[order]
-        if self.gaps == "ignore":
-            when = np.arange(len(when))
-        if self.gaps == "forward_fill":
-            values_NF, when = _forward_filled(values_NF, when)
-        whole = ~np.isnan(values_NF).any(axis=1)
-        values_NF, when = values_NF[whole], when[whole]
-        ends = np.flatnonzero(np.diff(when) != 1) + 1
-        return [_Segment(v, w) for v, w in zip(np.split(values_NF, ends), np.split(when, ends), strict=True) if len(w)]
-
-    def _windows(self, runs: list[_Segment], problems: list[str]) -> Samples:
+    def _windows(self, history: History, rows: RawTable) -> Samples:
         import numpy as np
 
         length, begin = self.history + self.horizon, 0
-        starts, times = [np.array([], dtype=np.int64)], [np.array([], dtype=np.int64)]
-        for run in runs:
-            places = np.arange(0, len(run.when) - length + 1, self.stride)
+        starts, steps = [np.array([], dtype=np.int64)], [np.array([], dtype=np.int64)]
+        moments, names = list[np.ndarray](), list[np.ndarray]()
+        for name, segment in ((name, segment) for name, found in history.segments.items() for segment in found):
+            places = np.arange(0, len(segment.steps) - length + 1, self.stride)
             starts.append(begin + places)
-            times.append(run.when[places + self.history])
-            begin += len(run.when)
-        first, time = np.concatenate(starts), np.concatenate(times)
+            steps.append(segment.steps[places + self.history])
+            moments.append(segment.times[places + self.history])
+            names.append(np.full(len(places), name, dtype=object))
+            begin += len(segment.steps)
+        first, step = np.concatenate(starts), np.concatenate(steps)
         if not len(first):
-            longest = max((len(run.when) for run in runs), default=0)
-            raise DataError(
-                f"{self.path}: no window of {self.history} + {self.horizon} steps fits; the longest stretch without a "
-                f"gap has {longest} (see `gaps`)"
-            )
-        values_NF = np.concatenate([run.values for run in runs])
+            raise DataError(self._no_window(history))
+        values_NF = np.concatenate([s.values for found in history.segments.values() for s in found])
         columns = self._spans(values_NF, first)
-        inputs = tuple(name for name in columns if name != "target")
-        when = np.stack([time, time + self.horizon], axis=1)
-        return Samples(columns, inputs, "target", None, problems, None, when, self.season)
+        when = np.stack([step, step + self.horizon], axis=1)
+        identity = {self.series: np.concatenate(names)} if self.series else {}
+        identity |= {self.time: np.concatenate(moments)} if self.time else {}
+        return Samples(
+            columns,
+            tuple(name for name in columns if name != "target"),
+            "target",
+            problems=history.problems,
+            time=when,
+            season=self.season,
+            identity=identity,
+            inferred=[text for text in (rows.inferred, self._inferred(history)) if text],
+            warnings=[*rows.warnings, *self._lost(history, len(first))],
+        )
+
+    def _no_window(self, history: History) -> str:
+        longest = max((len(s.steps) for found in history.segments.values() for s in found), default=0)
+        return (
+            f"{self.path}: no window of {self.history} + {self.horizon} steps fits; the longest stretch without a "
+            f"gap has {longest} (see `gaps`)"
+        )
+
+    def _inferred(self, history: History) -> str:
+        """Return how times were read, and how long a step is."""
+        if self.time is None or not history.clock.unit:
+            return ""
+        unit = next(name for name, short in FREQUENCIES.items() if short == history.clock.unit)
+        step = f"a step is {history.clock.size:g} {unit}{'s' * (history.clock.size != 1)}"
+        return f"column {self.time}: {history.inferred + ', ' if history.inferred else ''}{step}"
+
+    def _lost(self, history: History, windows: int) -> list[str]:
+        """Return how many gaps there are, and how many windows they cost."""
+        length = self.history + self.horizon
+        found = [segments for segments in history.segments.values() if segments]
+        spans = [segments[-1].steps[-1] - segments[0].steps[0] + 1 for segments in found]
+        whole = int(sum(max(0, (span - length) // self.stride + 1) for span in spans))
+        gaps = sum(len(segments) - 1 for segments in found)
+        empty = [name for name, segments in history.segments.items() if not segments]
+        lost = [f"{gaps} gaps cost {whole - windows:,} of {whole:,} windows (see `gaps`)"] if gaps else []
+        return lost + [f"series {name} has no value" for name in empty[:5]]
 
     def _spans(self, values_NF: np.ndarray, first: np.ndarray) -> dict[str, Column]:
         import numpy as np
@@ -225,22 +220,3 @@ class Series(Source):
         if self.known_covariates:
             columns["future"] = column(self.known_covariates, self.history, self.horizon)
         return {**columns, "target": column(self._targets(), self.history, self.horizon)}
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """Moments that follow each other without a gap: their values, and when they are, in steps."""
-
-    values: np.ndarray
-    when: np.ndarray
-
-
-def _forward_filled(values_NF: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return every moment from the first to the last; where a value is missing, the one before it."""
-    import numpy as np
-    import pandas as pd
-
-    whole = np.arange(when[0], when[-1] + 1)
-    row = np.searchsorted(when, whole, side="right") - 1
-    filled: np.ndarray = pd.DataFrame(values_NF).ffill().to_numpy()
-    return filled[row], whole

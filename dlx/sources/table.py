@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -10,13 +11,20 @@ from pydantic import Field, Strict
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.nearest import nearest
-from dlx.sources import Column, Samples, Source
-from dlx.sources._cells import as_categories, clean_cells, is_numeric, parse_numbers
+from dlx.sources import Column, NewInputs, Samples, Source
+from dlx.sources._cells import as_categories, clean_cells, doubt_categories, is_numeric, parse_numbers
+from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._raw_table import RawTable, TextFormat, read_table, table_columns
+from dlx.sources._raw_table import RawTable, missing_column, read_table, table_columns
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+UNNAMED = re.compile(r"c\d+")
+"""Names of columns where a file has none."""
+SHOWN = 12
+"""Columns of a kind that are named; of more, how many there are."""
 
 
 class Table(Source):
@@ -59,10 +67,14 @@ class Table(Source):
     """What columns are, where it should not be inferred; text is cut into tokens by `data.tokenizer`."""
     missing_values: tuple[str, ...] = Field(("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"), strict=False)
     """Cells that mean that a value is missing, after spaces around them are removed."""
-    separator: str = Field("auto", min_length=1)
-    """Character between cells; auto is a tab for .tsv, else the one that is frequent in the first line."""
+    separator: Literal["auto"] | Annotated[str, Field(min_length=1, max_length=1)] = "auto"
+    """Character between cells; auto is a tab for .tsv, else the one that stands equally often in every line."""
+    decimal: str = Field(".", min_length=1, max_length=1)
+    """Decimal point of numbers in text files; a comma in many spreadsheets."""
+    thousands: str | None = Field(None, min_length=1, max_length=1)
+    """Separator of thousands in numbers of text files."""
     encoding: str = "utf-8"
-    """Encoding of text files."""
+    """Encoding of text files; a byte order mark goes before it."""
     quoted: bool = True
     """Whether cells may be wrapped in double quotes."""
     strip_end: str = ""
@@ -78,7 +90,10 @@ class Table(Source):
         self._check_targets(columns, bad, places)
         problems += [bad[row] for row in sorted(bad)]
         raise_or_skip(f"cannot use {self.path}", problems, on_error, self._hint())
-        return self._samples(columns, splits, sorted(bad), problems)
+        samples = self._samples(columns, splits, sorted(bad), problems)
+        doubts = [doubt_categories(n, cells[n]) for n, c in columns.items() if self._is_inferred(n, c)]
+        warnings = [*(warning for rows in splits.values() for warning in rows.warnings), *filter(None, doubts)]
+        return replace(samples, inferred=self._inferred(columns, splits), warnings=warnings)
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(path).expanduser() for path in self._paths().values()]
@@ -86,39 +101,37 @@ class Table(Source):
     def with_path(self, path: Path) -> Self:
         return super().with_path(path).evolve_all({"val_path": None, "test_path": None})
 
-    def read_inputs(self, paths: Sequence[Path], facts: DataFacts) -> dict[str, Column]:
+    def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
         import numpy as np
 
-        form = TextFormat(
-            self.separator, self.encoding, self.quoted, "auto", (), frozenset(table_columns(facts)), self.missing_values
-        )
-        splits = [self._named(read_table(path, form), facts) for path in paths]
-        places = [(rows.path, line) for rows in splits for line in rows.lines]
-        problems = [problem for rows in splits for problem in rows.problems]
+        form = self._format("auto", (), frozenset(table_columns(facts)))
+        tables = [self._named(read_table(path, form), facts) for path in paths]
+        places = [(rows.path, line) for rows in tables for line in rows.lines]
+        problems = [problem for rows in tables for problem in rows.problems]
         bad: dict[int, str] = {}
         columns = {}
         for name, kind in table_columns(facts).items():
-            joined = np.concatenate([rows.columns[rows.names.index(name)] for rows in splits])
             reader = self.evolve("types", {name: kind})
-            columns[name] = reader._column(name, reader._clean_column(name, joined), bad, places)
+            cells = reader._clean_column(name, np.concatenate([rows.cells(name) for rows in tables]))
+            columns[name] = reader._column(name, cells, bad, places)
         raise_or_skip(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
-        return columns
+        kept = {name: [cell for rows in tables for cell in _kept_cells(rows, name)] for name in keep}
+        return NewInputs(columns, kept, [warning for rows in tables for warning in rows.warnings])
+
+    def _format(self, header: bool | str, columns: tuple[str, ...], expected: frozenset[str]) -> TextFormat:
+        return TextFormat(self.separator, self.encoding, self.quoted, header, columns, expected, self.missing_values)
 
     def _named(self, rows: RawTable, facts: DataFacts) -> RawTable:
-        """Return rows under the names that training knew; a file without names has them in the recipe's order."""
+        """Return rows under the names that training knew; by their place where the file, or training, has none."""
         wanted = list(table_columns(facts))
         inputs = [name for name in self.columns if name not in self._targets()]
-        if not set(wanted) & set(rows.names):
+        numbered = all(UNNAMED.fullmatch(name) for name in wanted)
+        if not set(wanted) & set(rows.names) and (numbered or not rows.named):
             fitting = [names for names in (list(self.columns), inputs, wanted) if len(names) == len(rows.names)]
             rows = replace(rows, names=fitting[0]) if fitting else rows
         absent = [name for name in wanted if name not in rows.names]
         if absent:
-            near = nearest(absent[0], rows.names)
-            meant = f"; did it mean '{near[0]}'?" if near else ""
-            raise DataError(
-                f"{rows.path} has no column '{absent[0]}', with which the model was trained{meant}; "
-                f"it has {', '.join(rows.names[:20])}"
-            )
+            raise DataError(missing_column(rows, absent, "with which the model was trained"))
         return rows
 
     def _paths(self) -> dict[str, str]:
@@ -132,12 +145,11 @@ class Table(Source):
 
     def _read(self, base: Path) -> dict[str, RawTable]:
         mentioned = frozenset(self.types) | frozenset(self._targets())
-        form = TextFormat(
-            self.separator, self.encoding, self.quoted, self.header, self.columns, mentioned, self.missing_values
-        )
+        form = self._format(self.header, self.columns, mentioned)
+        ignored = [name for name, kind in self.types.items() if kind == "ignore"]
         splits: dict[str, RawTable] = {}
         for split, path in zip(self._paths(), self.files(base), strict=True):
-            splits[split] = read_table(path, form, splits.get("train"))
+            splits[split] = read_table(path, form, splits.get("train"), ignored)
         for name in sorted(mentioned - set(splits["train"].names)):
             near = nearest(name, splits["train"].names)
             meant = f"; did you mean '{near[0]}'?" if near else ""
@@ -148,10 +160,7 @@ class Table(Source):
         import numpy as np
 
         kept = [name for name in splits[0].names if self.types.get(name) != "ignore"]
-        return {
-            name: self._clean_column(name, np.concatenate([rows.columns[rows.names.index(name)] for rows in splits]))
-            for name in kept
-        }
+        return {name: self._clean_column(name, np.concatenate([rows.cells(name) for rows in splits])) for name in kept}
 
     def _clean_column(self, name: str, cells: np.ndarray) -> np.ndarray:
         """Strip cells and put None where they are missing; a word of a text is never a sign that it is missing."""
@@ -161,13 +170,30 @@ class Table(Source):
         kind = self.types.get(name)
         if kind == "text":
             return Column(as_categories(cells, ""), "", "text")
-        values, wrong = parse_numbers(cells)
+        values, wrong = parse_numbers(cells, self.decimal, self.thousands or "")
         if kind == "categorical" or (kind is None and not is_numeric(cells, wrong)):
             return Column(as_categories(cells, self.strip_end), "", "categorical")
         for row in wrong.nonzero()[0]:
             path, line = places[row]
             bad.setdefault(int(row), f"{path}:{line}: column '{name}': '{cells[row]}' is not a number")
         return Column(values, "", "numeric")
+
+    def _is_inferred(self, name: str, column: Column) -> bool:
+        """Say whether an input is one of categories only because its cells are no numbers."""
+        return column.kind == "categorical" and name not in self.types and name not in self._targets()
+
+    def _inferred(self, columns: Mapping[str, Column], splits: Mapping[str, RawTable]) -> list[str]:
+        """Return how the files were read, and what kind each column is for which the recipe names none."""
+        read = [rows.inferred for rows in splits.values() if rows.inferred]
+        kinds = {n: c.kind for n, c in columns.items() if n not in self.types}
+        for kind in ("numeric", "categorical"):
+            names = [name for name, found in kinds.items() if found == kind]
+            read += (
+                [f"{kind}: {', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more' * (len(names) > SHOWN)}"]
+                if names
+                else []
+            )
+        return read
 
     def _check_targets(self, columns: dict[str, Column], bad: dict[int, str], places: list[tuple[Path, int]]) -> None:
         import pandas as pd
@@ -196,11 +222,19 @@ class Table(Source):
             raise DataError("\n".join([f"{self.path}: no row is left", *problems[:5]]))
         columns = {name: Column(c.values[kept], c.axes, c.kind) for name, c in columns.items()}
         inputs = tuple(name for name in columns if name not in self._targets())
-        belongs = np.concatenate([np.full(len(split.lines), name, dtype=object) for name, split in splits.items()])[
-            kept
-        ]
+        belongs = np.concatenate([np.full(len(split.lines), name, dtype=object) for name, split in splits.items()])
+        files = np.concatenate([np.full(len(split.lines), str(split.path), dtype=object) for split in splits.values()])
+        lines = np.concatenate([np.asarray(split.lines) for split in splits.values()])
+        identity = {"file": files[kept]} if len(splits) > 1 else {}
         target = self._join_targets(columns)
-        return Samples(columns, inputs, target, belongs if len(splits) > 1 else None, problems)
+        return Samples(
+            columns,
+            inputs,
+            target,
+            belongs[kept] if len(splits) > 1 else None,
+            problems,
+            identity={**identity, "line": lines[kept]},
+        )
 
     def _join_targets(self, columns: dict[str, Column]) -> str | None:
         import numpy as np
@@ -214,5 +248,13 @@ class Table(Source):
             raise DataError(f"several targets must be numbers, but {', '.join(text)} holds categories")
         if "target" in columns:
             raise DataError("several targets are joined as 'target', but another column has that name: rename it")
-        columns["target"] = Column(np.stack([column.values for column in taken], axis=1), "F", "numeric", names=names)
+        columns["target"] = Column(
+            np.stack([column.values.astype("float64") for column in taken], axis=1), "F", "numeric", names=names
+        )
         return "target"
+
+
+def _kept_cells(rows: RawTable, name: str) -> list[object]:
+    if name not in rows.names:
+        raise DataError(missing_column(rows, [name], "which --keep names"))
+    return list(rows.cells(name))

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from dlx.errors import DataError
-from dlx.files import read_text_file
+from dlx.facts import IGNORED
+from dlx.files import read_text_file, split_lines
 from dlx.sources import Column, Samples, Source, Spans
 from dlx.sources._errors import raise_or_skip
+
+SEPARATORS = re.compile(r"[ \t]+")
 
 
 class TaggedText(Source):
@@ -39,6 +43,8 @@ class TaggedText(Source):
     """Column of the word, counted from 1."""
     tag_column: int = Field(2, ge=1)
     """Column of the class, counted from 1."""
+    ignore: Annotated[tuple[str, ...], Strict(False)] = ()
+    """Tags of words that have no class: they are read, but neither trained on nor measured."""
     encoding: str = "utf-8"
     """Encoding of the files."""
 
@@ -55,8 +61,8 @@ class TaggedText(Source):
         raise_or_skip(f"cannot use {self.path}", problems, on_error)
         if not found:
             raise DataError("\n".join([f"{self.path}: no sentence is left", *problems[:5]]))
-        classes = tuple(sorted({tag for sentence in found for _, tag in sentence}))
-        code = {name: i for i, name in enumerate(classes)}
+        classes = tuple(sorted({tag for sentence in found for _, tag in sentence} - set(self.ignore)))
+        code = {**dict.fromkeys(self.ignore, IGNORED), **{name: i for i, name in enumerate(classes)}}
         tags = Spans.of([np.array([code[tag] for _, tag in sentence], dtype=np.int64) for sentence in found])
         words = np.empty(len(found), dtype=object)
         words[:] = [" ".join(word for word, _ in sentence) for sentence in found]
@@ -78,8 +84,8 @@ class TaggedText(Source):
         """Yield the words and tags of every sentence without a bad line."""
         sentence: list[tuple[str, str]] = []
         bad = False
-        for number, line in enumerate([*read_text_file(file, self.encoding).splitlines(), ""], 1):
-            cells = line.split()
+        for number, line in enumerate([*split_lines(read_text_file(file, self.encoding)), ""], 1):
+            cells = [cell for cell in SEPARATORS.split(line) if cell] if line.strip() else []
             if not cells and sentence and not bad:
                 yield sentence
             if not cells:
@@ -92,4 +98,5 @@ class TaggedText(Source):
                 )
                 bad = True
             else:
-                sentence.append((cells[self.word_column - 1], cells[self.tag_column - 1]))
+                word = cells[self.word_column - 1]
+                sentence.append(("_".join(word.split()) or "_", cells[self.tag_column - 1]))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.files import read_text_file
+from dlx.files import read_text_file, split_lines
 from dlx.sources import Column, Samples, Source, TextBlocks
 from dlx.sources._errors import raise_or_skip
 
@@ -79,8 +79,9 @@ class Text(Source):
         return {split: _matching_files(base, path) for split, path in given.items() if path is not None}
 
     def _documents(self, text: str) -> list[str]:
-        text = text.replace("\r\n", "\n")
-        return [line for line in text.splitlines() if line.strip()] if self.documents == "lines" else [text]
+        if self.documents == "lines":
+            return [line for line in split_lines(text) if line.strip()]
+        return [text.replace("\r\n", "\n")]
 
 
 def _matching_files(base: Path, path: str) -> list[Path]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import nn
 
 from dlx.data.prepare import Prepared
+from dlx.data.splits import limit_rows
 from dlx.engine.build.activation_checkpointing import recompute
 from dlx.engine.build.weights import begin
 from dlx.engine.data.batches import Batch, Batches, augmenting, floats, resident, transforming
@@ -124,7 +126,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     augment = augmenting(recipe.data.augment, plan.facts, plan.base)
     evaluated = Batches(
         resident(prepared.arrays, device),
-        prepared.rows["test"][: train.limit_test_samples],
+        used_rows(plan, prepared, "test"),
         max(1, max(_at_once(plan), train.batch_size) // train.gradient_accumulation),
         recipe.seed,
         steps=[convert, *transforms, *lay_out],
@@ -132,7 +134,7 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         device=device,
         share=(rank() % size(plan), size(plan)),
     )
-    rows = prepared.rows["train"][: train.limit_train_samples]
+    rows = used_rows(plan, prepared, "train")
     learned = replace(
         evaluated,
         rows=rows,
@@ -142,9 +144,18 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         random=augment is not None,
         samples_per_class=train.samples_per_class,
     )
-    validated = replace(evaluated, rows=prepared.rows["val"][: train.limit_val_samples])
+    validated = replace(evaluated, rows=used_rows(plan, prepared, "val"))
     made = {"train": learned, "val": validated, "test": evaluated}
     return {name: batches for name, batches in made.items() if len(batches.rows)}
+
+
+def used_rows(plan: Plan, prepared: Prepared, split: str) -> np.ndarray:
+    """Return the rows of a split that are used: all, or an even draw of as many as the recipe allows."""
+    train, facts = plan.recipe.train, prepared.facts
+    limit = {"train": train.limit_train_samples, "val": train.limit_val_samples, "test": train.limit_test_samples}[split]
+    one_each = facts.kind == "classes" and not facts.fields["target"].axes
+    labels = prepared.arrays["target"] if one_each and "target" in prepared.arrays else None
+    return limit_rows(prepared.rows[split], limit, labels, plan.recipe.seed)
 
 
 def _at_once(plan: Plan) -> int:

@@ -75,8 +75,8 @@ def embed_with(restored: Restored, paths: list[Path]) -> Embeddings:
     make: Any = getattr(restored.module, "embed", None)
     if make is None:
         raise UsageError(f"a run of the task {task.type} has no embedding of its inputs")
-    arrays, origin = read(paths, restored.plan)
+    found = read(paths, restored.plan)
     restored.module.to(device_of(restored.plan.recipe)).eval()
     with torch.no_grad():
-        parts = [make(batch).float().cpu() for batch in batches(arrays, restored.plan)]
-    return Embeddings(torch.cat(parts).numpy(), task.embedding_description, origin, restored.notes)
+        parts = [make(batch).float().cpu() for batch in batches(found.arrays, restored.plan)]
+    return Embeddings(torch.cat(parts).numpy(), task.embedding_description, found.origin, [*restored.notes, *found.warnings])

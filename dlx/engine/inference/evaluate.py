@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import Prepared, prepare_for
-from dlx.engine.build.experiment import batches_of
+from dlx.engine.build.experiment import batches_of, used_rows
 from dlx.engine.data.batches import Batches
 from dlx.engine.data.verify import are_planned, changed_since
 from dlx.engine.inference.feature_extractor import attach
@@ -53,7 +53,7 @@ def evaluate(run: str | Path, split: Part = "test", data: str | Path | None = No
         plan, prepared = _other_data(plan, data)
         batches = batches_of(plan, prepared)["test"]
     else:
-        prepared = _own_data(plan, restored.checkpoint, notes)
+        prepared = own_data(plan, restored.checkpoint, notes)
         batches = _split(plan, prepared, split)
     watch(restored.module, Console(stderr=True))
     with quieted():
@@ -66,7 +66,7 @@ def evaluate(run: str | Path, split: Part = "test", data: str | Path | None = No
     )
 
 
-def _own_data(plan: Plan, checkpoint: Path, notes: list[str]) -> Prepared:
+def own_data(plan: Plan, checkpoint: Path, notes: list[str]) -> Prepared:
     """Return the data of training; where they changed, encoded as they were then."""
     recipe, prepared = plan.recipe, prepare_for(plan.recipe, plan.base)
     if are_planned(prepared, plan):
@@ -91,7 +91,5 @@ def _split(plan: Plan, prepared: Prepared, split: Part) -> Batches:
     """Return the batches of a split as they are evaluated: in order, without augmentation."""
     if not len(prepared.rows[split]):
         raise UsageError(f"the run's data have no {split} split; its samples are in train")
-    limit = {"train": plan.recipe.train.limit_train_samples, "val": plan.recipe.train.limit_val_samples}.get(split)
-    rows = prepared.rows if split == "test" else {**prepared.rows, "test": prepared.rows[split]}
-    batches = batches_of(plan, replace(prepared, rows=rows))["test"]
-    return batches if split == "test" else replace(batches, rows=rows["test"][:limit])
+    rows = {**prepared.rows, "test": used_rows(plan, prepared, split)}
+    return batches_of(plan.evolve("recipe.train.limit_test_samples", None), replace(prepared, rows=rows))["test"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,16 @@ import numpy as np
 import torch
 
 from dlx.data.encode_new import all_as_test, encode_new_inputs
+from dlx.data.prepare import Prepared
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
+from dlx.engine.inference.evaluate import own_data
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
-from dlx.sources import Column, Source, Spans, source_for_suffix
+from dlx.sources import Column, NewInputs, Source, Spans, source_for_suffix
 from dlx.tensors import TensorSpec
 
 ARRAYS = (".npy", ".npz")
@@ -28,10 +30,20 @@ LIKELY = 0.5  # from this probability on a label is said to be there
 
 @dataclass(frozen=True)
 class Predictions:
-    """One entry for every sample: the table's columns by name, and what differs from when the run was trained."""
+    """One entry for every sample.
+
+    columns  the table's columns by name
+    notes    what differs from when the run was trained, or may be wrong with the samples
+    masks    class indices (H, W) of every image's pixels, of a segmentation
+    sizes    height and width of every image before it was resized, where that is known
+    classes  what class indices in masks mean
+    """
 
     columns: Mapping[str, list[Any]]
     notes: list[str]
+    masks: np.ndarray | None = None
+    sizes: Sequence[tuple[int, int]] = ()
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -43,28 +55,86 @@ class Predictions:
         return pd.DataFrame(dict(self.columns))
 
 
-def predict(run: str | Path, inputs: Sequence[str | Path]) -> Predictions:
+def predict(run: str | Path, inputs: Sequence[str | Path], keep: Sequence[str] = ()) -> Predictions:
     """Predict the target of every sample in files and folders of the kind that the run was trained on.
+
+    keep  columns of the files that are to stand beside the predictions
 
     Raises: UsageError if an input is not there; DataError where it does not fit the model; CheckpointError.
     """
     paths = files([Path(i) for i in inputs])
-    return predict_with(restore(run), paths)
+    return predict_with(restore(run), paths, keep)
 
 
-def predict_with(restored: Restored, paths: list[Path]) -> Predictions:
+def predict_with(restored: Restored, paths: list[Path], keep: Sequence[str] = ()) -> Predictions:
     """Predict samples in files with a run that is restored already.
 
     Raises: UsageError if its task has no table of predictions; DataError where they do not fit it.
     """
+    _refuse_text(restored)
+    found = read(paths, restored.plan, keep)
+    values = _predicted(restored, batches(found.arrays, restored.plan))
+    columns = _table(values, restored.plan)
+    masks = values.argmax(1) if "mask" in columns else None
+    notes = [*restored.notes, *found.warnings]
+    return Predictions({**found.origin, **columns}, notes, masks, found.sizes, restored.plan.facts.classes)
+
+
+def predict_split(run: str | Path, split: str, keep: Sequence[str] = ()) -> Predictions:
+    """Predict every sample of a split of the run's own data, with the truth beside the prediction.
+
+    Raises: UsageError if the split has no samples; DataError where the data changed; CheckpointError.
+    """
+    restored = restore(run)
+    _refuse_text(restored)
+    plan, notes = restored.plan, list(restored.notes)
+    prepared = own_data(plan, restored.checkpoint, notes)
+    rows = prepared.rows[split]
+    if not len(rows):
+        raise UsageError(f"the run's data have no {split} split")
+    one = replace(prepared, rows={**prepared.rows, "test": rows})
+    values = _predicted(restored, batches_of(plan.evolve("recipe.train.limit_test_samples", None), one)["test"])
+    absent = [name for name in keep if name not in prepared.extras]
+    if absent:
+        raise UsageError(f"--keep: there is no column '{absent[0]}'; there are {', '.join(prepared.extras)}")
+    origin = {name: _texts(np.asarray(column)[rows]) for name, column in prepared.identity.items()}
+    origin |= {name: _texts(np.asarray(prepared.extras[name].values)[rows]) for name in keep}
+    return Predictions({**origin, **_truth(prepared, rows), **_table(values, plan)}, notes)
+
+
+def _refuse_text(restored: Restored) -> None:
     if restored.plan.recipe.task.generates_text:
         raise UsageError("a language model continues text: use `dlx generate`, or measure it with `dlx eval --data`")
-    arrays, origin = read(paths, restored.plan)
-    values = _predicted(restored, arrays)
-    columns = restored.plan.recipe.task.predictions_table(values, restored.plan.facts)
-    if columns is None:
-        columns = _columns(values, restored.plan.facts)
-    return Predictions({**origin, **columns}, restored.notes)
+
+
+def _table(values: np.ndarray, plan: Plan) -> dict[str, list[Any]]:
+    columns = plan.recipe.task.predictions_table(values, plan.facts)
+    return _columns(values, plan.facts) if columns is None else columns
+
+
+def _truth(prepared: Prepared, rows: np.ndarray) -> dict[str, list[Any]]:
+    """Return what the target of each row is, where it is one value or several numbers."""
+    facts, target = prepared.facts, prepared.arrays.get("target")
+    if target is None or isinstance(target, Spans) or target.ndim > 2:
+        return {}
+    if facts.kind == "classes":
+        return {"truth": [facts.classes[int(code)] for code in target[rows]]}
+    if facts.kind == "labels":
+        return {"truth": [";".join(c for c, y in zip(facts.classes, row, strict=True) if y) for row in target[rows]]}
+    names = facts.fields["target"].names
+    single = target.shape[1] == 1
+    return {"truth" if single else f"truth({names[i]})": target[rows, i].tolist() for i in range(target.shape[1])}
+
+
+def _texts(values: np.ndarray) -> list[Any]:
+    """Return values as a table writes them: moments by their date alone where none has a time of day."""
+    import pandas as pd
+
+    if values.dtype.kind != "M":
+        return list(values.tolist())
+    found = pd.DatetimeIndex(values)
+    form = "%Y-%m-%d" if bool((found == found.floor("D")).all()) else "%Y-%m-%d %H:%M:%S"
+    return [str(text) for text in found.strftime(form)]
 
 
 def files(inputs: Sequence[Path]) -> list[Path]:
@@ -86,20 +156,33 @@ def files(inputs: Sequence[Path]) -> list[Path]:
     return found
 
 
-def read(paths: list[Path], plan: Plan) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return encoded inputs, and the columns that say where each sample comes from."""
+@dataclass(frozen=True)
+class Read:
+    """Encoded inputs, the columns that tell samples apart, what may be wrong, and the sizes of images as they were."""
+
+    arrays: dict[str, Any]
+    origin: dict[str, list[Any]]
+    warnings: list[str]
+    sizes: tuple[tuple[int, int], ...] = ()
+
+
+def read(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> Read:
+    """Read samples from files, and encode them as training did."""
     own: Source = plan.recipe.data.source
     facts = plan.facts
-    groups = [_arrays(p, facts) if p.suffix.lower() in ARRAYS else _columns_of(p, own, facts) for p in paths]
-    parts = [encode_new_inputs(columns, facts) for columns in groups]
-    arrays = {name: _joined([part[name] for part in parts]) for name in facts.inputs}
-    counts = [len(next(iter(part.values()))) for part in parts]
+    groups = [_arrays(p, facts) if p.suffix.lower() in ARRAYS else _read_by(own, p, facts, keep) for p in paths]
+    encoded = [encode_new_inputs(group.columns, facts) for group in groups]
+    arrays = {name: _joined([part[name] for part, _ in encoded]) for name in facts.inputs}
+    counts = [len(next(iter(part.values()))) for part, _ in encoded]
     origin: dict[str, list[Any]] = {}
     if len(paths) > 1 or counts == [1]:
         origin["file"] = [str(path) for path, n in zip(paths, counts, strict=True) for _ in range(n)]
-    if any(n > 1 for n in counts):
+    known = [name for name in groups[0].identity if all(name in group.identity for group in groups)]
+    if any(n > 1 for n in counts) and set(known) <= set(keep):
         origin["row"] = [row for n in counts for row in range(1, n + 1)]
-    return arrays, origin
+    origin |= {name: [value for group in groups for value in group.identity[name]] for name in known}
+    warnings = [text for group, (_, more) in zip(groups, encoded, strict=True) for text in (*group.warnings, *more)]
+    return Read(arrays, origin, warnings, tuple(size for group in groups for size in group.sizes))
 
 
 def _joined(parts: list[Any]) -> Any:
@@ -108,14 +191,14 @@ def _joined(parts: list[Any]) -> Any:
     return Spans.of([spans[row] for spans in parts for row in range(len(spans))])
 
 
-def _columns_of(path: Path, own: Source, facts: DataFacts) -> dict[str, Column]:
+def _read_by(own: Source, path: Path, facts: DataFacts, keep: Sequence[str]) -> NewInputs:
     reader = source_for_suffix(path.suffix.lower(), own)
     if reader is None:
         raise UsageError(f"{path}: files that end in '{path.suffix}' cannot be read as input")
-    return reader.read_inputs([path], facts)
+    return reader.read_inputs([path], facts, keep)
 
 
-def _arrays(path: Path, facts: DataFacts) -> dict[str, Column]:
+def _arrays(path: Path, facts: DataFacts) -> NewInputs:
     """Read inputs that NumPy saved: one array for the only input, or arrays named as the inputs are."""
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -129,7 +212,8 @@ def _arrays(path: Path, facts: DataFacts) -> dict[str, Column]:
         raise DataError(
             f"{path} has no array '{absent[0]}', which the model takes; it has {', '.join(arrays) or 'one'}"
         )
-    return {n: c for name in facts.inputs for n, c in _as_columns(name, arrays[name], facts.fields[name], path).items()}
+    named = (_as_columns(name, arrays[name], facts.fields[name], path) for name in facts.inputs)
+    return NewInputs({name: column for columns in named for name, column in columns.items()})
 
 
 def _as_columns(name: str, array: np.ndarray, spec: TensorSpec, path: Path) -> dict[str, Column]:
@@ -151,10 +235,11 @@ def _as_columns(name: str, array: np.ndarray, spec: TensorSpec, path: Path) -> d
     return {name: Column(array, spec.axes, "numeric")}
 
 
-def _predicted(restored: Restored, arrays: dict[str, Any]) -> np.ndarray:
+def _predicted(restored: Restored, batches: Batches) -> np.ndarray:
     with quieted():
-        outputs: Any = trainer_for(restored.plan).predict(restored.module, batches(arrays, restored.plan))
-    values: np.ndarray = torch.cat(_of_one_length([o.detach().float().cpu() for o in outputs])).numpy()
+        outputs: Any = trainer_for(restored.plan).predict(restored.module, batches)
+    wide = [o.detach().cpu() if o.dtype == torch.float64 else o.detach().float().cpu() for o in outputs]
+    values: np.ndarray = torch.cat(_of_one_length(wide)).numpy()
     return values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlx.augmentations import Augmentation
 from dlx.component import Section
@@ -83,27 +83,53 @@ class NoValSplit(Rule):
     severity: ClassVar[Severity] = "warning"
 
 
+class DoubtfulData(Rule):
+    """The data may not be what they are taken for.
+
+    A file was read by guesses, which the warning names: dates, headers, decimal commas, folders of splits. Or the data
+    tell more than new data will: equal samples in train and test, columns that identify rows or add up to the target.
+
+    Why:      training works, but its result means something else than it seems to.
+    Instead:  write what the warning says, or leave it where the guess is right.
+    """
+
+    code: ClassVar[str] = "DLX506"
+    severity: ClassVar[Severity] = "warning"
+
+
 class Split(Section):
-    """Which samples train, choose and judge."""
+    """Which samples train, which choose the best checkpoint, and which measure the result."""
 
     val: float = Field(0.1, ge=0)
-    """Share of the training samples that choose the best checkpoint; a number of samples from 1 on; 0 for none."""
+    """Fraction of the training samples that choose the best checkpoint; from 1 on, a number of samples; 0 for none."""
     test: float = Field(0.1, ge=0)
-    """Share of all samples that judge at the end, where the source itself names none."""
+    """Fraction of all samples on which the result is measured, where the source itself has no test split."""
     train: float | None = Field(None, gt=0)
-    """Share of the samples left that train, to see how much data matter; a number of samples from 1 on; null for all.
-    The others are left out.
+    """Fraction of the remaining samples that train, to see how much data matter; from 1 on, a number of samples; null
+    for all. The others are left out.
     """
     by: Literal["auto", "random", "stratified", "order", "column"] = "auto"
     """How: `auto` stratifies by class where there are classes; `order` keeps the last samples for val and test."""
     column: str | None = None
     """With `by: column`: the field that says `train`, `val` or `test` for every sample."""
     holdout_classes: list[str] = Field(default_factory=list)
-    """Classes of which no sample is in train, so that they are strange to what is learned; val and test keep theirs."""
+    """Classes of which no sample is in train; val and test keep theirs."""
+    group: str | None = None
+    """Field whose equal values stay in one split, such as a customer; it is no input then."""
+    deduplicate: bool = False
+    """Whether of samples with equal inputs and targets only the first is used."""
     folds: int | None = Field(None, ge=2)
-    """Cross-validation: how many folds; one of them is the val split."""
+    """Cross-validation: how many folds; one of them is the val split, in place of the source's own."""
     fold: int = Field(1, ge=1)
     """Which fold is val, counted from 1."""
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Seed of the split, apart from that of training: runs with other seeds are compared on the same test split."""
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Split:
+        if self.folds is not None and self.fold > self.folds:
+            raise ValueError(f"fold {self.fold} of {self.folds} does not exist")
+        return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         if not context.facts.counts.get("val"):
@@ -120,16 +146,16 @@ class Data(Section):
     target: Annotated[str | list[str] | None, FIXED] = None
     """Which field is to be predicted; a list for several outputs or labels."""
     split: Annotated[Split, FIXED] = Split()
-    """Which samples train, choose and judge."""
+    """Which samples train, which choose the best checkpoint, and which measure the result."""
     tokenizer: Annotated[ByRole[Tokenizer], read_roles_of("tokenizers")] | None = None
-    """How text becomes tokens: one vocabulary for all text fields, or a mapping from field to tokenizer; null leaves it
-    to the source.
+    """How text becomes tokens: one tokenizer for all text fields, or a mapping from field to tokenizer; null is the
+    source's own.
     """
     max_length: int | None = Field(None, ge=1)
-    """Longer sequences of tokens are cut off here."""
+    """Longer sequences of tokens are truncated to this length."""
     special_tokens: bool = False
-    """Whether texts that are read begin with the begin token and end with the end token, as BERT's do; those to be
-    predicted always do.
+    """Whether input texts begin with the beginning-of-sequence token and end with the end-of-sequence token, as BERT's
+    do; texts to predict always do.
     """
     transforms: list[Transform] | Literal["auto"] = "auto"
     """What is done to every sample; `auto` normalizes images by the train split's mean and deviation."""
@@ -138,11 +164,12 @@ class Data(Section):
     on_error: Literal["raise", "skip"] = "raise"
     """What happens to bad rows and files: stop and list them, or leave them out and say so."""
     max_skipped: float = Field(0.05, ge=0, le=1)
-    """With `on_error: skip`: the share of bad samples from which on it is an error after all."""
+    """With `on_error: skip`: the fraction of bad samples from which on it is an error after all."""
     num_workers: Annotated[int | Literal["auto"], FREE] = "auto"
     """Processes that decode samples which do not fit in memory."""
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
+        yield from (DoubtfulData.at(warning, "source") for warning in context.source_facts.warnings)
         given = {"tokenizer": self.tokenizer is not None, "max_length": self.max_length is not None}
         given["special_tokens"] = self.special_tokens
         message = "there is no text; a column of a table is text where the source says `types: {column: text}`"

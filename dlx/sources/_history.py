@@ -1,0 +1,173 @@
+"""Time series of a table: every series as stretches without a gap, in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlx.sources._calendar import Steps, Unit, count_steps, format_times, parse_times
+from dlx.sources._cells import as_name, clean_cells, parse_numbers
+from dlx.sources._raw_table import RawTable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+
+Gaps = Literal["skip", "forward_fill", "ignore"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Moments that follow each other without a gap: their values, their steps, and their times as the file has them."""
+
+    values: np.ndarray
+    steps: np.ndarray
+    times: np.ndarray
+
+
+@dataclass(frozen=True)
+class History:
+    """The series of a file, in the order in which they begin.
+
+    segments  every series by its name, "" where the file holds a single one
+    clock     how time is counted
+    problems  rows that cannot be used, each with its place and reason
+    form      how times are written
+    inferred  what was found out about them
+    """
+
+    segments: Mapping[str, list[Segment]]
+    clock: Steps
+    problems: list[str]
+    form: str | None
+    inferred: str
+
+    def formatted(self, times: np.ndarray) -> list[str]:
+        """Return moments as the file writes them."""
+        return format_times(times, self.form)
+
+
+@dataclass(frozen=True)
+class HistoryReader:
+    """Which columns of a table hold series, and how their time is read.
+
+    values       columns of numbers
+    time         column of moments; None takes the rows as they stand
+    series       column of the names of series; None where there is one
+    time_format  how times are written; None is how the first ones seem to be
+    unit         in what times are counted; None is the coarsest unit in which no two moments coincide
+    gaps         what happens where a moment or a value is missing
+    """
+
+    values: Sequence[str]
+    time: str | None
+    series: str | None
+    time_format: str | None
+    unit: Unit | None
+    gaps: Gaps
+
+    def read(self, rows: RawTable) -> History:
+        """Return every series of a file."""
+        import numpy as np
+
+        wanted = [*self.values, *(name for name in (self.time, self.series) if name is not None)]
+        cells = {name: clean_cells(rows.cells(name), MISSING) for name in wanted}
+        bad: dict[int, str] = {}
+        numeric = [self._numbers(name, cells[name], bad, rows) for name in self.values]
+        names, who = self._names(cells, bad, rows)
+        kept, times, form, inferred = self._times(cells, who, bad, rows)
+        clock = self._clock(times, who[kept])
+        values_NF = np.stack(numeric, axis=1)[kept]
+        segments = {}
+        for number, name in enumerate(names):
+            mine = who[kept] == number
+            segments[name] = self._segments(values_NF[mine], replace(clock, numbers=clock.numbers[mine]), times[mine])
+        problems = [*rows.problems, *(bad[row] for row in sorted(bad))]
+        return History(segments, clock, problems, form, inferred)
+
+    def _numbers(self, name: str, cells: np.ndarray, bad: dict[int, str], rows: RawTable) -> np.ndarray:
+        values, wrong = parse_numbers(cells)
+        for row in wrong.nonzero()[0]:
+            bad.setdefault(int(row), f"{_place(rows, row, name)}: '{cells[row]}' is not a number")
+        return values.astype("float64")
+
+    def _names(
+        self, cells: Mapping[str, np.ndarray], bad: dict[int, str], rows: RawTable
+    ) -> tuple[list[str], np.ndarray]:
+        """Return the names of the series and the number of each row's own."""
+        import numpy as np
+        import pandas as pd
+
+        if self.series is None:
+            return [""], np.zeros(len(rows.lines), dtype=np.int64)
+        for row in np.flatnonzero([cell is None for cell in cells[self.series]]):
+            bad.setdefault(int(row), f"{_place(rows, row, self.series)}: the series has no name")
+        who, names = pd.factorize(np.array([as_name(cell) for cell in cells[self.series]], dtype=object))
+        return [str(name) for name in names], who
+
+    def _times(
+        self, cells: Mapping[str, np.ndarray], who: np.ndarray, bad: dict[int, str], rows: RawTable
+    ) -> tuple[np.ndarray, np.ndarray, str | None, str]:
+        """Return the rows that can be used, their moments, how these are written, and what was inferred about them."""
+        import numpy as np
+        import pandas as pd
+
+        if self.time is None:
+            kept = np.setdiff1d(np.arange(len(who)), list(bad))
+            return kept, pd.Series(who).groupby(who).cumcount().to_numpy()[kept], None, ""
+        found = parse_times(cells[self.time], self.time_format)
+        hint = "" if self.time_format else "; say how times are written with `time_format`"
+        for row in found.wrong.nonzero()[0]:
+            bad.setdefault(int(row), f"{_place(rows, row, self.time)}: '{cells[self.time][row]}' is not a time{hint}")
+        seen: dict[tuple[object, object], int] = {}
+        for row in np.flatnonzero(~found.wrong):
+            first = seen.setdefault((who[row], found.values[row]), int(row))
+            if first != row:
+                said = f"'{cells[self.time][row]}' stands in line {rows.lines[first]} too"
+                bad.setdefault(int(row), f"{_place(rows, row, self.time)}: {said}")
+        kept = np.setdiff1d(np.arange(len(who)), list(bad))
+        return kept, found.values[kept], found.form, found.inferred
+
+    def _clock(self, times: np.ndarray, who: np.ndarray) -> Steps:
+        import numpy as np
+
+        if self.time is None:
+            return Steps(np.asarray(times, dtype=np.int64))
+        if self.gaps == "ignore":
+            return Steps(np.argsort(np.argsort(times, kind="stable"), kind="stable"))
+        return count_steps(times, who, self.unit)
+
+    def _segments(self, values_NF: np.ndarray, clock: Steps, times: np.ndarray) -> list[Segment]:
+        """Return one series as stretches without a gap."""
+        import numpy as np
+
+        order = np.argsort(clock.numbers, kind="stable")
+        values_NF, numbers, times = values_NF[order], clock.numbers[order], times[order]
+        if self.gaps == "ignore":
+            numbers = np.arange(len(numbers))
+        if self.gaps == "forward_fill" and len(numbers):
+            values_NF, numbers, times = _forward_filled(values_NF, replace(clock, numbers=numbers), times)
+        whole = ~np.isnan(values_NF).any(axis=1)
+        values_NF, numbers, times = values_NF[whole], numbers[whole], times[whole]
+        ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+        parts = zip(*(np.split(array, ends) for array in (values_NF, numbers, times)), strict=True)
+        return [Segment(*part) for part in parts if len(part[0])]
+
+
+def _place(rows: RawTable, row: Any, column: str) -> str:
+    return f"{rows.path}:{rows.lines[row]}: column '{column}'"
+
+
+def _forward_filled(
+    values_NF: np.ndarray, clock: Steps, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return every moment from the first to the last; where a value is missing, the one before it."""
+    import numpy as np
+    import pandas as pd
+
+    whole = np.arange(clock.numbers[0], clock.numbers[-1] + 1)
+    row = np.searchsorted(clock.numbers, whole, side="right") - 1
+    filled: np.ndarray = pd.DataFrame(values_NF).ffill().to_numpy()
+    return filled[row], whole, clock.after(times[row], whole - clock.numbers[row])
