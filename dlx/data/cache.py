@@ -35,9 +35,7 @@ def facts_key(data: Data, base: Path, target_kind: str | None, specials: Sequenc
 @cache
 def _code() -> list[tuple[str, int, int]]:
     """Return name, size and time of every file of the program that facts come from."""
-    import dlx
-
-    (root,) = (Path(path) for path in dlx.__path__)
+    root = Path(__file__).parents[1]
     parts = [
         *COMPUTES,
         *(str(path.relative_to(root)) for room in ROOMS for path in sorted((root / room).rglob("*.py"))),

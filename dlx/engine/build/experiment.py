@@ -152,7 +152,9 @@ def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
 def used_rows(plan: Plan, prepared: Prepared, split: str) -> np.ndarray:
     """Return the rows of a split that are used: all, or an even draw of as many as the recipe allows."""
     train, facts = plan.recipe.train, prepared.facts
-    limit = {"train": train.limit_train_samples, "val": train.limit_val_samples, "test": train.limit_test_samples}[split]
+    limit = {"train": train.limit_train_samples, "val": train.limit_val_samples, "test": train.limit_test_samples}[
+        split
+    ]
     one_each = facts.kind == "classes" and not facts.fields["target"].axes
     labels = prepared.arrays["target"] if one_each and "target" in prepared.arrays else None
     return limit_rows(prepared.rows[split], limit, labels, plan.recipe.seed)

@@ -79,4 +79,6 @@ def embed_with(restored: Restored, paths: list[Path]) -> Embeddings:
     restored.module.to(device_of(restored.plan.recipe)).eval()
     with torch.no_grad():
         parts = [make(batch).float().cpu() for batch in batches(found.arrays, restored.plan)]
-    return Embeddings(torch.cat(parts).numpy(), task.embedding_description, found.origin, [*restored.notes, *found.warnings])
+    return Embeddings(
+        torch.cat(parts).numpy(), task.embedding_description, found.origin, [*restored.notes, *found.warnings]
+    )
