@@ -41,7 +41,7 @@ def _train(loaded: Loaded, folder: Path, study: Path, console: Any, pause_at: in
     done = read_run(folder)
     if done is not None:
         return done
-    # FIGURES
+    loaded = replace(loaded, recipe=loaded.recipe.evolve("train.figures", False))
     checkpoints = folder / "checkpoints"
     begun = newest(checkpoints, lambda note: console.print(note, highlight=False, soft_wrap=True))
     if begun is not None:
