@@ -32,10 +32,10 @@ def command(
         raise UsageError(f"{output}: the picture is written as .png")
 
     from dlx.run_folders import find_run_folder
-    from dlx.tracking.comparison import compare
+    from dlx.tracking.comparison import compare_runs
 
     folders = [find_run_folder(run, root) for run in runs]
-    found = compare(folders)
+    found = compare_runs(folders)
     samples, pictures = _drawn(folders, found.runs, output)
     if as_json:
         from dlx.commands._show import print_json
@@ -49,17 +49,17 @@ def command(
 def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:
     """Draw curves, and samples if they can be compared; return what is known of samples, and where pictures are."""
     from dlx.figures.runs import compared_curves, quality_against_speed
-    from dlx.tracking.comparison import curves
-    from dlx.tracking.triangle import triangle
+    from dlx.tracking.comparison import learning_curves
+    from dlx.tracking.trilemma import trilemma
 
     pictures = {}
     try:
-        figure = compared_curves({name: curves(folder) for name, folder in zip(names, folders, strict=True)})
+        figure = compared_curves({name: learning_curves(folder) for name, folder in zip(names, folders, strict=True)})
         if figure is not None:
             pictures["curves"] = _saved(figure, output)
     except UsageError as error:
         print(f"warning: {error}", file=sys.stderr)
-    samples = triangle(folders)
+    samples = trilemma(folders)
     if samples is not None:
         quality, coverage = ((m.label, m.values) for m in (samples.quality, samples.coverage))
         figure = quality_against_speed(names, samples.seconds, quality, coverage)

@@ -81,9 +81,9 @@ def _devices() -> list[Finding]:
 
 
 def _tracker() -> Finding:
-    from dlx.tracking.reach import reach
+    from dlx.tracking.status import tracker_status
 
-    address, why = reach()
+    address, why = tracker_status()
     if why is None:
         return Finding("tracker", f"{address} answers")
     return Finding("tracker", f"{address}: {why}", False, "runs are kept and sent later; dlx runs --sync")

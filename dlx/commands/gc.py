@@ -22,9 +22,9 @@ def command(
 
     The best checkpoint of a run, and what a tracker has not taken yet, always stay.
     """
-    from dlx.tracking.leftovers import leftovers
+    from dlx.tracking.leftovers import find_leftovers
 
-    found = leftovers(root, keep, days)
+    found = find_leftovers(root, keep, days)
     if delete:
         for item in found:
             item.delete()

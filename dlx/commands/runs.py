@@ -29,11 +29,11 @@ def command(
     What a tracker did not take while it was away is sent, and a run whose process is gone is marked as KILLED there.
     """
     from dlx.commands._show import print_json
-    from dlx.tracking.listing import chosen, list_runs
+    from dlx.tracking.listing import filter_runs, list_runs
 
     failed = _sync(root, None) if sync else False
     every = list_runs(root)
-    found = chosen(every, filters or [], sort, limit)
+    found = filter_runs(every, filters or [], sort, limit)
     if as_json:
         print_json([run.to_json() for run in found])
     elif found:
@@ -52,11 +52,11 @@ def command(
 def _sync(root: Path, seconds: float | None) -> bool:
     """Send what waits; MLflow is imported only where something does. Return whether something could not be sent."""
     from dlx.tracking.spool import is_running
-    from dlx.tracking.sync import sync, waiting
+    from dlx.tracking.sync import sync_runs, unsent_runs
 
-    if not any(not is_running(folder) for folder in waiting(root)):
+    if not any(not is_running(folder) for folder in unsent_runs(root)):
         return False
-    troubles = sync(root, seconds)
+    troubles = sync_runs(root, seconds)
     for trouble in troubles:
         print(f"warning: {trouble}", file=sys.stderr)
     return bool(troubles)

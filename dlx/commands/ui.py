@@ -20,9 +20,9 @@ def command(
 
     from dlx.commands._show import print_json
     from dlx.tracking.server import serve
-    from dlx.tracking.sync import sync
+    from dlx.tracking.sync import sync_runs
 
-    for trouble in sync(RUNS, SECONDS):
+    for trouble in sync_runs(RUNS, SECONDS):
         print(f"warning: {trouble}", file=sys.stderr)
     with serve(port) as server:
         if as_json:

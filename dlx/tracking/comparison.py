@@ -1,4 +1,4 @@
-"""Runs beside each other: what their recipes say differently, what came of it, and their learning curves."""
+"""Comparison of runs: the differences of their recipes, their metrics, and their learning curves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from dlx.errors import UsageError
 from dlx.run_folders import final_folder, run_name
 from dlx.tracking.spool import read_state
-from dlx.tracking.store import client
+from dlx.tracking.store import mlflow_client
 
 ABSENT = None
 SAMPLING_SECONDS = "sampling_seconds"
@@ -21,7 +21,7 @@ Points = list[tuple[int, float]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs by name; `recipe` holds what differs, `metrics` all of them, each with one value for every run."""
+    """Runs side by side: recipe fields that differ, and all metrics, each with one value for every run."""
 
     runs: tuple[str, ...]
     recipe: dict[str, list[Any]]
@@ -32,33 +32,33 @@ class Comparison:
         return {"runs": list(self.runs), "recipe": self.recipe, "metrics": self.metrics}
 
 
-def compare(folders: Sequence[Path]) -> Comparison:
+def compare_runs(folders: Sequence[Path]) -> Comparison:
     """Compare runs, those with stages by the recipe of the last one.
 
     Raises: UsageError if one has no recipe or no record.
     """
-    recipes = [flat(recipe_of(folder)) for folder in folders]
-    metrics = [metrics_of(folder) for folder in folders]
-    differing = {k: v for k, v in _beside(recipes).items() if any(value != v[0] for value in v)}
-    return Comparison(tuple(run_name(f) for f in folders), differing, _beside(metrics))
+    recipes = [flatten(resolved_recipe(folder)) for folder in folders]
+    metrics = [run_metrics(folder) for folder in folders]
+    differing = {k: v for k, v in _by_run(recipes).items() if any(value != v[0] for value in v)}
+    return Comparison(tuple(run_name(f) for f in folders), differing, _by_run(metrics))
 
 
-def _beside(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _by_run(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     names = dict.fromkeys(name for one in values for name in one)
     return {name: [one.get(name, ABSENT) for one in values] for name in names}
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested values under dotted names; a component's type stands under its own name."""
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested values under dotted names; the type of a component stands under the component's own name."""
     if not isinstance(value, dict):
         return {} if value is None or value in ([], "") else {prefix: value}
     merged: dict[str, Any] = {}
     for key, inner in value.items():
-        merged |= flat(inner, prefix if key == "type" and prefix else f"{prefix}.{key}" if prefix else key)
+        merged |= flatten(inner, prefix if key == "type" and prefix else f"{prefix}.{key}" if prefix else key)
     return merged
 
 
-def recipe_of(folder: Path) -> Any:
+def resolved_recipe(folder: Path) -> Any:
     """Return the resolved recipe of a run, of its last stage if it has some. Raises: UsageError if there is none."""
     from dlx.recipe.yaml.document import read
 
@@ -68,8 +68,8 @@ def recipe_of(folder: Path) -> Any:
         raise UsageError(f"{folder} has no recipe that can be read: {error.strerror}") from None
 
 
-def metrics_of(folder: Path) -> dict[str, float]:
-    """Return what came of a run. Raises: UsageError if its record cannot be read."""
+def run_metrics(folder: Path) -> dict[str, float]:
+    """Return the metrics of a run. Raises: UsageError if its run.json cannot be read."""
     try:
         record = json.loads((folder / "run.json").read_text())
         found = {**record.get("metrics", {}), SAMPLING_SECONDS: record.get("sampling_seconds")}
@@ -78,7 +78,7 @@ def metrics_of(folder: Path) -> dict[str, float]:
         raise UsageError(f"{folder}: its record cannot be read: {error}") from None
 
 
-def curves(folder: Path) -> dict[str, Points]:
+def learning_curves(folder: Path) -> dict[str, Points]:
     """Return the points of every metric that has several. Raises: UsageError if the tracker does not answer."""
     from dlx.recipe.load import with_environment
 
@@ -86,7 +86,7 @@ def curves(folder: Path) -> dict[str, Points]:
     if state is None or state.run_id is None:
         return {}
     try:
-        tracker = client(with_environment(state.uri))
+        tracker = mlflow_client(with_environment(state.uri))
         names = [n for n in tracker.get_run(state.run_id).data.metrics if not n.startswith(("plan/", "test/"))]
         found = {n: [(m.step, m.value) for m in tracker.get_metric_history(state.run_id, n)] for n in names}
     except Exception as error:  # whatever the tracker does, it is said in one sentence

@@ -1,4 +1,4 @@
-"""Entries of a run, one after the other, into MLflow's store."""
+"""The client side of tracking: sends the entries of a run to MLflow, one after the other."""
 
 from __future__ import annotations
 
@@ -7,84 +7,84 @@ from pathlib import Path
 from typing import Any
 
 from dlx.recipe.load import with_environment
-from dlx.tracking.spool import Entry, State
-from dlx.tracking.store import client
+from dlx.tracking.spool import Entry, TrackingState
+from dlx.tracking.store import mlflow_client
 
-TOKEN = "dlx.token"
-PARENT = "mlflow.parentRunId"
-PARAMS = 100  # and tags, that MLflow takes in one call
-_LOST = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
-
-
-def is_lost(error: Exception) -> bool:
-    """Say whether trying again cannot help: MLflow refuses the entry, or the file is gone."""
-    return isinstance(error, FileNotFoundError) or getattr(error, "error_code", None) in _LOST
+TOKEN_TAG = "dlx.token"
+PARENT_TAG = "mlflow.parentRunId"
+MAX_PARAMS_PER_CALL = 100  # and tags, that MLflow takes in one call
+_PERMANENT_ERRORS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
-def reason(error: Exception) -> str:
-    """Return the first line of what went wrong."""
+def is_permanent(error: Exception) -> bool:
+    """Return whether a retry cannot help: MLflow refuses the entry, or the file is gone."""
+    return isinstance(error, FileNotFoundError) or getattr(error, "error_code", None) in _PERMANENT_ERRORS
+
+
+def error_summary(error: Exception) -> str:
+    """Return the first line of an error's message."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-class Delivery:
-    """Carries entries to the tracker; what the state says is brought up to date, and raised is whatever fails.
+class TrackerClient:
+    """Sends entries to the MLflow tracking server or database, updates the tracking state, and raises what fails.
 
-    Every entry may be sent twice without harm, for nobody knows whether one that failed had arrived.
+    Sending is idempotent: an entry may be sent twice, as nobody knows whether one that failed had arrived.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: TrackingState) -> None:
         self.state = state
         self._client: Any = None
-        self.again = False
-        """Whether entries may have been sent before, without an answer."""
+        self.is_retry = False
+        """Whether entries may have been sent before without an answer."""
 
     def connect(self) -> None:
-        """Reach the tracker: imports MLflow, opens the store, and makes the run if there is none yet."""
+        """Connect to the tracker: import MLflow, open the store, and create the run if there is none yet."""
         if self._client is None:
-            self._client = client(with_environment(self.state.uri))
+            self._client = mlflow_client(with_environment(self.state.uri))
         if self.state.run_id is None:
-            self._open(self.state.opening)
+            self._create_run(self.state.creation)
 
     def send(self, entry: Entry) -> None:
         """Send one entry."""
         self.connect()
         getattr(self, f"_{entry['kind']}")(entry)
 
-    def _open(self, opening: Entry) -> None:
-        """Make the run; one whose making was not confirmed is found by its token."""
-        experiment = self._experiment(opening["experiment"])
-        parent = self._parent(experiment, opening.get("parent"))
-        found = self._made_with(self.state.token, experiment) if self.again else None
-        self.again = True
+    def _create_run(self, creation: Entry) -> None:
+        """Create the run; one whose creation was not confirmed is found by its token."""
+        experiment = self._experiment_id(creation["experiment"])
+        parent = self._parent(experiment, creation.get("parent"))
+        found = self._find_by_token(self.state.token, experiment) if self.is_retry else None
+        self.is_retry = True
         if found is None:
-            tags = {**with_environment(opening["tags"]), **parent, TOKEN: self.state.token}
-            found = self._client.create_run(experiment, opening["time"], tags, opening["name"])
+            tags = {**with_environment(creation["tags"]), **parent, TOKEN_TAG: self.state.token}
+            found = self._client.create_run(experiment, creation["time"], tags, creation["name"])
         self.state.run_id, self.state.experiment = found.info.run_id, experiment
 
     def _parent(self, experiment: str, token: str | None) -> dict[str, str]:
-        """Return the tag by which MLflow puts a run below another one. Raises: LookupError while that is not there."""
+        """Return the tag that nests a run under its parent. Raises: LookupError until the parent has been created."""
         if token is None:
             return {}
-        found = self._made_with(token, experiment, deleted_too=True)
+        found = self._find_by_token(token, experiment, include_deleted=True)
         if found is None:
             raise LookupError("the run of which it is a stage has not been tracked yet")
-        return {PARENT: found.info.run_id}
+        return {PARENT_TAG: found.info.run_id}
 
-    def _made_with(self, token: str, experiment: str, deleted_too: bool = False) -> Any:
-        """Return the run that was made with a token; None if there is none."""
+    def _find_by_token(self, token: str, experiment: str, include_deleted: bool = False) -> Any:
+        """Return the run that was created with a token; None if there is none."""
         from mlflow.entities import ViewType
 
-        which = ViewType.ALL if deleted_too else ViewType.ACTIVE_ONLY
-        return next(iter(self._client.search_runs([experiment], f"tags.`{TOKEN}` = '{token}'", which)), None)
+        which = ViewType.ALL if include_deleted else ViewType.ACTIVE_ONLY
+        return next(iter(self._client.search_runs([experiment], f"tags.`{TOKEN_TAG}` = '{token}'", which)), None)
 
-    def _experiment(self, name: str) -> str:
+    def _experiment_id(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
                 return str(self._client.create_experiment(name))
-            except MlflowException:  # another run has made it meanwhile
+            except MlflowException:  # another run has created it meanwhile
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
                     raise
@@ -93,31 +93,31 @@ class Delivery:
         return str(found.experiment_id)
 
     def _resume(self, entry: Entry) -> None:
-        """Set an earlier run going again, and note how far its metrics had come; one that was deleted is made anew."""
+        """Set an interrupted run to RUNNING and note the last step of each metric; create it anew if it was deleted."""
         try:
             self._client.update_run(self.state.run_id, status="RUNNING")
         except Exception as error:
-            if not is_lost(error):
+            if not is_permanent(error):
                 raise
             self.state.run_id = None
             self.connect()
         found = self._client.get_run(self.state.run_id)
         self.state.experiment = found.info.experiment_id
-        self.state.last = {m.key: int(m.step) for m in found.data.to_proto().metrics}
+        self.state.last_steps = {m.key: int(m.step) for m in found.data.to_proto().metrics}
 
     def _params(self, entry: Entry) -> None:
         from mlflow.entities import Param
 
-        known = self._client.get_run(self.state.run_id).data.params if self.state.last else {}
+        known = self._client.get_run(self.state.run_id).data.params if self.state.last_steps else {}
         params = [Param(k, v) for k, v in entry["values"].items() if k not in known]
-        for i in range(0, len(params), PARAMS):
-            self._client.log_batch(self.state.run_id, params=params[i : i + PARAMS])
+        for i in range(0, len(params), MAX_PARAMS_PER_CALL):
+            self._client.log_batch(self.state.run_id, params=params[i : i + MAX_PARAMS_PER_CALL])
 
     def _metrics(self, entry: Entry) -> None:
         from mlflow.entities import Metric
 
-        last = self.state.last
-        points = [Metric(name, *rest) for name, *rest in entry["points"] if rest[-1] > last.get(name, -1)]
+        last_steps = self.state.last_steps
+        points = [Metric(name, *rest) for name, *rest in entry["points"] if rest[-1] > last_steps.get(name, -1)]
         if points:
             self._client.log_batch(self.state.run_id, metrics=points)
 
@@ -125,8 +125,8 @@ class Delivery:
         from mlflow.entities import RunTag
 
         tags = [RunTag(k, v) for k, v in with_environment(entry["values"]).items()]
-        for i in range(0, len(tags), PARAMS):
-            self._client.log_batch(self.state.run_id, tags=tags[i : i + PARAMS])
+        for i in range(0, len(tags), MAX_PARAMS_PER_CALL):
+            self._client.log_batch(self.state.run_id, tags=tags[i : i + MAX_PARAMS_PER_CALL])
 
     def _file(self, entry: Entry) -> None:
         self._client.log_artifact(self.state.run_id, entry["path"], entry["folder"])

@@ -1,4 +1,4 @@
-"""What runs have left on disk that nobody needs any more."""
+"""Garbage collection: files of runs that are no longer needed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from dlx.run_folders import run_folders, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
-FRESH = 3600  # seconds: a temporary file that is younger may still be in the making
+MIN_AGE_SECONDS = 3600  # a younger temporary file may still be written
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or folder that can go, why, and its size."""
+    """A file or folder that can be deleted, the reason, and its size."""
 
     path: Path
     why: str
@@ -30,46 +30,50 @@ class Leftover:
             self.path.unlink(missing_ok=True)
 
 
-def leftovers(root: Path, keep: int, days: float) -> list[Leftover]:
-    """Return what can go. The newest runs, and those that are young, keep all of their checkpoints.
+def find_leftovers(root: Path, keep: int, days: float) -> list[Leftover]:
+    """Return what can be deleted. The newest runs, and those younger than some days, keep all of their checkpoints.
 
-    Never listed are runs under way, the best checkpoint of a finished run, and what a tracker has not taken.
+    Never listed are runs under way, the best checkpoint of a finished run, and what a tracker has not received.
     """
     folders = [f for f in run_folders(root) if not is_running(f)]
-    old = [f for f in folders[: max(0, len(folders) - keep)] if _age(f) >= days * 86400]
-    found = [item for folder in folders for part in (folder, *stage_folders(folder)) for item in _half_written(part)]
-    found += [item for folder in old for part in (folder, *stage_folders(folder)) for item in _of_run(part)]
-    found += [_leftover(p, "a run that never began") for p in _empty(root)]
-    found += [_leftover(p, "a database that was never finished") for p in _temporary(root.absolute().parent, ".*.db.*")]
-    return found
+    old = [f for f in folders[: max(0, len(folders) - keep)] if _age_seconds(f) >= days * 86400]
+    found = [item for folder in folders for part in _with_stages(folder) for item in _unfinished_files(part)]
+    found += [item for folder in old for part in _with_stages(folder) for item in _spare_checkpoints(part)]
+    found += [_leftover(p, "a run that never began") for p in _empty_runs(root)]
+    databases = _temporary_files(root.absolute().parent, ".*.db.*")
+    return found + [_leftover(p, "a database that was never finished") for p in databases]
 
 
-def _of_run(folder: Path) -> Iterator[Leftover]:
-    """Yield what an old run can spare: the checkpoint to resume from, once it has ended."""
+def _with_stages(folder: Path) -> list[Path]:
+    return [folder, *stage_folders(folder)]
+
+
+def _spare_checkpoints(folder: Path) -> Iterator[Leftover]:
+    """Yield the checkpoints of a finished run other than the best one."""
     state = read_state(folder)
     checkpoints = folder / "checkpoints"
     if state is None or state.status != "FINISHED" or not (checkpoints / "best.ckpt").exists():
         return
     for path in sorted(checkpoints.iterdir()):
         if not path.name.startswith(("best.ckpt", ".")):
-            yield _leftover(path, "the run has ended, and its best checkpoint stays")
+            yield _leftover(path, "a checkpoint to resume from; the run has ended, and its best checkpoint stays")
 
 
-def _half_written(folder: Path) -> Iterator[Leftover]:
+def _unfinished_files(folder: Path) -> Iterator[Leftover]:
     for place in (folder, folder / "checkpoints"):
-        for path in _temporary(place, ".*"):
-            yield _leftover(path, "half a file of a process that was killed")
+        for path in _temporary_files(place, ".*"):
+            yield _leftover(path, "an incomplete file of a process that was killed")
 
 
-def _temporary(folder: Path, pattern: str) -> list[Path]:
-    return sorted(p for p in folder.glob(f"{pattern}.tmp") if _age(p) > FRESH)
+def _temporary_files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(p for p in folder.glob(f"{pattern}.tmp") if _age_seconds(p) > MIN_AGE_SECONDS)
 
 
-def _empty(root: Path) -> list[Path]:
-    """Return directories of runs that died before they were written down."""
+def _empty_runs(root: Path) -> list[Path]:
+    """Return folders of runs that were killed before their first file was written."""
     folders = [f for f in root.glob("*/checkpoints") if not (f.parent / "run.json").exists()]
     parents = [f.parent for f in folders if not any(f.iterdir()) and not (f.parent / SPOOL).exists()]
-    return sorted(f for f in parents if _age(f) > FRESH)
+    return sorted(f for f in parents if _age_seconds(f) > MIN_AGE_SECONDS)
 
 
 def _leftover(path: Path, why: str) -> Leftover:
@@ -77,5 +81,5 @@ def _leftover(path: Path, why: str) -> Leftover:
     return Leftover(path, why, sum(p.stat().st_size for p in files))
 
 
-def _age(path: Path) -> float:
+def _age_seconds(path: Path) -> float:
     return time.time() - path.stat().st_mtime

@@ -13,24 +13,24 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
-from dlx.tracking.delivery import Delivery, is_lost, reason
-from dlx.tracking.names import PARAM_LENGTH, TAG_LENGTH, acceptable, acceptable_tag, shortened
-from dlx.tracking.spool import Entry, Spool, State
-from dlx.tracking.sync import drain, sync
+from dlx.tracking.delivery import TrackerClient, error_summary, is_permanent
+from dlx.tracking.names import PARAM_LENGTH, TAG_LENGTH, truncate, valid_name, valid_tag_name
+from dlx.tracking.spool import Entry, Spool, TrackingState
+from dlx.tracking.sync import send_spool, sync_runs
 
-SEND_EVERY = 3.0  # seconds
-BATCH = 1000  # metrics that MLflow takes in one call
-IN_MEMORY = 20_000  # points; what is more waits on disk
-OTHERS = 10.0  # seconds for what earlier runs have left
-RETRY = (5.0, 60.0)  # seconds until a tracker that failed is asked again, at first and at most
+SEND_INTERVAL_SECONDS = 3.0
+MAX_POINTS_PER_CALL = 1000  # MLflow's limit of metrics in one call
+MAX_POINTS_IN_MEMORY = 20_000  # more go to the spool on disk
+OTHER_RUNS_SECONDS = 10.0  # for what earlier runs have left
+RETRY_SECONDS = (5.0, 60.0)  # until a tracker that failed is tried again, at first and at most
 # Seconds that the end of a run waits for the tracker.
-PATIENCE = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 10.0, "SCHEDULED": 10.0}
+CLOSE_SECONDS = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 10.0, "SCHEDULED": 10.0}
 
 
 class MLflowTracker(Logger):
-    """Writes one run. Nothing here can stop or slow training: what the tracker does not take waits on disk."""
+    """Lightning logger for one MLflow run. Nothing in it stops or slows training: unsent entries wait on disk."""
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: TrackingState) -> None:
         super().__init__()
         self.state, self.folder = state, folder
         self.logged: set[str] = set()
@@ -38,28 +38,28 @@ class MLflowTracker(Logger):
         self._notes: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._spool = Spool(folder)
-        self._delivery = Delivery(state)
+        self._client = TrackerClient(state)
         self._points: list[list[Any]] = []
         self._pending: deque[Entry] = deque()
         self._mutex, self._points_mutex = threading.Lock(), threading.Lock()
         self._wake = threading.Event()
-        self._stopping = self._abandoned = self._alone = False
-        self._trouble: str | None = None
-        self._thread = threading.Thread(target=self._work, name="dlx-tracking", daemon=True)
+        self._stopping = self._abandoned = self._has_synced_others = False
+        self._last_error: str | None = None
+        self._thread = threading.Thread(target=self._run_thread, name="dlx-tracking", daemon=True)
         state.save(folder)
 
     def start(self) -> None:
-        """Begin to send; what is put before that is sent first."""
+        """Start the sending thread; entries put before that are sent first."""
         self._thread.start()
 
     @property
     def name(self) -> str:
-        """The experiment."""
-        return str(self.state.opening["experiment"])
+        """The name of the experiment."""
+        return str(self.state.creation["experiment"])
 
     @property
     def version(self) -> str:
-        """The run's own directory: MLflow's id is not known before the tracker has answered."""
+        """The name of the run's folder, as MLflow's id is not known before the tracker has answered."""
         return self.folder.name
 
     @property
@@ -68,30 +68,30 @@ class MLflowTracker(Logger):
         return self.state.run_id
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: parameters are those of the recipe, logged once by `log_params`."""
+        """Do nothing: the hyperparameters are those of the recipe, logged once by `log_params`."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Note metrics; `epoch` is Lightning's own and left out, and what is not finite becomes a tag."""
+        """Log metrics; Lightning's `epoch` is left out, and values that are not finite become tags."""
         now = int(time.time() * 1000)
         self.step = max(self.step, step or 0)
         kept = {name: float(value) for name, value in metrics.items() if name != "epoch"}
-        points = [[self._named(n), v, now, step or 0] for n, v in kept.items() if math.isfinite(v)]
+        points = [[self._valid_name(n), v, now, step or 0] for n, v in kept.items() if math.isfinite(v)]
         self.logged.update(kept)
         with self._points_mutex:
             self._points += points
         for name, value in kept.items():
             if not math.isfinite(value):
-                self._not_finite(name, value, step or 0)
-        if len(self._points) >= IN_MEMORY:
-            self._collect()
-            self._to_disk(keep_first=True)
+                self._tag_not_finite(name, value, step or 0)
+        if len(self._points) >= MAX_POINTS_IN_MEMORY:
+            self._collect_points()
+            self._spill(keep_first=True)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Note flat parameters, shortened where MLflow's limit asks for it."""
-        values = {self._named(k): shortened(str(v), PARAM_LENGTH) for k, v in params.items()}
+        """Log flat parameters, cut to MLflow's limit of length."""
+        values = {self._valid_name(k): truncate(str(v), PARAM_LENGTH) for k, v in params.items()}
         for name, value in params.items():
             if len(str(value)) > PARAM_LENGTH:
-                self._say(f"long {name}", f"the parameter {name} is cut to {PARAM_LENGTH:,} characters in MLflow")
+                self._add_note(f"long {name}", f"the parameter {name} is cut to {PARAM_LENGTH:,} characters in MLflow")
         self.put({"kind": "params", "values": values})
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
@@ -100,7 +100,7 @@ class MLflowTracker(Logger):
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags of the run."""
-        values = {acceptable_tag(k): shortened(v, TAG_LENGTH) for k, v in tags.items()}
+        values = {valid_tag_name(k): truncate(v, TAG_LENGTH) for k, v in tags.items()}
         self.put({"kind": "tags", "values": values})
 
     def put(self, entry: Entry) -> None:
@@ -113,96 +113,97 @@ class MLflowTracker(Logger):
         self._spool.append([entry])
 
     def close(self, status: str) -> list[str]:
-        """End the run as FINISHED, FAILED or KILLED, and return as sentences what was changed or is still unsent.
+        """End the run as FINISHED, FAILED or KILLED, and return notes on what was changed or is still unsent.
 
-        Waits a while for a tracker that answers; whatever it has not taken then is kept on disk.
+        Waits some seconds for the tracker; what it has not received then is kept on disk.
         """
         self.state.status = status
-        self._collect()
+        self._collect_points()
         self.put({"kind": "end", "status": status, "time": int(time.time() * 1000)})
-        self._to_disk(keep_first=True, durable=True)
-        with suppress(OSError):  # a full disk is said when what is left is counted
+        self._spill(keep_first=True, durable=True)
+        with suppress(OSError):  # a full disk is reported when unsent entries are counted
             self.state.save(self.folder)
         self._stopping = True
         self._wake.set()
         try:
             if self._thread.is_alive():
-                self._thread.join(PATIENCE[status])
+                self._thread.join(CLOSE_SECONDS[status])
         finally:
-            self._settle()
+            self._stop_sending()
         return list(self._notes.values())
 
-    def _settle(self) -> None:
-        """Keep on disk what was not sent, and give up the run."""
+    def _stop_sending(self) -> None:
+        """Stop sending, and keep on disk what was not sent."""
         with self._mutex:
             self._abandoned = True
             unsent = list(self._pending)
-            waiting = len(unsent) + len(self._spool.after(self.state.sent))
+            waiting = len(unsent) + len(self._spool.after(self.state.sent_bytes))
             try:
                 self._spool.append(unsent, durable=True)
                 if not waiting:
-                    self.state.sent = 0
+                    self.state.sent_bytes = 0
                 self.state.save(self.folder)
             except OSError as error:
-                self._say("disk", f"{waiting} entries of the run's record are lost: {error.strerror}")
+                self._add_note("disk", f"{waiting} entries of the run's record are lost: {error.strerror}")
             self._spool.close(finished=not waiting)
         if waiting:
-            why = f" ({self._trouble})" if self._trouble else ""
-            self._say("unsent", f"the tracker has not taken all of the run yet{why}; to send the rest: dlx runs --sync")
+            why = f" ({self._last_error})" if self._last_error else ""
+            note = f"the tracker has not taken all of the run yet{why}; to send the rest: dlx runs --sync"
+            self._add_note("unsent", note)
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         wait = 0.0
         while not self._abandoned:
             self._wake.wait(wait)
             stopping = self._stopping
-            self._collect()
+            self._collect_points()
             try:
-                self._deliver()
-                wait = SEND_EVERY
+                self._send_all()
+                wait = SEND_INTERVAL_SECONDS
             except Exception as error:  # whatever a tracker does, training goes on
-                self._trouble = reason(error)
-                self._to_disk()
-                wait = min(max(RETRY[0], 2 * wait), RETRY[1])
+                self._last_error = error_summary(error)
+                self._spill()
+                wait = min(max(RETRY_SECONDS[0], 2 * wait), RETRY_SECONDS[1])
             if stopping:
                 return
 
-    def _deliver(self) -> None:
-        """Send everything, the spool first: it is older. At last, once, what runs of before have left."""
+    def _send_all(self) -> None:
+        """Send everything, the older spool first, and then, once, what earlier runs have left unsent."""
         known = self.state.run_id
-        self._delivery.connect()
+        self._client.connect()
         if known is None:
             self.state.save(self.folder)
-        while not self._abandoned and (self._pending or self._spool.size() > self.state.sent):
-            if self._spool.size() > self.state.sent:
-                drain(self._spool, self._delivery, self.folder, self._lost)
+        while not self._abandoned and (self._pending or self._spool.size() > self.state.sent_bytes):
+            if self._spool.size() > self.state.sent_bytes:
+                send_spool(self._spool, self._client, self.folder, self._note_refusal)
             if self._pending:
                 self._send_first()
-        if not self._alone:
-            self._alone = True
-            for trouble in sync(self.folder.parent, OTHERS, self.state.uri):
-                self._say(trouble.folder.name, str(trouble))
+        if not self._has_synced_others:
+            self._has_synced_others = True
+            for failure in sync_runs(self.folder.parent, OTHER_RUNS_SECONDS, self.state.uri):
+                self._add_note(failure.folder.name, str(failure))
 
     def _send_first(self) -> None:
         entry = self._pending[0]
         try:
-            self._delivery.send(entry)
+            self._client.send(entry)
         except Exception as error:
-            if not is_lost(error):
+            if not is_permanent(error):
                 raise
-            self._lost(entry, error)
+            self._note_refusal(entry, error)
         with self._mutex:
             if not self._abandoned:
                 self._pending.popleft()
 
-    def _collect(self) -> None:
-        """Turn the points so far into entries."""
+    def _collect_points(self) -> None:
+        """Turn the collected points into entries."""
         with self._points_mutex:
             taken, self._points = self._points, []
-        for i in range(0, len(taken), BATCH):
-            self.put({"kind": "metrics", "points": taken[i : i + BATCH]})
+        for i in range(0, len(taken), MAX_POINTS_PER_CALL):
+            self.put({"kind": "metrics", "points": taken[i : i + MAX_POINTS_PER_CALL]})
 
-    def _to_disk(self, keep_first: bool = False, durable: bool = False) -> None:
-        """Move what is pending to the spool; the first entry may be on its way."""
+    def _spill(self, keep_first: bool = False, durable: bool = False) -> None:
+        """Move pending entries to the spool; the first one may be being sent."""
         with self._mutex:
             if self._abandoned:
                 return
@@ -210,26 +211,27 @@ class MLflowTracker(Logger):
             try:
                 self._spool.append(moved, durable)
             except OSError as error:
-                self._say("disk", f"the run's record is not complete: {self._spool.path}: {error.strerror}")
+                self._add_note("disk", f"the run's record is not complete: {self._spool.path}: {error.strerror}")
             for _ in moved:
                 self._pending.pop()  # from the end: the first one stays first
 
-    def _lost(self, entry: Entry, error: Exception) -> None:
-        self._say(entry["kind"], f"MLflow refuses {entry['kind']} of the run: {reason(error)}")
+    def _note_refusal(self, entry: Entry, error: Exception) -> None:
+        self._add_note(entry["kind"], f"MLflow refuses {entry['kind']} of the run: {error_summary(error)}")
 
-    def _not_finite(self, name: str, value: float, step: int) -> None:
-        if self._say(f"finite {name}", f"{name} was {value} in step {step}: MLflow's curves leave such values out"):
-            self.put({"kind": "tags", "values": {acceptable(f"dlx.not_finite.{name}"): f"{value} in step {step}"}})
+    def _tag_not_finite(self, name: str, value: float, step: int) -> None:
+        note = f"{name} was {value} in step {step}: MLflow's curves leave such values out"
+        if self._add_note(f"finite {name}", note):
+            self.put({"kind": "tags", "values": {valid_name(f"dlx.not_finite.{name}"): f"{value} in step {step}"}})
 
-    def _named(self, name: str) -> str:
+    def _valid_name(self, name: str) -> str:
         if name not in self._names:
-            self._names[name] = taken = acceptable(name)
+            self._names[name] = taken = valid_name(name)
             if taken != name:
-                self._say(f"name {name}", f"MLflow does not take the name {name!r}; there it is {taken!r}")
+                self._add_note(f"name {name}", f"MLflow does not take the name {name!r}; there it is {taken!r}")
         return self._names[name]
 
-    def _say(self, key: str, note: str) -> bool:
-        """Keep a note, once for every key; return whether it is new."""
+    def _add_note(self, key: str, note: str) -> bool:
+        """Add a note, once for every key; return whether it is new."""
         new = key not in self._notes
         self._notes.setdefault(key, note)
         return new

@@ -1,4 +1,4 @@
-"""A run's checkpoint as a model that MLflow loads and serves: dlx itself is its code, and nothing is pickled."""
+"""Model logging: a run's checkpoint as an MLflow pyfunc model, whose code is dlx itself; nothing is pickled."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from dlx.installation import DISTRIBUTION
-from dlx.tracking.spool import State
+from dlx.tracking.spool import TrackingState
 from dlx.version import __version__
 
-NAME = "model"
+MODEL_NAME = "model"
 LOADER = "dlx.engine.inference.served"
 """Module whose `_load_pyfunc` MLflow calls with the folder that holds the checkpoint."""
-NEEDS = ("torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
+REQUIREMENTS = ("torch", "pytorch-lightning", "torchmetrics", "numpy", "pandas")
 
 
-def log_model(client: Any, state: State, checkpoint: Path, signature: Mapping[str, Any]) -> None:
+def log_model(client: Any, state: TrackingState, checkpoint: Path, signature: Mapping[str, Any]) -> None:
     """Store a model with the run. Raises: whatever the tracker does; FileNotFoundError if the checkpoint is gone."""
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -27,15 +27,15 @@ def log_model(client: Any, state: State, checkpoint: Path, signature: Mapping[st
     already = client.get_run(state.run_id).outputs
     if already is not None and already.model_outputs:
         return
-    model = client.create_logged_model(state.experiment, NAME, state.run_id)
+    model = client.create_logged_model(state.experiment, MODEL_NAME, state.run_id)
     with tempfile.TemporaryDirectory() as folder:
-        _save(Path(folder), Model(run_id=state.run_id, model_id=model.model_id), checkpoint, signature)
-        client.log_model_artifacts(model.model_id, str(Path(folder) / NAME))
+        _save_pyfunc(Path(folder), Model(run_id=state.run_id, model_id=model.model_id), checkpoint, signature)
+        client.log_model_artifacts(model.model_id, str(Path(folder) / MODEL_NAME))
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(state.run_id, [LoggedModelOutput(model.model_id, 0)])
 
 
-def _save(folder: Path, described: Any, checkpoint: Path, signature: Mapping[str, Any]) -> None:
+def _save_pyfunc(folder: Path, described: Any, checkpoint: Path, signature: Mapping[str, Any]) -> None:
     import mlflow.pyfunc
 
     data = folder / "checkpoint"
@@ -44,17 +44,17 @@ def _save(folder: Path, described: Any, checkpoint: Path, signature: Mapping[str
         if path.exists():
             shutil.copy2(path, data / path.name)
     mlflow.pyfunc.save_model(
-        str(folder / NAME),
+        str(folder / MODEL_NAME),
         loader_module=LOADER,
         data_path=str(data),
         mlflow_model=described,
-        signature=_signature(signature),
-        input_example=_example(signature),
-        pip_requirements=[f"{DISTRIBUTION}=={__version__}", *(f"{name}=={version(name)}" for name in NEEDS)],
+        signature=_model_signature(signature),
+        input_example=_input_example(signature),
+        pip_requirements=[f"{DISTRIBUTION}=={__version__}", *(f"{name}=={version(name)}" for name in REQUIREMENTS)],
     )
 
 
-def _signature(plain: Mapping[str, Any]) -> Any:
+def _model_signature(plain: Mapping[str, Any]) -> Any:
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
@@ -67,7 +67,7 @@ def _signature(plain: Mapping[str, Any]) -> Any:
     return ModelSignature(Schema(tensors), outputs)
 
 
-def _example(plain: Mapping[str, Any]) -> Any:
+def _input_example(plain: Mapping[str, Any]) -> Any:
     if plain["example"] is None:
         return None
     if plain["tabular"]:

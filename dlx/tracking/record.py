@@ -1,4 +1,4 @@
-"""One tracked run, opened before the first step and closed whatever happens."""
+"""The tracking record of one run, opened before the first step and closed however training ends."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 from dlx.files import write_atomic
 from dlx.plan import Plan
 from dlx.run_folders import run_name
-from dlx.tracking.comparison import flat
+from dlx.tracking.comparison import flatten
 from dlx.tracking.logger import MLflowTracker
-from dlx.tracking.names import TAG_LENGTH, shortened
-from dlx.tracking.signature import signature_of
-from dlx.tracking.spool import State, read_state
-from dlx.tracking.store import storable_uri, warm_up
+from dlx.tracking.names import TAG_LENGTH, truncate
+from dlx.tracking.signature import model_signature
+from dlx.tracking.spool import TrackingState, read_state
+from dlx.tracking.store import import_mlflow, storable_uri
 
 
 @dataclass
-class Record:
-    """The run as MLflow has it; without a tracker every call does nothing."""
+class RunRecord:
+    """The record of a run in MLflow; without a tracker every call does nothing."""
 
     logger: MLflowTracker | None
     notes: list[str]
@@ -38,7 +38,7 @@ class Record:
     def finish(
         self, metrics: Mapping[str, float], held: bool | None, pictures: list[Path], checkpoint: Path | None
     ) -> None:
-        """Log what is known at the end alone: metrics of the test split and of the whole run, the verdict, files."""
+        """Log the results: metrics of the test split and of the run, the verdict, figures, checkpoint and model."""
         if self.logger is None:
             return
         new = {name: value for name, value in metrics.items() if name not in self.logger.logged}
@@ -51,66 +51,68 @@ class Record:
         if checkpoint is None or not checkpoint.exists():
             return
         self.logger.log_file(checkpoint, "checkpoints")
-        signature = signature_of(self.plan.facts, self.plan.recipe.task.target_kind) if self.plan else None
+        signature = model_signature(self.plan.facts, self.plan.recipe.task.target_kind) if self.plan else None
         if signature is not None:
             self.logger.put({"kind": "model", "path": str(checkpoint.absolute()), "signature": signature})
 
     def close(self, status: str) -> list[str]:
-        """End the run and return what could not be tracked as it was, as sentences."""
+        """End the run and return notes on what could not be tracked as it was."""
         if self.logger is None:
             return self.notes
         notes = [*self.notes, *self.logger.close(status)]
-        _write_id(self.logger.folder, self.logger.run_id)
+        _write_mlflow_id(self.logger.folder, self.logger.run_id)
         return notes
 
 
 def open_record(
     plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None = None, within: Path | None = None
-) -> Record:
-    """Start tracking a run, or go on with one that was interrupted: `resume` is its MLflow id, or "" if it has none.
+) -> RunRecord:
+    """Start tracking a run, or continue an interrupted one, whose MLflow id is `resume`, or "" if it has none.
 
-    `within` is the run of which it is a stage; it is tracked already, and becomes the parent in MLflow.
-    A tracker that is not there is no error: what it should know waits beside the run.
+    `within` is the folder of the run of which it is a stage; that one is tracked already, and becomes the parent in
+    MLflow. A tracker that does not answer is no error: its entries wait beside the run.
     """
     try:
-        logger = MLflowTracker(folder, _state(plan, folder, stored, resume, within))
+        logger = MLflowTracker(folder, _tracking_state(plan, folder, stored, resume, within))
     except OSError as error:
-        return Record(None, [f"the run is not tracked: {error.strerror}"])
+        return RunRecord(None, [f"the run is not tracked: {error.strerror}"])
     if resume is None:
-        _describe(logger, plan, stored)
+        _log_description(logger, plan, stored)
     else:
         logger.put_on_disk({"kind": "resume"})  # after what was unsent then, before all that comes
-    logger.log_params(flat({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
+    logger.log_params(flatten({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
     for name in ("recipe.yaml", "resolved.yaml", "lock.json"):
         if (folder / name).exists():
             logger.log_file(folder / name)
-    warm_up(logger.state.uri)
+    import_mlflow(logger.state.uri)
     logger.start()
-    return Record(logger, [], plan)
+    return RunRecord(logger, [], plan)
 
 
-def _state(plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None, within: Path | None) -> State:
+def _tracking_state(
+    plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None, within: Path | None
+) -> TrackingState:
     known = read_state(folder) if resume is not None else None
     uri = stored.get("tracking", {}).get("uri") or storable_uri()
-    state = known or State(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
+    state = known or TrackingState(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
     state.status, state.host = "RUNNING", socket.gethostname()
-    state.opening = state.opening or _opening(plan, folder, stored, within)
+    state.creation = state.creation or _creation_entry(plan, folder, stored, within)
     return state
 
 
-def _opening(plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path | None) -> dict[str, Any]:
-    """Return what makes the run. What came from the environment stays a reference until it is sent."""
+def _creation_entry(plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path | None) -> dict[str, Any]:
+    """Return what MLflow needs to create the run; values from the environment stay references until they are sent."""
     tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
     if stored.get("description"):
-        tags["mlflow.note.content"] = shortened(stored["description"], TAG_LENGTH)
+        tags["mlflow.note.content"] = truncate(stored["description"], TAG_LENGTH)
     experiment = stored.get("tracking", {}).get("experiment") or plan.recipe.name
     whole = read_state(within) if within is not None else None
     parent = {"parent": whole.token} if whole is not None else {}
     return {"experiment": experiment, "name": run_name(folder), "tags": tags, "time": int(time.time() * 1000), **parent}
 
 
-def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:
-    """Put the recipe's tags, the plan's quantities, and what data the run reads."""
+def _log_description(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:
+    """Log the recipe's tags, the plan's quantities and the data set."""
     facts, source = plan.facts, stored.get("data", {}).get("source", {})
     logger.set_tags(stored.get("tracking", {}).get("tags", {}))
     logger.log_metrics(plan.quantities)
@@ -121,8 +123,8 @@ def _describe(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> N
     })  # fmt: skip
 
 
-def _write_id(folder: Path, run_id: str | None) -> None:
-    """Add MLflow's id, which was not known at the start, to what the run's directory says of it."""
+def _write_mlflow_id(folder: Path, run_id: str | None) -> None:
+    """Add MLflow's id, which was not known at the start, to run.json."""
     path = folder / "run.json"
     try:
         said = json.loads(path.read_text())

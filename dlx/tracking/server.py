@@ -1,4 +1,4 @@
-"""MLflow's own server, for the store of this directory, reachable from this computer alone."""
+"""The MLflow UI server of this directory's store, bound to localhost."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dlx.errors import DlxError, UsageError
-from dlx.tracking.store import default_uri, quiet
+from dlx.tracking.store import default_uri, silence_mlflow
 
 HOST = "127.0.0.1"
-PATIENCE = 120  # seconds until the server must answer
-GRACE = 10  # seconds that it has to stop
+START_SECONDS = 120  # seconds until the server must answer
+STOP_SECONDS = 10  # seconds that it has to stop
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its address, and the store that it shows."""
+    """A running MLflow server: its address, and the store that it shows."""
 
     url: str
     store: str
@@ -32,11 +32,11 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The server's process, which leads a group with its workers."""
+        """The id of the server's process, which leads the group of its workers."""
         return self.process.pid
 
     def wait(self) -> int:
-        """Wait until it ends or Ctrl-C is pressed; return an exit code: being stopped is no failure."""
+        """Wait until the server ends or Ctrl-C is pressed; return an exit code, 0 if it was stopped."""
         try:
             return 1 if self.process.wait() else 0
         except KeyboardInterrupt:
@@ -46,8 +46,8 @@ class Server:
 @contextmanager
 def serve(port: int) -> Iterator[Server]:
     """Run a server until the context ends. Raises: UsageError if the port is taken; DlxError if it ends early."""
-    _check_free(port)
-    quiet()
+    _check_port(port)
+    silence_mlflow()
     store = default_uri()
     if store.startswith(("http://", "https://")):
         raise UsageError(f"the runs are on a server already: open {store}")
@@ -61,7 +61,7 @@ def serve(port: int) -> Iterator[Server]:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = Server(f"http://{HOST}:{port}", store, process)
-        _await(server)
+        _wait_until_healthy(server)
         yield server
     except KeyboardInterrupt:
         raise SystemExit(130) from None
@@ -74,7 +74,7 @@ def _interrupt(*args: object) -> None:
     raise KeyboardInterrupt
 
 
-def _check_free(port: int) -> None:
+def _check_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -83,8 +83,8 @@ def _check_free(port: int) -> None:
             raise UsageError(f"port {port} cannot be used: {error.strerror}; choose another with --port") from None
 
 
-def _await(server: Server) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _wait_until_healthy(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             raise DlxError(f"MLflow's server ended at once; see: {sys.executable} -m mlflow ui")
@@ -93,7 +93,7 @@ def _await(server: Server) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise DlxError(f"MLflow's server did not answer within {PATIENCE} s")
+    raise DlxError(f"MLflow's server did not answer within {START_SECONDS} s")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -101,7 +101,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-            process.wait(timeout=GRACE)
+            process.wait(timeout=STOP_SECONDS)
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:

@@ -1,7 +1,7 @@
-"""What is on its way to the tracker, kept beside the run: whole lines, and a lock that says whose they are.
+"""The spool: entries that the tracker has not received yet, as JSON lines beside the run, under a file lock.
 
-`tracking.jsonl` is there while a run is under way, and afterwards for as long as something in it was not sent. The
-process that writes it holds a lock on it, which the system takes back however that process ends.
+`tracking.jsonl` exists while a run is under way, and afterwards for as long as something in it was not sent. The
+process that writes it holds a lock on it, which the system releases however that process ends.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ Entry = dict[str, Any]
 
 
 @dataclass
-class State:
-    """What is known of a run's record.
+class TrackingState:
+    """The tracking state of a run: where it is tracked, and how much of it has been sent.
 
-    uri         where the tracker is; the environment stands in it as `${env:NAME}`
-    token       names the run in a tag, so that one whose creation was not confirmed is found again
+    uri         address of the tracker; values from the environment stay `${env:NAME}`
+    token       unique tag of the run, by which one whose creation was not confirmed is found again
+    host        the computer that runs it
+    status      MLflow's run status
     run_id      MLflow's id, once there is one
     experiment  MLflow's id of the experiment
-    host        the computer that runs it
-    opening     what MLflow needs to make the run
-    sent        bytes of the spool that have reached the tracker
-    last        the last step of every metric that was sent before the run was resumed
+    creation    what MLflow needs to create the run
+    sent_bytes  bytes of the spool that have reached the tracker
+    last_steps  the last step of every metric that was sent before the run was resumed
     """
 
     uri: str
@@ -42,27 +43,27 @@ class State:
     status: str = "RUNNING"
     run_id: str | None = None
     experiment: str | None = None
-    opening: Entry = field(default_factory=dict)
-    sent: int = 0
-    last: dict[str, int] = field(default_factory=dict)
+    creation: Entry = field(default_factory=dict)
+    sent_bytes: int = 0
+    last_steps: dict[str, int] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write it beside the run."""
+        """Write the state into the run's folder."""
         write_atomic(folder / TRACKING_STATE, json.dumps(asdict(self)).encode())
 
 
-def read_state(folder: Path) -> State | None:
-    """Return what is known of a run's record; None where there is none, or none that can be read."""
+def read_state(folder: Path) -> TrackingState | None:
+    """Return the tracking state of a run; None where there is none, or none that can be read."""
     try:
         found = json.loads((folder / TRACKING_STATE).read_text())
-        known = {f.name for f in fields(State)}
-        return State(**{k: v for k, v in found.items() if k in known})
+        known = {f.name for f in fields(TrackingState)}
+        return TrackingState(**{k: v for k, v in found.items() if k in known})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
 def is_running(folder: Path) -> bool:
-    """Say whether a process still writes the run's record."""
+    """Return whether a process still writes the run's spool."""
     try:
         with (folder / SPOOL).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -74,7 +75,7 @@ def is_running(folder: Path) -> bool:
 
 
 class Spool:
-    """The entries of one run that are on disk, for the one process that holds their lock."""
+    """A run's entries on disk, for the one process that holds their lock."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / SPOOL
@@ -85,15 +86,15 @@ class Spool:
         except OSError:
             self._file.close()
             raise
-        if self.size() and self._at(self.size() - 1, 1) != b"\n":
+        if self.size() and self._read_at(self.size() - 1, 1) != b"\n":
             self._file.write(b"\n")  # the last writer was killed in the middle of a line
 
     def size(self) -> int:
-        """Return the bytes on disk."""
+        """Return the size on disk in bytes."""
         return os.fstat(self._file.fileno()).st_size
 
     def append(self, entries: Iterable[Entry], durable: bool = False) -> None:
-        """Add entries, each a whole line; `durable` waits until they are on the disk itself."""
+        """Append entries as JSON lines; `durable` waits for fsync."""
         lines = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
         with self._mutex:
             self._file.write(lines)
@@ -102,9 +103,9 @@ class Spool:
                 os.fsync(self._file.fileno())
 
     def after(self, offset: int) -> list[tuple[int, Entry]]:
-        """Return the entries from a place on, each with the place where the next one begins."""
+        """Return the entries after a byte offset, each with the offset of the next one."""
         with self._mutex:
-            content = self._at(offset, max(0, self.size() - offset))
+            content = self._read_at(offset, max(0, self.size() - offset))
         found, place = [], offset
         for line in content.splitlines(keepends=True):
             place += len(line)
@@ -115,11 +116,11 @@ class Spool:
         return found
 
     def close(self, finished: bool) -> None:
-        """Give up the lock; a spool whose entries have all been sent is deleted."""
+        """Release the lock; delete a spool whose entries have all been sent."""
         if finished:
             self.path.unlink(missing_ok=True)
         self._file.close()
 
-    def _at(self, offset: int, count: int) -> bytes:
+    def _read_at(self, offset: int, count: int) -> bytes:
         self._file.flush()
         return os.pread(self._file.fileno(), count, offset)

@@ -1,4 +1,4 @@
-"""The MLflow store: where runs are, and how one is found again."""
+"""The MLflow store: its address, a client for it, and how a run on disk is found."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dlx.run_folders import final_folder, find_run_folder, mlflow_id
 SQLITE = "sqlite:///"
 
 
-def quiet() -> None:
-    """Keep MLflow from reporting usage and from printing its own progress and migrations."""
+def silence_mlflow() -> None:
+    """Turn off MLflow's telemetry and its log messages about progress and migrations."""
     import logging
 
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -26,45 +26,46 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def impatient() -> None:
-    """Let calls to a tracking server fail soon: dlx keeps what was not sent and tries again itself.
+def set_short_timeouts() -> None:
+    """Set short HTTP timeouts without retries for the tracking server: dlx retries itself, and keeps what was not sent.
 
-    A person's own settings of these variables stand.
+    Values that the user has set stay.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # 7, which takes minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # 120 seconds
 
 
-def client(uri: str | None = None) -> Any:
+def mlflow_client(uri: str | None = None) -> Any:
     """Return an MLflow client for a tracking URI, by default the one that MLflow itself would use in this directory."""
-    quiet()
-    impatient()
+    silence_mlflow()
+    set_short_timeouts()
     from mlflow.tracking import MlflowClient
 
-    quiet()  # importing MLflow has set its loggers' levels
+    silence_mlflow()  # importing MLflow has set its loggers' levels
     address = uri or default_uri()
     if address.startswith(SQLITE):
-        _make_database(Path(address.removeprefix(SQLITE)))
+        _create_database(Path(address.removeprefix(SQLITE)))
     return MlflowClient(tracking_uri=address)
 
 
-def warm_up(uri: str) -> None:
-    """Do before the first step what takes seconds of Python: import MLflow, and make the database of a new directory.
+def import_mlflow(uri: str) -> None:
+    """Import MLflow, and create the database of a new directory, before the first step: both take seconds.
 
-    In the background it would hold the interpreter, for which every training step has to wait. No server is asked.
+    In a background thread they would hold the interpreter lock, for which every training step has to wait. No server
+    is contacted.
     """
-    quiet()
-    with suppress(Exception):  # what goes wrong here goes wrong again in the background, where it is said
+    silence_mlflow()
+    with suppress(Exception):  # the same error occurs again in the background, where it is reported
         import mlflow.store.tracking.sqlalchemy_store
         import mlflow.tracking
 
         assert mlflow.tracking and mlflow.store.tracking.sqlalchemy_store
         if uri.startswith(SQLITE):
-            client(uri)
+            mlflow_client(uri)
 
 
-def _make_database(path: Path) -> None:
-    """Make a database whole or not at all: a process killed among MLflow's migrations would leave one of no use.
+def _create_database(path: Path) -> None:
+    """Create a database atomically: a process killed during MLflow's migrations would leave an unusable one.
 
     Of several processes that do so at once, the first one's database stays.
     """
@@ -114,10 +115,10 @@ def find_run(run: str, root: Path | None = None) -> FoundRun:
     if path.is_file():
         folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return FoundRun(folder, path, mlflow_id(folder))
-    return _in_folder(path if (path / "checkpoints").is_dir() else find_run_folder(run, root))
+    return _best_checkpoint(path if (path / "checkpoints").is_dir() else find_run_folder(run, root))
 
 
-def _in_folder(folder: Path) -> FoundRun:
+def _best_checkpoint(folder: Path) -> FoundRun:
     best = final_folder(folder) / "checkpoints" / "best.ckpt"
     if best.exists():
         return FoundRun(folder, best, mlflow_id(folder))

@@ -1,4 +1,4 @@
-"""Runs whose process is gone: what they left unsent reaches the tracker, and none of them stays RUNNING."""
+"""Synchronization: sends what runs whose process is gone have left unsent, and marks them as KILLED."""
 
 from __future__ import annotations
 
@@ -9,108 +9,108 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlx.run_folders import run_name
-from dlx.tracking.delivery import Delivery, is_lost, reason
-from dlx.tracking.spool import SPOOL, Entry, Spool, State, read_state
+from dlx.tracking.delivery import TrackerClient, error_summary, is_permanent
+from dlx.tracking.spool import SPOOL, Entry, Spool, TrackingState, read_state
 
-Lost = Callable[[Entry, Exception], None]
+OnRefused = Callable[[Entry, Exception], None]
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Why a run's record could not be sent, or not all of it."""
+class SyncFailure:
+    """Why the tracking data of a run could not be sent completely."""
 
     folder: Path
     why: str
 
     def __str__(self) -> str:
-        return f"the record of {run_name(self.folder)} is not all sent: {self.why}"
+        return f"{run_name(self.folder)} is not completely tracked: {self.why}"
 
 
-def waiting(root: Path) -> list[Path]:
-    """Return the directories of runs that are under way or whose record was not sent: a whole one before its stages."""
+def unsent_runs(root: Path) -> list[Path]:
+    """Return the folders of runs that are under way or not completely sent, a run before its stages."""
     return sorted(f.parent for pattern in ("*", "*/*") for f in root.glob(f"{pattern}/{SPOOL}"))
 
 
-def bury(folder: Path) -> bool:
-    """Mark a run whose process is gone without a word as KILLED; return whether it was one.
+def mark_killed(folder: Path) -> bool:
+    """Mark a run as KILLED if its process is gone without having ended the run; return whether it was.
 
-    A run of another computer is left alone: whether it lives cannot be seen from here.
+    A run of another computer is left alone, as its process cannot be seen from here.
     """
     state = read_state(folder)
     if state is None or state.status != "RUNNING" or state.host != socket.gethostname():
         return False
     try:
         spool = Spool(folder)
-    except OSError:  # somebody writes it: the run is alive, or another process does this very thing
+    except OSError:  # locked: the run is alive, or another process marks it at this moment
         return False
-    spool.append([{"kind": "end", "status": "KILLED", "time": _last_sign(folder)}], durable=True)
+    spool.append([{"kind": "end", "status": "KILLED", "time": _last_write_ms(folder)}], durable=True)
     state.status = "KILLED"
     state.save(folder)
     spool.close(finished=False)
     return True
 
 
-def sync(root: Path, seconds: float | None = None, uri: str | None = None) -> list[Trouble]:
-    """Send what runs have left, to one tracker or to all, and return what could not be sent.
+def sync_runs(root: Path, seconds: float | None = None, uri: str | None = None) -> list[SyncFailure]:
+    """Send what runs have left unsent, to one tracker or to all, and return what could not be sent.
 
-    After some seconds no other run is begun, if a limit is given.
+    With a limit in seconds, no further run is started after it.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     unreachable: dict[str, str] = {}
-    troubles = []
-    for folder in waiting(root):
-        bury(folder)
+    failures = []
+    for folder in unsent_runs(root):
+        mark_killed(folder)
         state = read_state(folder)
         if state is None or state.status == "RUNNING" or uri not in (None, state.uri):
             continue
         why = unreachable.get(state.uri)
         if deadline is not None and time.monotonic() > deadline:
             why = why or "there was no time for it"
-        why = why or _send(folder, state, unreachable)
+        why = why or _send_run(folder, state, unreachable)
         if why:
-            troubles.append(Trouble(folder, why))
-    return troubles
+            failures.append(SyncFailure(folder, why))
+    return failures
 
 
-def _send(folder: Path, state: State, unreachable: dict[str, str]) -> str | None:
-    """Send one run's spool; return why not all of it arrived."""
+def _send_run(folder: Path, state: TrackingState, unreachable: dict[str, str]) -> str | None:
+    """Send one run's spool; return the reason if not all of it arrived."""
     try:
         spool = Spool(folder)
     except OSError:
-        return None  # another process is at it
-    lost: list[str] = []
+        return None  # another process is sending it
+    refused: list[str] = []
     try:
-        drain(spool, Delivery(state), folder, lambda entry, error: lost.append(reason(error)))
-    except Exception as error:  # whatever a tracker does, it is said and tried again later
-        unreachable[state.uri] = reason(error)
+        send_spool(spool, TrackerClient(state), folder, lambda entry, error: refused.append(error_summary(error)))
+    except Exception as error:  # whatever the tracker does is reported, and tried again later
+        unreachable[state.uri] = error_summary(error)
         spool.close(finished=False)
         return unreachable[state.uri]
-    state.sent = 0
+    state.sent_bytes = 0
     state.save(folder)
     spool.close(finished=True)
-    return lost[0] if lost else None
+    return refused[0] if refused else None
 
 
-def drain(spool: Spool, delivery: Delivery, folder: Path, lost: Lost) -> None:
-    """Send every entry of a spool, and remember how far it came. Raises: whatever the tracker does."""
-    state, delivery.again = delivery.state, True
-    if state.sent > spool.size():
-        state.sent = 0
-    delivery.connect()
+def send_spool(spool: Spool, client: TrackerClient, folder: Path, on_refused: OnRefused) -> None:
+    """Send every entry of a spool, and save how many bytes were sent. Raises: whatever the tracker does."""
+    state, client.is_retry = client.state, True
+    if state.sent_bytes > spool.size():
+        state.sent_bytes = 0
+    client.connect()
     try:
-        for place, entry in spool.after(state.sent):
+        for place, entry in spool.after(state.sent_bytes):
             try:
-                delivery.send(entry)
+                client.send(entry)
             except Exception as error:
-                if not is_lost(error):
+                if not is_permanent(error):
                     raise
-                lost(entry, error)
-            state.sent = place
+                on_refused(entry, error)
+            state.sent_bytes = place
     finally:
         state.save(folder)
 
 
-def _last_sign(folder: Path) -> int:
-    """Return when the run was last seen to write something, in milliseconds."""
+def _last_write_ms(folder: Path) -> int:
+    """Return when the run last wrote a file, in milliseconds since the epoch."""
     files = [folder, folder / SPOOL, *folder.glob("checkpoints/*.ckpt")]
     return int(1000 * max(f.stat().st_mtime for f in files if f.exists()))

@@ -92,10 +92,10 @@ def test_without_a_val_split_samples_of_train_are_looked_at(here):
 
 
 def test_pictures_reach_the_tracker_in_a_folder_for_each_kind(here):
-    from dlx.tracking.store import client
+    from dlx.tracking.store import mlflow_client
 
     run = trained("vae", 4)
-    logged = client().list_artifacts(run.mlflow_run, "pictures/traversal")
+    logged = mlflow_client().list_artifacts(run.mlflow_run, "pictures/traversal")
     assert [artifact.path for artifact in logged] == ["pictures/traversal/step-000000012.png"]
 
 

@@ -78,7 +78,7 @@ def test_f23_a_run_whose_tracker_is_away_finishes_and_is_sent_later(tmp_path):
     assert any("dlx runs --sync" in note for note in json.loads(out)["notes"])
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     failed = begin(tmp_path, "runs", "--sync", MLFLOW_TRACKING_URI=nobody)
-    assert "is not all sent" in failed.communicate(timeout=200)[1] and failed.returncode == 1
+    assert "is not completely tracked" in failed.communicate(timeout=200)[1] and failed.returncode == 1
     sent = begin(tmp_path, "runs", "--sync", "--json", MLFLOW_TRACKING_URI=uri)
     (listed,) = json.loads(sent.communicate(timeout=200)[0])
     assert sent.returncode == 0 and listed["state"] == "FINISHED" and not listed["unsent"]

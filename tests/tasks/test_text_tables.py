@@ -13,7 +13,7 @@ from dlx.data.prepare import prepare
 from dlx.engine.inference.restore import restore
 from dlx.engine.inference.served import Served
 from dlx.recipe.load import load
-from dlx.tracking.signature import signature_of
+from dlx.tracking.signature import model_signature
 
 RECIPE = """
 name: moods
@@ -69,7 +69,7 @@ def test_texts_are_classified_from_plan_to_prediction(folder):
     shown = served.predict(pd.DataFrame({"text": ["good", "dull the a film"]}))
     assert list(shown["prediction"]) == ["praise", "blame"]
     facts = served.restored.plan.facts
-    signature = signature_of(facts, "classes")
+    signature = model_signature(facts, "classes")
     assert signature["tabular"] and signature["inputs"] == [["text", "string"]]
     shown = served.predict(pd.DataFrame([signature["example"]]))
     assert set(shown["prediction"]) < {"praise", "blame"}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dlx.tracking.spool import State
+from dlx.tracking.spool import TrackingState
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def _opened(folder, uri, **changes):
     from dlx.tracking.logger import MLflowTracker
 
     folder.mkdir(parents=True, exist_ok=True)
-    opening = {"experiment": "trial", "name": folder.name, "tags": {"dlx.recipe": "trial"}, "time": 1_700_000_000_000}
-    state = State(uri, f"token-{folder.name}", socket.gethostname(), opening=opening, **changes)
+    creation = {"experiment": "trial", "name": folder.name, "tags": {"dlx.recipe": "trial"}, "time": 1_700_000_000_000}
+    state = TrackingState(uri, f"token-{folder.name}", socket.gethostname(), creation=creation, **changes)
     tracker = MLflowTracker(folder, state)
     tracker.start()
     return tracker
@@ -31,10 +31,10 @@ def _opened(folder, uri, **changes):
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
     """A new SQLite store: MLflow takes seconds to make one."""
-    from dlx.tracking.store import client
+    from dlx.tracking.store import mlflow_client
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    client(f"sqlite:///{path}").search_experiments(max_results=1)
+    mlflow_client(f"sqlite:///{path}").search_experiments(max_results=1)
     return path
 
 

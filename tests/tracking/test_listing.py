@@ -9,9 +9,9 @@ import time
 import pytest
 
 from dlx.errors import UsageError
-from dlx.tracking.comparison import compare
-from dlx.tracking.leftovers import leftovers
-from dlx.tracking.listing import chosen, list_runs
+from dlx.tracking.comparison import compare_runs
+from dlx.tracking.leftovers import find_leftovers
+from dlx.tracking.listing import filter_runs, list_runs
 from dlx.tracking.spool import Spool
 
 
@@ -49,18 +49,18 @@ def names(runs):
      (["state!=FINISHED"], "bd"), (["wine", "state=KILLED"], "d"), (["nothing>3"], "")],
 )  # fmt: skip
 def test_filters(root, filters, kept):
-    assert names(chosen(list_runs(root), filters, None, None)) == list(kept)
+    assert names(filter_runs(list_runs(root), filters, None, None)) == list(kept)
 
 
 def test_sorting_and_limits(root):
     runs = list_runs(root)
     assert names(runs) == list("abcd"), "oldest first"
-    assert names(chosen(runs, [], "-test/accuracy", None))[-2:] == ["c", "a"]
-    assert names(chosen(runs, [], "test/accuracy", 1)) == ["c"]
+    assert names(filter_runs(runs, [], "-test/accuracy", None))[-2:] == ["c", "a"]
+    assert names(filter_runs(runs, [], "test/accuracy", 1)) == ["c"]
     with pytest.raises(UsageError, match=r"no run has 'nonsense'; there are run, state, .*test/accuracy"):
-        chosen(runs, [], "nonsense", None)
+        filter_runs(runs, [], "nonsense", None)
     with pytest.raises(UsageError, match="a number"):
-        chosen(runs, ["test/accuracy>high"], None, None)
+        filter_runs(runs, ["test/accuracy>high"], None, None)
 
 
 def test_a_run_lives_while_its_process_does(root):
@@ -77,7 +77,7 @@ def test_a_damaged_record_is_listed_as_such(root):
 
 
 def test_comparison_shows_what_differs_beside_what_came_of_it(root):
-    found = compare([root / "iris-aaaaaa", root / "wine-cccccc", root / "iris-bbbbbb"])
+    found = compare_runs([root / "iris-aaaaaa", root / "wine-cccccc", root / "iris-bbbbbb"])
     assert found.recipe == {"optimizer.lr": [0.1, 0.3, 0.2]}
     assert found.metrics == {"test/accuracy": [0.9, 0.95, None]}
 
@@ -87,11 +87,11 @@ def test_gc_keeps_what_is_needed(root):
     half = root / "wine-cccccc/.run.json.abc.tmp"
     half.write_bytes(b"x" * 10)
     os.utime(half, (0, 0))
-    found = leftovers(root, keep=2, days=0)
+    found = find_leftovers(root, keep=2, days=0)
     assert {i.path for i in found} == {half, old / "last.ckpt", old / "last.ckpt.sha256"}
     assert sum(i.bytes for i in found) == 2010
-    assert [i.path for i in leftovers(root, keep=9, days=0)] == [half]
-    assert [i.path for i in leftovers(root, keep=0, days=1)] == [half]
+    assert [i.path for i in find_leftovers(root, keep=9, days=0)] == [half]
+    assert [i.path for i in find_leftovers(root, keep=0, days=1)] == [half]
 
 
 def dlx(*words, cwd):

@@ -32,7 +32,7 @@ def trained(tmp_path, empty_store, monkeypatch):
     from mlflow.tracking import MlflowClient
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlx.tracking.logger.PATIENCE", dict.fromkeys(("FINISHED", "FAILED", "KILLED"), 120.0))
+    monkeypatch.setattr("dlx.tracking.logger.CLOSE_SECONDS", dict.fromkeys(("FINISHED", "FAILED", "KILLED"), 120.0))
     shutil.copy(empty_store, "mlflow.db")
 
     def train(text):

@@ -12,13 +12,13 @@ import pytest
 
 from dlx.tracking.logger import MLflowTracker
 from dlx.tracking.spool import Spool, is_running, read_state
-from dlx.tracking.sync import bury, sync
+from dlx.tracking.sync import mark_killed, sync_runs
 
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """A busy computer takes its time, which is no failure."""
-    monkeypatch.setattr("dlx.tracking.logger.PATIENCE", dict.fromkeys(("FINISHED", "FAILED", "KILLED"), 120.0))
+    monkeypatch.setattr("dlx.tracking.logger.CLOSE_SECONDS", dict.fromkeys(("FINISHED", "FAILED", "KILLED"), 120.0))
 
 
 def history(client, run_id, name):
@@ -102,10 +102,10 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from dlx.tracking.logger import MLflowTracker
-from dlx.tracking.spool import State
+from dlx.tracking.spool import TrackingState
 import socket
-opening = {"experiment": "trial", "name": "a", "tags": {}, "time": 1}
-tracker = MLflowTracker(Path(sys.argv[1]), State(sys.argv[2], "t", socket.gethostname(), opening=opening))
+creation = {"experiment": "trial", "name": "a", "tags": {}, "time": 1}
+tracker = MLflowTracker(Path(sys.argv[1]), TrackingState(sys.argv[2], "t", socket.gethostname(), creation=creation))
 tracker.start()
 while tracker.run_id is None:
     time.sleep(0.05)
@@ -122,18 +122,18 @@ def test_a_killed_process_leaves_no_run_running(tmp_path, store):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(folder), uri], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"begun\n"
     run_id = read_state(folder).run_id
-    assert is_running(folder) and not bury(folder) and sync(tmp_path / "runs") == []
+    assert is_running(folder) and not mark_killed(folder) and sync_runs(tmp_path / "runs") == []
     assert client().get_run(run_id).info.status == "RUNNING"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert sync(tmp_path / "runs") == []
+    assert sync_runs(tmp_path / "runs") == []
     assert client().get_run(run_id).info.status == "KILLED" == read_state(folder).status
     assert not (folder / "tracking.jsonl").exists()
 
 
 def test_f23_nothing_is_lost_while_the_tracker_is_away(tmp_path, opened, store, refusing, monkeypatch):
     uri, client = store
-    monkeypatch.setattr("dlx.tracking.logger.IN_MEMORY", 4_000)
+    monkeypatch.setattr("dlx.tracking.logger.MAX_POINTS_IN_MEMORY", 4_000)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing)
     tracker = opened(tmp_path / "runs/a", "${env:MLFLOW_TRACKING_URI}")
     began = time.perf_counter()
@@ -148,10 +148,10 @@ def test_f23_nothing_is_lost_while_the_tracker_is_away(tmp_path, opened, store, 
     lines = (tmp_path / "runs/a/tracking.jsonl").read_text().splitlines()
     assert sum(len(json.loads(line).get("points", ())) for line in lines) == 12_000
     assert refusing not in (tmp_path / "runs/a/tracking.json").read_text(), "an address may hold a password"
-    (trouble,) = sync(tmp_path / "runs")
+    (trouble,) = sync_runs(tmp_path / "runs")
     assert trouble.folder.name == "a"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert sync(tmp_path / "runs") == []
+    assert sync_runs(tmp_path / "runs") == []
     run_id = read_state(tmp_path / "runs/a").run_id
     assert len(history(client(), run_id, "train/loss")) == 12_000
     assert client().get_run(run_id).info.status == "FINISHED"
@@ -160,7 +160,7 @@ def test_f23_nothing_is_lost_while_the_tracker_is_away(tmp_path, opened, store, 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0, 500), (5, 500), (60, 200)], ids=["500", "slow", "silent"])
 def test_f23_a_bad_server_costs_the_training_thread_nothing(tmp_path, opened, bad_server, monkeypatch, seconds, status):
-    monkeypatch.setattr("dlx.tracking.logger.PATIENCE", {"FAILED": 2.0})
+    monkeypatch.setattr("dlx.tracking.logger.CLOSE_SECONDS", {"FAILED": 2.0})
     tracker = opened(tmp_path / "runs/a", bad_server(seconds, status))
     slowest = 0.0
     for step in range(200):

@@ -34,7 +34,7 @@ from dlx.plugins import active_plugins
 from dlx.rank import is_worker
 from dlx.recipe.load import Loaded
 from dlx.tracking.comparison import SAMPLING_SECONDS
-from dlx.tracking.record import Record, open_record
+from dlx.tracking.record import RunRecord, open_record
 
 
 def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs"), fast: bool = False) -> Run:
@@ -133,7 +133,7 @@ def accompany(experiment: Experiment, fast: bool, store: Any = None) -> Run:
     return run
 
 
-def _conclude(run: Run, fitted: Fitted, record: Record, fast: bool, console: Any) -> None:
+def _conclude(run: Run, fitted: Fitted, record: RunRecord, fast: bool, console: Any) -> None:
     """Measure the best weights, hold them against the claims, and draw."""
     watch(fitted.experiment.module, console)
     run.seconds = fitted.history.seconds
@@ -174,7 +174,7 @@ def carried_by(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def marked(record: Record) -> Iterator[None]:
+def marked(record: RunRecord) -> Iterator[None]:
     """Say in the record how a run ended that does not come to its end."""
     try:
         yield

@@ -1,4 +1,7 @@
-"""Runs that make samples beside each other: how good these are, how fast they come, how much of the data they cover."""
+"""The trilemma of generative learning: quality, sampling speed and coverage of the samples of several runs.
+
+Source: Xiao, Kreis & Vahdat 2022, arXiv:2112.07804.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.component import leaf_class, types
-from dlx.tracking.comparison import SAMPLING_SECONDS, metrics_of, recipe_of
+from dlx.tracking.comparison import SAMPLING_SECONDS, resolved_recipe, run_metrics
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Triangle:
+class Trilemma:
     """Quality, coverage and seconds of runs that make samples; seconds are those of 64 samples."""
 
     seconds: list[float]
@@ -38,24 +41,24 @@ class Triangle:
         return asdict(self)
 
 
-def triangle(folders: Sequence[Path]) -> Triangle | None:
+def trilemma(folders: Sequence[Path]) -> Trilemma | None:
     """Return what runs have in common by which their samples can be compared; None if it does not suffice."""
-    metrics = [metrics_of(folder) for folder in folders]
-    asked = [_asked(recipe_of(folder)) for folder in folders]
-    quality, coverage = (_measure(tells, asked, metrics) for tells in ("quality", "coverage"))
+    metrics = [run_metrics(folder) for folder in folders]
+    asked = [_requested_metrics(resolved_recipe(folder)) for folder in folders]
+    quality, coverage = (_common_measure(tells, asked, metrics) for tells in ("quality", "coverage"))
     seconds = [found[SAMPLING_SECONDS] for found in metrics if SAMPLING_SECONDS in found]
     if quality is None or coverage is None or len(seconds) < len(folders):
         return None
-    return Triangle(seconds, quality, coverage)
+    return Trilemma(seconds, quality, coverage)
 
 
-def _asked(recipe: Any) -> Mapping[str, Mapping[str, Any]]:
+def _requested_metrics(recipe: Any) -> Mapping[str, Mapping[str, Any]]:
     """Return the metrics that a recipe's task asks for, by name."""
     found: Any = recipe["task"].get("metrics")
     return found if isinstance(found, dict) else {}
 
 
-def _measure(
+def _common_measure(
     tells: str, asked: Sequence[Mapping[str, Mapping[str, Any]]], metrics: Sequence[Mapping[str, float]]
 ) -> Measure | None:
     first, *others = asked

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from dlx.tracking.triangle import triangle
+from dlx.tracking.trilemma import trilemma
 
 FRECHET = {"type": "frechet_distance", "samples": 2000, "run": "reader"}
 RECALL = {"type": "generative_recall", "samples": 2000, "neighbours": 3}
@@ -30,7 +30,7 @@ def gan(tmp_path):
 def test_what_runs_measure_alike_is_set_side_by_side(gan, tmp_path):
     other = {"frechet_distance": 8.0, "generative_recall": 0.25}
     vae = run(tmp_path, "vae", {"frechet_distance": FRECHET, "generative_recall": RECALL}, other, seconds=0.001)
-    found = triangle([gan, vae])
+    found = trilemma([gan, vae])
     assert (found.quality.name, found.quality.better, found.quality.values) == ("frechet_distance", "lower", [4.0, 8.0])
     assert (found.coverage.name, found.coverage.values) == ("generative_recall", [0.5, 0.25])
     assert found.seconds == [0.5, 0.001]
@@ -48,5 +48,5 @@ def test_what_runs_measure_alike_is_set_side_by_side(gan, tmp_path):
 )
 def test_what_is_measured_otherwise_is_not_compared(metrics, values, seconds, gan, tmp_path):
     other = run(tmp_path, "other", metrics, values, seconds)
-    assert triangle([gan, other]) is None
-    assert triangle([other, gan]) is None
+    assert trilemma([gan, other]) is None
+    assert trilemma([other, gan]) is None
