@@ -46,31 +46,38 @@ class SharedGradient(Rule):
 
 
 class Optimizer(Component):
-    """A rule that turns gradients into steps. Wraps torch's own where torch has it, fused where it can be."""
+    """A rule that updates parameters from their gradients; wraps torch.optim where possible."""
 
     family = "optimizers"
     state_per_parameter: ClassVar[float] = 0.0
-    """Numbers kept for every parameter; a property where fields decide. Prices the optimizer's memory."""
+    """Optimizer state in numbers per parameter, for the memory estimate; a property where fields decide."""
     needs_closure: ClassVar[bool] = False
     """Whether a step evaluates the loss again (L-BFGS, SAM)."""
     full_batch: ClassVar[bool] = False
-    """Whether a batch is the whole train split."""
+    """Whether every batch is the whole train split."""
 
     needs_full_parameters: ClassVar[bool] = False
-    """Whether a step needs every parameter and gradient whole, and cannot be taken part by part."""
+    """Whether a step needs every parameter and gradient in full, and cannot act on the shards of fsdp."""
 
     lr: float = Field(1e-3, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     no_decay: list[str] = Field(default_factory=lambda: ["bias", "norm"])
-    """What weight decay spares: `bias` is every bias, `norm` every normalization; else a glob of parameter names."""
+    """Parameters without weight decay: `bias` is every bias, `norm` every normalization layer; else a glob of parameter
+    names.
+    """
     layer_decay: float = Field(1.0, gt=0, le=1)
-    """Factor on the lr for each layer further from the output; 1 gives all layers the same lr."""
+    """Layer-wise learning-rate decay: factor on the lr for each layer further from the output; 1 gives all layers the
+    same.
+    """
     layers_pattern: str | None = None
-    """What counts as a layer for `layer_decay`, as `dlx plan` names them: with `body.blocks.*` every block is one, all
-    before the first another, and what follows the last has the whole lr; null counts every module with a weight matrix.
+    """Glob of the layers that `layer_decay` counts, as `dlx plan` names them: with `body.blocks.*` every block is a
+    layer, all before the first another one, and what follows the last has the full lr; null counts every module with a
+    weight matrix.
     """
     lr_scale: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Factors on the lr of layers, by name or glob: `{head: 10, body.*.0: 0.1}`; those of several that fit multiply."""
+    """Per-layer learning rates, as factors on the lr by name or glob: `{head: 10, body.*.0: 0.1}`; where several match,
+    they multiply.
+    """
 
     @model_validator(mode="after")
     def _layers_decay(self) -> Self:
@@ -80,7 +87,7 @@ class Optimizer(Component):
 
     @property
     def inner_optimizer(self) -> Optimizer:
-        """The optimizer that moves the parameters: itself, or the one that it wraps."""
+        """The optimizer that updates the parameters: itself, or the one that it wraps."""
         return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
@@ -99,14 +106,14 @@ class Optimizer(Component):
                 yield from check_pattern(self.layers_pattern, layers, "layers_pattern")
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
-        """Make the torch optimizer over parameter groups (`params`, and `lr` and `weight_decay` where they differ)."""
+        """Build the torch optimizer over parameter groups (`params`, and `lr` and `weight_decay` where they differ)."""
         raise NotImplementedError
 
 
 def lr_scales(optimizer: Optimizer, names: Sequence[str]) -> dict[str, float]:
-    """Return the factor on the lr that follows from the name of each weight or layer, in the order of a network.
+    """Return the factor on the learning rate of each weight or layer, in the order of a network.
 
-    Source:  layers that are counted: Clark et al. 2020, arXiv:2003.10555, and Bao et al. 2022, arXiv:2106.08254.
+    Source:  layer-wise decay: Clark et al. 2020, arXiv:2003.10555, and Bao et al. 2022, arXiv:2106.08254.
     """
     scales = optimizer.lr_scale.items()
     found = {name: prod((scale for glob, scale in scales if matches(glob, name)), start=1.0) for name in names}
@@ -123,7 +130,7 @@ def lr_scales(optimizer: Optimizer, names: Sequence[str]) -> dict[str, float]:
 
 
 def parameter_groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
-    """Return the trained parameters of a network in as few groups as have the same lr and weight decay.
+    """Return the trainable parameters of a network in groups, one for each combination of lr and weight decay.
 
     A layer, for `layer_decay` without `layers_pattern`, is a module that owns a parameter of two dimensions or more;
     what follows it before the next one (a normalization, a scale) belongs to it. The last layer has the optimizer's
@@ -143,7 +150,7 @@ def parameter_groups(optimizer: Optimizer, network: nn.Module) -> list[dict[str,
 
 
 def _trained_parameters(network: nn.Module) -> Iterator[tuple[int, str, nn.Module, nn.Parameter]]:
-    """Yield (depth, name, owner, parameter) for every trained parameter, once each, in the network's order."""
+    """Yield (depth, name, owner, parameter) for every trainable parameter, once each, in the order of the network."""
     seen: set[nn.Parameter] = set()
     depth, entered = 0, False
     for path, module in network.named_modules():
@@ -170,7 +177,7 @@ def _matches_rule(rule: str, name: str, module: nn.Module) -> bool:
 
 
 def _is_norm(module: nn.Module) -> bool:
-    """Return whether a module is a normalization; all of torch's and dlx's have it in their name."""
+    """Return whether a module is a normalization layer; all of torch's and dlx's have it in their name."""
     return "norm" in type(module).__name__.lower()
 
 

@@ -12,7 +12,7 @@ Group = dict[str, Any]
 
 
 def use_fused(groups: Sequence[Group], devices: tuple[str, ...] = ("cpu", "cuda")) -> bool | None:
-    """Return True where every parameter is real floating point, whole, and on one of these kinds of device.
+    """Return True where every parameter is real floating point, not sharded, and on one of these kinds of device.
 
     Otherwise None, with which torch chooses by itself: foreach kernels on CUDA, a plain loop elsewhere.
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Adadelta(Optimizer):
-    """Adagrad with a short memory, whose steps have the units of the parameters and so need no lr.
+    """Adadelta: Adagrad over a moving window, with steps in the units of the parameters, so that no lr needs tuning.
 
     v ← ρ v + (1 − ρ) g²;  Δ = g √(u + ε) / √(v + ε);  u ← ρ u + (1 − ρ) Δ²;  θ ← θ − lr Δ. Starts slowly, as u
     starts at 0.
@@ -28,11 +28,11 @@ class Adadelta(Optimizer):
     lr: float = Field(1.0, gt=0)
     """Factor on every step."""
     rho: Beta = 0.9
-    """Decay rate of the running means of squares."""
+    """Decay rate of the moving averages of squares."""
     eps: float = Field(1e-6, gt=0)
-    """Added under both roots; sets the first steps."""
+    """Added under both roots; determines the size of the first steps."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Adafactor(Optimizer):
-    """Adam's scaling by squares, kept as one number a row and one a column, without a mean of the gradient.
+    """Adafactor: Adam with a factored second moment, one number per row and column, and no first moment.
 
-    v ≈ r cᵀ / mean(r), with r and c the running means of g² over rows and columns, and β₂ = 1 − t^beta2_decay; the step
-    is bounded to a root mean square of d and is relative to that of the weights. For networks whose Adam state
-    would not fit in memory.
+    v ≈ r cᵀ / mean(r), with r and c the moving averages of g² over rows and columns, and β₂ = 1 − t^beta2_decay; update
+    clipping limits the root mean square of a step to d, and the step is relative to that of the weights. For networks
+    whose Adam state does not fit in memory.
 
     Units:   lr is relative to the root mean square of the weights, and falls as 1/√t once that is smaller;
              weight_decay is multiplied by lr.
@@ -28,17 +28,17 @@ class Adafactor(Optimizer):
     type: Literal["adafactor"] = "adafactor"
     needs_full_parameters: ClassVar[bool] = True
     lr: float = Field(0.01, gt=0)
-    """Largest step, relative to the weights."""
+    """Largest learning rate, relative to the size of the weights."""
     beta2_decay: float = Field(-0.8, lt=0)
-    """Exponent of the step in β₂: the closer to 0, the shorter the memory."""
+    """Exponent of the decay rate β₂: the closer to 0, the shorter the average."""
     eps: tuple[Annotated[float, Field(gt=0)] | None, Annotated[float, Field(gt=0)]] = Field((None, 1e-3), strict=False)
-    """Smallest value of the running squares (null: the precision of the numbers), and the root mean square of the
-    weights below which steps shrink no further.
+    """Regularization constants: the smallest squared gradient (null: machine precision squared), and the smallest root
+    mean square of the weights to which steps are relative.
     """
     d: float = Field(1.0, ge=1)
     """Clipping threshold: the largest root mean square of an update, before lr."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decay of the weights toward zero, times lr."""
+    """Decoupled weight decay: each step subtracts lr · weight_decay · θ."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Adagrad(Optimizer):
-    """Gives each parameter a step that shrinks with all the gradient that it has seen.
+    """Adagrad: adaptive learning rates that fall with the sum of all squared gradients of a parameter.
 
-    s ← s + g²;  θ ← θ − lr g / (√s + ε). Rare features keep large steps, which suits sparse inputs; as s never
-    forgets, it slows down for good on long runs.
+    s ← s + g²;  θ ← θ − lr g / (√s + ε). Rare features keep large steps, which suits sparse inputs; as s only grows,
+    it slows down for good on long runs.
 
     Units:   weight_decay is added to the gradient; lr_decay divides the lr by 1 + lr_decay · steps.
     Source:  Duchi et al. 2011, JMLR 12; torch.optim.Adagrad.
@@ -27,15 +27,15 @@ class Adagrad(Optimizer):
     type: Literal["adagrad"] = "adagrad"
     state_per_parameter: ClassVar[float] = 1.0
     lr: float = Field(0.01, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     lr_decay: float = Field(0.0, ge=0)
-    """How fast the lr itself falls."""
+    """Decay of the learning rate."""
     initial_accumulator_value: float = Field(0.0, ge=0)
-    """What the sum of squares starts from."""
+    """Initial value of the sum of squares."""
     eps: float = Field(1e-10, gt=0)
-    """Added to the denominator."""
+    """Added to the denominator for numerical stability."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Adam(Optimizer):
-    """Steps by the running mean of the gradient over the root of the running mean of its square.
+    """Adam: steps by the moving average of the gradient over the root of the moving average of its square.
 
     m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  θ ← θ − lr m̂ / (√v̂ + ε). Robust to the scale of the gradient,
     and so the usual first try; with weight decay prefer `adamw`.
@@ -27,11 +27,11 @@ class Adam(Optimizer):
     type: Literal["adam"] = "adam"
     state_per_parameter: ClassVar[float] = 2.0
     betas: tuple[Beta, Beta] = Field((0.9, 0.999), strict=False)
-    """Decay rates of the running means of the gradient and of its square."""
+    """Exponential decay rates β₁, β₂ of the moving averages of the gradient and of its square."""
     eps: float = Field(1e-8, gt=0)
-    """Added to the denominator."""
+    """Added to the denominator for numerical stability."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

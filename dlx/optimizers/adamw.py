@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class AdamW(Optimizer):
-    """Adam with weight decay decoupled from the gradient.
+    """AdamW: Adam with decoupled weight decay.
 
-    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  θ ← θ − lr (m̂ / (√v̂ + ε) + λ θ). The usual first choice: decay does
-    not depend on the gradient's scale, as it does in Adam with L2.
+    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  θ ← θ − lr (m̂ / (√v̂ + ε) + λ θ). The usual first choice: weight
+    decay does not depend on the scale of the gradient, as it does in Adam with an L2 penalty.
 
-    Units:   lr is a step size; weight_decay is per step and multiplied by lr.
+    Units:   weight_decay is per step and multiplied by lr.
     Source:  Loshchilov & Hutter 2019, arXiv:1711.05101; torch.optim.AdamW.
 
     Example:
@@ -27,11 +27,11 @@ class AdamW(Optimizer):
     type: Literal["adamw"] = "adamw"
     state_per_parameter: ClassVar[float] = 2.0
     betas: tuple[Beta, Beta] = Field((0.9, 0.999), strict=False)
-    """Decay rates of the running means of the gradient and of its square."""
+    """Exponential decay rates β₁, β₂ of the moving averages of the gradient and of its square."""
     eps: float = Field(1e-8, gt=0)
-    """Added to the denominator."""
+    """Added to the denominator for numerical stability."""
     weight_decay: float = Field(0.01, ge=0)
-    """Decay of the weights toward zero, times lr."""
+    """Decoupled weight decay: each step subtracts lr · weight_decay · θ."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class GD(Optimizer):
-    """Gradient descent on the whole train split: one exact step an epoch.
+    """Full-batch gradient descent: one step per epoch, with the exact gradient of the train split.
 
-    θ ← θ − lr (g + λ θ), with g over all samples. Shows what optimization does without the noise of batches; slow where
-    there are many samples, and apt to stay at saddles that noise would leave.
+    θ ← θ − lr (g + λ θ), with g over all samples. Shows optimization without the noise of mini-batches; slow where
+    there are many samples, and prone to stay at saddle points that noise would leave.
 
     Units:   an epoch is one step; weight_decay is added to the gradient.
     Source:  Cauchy 1847; torch.optim.SGD.
@@ -27,9 +27,9 @@ class GD(Optimizer):
     type: Literal["gd"] = "gd"
     full_batch: ClassVar[bool] = True
     lr: float = Field(0.1, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class LBFGS(Optimizer):
-    """Quasi-Newton steps: the curvature is estimated from the last gradients.
+    """L-BFGS: quasi-Newton steps, with the curvature estimated from the last gradients.
 
     θ ← θ − α H g, with H from the two-loop recursion over `history_size` differences, and α from a strong-Wolfe line
-    search. Reaches the minimum of a smooth loss to many digits in few steps; noise ruins the differences, so let a
-    batch be the whole train split.
+    search. Converges to many digits in few steps on a smooth loss; noise ruins the curvature estimate, so let a batch
+    be the whole train split.
 
     Units:   a step evaluates the loss up to `max_eval` times; lr is the first step that the line search tries.
     Source:  Liu & Nocedal 1989, doi:10.1007/BF01589116; torch.optim.LBFGS.
@@ -34,15 +34,15 @@ class LBFGS(Optimizer):
     lr_scale: dict[str, float] = Field(default_factory=dict, max_length=0)
     """Always empty, for the same reason."""
     max_iter: int = Field(20, ge=1)
-    """Iterations in a step."""
+    """Maximum number of iterations in a step."""
     max_eval: int | None = Field(None, ge=1)
-    """Most evaluations of the loss in a step; null is 5/4 of the iterations."""
+    """Maximum number of evaluations of the loss in a step; null is 5/4 of max_iter."""
     history_size: int = Field(10, ge=1)
-    """How many differences are kept."""
+    """Number of differences in the curvature estimate."""
     tolerance_grad: float = Field(1e-7, ge=0)
-    """Largest element of the gradient at which a step ends."""
+    """Termination tolerance on the largest element of the gradient."""
     tolerance_change: float = Field(1e-9, ge=0)
-    """Smallest change of the loss or of the parameters at which a step goes on."""
+    """Termination tolerance on the change of the loss and of the parameters."""
     line_search_fn: Literal["strong_wolfe"] | None = "strong_wolfe"
     """The line search that chooses the step size; null takes lr as it is."""
 

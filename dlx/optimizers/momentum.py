@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Momentum(Optimizer):
-    """Gradient descent with a velocity: the heavy ball.
+    """SGD with momentum, also called the heavy ball.
 
-    v ← μ v + g + λ θ;  θ ← θ − lr v. Damps the zigzag across a ravine and gathers speed along it. With a good
-    schedule the standard for convolutional networks.
+    v ← μ v + g + λ θ;  θ ← θ − lr v. Damps oscillation across a ravine and accelerates along it. With a good schedule
+    the standard for convolutional networks.
 
-    Units:   a steady gradient moves the weights by lr g / (1 − μ) in a step, 10 times a plain step at μ = 0.9.
+    Units:   a constant gradient moves the weights by lr g / (1 − μ) in a step, 10 times a plain step at μ = 0.9.
     Source:  Polyak 1964, doi:10.1016/0041-5553(64)90137-5; torch.optim.SGD.
 
     Example:
@@ -27,11 +27,11 @@ class Momentum(Optimizer):
     type: Literal["momentum"] = "momentum"
     state_per_parameter: ClassVar[float] = 1.0
     lr: float = Field(0.05, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     momentum: float = Field(0.9, gt=0, lt=1)
-    """Share of the velocity that is kept in a step."""
+    """Momentum factor μ."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NAdam(Optimizer):
-    """Adam with Nesterov's momentum: the mean that the next step would use.
+    """NAdam: Adam with Nesterov momentum.
 
     θ ← θ − lr (μₜ₊₁ m̂ + (1 − μₜ) ĝ) / (√v̂ + ε), with μₜ = β₁ (1 − 0.96^(t ψ) / 2). Often a little faster than
     Adam in the first epochs.
@@ -26,17 +26,17 @@ class NAdam(Optimizer):
     type: Literal["nadam"] = "nadam"
     state_per_parameter: ClassVar[float] = 2.0
     lr: float = Field(2e-3, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     betas: tuple[Beta, Beta] = Field((0.9, 0.999), strict=False)
-    """Decay rates of the running means of the gradient and of its square."""
+    """Exponential decay rates β₁, β₂ of the moving averages of the gradient and of its square."""
     eps: float = Field(1e-8, gt=0)
-    """Added to the denominator."""
+    """Added to the denominator for numerical stability."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decay of the weights."""
+    """Coefficient λ of weight decay."""
     decoupled_weight_decay: bool = True
-    """Whether decay acts on the weights themselves, as in AdamW, or is added to the gradient."""
+    """Whether weight decay is decoupled from the gradient, as in AdamW, or an L2 penalty, as in Adam."""
     momentum_decay: float = Field(4e-3, ge=0)
-    """ψ, how fast the momentum grows to β₁."""
+    """ψ: how fast the momentum grows to β₁."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

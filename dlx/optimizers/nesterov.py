@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Nesterov(Optimizer):
-    """Momentum that looks ahead: the gradient is taken where the velocity is about to lead.
+    """SGD with Nesterov momentum, which takes the gradient where the velocity is about to lead.
 
-    v ← μ v + g + λ θ;  θ ← θ − lr (g + λ θ + μ v). Brakes before a wall is hit, so that it bears a larger μ than
-    the heavy ball.
+    v ← μ v + g + λ θ;  θ ← θ − lr (g + λ θ + μ v). Corrects an overshoot earlier than the heavy ball, and so tolerates
+    a larger μ.
 
-    Units:   a steady gradient moves the weights by lr g / (1 − μ) in a step.
-    Source:  Nesterov 1983; in the form of Sutskever et al. 2013, as torch.optim.SGD has it.
+    Units:   a constant gradient moves the weights by lr g / (1 − μ) in a step.
+    Source:  Nesterov 1983; in the form of Sutskever et al. 2013, as in torch.optim.SGD.
 
     Example:
         {type: nesterov, lr: 0.05, momentum: 0.9}
@@ -27,11 +27,11 @@ class Nesterov(Optimizer):
     type: Literal["nesterov"] = "nesterov"
     state_per_parameter: ClassVar[float] = 1.0
     lr: float = Field(0.05, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     momentum: float = Field(0.9, gt=0, lt=1)
-    """Share of the velocity that is kept in a step."""
+    """Momentum factor μ."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

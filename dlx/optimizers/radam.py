@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class RAdam(Optimizer):
-    """Adam that steps by the mean gradient alone until the mean of squares can be trusted.
+    """RAdam: Adam with a rectified adaptive learning rate, which makes learning-rate warmup unnecessary.
 
-    θ ← θ − lr rₜ m̂ / (√v̂ + ε) with rₜ from the number of squares in the mean, and θ ← θ − lr m̂ while that is
-    below 5. Does the work of a warm-up without its length to choose.
+    θ ← θ − lr rₜ m̂ / (√v̂ + ε), with rₜ from the effective length of the average of squares, and θ ← θ − lr m̂ while
+    that is below 5.
 
     Units:   weight_decay is multiplied by lr where it is decoupled.
     Source:  Liu et al. 2020, arXiv:1908.03265; torch.optim.RAdam.
@@ -26,13 +26,13 @@ class RAdam(Optimizer):
     type: Literal["radam"] = "radam"
     state_per_parameter: ClassVar[float] = 2.0
     betas: tuple[Beta, Beta] = Field((0.9, 0.999), strict=False)
-    """Decay rates of the running means of the gradient and of its square."""
+    """Exponential decay rates β₁, β₂ of the moving averages of the gradient and of its square."""
     eps: float = Field(1e-8, gt=0)
-    """Added to the denominator."""
+    """Added to the denominator for numerical stability."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decay of the weights."""
+    """Coefficient λ of weight decay."""
     decoupled_weight_decay: bool = True
-    """Whether decay acts on the weights themselves, as in AdamW, or is added to the gradient."""
+    """Whether weight decay is decoupled from the gradient, as in AdamW, or an L2 penalty, as in Adam."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 
 class RMSprop(Optimizer):
-    """Divides the gradient by the root of the running mean of its square.
+    """RMSprop: divides the gradient by the root of the moving average of its square.
 
-    v ← α v + (1 − α) g²;  θ ← θ − lr g / (√v + ε). Adagrad that forgets; long the choice for recurrent networks and for
-    reinforcement learning. centered takes the variance in place of the mean square.
+    v ← α v + (1 − α) g²;  θ ← θ − lr g / (√v + ε). Adagrad with exponential forgetting; long the choice for recurrent
+    networks and for reinforcement learning. centered divides by the standard deviation in place of the root mean
+    square.
 
     Units:   weight_decay is added to the gradient.
-    Source:  Tieleman & Hinton 2012, Coursera lecture 6e; centered: Graves 2013, arXiv:1308.0850; torch.optim.RMSprop.
+    Source:  Tieleman & Hinton 2012, Coursera lecture 6e, whose α is 0.9 (torch's default is 0.99); centered: Graves
+             2013, arXiv:1308.0850; torch.optim.RMSprop.
 
     Example:
         {type: rmsprop, lr: 1.0e-3}
@@ -25,17 +27,17 @@ class RMSprop(Optimizer):
 
     type: Literal["rmsprop"] = "rmsprop"
     lr: float = Field(1e-3, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     alpha: Beta = 0.99
-    """Decay rate of the running mean of the square."""
+    """Smoothing constant: decay rate of the moving average of the square."""
     momentum: float = Field(0.0, ge=0, lt=1)
-    """Share of the velocity that is kept in a step."""
+    """Momentum factor."""
     centered: bool = False
-    """Whether the running mean of the gradient is taken off its mean square."""
+    """Whether the gradient is normalized by an estimate of its standard deviation."""
     eps: float = Field(1e-8, gt=0)
-    """Added to the denominator."""
+    """Added to the denominator for numerical stability."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     @property
     def state_per_parameter(self) -> float:  # type: ignore[override]

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: a step against the gradient of a batch.
+    """SGD, stochastic gradient descent: a step against the gradient of a batch.
 
-    θ ← θ − lr (g + λ θ). The reference that every other optimizer is measured against; `momentum` and `nesterov`
-    are the same with a running mean of the gradient.
+    θ ← θ − lr (g + λ θ). The reference for every other optimizer; `momentum` and `nesterov` are SGD with momentum.
 
     Units:   weight_decay is added to the gradient, as an L2 penalty of λ/2 |θ|².
     Source:  Robbins & Monro 1951, doi:10.1214/aoms/1177729586; torch.optim.SGD.
@@ -26,9 +25,9 @@ class SGD(Optimizer):
 
     type: Literal["sgd"] = "sgd"
     lr: float = Field(0.1, gt=0)
-    """Step size of an update."""
+    """Learning rate."""
     weight_decay: float = Field(0.0, ge=0)
-    """Factor of the weights that is added to the gradient."""
+    """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch

@@ -29,7 +29,7 @@ class SecondAverage(Rule):
 
 
 class Regularizer(Component):
-    """One idea that improves generalization or stability. A leaf overrides the points where it acts.
+    """A method against overfitting or unstable training. A leaf overrides the methods for the points where it acts.
 
     The first three rewrite specifications before anything is built, so that `dlx plan` shows and prices what they do.
     """
@@ -39,7 +39,7 @@ class Regularizer(Component):
     """Whether an average takes the place of the weights where they are evaluated and saved."""
 
     needs_full_parameters: ClassVar[bool] = False
-    """Whether it needs weights or gradients whole while a network learns, and cannot act on their parts."""
+    """Whether it needs full weights or gradients during training, and cannot act on the shards of fsdp."""
 
     def rewrite_layers(self, tree: Component) -> Component:
         """Return the layer tree of a network, changed (dropout, stochastic depth)."""
@@ -62,7 +62,7 @@ class Regularizer(Component):
         return None
 
     def resolve_auto(self) -> Self:
-        """Return the regularizer with every `auto` decided."""
+        """Return the regularizer with every `auto` resolved."""
         return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:

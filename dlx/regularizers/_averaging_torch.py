@@ -9,11 +9,11 @@ from pytorch_lightning.callbacks import WeightAveraging
 
 
 class WeightAveragingCallback(WeightAveraging):
-    """Keeps an average of the weights beside them, evaluates it, and ends training with it.
+    """Lightning's weight averaging, made safe before the average begins, during evaluation and for non-weight state.
 
-    A checkpoint holds the average as its weights, and what training goes on from beside it. Until the average has
-    begun, the weights themselves are evaluated and saved. What a module keeps beside its networks, such as a queue or a
-    threshold, is no weight: the average has it as it is.
+    A checkpoint holds the average as its weights, and beside it the weights from which training continues. Until the
+    average has begun, the weights themselves are evaluated and saved. State that a module keeps outside of its
+    networks, such as a queue or a threshold, is copied, not averaged.
     """
 
     every_step = True

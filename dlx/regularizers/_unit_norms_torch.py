@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def unit_norms(tensor: Tensor) -> Tensor:
-    """Return the norm of each output unit, broadcastable to the tensor; of the whole where there is one dimension."""
+    """Return the norm of each output unit, or of a whole vector, broadcastable to the tensor."""
     axes = None if tensor.ndim <= 1 else tuple(range(1, tensor.ndim))
     norms: Tensor = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
     return norms

@@ -8,9 +8,9 @@ import torch
 
 
 def unscale_gradients(trainer: Any, optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
-    """Return the parameters that have a gradient, after the factor of mixed precision is divided out of it.
+    """Undo the loss scaling of mixed precision, and return the parameters that have a gradient.
 
-    Lightning divides it out itself, except for fused optimizers, which would do so inside their step.
+    Lightning does so itself, except for fused optimizers, which would do so inside their step.
     """
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     if (
@@ -23,5 +23,5 @@ def unscale_gradients(trainer: Any, optimizer: torch.optim.Optimizer) -> list[to
 
 
 def _is_unscaled(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> bool:
-    """Return whether this step's gradients were divided already, by another callback; doing it twice is an error."""
+    """Return whether another callback has unscaled the gradients of this step; doing it twice is an error."""
     return bool(scaler._per_optimizer_states[id(optimizer)]["stage"].value > 0)

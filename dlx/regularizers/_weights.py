@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def weights(network: nn.Module) -> list[nn.Parameter]:
-    """Return the trained parameters of two dimensions or more: no biases, no scales of normalizations."""
+    """Return the trainable parameters of two dimensions or more: no biases, no scales of normalization layers."""
     return [p for p in network.parameters() if p.requires_grad and p.ndim >= 2]

@@ -11,11 +11,11 @@ from dlx.trees import iter_layers, map_layers
 
 
 class Dropout(Regularizer):
-    """Sets random activations to zero in training, all over the network.
+    """Dropout: sets random activations to zero during training, throughout the network.
 
-    Where the network has dropout layers or transformer blocks, their probability is set. Where it has none, one is put
-    after every activation that stands in a list of layers, but for one at the very end. A layer of your own choice goes
-    into the model itself.
+    Where the network has dropout layers or transformer blocks, their probability is set. Where it has none, a dropout
+    layer is inserted after every activation in a list of layers, except for one at the very end. A single dropout layer
+    goes into the model itself.
 
     Units:   p is a probability.
     Raises:  ValueError if the network has neither dropout layers nor such activations.

@@ -29,10 +29,10 @@ class UnknownMonitor(Rule):
 
 
 class EarlyStopping(Regularizer):
-    """Ends training when a metric has not improved for some evaluations.
+    """Early stopping: ends training when a metric has not improved for some validations.
 
-    The number of steps bounds how far the weights can go from where they started, which regularizes much as L2
-    does. The best checkpoint, not the last, is what the run is judged by.
+    The number of steps bounds how far the weights move from their initialization, which regularizes much as L2 does.
+    The best checkpoint, not the last, is the result of the run.
 
     Units:   patience counts evaluations on val; min_delta is in the metric's units.
     Raises:  ValueError if mode is auto and the metric is not one whose direction is known.
@@ -45,13 +45,13 @@ class EarlyStopping(Regularizer):
     primary: ClassVar[str] = "patience"
     type: Literal["early_stopping"] = "early_stopping"
     patience: int = Field(5, ge=1)
-    """How many evaluations without improvement are borne."""
+    """Number of validations without improvement after which training stops."""
     monitor: str = Field("val/loss", pattern=r"^[a-z_]+/.+$")
-    """The metric that is watched."""
+    """The monitored metric."""
     min_delta: float = Field(0.0, ge=0)
     """Smallest change that counts as an improvement."""
     mode: Literal["auto", "min", "max"] = "auto"
-    """Whether a smaller or a greater value is better; auto knows it of losses and of dlx's metrics."""
+    """Whether a smaller or a larger value is better; `auto` knows it for losses and for dlx's metrics."""
 
     @model_validator(mode="after")
     def _direction_is_known(self) -> Self:

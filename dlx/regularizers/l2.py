@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class L2(Regularizer):
-    """Adds half the sum of squared weights to the training loss.
+    """L2 regularization: adds half the sum of squared weights to the training loss.
 
-    loss + λ/2 Σ w² over parameters of two dimensions or more; biases and normalizations are spared. Its gradient is
-    λ w: with plain gradient descent it is weight decay, with adaptive optimizers it is not.
+    loss + λ/2 Σ w² over parameters of two dimensions or more; biases and normalization layers are left out. Its
+    gradient is λ w: with plain gradient descent it is weight decay, with adaptive optimizers it is not.
 
-    Units:   alpha (λ) is in units of the loss per weight.
+    Units:   alpha (λ) is in units of the loss per squared weight.
     Source:  Hoerl & Kennard 1970 (ridge), doi:10.1080/00401706.1970.10488634.
 
     Example:
@@ -28,7 +28,7 @@ class L2(Regularizer):
     primary: ClassVar[str] = "alpha"
     type: Literal["l2"] = "l2"
     alpha: float = Field(1e-4, ge=0)
-    """Factor λ of the penalty."""
+    """Coefficient λ of the penalty."""
 
     def penalty(self, network: nn.Module) -> Tensor | None:
         import torch

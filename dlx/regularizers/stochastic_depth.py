@@ -13,7 +13,7 @@ FIELD = "drop_path"
 
 
 class StochasticDepth(Regularizer):
-    """Skips residual blocks at random in training, deep ones more often than early ones.
+    """Stochastic depth (drop path): skips residual blocks at random during training, deep ones more often.
 
     The l-th of L layers that have a field `drop_path` gets drop_path_rate · l / L, whatever it had. Each step trains
     a shallower network; the full one is about their average.

@@ -9,10 +9,10 @@ from dlx.regularizers import Regularizer
 
 
 class WeightDecay(Regularizer):
-    """Pulls weights toward zero in every step, by the optimizer's own rule.
+    """Weight decay: pulls weights toward zero in every step, by the optimizer's own rule.
 
-    Sets the optimizer's `weight_decay`, whatever it was; the optimizer says whether it acts on the weights themselves
-    or is added to the gradient. What the optimizer's `no_decay` names is spared.
+    Sets the optimizer's `weight_decay`, whatever it was; the optimizer documents whether it is decoupled or added to
+    the gradient. Parameters in the optimizer's `no_decay` are left out.
 
     Units:   weight_decay is per step and multiplied by the lr.
     Raises:  ValueError if the optimizer has no weight decay.

@@ -35,14 +35,14 @@ class Horizon:
 
 
 class Schedule(Component):
-    """A factor on the learning rate as a function of the step, after a linear warm-up from 0."""
+    """A learning-rate schedule: a factor on the lr as a function of the step, after a linear warmup."""
 
     family = "schedules"
     interval: ClassVar[str] = "step"
-    """When the scheduler moves: "step", or "validation" for one that looks at a metric."""
+    """When the scheduler steps: "step" is after every optimizer step, "validation" after every validation."""
 
     warmup: Duration = 0.0
-    """Linear warm-up: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
+    """Linear learning-rate warmup: a fraction of all steps below 1, a number of steps from 1 on, or "3 epochs"."""
 
     @property
     def is_constant(self) -> bool:
@@ -60,7 +60,7 @@ class Schedule(Component):
         return LambdaLR(optimizer, lambda step: self.lr_lambda(step, horizon))
 
     def lr_lambda(self, step: int, horizon: Horizon) -> float:
-        """Return the factor on the lr at a step of training, warm-up included."""
+        """Return the factor on the lr at a step of training, warmup included."""
         warmup = horizon.count(self.warmup)
         if step < warmup:
             return (step + 1) / (warmup + 1)

@@ -6,7 +6,7 @@ from dlx.schedules import Horizon, Schedule
 
 
 class Constant(Schedule):
-    """Keeps the learning rate.
+    """Constant learning rate.
 
     factor = 1. For short experiments and for optimizers whose steps shrink by themselves.
 

@@ -9,13 +9,14 @@ from dlx.schedules import Horizon, Schedule
 
 
 class Cosine(Schedule):
-    """Lowers the learning rate along half a cosine.
+    """Cosine annealing: lowers the learning rate along half a cosine.
 
-    factor = m + (1 − m) (1 + cos(π t / T)) / 2, from 1 at the start to the minimum m at the end. A good default
-    when the number of steps is known: it stays high for long and still ends small.
+    factor = m + (1 − m) (1 + cos(π t / T)) / 2, from 1 at the start to min_lr_rate m at the end. A good default where
+    the number of steps is known: it stays high for long and still ends small.
 
     Units:   min_lr_rate is a fraction of the optimizer's lr.
-    Source:  Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; torch.optim.lr_scheduler.CosineAnnealingLR.
+    Source:  Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; torch.optim.lr_scheduler.CosineAnnealingLR,
+             min_lr_rate as in transformers.
 
     Example:
         {type: cosine, warmup: 0.05, min_lr_rate: 0.01}
@@ -23,7 +24,7 @@ class Cosine(Schedule):
 
     type: Literal["cosine"] = "cosine"
     min_lr_rate: float = Field(0.0, ge=0, le=1)
-    """The factor at the end."""
+    """Factor at the end."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         progress = min(step / horizon.steps, 1.0)

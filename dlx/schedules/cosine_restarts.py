@@ -9,13 +9,14 @@ from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class CosineRestarts(Schedule):
-    """Lowers the learning rate along half a cosine, again and again.
+    """Cosine annealing with warm restarts (SGDR).
 
-    factor = m + (1 − m) (1 + cos(π t / Tᵢ)) / 2, with t from the last restart and periods Tᵢ₊₁ = T_mult · Tᵢ. Each
-    restart leaves a minimum, and each period ends in a network that can be used.
+    factor = m + (1 − m) (1 + cos(π t / Tᵢ)) / 2, with t from the last restart and periods Tᵢ₊₁ = T_mult · Tᵢ. A restart
+    leaves the current minimum, and each period ends in a network that can be used.
 
     Units:   T_0 is a fraction of all steps below 1, steps from 1 on, or epochs as "10 epochs".
-    Source:  Loshchilov & Hutter 2017, arXiv:1608.03983; torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
+    Source:  Loshchilov & Hutter 2017, arXiv:1608.03983; torch.optim.lr_scheduler.CosineAnnealingWarmRestarts,
+             min_lr_rate as in transformers.
 
     Example:
         {type: cosine_restarts, T_0: 10 epochs, T_mult: 2}
@@ -25,9 +26,9 @@ class CosineRestarts(Schedule):
     T_0: PositiveDuration = 0.25
     """Length of the first period."""
     T_mult: float = Field(1.0, ge=1)
-    """How many times longer each period is than the one before."""
+    """Factor on the length of each further period."""
     min_lr_rate: float = Field(0.0, ge=0, le=1)
-    """The factor at the end of a period."""
+    """Factor at the end of a period."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         period: float = max(1, horizon.count(self.T_0))

@@ -7,13 +7,13 @@ from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class InverseSqrt(Schedule):
-    """Lowers the learning rate as one over the root of the step.
+    """Inverse square root decay of the learning rate.
 
-    factor = √(s / (s + t)). Does not depend on how long training is, so that a run can be made longer. With s equal to
-    the warm-up it is the original transformer's schedule.
+    factor = √(s / (s + t)). Does not depend on the length of training, so that a run can be made longer. With s equal
+    to the warmup it is the original transformer's schedule.
 
     Units:   timescale is a fraction of all steps below 1, steps from 1 on, or epochs as "1 epoch".
-    Source:  Vaswani et al. 2017, arXiv:1706.03762.
+    Source:  Vaswani et al. 2017, arXiv:1706.03762; transformers' get_inverse_sqrt_schedule.
 
     Example:
         {type: inverse_sqrt, warmup: 4000, timescale: 4000}
@@ -21,7 +21,7 @@ class InverseSqrt(Schedule):
 
     type: Literal["inverse_sqrt"] = "inverse_sqrt"
     timescale: PositiveDuration = 1000.0
-    """s, after as long as which the factor has fallen to 1/√2."""
+    """s: after so many steps the factor has fallen to 1/√2."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         timescale = max(1, horizon.count(self.timescale))

@@ -8,9 +8,9 @@ from dlx.schedules import Horizon, Schedule
 
 
 class Linear(Schedule):
-    """Lowers the learning rate along a straight line.
+    """Linear decay of the learning rate.
 
-    factor = 1 − (1 − m) t / T, from 1 at the start to the minimum m at the end. The usual choice, with a warm-up, for
+    factor = 1 − (1 − m) t / T, from 1 at the start to end_factor m at the end. The usual choice, with a warmup, for
     fine-tuning transformers.
 
     Units:   end_factor is a fraction of the optimizer's lr.
@@ -22,7 +22,7 @@ class Linear(Schedule):
 
     type: Literal["linear"] = "linear"
     end_factor: float = Field(0.0, ge=0, le=1)
-    """The factor at the end."""
+    """Factor at the end."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         return 1 - (1 - self.end_factor) * min(step / horizon.steps, 1.0)

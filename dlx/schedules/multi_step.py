@@ -8,7 +8,7 @@ from dlx.schedules import Duration, Horizon, Schedule
 
 
 class MultiStep(Schedule):
-    """Multiplies the learning rate by gamma at the milestones.
+    """Multi-step decay: multiplies the learning rate by gamma at each milestone.
 
     factor = γ^(milestones passed). The schedule of many published image classifiers.
 
@@ -21,9 +21,9 @@ class MultiStep(Schedule):
 
     type: Literal["multi_step"] = "multi_step"
     milestones: list[Duration] = Field([0.5, 0.75], min_length=1)
-    """When the rate drops."""
+    """When the learning rate drops."""
     gamma: float = Field(0.1, gt=0, le=1)
-    """Factor of each drop."""
+    """Multiplicative factor of each drop."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         return self.gamma ** sum(step >= horizon.count(milestone) for milestone in self.milestones)

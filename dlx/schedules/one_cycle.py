@@ -9,13 +9,12 @@ from dlx.schedules import Horizon, Schedule
 
 
 class OneCycle(Schedule):
-    """Raises the learning rate to its largest value, then lowers it far below where it began.
+    """One-cycle policy: raises the learning rate to its maximum, then lowers it far below the initial one.
 
     Two half cosines: 1 / div_factor → 1 in the first `pct_start` of training, then 1 → 1 / (div_factor ·
-    final_div_factor).
-    Allows an lr several times larger than a constant one could be, and so fewer epochs.
+    final_div_factor). Allows an lr several times larger than a constant one could be, and so fewer epochs.
 
-    Units:   pct_start is a fraction of training; lr is the largest value.
+    Units:   pct_start is a fraction of training; the optimizer's lr is the maximum.
     Source:  Smith & Topin 2018, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR, without cycling the momentum.
 
     Example:
@@ -24,11 +23,11 @@ class OneCycle(Schedule):
 
     type: Literal["one_cycle"] = "one_cycle"
     pct_start: float = Field(0.3, ge=0, lt=1)
-    """Fraction of training in which the rate rises."""
+    """Fraction of training in which the learning rate increases."""
     div_factor: float = Field(25.0, ge=1)
-    """How many times smaller than the largest the first rate is."""
+    """Maximum over initial learning rate."""
     final_div_factor: float = Field(1e4, ge=1)
-    """How many times smaller than the first the last rate is."""
+    """Initial over final learning rate."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         first = 1 / self.div_factor

@@ -9,9 +9,10 @@ from dlx.schedules import Horizon, Schedule
 
 
 class Polynomial(Schedule):
-    """Lowers the learning rate as a power of the training that is left.
+    """Polynomial decay of the learning rate.
 
-    factor = m + (1 − m) (1 − t / T)^power. A power of 0.9 is usual in segmentation; 1 is a straight line.
+    factor = m + (1 − m) (1 − t / T)^power, from 1 to end_factor m. A power of 0.9 is usual in segmentation; 1 is
+    linear.
 
     Units:   end_factor is a fraction of the optimizer's lr.
     Source:  Chen et al. 2017, arXiv:1606.00915; torch.optim.lr_scheduler.PolynomialLR.
@@ -22,9 +23,9 @@ class Polynomial(Schedule):
 
     type: Literal["polynomial"] = "polynomial"
     power: float = Field(2.0, gt=0)
-    """Exponent of the share that is left."""
+    """Exponent of the fraction of training that remains."""
     end_factor: float = Field(0.0, ge=0, le=1)
-    """The factor at the end."""
+    """Factor at the end."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         left = 1 - min(step / horizon.steps, 1.0)

@@ -8,9 +8,9 @@ from dlx.schedules import Horizon, PositiveDuration, Schedule
 
 
 class Step(Schedule):
-    """Multiplies the learning rate by gamma at regular intervals.
+    """Step decay: multiplies the learning rate by gamma at regular intervals.
 
-    factor = γ^⌊t / step_size⌋. Easy to read in a training curve: each drop shows as a step down in the loss.
+    factor = γ^⌊t / step_size⌋. Easy to read in a learning curve: each drop shows as a step down in the loss.
 
     Units:   step_size is a fraction of all steps below 1, steps from 1 on, or epochs as "30 epochs".
     Source:  torch.optim.lr_scheduler.StepLR.
@@ -21,9 +21,9 @@ class Step(Schedule):
 
     type: Literal["step"] = "step"
     step_size: PositiveDuration = 0.3
-    """How long the rate stays the same."""
+    """Interval between two drops."""
     gamma: float = Field(0.1, gt=0, le=1)
-    """Factor of each drop."""
+    """Multiplicative factor of each drop."""
 
     def lr_factor(self, step: int, horizon: Horizon) -> float:
         return self.gamma ** (step // max(1, horizon.count(self.step_size)))

@@ -43,14 +43,14 @@ class NeedsFullParameters(Rule):
 
 
 class Strategy(Component):
-    """A way to use several processes or devices."""
+    """A way to train on several processes or devices."""
 
     family = "strategies"
     most_devices: ClassVar[int | None] = None
     """How many devices it can use at most; None is as many as there are."""
 
     shards_parameters: ClassVar[bool] = False
-    """Whether a device holds a shard of every parameter only, while it learns."""
+    """Whether each device holds only a shard of every parameter during training."""
 
     def build(self, in_turns: bool) -> Any:
         """Return what `pytorch_lightning.Trainer(strategy=…)` takes.

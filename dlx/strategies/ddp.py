@@ -6,12 +6,12 @@ from dlx.strategies import Strategy
 
 
 class DDP(Strategy):
-    """A copy of the network on every device; gradients are averaged over them in each step.
+    """Distributed data parallel (DDP): a copy of the network on every device, with gradients averaged in each step.
 
-    Each device sees its share of the global batch, so that the steps are those of one device with the whole batch. The
-    first choice where network, gradients and optimizer state fit on one device. Statistics over the batch, as batch
-    normalization's, are those of each device's share (on GPUs `hardware.sync_batchnorm` takes them over all), and the
-    first device's are kept; dropout is each device's own.
+    Each device gets its share of the global batch, so that the steps are those of one device with the whole batch. The
+    first choice where network, gradients and optimizer state fit on one device. Batch statistics, such as those of
+    batch normalization, are computed over each device's share (on GPUs `hardware.sync_batchnorm` computes them over
+    all), and the first device's are kept; dropout differs between devices.
 
     Source:  Li et al. 2020, arXiv:2006.15704; pytorch_lightning's DDPStrategy.
 
@@ -21,11 +21,11 @@ class DDP(Strategy):
 
     type: Literal["ddp"] = "ddp"
     find_unused_parameters: bool = False
-    """Whether parameters that a step does not use are looked for, which costs time; they always are where several
-    networks move in turns, as in a GAN.
+    """Whether to look for parameters that a step does not use, which costs time; always on where several networks are
+    updated in turns, as in a GAN.
     """
     static_graph: bool = False
-    """Whether every step uses the same parameters in the same way, which saves memory with checkpointing."""
+    """Whether every step uses the same parameters in the same way, which saves memory with activation checkpointing."""
 
     def build(self, in_turns: bool) -> Any:
         from pytorch_lightning.strategies import DDPStrategy

@@ -6,9 +6,9 @@ from dlx.strategies import Strategy
 
 
 class SingleDevice(Strategy):
-    """One device, whatever there are.
+    """Training on one device, however many there are.
 
-    Nothing is exchanged; the reference that every other strategy must agree with.
+    No communication; the reference for every other strategy.
 
     Source:  pytorch_lightning's SingleDeviceStrategy.
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Lion(Optimizer):
-    """Steps by the sign of a mean gradient: every parameter moves by the same amount.
+    """Lion, evolved sign momentum: steps by the sign of a moving average of the gradient.
 
-    θ ← θ − lr (sign(β₁ m + (1 − β₁) g) + λ θ);  m ← β₂ m + (1 − β₂) g. Keeps half of Adam's state. As its steps are
+    θ ← θ − lr (sign(β₁ m + (1 − β₁) g) + λ θ);  m ← β₂ m + (1 − β₂) g. Needs half of Adam's state. As its steps are
     larger, take an lr 3 to 10 times smaller than for Adam, and a weight decay as many times larger; gains most with
     large batches.
 
@@ -27,11 +27,11 @@ class Lion(Optimizer):
     type: Literal["lion"] = "lion"
     state_per_parameter: ClassVar[float] = 1.0
     lr: float = Field(1e-4, gt=0)
-    """Change of every parameter in a step."""
+    """Learning rate: the change of every parameter in a step."""
     betas: tuple[Beta, Beta] = Field((0.9, 0.99), strict=False)
-    """Share of the mean in the step's direction, and decay rate of the mean."""
+    """Weight β₁ of the average in the direction of a step, and decay rate β₂ of the average."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decay of the weights toward zero, times lr."""
+    """Decoupled weight decay: each step subtracts lr · weight_decay · θ."""
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         from dlx.optimizers.lion.module import Lion as Rule

@@ -9,7 +9,7 @@ import torch
 
 
 class Lion(torch.optim.Optimizer):
-    """Keeps a running mean of the gradient and steps by the sign of a shorter one."""
+    """Keeps a moving average of the gradient, and steps by the sign of its interpolation with the gradient."""
 
     def __init__(
         self, groups: Iterable[dict[str, Any]], lr: float, betas: tuple[float, float], weight_decay: float
@@ -18,7 +18,7 @@ class Lion(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Move every parameter that has a gradient; return the closure's loss."""
+        """Update every parameter that has a gradient; return the loss of the closure."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

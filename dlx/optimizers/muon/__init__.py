@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class Muon(Optimizer):
-    """Steps by the orthogonal matrix nearest to the momentum of each weight matrix; the rest by AdamW.
+    """Muon: momentum orthogonalized by Newton–Schulz iterations for weight matrices; AdamW for all other parameters.
 
     B ← μ B + (1 − μ) g;  O ≈ U Vᵀ of B = U S Vᵀ, by five Newton–Schulz iterations;  θ ← θ − lr (0.2 √max(n, m) O +
     λ θ). All directions of a matrix learn at the same rate, not only the few strong ones; often needs fewer steps
-    than AdamW. Convolutions count as matrices of filters. Parameters of fewer than two dimensions go by AdamW with
-    the same lr, which the factor 0.2 √max(n, m) makes fit: the update's root mean square is then AdamW's.
+    than AdamW. Convolutions count as matrices of filters. Parameters of fewer than two dimensions are updated by AdamW
+    with the same lr, which the factor 0.2 √max(n, m) makes fit: the update's root mean square is then AdamW's.
 
     Units:   lr and weight_decay as for AdamW; weight_decay is multiplied by lr.
-    Source:  Jordan 2024, kellerjordan.github.io/posts/muon; scale: Liu et al. 2025, arXiv:2502.16982. Deviations:
-             embeddings and the output layer are matrices like any other; iterations run in bfloat16 on CUDA and in
-             float32 elsewhere.
+    Source:  Jordan 2024, kellerjordan.github.io/posts/muon; scale and field names: Liu et al. 2025, arXiv:2502.16982.
+             Deviations: embeddings and the output layer are matrices like any other; iterations run in bfloat16 on CUDA
+             and in float32 elsewhere.
 
     Example:
         {type: muon, lr: 2.0e-3, weight_decay: 0.1}
@@ -31,15 +31,15 @@ class Muon(Optimizer):
     state_per_parameter: ClassVar[float] = 1.0
     needs_full_parameters: ClassVar[bool] = True
     momentum: Beta = 0.95
-    """Decay rate of the running mean of a matrix's gradient."""
+    """Momentum factor: decay rate of the moving average of a matrix's gradient."""
     nesterov: bool = True
-    """Whether the mean looks a step ahead."""
+    """Whether to use Nesterov momentum."""
     ns_steps: int = Field(5, ge=1, le=50)
-    """Newton–Schulz iterations."""
+    """Number of Newton–Schulz iterations."""
     weight_decay: float = Field(0.1, ge=0)
-    """Decay of the weights toward zero, times lr."""
+    """Decoupled weight decay: each step subtracts lr · weight_decay · θ."""
     adamw_betas: tuple[Beta, Beta] = Field((0.9, 0.95), strict=False)
-    """AdamW's decay rates, for what is no matrix."""
+    """AdamW's decay rates, for parameters that are no matrices."""
     adamw_eps: float = Field(1e-8, gt=0)
     """AdamW's addition to the denominator."""
 

@@ -19,7 +19,7 @@ ADAMW_UPDATE_RMS = 0.2  # Liu et al. 2025: the usual root mean square of an upda
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for tensors of two dimensions or more; an AdamW inside, over the same state, for the rest."""
+    """Muon for tensors of two dimensions or more, and an AdamW inside, over the same state, for all others."""
 
     def __init__(
         self,
@@ -50,19 +50,19 @@ class Muon(torch.optim.Optimizer):
             self._share()
 
     def _share(self) -> None:
-        """Let the AdamW inside see the very groups and state of this optimizer."""
+        """Give the inner AdamW the parameter groups and the state of this optimizer."""
         if self.rest is not None:
             self.rest.param_groups = self.param_groups[self.matrix_groups :]
             self.rest.state = self.state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Load what `state_dict` returned."""
         super().load_state_dict(state_dict)
         self._share()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Move every parameter that has a gradient; return the closure's loss."""
+        """Update every parameter that has a gradient; return the loss of the closure."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -106,6 +106,6 @@ def orthogonalize_newton_schulz(matrix_nm: Tensor, ns_steps: int) -> Tensor:
 
 
 def _select_parameters(groups: list[dict[str, Any]], holds: Callable[[Tensor], bool]) -> list[dict[str, Any]]:
-    """Return the groups with those parameters alone of which it holds; groups that are then empty are left out."""
+    """Return the groups with only the parameters for which the predicate holds, without groups that are then empty."""
     chosen = [{**group, "params": [p for p in group["params"] if holds(p)]} for group in groups]
     return [group for group in chosen if group["params"]]

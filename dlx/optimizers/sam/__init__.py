@@ -15,14 +15,14 @@ SHARED_FIELDS = tuple(
 
 
 class SAM(Optimizer):
-    """Steps by the gradient at the worst point nearby, and so toward flat minima. Wraps another optimizer.
+    """SAM, sharpness-aware minimization: steps by the gradient at the worst nearby point, toward flat minima.
 
     e = ρ g / |g|;  the base optimizer then steps from θ with the gradient at θ + e. adaptive: e = ρ θ² g / |θ g|,
     which does not depend on the scale of the weights. Doubles the time of a step; pays off where the network
     overfits.
 
     Units:   rho is a distance in weight space; with adaptive take it about 10 times larger.
-    Raises:  ValueError if lr, rates or decays are given to the base; they stand beside it.
+    Raises:  ValueError if a field that all optimizers have, such as lr, is given to the base optimizer.
     Source:  Foret et al. 2021, arXiv:2010.01412; adaptive: Kwon et al. 2021, arXiv:2102.11600.
 
     Example:
@@ -32,11 +32,11 @@ class SAM(Optimizer):
     type: Literal["sam"] = "sam"
     needs_closure: ClassVar[bool] = True
     base_optimizer: Optimizer
-    """The optimizer that steps."""
+    """The optimizer that updates the parameters."""
     rho: float = Field(0.05, gt=0)
-    """How far the worst point is looked for."""
+    """Neighborhood size: the length of the perturbation."""
     adaptive: bool = False
-    """Whether distance is relative to the size of each weight."""
+    """Whether to use adaptive SAM, whose perturbation is relative to the size of each weight."""
 
     @field_validator("base_optimizer", mode="after")
     @classmethod

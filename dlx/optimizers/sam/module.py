@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class SAM(torch.optim.Optimizer):
-    """Takes the gradient at the worst point nearby, and lets the base, whose groups and state it has, step with it."""
+    """Evaluates the gradient at the perturbed weights, and lets the base optimizer, whose state it shares, step."""
 
     def __init__(self, base: torch.optim.Optimizer, rho: float, adaptive: bool) -> None:
         super().__init__(base.param_groups, {})
@@ -21,13 +21,13 @@ class SAM(torch.optim.Optimizer):
         self.param_groups, self.state = self.base.param_groups, self.base.state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Load what `state_dict` returned."""
         self.base.load_state_dict(state_dict)
         self._share()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Move every parameter that has a gradient; return the loss where the weights stood.
+        """Update every parameter that has a gradient; return the loss at the unperturbed weights.
 
         Raises: RuntimeError without a closure, which is how 16-bit mixed precision calls an optimizer.
         """

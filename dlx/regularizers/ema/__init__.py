@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class EMA(Regularizer):
-    """Evaluates and saves an exponential moving average of the weights, while training goes on with the weights.
+    """Exponential moving average (EMA) of the weights: evaluated and saved in place of the weights, which train on.
 
     a ← d a + (1 − d) w after every optimizer step, buffers such as running statistics too; with use_warmup the decay is
     min(d, (1 + t) / (10 + t)), so that the first weights are soon forgotten. Smooths out the noise of the last steps
     without lowering the lr.
 
     Units:   decay per step; the average looks back about 1 / (1 − decay) steps.
-    Source:  Polyak & Juditsky 1992, doi:10.1137/0330046; warm-up as in Tan & Le 2019, arXiv:1905.11946; Lightning's
+    Source:  Polyak & Juditsky 1992, doi:10.1137/0330046; warmup as in Tan & Le 2019, arXiv:1905.11946; Lightning's
              WeightAveraging.
 
     Example:
@@ -29,7 +29,7 @@ class EMA(Regularizer):
     primary: ClassVar[str] = "decay"
     type: Literal["ema"] = "ema"
     decay: float = Field(0.999, gt=0, lt=1)
-    """Share of the average that is kept in a step."""
+    """Decay d of the average."""
     use_warmup: bool = True
     """Whether the decay starts small."""
 

@@ -11,7 +11,7 @@ from dlx.regularizers._averaging_torch import WeightAveragingCallback
 
 
 class EMAWeightAveraging(WeightAveragingCallback):
-    """Moves the average toward the weights after every optimizer step."""
+    """Updates the exponential moving average after every optimizer step."""
 
     def __init__(self, decay: float, warmup: bool) -> None:
         def move(averages: Any, currents: Any, count: Any) -> None:
@@ -23,7 +23,7 @@ class EMAWeightAveraging(WeightAveragingCallback):
 
 @torch.no_grad()
 def lerp_weights_(averages: list[Tensor], currents: list[Tensor], share: float) -> None:
-    """Move averages toward currents in place, all of one dtype; counts and other integers are copied."""
+    """Move averages toward the current values in place, all of one dtype; counts and other integers are copied."""
     if averages[0].is_floating_point():
         torch._foreach_lerp_(averages, currents, share)
     else:

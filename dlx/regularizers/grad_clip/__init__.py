@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class GradClip(Regularizer):
-    """Bounds the gradient of every step, so that one bad batch cannot throw the weights far.
+    """Gradient clipping: bounds the gradient of every step, so that one bad batch cannot move the weights far.
 
     norm: g ← g · min(1, norm / |g|) over all parameters together, which keeps the direction. value: every element
     to [−value, value]. adaptive: each unit's gradient (a row of a matrix, a filter) to at most `adaptive` times the
     norm of its weights, which allows large batches without batch normalization. Clips once per optimizer step,
-    after accumulation.
+    after gradient accumulation.
 
     Units:   norm and value are in the gradient's units; adaptive is a ratio, 0.01 to 0.16 in the paper.
     Raises:  ValueError unless exactly one of norm, value and adaptive is given.
@@ -33,7 +33,7 @@ class GradClip(Regularizer):
     value: float | None = Field(None, gt=0)
     """Largest absolute value of an element."""
     adaptive: float | None = Field(None, gt=0)
-    """Largest ratio of a unit's gradient norm to its weight norm."""
+    """Adaptive gradient clipping: largest ratio of a unit's gradient norm to its weight norm."""
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

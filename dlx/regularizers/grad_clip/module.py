@@ -27,7 +27,7 @@ class GradientNormClipping(pl.Callback):
 
 
 class GradientValueClipping(pl.Callback):
-    """Moves every element of the gradients into an interval around zero."""
+    """Clamps every element of the gradients to an interval around zero."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class GradientNoise(Regularizer):
-    """Adds Gaussian noise to the gradient, ever less of it.
+    """Gradient noise: adds annealed Gaussian noise to the gradient.
 
-    g ← g + N(0, σ²) with σ² = η / (1 + t)^γ at step t. Helps very deep networks out of bad starts. The noise of a
-    step is a function of (seed, step), so that a resumed run sees the same, and so do all devices.
+    g ← g + N(0, σ²) with σ² = η / (1 + t)^γ at step t. Helps very deep networks out of bad initializations. The noise
+    of a step is a function of (seed, step), so that it is the same in a resumed run and on all devices.
 
     Units:   eta is a variance, in the square of the gradient's units; 0.01, 0.3 and 1.0 in the paper.
     Source:  Neelakantan et al. 2015, arXiv:1511.06807.
@@ -29,9 +29,9 @@ class GradientNoise(Regularizer):
     eta: float = Field(0.01, gt=0)
     """Variance of the noise at the first step."""
     gamma: float = Field(0.55, ge=0)
-    """How fast the variance falls."""
+    """Exponent of the decay of the variance."""
     seed: int = Field(0, ge=0, lt=2**31)
-    """Chooses another noise."""
+    """Seed of the noise."""
 
     def callback(self) -> pl.Callback:
         from dlx.regularizers.gradient_noise.module import GradientNoiseCallback

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class MaxNorm(Regularizer):
-    """Shortens the weights that lead into a unit to a largest norm after every step.
+    """Max-norm constraint: rescales the weights that lead into a unit to at most a norm after every step.
 
-    w ← w · min(1, max_norm / |w|) for each row of a matrix and each filter of a convolution; biases and normalizations
-    are spared. Lets a large lr explore without weights blowing up; made for use with dropout.
+    w ← w · min(1, max_norm / |w|) for each row of a matrix and each filter of a convolution; biases and normalization
+    layers are left out. Allows a large lr without exploding weights; made for use with dropout.
 
     Units:   max_norm is a norm, 3 to 4 in the paper.
     Source:  Srivastava et al. 2014, JMLR 15.
@@ -26,7 +26,7 @@ class MaxNorm(Regularizer):
     primary: ClassVar[str] = "max_norm"
     type: Literal["max_norm"] = "max_norm"
     max_norm: float = Field(3.0, gt=0)
-    """Largest norm of a unit's weights."""
+    """Largest norm of the weights of a unit."""
 
     def callback(self) -> pl.Callback:
         from dlx.regularizers.max_norm.module import MaxNormConstraint

@@ -13,7 +13,7 @@ from dlx.regularizers._weights import weights
 
 
 class MaxNormConstraint(pl.Callback):
-    """Hangs itself behind each optimizer's step while training lasts."""
+    """Applies the constraint right after each optimizer's step, during training."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -32,6 +32,6 @@ class MaxNormConstraint(pl.Callback):
 
 @torch.no_grad()
 def clip_weight_norms_(network: nn.Module, limit: float) -> None:
-    """Shorten each unit's weights in place to at most the limit."""
+    """Rescale the weights of each unit in place to at most the limit."""
     for weight in weights(network):
         weight.mul_(limit / unit_norms(weight).clamp(min=limit))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SWA(Regularizer):
-    """Averages the weights at the ends of the last epochs, with the lr held up so that they differ.
+    """Stochastic weight averaging (SWA): averages the weights at the ends of the last epochs.
 
     From `swa_start` on the lr is constant, and a ← a + (w − a) / (n + 1) at the end of each epoch; the average is
     evaluated and saved. Ends in the middle of a flat region, at whose edge descent would stop.
@@ -30,7 +30,7 @@ class SWA(Regularizer):
     swa_start: float = Field(0.75, ge=0, lt=1)
     """When averaging begins."""
     swa_lr: float | None = Field(None, gt=0)
-    """The lr from then on; null leaves it to the schedule. Groups with a lower lr keep their ratio."""
+    """Learning rate from then on; null leaves it to the schedule. Parameter groups with a lower lr keep their ratio."""
 
     def callback(self) -> pl.Callback:
         from dlx.regularizers.swa.module import StochasticWeightAveraging

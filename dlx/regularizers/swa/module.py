@@ -12,7 +12,7 @@ from dlx.regularizers._averaging_torch import WeightAveragingCallback
 
 
 class StochasticWeightAveraging(WeightAveragingCallback):
-    """Adds the weights to the mean at the end of each epoch after the start, and holds the lr until then."""
+    """Adds the weights to the mean at the end of each epoch from the start on, and holds the learning rate."""
 
     def __init__(self, start: float, lr: float | None) -> None:
         super().__init__(multi_avg_fn=_add_to_mean)
@@ -20,7 +20,7 @@ class StochasticWeightAveraging(WeightAveragingCallback):
         self.is_tail = False
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        """Return whether an epoch of the tail has ended."""
+        """Return whether an epoch of the averaged phase has ended."""
         return epoch_idx is not None and self.is_tail
 
     def on_train_batch_start(
@@ -34,7 +34,7 @@ class StochasticWeightAveraging(WeightAveragingCallback):
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the largest lr of an optimizer's groups, and the others in proportion to where they began."""
+    """Set the largest lr of an optimizer's groups, and the others in proportion to their initial ones."""
     first = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     for group, rate in zip(optimizer.param_groups, first, strict=True):
         group["lr"] = lr * rate / max(first)

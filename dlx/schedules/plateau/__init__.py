@@ -30,13 +30,14 @@ class NoValidation(Rule):
 
 
 class Plateau(Schedule):
-    """Multiplies the learning rate by a factor when validation no longer improves.
+    """Reduces the learning rate on a plateau: multiplies it by a factor when validation no longer improves.
 
-    Looks at the metric by which the best checkpoint is chosen, after every validation. Needs no number of steps in
-    advance; the price is the patience that each drop costs.
+    Monitors the metric by which the best checkpoint is chosen, after every validation. Does not need to know the number
+    of steps in advance; the price is the patience before each drop.
 
     Units:   patience and cooldown count validations; threshold is a fraction of the best value.
-    Source:  torch.optim.lr_scheduler.ReduceLROnPlateau, with a warm-up, in which metrics are not looked at.
+    Source:  torch.optim.lr_scheduler.ReduceLROnPlateau, with a warmup during which the metric is ignored; min_lr_rate
+             as in transformers.
 
     Example:
         {type: plateau, factor: 0.5, patience: 5}
@@ -45,17 +46,17 @@ class Plateau(Schedule):
     interval: ClassVar[str] = "validation"
     type: Literal["plateau"] = "plateau"
     factor: float = Field(0.1, gt=0, lt=1)
-    """Factor of each drop."""
+    """Multiplicative factor of each drop."""
     patience: int = Field(5, ge=0)
-    """How many validations without improvement are borne."""
+    """Number of validations without improvement that are tolerated."""
     threshold: float = Field(1e-4, ge=0)
     """Smallest relative change that counts as an improvement."""
     cooldown: int = Field(0, ge=0)
-    """Validations after a drop that are not counted."""
+    """Number of validations after a drop that are ignored."""
     min_lr_rate: float = Field(0.0, ge=0, le=1)
-    """The smallest factor."""
+    """Lower bound, as a factor on the lr."""
     mode: Literal["min", "max"] = "min"
-    """Whether a smaller or a greater value of the metric is better."""
+    """Whether a smaller or a larger value of the metric is better."""
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         metric = context.recipe.task.monitor

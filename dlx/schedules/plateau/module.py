@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
 class WarmupReduceLROnPlateau(ReduceLROnPlateau):
-    """Raises the rate with every optimizer step until the warm-up is over, and only then looks at metrics."""
+    """Raises the learning rate with every optimizer step of the warmup, and only then looks at the metric."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class WarmupReduceLROnPlateau(ReduceLROnPlateau):
         optimizer.register_step_post_hook(self._after_step)
 
     def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
-        """Look at a metric, unless the warm-up is still on."""
+        """Take the value of the metric into account, unless the warmup is still on."""
         if self.taken >= self.warmup:
             super().step(metrics)
 

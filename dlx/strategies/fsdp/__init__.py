@@ -27,16 +27,17 @@ class UnsupportedWithShards(Rule):
 
 
 class FSDP(Strategy):
-    """Parameters, gradients and optimizer state are cut into one part a device, and gathered layer by layer when used.
+    """Fully sharded data parallel (FSDP): parameters, gradients and optimizer state are sharded across devices.
 
-    A device holds one part of each tensor, cut along its first dimension, and steps it; the steps are those of one
-    device with the whole batch, as with ddp. For networks whose gradients and optimizer state do not fit on one device;
-    slower than copies where copies fit. Between two epochs, while a network is evaluated, and at the end every device
-    has it whole. Checkpoints are whole as well, as one device would write them, and any number of devices goes on from
-    them. What needs a weight or a gradient whole in training is refused with its line in the recipe.
+    A device holds one shard of each tensor, along its first dimension, and updates it; layers are gathered one by one
+    when they are used. The steps are those of one device with the whole batch, as with ddp. For networks whose
+    gradients and optimizer state do not fit on one device; slower than ddp where that fits. Between two epochs, during
+    evaluation and at the end every device holds the full network. Checkpoints are full as well, the same as one device
+    would write, and any number of devices can resume from them. What needs full weights or gradients during training is
+    refused at its line in the recipe.
 
     Units:   min_num_params counts parameters.
-    Raises:  RunError if a parameter is a single number without dimensions, which cannot be cut.
+    Raises:  RunError if a parameter is a single number without dimensions, which cannot be sharded.
     Source:  Zhao et al. 2023, arXiv:2304.11277; torch.distributed.fsdp.fully_shard.
 
     Example:

@@ -15,9 +15,9 @@ from dlx.strategies.fsdp.sharding import full_state, shard_network, shard_optimi
 
 
 class FullyShardedStrategy(DDPStrategy):
-    """Starts and evaluates as with copies of the network; while it learns, the networks are in parts.
+    """Starts and evaluates as DDP with full copies; during training, the networks are sharded.
 
-    A checkpoint is read before they are cut, and holds them whole, at rank 0 alone.
+    A checkpoint is loaded before sharding, and holds the full state, on rank 0 alone.
 
     reshard_after_forward  whether gathered parameters are freed after the forward pass and gathered again
     min_num_params         parameters from which on a layer is gathered by itself
@@ -34,7 +34,7 @@ class FullyShardedStrategy(DDPStrategy):
             super().model_to_device()
 
     def configure_ddp(self) -> None:
-        """Cut the networks; a device sees no more of them than its part."""
+        """Shard the networks; the full ones are never copied to a device."""
         module: Any = self.lightning_module
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
         for network in module.networks.values():
@@ -44,7 +44,7 @@ class FullyShardedStrategy(DDPStrategy):
         super().model_to_device()
 
     def on_validation_start(self) -> None:
-        """Gather everything: each process evaluates at its own pace, and waits for nobody."""
+        """Gather all parameters: each process evaluates without waiting for the others."""
         with torch.inference_mode(False), torch.no_grad():
             for part in self._parts():
                 part.set_reshard_after_forward(False, recurse=False)

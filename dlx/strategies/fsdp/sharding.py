@@ -18,10 +18,10 @@ from dlx.errors import RunError
 
 
 def shard_network(network: nn.Module, mesh: DeviceMesh, reshard_after_forward: bool, min_num_params: int) -> None:
-    """Cut a network's parameters into as many parts as there are processes.
+    """Shard the parameters of a network across all processes.
 
-    Layers of sequences are gathered by themselves if they have so many parameters that no smaller part of them is.
-    Nothing but a sequence is known to use its children by their forward pass alone. What is shared is the network's.
+    A layer of a sequence is gathered by itself if it has so many parameters that no smaller part of it has. Only a
+    sequence is known to use its children through their forward pass alone. Shared parameters belong to the network.
 
     Raises: RunError if a parameter has no dimension.
     """
@@ -44,7 +44,7 @@ def _shard_layer(layer: nn.Module, mesh: DeviceMesh, reshard_after_forward: bool
 
 
 def _clone_view(layer: nn.Module, inputs: Any, output: Any) -> Any:
-    """Return an output that may be changed in place: of a view, torch would then not know when to gather again."""
+    """Return an output that may be changed in place: of a view, torch would not know when to gather again."""
     return output.clone() if isinstance(output, Tensor) and output._is_view() else output
 
 
@@ -55,8 +55,8 @@ def _shared_parameters(network: nn.Module) -> set[nn.Parameter]:
 
 
 def full_state(state: Any, keep: bool = True) -> Any:
-    """Return a state whose tensors are whole and on the host. All processes gather them; those that do not keep them
-    get None in their place.
+    """Return a state with full tensors on the host. All processes take part in gathering; those that do not keep them
+    get None instead.
     """
     if isinstance(state, DTensor):
         gathered = state.full_tensor()
@@ -67,7 +67,7 @@ def full_state(state: Any, keep: bool = True) -> Any:
 
 
 def shard_optimizer_state(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return the whole state of an optimizer with this process's part of everything that is shaped as a parameter."""
+    """Return an optimizer's full state with this process's shard of every tensor that is shaped like its parameter."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     parts = {
         number: {name: _shard_tensor(value, parameters[number]) for name, value in own.items()}
