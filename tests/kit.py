@@ -1,9 +1,13 @@
-"""What many tests need: a component asked what it refuses."""
+"""What many tests need: a component's example, and what it refuses."""
 
+import inspect
+import textwrap
 from dataclasses import replace
 from typing import Any
 
-from dlx.component import Section
+import yaml
+
+from dlx.component import Section, leaf_class
 from dlx.facts import DataFacts
 from dlx.plan.context import PlanContext
 from dlx.plan.hardware import resolve
@@ -12,6 +16,11 @@ from dlx.rules import Problem
 from dlx.tasks import Task
 
 RECIPE = {"data": {"source": "moons", "transforms": []}, "model": {"mlp": {"hidden": [4]}}, "task": "classification"}
+
+
+def example(family: str, name: str) -> Any:
+    """Return the `Example:` of a component's docstring."""
+    return yaml.safe_load(textwrap.dedent((inspect.getdoc(leaf_class(family, name)) or "").partition("Example:\n")[2]))
 
 
 def context(facts: DataFacts, **sections: Any) -> PlanContext:

@@ -28,7 +28,7 @@ class RMSprop(Optimizer):
     type: Literal["rmsprop"] = "rmsprop"
     lr: float = Field(1e-3, gt=0)
     """Learning rate."""
-    alpha: Beta = 0.99
+    alpha: Beta = 0.9
     """Smoothing constant: decay rate of the moving average of the square."""
     momentum: float = Field(0.0, ge=0, lt=1)
     """Momentum factor."""

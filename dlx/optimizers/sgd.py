@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlx.optimizers import Groups, Optimizer
 from dlx.optimizers._fused import use_fused
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 class SGD(Optimizer):
     """SGD, stochastic gradient descent: a step against the gradient of a batch.
 
-    θ ← θ − lr (g + λ θ). The reference for every other optimizer; `momentum` and `nesterov` are SGD with momentum.
+    θ ← θ − lr (g + λ θ). The reference for every other optimizer. With a momentum factor it is the heavy ball; the
+    types `momentum` and `nesterov` are the same with defaults of their own.
 
     Units:   weight_decay is added to the gradient, as an L2 penalty of λ/2 |θ|².
+    Raises:  ValueError for nesterov without momentum, or with dampening.
     Source:  Robbins & Monro 1951, doi:10.1214/aoms/1177729586; torch.optim.SGD.
 
     Example:
@@ -26,10 +28,34 @@ class SGD(Optimizer):
     type: Literal["sgd"] = "sgd"
     lr: float = Field(0.1, gt=0)
     """Learning rate."""
+    momentum: float = Field(0.0, ge=0, lt=1)
+    """Momentum factor."""
+    dampening: float = Field(0.0, ge=0, lt=1)
+    """Dampening for momentum: the share of each gradient that does not enter the velocity."""
+    nesterov: bool = False
+    """Whether to use Nesterov momentum."""
     weight_decay: float = Field(0.0, ge=0)
     """Weight decay as an L2 penalty: λ θ is added to the gradient."""
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Self:
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ValueError("nesterov needs a momentum above 0 and no dampening")
+        return self
+
+    @property
+    def state_per_parameter(self) -> float:  # type: ignore[override]
+        return float(self.momentum > 0)
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.SGD(groups, lr=self.lr, weight_decay=self.weight_decay, fused=use_fused(groups))
+        return torch.optim.SGD(
+            groups,
+            lr=self.lr,
+            momentum=self.momentum,
+            dampening=self.dampening,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            fused=use_fused(groups),
+        )

@@ -65,6 +65,10 @@ class Regularizer(Component):
         """Return the regularizer with every `auto` resolved."""
         return self
 
+    def metric_names(self) -> dict[str, str]:
+        """Return the metrics that it adds to val and test, each with whether "higher" or "lower" is better."""
+        return {}
+
     def check(self, context: CheckContext) -> Iterable[Problem]:
         if self.needs_full_parameters or self.averages_weights:
             yield from check_full_parameters(self, context)

@@ -1,33 +1,20 @@
-"""A constraint that is restored right after every optimizer step, before anything reads the weights."""
+"""The max-norm constraint, restored right after every optimizer step."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from dlx.regularizers._after_step_torch import AfterStepCallback
 from dlx.regularizers._unit_norms_torch import unit_norms
 from dlx.regularizers._weights import weights
 
 
-class MaxNormConstraint(pl.Callback):
-    """Applies the constraint right after each optimizer's step, during training."""
+class MaxNormConstraint(AfterStepCallback):
+    """Rescales the weights of each unit to at most a norm after every step."""
 
     def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self.handles: list[Any] = []
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        def restore(*_: Any) -> None:
-            clip_weight_norms_(pl_module, self.limit)
-
-        self.handles = [optimizer.register_step_post_hook(restore) for optimizer in trainer.optimizers]
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for handle in self.handles:
-            handle.remove()
+        super().__init__(lambda optimizer, module: clip_weight_norms_(module, limit))
 
 
 @torch.no_grad()

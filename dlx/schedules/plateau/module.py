@@ -24,7 +24,8 @@ class WarmupReduceLROnPlateau(ReduceLROnPlateau):
         mode: Literal["min", "max"],
     ) -> None:
         self.warmup, self.taken = warmup, 0
-        self.full_rates = [float(group["lr"]) for group in optimizer.param_groups]
+        lrs = [float(group["lr"]) for group in optimizer.param_groups]
+        self.base_lrs = list(lrs)  # what a rollback scales
         super().__init__(
             optimizer,
             mode=mode,
@@ -32,7 +33,7 @@ class WarmupReduceLROnPlateau(ReduceLROnPlateau):
             patience=patience,
             threshold=threshold,
             cooldown=cooldown,
-            min_lr=[rate * min_lr_rate for rate in self.full_rates],
+            min_lr=[lr * min_lr_rate for lr in lrs],
         )
         self._warm()
         optimizer.register_step_post_hook(self._after_step)
@@ -49,5 +50,5 @@ class WarmupReduceLROnPlateau(ReduceLROnPlateau):
 
     def _warm(self) -> None:
         share = (self.taken + 1) / (self.warmup + 1)
-        for group, rate in zip(self.optimizer.param_groups, self.full_rates, strict=True):
+        for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = rate * share

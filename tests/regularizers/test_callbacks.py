@@ -1,121 +1,12 @@
-import inspect
 import math
-import textwrap
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
-import yaml
+from probe import Probe, SaveAfter, batches, fit, flat, regularizer, trainer
 from pydantic import ValidationError
 from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import nn
-
-from dlx.component import leaf_class, types
-from dlx.regularizers import Regularizer
-
-
-def regularizer(value):
-    return Regularizer.model_validate(value)
-
-
-def example(name):
-    docs = inspect.getdoc(leaf_class("regularizers", name))
-    return yaml.safe_load(textwrap.dedent(docs.partition("Example:\n")[2]))
-
-
-class Probe(pl.LightningModule):
-    """A network whose gradient is chosen by its data, and which notes what it saw."""
-
-    def __init__(self, lr=0.1, make=torch.optim.SGD, losses=None):
-        super().__init__()
-        torch.manual_seed(0)
-        self.net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
-        self.lr, self.make, self.losses = lr, make, losses
-        self.gradients, self.weights, self.evaluated, self.summed_up, self.rates = [], [], [], [], []
-
-    def training_step(self, batch, batch_idx):
-        x, y = batch
-        return (self.net(x).squeeze(1) - y).square().mean()
-
-    def validation_step(self, batch, batch_idx):
-        self.evaluated.append(flat(self.net))
-
-    def on_validation_epoch_end(self):
-        self.summed_up.append(flat(self.net))
-        if self.losses is not None:
-            self.log("val/loss", self.losses[self.current_epoch])
-
-    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.weights.append(flat(self.net))
-        self.rates.append(optimizer.param_groups[0]["lr"])
-
-    def on_train_batch_end(self, outputs, batch, batch_idx):
-        self.gradients.append(torch.cat([p.grad.flatten() for p in self.net.parameters()]))
-
-    def configure_optimizers(self):
-        return self.make(self.parameters(), lr=self.lr)
-
-
-def flat(net):
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
-
-
-def batches(count=4, size=8, scale=1.0):
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(count * size, 3, generator=generator)
-    y = scale * torch.randn(count * size, generator=generator)
-    return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=size)
-
-
-def trainer(callbacks, epochs=1, **more):
-    return pl.Trainer(
-        max_epochs=epochs,
-        callbacks=callbacks,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **{"enable_checkpointing": False, **more},
-    )
-
-
-def fit(values, epochs=1, probe=None, data=None, checkpoint=None, validate=False, **more):
-    probe = probe or Probe()
-    made = trainer([regularizer(v).callback() for v in values], epochs, **more)
-    data = data or batches()
-    made.fit(probe, data, data if validate else None, ckpt_path=checkpoint, weights_only=True)
-    probe.made = made
-    return probe
-
-
-@pytest.mark.parametrize("value", [*map(example, types("regularizers")), {"swa": 0.2}], ids=str)
-def test_its_callback_trains_the_same_after_a_resume(value, tmp_path):
-    spec = regularizer(value)
-    if spec.callback() is None:
-        return
-    losses = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    whole = fit([spec], 6, Probe(losses=losses), validate=True)
-    save = SaveAfter(3, tmp_path / "half.ckpt")
-    made = trainer([spec.callback(), save], 6, enable_checkpointing=True)
-    made.fit(Probe(losses=losses), batches(), batches())
-    resumed = fit([spec], 6, Probe(losses=losses), validate=True, checkpoint=tmp_path / "half.ckpt")
-    assert torch.equal(flat(whole.net), flat(resumed.net))
-    assert all(torch.equal(a, b) for a, b in zip(whole.evaluated[12:], resumed.evaluated, strict=True))
-
-
-class SaveAfter(pl.callbacks.Checkpoint):
-    """Saves at the end of an epoch, after all other callbacks."""
-
-    def __init__(self, epochs, path):
-        self.epochs, self.path = epochs, path
-
-    def on_train_epoch_end(self, trainer, pl_module):
-        if trainer.current_epoch == self.epochs - 1:
-            trainer.save_checkpoint(self.path)
-
 
 # -- clipping and noise ------------------------------------------------------------------------------------------------
 
@@ -294,3 +185,23 @@ def test_swa_ends_in_the_mean_of_the_last_epochs_at_its_own_lr():
 
 def test_swa_leaves_the_lr_to_the_schedule_unless_told():
     assert fit([{"swa": 0.5}], epochs=2).rates == [0.1] * 8
+
+
+def test_swa_holds_the_lr_of_each_group_in_proportion():
+    """The largest becomes swa_lr; a group with a tenth of it keeps a tenth, whatever the schedule has made of them."""
+
+    def make(parameters, lr):
+        first, *others = parameters
+        return torch.optim.SGD([{"params": [first], "lr": lr / 10}, {"params": others}], lr=lr)
+
+    class Decaying(Probe):
+        def configure_optimizers(self):
+            optimizer = super().configure_optimizers()
+            return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)]
+
+        def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            self.rates[-1] = [group["lr"] for group in optimizer.param_groups]
+
+    found = fit([{"swa": {"swa_start": 0.5, "swa_lr": 0.02}}], epochs=4, probe=Decaying(make=make)).rates
+    assert found[7] == pytest.approx([0.005, 0.05]) and found[8] == found[15] == pytest.approx([0.002, 0.02])

@@ -19,6 +19,7 @@ REGULARIZED = {
     "norm": {"grad_clip": {"norm": 0.05}},
     "value": {"grad_clip": {"value": 0.01}},
     "max_norm": {"max_norm": 0.3},
+    "l1": {"l1": 0.2},
 }
 
 
@@ -121,8 +122,8 @@ def test_every_optimizer_moves_parts_as_the_whole(tmp_path):
 def test_gradients_and_weights_in_parts_are_bounded_as_the_whole(tmp_path):
     cases = {"plain": [SGD, None], **{name: [SGD, regularizer] for name, regularizer in REGULARIZED.items()}}
     for process in said(cases, tmp_path):
-        assert [found for found, _, _ in process.values()] == pytest.approx([0] * 4, abs=1e-12)
-        assert len({tuple(at) for _, _, at in process.values()}) == 4, "nothing was bounded"
+        assert [found for found, _, _ in process.values()] == pytest.approx([0] * 5, abs=1e-12)
+        assert len({tuple(at) for _, _, at in process.values()}) == 5, "nothing was bounded"
 
 
 if __name__ == "__main__":
