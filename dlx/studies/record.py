@@ -12,7 +12,7 @@ from dlx.engine.training.checkpointer import BEST
 from dlx.plan import Plan
 from dlx.studies.folder import StudyFolder
 from dlx.studies.report import SweepReport
-from dlx.tracking.record import Record, open_record
+from dlx.tracking.record import RunRecord, open_record
 
 
 @dataclass
@@ -20,7 +20,7 @@ class StudyRecord:
     """What MLflow knows of a study, and what its folder says of it."""
 
     run: Run
-    record: Record
+    record: RunRecord
 
     @contextmanager
     def marked(self) -> Iterator[None]:
