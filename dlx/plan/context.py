@@ -37,9 +37,10 @@ class PlanContext:
 
     @cached_property
     def metric_names(self) -> list[str]:
-        """The loss of training, and on every split with samples the metrics of the task and of its networks' layers."""
+        """The loss of training, and on every split with samples the metrics of the task, regularizers and layers."""
         splits = [split for split in ("val", "test") if self.facts.counts.get(split)]
-        names = [self.recipe.task.metric_names(self.facts), self._metrics_of_layers()]
+        of_regularizers = [name for r in self.recipe.regularize.values() for name in r.metric_names()]
+        names = [self.recipe.task.metric_names(self.facts), of_regularizers, self._metrics_of_layers()]
         return ["train/loss", *(f"{split}/{name}" for kind in names for split in splits for name in kind)]
 
     @property
