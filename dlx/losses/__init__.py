@@ -1,13 +1,14 @@
-"""Losses: what a task minimizes."""
+"""Loss functions: what training minimizes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts, Kind
+from dlx.losses._inverse_links import InverseLink
 from dlx.rules import CheckContext, Problem, Rule
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class UnfitLoss(Rule):
-    """A loss cannot judge this target.
+    """A loss does not fit this target.
 
     Losses are for classes, for several labels at once, or for numbers; some are for two classes only.
 
@@ -30,35 +31,36 @@ class UnfitLoss(Rule):
 
 
 class Loss(Component):
-    """A function of a network's output and the target that is small where they agree.
+    """A function of a network's output and the target, which training minimizes.
 
-    The module that `build` makes is called as `loss(output_BK, target)` and returns one number, the mean over the
-    batch. Classification targets are class indices (B,) int64, or probabilities (B, K) after mixup, cutmix or
+    The module that `build` returns is called as `loss(output_BK, target)` and returns one number, the mean over the
+    batch. Classification targets are class indices (B,) int64, or probabilities (B, K) after mixup, cutmix or label
     smoothing; multi-label targets are (B, K) float 0/1; regression targets are (B, K) float.
     """
 
     family = "losses"
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    """What the target may be: "classes" (one of K), "labels" (0/1 vector), "regression"."""
-
-    soft: ClassVar[bool] = True
-    """Whether the target of classes may be probabilities, as mixup and cutmix make them."""
-    areas: ClassVar[bool] = False
-    """Whether it judges masks as a whole, (B, K, H, W) against (B, H, W); other losses see each pixel as a sample."""
-    rescalable: ClassVar[bool] = True
+    inverse_links: ClassVar[Mapping[Kind, InverseLink]] = {"regression": "identity"}
+    """Every kind of target that the loss takes ("classes": one of K; "labels": a 0/1 vector; "regression"), with the
+    function from the network's output to the prediction of it."""
+    probabilistic: ClassVar[bool] = True
+    """Whether predictions for classes and labels estimate probabilities, not scores that only rank."""
+    accepts_soft_targets: ClassVar[bool] = True
+    """Whether the target of a classification may be probabilities, as mixup and cutmix produce them."""
+    allows_standardization: ClassVar[bool] = True
     """Whether a regression target may be standardized; not where its own scale has a meaning, as that of counts."""
 
     def validate_target(self, facts: DataFacts) -> None:
-        """Raise ShapeError if the loss cannot judge this target."""
-        if facts.kind not in self.kinds:
-            raise ShapeError(f"{self.type} judges {' or '.join(self.kinds)}, but the target is {facts.kind}")
+        """Raise ShapeError if the loss does not fit the target."""
+        if facts.kind not in self.inverse_links:
+            kinds = " or ".join(self.inverse_links)
+            raise ShapeError(f"{self.type} is a loss for {kinds} targets, but the target is {facts.kind}")
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         facts = context.recipe.task.target_facts(self, context.facts)
         if facts is not None:
             yield from UnfitLoss.unless(lambda: self.validate_target(facts))
 
-    def outputs(self, facts: DataFacts) -> int:
+    def out_features(self, facts: DataFacts) -> int:
         """Return how many numbers a sample's output must have. Raises: ShapeError as `validate_target` does."""
         self.validate_target(facts)
         if facts.classes:
@@ -66,19 +68,50 @@ class Loss(Component):
         return facts.fields[facts.target].elements if facts.target else 1
 
     def build(self, facts: DataFacts) -> nn.Module:
-        """Make the torch module. `facts.classes` and `facts.class_counts` say what the target is."""
+        """Return the torch module. `facts.classes` and `facts.class_counts` describe the target."""
         raise NotImplementedError
 
+    def build_for_masks(self, facts: DataFacts) -> nn.Module:
+        """Return the torch module for masks, output (B, K, H, W) and target (B, H, W); every pixel is a sample."""
+        from dlx.losses._masks_torch import PixelwiseLoss
+
+        return PixelwiseLoss(self.build(facts))
+
     def predict(self, output_BK: torch.Tensor, facts: DataFacts) -> torch.Tensor:
-        """Return what the output means: probabilities (B, K) of classes or labels, or values in the target's units."""
-        if facts.kind == "regression":
-            return output_BK
-        return output_BK.sigmoid() if facts.kind == "labels" else output_BK.softmax(1)
+        """Return the prediction: probabilities (B, K) of classes or labels, or values in units of the loss's target."""
+        from dlx.losses._inverse_links_torch import INVERSE_LINKS
 
-    def interval(self, output_BK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Return lowest and highest value that is expected, (B, K) each, where the output says so."""
+        return INVERSE_LINKS[self.inverse_links[facts.kind]](output_BK)
+
+    def point(self, prediction_BK: Any) -> Any:
+        """Return the one value (B, K) for each target that metrics see, where a prediction holds several.
+
+        As in `interval`, predictions are tensors or arrays.
+        """
+        return prediction_BK
+
+    def interval(self, prediction_BK: Any) -> tuple[Any, Any] | None:
+        """Return the prediction interval, its ends (B, K) each; None where the loss makes none."""
         return None
 
-    def chance(self, facts: DataFacts) -> float | None:
-        """Return the loss of giving every class the same probability, None if that is not known."""
+    def prediction_names(self, targets: Sequence[str]) -> list[str]:
+        """Return a name for each number of a prediction, given the names of the targets."""
+        return list(targets)
+
+    def chance_level(self, facts: DataFacts) -> float | None:
+        """Return the loss of giving every class the same probability, where classes are balanced; None if that is not
+        defined."""
         return None
+
+
+def decide(prediction_BK: Any, facts: DataFacts) -> Any:
+    """Return what a prediction decides: class indices (B, …), labels (B, K) that are more probable than not, or values.
+
+    The prediction is a tensor or an array.
+    """
+    if facts.kind == "classes":
+        return prediction_BK.argmax(1)
+    return prediction_BK > DECISION_THRESHOLD if facts.kind == "labels" else prediction_BK
+
+
+DECISION_THRESHOLD = 0.5  # that of torchmetrics

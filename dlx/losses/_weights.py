@@ -1,4 +1,4 @@
-"""How much each class counts in a loss."""
+"""Class weights: how much each class counts in a loss."""
 
 from __future__ import annotations
 
@@ -8,36 +8,49 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
+from dlx.nearest import nearest
 
-ClassWeights = Literal["balanced"] | list[Annotated[float, Field(ge=0)]] | None
+Weight = Annotated[float, Field(ge=0)]
+ClassWeight = Literal["balanced"] | list[Weight] | dict[str, Weight] | None
 
 
-def weights_of_classes(weights: ClassWeights, facts: DataFacts) -> list[float] | None:
+def class_weights(weight: ClassWeight, facts: DataFacts) -> list[float] | None:
     """Return one factor a class: n / (K · count) where balanced, as in scikit-learn. Raises: ShapeError."""
-    if weights is None:
+    if weight is None:
         return None
-    if weights == "balanced":
+    if weight == "balanced":
         counts = _counts(facts)
         total = sum(counts)
         return [total / (len(counts) * count) for count in counts]
-    if len(weights) != len(facts.classes):
-        raise ShapeError(f"class_weights has {len(weights)} entries, but there are {len(facts.classes)} classes")
-    return list(weights)
+    return _given(weight, facts)
 
 
-def weights_of_positives(weights: ClassWeights, facts: DataFacts) -> list[float] | None:
+def pos_weights(weight: ClassWeight, facts: DataFacts) -> list[float] | None:
     """Return one factor a label for its positive samples: negatives / positives where balanced. Raises: ShapeError."""
-    if weights != "balanced":
-        return weights_of_classes(weights, facts)
+    if weight != "balanced":
+        return class_weights(weight, facts)
     return [(facts.counts["train"] - count) / count for count in _counts(facts)]
+
+
+def _given(weight: list[float] | dict[str, float], facts: DataFacts) -> list[float]:
+    """Return the weights that a recipe gives: in the order of the classes, or by their names, 1 where one is absent."""
+    if isinstance(weight, dict):
+        unknown = [name for name in weight if name not in facts.classes]
+        if unknown:
+            near = nearest(unknown[0], list(facts.classes)) or facts.classes
+            raise ShapeError(f"class_weight: there is no class '{unknown[0]}'; there is {', '.join(near)}")
+        return [weight.get(name, 1.0) for name in facts.classes]
+    if len(weight) != len(facts.classes):
+        raise ShapeError(f"class_weight has {len(weight)} entries, but there are {len(facts.classes)} classes")
+    return list(weight)
 
 
 def _counts(facts: DataFacts) -> tuple[int, ...]:
     if not facts.class_counts:
-        raise ShapeError("class_weights: balanced needs to know how often each class occurs, but the data do not say")
+        raise ShapeError("class_weight: balanced needs the number of samples of each class, which the data do not give")
     absent = [name for name, count in zip(facts.classes, facts.class_counts, strict=True) if count == 0]
     if absent:
         raise ShapeError(
-            f"class_weights: balanced needs every class in the train split, but there is no {', '.join(absent)}"
+            f"class_weight: balanced needs every class in the train split, but there is no {', '.join(absent)}"
         )
     return facts.class_counts

@@ -1,24 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.facts import DataFacts, Kind
 from dlx.losses import Loss
+from dlx.losses._inverse_links import InverseLink
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class Hinge(Loss):
-    """By how much the right class fails to lead the best wrong one by a margin.
+    """Hinge loss of support vector machines: the amount by which the right class fails to lead by a margin.
 
     max(0, margin + maxⱼ≠ₖ zⱼ − zₖ), which for two classes is max(0, margin − y f) with f = z₁ − z₀ and y = ±1; for
-    labels, max(0, margin − y z) each. The loss of support vector machines: what is right by the margin no longer
-    counts. Scores are no calibrated probabilities.
+    labels, max(0, margin − y z) each. A sample that is right by the margin has no gradient. Predictions are scores
+    that rank classes, not probabilities.
 
-    Shapes:  output (B, K), target (B,) indices, or (B, K) labels.
+    Shapes:  scores (B, K), target (B,) class indices, or (B, K) labels.
     Raises:  RunError if the target is probabilities.
     Source:  Crammer & Singer 2001, JMLR 2.
 
@@ -27,13 +29,14 @@ class Hinge(Loss):
     """
 
     primary: ClassVar[str] = "margin"
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
-    soft: ClassVar[bool] = False
+    inverse_links: ClassVar[Mapping[Kind, InverseLink]] = {"classes": "softmax", "labels": "sigmoid"}
+    probabilistic: ClassVar[bool] = False
+    accepts_soft_targets: ClassVar[bool] = False
     type: Literal["hinge"] = "hinge"
     margin: float = Field(1.0, gt=0)
-    """Lead from which an answer counts as right."""
+    """Lead of the right class from which the loss is zero."""
     squared: bool = False
-    """Whether the shortfall is squared, which is smooth and punishes large ones more."""
+    """Whether the shortfall is squared, which is smooth and penalizes large ones more."""
 
     def build(self, facts: DataFacts) -> nn.Module:
         from dlx.losses._margin_torch import MarginLoss

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 class Huber(Loss):
-    """Half the squared difference where it is small, and linear in it where it is large.
+    """Huber loss: half the squared error where it is small, and linear in the error where it is large.
 
-    d²/2 for |d| ≤ δ, else δ (|d| − δ/2), with d = ŷ − y. As calm about outliers as mae, as smooth at the minimum as
+    d²/2 for |d| ≤ δ, else δ (|d| − δ/2), with d = ŷ − y. As robust to outliers as mae, as smooth at the minimum as
     mse.
 
     Shapes:  output (B, K), target (B, K).
-    Units:   delta is in units of the target as the network learns it, which are deviations where the task standardizes.
+    Units:   delta is in units of the target as the network learns it, which are standard deviations where the task
+             standardizes.
     Source:  Huber 1964, Annals of Mathematical Statistics 35; torch.nn.HuberLoss.
 
     Example:
@@ -28,7 +29,7 @@ class Huber(Loss):
     primary: ClassVar[str] = "delta"
     type: Literal["huber"] = "huber"
     delta: float = Field(1.0, gt=0)
-    """Difference from which on the loss is linear."""
+    """Absolute error from which the loss is linear."""
 
     def build(self, facts: DataFacts) -> nn.Module:
         from torch import nn

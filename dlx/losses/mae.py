@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class MAE(Loss):
-    """The mean of the absolute differences.
+    """Mean absolute error, the L1 loss.
 
-    mean |ŷ − y|. Its minimum is the conditional median, so that outliers hardly move it; its gradient does not shrink
-    near the minimum, so that it wants a decaying lr.
+    mean |ŷ − y|. Its minimum is the conditional median, so it is robust to outliers; its gradient does not shrink near
+    the minimum, so it needs a decaying lr.
 
     Shapes:  output (B, K), target (B, K).
-    Units:   the target's.
+    Units:   those of the target.
     Source:  torch.nn.L1Loss.
 
     Example:

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.facts import DataFacts, Kind
 from dlx.losses import Loss
+from dlx.losses._inverse_links import InverseLink
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class Perceptron(Loss):
-    """By how much the best wrong class is ahead of the right one; nothing where the answer is right.
+    """Perceptron loss: the lead of the best wrong class over the right one; zero where the answer is right.
 
     max(0, maxⱼ≠ₖ zⱼ − zₖ), which for two classes is max(0, −y f) with f = z₁ − z₀ and y = ±1; for labels, max(0, −y z)
-    each. A step of gradient descent on one sample with lr 1 is Rosenblatt's rule: add what was missed, subtract what
-    was mistaken, change nothing else. It ends on separable data and never settles on others. A tie is an error.
+    each. Gradient descent on one sample with lr 1 is Rosenblatt's rule: add the input to the right class, subtract it
+    from the wrong one, change nothing else. It converges on separable data and never settles on others. A tie is an
+    error. Predictions are scores that rank classes, not probabilities.
 
-    Shapes:  output (B, K), target (B,) indices, or (B, K) labels.
+    Shapes:  scores (B, K), target (B,) class indices, or (B, K) labels.
     Raises:  RunError if the target is probabilities.
     Source:  Rosenblatt 1958, Psychological Review 65.
 
@@ -24,8 +27,9 @@ class Perceptron(Loss):
         perceptron
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
-    soft: ClassVar[bool] = False
+    inverse_links: ClassVar[Mapping[Kind, InverseLink]] = {"classes": "softmax", "labels": "sigmoid"}
+    probabilistic: ClassVar[bool] = False
+    accepts_soft_targets: ClassVar[bool] = False
     type: Literal["perceptron"] = "perceptron"
 
     def build(self, facts: DataFacts) -> nn.Module:

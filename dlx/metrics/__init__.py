@@ -1,4 +1,4 @@
-"""Metrics: what is measured, not trained on."""
+"""Metrics: what is measured on val and test, not trained on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     import torchmetrics
 
 
-Tells = Literal["quality", "coverage", ""]
-"""What a metric says of samples that were made: how good they are, how much of the data's variety they have."""
+Aspect = Literal["quality", "coverage", ""]
+"""What a metric measures of generated samples: how good they are, or how much of the data's variety they cover."""
 
 
 class UnfitMetric(Rule):
-    """A metric cannot judge this target, or not what the task makes.
+    """A metric does not fit this target, or not what the task predicts.
 
-    Metrics are for classes, for labels, for numbers, for texts, or for samples that a network makes.
+    Metrics are for classes, for labels, for numbers, for texts, or for generated samples.
 
     Why:      the number would have no meaning.
     Instead:  leave it out, or choose one for this target (`dlx list metrics`).
@@ -33,34 +33,40 @@ class UnfitMetric(Rule):
 
 
 class Metric(Component):
-    """A number that says how good predictions are, by torchmetrics.
+    """A number that measures how good predictions are, computed by torchmetrics.
 
-    `build` makes a torchmetrics.Metric that is updated with (prediction, target):
-    classes: probabilities (B, K) and indices (B,); labels: probabilities (B, K) and 0/1 (B, K) int64;
+    `build` returns a torchmetrics.Metric that is updated with (prediction, target):
+    classes: probabilities (B, K) and class indices (B,); labels: probabilities (B, K) and 0/1 (B, K) int64;
     regression: values (B, K) and (B, K), or (B,) and (B,) for one output.
     """
 
     family = "metrics"
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
-    """Which targets it can judge: "classes", "labels", "regression"."""
-    better: ClassVar[Literal["higher", "lower"]] = "higher"
-    """Which direction is an improvement."""
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    """Which targets the metric takes: "classes", "labels", "regression", "tokens", or generated "samples"."""
+    higher_is_better: ClassVar[bool] = True
+    """Whether a greater value is an improvement."""
     scalar: ClassVar[bool] = True
-    """Whether it is one number; what is not, such as a matrix, is drawn and not logged."""
-    tells: ClassVar[Tells] = ""
-    """What it says of samples that were made, by which runs that make some are compared."""
-    by_class: ClassVar[bool] = False
-    """Whether it needs to know the class of each sample where none is predicted."""
+    """Whether it is one number; anything else, such as a matrix, is drawn and not logged."""
+    aspect: ClassVar[Aspect] = ""
+    """What it measures of generated samples, by which runs that generate some are compared."""
+    needs_classes: ClassVar[bool] = False
+    """Whether it needs the class of each sample of the data, where none is predicted."""
+
+    @property
+    def direction(self) -> Literal["higher", "lower"]:
+        """Which values are better."""
+        return "higher" if self.higher_is_better else "lower"
 
     @property
     def compares_texts(self) -> bool:
         """Whether it compares whole texts, not each token."""
-        return "tokens" in self.kinds
+        return "tokens" in self.target_kinds
 
     def validate_target(self, facts: DataFacts) -> None:
-        """Raise ShapeError if the metric cannot judge this target."""
-        if facts.kind not in self.kinds:
-            raise ShapeError(f"{self.type} judges {' or '.join(self.kinds)}, but the target is {facts.kind}")
+        """Raise ShapeError if the metric does not fit the target."""
+        if facts.kind not in self.target_kinds:
+            kinds = " or ".join(self.target_kinds)
+            raise ShapeError(f"{self.type} is a metric for {kinds} targets, but the target is {facts.kind}")
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         facts = context.recipe.task.target_facts(self, context.facts)
@@ -68,5 +74,5 @@ class Metric(Component):
             yield from UnfitMetric.unless(lambda: self.validate_target(facts))
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        """Make the metric for these classes or outputs."""
+        """Return the metric for these classes or outputs."""
         raise NotImplementedError

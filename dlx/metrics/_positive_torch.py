@@ -1,4 +1,4 @@
-"""Two classes, seen as yes and no.   B batch."""
+"""Binary metrics of the positive class.   B batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torchmetrics
 from torchmetrics.wrappers import LambdaInputTransformer
 
 
-def of_positive(metric: torchmetrics.Metric) -> torchmetrics.Metric:
+def positive_class_metric(metric: torchmetrics.Metric) -> torchmetrics.Metric:
     """Return a binary metric that reads the probability of the last of two classes from (B, 2)."""
     return LambdaInputTransformer(metric, transform_pred=_positive)
 

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class Accuracy(Metric):
-    """The fraction of answers that are right.
+    """Accuracy: the fraction of answers that are right.
 
-    On classes, the most probable class is the answer; on labels, each label is an answer of its own, yes from 0.5.
+    On classes, the most probable class is the answer; on labels, each label is an answer of its own, yes above 0.5.
 
-    Shapes:  probabilities (B, K) and indices (B,), or probabilities (B, K) and 0/1 (B, K).
+    Shapes:  probabilities (B, K) and class indices (B,), or probabilities (B, K) and 0/1 (B, K).
     Units:   a fraction, micro-averaged: every answer counts the same.
     Source:  torchmetrics MulticlassAccuracy and MultilabelAccuracy.
 
@@ -22,7 +22,7 @@ class Accuracy(Metric):
         accuracy
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
     type: Literal["accuracy"] = "accuracy"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 class AUROC(Metric):
-    """The probability that a sample of a class gets a higher score for it than a sample of another.
+    """Area under the ROC curve: the probability that a sample of a class is ranked above a sample of another.
 
-    The area under the curve of true over false positives, one class against the rest: 0.5 is chance, 1 perfect ranking,
-    whatever the threshold and however rare the class. For two classes both have the same area.
+    The area under the curve of true over false positive rate, one class against the rest: 0.5 is chance, 1 perfect
+    ranking, independent of the threshold and of how rare the class is. For two classes both have the same area.
 
-    Shapes:  probabilities (B, K) and indices (B,), or probabilities (B, K) and 0/1 (B, K).
+    Shapes:  probabilities (B, K) and class indices (B,), or probabilities (B, K) and 0/1 (B, K).
     Source:  torchmetrics AUROC.
 
     Example:
         auroc
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
     type: Literal["auroc"] = "auroc"
     average: Literal["macro", "weighted"] = "macro"
-    """`macro`: every class counts the same; `weighted`: every class by its samples."""
+    """`macro`: every class counts the same; `weighted`: every class by its number of samples."""
     thresholds: int | None = Field(None, ge=2)
-    """Number of equally spaced thresholds that approximate the curve in constant memory; null keeps every score."""
+    """Number of equally spaced thresholds that approximate the curve in constant memory; null uses every score."""
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics.classification import MulticlassAUROC, MultilabelAUROC
 
-        made = MultilabelAUROC if facts.kind == "labels" else MulticlassAUROC
-        return made(len(facts.classes), average=self.average, thresholds=self.thresholds)
+        metric = MultilabelAUROC if facts.kind == "labels" else MulticlassAUROC
+        return metric(len(facts.classes), average=self.average, thresholds=self.thresholds)

@@ -6,19 +6,19 @@ from pydantic import Field
 
 from dlx.facts import DataFacts, Kind
 from dlx.metrics import Metric
-from dlx.metrics._averaged import check_binary
+from dlx.metrics._per_class import check_binary
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
 class AveragePrecision(Metric):
-    """The area under the curve of precision over recall, one class against the rest.
+    """Average precision: the area under the precision-recall curve, one class against the rest.
 
-    Chance is the share of the class, so that it says more than auroc where the class is rare. For two classes, `binary`
-    is what is usually meant.
+    Chance is the frequency of the class, so that it is more informative than auroc where the class is rare. For two
+    classes, `binary` is what is usually meant.
 
-    Shapes:  probabilities (B, K) and indices (B,), or probabilities (B, K) and 0/1 (B, K).
+    Shapes:  probabilities (B, K) and class indices (B,), or probabilities (B, K) and 0/1 (B, K).
     Raises:  ShapeError if `average: binary` meets more than two classes.
     Source:  torchmetrics AveragePrecision.
 
@@ -26,13 +26,13 @@ class AveragePrecision(Metric):
         average_precision
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
     type: Literal["average_precision"] = "average_precision"
     average: Literal["macro", "weighted", "binary"] = "macro"
-    """`macro`: every class counts the same; `weighted`: every class by its samples; `binary`: the last of two classes
-    alone, the one that is looked for (`yes` of no/yes, `1` of 0/1)."""
+    """`macro`: every class counts the same; `weighted`: every class by its number of samples; `binary`: the last of two
+    classes alone, as the positive one (`yes` of no/yes, `1` of 0/1)."""
     thresholds: int | None = Field(None, ge=2)
-    """Number of equally spaced thresholds that approximate the curve in constant memory; null keeps every score."""
+    """Number of equally spaced thresholds that approximate the curve in constant memory; null uses every score."""
 
     def validate_target(self, facts: DataFacts) -> None:
         super().validate_target(facts)
@@ -46,10 +46,10 @@ class AveragePrecision(Metric):
             MultilabelAveragePrecision,
         )
 
-        from dlx.metrics._positive_torch import of_positive
+        from dlx.metrics._positive_torch import positive_class_metric
 
         self.validate_target(facts)
         if self.average == "binary":
-            return of_positive(BinaryAveragePrecision(thresholds=self.thresholds))
-        made = MultilabelAveragePrecision if facts.kind == "labels" else MulticlassAveragePrecision
-        return made(len(facts.classes), average=self.average, thresholds=self.thresholds)
+            return positive_class_metric(BinaryAveragePrecision(thresholds=self.thresholds))
+        metric = MultilabelAveragePrecision if facts.kind == "labels" else MulticlassAveragePrecision
+        return metric(len(facts.classes), average=self.average, thresholds=self.thresholds)

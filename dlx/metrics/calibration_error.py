@@ -12,29 +12,30 @@ if TYPE_CHECKING:
 
 
 class CalibrationError(Metric):
-    """How far confidence is from accuracy: 0.1 means that an answer given with 80 % is right in 70 or 90 % of cases.
+    """Calibration error: the distance between confidence and accuracy.
 
     Answers are sorted into bins of equal width by the probability of the most probable class; in each bin the mean
-    probability is compared with the fraction that is right, weighted by the bin's samples.
+    probability is compared with the accuracy, weighted by the bin's samples. 0.1 means that answers given with 80 %
+    are right in 70 or 90 % of cases.
 
-    Shapes:  probabilities (B, K) and indices (B,).
+    Shapes:  probabilities (B, K) and class indices (B,).
     Units:   a fraction.
     Source:  Guo et al. 2017, arXiv:1706.04599; torchmetrics MulticlassCalibrationError.
 
     Example:
-        {type: calibration_error, bins: 15}
+        {type: calibration_error, n_bins: 15}
     """
 
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    higher_is_better: ClassVar[bool] = False
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
     type: Literal["calibration_error"] = "calibration_error"
-    bins: int = Field(15, gt=0)
+    n_bins: int = Field(15, gt=0)
     """Number of bins."""
-    norm: Literal["mean", "rms", "max"] = "mean"
-    """What is made of the bins' distances: mean (the expected calibration error), root mean square, or maximum."""
+    norm: Literal["l1", "l2", "max"] = "l1"
+    """How the distances of the bins are combined: `l1`, their weighted mean (the expected calibration error, ECE);
+    `l2`, their root mean square; `max`, the greatest (the maximum calibration error, MCE)."""
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics.classification import MulticlassCalibrationError
 
-        norms: dict[str, Literal["l1", "l2", "max"]] = {"mean": "l1", "rms": "l2", "max": "max"}
-        return MulticlassCalibrationError(len(facts.classes), n_bins=self.bins, norm=norms[self.norm])
+        return MulticlassCalibrationError(len(facts.classes), n_bins=self.n_bins, norm=self.norm)

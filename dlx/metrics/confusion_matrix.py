@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class ConfusionMatrix(Metric):
-    """How often each class was answered with each class: a matrix, drawn and not logged.
+    """Confusion matrix: how often each class was predicted as each class; it is drawn and not logged.
 
-    Rows are the true classes, columns the answers. On labels, one 2 × 2 matrix a label.
+    Rows are the true classes, columns the predicted ones. On labels, one 2 × 2 matrix a label.
 
-    Shapes:  probabilities (B, K) and indices (B,) → (K, K); labels → (K, 2, 2).
+    Shapes:  probabilities (B, K) and class indices (B,) → (K, K); labels → (K, 2, 2).
     Units:   samples, or fractions where normalized.
     Source:  torchmetrics ConfusionMatrix.
 
@@ -22,7 +22,7 @@ class ConfusionMatrix(Metric):
         {type: confusion_matrix, normalize: "true"}
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
     scalar: ClassVar[bool] = False
     type: Literal["confusion_matrix"] = "confusion_matrix"
     normalize: Literal["true", "pred", "all"] | None = None

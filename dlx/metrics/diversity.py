@@ -3,18 +3,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.facts import DataFacts
-from dlx.metrics import Tells
-from dlx.metrics._made import MadeMetric
+from dlx.metrics import Aspect
+from dlx.metrics._generative import GenerativeMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class Diversity(MadeMetric):
-    """How much samples that were made differ from one another, compared with those of the data.
+class Diversity(GenerativeMetric):
+    """How much generated samples differ from one another, relative to those of the data.
 
-    The mean distance between two that were made over the mean distance between two of the data: near 1 if they are as
-    varied, near 0 if the generator has collapsed to one.
+    The mean distance between two generated samples over the mean distance between two of the data: near 1 if they vary
+    as much, near 0 if the generator has collapsed to one (mode collapse).
 
     Units:   a ratio; distances are Euclidean, between the values that the network sees.
 
@@ -22,10 +22,10 @@ class Diversity(MadeMetric):
         diversity
     """
 
-    tells: ClassVar[Tells] = "coverage"
+    aspect: ClassVar[Aspect] = "coverage"
     type: Literal["diversity"] = "diversity"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        from dlx.metrics._made_torch import Spread
+        from dlx.metrics._generative_torch import DistanceRatio
 
-        return Spread(self.samples)
+        return DistanceRatio(self.max_samples)

@@ -5,31 +5,31 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.facts import DataFacts
-from dlx.metrics import Tells
-from dlx.metrics._made import MadeMetric
+from dlx.metrics import Aspect
+from dlx.metrics._generative import GenerativeMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class GenerativePrecision(MadeMetric):
-    """The share of samples that were made which lie among those of the data: how believable they are.
+class GenerativePrecision(GenerativeMetric):
+    """Precision of generated samples: the fraction of them that lies on the manifold of the data (fidelity).
 
-    A sample lies among the data if, for one of them, it is no farther away than that one's k-th nearest neighbour.
+    A sample lies on it if, for one sample of the data, it is no farther away than that one's k-th nearest neighbor.
 
     Units:   from 0 to 1; distances are Euclidean, between the values that the network sees.
     Source:  Kynkäänniemi et al. 2019, arXiv:1904.06991; there on the features of a network.
 
     Example:
-        {generative_precision: {neighbours: 3}}
+        {generative_precision: {n_neighbors: 3}}
     """
 
-    tells: ClassVar[Tells] = "quality"
+    aspect: ClassVar[Aspect] = "quality"
     type: Literal["generative_precision"] = "generative_precision"
-    neighbours: int = Field(3, gt=0)
-    """k: which neighbour's distance is the radius of a sample."""
+    n_neighbors: int = Field(3, gt=0)
+    """k: the neighbor whose distance is the radius of a sample's ball."""
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        from dlx.metrics._made_torch import Neighbourhood
+        from dlx.metrics._generative_torch import ManifoldOverlap
 
-        return Neighbourhood(self.samples, self.neighbours, of_made=True)
+        return ManifoldOverlap(self.max_samples, self.n_neighbors, of_generated=True)

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 class MAE(Metric):
-    """The mean of the absolute differences, over all samples and outputs.
+    """Mean absolute error, over all samples and outputs.
 
     mean |ŷ − y|. Zero is perfect; outliers weigh in proportion, not by their square.
 
-    Units:   the target's.
+    Units:   those of the target.
     Source:  torchmetrics MeanAbsoluteError.
 
     Example:
         mae
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = False
     type: Literal["mae"] = "mae"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

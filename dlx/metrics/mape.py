@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 class MAPE(Metric):
-    """The mean of the absolute differences, each relative to the true value.
+    """Mean absolute percentage error: the mean of the absolute errors, each relative to the true value.
 
-    mean |ŷ − y| / |y|. For positive targets of many sizes; a target near zero makes it huge.
+    mean |ŷ − y| / |y|. For positive targets of many magnitudes; a target near zero makes it huge.
 
     Shapes:  values (B, K) and (B, K), or (B,) and (B,).
-    Units:   a fraction: 0.1 is ten percent.
+    Units:   a fraction: 0.1 is 10 %.
     Source:  torchmetrics MeanAbsolutePercentageError.
 
     Example:
         mape
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = False
     type: Literal["mape"] = "mape"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class MeanIoU(Metric):
-    """The overlap of what is answered and what is true, over their union, averaged over classes.
+    """Mean intersection over union (Jaccard index) of predicted and true classes.
 
     TP / (TP + FP + FN) for each class, all pixels of a split counted together; a class that is neither true nor
-    answered anywhere is left out of the mean. The usual measure of segmentation: unlike the share of right pixels, it
-    cannot be won by answering `background`.
+    predicted anywhere is left out of the mean. The usual metric of segmentation: unlike accuracy, it cannot be won by
+    predicting `background`.
 
-    Shapes:  probabilities (B, K) and indices (B,); in segmentation each pixel is one of B.
+    Shapes:  probabilities (B, K) and class indices (B,); in segmentation each pixel is one of B.
     Units:   0 … 1.
     Source:  Everingham et al. 2010, doi:10.1007/s11263-009-0275-4; torchmetrics MulticlassJaccardIndex.
 
@@ -24,7 +24,7 @@ class MeanIoU(Metric):
         mean_iou
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
     type: Literal["mean_iou"] = "mean_iou"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.facts import DataFacts
-from dlx.metrics import Tells
-from dlx.metrics._made import MadeMetric
+from dlx.metrics import Aspect
+from dlx.metrics._generative import GenerativeMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class MMD(MadeMetric):
-    """The squared maximum mean discrepancy between samples that were made and those of the data.
+class MMD(GenerativeMetric):
+    """Maximum mean discrepancy, squared, between generated samples and those of the data.
 
     E k(x, x') + E k(y, y') − 2 E k(x, y) with k = exp(−‖x − y‖² / 2σ²): zero if, and only if, both come from the same
-    distribution. The estimate has no bias, so that it may fall a little below zero.
+    distribution. The estimate is unbiased, so that it may fall a little below zero.
 
     Units:   from 0 to 2; bandwidth is a distance in the units that the network sees.
     Source:  Gretton et al. 2012, JMLR 13, lemma 6; the median of distances as σ as in its section 8.
@@ -25,14 +25,14 @@ class MMD(MadeMetric):
         {mmd: {bandwidth: 0.5}}
     """
 
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    higher_is_better: ClassVar[bool] = False
     primary: ClassVar[str] = "bandwidth"
-    tells: ClassVar[Tells] = "quality"
+    aspect: ClassVar[Aspect] = "quality"
     type: Literal["mmd"] = "mmd"
     bandwidth: float | None = Field(None, gt=0)
     """σ of the kernel; null takes the median distance between two samples of the data."""
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        from dlx.metrics._made_torch import Discrepancy
+        from dlx.metrics._generative_torch import MaximumMeanDiscrepancy
 
-        return Discrepancy(self.samples, self.bandwidth)
+        return MaximumMeanDiscrepancy(self.max_samples, self.bandwidth)

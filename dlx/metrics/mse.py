@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class MSE(Metric):
-    """The mean of the squared differences, over all samples and outputs.
+    """Mean squared error, over all samples and outputs.
 
     mean (ŷ − y)². Zero is perfect; predicting the mean gives the target's variance.
 
@@ -21,8 +21,8 @@ class MSE(Metric):
         mse
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = False
     type: Literal["mse"] = "mse"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

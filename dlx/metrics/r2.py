@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class R2(Metric):
-    """The fraction of the target's variance that is explained.
+    """Coefficient of determination R²: the fraction of the target's variance that is explained.
 
     1 − Σ (ŷ − y)² / Σ (y − ȳ)². 1 is perfect, 0 is predicting the mean, below 0 is worse than that. Needs two samples.
 
@@ -22,7 +22,7 @@ class R2(Metric):
         r2
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
     type: Literal["r2"] = "r2"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 class RMSE(Metric):
-    """The square root of the mean squared difference, over all samples and outputs.
+    """Root mean squared error, over all samples and outputs.
 
     √ mean (ŷ − y)². As mse, in the target's own units: predicting the mean gives its standard deviation.
 
     Shapes:  values (B, K) and (B, K), or (B,) and (B,).
-    Units:   the target's.
+    Units:   those of the target.
     Source:  torchmetrics MeanSquaredError.
 
     Example:
         rmse
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = False
     type: Literal["rmse"] = "rmse"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

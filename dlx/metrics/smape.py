@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class SMAPE(Metric):
-    """The mean absolute error relative to the mean of prediction and target.
+    """Symmetric mean absolute percentage error: relative to the mean of prediction and target.
 
     mean 2 |ŷ − y| / (|ŷ| + |y|): as mape, but bounded where targets are near 0, and the same if both are exchanged. For
-    positive targets; the M competitions' measure.
+    positive targets; the measure of the M competitions.
 
     Shapes:  values (B, K) and (B, K), or (B,) and (B,).
-    Units:   0 … 2; 0.1 is 10 per cent.
+    Units:   0 … 2; 0.1 is 10 %.
     Source:  Makridakis & Hibon 2000, doi:10.1016/S0169-2070(00)00057-1; torchmetrics
              SymmetricMeanAbsolutePercentageError.
 
@@ -24,8 +24,8 @@ class SMAPE(Metric):
         smape
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = False
     type: Literal["smape"] = "smape"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:

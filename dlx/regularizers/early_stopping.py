@@ -64,7 +64,7 @@ class EarlyStopping(Regularizer):
             return self.mode
         name = self.monitor.rpartition("/")[2]
         if name in types("metrics"):
-            return "max" if cast(Any, leaf_class("metrics", name)).better == "higher" else "min"
+            return "max" if cast(Any, leaf_class("metrics", name)).higher_is_better else "min"
         if name == "loss" or name.endswith("_loss"):
             return "min"
         raise ValueError(f"whether more or less of {self.monitor} is better is not known; say mode: min or mode: max")

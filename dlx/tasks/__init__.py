@@ -183,11 +183,13 @@ class Task(Component):
         """Make the LightningModule that trains the networks."""
         raise NotImplementedError
 
-    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        """Return the table of `dlx predict` by column for what the module predicts, (N, K); None where that is the
-        target.
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        """Return the table of `dlx predict` by column for what the module predicts, (N, K): probabilities of classes,
+        if not otherwise.
         """
-        return None
+        from dlx.tasks._supervised.predictions import classification_table
+
+        return classification_table(values, facts)
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         """Return matplotlib figures by name for the predictions on a split."""

@@ -45,7 +45,7 @@ def trilemma(folders: Sequence[Path]) -> Trilemma | None:
     """Return what runs have in common by which their samples can be compared; None if it does not suffice."""
     metrics = [run_metrics(folder) for folder in folders]
     asked = [_requested_metrics(resolved_recipe(folder)) for folder in folders]
-    quality, coverage = (_common_measure(tells, asked, metrics) for tells in ("quality", "coverage"))
+    quality, coverage = (_common_measure(aspect, asked, metrics) for aspect in ("quality", "coverage"))
     seconds = [found[SAMPLING_SECONDS] for found in metrics if SAMPLING_SECONDS in found]
     if quality is None or coverage is None or len(seconds) < len(folders):
         return None
@@ -59,13 +59,13 @@ def _requested_metrics(recipe: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _common_measure(
-    tells: str, asked: Sequence[Mapping[str, Mapping[str, Any]]], metrics: Sequence[Mapping[str, float]]
+    aspect: str, asked: Sequence[Mapping[str, Mapping[str, Any]]], metrics: Sequence[Mapping[str, float]]
 ) -> Measure | None:
     first, *others = asked
     for name, spec in first.items():
         leaf: Any = leaf_class("metrics", spec["type"]) if spec["type"] in types("metrics") else None
         values = [found[f"test/{name}"] for found in metrics if f"test/{name}" in found]
         alike = all(other.get(name) == spec for other in others)
-        if leaf is not None and leaf.tells == tells and alike and len(values) == len(metrics):
-            return Measure(name, leaf.better, values)
+        if leaf is not None and leaf.aspect == aspect and alike and len(values) == len(metrics):
+            return Measure(name, "higher" if leaf.higher_is_better else "lower", values)
     return None

@@ -85,7 +85,7 @@ def test_example_validates_and_round_trips(name: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_judges_what_it_promises_and_refuses_the_rest(name: str, kind: str) -> None:
     metric = Metric.model_validate(name)
-    if kind not in metric.kinds:
+    if kind not in metric.target_kinds:
         with pytest.raises(ShapeError, match=kind):
             metric.validate_target(facts_of(kind, 6))
         return
@@ -96,26 +96,26 @@ def test_judges_what_it_promises_and_refuses_the_rest(name: str, kind: str) -> N
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_better_is_the_direction_of_a_perfect_prediction(name: str) -> None:
+def test_higher_is_better_is_the_direction_of_a_perfect_prediction(name: str) -> None:
     spec = Metric.model_validate(name)
     if not spec.scalar:
         return
-    (kind, *_) = spec.kinds
+    (kind, *_) = spec.target_kinds
     metric, (_, target) = spec.build(facts_of(kind, 6)), data(kind, 6)
     perfect = torch.nn.functional.one_hot(target, 6).float() if kind == "classes" else target.float()
     metric.update(perfect, target)
     best, usual = metric.compute(), measure(name, kind, 6)
-    assert best > usual if spec.better == "higher" else best < usual
+    assert best > usual if spec.higher_is_better else best < usual
 
 
 def test_reset_forgets() -> None:
     for name in METRICS:
         spec = Metric.model_validate(name)
-        metric, (prediction, target) = spec.build(facts_of(spec.kinds[0], 6)), data(spec.kinds[0], 6)
+        metric, (prediction, target) = spec.build(facts_of(spec.target_kinds[0], 6)), data(spec.target_kinds[0], 6)
         metric.update(prediction.flip(0), target)
         metric.reset()
         metric.update(prediction, target)
-        assert torch.allclose(metric.compute(), measure(name, spec.kinds[0], 6)), name
+        assert torch.allclose(metric.compute(), measure(name, spec.target_kinds[0], 6)), name
 
 
 # ---- against scikit-learn -----------------------------------------------------------------------------------------
@@ -157,9 +157,9 @@ def test_accuracy_is_scikit_learns() -> None:
 def test_top_k_is_scikit_learns() -> None:
     prediction, target = data("classes", 6)
     expected = sk.top_k_accuracy_score(target, prediction, k=3)
-    assert measure({"top_k": 3}, "classes", 6).item() == pytest.approx(expected)
+    assert measure({"top_k_accuracy": 3}, "classes", 6).item() == pytest.approx(expected)
     with pytest.raises(ShapeError, match="only 2 classes"):
-        Metric.model_validate({"top_k": 3}).validate_target(facts_of("classes", 2))
+        Metric.model_validate({"top_k_accuracy": 3}).validate_target(facts_of("classes", 2))
 
 
 @pytest.mark.parametrize("average", ["macro", "weighted"])
@@ -207,7 +207,7 @@ def test_confusion_matrix_is_scikit_learns(normalize: str | None) -> None:
     )
 
 
-@pytest.mark.parametrize("norm", ["mean", "rms", "max"])
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
 def test_calibration_error_is_the_formula_of_guo(norm: str) -> None:
     prediction, target = (tensor.numpy() for tensor in data("classes", 4))
     confidence, right = prediction.max(1), prediction.argmax(1) == target
@@ -215,8 +215,8 @@ def test_calibration_error_is_the_formula_of_guo(norm: str) -> None:
     parts = [(bins == b) for b in range(10) if (bins == b).any()]
     gaps = np.array([abs(confidence[p].mean() - right[p].mean()) for p in parts])
     shares = np.array([p.mean() for p in parts])
-    expected = {"mean": (shares * gaps).sum(), "rms": np.sqrt((shares * gaps**2).sum()), "max": gaps.max()}[norm]
-    value = measure({"calibration_error": {"bins": 10, "norm": norm}}, "classes", 4)
+    expected = {"l1": (shares * gaps).sum(), "l2": np.sqrt((shares * gaps**2).sum()), "max": gaps.max()}[norm]
+    value = measure({"calibration_error": {"n_bins": 10, "norm": norm}}, "classes", 4)
     assert value.item() == pytest.approx(expected, abs=1e-5)
 
 
@@ -256,7 +256,7 @@ def compare(spelling: object, made: torch.Tensor, real: torch.Tensor, classes: t
 def test_metrics_of_samples_refuse_targets() -> None:
     for name in METRICS:
         metric = Metric.model_validate(name)
-        assert (MADE in metric.kinds) == (metric.kinds == (MADE,))
+        assert (MADE in metric.target_kinds) == (metric.target_kinds == (MADE,))
 
 
 def test_mmd_is_the_formula_summed_by_hand() -> None:
@@ -276,10 +276,10 @@ def test_mmd_of_two_draws_of_one_distribution_is_zero_but_for_chance() -> None:
 def test_precision_and_recall_count_who_lies_in_whose_balls() -> None:
     # balls of the data, k = 1: 0 ± 1, 1 ± 1, 2 ± 1, 10 ± 8; only -1.5 lies in none
     made = torch.tensor([[0.5], [1.5], [9.0], [-1.5]])
-    assert compare({"generative_precision": {"neighbours": 1}}, made, LINE) == 3 / 4
+    assert compare({"generative_precision": {"n_neighbors": 1}}, made, LINE) == 3 / 4
     # balls of what was made: 0.5 ± 1, 1.5 ± 1, 9 ± 7.5, -1.5 ± 2: every sample of the data lies in one
-    assert compare({"generative_recall": {"neighbours": 1}}, made, LINE) == 1.0
-    assert compare({"generative_recall": {"neighbours": 1}}, torch.tensor([[0.0], [0.5], [0.2], [0.1]]), LINE) == 1 / 4
+    assert compare({"generative_recall": {"n_neighbors": 1}}, made, LINE) == 1.0
+    assert compare({"generative_recall": {"n_neighbors": 1}}, torch.tensor([[0.0], [0.5], [0.2], [0.1]]), LINE) == 1 / 4
 
 
 def test_modes_are_the_classes_and_a_sample_is_on_one_within_three_deviations() -> None:

@@ -14,7 +14,7 @@ from dlx.engine.inference.feature_extractor import attach
 from dlx.engine.inference.restore import restore
 from dlx.engine.runs.run import build_with_features
 from dlx.errors import UsageError
-from dlx.metrics.frechet_distance.module import distance
+from dlx.metrics.frechet_distance.module import frechet_distance
 
 CLASSIFIER = """
 name: reader
@@ -26,7 +26,7 @@ hardware: {accelerator: cpu, num_threads: 1}
 """
 GAN = """
 name: maker
-task: {type: gan, latent_dim: 3, metrics: {frechet_distance: {run: READER, samples: 200}}}
+task: {type: gan, latent_dim: 3, metrics: {frechet_distance: {run: READER, max_samples: 200}}}
 data: {source: {sklearn: digits}, transforms: [{scale: {factor: 0.125, shift: -1.0}}]}
 model: {mlp: [8]}
 train: {epochs: 1, limit_train_samples: 64, limit_val_samples: 50, limit_test_samples: 180, figures: false}
@@ -65,10 +65,10 @@ def test_the_distance_is_that_of_the_formula():
     one, other = np.cov(made.numpy().T), np.cov(real.numpy().T)
     shift = ((made.mean(0) - real.mean(0)) ** 2).sum().item()
     expected = shift + np.trace(one + other - 2 * sqrtm(one @ other).real)
-    assert distance(made, real).item() == pytest.approx(expected, rel=1e-8)
-    assert distance(real, real).item() == pytest.approx(0, abs=1e-8)
+    assert frechet_distance(made, real).item() == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(real, real).item() == pytest.approx(0, abs=1e-8)
     few = torch.randn(4, 7, generator=generator).double()  # fewer samples than features: covariances without inverse
-    assert distance(few, few).item() == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(few, few).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_samples_are_judged_in_the_units_of_the_judge(reader, folder):

@@ -136,4 +136,8 @@ def test_the_whole_way(tmp_path, monkeypatch):
     said = dlx.predict("last", [tmp_path / "s.csv"]).columns
     expected = 20 + 0.3 * 160 + 5 * np.sin(2 * np.pi * 160 / SEASON)
     assert said["y+1"][0] == pytest.approx(expected, abs=2)
-    assert [f"y+{h}{end}" for end in ("", " low", " high") for h in range(1, 5)] == [n for n in said if n != "file"]
+    steps = [f"y+{h}" for h in range(1, 5)]
+    quantiles = [f"{step} q{level}" for step in steps for level in (0.1, 0.5, 0.9)]
+    ends = [f"{step} {end}" for end in ("low", "high") for step in steps]
+    assert [*steps, *quantiles, *ends] == [name for name in said if name != "file"]
+    assert said["y+1"] == said["y+1 q0.5"] and said["y+4 low"] == said["y+4 q0.1"] <= said["y+4 high"]

@@ -70,7 +70,9 @@ def test_dice_without_background_and_with_cross_entropy():
     p, y = output.softmax(1)[:, 1:], torch.nn.functional.one_hot(masks, 3).movedim(-1, 1)[:, 1:]
     both = (2 * (p * y).sum((2, 3)) + 3) / (p.sum((2, 3)) + y.sum((2, 3)) + 3)
     expected = 1 - both.mean() + 0.5 * torch.nn.functional.cross_entropy(output, masks)
-    loss = Loss.model_validate({"dice": {"smooth": 3.0, "background": False, "cross_entropy": 0.5}}).build(FACTS)
+    loss = Loss.model_validate(
+        {"dice": {"smooth": 3.0, "include_background": False, "cross_entropy_weight": 0.5}}
+    ).build(FACTS)
     torch.testing.assert_close(loss(output, masks), expected)
 
 

@@ -7,8 +7,8 @@ import yaml
 
 from dlx.tracking.trilemma import trilemma
 
-FRECHET = {"type": "frechet_distance", "samples": 2000, "run": "reader"}
-RECALL = {"type": "generative_recall", "samples": 2000, "neighbours": 3}
+FRECHET = {"type": "frechet_distance", "max_samples": 2000, "run": "reader"}
+RECALL = {"type": "generative_recall", "max_samples": 2000, "n_neighbors": 3}
 VALUES = {"frechet_distance": 4.0, "generative_recall": 0.5}
 
 

@@ -18,7 +18,7 @@ from dlx.plan import Plan
 def attach(module: nn.Module, plan: Plan) -> None:
     """Give every metric that asks for the features of another run the way to them."""
     for metric in module.modules():
-        run = getattr(metric, "asks", None)
+        run = getattr(metric, "feature_run", None)
         if run is not None:
             metric.features = FeatureExtractor(run, plan)  # type: ignore[assignment]
 

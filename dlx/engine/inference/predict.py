@@ -25,7 +25,6 @@ from dlx.sources import Column, NewInputs, Source, Spans, source_for_suffix
 from dlx.tensors import TensorSpec
 
 ARRAYS = (".npy", ".npz")
-LIKELY = 0.5  # from this probability on a label is said to be there
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,7 @@ def _refuse_text(restored: Restored) -> None:
 
 
 def _table(values: np.ndarray, plan: Plan) -> dict[str, list[Any]]:
-    columns = plan.recipe.task.predictions_table(values, plan.facts)
-    return _columns(values, plan.facts) if columns is None else columns
+    return plan.recipe.task.predictions_table(values, plan.facts)
 
 
 def _truth(prepared: Prepared, rows: np.ndarray) -> dict[str, list[Any]]:
@@ -254,22 +252,3 @@ def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
         return outputs
     longest = max(o.shape[1] for o in outputs)
     return [torch.nn.functional.pad(o, (0, longest - o.shape[1]), value=-1) for o in outputs]
-
-
-def _columns(values: np.ndarray, facts: DataFacts) -> dict[str, list[Any]]:
-    """Return what a person wants to read: classes with probabilities, labels, or numbers under their names."""
-    if facts.kind == "regression":
-        names = facts.fields["target"].names if facts.target else ()
-        several = values.shape[1] > 1
-        titles = (
-            names
-            if len(names) == values.shape[1] and several
-            else [f"prediction_{i + 1}" for i in range(values.shape[1])]
-        )
-        return {t if several else "prediction": values[:, i].tolist() for i, t in enumerate(titles)}
-    probabilities = {f"p({name})": values[:, i].tolist() for i, name in enumerate(facts.classes)}
-    if facts.kind == "labels":
-        said = [";".join(c for c, p in zip(facts.classes, row, strict=True) if p >= LIKELY) for row in values]
-    else:
-        said = [facts.classes[i] for i in values.argmax(axis=1)]
-    return {"prediction": list(said), **probabilities}

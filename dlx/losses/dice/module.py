@@ -1,4 +1,4 @@
-"""Overlap of areas.   B batch, K classes, N pixels."""
+"""Dice loss of areas.   B batch, K classes, N pixels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 
 class DiceLoss(nn.Module):
-    """mean 1 − (2 Σ p y + s) / (Σ p + Σ y + s) over images and classes that count, plus cross entropy."""
+    """mean 1 − (2 Σ p y + s) / (Σ p + Σ y + s) over images and classes that count, plus cross-entropy."""
 
-    def __init__(self, cross_entropy: float, smooth: float, first: int) -> None:
+    def __init__(self, cross_entropy_weight: float, smooth: float, include_background: bool) -> None:
         super().__init__()
-        self.cross_entropy, self.smooth, self.first = cross_entropy, smooth, first
+        self.cross_entropy_weight, self.smooth = cross_entropy_weight, smooth
+        self.first = 0 if include_background else 1
 
     def forward(self, output_BKN: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         hard = target.ndim < output_BKN.ndim
@@ -21,4 +22,6 @@ class DiceLoss(nn.Module):
         y_BKN = true_BKN.to(p_BKN.dtype).reshape(*output_BKN.shape[:2], -1)[:, self.first :]
         overlap_BK = 2 * (p_BKN * y_BKN).sum(2) + self.smooth
         loss = 1 - (overlap_BK / (p_BKN.sum(2) + y_BKN.sum(2) + self.smooth)).mean()
-        return loss + self.cross_entropy * F.cross_entropy(output_BKN, target) if self.cross_entropy else loss
+        if not self.cross_entropy_weight:
+            return loss
+        return loss + self.cross_entropy_weight * F.cross_entropy(output_BKN, target)

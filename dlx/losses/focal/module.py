@@ -6,45 +6,45 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dlx.losses._classes_torch import soft
+from dlx.losses._targets_torch import class_probabilities
 
 
 class FocalClasses(nn.Module):
-    """Focal loss of one of K classes: a weighted mean by class weights, times a factor a class that is not averaged."""
+    """Focal loss of one of K classes: the mean weighted by class, times a factor a class that does not normalize it."""
 
     weight: torch.Tensor
-    factor: torch.Tensor
+    alpha: torch.Tensor
 
-    def __init__(self, gamma: float, factors: tuple[float, ...] | None, weights: list[float]) -> None:
+    def __init__(self, gamma: float, alphas: tuple[float, ...] | None, class_weight: list[float]) -> None:
         super().__init__()
         self.gamma = gamma
-        self.register_buffer("weight", torch.tensor(weights))
-        self.register_buffer("factor", torch.tensor(factors or [1.0] * len(weights)))
+        self.register_buffer("weight", torch.tensor(class_weight))
+        self.register_buffer("alpha", torch.tensor(alphas or [1.0] * len(class_weight)))
 
     def forward(self, output_BK: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        weight_BK = soft(output_BK, target) * self.weight
+        weight_BK = class_probabilities(output_BK, target) * self.weight
         log_p_BK = F.log_softmax(output_BK, 1)
-        return -(weight_BK * self.factor * fade(log_p_BK, self.gamma) * log_p_BK).sum() / weight_BK.sum()
+        return -(weight_BK * self.alpha * focus(log_p_BK, self.gamma) * log_p_BK).sum() / weight_BK.sum()
 
 
 class FocalLabels(nn.Module):
     """Focal loss of each label on its own, averaged over all."""
 
-    weight: torch.Tensor
+    pos_weight: torch.Tensor
 
-    def __init__(self, gamma: float, absent: float, present: float, positive_weights: list[float]) -> None:
+    def __init__(self, gamma: float, negative: float, positive: float, pos_weight: list[float]) -> None:
         super().__init__()
-        self.gamma, self.absent, self.present = gamma, absent, present
-        self.register_buffer("weight", torch.tensor(positive_weights))
+        self.gamma, self.negative, self.positive = gamma, negative, positive
+        self.register_buffer("pos_weight", torch.tensor(pos_weight))
 
     def forward(self, output_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
-        yes_BK, no_BK = F.logsigmoid(output_BK), F.logsigmoid(-output_BK)
-        present_BK = self.present * self.weight * target_BK * fade(yes_BK, self.gamma) * yes_BK
-        absent_BK = self.absent * (1 - target_BK) * fade(no_BK, self.gamma) * no_BK
-        return -(present_BK + absent_BK).mean()
+        log_p_BK, log_q_BK = F.logsigmoid(output_BK), F.logsigmoid(-output_BK)
+        positive_BK = self.positive * self.pos_weight * target_BK * focus(log_p_BK, self.gamma) * log_p_BK
+        negative_BK = self.negative * (1 - target_BK) * focus(log_q_BK, self.gamma) * log_q_BK
+        return -(positive_BK + negative_BK).mean()
 
 
-def fade(log_p: torch.Tensor, gamma: float) -> torch.Tensor:
+def focus(log_p: torch.Tensor, gamma: float) -> torch.Tensor:
     """Return (1 − p)^gamma; the floor keeps its slope finite where p rounds to 1 and gamma < 1."""
     tiny = torch.finfo(log_p.dtype).tiny
     return (-torch.expm1(log_p)).clamp(min=tiny).pow(gamma)

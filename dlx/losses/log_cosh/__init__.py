@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class LogCosh(Loss):
-    """The mean logarithm of the hyperbolic cosine of the differences.
+    """Log-cosh loss: the mean logarithm of the hyperbolic cosine of the errors.
 
-    log cosh (ŷ − y): about half the square for small differences and |ŷ − y| − ln 2 for large ones. As huber, but
-    smooth everywhere and without a threshold to choose.
+    log cosh (ŷ − y): about half the square for small errors and |ŷ − y| − ln 2 for large ones. As huber, but smooth
+    everywhere and without a threshold to choose.
 
     Shapes:  output (B, K), target (B, K).
-    Units:   as mae for differences far above 1, as mse/2 far below.
+    Units:   as mae for errors far above 1, as mse/2 far below.
 
     Example:
         log_cosh

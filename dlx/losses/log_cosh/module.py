@@ -1,4 +1,4 @@
-"""The logarithm of the hyperbolic cosine."""
+"""Log-cosh loss."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class LogCoshLoss(nn.Module):
     """mean log cosh (output − target), in a form that does not overflow: log cosh d = d + softplus(−2 d) − ln 2."""
 
     def forward(self, output_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
-        difference_BK = output_BK - target_BK
-        return (difference_BK + F.softplus(-2 * difference_BK) - math.log(2)).mean()
+        error_BK = output_BK - target_BK
+        return (error_BK + F.softplus(-2 * error_BK) - math.log(2)).mean()

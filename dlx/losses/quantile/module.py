@@ -17,5 +17,5 @@ class PinballLoss(nn.Module):
 
     def forward(self, output_BKQ: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
         output_BKQ = output_BKQ.unflatten(1, (-1, len(self.quantiles)))
-        difference_BKQ = target_BK[:, :, None] - output_BKQ
-        return torch.maximum(self.quantiles * difference_BKQ, (self.quantiles - 1) * difference_BKQ).mean()
+        error_BKQ = target_BK[:, :, None] - output_BKQ
+        return torch.maximum(self.quantiles * error_BKQ, (self.quantiles - 1) * error_BKQ).mean()

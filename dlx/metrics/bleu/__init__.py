@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 class BLEU(Metric):
-    """How many of the runs of one to four words that are written stand in the reference, over a whole split.
+    """BLEU: the n-gram precision of generated texts against the references, for n from 1 to 4, over a whole split.
 
-    The geometric mean of the four precisions, times exp(1 − r/c) if what is written (c words) is shorter than the
-    references (r words). Both are decoded from tokens first: of words that the tokenizer does not know nothing is left
-    in either, so that figures compare with others' only where the tokenizer knows all, as bpe on bytes does.
+    The geometric mean of the four precisions, times the brevity penalty exp(1 − r/c) if the generated texts (c words)
+    are shorter than the references (r words). Both are decoded from tokens first: words that the tokenizer does not
+    know are lost in both, so that figures compare with others' only where the tokenizer knows all, as bpe on bytes
+    does.
 
     Shapes:  lists of tokens and lists of tokens.
     Units:   0 … 100.
@@ -24,14 +25,14 @@ class BLEU(Metric):
         {type: bleu, lowercase: true}
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("tokens",)
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("tokens",)
     extra: ClassVar[str] = "text"
     requires: ClassVar[tuple[str, ...]] = ("sacrebleu",)
     type: Literal["bleu"] = "bleu"
     lowercase: bool = False
-    """Whether letters are made small first."""
+    """Whether texts are lowercased first."""
     tokenize: Literal["13a", "intl", "char", "none"] = "13a"
-    """How sacrebleu cuts text into words."""
+    """Which of sacrebleu's tokenizers splits texts into words."""
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from dlx.metrics.bleu.module import CorpusBLEU

@@ -1,4 +1,4 @@
-"""BLEU of a whole split, from counts that add up over batches and processes."""
+"""Corpus BLEU, from counts that add up over batches and processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dlx.tokenizers import Codec
 
-ORDERS = 4
+MAX_NGRAM_ORDER = 4
 
 
 class CorpusBLEU(torchmetrics.Metric):
@@ -20,7 +20,7 @@ class CorpusBLEU(torchmetrics.Metric):
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
-    right: Tensor
+    matches: Tensor
     total: Tensor
     lengths: Tensor
 
@@ -28,19 +28,22 @@ class CorpusBLEU(torchmetrics.Metric):
         super().__init__()
         self.codec = codec
         self.bleu = BLEU(lowercase=lowercase, tokenize=tokenize)
-        for name, size in (("right", ORDERS), ("total", ORDERS), ("lengths", 2)):
+        for name, size in (("matches", MAX_NGRAM_ORDER), ("total", MAX_NGRAM_ORDER), ("lengths", 2)):
             self.add_state(name, torch.zeros(size, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, written: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> None:
+    def update(self, generated: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> None:
         """Add a batch."""
-        said, true = ([self.codec.decode([int(i) for i in ids]) for ids in texts] for texts in (written, wanted))
-        score = self.bleu.corpus_score(said, [true])
-        self.right += self.right.new_tensor(score.counts)
+        hypotheses, truths = ([self._text(ids) for ids in texts] for texts in (generated, references))
+        score = self.bleu.corpus_score(hypotheses, [truths])
+        self.matches += self.matches.new_tensor(score.counts)
         self.total += self.total.new_tensor(score.totals)
         self.lengths += self.lengths.new_tensor([score.sys_len, score.ref_len])
 
     def compute(self) -> Tensor:
         """Return BLEU of all batches."""
-        written, wanted = self.lengths.tolist()
-        score = BLEU.compute_bleu(self.right.tolist(), self.total.tolist(), written, wanted, smooth_method="exp")
+        generated, reference = self.lengths.tolist()
+        score = BLEU.compute_bleu(self.matches.tolist(), self.total.tolist(), generated, reference, smooth_method="exp")
         return torch.tensor(score.score)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return self.codec.decode([int(token) for token in ids])

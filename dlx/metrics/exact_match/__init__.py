@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ExactMatch(Metric):
-    """The share of texts that are written exactly as they should be, token for token.
+    """Exact match: the fraction of texts that are generated exactly as the reference, token for token.
 
     Shapes:  lists of tokens and lists of tokens.
     Units:   a fraction.
@@ -19,10 +19,10 @@ class ExactMatch(Metric):
         exact_match
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("tokens",)
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("tokens",)
     type: Literal["exact_match"] = "exact_match"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        from dlx.metrics.exact_match.module import Matches
+        from dlx.metrics.exact_match.module import ExactMatchRate
 
-        return Matches()
+        return ExactMatchRate()

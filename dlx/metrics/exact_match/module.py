@@ -1,4 +1,4 @@
-"""Texts that are right as a whole."""
+"""Exact match of whole texts."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import torchmetrics
 from torch import Tensor
 
 
-class Matches(torchmetrics.Metric):
-    """The share of texts whose tokens are all right."""
+class ExactMatchRate(torchmetrics.Metric):
+    """The fraction of texts whose tokens are all right."""
 
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
-    right: Tensor
+    matches: Tensor
     count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("matches", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, written: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> None:
+    def update(self, generated: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> None:
         """Add a batch."""
-        self.right += sum(_ids(one) == _ids(other) for one, other in zip(written, wanted, strict=True))
-        self.count += len(wanted)
+        self.matches += sum(_ids(one) == _ids(other) for one, other in zip(generated, references, strict=True))
+        self.count += len(references)
 
     def compute(self) -> Tensor:
-        """Return the share of all batches."""
-        return self.right / self.count
+        """Return the fraction over all batches."""
+        return self.matches / self.count
 
 
 def _ids(text: Sequence[int]) -> list[int]:

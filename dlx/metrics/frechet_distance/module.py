@@ -1,4 +1,4 @@
-"""The distance of two gaussians. N made, M real, F features."""
+"""Fréchet distance of two Gaussians.   N generated, M real, F features."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dlx.metrics._made_torch import TwoSets
+from dlx.metrics._generative_torch import SampleComparison
 
 Features = Callable[[Tensor], Tensor]
 
 
-class FeatureDistance(TwoSets):
-    """Compares the features of two sets.
+class FrechetFeatureDistance(SampleComparison):
+    """The Fréchet distance of the features of two sets.
 
-    asks      the run whose features are compared; None for the values themselves
-    features  what makes features of samples, which is set before the first update where a run is asked
+    feature_run  the run whose network extracts the features; None for the values themselves
+    features     the feature extractor, which is set before the first update where a run is given
     """
 
-    def __init__(self, samples: int, asks: str | None = None) -> None:
-        super().__init__(samples)
-        self.asks = asks
-        self.features: Features = values
+    def __init__(self, max_samples: int, feature_run: str | None = None) -> None:
+        super().__init__(max_samples)
+        self.feature_run = feature_run
+        self.features: Features = identity
 
-    def update(self, made: Tensor, real: Tensor, classes_B: Tensor | None = None) -> None:
-        """Add the features of a batch of each, unless there is enough."""
+    def update(self, generated: Tensor, real: Tensor, classes_B: Tensor | None = None) -> None:
+        """Add the features of a batch of each, unless there are enough."""
         if not self.is_full:
-            super().update(self.features(made), self.features(real), classes_B)
+            super().update(self.features(generated), self.features(real), classes_B)
 
-    def compare(self, made_NF: Tensor, real_MF: Tensor, classes_M: Tensor) -> Tensor:
+    def compare(self, generated_NF: Tensor, real_MF: Tensor, classes_M: Tensor) -> Tensor:
         """Return the distance."""
-        return distance(made_NF.cpu().double(), real_MF.cpu().double()).to(made_NF)
+        return frechet_distance(generated_NF.cpu().double(), real_MF.cpu().double()).to(generated_NF)
 
 
-def values(x: Tensor) -> Tensor:
+def identity(x: Tensor) -> Tensor:
     """Return samples themselves."""
     return x
 
 
-def distance(made_NF: Tensor, real_MF: Tensor) -> Tensor:
+def frechet_distance(generated_NF: Tensor, real_MF: Tensor) -> Tensor:
     """Return ‖μ − μ′‖² + tr Σ + tr Σ′ − 2 tr (Σ Σ′)^½.
 
-    Σ Σ′ has the eigenvalues of Σ^½ Σ′ Σ^½, which is symmetric, so that nothing complex comes of rounding.
+    Σ Σ′ has the eigenvalues of Σ^½ Σ′ Σ^½, which is symmetric, so that rounding makes nothing complex.
     """
-    shift = (made_NF.mean(0) - real_MF.mean(0)).square().sum()
-    made_FF, real_FF = (torch.atleast_2d(values.T.cov()) for values in (made_NF, real_MF))
-    value_F, vector_FF = torch.linalg.eigh(made_FF)
+    shift = (generated_NF.mean(0) - real_MF.mean(0)).square().sum()
+    generated_FF, real_FF = (torch.atleast_2d(features.T.cov()) for features in (generated_NF, real_MF))
+    value_F, vector_FF = torch.linalg.eigh(generated_FF)
     root_FF = vector_FF * value_F.clamp_min(0).sqrt() @ vector_FF.T
     shared = torch.linalg.eigvalsh(root_FF @ real_FF @ root_FF).clamp_min(0).sqrt().sum()
-    found: Tensor = shift + made_FF.trace() + real_FF.trace() - 2 * shared
-    return found
+    result: Tensor = shift + generated_FF.trace() + real_FF.trace() - 2 * shared
+    return result

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class MASE(Metric):
-    """The mean absolute error, in units of the error of forecasting each value by that of one season before.
+    """Mean absolute scaled error: in units of the error of the seasonal naive forecast.
 
     mean |ŷ − y| / mean |yₜ − yₜ₋ₘ|, where the second mean is over the train split and m is the series' season (1: the
     value before). Below 1 is better than the naive forecast is one season ahead. Comparable between series of any
@@ -25,24 +25,24 @@ class MASE(Metric):
         mase
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = False
     type: Literal["mase"] = "mase"
 
     def validate_target(self, facts: DataFacts) -> None:
         super().validate_target(facts)
-        changes = self._changes(facts)
-        if not changes:
-            raise ShapeError("mase compares with the past of a series, but the target is none")
-        if not all(changes):
+        scales = self._scales(facts)
+        if not scales:
+            raise ShapeError("mase is for series, but the target is none")
+        if not all(scales):
             raise ShapeError("mase divides by the change from season to season, which is 0 for a column of the target")
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        from dlx.metrics.mase.module import ScaledError
+        from dlx.metrics.mase.module import MeanAbsoluteScaledError
 
         self.validate_target(facts)
-        return ScaledError(self._changes(facts))
+        return MeanAbsoluteScaledError(self._scales(facts))
 
-    def _changes(self, facts: DataFacts) -> tuple[float, ...]:
+    def _scales(self, facts: DataFacts) -> tuple[float, ...]:
         stats = facts.fields["target"].stats
         return () if stats is None else stats.naive

@@ -53,7 +53,7 @@ class Coding(Task):
         """Return layers that follow a network in any case."""
         return ()
 
-    def predictions_table(self, values: np.ndarray, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: np.ndarray, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the error of each sample, and its reconstruction."""
         x = numbers(facts, self.type)
         named = x.names if len(x.names) == x.elements else [f"{facts.inputs[0]}[{i}]" for i in range(x.elements)]

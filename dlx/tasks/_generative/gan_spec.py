@@ -57,8 +57,8 @@ class Adversarial(Generative):
     @property
     def monitor_mode(self) -> str:  # type: ignore[override]
         """Whether "min" or "max" of it is best."""
-        better = [metric.better for metric in self.metrics.values()]
-        return "max" if better[:1] == ["higher"] else "min"
+        first = next(iter(self.metrics.values()), None)
+        return "max" if first is not None and first.higher_is_better else "min"
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         x = numbers(facts, self.type)
@@ -81,7 +81,7 @@ class Adversarial(Generative):
         if not self.metrics:
             yield UnfitSetting.at("a GAN needs a metric, by which the best checkpoint is chosen", "metrics")
 
-    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return how much the discriminator takes each sample for one of the data."""
         return {"score": values[:, 0].tolist()}
 

@@ -25,7 +25,7 @@ class Generative(Task):
     @property
     def is_conditional(self) -> bool:
         """Whether classes are read: only where a metric, or a network, asks for them."""
-        return any(metric.by_class for metric in self.metrics.values())
+        return any(metric.needs_classes for metric in self.metrics.values())
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
@@ -34,15 +34,15 @@ class Generative(Task):
 
     def of_samples(self) -> dict[str, str]:
         """Return what is measured of samples: name → "higher" or "lower" is better."""
-        return {name: metric.better for name, metric in self.metrics.items() if metric.scalar}
+        return {name: metric.direction for name, metric in self.metrics.items() if metric.scalar}
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
         facts = context.facts
-        for name in (name for name, metric in self.metrics.items() if MADE not in metric.kinds):
+        for name in (name for name, metric in self.metrics.items() if MADE not in metric.target_kinds):
             yield UnfitMetric.at(f"{self.metrics[name].type} judges predictions, not samples", "metrics", name)
         if self.is_conditional and (len(facts.classes) < 2 or facts.multilabel):
-            asking: list[Loc] = [("metrics", name) for name, metric in self.metrics.items() if metric.by_class]
+            asking: list[Loc] = [("metrics", name) for name, metric in self.metrics.items() if metric.needs_classes]
             loc = asking[0] if asking else ("conditional",)
             yield UnfitData.at("needs one of several classes for every sample", *loc)
 

@@ -109,12 +109,10 @@ class Probing(Task):
             message = "a linear probe needs one of several classes for every sample; or write linear_probe: false"
             yield UnfitData.at(message, "evaluate", "linear_probe")
 
-    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        return (
-            None
-            if self.evaluate.linear_probe
-            else {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
-        )
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        if self.evaluate.linear_probe:
+            return super().predictions_table(values, facts)
+        return {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.embedding import embedding

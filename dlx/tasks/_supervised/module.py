@@ -85,7 +85,7 @@ class SupervisedModule(TaskModule):
         self._answering: list[Any] = [m for m in self.networks.modules() if hasattr(m, "auxiliary_answer")]
 
     def predict(self, output_BK: Tensor) -> Tensor:
-        """Return what the network's output means: probabilities, or values in the target's units."""
+        """Return the prediction (B, …) of the network's output: probabilities, or values in the target's units."""
         return self.judge.predict(output_BK, self.facts)
 
     def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class SupervisedModule(TaskModule):
         output_BK = self._measure(batch)
         pairs = zip(output_BK, batch["target"], strict=True)
         losses = torch.stack([self.loss_of(o[None], t[None]) for o, t in pairs])
-        self.outputs.add(batch, self.predict(output_BK), losses)
+        self.outputs.add(batch, self.judge.point(self.predict(output_BK)), losses)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.predict(self.run(self.role, batch))
@@ -160,9 +160,10 @@ class SupervisedModule(TaskModule):
         return output
 
     def compare(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch's predictions in every metric."""
+        """Update every metric with a batch's predictions."""
+        point = self.judge.point(prediction)
         for meter in self.meters.values():
-            meter.update(prediction, target.long() if self.facts.classes else target)
+            meter.update(point, target.long() if self.facts.classes else target)
 
     @property
     def meters(self) -> dict[str, torchmetrics.Metric]:

@@ -25,13 +25,13 @@ class StepSupervision(Supervision):
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         x = scoped(facts)
         steps = x.dims[0] if isinstance(x, TensorSpec) else None
-        output = TensorSpec((steps, self.loss.outputs(facts)), "TF", context=context_of(x))
+        output = TensorSpec((steps, self.loss.out_features(facts)), "TF", context=context_of(x))
         return {ROLE: Role(x, output)}
 
     def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
         if not isinstance(features, TensorSpec) or features.axes != "TF":
             raise ShapeError(f"{self.type} needs features of every step, but the model ends in {features}; {_ADVICE}")
-        return [{"type": "linear", "features": self.loss.outputs(facts)}]
+        return [{"type": "linear", "features": self.loss.out_features(facts)}]
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)

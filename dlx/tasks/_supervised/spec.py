@@ -16,6 +16,7 @@ from dlx.regularizers import Regularizer
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import ChanceLevel, Role, Task
 from dlx.tasks._base.masks import scoped
+from dlx.tasks._supervised.predictions import classification_table, regression_table, target_names
 from dlx.tensors import Spec, TensorSpec
 from dlx.trees import iter_layers, map_layers
 
@@ -37,10 +38,10 @@ class Supervision(Task):
 
     @property
     def accepts_soft_targets(self) -> bool:
-        return self.loss.soft
+        return self.loss.accepts_soft_targets
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return {ROLE: Role(scoped(facts), TensorSpec((self.loss.outputs(facts),), "F"))}
+        return {ROLE: Role(scoped(facts), TensorSpec((self.loss.out_features(facts),), "F"))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         x = self.roles(facts)[role].input
@@ -71,10 +72,10 @@ class Supervision(Task):
 
     def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
         """Return the layers of the automatic head."""
-        return _head(features, self.loss.outputs(facts))
+        return _head(features, self.loss.out_features(facts))
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {"loss": "lower", **{name: m.better for name, m in self.metrics.items() if m.scalar}}
+        return {"loss": "lower", **{name: m.direction for name, m in self.metrics.items() if m.scalar}}
 
     def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         loss: Any = self.loss
@@ -85,9 +86,14 @@ class Supervision(Task):
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
         facts = self.target_facts(self.loss, context.facts)
-        chance = self.loss.chance(facts) if facts is not None and context.networks else None
+        chance = self.loss.chance_level(facts) if facts is not None and context.networks else None
         if chance is not None:
             yield ChanceLevel.at(f"a loss of {chance:.2f} is chance: it gives every class the same probability")
+
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        if facts.classes:
+            return classification_table(values, facts, self.loss.probabilistic)
+        return regression_table(values, target_names(facts), self.loss)
 
 
 def _head(features: Spec, width: int) -> list[Any]:

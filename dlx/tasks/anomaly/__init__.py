@@ -75,7 +75,7 @@ class Anomaly(Autoencoding):
 
         return AnomalyModule(networks, facts, learning, self, self.quantile, self.labeled)
 
-    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         return {"score": values[:, 0].tolist(), "is_anomaly": [bool(v) for v in values[:, 1]]}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:

@@ -114,8 +114,10 @@ class Diffusion(Generative):
             self.metric_samples,
         )
 
-    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
-        return None if self.conditional else {"denoising_error": values[:, 0].tolist()}
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
+        if self.conditional:
+            return super().predictions_table(values, facts)
+        return {"denoising_error": values[:, 0].tolist()}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.diffusion.figures import draw

@@ -11,6 +11,7 @@ from dlx.losses import Loss, UnfitLoss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem, Rule
 from dlx.tasks import Learning, UnfitData
+from dlx.tasks._supervised.predictions import regression_table
 from dlx.tasks._supervised.spec import Supervision
 from dlx.tasks.forecasting._baselines import baselines
 
@@ -76,7 +77,7 @@ class Forecasting(Supervision):
         if facts.fields["target"].axes != "TF" or "history" not in facts.inputs:
             yield UnfitData.at("forecasting needs windows of a series, as the source `series` makes them")
             return
-        if not self.loss.rescalable:
+        if not self.loss.allows_standardization:
             yield UnfitLoss.at(f"{self.loss.type} needs the target's own scale, but it is scaled here", "loss")
         names = [transform.field or facts.inputs[0] for transform in context.recipe.data.transforms]  # type: ignore[union-attr]
         for i in (i for i, name in enumerate(names) if name in SCALED):
@@ -89,13 +90,11 @@ class Forecasting(Supervision):
         return ForecastingModule(networks, facts, learning, self.loss, self.metrics, self.scaling == "window")
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
-        """Return the value of each step of the horizon, with its interval where the loss makes one."""
+        """Return the value of each step of the horizon, with quantiles and interval where the loss makes them."""
         steps, columns = facts.fields["target"].dims
         names = facts.fields["target"].names or tuple(f"target_{k + 1}" for k in range(columns or 0))
         titles = [f"{name}+{step + 1}" for step in range(steps or 0) for name in names]
-        parts = {"": titles, " low": titles, " high": titles}
-        everything = [title + ending for ending, group in parts.items() for title in group]
-        return {title: values[:, i].tolist() for i, title in enumerate(everything[: values.shape[1]])}
+        return regression_table(values, titles, self.loss)
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.forecasting.figures import draw

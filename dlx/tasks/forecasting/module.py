@@ -122,14 +122,15 @@ class ForecastingModule(SupervisedModule):
         target_BK = batch["target"].flatten(1)
         pairs = zip(output_BKQ, self._scaled(batch), strict=True)
         losses_B = torch.stack([self.loss(o[None], t[None]) for o, t in pairs])
-        first, *ends = self._forecasts(output_BKQ, units)
+        forecast_BKQ = self._forecast(output_BKQ, units)
+        ends = self.judge.interval(forecast_BKQ) or ()
         if sum(len(p) for p in self.outputs.predictions) < KEPT_OUTPUTS:
             for kept, end_BK in zip((self.outputs.low, self.outputs.high), ends, strict=False):
                 kept.append(end_BK.cpu())
-        self.outputs.add({**batch, "target": target_BK}, first, losses_B)
+        self.outputs.add({**batch, "target": target_BK}, self.judge.point(forecast_BKQ), losses_B)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return torch.cat(self._forecasts(self.run(self.role, batch), self.units(batch)), 1)
+        return self._forecast(self.run(self.role, batch), self.units(batch))
 
     def measured(self, split: str) -> dict[str, Tensor]:
         others = {
@@ -150,16 +151,17 @@ class ForecastingModule(SupervisedModule):
         units = self.units(batch)
         return (batch["target"].flatten(1) - units.target_zero) / units.target_one
 
-    def _forecasts(self, output_BKQ: Tensor, units: Units) -> list[Tensor]:
-        """Return forecasts (B, K) in the series' units, then the ends of their intervals where there are any."""
-        made = [self.judge.predict(output_BKQ, self.facts), *(self.judge.interval(output_BKQ) or ())]
-        return [value_BK * units.target_one + units.target_zero for value_BK in made]
+    def _forecast(self, output_BKQ: Tensor, units: Units) -> Tensor:
+        """Return forecasts (B, K · Q) in the series' units, all quantiles where the loss learns some."""
+        forecast_BKQ = self.judge.predict(output_BKQ, self.facts).unflatten(1, (self.horizon * self.columns, -1))
+        values_BKQ: Tensor = forecast_BKQ * units.target_one[..., None] + units.target_zero[..., None]
+        return values_BKQ.flatten(1)
 
     def _measure(self, batch: Batch) -> Tensor:
         output_BKQ: Tensor = self.run(self.role, batch).float()
         self.loss_meter.update(self.loss(output_BKQ, self._scaled(batch)).detach(), weight=len(output_BKQ))
         target_BK = batch["target"].flatten(1)
-        self.compare(self._forecasts(output_BKQ, self.units(batch))[0], target_BK)
+        self.compare(self._forecast(output_BKQ, self.units(batch)), target_BK)
         for who, forecast_BK in self.naive(batch).items():
             for meter in self._of(who).values():
                 meter.update(forecast_BK, target_BK)

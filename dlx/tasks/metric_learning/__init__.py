@@ -89,7 +89,7 @@ class MetricLearning(Task):
 
         return MetricModule(networks, facts, learning, self)
 
-    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]] | None:
+    def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         return {f"embedding_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Figure]:

@@ -46,7 +46,7 @@ class Regression(Supervision):
         from dlx.tasks.regression.module import RegressionModule
 
         return RegressionModule(
-            networks, facts, learning, self.loss, self.metrics, self.standardize and self.loss.rescalable
+            networks, facts, learning, self.loss, self.metrics, self.standardize and self.loss.allows_standardization
         )
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:

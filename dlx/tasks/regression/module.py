@@ -1,4 +1,4 @@
-"""Regression in units of the target's deviation, measured in its own."""
+"""Regression: the target is standardized for the loss, and measured in its own units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlx.tasks._supervised.module import SupervisedModule
 
 
 class RegressionModule(SupervisedModule):
-    """One network that predicts numbers."""
+    """One network that predicts numbers.   B batch, K targets, Q quantiles or 1."""
 
     target_mean: Tensor
     target_std: Tensor
@@ -37,7 +37,9 @@ class RegressionModule(SupervisedModule):
         self.register_buffer("target_std", torch.tensor([s or 1.0 for s in known.std] if known else [1.0] * width))
 
     def predict(self, output_BK: Tensor) -> Tensor:
-        return super().predict(output_BK) * self.target_std + self.target_mean
+        prediction_BKQ = super().predict(output_BK).unflatten(1, (len(self.target_mean), -1))
+        values_BKQ: Tensor = prediction_BKQ * self.target_std[:, None] + self.target_mean[:, None]
+        return values_BKQ.flatten(1)
 
     def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
         return super().loss_of(output_BK, (target - self.target_mean) / self.target_std)

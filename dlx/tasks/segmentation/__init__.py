@@ -51,12 +51,12 @@ class Segmentation(Supervision):
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         mask = facts.fields["target"].dims
-        return {ROLE: Role(facts.input, TensorSpec((self.loss.outputs(facts), *mask), "CHW"))}
+        return {ROLE: Role(facts.input, TensorSpec((self.loss.out_features(facts), *mask), "CHW"))}
 
     def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
         if not isinstance(features, TensorSpec) or features.axes != "CHW":
             raise ShapeError(f"segmentation needs features of every pixel, but the model ends in {features}")
-        return [{"conv": {"channels": self.loss.outputs(facts), "kernel": 1}}]
+        return [{"conv": {"channels": self.loss.out_features(facts), "kernel": 1}}]
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {**super().metric_names(facts), **{f"iou.{name}": "higher" for name in facts.classes}}

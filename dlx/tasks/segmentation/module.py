@@ -74,13 +74,9 @@ class SegmentationModule(SupervisedModule):
         metrics: Mapping[str, Metric],
     ) -> None:
         super().__init__(networks, facts, learning, loss, metrics)
+        self.loss = loss.build_for_masks(facts)
         self.outputs = WorstMasks()
         self.confusion = MulticlassConfusionMatrix(len(facts.classes))
-
-    def loss_of(self, output_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
-        if self.judge.areas:
-            return self.loss(output_BKHW, target_BHW)
-        return self.loss(_pixels(output_BKHW), target_BHW.flatten())
 
     def compare(self, prediction_BKHW: Tensor, target_BHW: Tensor) -> None:
         super().compare(_pixels(prediction_BKHW), target_BHW.flatten())

@@ -58,7 +58,7 @@ class Seq2Seq(StepSupervision):
         seen = target.replace(dims=(steps,))
         varying = {"memory_mask": source, "mask": seen}
         scope = {name: mask(spec) for name, spec in varying.items() if spec.dims[0] is None}
-        output = TensorSpec((steps, self.loss.outputs(worded(facts))), "TF", context=scope)
+        output = TensorSpec((steps, self.loss.out_features(worded(facts))), "TF", context=scope)
         return {ROLE: Role(with_context({"source": source, "target": seen}, scope), output)}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.facts import DataFacts, Kind
-from dlx.losses import Loss
+from dlx.losses import InverseLink, Loss
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +23,7 @@ class Brier(Loss):
         brier
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    inverse_links: ClassVar[Mapping[Kind, InverseLink]] = {"classes": "softmax"}
     type: Literal["brier"] = "brier"
 
     def build(self, facts: DataFacts) -> nn.Module:
@@ -30,5 +31,5 @@ class Brier(Loss):
 
         return BrierScore(len(facts.classes))
 
-    def chance(self, facts: DataFacts) -> float | None:
+    def chance_level(self, facts: DataFacts) -> float | None:
         return 1 - 1 / len(facts.classes)

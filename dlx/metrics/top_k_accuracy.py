@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     import torchmetrics
 
 
-class TopK(Metric):
-    """The fraction of samples whose right class is among the k most probable ones.
+class TopKAccuracy(Metric):
+    """Top-k accuracy: the fraction of samples whose right class is among the k most probable ones.
 
-    For many classes that are easily mistaken for each other; k = 1 is accuracy.
+    For many classes that are easily confused; k = 1 is accuracy.
 
-    Shapes:  probabilities (B, K) and indices (B,).
+    Shapes:  probabilities (B, K) and class indices (B,).
     Units:   a fraction.
     Raises:  ShapeError if there are fewer classes than k.
     Source:  torchmetrics MulticlassAccuracy.
 
     Example:
-        {top_k: 5}
+        {top_k_accuracy: 5}
     """
 
     primary: ClassVar[str] = "k"
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
-    type: Literal["top_k"] = "top_k"
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    type: Literal["top_k_accuracy"] = "top_k_accuracy"
     k: int = Field(5, gt=0)
-    """How many answers are allowed."""
+    """How many of the most probable classes may hold the right one."""
 
     def validate_target(self, facts: DataFacts) -> None:
         super().validate_target(facts)
         if self.k > len(facts.classes):
-            raise ShapeError(f"top_k: the {self.k} most probable of only {len(facts.classes)} classes")
+            raise ShapeError(f"top_k_accuracy: k is {self.k}, but there are only {len(facts.classes)} classes")
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics.classification import MulticlassAccuracy

@@ -12,37 +12,37 @@ from dlx.metrics import Metric
 if TYPE_CHECKING:
     import torchmetrics
 
-    Make = Callable[..., torchmetrics.Metric]
+    Build = Callable[..., torchmetrics.Metric]
 
 
-class Averaged(Metric):
-    """A metric that is asked of each class or label, and then averaged."""
+class PerClassMetric(Metric):
+    """A metric of each class or label, averaged over them."""
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
+    target_kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
     average: Literal["macro", "micro", "weighted", "binary"] = "macro"
-    """`macro`: every class counts the same; `weighted`: every class by its samples; `micro`: every sample counts the
-    same; `binary`: the last of two classes alone, the one that is looked for (`yes` of no/yes, `1` of 0/1)."""
+    """`macro`: every class counts the same; `weighted`: every class by its number of samples; `micro`: every sample
+    counts the same; `binary`: the last of two classes alone, as the positive one (`yes` of no/yes, `1` of 0/1)."""
 
     def validate_target(self, facts: DataFacts) -> None:
         super().validate_target(facts)
         if self.average == "binary":
             check_binary(self.type, facts)
 
-    def choose(
+    def select(
         self,
         facts: DataFacts,
-        binary: Make,
-        classes: Make,
-        labels: Make,
+        binary: Build,
+        classes: Build,
+        labels: Build,
     ) -> torchmetrics.Metric:
         """Return the metric that fits the target. Raises: ShapeError as `validate_target` does."""
-        from dlx.metrics._positive_torch import of_positive
+        from dlx.metrics._positive_torch import positive_class_metric
 
         self.validate_target(facts)
         if self.average == "binary":
-            return of_positive(binary())
-        made = labels if facts.kind == "labels" else classes
-        return made(len(facts.classes), average=self.average)
+            return positive_class_metric(binary())
+        build = labels if facts.kind == "labels" else classes
+        return build(len(facts.classes), average=self.average)
 
 
 def check_binary(metric: str, facts: DataFacts) -> None:
