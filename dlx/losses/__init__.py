@@ -100,7 +100,8 @@ class Loss(Component):
 
     def chance_level(self, facts: DataFacts) -> float | None:
         """Return the loss of giving every class the same probability, where classes are balanced; None if that is not
-        defined."""
+        defined.
+        """
         return None
 
 

@@ -65,7 +65,9 @@ class Quantile(Loss):
         low, high = self._around_median()
         if (low, high) != (MEDIAN, MEDIAN):
             value = f"the {low:g} quantile" if low == high else f"the value between the {low:g} and {high:g} quantiles"
-            yield NoMedian.at(f"{MEDIAN} is not among the quantiles: metrics of a single value see {value}", "quantiles")
+            yield NoMedian.at(
+                f"{MEDIAN} is not among the quantiles: metrics of a single value see {value}", "quantiles"
+            )
 
     def out_features(self, facts: DataFacts) -> int:
         return super().out_features(facts) * len(self.quantiles)
