@@ -81,7 +81,7 @@ class Training:
         Path("r.yaml").write_text(f"name: paired\n{recipe}\nhardware: {HARDWARE[device]}\n")
         self.changes = changes
         self.begin()
-        self.size, self.steps = self.plan.recipe.train.batch_size, self.plan.horizon.steps
+        self.size, self.steps = self.plan.recipe.train.batch_size, self.plan.length.steps
         self.epochs = self.plan.recipe.train.epochs or 1
         self.metrics: dict[str, float] = {}
         self.trained: list[Tensor] = []

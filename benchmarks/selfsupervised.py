@@ -128,7 +128,7 @@ def trained(recipe: str, size: int, clock: Clock) -> Blocks:
     experiment = build(plan)
     blocks = Blocks(experiment.module, size, clock)
     with quieted():
-        trainer_for(plan).fit(experiment.module, Bursts(experiment.batches["train"], plan.horizon.steps))
+        trainer_for(plan).fit(experiment.module, Bursts(experiment.batches["train"], plan.length.steps))
     return blocks
 
 

@@ -24,7 +24,7 @@ from dlx.recipe.compose.stages import told
 from dlx.recipe.load import Loaded
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
-from dlx.schedules import Horizon
+from dlx.schedules import TrainingLength
 from dlx.tasks import Task, for_role
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
@@ -44,7 +44,7 @@ class Plan(Evolvable):
     facts      what the data say, as the source has them
     seen       the same after transforms: what networks see
     networks   one for each role of the task
-    horizon    how many optimizer steps there are
+    length    how many optimizer steps there are
     decided    every `auto` and what it became
     warnings   what a person should know before training
     stages     each stage's plan by its name, if the recipe has stages; the whole is then what its last one is
@@ -56,7 +56,7 @@ class Plan(Evolvable):
     facts: DataFacts
     seen: DataFacts
     networks: Mapping[str, NetworkPlan]
-    horizon: Horizon
+    length: TrainingLength
     memory: Memory
     decided: Mapping[str, str]
     warnings: tuple[Problem, ...]
@@ -80,7 +80,7 @@ class Plan(Evolvable):
             "plan/flops": 2 * sum(c.macs for c in costs),
             "plan/activations": sum(c.activations for c in costs),
             "plan/memory": self.memory.total,
-            "plan/steps": self.horizon.steps,
+            "plan/steps": self.length.steps,
         }
 
 
@@ -127,18 +127,18 @@ def _make(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan
     networks = _networks(loaded, recipe, seen)
     context = replace(context, networks=networks)
     _warnings(loaded, context)
-    horizon = _horizon(recipe, facts)
+    length = _training_length(recipe, facts)
     pairs = [(plan, for_role(recipe.optimizer, role)) for role, plan in networks.items()]
     at_once = context.micro_batch_size
     asked, all_networks = loaded.recipe.hardware, list(networks.values())
-    for name, (value, why) in by_cost(asked, written.hardware, all_networks, at_once, horizon.steps).items():
+    for name, (value, why) in by_cost(asked, written.hardware, all_networks, at_once, length.steps).items():
         decided[f"hardware.{name}"] = why
         written, recipe = (r.evolve(f"hardware.{name}", value) for r in (written, recipe))
     besides = recipe.task.buffer_elements({role: (plan.tree, plan.typical) for role, plan in networks.items()}, seen)
     averages = sum(regularizer.averages_weights for regularizer in recipe.regularize.values())
     memory = estimate(pairs, at_once, recipe.hardware, besides, averages)
     warnings = _warnings(loaded, replace(context, recipe=recipe))
-    return Plan(written, recipe, loaded.base, facts, seen, networks, horizon, memory, decided, warnings)
+    return Plan(written, recipe, loaded.base, facts, seen, networks, length, memory, decided, warnings)
 
 
 def _warnings(loaded: Loaded, context: PlanContext) -> tuple[Problem, ...]:
@@ -270,10 +270,10 @@ def _blamed(loaded: Loaded, loc: Loc, make: Any) -> Any:
         raise RecipeError([loaded.at(loc, str(error))]) from None
 
 
-def _horizon(recipe: Recipe, facts: DataFacts) -> Horizon:
+def _training_length(recipe: Recipe, facts: DataFacts) -> TrainingLength:
     samples = min(facts.counts["train"], recipe.train.limit_train_samples or facts.counts["train"])
     batch = recipe.global_batch_size(samples)
     per_epoch = max(1, math.ceil(samples / batch) - (samples % batch == 1 and samples > 1))
     if samples < 1:
         raise DataError("there are no samples to train on")
-    return Horizon(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
+    return TrainingLength(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)

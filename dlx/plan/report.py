@@ -24,8 +24,8 @@ def report(plan: Plan) -> dict[str, Any]:
         "name": plan.recipe.name,
         "networks": {role: _network(network, plan) for role, network in plan.networks.items()},
         "memory": {**asdict(plan.memory), "total": plan.memory.total},
-        "steps": plan.horizon.steps,
-        "steps_per_epoch": plan.horizon.steps_per_epoch,
+        "steps": plan.length.steps,
+        "steps_per_epoch": plan.length.steps_per_epoch,
         "batch_size": plan.recipe.train.batch_size,
         "data": {**_data(plan.facts, plan.seen), "limits": _limits(plan)},
         "decided": dict(plan.decided),
@@ -38,7 +38,7 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     weights = network.weighted_layers
     optimizer = for_role(plan.recipe.optimizer, network.role).inner_optimizer
     bytes_of = numbers(plan.recipe.hardware)
-    factor, step = lr_scales(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.horizon.steps)
+    factor, step = lr_scales(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.length.steps)
     # without a pattern, the lr decays from module to module inside a layer too
     inside = optimizer.layer_decay if optimizer.layers_pattern is None else 1.0
     return {

@@ -57,7 +57,7 @@ class StudyPlan:
     def steps(self) -> tuple[int, int]:
         """Return how many optimizer steps the whole study takes, at least and at most."""
         sweep = self.loaded.study.sweep if self.loaded.study else None
-        compared = self.repeats * sum(plan.horizon.steps for plan in self.variants.values())
+        compared = self.repeats * sum(plan.length.steps for plan in self.variants.values())
         if sweep is None or not self.extremes:
             return compared, compared
         lengths = [_sweep_steps(plan, sweep, self.trials) for plan in self.extremes]
@@ -72,10 +72,10 @@ class StudyPlan:
 def _sweep_steps(plan: Plan, sweep: Sweep, trials: int) -> int:
     """Return the steps of all trials, were they all as long as this one."""
     if sweep.halving is None:
-        return trials * sweep.seeds * plan.horizon.steps
+        return trials * sweep.seeds * plan.length.steps
     total, before, going_on = 0.0, 0, float(trials)
     for rung in (*sweep.halving.rungs, None):
-        until = plan.horizon.steps if rung is None else min(plan.horizon.steps, rung * plan.horizon.steps_per_epoch)
+        until = plan.length.steps if rung is None else min(plan.length.steps, rung * plan.length.steps_per_epoch)
         total += going_on * max(0, until - before)
         before, going_on = until, going_on * sweep.halving.keep
     return round(total) * sweep.seeds

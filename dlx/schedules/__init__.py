@@ -21,7 +21,7 @@ PositiveDuration = Annotated[float, Field(gt=0)] | Epochs
 
 
 @dataclass(frozen=True)
-class Horizon:
+class TrainingLength:
     """How long training is: optimizer steps in all, and in an epoch."""
 
     steps: int
@@ -49,19 +49,19 @@ class Schedule(Component):
         """Whether the learning rate never changes, so that no step needs to update it."""
         return False
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        """Return the factor on the lr at a step; step and horizon are counted from the end of the warm-up."""
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        """Return the factor on the lr at a step; step and length are counted from the end of the warm-up."""
         raise NotImplementedError
 
-    def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
+    def build(self, optimizer: torch.optim.Optimizer, length: TrainingLength) -> torch.optim.lr_scheduler.LRScheduler:
         """Make the torch scheduler: the warm-up, then `lr_factor`."""
         from torch.optim.lr_scheduler import LambdaLR
 
-        return LambdaLR(optimizer, lambda step: self.lr_lambda(step, horizon))
+        return LambdaLR(optimizer, lambda step: self.lr_lambda(step, length))
 
-    def lr_lambda(self, step: int, horizon: Horizon) -> float:
+    def lr_lambda(self, step: int, length: TrainingLength) -> float:
         """Return the factor on the lr at a step of training, warmup included."""
-        warmup = horizon.count(self.warmup)
+        warmup = length.count(self.warmup)
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return self.lr_factor(step - warmup, Horizon(max(1, horizon.steps - warmup), horizon.steps_per_epoch))
+        return self.lr_factor(step - warmup, TrainingLength(max(1, length.steps - warmup), length.steps_per_epoch))

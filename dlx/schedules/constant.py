@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 
 class Constant(Schedule):
@@ -22,5 +22,5 @@ class Constant(Schedule):
     def is_constant(self) -> bool:
         return self.warmup == 0
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
         return 1.0

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 
 class Cosine(Schedule):
@@ -26,6 +26,6 @@ class Cosine(Schedule):
     min_lr_rate: float = Field(0.0, ge=0, le=1)
     """Factor at the end."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        progress = min(step / horizon.steps, 1.0)
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        progress = min(step / length.steps, 1.0)
         return self.min_lr_rate + (1 - self.min_lr_rate) * (1 + math.cos(math.pi * progress)) / 2

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, PositiveDuration, Schedule
+from dlx.schedules import PositiveDuration, Schedule, TrainingLength
 
 
 class CosineRestarts(Schedule):
@@ -30,8 +30,8 @@ class CosineRestarts(Schedule):
     min_lr_rate: float = Field(0.0, ge=0, le=1)
     """Factor at the end of a period."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        period: float = max(1, horizon.count(self.T_0))
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        period: float = max(1, length.count(self.T_0))
         rest: float = step
         while rest >= period:
             rest -= period

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, PositiveDuration, Schedule
+from dlx.schedules import PositiveDuration, Schedule, TrainingLength
 
 
 class Exponential(Schedule):
@@ -26,5 +26,5 @@ class Exponential(Schedule):
     step_size: PositiveDuration = "1 epoch"
     """Interval over which the lr is multiplied by gamma."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        return math.pow(self.gamma, step / max(1, horizon.count(self.step_size)))
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        return math.pow(self.gamma, step / max(1, length.count(self.step_size)))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from dlx.schedules import Horizon, PositiveDuration, Schedule
+from dlx.schedules import PositiveDuration, Schedule, TrainingLength
 
 
 class InverseSqrt(Schedule):
@@ -23,6 +23,6 @@ class InverseSqrt(Schedule):
     timescale: PositiveDuration = 1000.0
     """s: after so many steps the factor has fallen to 1/√2."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        timescale = max(1, horizon.count(self.timescale))
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        timescale = max(1, length.count(self.timescale))
         return math.sqrt(timescale / (timescale + step))

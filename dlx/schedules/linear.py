@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 
 class Linear(Schedule):
@@ -24,5 +24,5 @@ class Linear(Schedule):
     end_factor: float = Field(0.0, ge=0, le=1)
     """Factor at the end."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        return 1 - (1 - self.end_factor) * min(step / horizon.steps, 1.0)
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        return 1 - (1 - self.end_factor) * min(step / length.steps, 1.0)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Duration, Horizon, Schedule
+from dlx.schedules import Duration, Schedule, TrainingLength
 
 
 class MultiStep(Schedule):
@@ -25,5 +25,5 @@ class MultiStep(Schedule):
     gamma: float = Field(0.1, gt=0, le=1)
     """Multiplicative factor of each drop."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        return self.gamma ** sum(step >= horizon.count(milestone) for milestone in self.milestones)
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        return self.gamma ** sum(step >= length.count(milestone) for milestone in self.milestones)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 
 class OneCycle(Schedule):
@@ -29,13 +29,13 @@ class OneCycle(Schedule):
     final_div_factor: float = Field(1e4, ge=1)
     """Initial over final learning rate."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
         first = 1 / self.div_factor
-        peak = max(self.pct_start * horizon.steps - 1, 0.0)
+        peak = max(self.pct_start * length.steps - 1, 0.0)
         if step < peak:
             return _cosine_interpolation(first, 1.0, step / peak)
         return _cosine_interpolation(
-            1.0, first / self.final_div_factor, (step - peak) / max(1.0, horizon.steps - 1 - peak)
+            1.0, first / self.final_div_factor, (step - peak) / max(1.0, length.steps - 1 - peak)
         )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 
 class Polynomial(Schedule):
@@ -27,6 +27,6 @@ class Polynomial(Schedule):
     end_factor: float = Field(0.0, ge=0, le=1)
     """Factor at the end."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        left = 1 - min(step / horizon.steps, 1.0)
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        left = 1 - min(step / length.steps, 1.0)
         return self.end_factor + (1 - self.end_factor) * math.pow(left, self.power)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlx.schedules import Horizon, PositiveDuration, Schedule
+from dlx.schedules import PositiveDuration, Schedule, TrainingLength
 
 
 class Step(Schedule):
@@ -25,5 +25,5 @@ class Step(Schedule):
     gamma: float = Field(0.1, gt=0, le=1)
     """Multiplicative factor of each drop."""
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
-        return self.gamma ** (step // max(1, horizon.count(self.step_size)))
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
+        return self.gamma ** (step // max(1, length.count(self.step_size)))

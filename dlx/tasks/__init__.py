@@ -14,7 +14,7 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.regularizers import Regularizer
 from dlx.rules import CheckContext, Problem, Rule, Severity
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 from dlx.strategies import check_full_parameters
 from dlx.tensors import Spec, TensorSpec
 
@@ -59,7 +59,7 @@ class Learning:
     optimizers: Mapping[str, Optimizer]
     schedules: Mapping[str, Schedule]
     regularizers: Mapping[str, Regularizer] = field(default_factory=dict)
-    horizon: Horizon = field(default_factory=lambda: Horizon(1, 1))
+    length: TrainingLength = field(default_factory=lambda: TrainingLength(1, 1))
     monitor: str = "val/loss"
     micro_batches: int = 1
     """In how many micro-batches the gradient of a batch is computed."""

@@ -136,7 +136,7 @@ def test_a_task_learns_a_batch_by_heart(name, tmp_path):
     one = dataclasses.replace(batches["train"], rows=batches["train"].rows[:16], size=16)
     curve = Curve()
     with quieted():
-        trainer_for(plan, logger=curve).fit(module, Bursts(one, plan.horizon.steps))
+        trainer_for(plan, logger=curve).fit(module, Bursts(one, plan.length.steps))
     assert len(curve.losses) == 400
     assert all(math.isfinite(loss) for loss in curve.losses)
     if plan.recipe.task.memorizes:
@@ -165,7 +165,7 @@ def test_a_task_survives_a_checkpoint(name, tmp_path):
     path = tmp_path / "last.ckpt"
     trainer = trainer_for(plan)
     with quieted():
-        trainer.fit(module, Bursts(batches["train"], plan.horizon.steps))
+        trainer.fit(module, Bursts(batches["train"], plan.length.steps))
         WholeCheckpointIO().save_checkpoint({"state_dict": module.state_dict()}, path)
         before = torch.cat(trainer.predict(module, batches["test"]))
         fresh = build_module(plan)
@@ -185,7 +185,7 @@ def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path
     curve = Curve()
     with quieted():
         trainer = trainer_for(plan, logger=curve)
-        trainer.fit(module, Bursts(batches["train"], plan.horizon.steps), batches["val"])
+        trainer.fit(module, Bursts(batches["train"], plan.length.steps), batches["val"])
         (metrics,) = trainer.test(module, batches["test"], verbose=False)
         predicted = torch.cat(trainer.predict(module, batches["test"]))
     assert len(curve.losses) == 4

@@ -157,7 +157,7 @@ def bytes_of_training(plan):
     """Return the most bytes that weights, and what torch's allocator had given out, took at once in three steps."""
     experiment, trainer = build(plan), trainer_for(plan)
     weights = sum(t.nbytes for t in [*experiment.module.parameters(), *experiment.module.buffers()])
-    bursts = Bursts(experiment.batches["train"], plan.horizon.steps)
+    bursts = Bursts(experiment.batches["train"], plan.length.steps)
     return weights + bytes_at_peak(lambda: trainer.fit(experiment.module, bursts))
 
 
@@ -187,8 +187,8 @@ def test_the_horizon_is_what_lightning_takes(planned):
         plan = planned(text, "train.limit_train_samples=201")
         experiment = build(plan)
         trainer = trainer_for(plan)
-        trainer.fit(experiment.module, Bursts(experiment.batches["train"], plan.horizon.steps))
-        assert trainer.global_step == plan.horizon.steps == plan.horizon.steps_per_epoch
+        trainer.fit(experiment.module, Bursts(experiment.batches["train"], plan.length.steps))
+        assert trainer.global_step == plan.length.steps == plan.length.steps_per_epoch
 
 
 @pytest.mark.parametrize(

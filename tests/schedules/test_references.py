@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from torch import nn
 from torch.optim import lr_scheduler
 
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
-HORIZON = Horizon(steps=100, steps_per_epoch=10)
+LENGTH = TrainingLength(steps=100, steps_per_epoch=10)
 
 
 def schedule(value):
@@ -29,7 +29,7 @@ def rates(optimizer, scheduler, steps, metric=None):
     return found
 
 
-def ours(value, steps=100, horizon=HORIZON, lr=0.5):
+def ours(value, steps=100, horizon=LENGTH, lr=0.5):
     optimizer = sgd(lr)
     return rates(optimizer, schedule(value).build(optimizer, horizon), steps)
 
@@ -69,7 +69,9 @@ def test_is_torchs(value, reference):
 
 
 def test_inverse_sqrt_is_the_transformers():
-    found = ours({"type": "inverse_sqrt", "warmup": 40, "timescale": 40}, horizon=Horizon(1000, 10), steps=400, lr=1.0)
+    found = ours(
+        {"type": "inverse_sqrt", "warmup": 40, "timescale": 40}, horizon=TrainingLength(1000, 10), steps=400, lr=1.0
+    )
     paper = [math.sqrt(40) * step**-0.5 for step in range(40, 400)]  # d^-0.5 · step^-0.5, scaled to 1 at the warm-up
     assert found[40:] == pytest.approx(paper)
 
@@ -79,7 +81,7 @@ def test_plateau_is_torchs_after_its_warm_up():
     mine, theirs = sgd(), sgd()
     settings = {"factor": 0.3, "patience": 1, "cooldown": 1, "threshold": 0.01}
     spec = schedule({"type": "plateau", "min_lr_rate": 0.05, **settings})
-    first = spec.evolve("warmup", 3).build(mine, HORIZON)
+    first = spec.evolve("warmup", 3).build(mine, LENGTH)
     second = lr_scheduler.ReduceLROnPlateau(theirs, factor=0.3, patience=1, cooldown=1, min_lr=0.025, threshold=0.01)
     first.step(0.0)  # a metric in the warm-up, which is not looked at
     for _ in range(3):
@@ -95,7 +97,7 @@ def test_every_group_keeps_its_ratio():
     optimizer = torch.optim.SGD(
         [{"params": [nn.Parameter(torch.ones(1))], "lr": 0.1}, {"params": [nn.Parameter(torch.ones(1))]}], lr=1.0
     )
-    scheduler = schedule("cosine").build(optimizer, HORIZON)
+    scheduler = schedule("cosine").build(optimizer, LENGTH)
     for _ in range(50):
         optimizer.step()
         scheduler.step()
@@ -105,7 +107,7 @@ def test_every_group_keeps_its_ratio():
 @pytest.mark.parametrize(("amount", "steps"), [(0.1, 10), (1, 1), (25, 25), ("2 epochs", 20), ("0.5 epochs", 5)])
 def test_amounts(amount, steps):
     spec = schedule({"type": "constant", "warmup": amount})
-    assert HORIZON.count(spec.warmup) == steps
+    assert LENGTH.count(spec.warmup) == steps
 
 
 @pytest.mark.parametrize("amount", ["3", "epochs", "3 steps", "-1 epochs", "3  epochs", -1, "1e3 epochs"])

@@ -9,9 +9,9 @@ from torch import nn
 
 from dlx.component import types
 from dlx.engine.training.callbacks import Slower
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
-HORIZON = Horizon(steps=60, steps_per_epoch=10)
+LENGTH = TrainingLength(steps=60, steps_per_epoch=10)
 every_schedule = pytest.mark.parametrize("name", types("schedules"))
 
 
@@ -22,7 +22,7 @@ class Run:
         one, two = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
         self.optimizer = torch.optim.SGD([{"params": [one], "lr": 0.2}, {"params": [two]}], lr=1.0)
         spec = Schedule.model_validate({**example("schedules", name), "warmup": 8})
-        self.scheduler, self.interval = spec.build(self.optimizer, HORIZON), spec.interval
+        self.scheduler, self.interval = spec.build(self.optimizer, LENGTH), spec.interval
         self.lrs(taken)
 
     def lrs(self, steps):

@@ -12,7 +12,7 @@ from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import RecipeError
 from dlx.losses import Loss
 
-SEASON, HISTORY, HORIZON = 6, 14, 4
+SEASON, HISTORY, LENGTH = 6, 14, 4
 
 
 def series(n=160):
@@ -26,7 +26,7 @@ def recipe(folder, values, loss="mae", model="linear", source="", **changes):
     (folder / "r.yaml").write_text(
         f"name: s\ntask: {{forecasting: {{loss: {loss}, metrics: [mase, smape, rmse, mae]}}}}\n"
         "data:\n"
-        f"  source: {{type: series, path: s.csv, target: y, history: {HISTORY}, horizon: {HORIZON}, season: {SEASON}"
+        f"  source: {{type: series, path: s.csv, target: y, history: {HISTORY}, horizon: {LENGTH}, season: {SEASON}"
         f"{source}}}\n"
         "  split: {val: 20, test: 30}\n"
         f"model: {model}\n"
@@ -48,11 +48,11 @@ def test_naive_forecasts_and_scaled_errors_are_those_of_the_definition(tmp_path)
     plan, module, batches = made(recipe(tmp_path, values))
     with quieted():
         (measured,) = trainer_for(plan).test(module, batches["test"], verbose=False)
-    windows = len(values) - HISTORY - HORIZON + 1
+    windows = len(values) - HISTORY - LENGTH + 1
     tested = [i for i in range(windows) if i + HISTORY >= 160 - 30]
-    target = np.array([values[i + HISTORY :][:HORIZON] for i in tested])
-    last = np.array([[values[i + HISTORY - 1]] * HORIZON for i in tested])
-    seasonal = np.array([[values[i + HISTORY + h - SEASON] for h in range(HORIZON)] for i in tested])
+    target = np.array([values[i + HISTORY :][:LENGTH] for i in tested])
+    last = np.array([[values[i + HISTORY - 1]] * LENGTH for i in tested])
+    seasonal = np.array([[values[i + HISTORY + h - SEASON] for h in range(LENGTH)] for i in tested])
     train = np.arange(HISTORY, 160 - 30 - 20)
     unit = np.abs(values[train] - values[train - SEASON]).mean()
     assert plan.facts.season == SEASON
@@ -100,7 +100,7 @@ def test_what_is_known_ahead_is_seen_in_the_units_of_its_own_past(tmp_path):
     past = batch["history"][..., 1:]
     expected = (batch["future"] - past.mean(1, keepdim=True)) / past.std(1, unbiased=False, keepdim=True)
     torch.testing.assert_close(module.input_of(batch)["future"], expected)
-    assert batch["future"].shape[1:] == (HORIZON, 1)
+    assert batch["future"].shape[1:] == (LENGTH, 1)
 
 
 def test_quantiles_give_the_ends_of_an_interval_in_any_order():

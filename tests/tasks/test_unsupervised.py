@@ -58,7 +58,7 @@ def made(plan):
 
 def fit(plan, module, batches):
     with quieted():
-        trainer_for(plan).fit(module, Bursts(batches["train"], plan.horizon.steps, at_most=1))
+        trainer_for(plan).fit(module, Bursts(batches["train"], plan.length.steps, at_most=1))
     return module
 
 

@@ -75,7 +75,7 @@ def build_module(plan: Plan) -> pl.LightningModule:
         recipe.optimizer,
         recipe.schedule,
         recipe.regularize,
-        plan.horizon,
+        plan.length,
         recipe.task.monitor,
         train.gradient_accumulation,
         train.log_every_n_steps,

@@ -60,7 +60,7 @@ def start(
 ) -> Run:
     """Train a plan from its beginning in a directory of its own, which may lie `within` that of a run of several."""
     prepared = None
-    if loaded.recipe.hardware.num_threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.horizon.steps):
+    if loaded.recipe.hardware.num_threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.length.steps):
         prepared = data_of(plan)
         plan = plan if fast else with_fastest(plan, prepared)
     stored = loaded.storable(plan.written)

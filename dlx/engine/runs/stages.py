@@ -158,7 +158,7 @@ def outline(plan: Plan) -> str:
     """Say in a few words what a plan trains."""
     if plan.stages:
         return f"{len(plan.stages)} stages: {', '.join(plan.stages)}"
-    return f"{plan.quantities['plan/parameters']:,} parameters, {plan.horizon.steps:,} steps"
+    return f"{plan.quantities['plan/parameters']:,} parameters, {plan.length.steps:,} steps"
 
 
 def _begun(plan: Plan, folder: Path, places: Mapping[str, str]) -> Plan:

@@ -95,7 +95,7 @@ class Fit:
         plan, history = experiment.plan, History()
         monitor, mode = monitored(plan)
         keep = Keep(self.folder, monitor, mode, plan.recipe.train.checkpoint_every_n_seconds, self.carried)
-        regularizing: list[Any] = [Freeze(plan.recipe.freeze, plan.horizon.steps)] if plan.recipe.freeze else []
+        regularizing: list[Any] = [Freeze(plan.recipe.freeze, plan.length.steps)] if plan.recipe.freeze else []
         regularizing += [c for r in plan.recipe.regularize.values() if (c := r.callback()) is not None]
         looking = self._looking(experiment)
         self.stoppable.keep = keep
@@ -105,12 +105,12 @@ class Fit:
             logger=self.logger or False,
             callbacks=[
                 *regularizing, history, Slower(slower), keep, *pause, self.stoppable, looking,
-                Display(self.console, plan.horizon.steps, plan.recipe.train.batch_size),
+                Display(self.console, plan.length.steps, plan.recipe.train.batch_size),
             ],
             fast=self.fast,
             root=self.folder.parent,
         )  # fmt: skip
-        steps = min(2, plan.horizon.steps) if self.fast else plan.horizon.steps
+        steps = min(2, plan.length.steps) if self.fast else plan.length.steps
         position, path = (start.position, start.path) if start is not None else (None, None)
         bursts = Bursts(experiment.batches["train"], steps, position, 1 if _look_in_between(regularizing) else MOST)
         trainer.fit(experiment.module, bursts, experiment.batches.get("val"), ckpt_path=path)

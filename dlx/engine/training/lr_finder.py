@@ -18,7 +18,7 @@ from dlx.engine.training.chunks import Bursts
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DivergedError, RunError
 from dlx.plan import Plan
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 STEPS = 100
 LOWEST, HIGHEST = 1e-8, 1.0
@@ -31,7 +31,7 @@ class Growing(Schedule):
 
     type: str = "growing"
 
-    def factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
         return float((HIGHEST / LOWEST) ** (step / STEPS))
 
 
@@ -67,8 +67,8 @@ def find_lr(plan: Plan) -> float:
 def _changed(plan: Plan) -> Plan:
     """Return the plan of the test: a few steps, every one of them a point of the curve."""
     train = {"recipe.train.steps": STEPS, "recipe.train.epochs": None, "recipe.train.log_every_n_steps": 1}
-    horizon = Horizon(STEPS, plan.horizon.steps_per_epoch)
-    return plan.evolve_all({**train, "recipe.schedule.*": Growing(), "horizon": horizon})
+    length = TrainingLength(STEPS, plan.length.steps_per_epoch)
+    return plan.evolve_all({**train, "recipe.schedule.*": Growing(), "length": length})
 
 
 def _steepest(losses: list[float]) -> int | None:

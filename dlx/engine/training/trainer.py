@@ -46,7 +46,7 @@ def trainer_for(
         strategy=hardware.strategy.build(in_turns) if several else "auto",  # type: ignore[union-attr]
         sync_batchnorm=hardware.sync_batchnorm and several,
         precision=hardware.precision,  # type: ignore[arg-type]
-        max_steps=plan.horizon.steps if by_steps else -1,
+        max_steps=plan.length.steps if by_steps else -1,
         max_epochs=-1 if by_steps else 1 if fast else train.epochs,
         check_val_every_n_epoch=train.val_every_n_epochs,
         deterministic=train.deterministic,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.monitors import check_direction
 from dlx.rules import CheckContext, Problem, Rule
-from dlx.schedules import Horizon, Schedule
+from dlx.schedules import Schedule, TrainingLength
 
 if TYPE_CHECKING:
     import torch
@@ -64,15 +64,15 @@ class Plateau(Schedule):
             yield NoValidation.at(f"{self.type} looks at {metric}, but there is no val split")
         yield from check_direction(self.type, metric, self.mode, context)
 
-    def lr_factor(self, step: int, horizon: Horizon) -> float:
+    def lr_factor(self, step: int, length: TrainingLength) -> float:
         return 1.0  # until the first drop, which no one knows in advance
 
-    def build(self, optimizer: torch.optim.Optimizer, horizon: Horizon) -> torch.optim.lr_scheduler.LRScheduler:
+    def build(self, optimizer: torch.optim.Optimizer, length: TrainingLength) -> torch.optim.lr_scheduler.LRScheduler:
         from dlx.schedules.plateau.module import WarmupReduceLROnPlateau
 
         return WarmupReduceLROnPlateau(
             optimizer,
-            warmup=horizon.count(self.warmup),
+            warmup=length.count(self.warmup),
             factor=self.factor,
             patience=self.patience,
             threshold=self.threshold,

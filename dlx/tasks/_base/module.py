@@ -93,7 +93,7 @@ class TaskModule(pl.LightningModule):
     @property
     def planned_steps(self) -> int:
         """Optimizer steps of the whole training."""
-        return self.learning.horizon.steps
+        return self.learning.length.steps
 
     def on_train_start(self) -> None:
         for role, (optimizer, scheduler) in zip(self.networks, self._made(), strict=True):
@@ -204,7 +204,7 @@ class TaskModule(pl.LightningModule):
     def _optimizer(self, role: str) -> dict[str, Any]:
         spec = for_role(self.learning.optimizers, role)
         optimizer = spec.build(parameter_groups(spec, self.networks[role]))
-        scheduler = for_role(self.learning.schedules, role).build(optimizer, self.learning.horizon)
+        scheduler = for_role(self.learning.schedules, role).build(optimizer, self.learning.length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler}}
 
     def _made(self) -> list[tuple[Any, Any]]:

@@ -19,8 +19,8 @@ def plan(folder, train):
 
 
 def test_steps_take_the_place_of_epochs(tmp_path):
-    assert plan(tmp_path, "{steps: 7}").horizon.steps == 7
-    assert plan(tmp_path, "{epochs: 2, batch_size: 100}").horizon.steps == 2 * 15  # 1,455 samples
+    assert plan(tmp_path, "{steps: 7}").length.steps == 7
+    assert plan(tmp_path, "{epochs: 2, batch_size: 100}").length.steps == 2 * 15  # 1,455 samples
 
 
 @pytest.mark.parametrize(
