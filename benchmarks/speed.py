@@ -74,7 +74,7 @@ class Classifier(Training):
         batches = copy.copy(self.experiment.batches[split])
         batches.shuffled, batches.size = False, len(batches.rows)
         (whole,) = batches
-        return torch.utils.data.TensorDataset(whole[self.plan.seen.inputs[0]].cpu(), whole["target"].cpu())
+        return torch.utils.data.TensorDataset(whole[self.plan.network_facts.inputs[0]].cpu(), whole["target"].cpu())
 
     def network(self) -> nn.Module:
         """Return the network that is trained by hand."""

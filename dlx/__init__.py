@@ -59,9 +59,9 @@ def _pairs(overrides: Overrides) -> list[str]:
 
 def validate(recipe: str | Path) -> list[Diagnostic]:
     """Return everything that is wrong with a recipe; its shapes are checked where the data have been seen before."""
-    from dlx.plan.check import check
+    from dlx.plan.validation import validate_file
 
-    return list(check(Path(recipe)).diagnostics)
+    return list(validate_file(Path(recipe)).diagnostics)
 
 
 def train(

@@ -10,7 +10,7 @@ import yaml
 from dlx.component import Section, leaf_class
 from dlx.facts import DataFacts
 from dlx.plan.context import PlanContext
-from dlx.plan.hardware import resolve
+from dlx.plan.hardware import resolve_hardware
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
 from dlx.tasks import Task
@@ -26,7 +26,9 @@ def example(family: str, name: str) -> Any:
 def context(facts: DataFacts, **sections: Any) -> PlanContext:
     """Return the context of a small recipe with other sections, for data with these facts."""
     recipe = Recipe.model_validate(RECIPE | sections)
-    return PlanContext(recipe.evolve("hardware", resolve(recipe.hardware)), _with_counts(facts), _with_counts(facts))
+    return PlanContext(
+        recipe.evolve("hardware", resolve_hardware(recipe.hardware)), _with_counts(facts), _with_counts(facts)
+    )
 
 
 def refusals(holder: Section, facts: DataFacts, **sections: Any) -> list[Problem]:

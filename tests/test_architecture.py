@@ -22,7 +22,7 @@ TORCH_FREE = """
 import importlib, pkgutil, sys
 heavy = ["torch", "pytorch_lightning", "mlflow", "pandas", "sklearn", "matplotlib", "kornia", "torchmetrics"]
 sys.modules.update(dict.fromkeys(heavy))
-import dlx, dlx.plan, dlx.plan.check, dlx.plan.report, dlx.recipe.load, dlx.cli, dlx.commands
+import dlx, dlx.plan, dlx.plan.validation, dlx.plan.report, dlx.recipe.load, dlx.cli, dlx.commands
 from dlx.component import families, leaf_class, types
 for module in pkgutil.iter_modules(dlx.commands.__path__):
     importlib.import_module(f"dlx.commands.{module.name}")

@@ -128,7 +128,7 @@ def test_it_says_what_it_shows_and_claims_something(path):
 @every_recipe
 def test_it_plans_as_it_claims_and_is_slow_only_if_it_says_so(path, planned):
     _, plan = planned
-    parts = [(part.recipe, part.quantities) for part in plan.parts.values()]
+    parts = [(part.recipe, part.quantities) for part in plan.plans_by_prefix.values()]
     for recipe, known in parts:
         assert not {m: known[m] for m, claim in recipe.expect.items() if m in known and not holds(claim, known[m])}
     if not is_slow(path):

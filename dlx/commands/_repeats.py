@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count, takewhile
 from typing import Any
 
-COSTS = ("parameters", "macs", "activations", "unfused", "kept")
+COSTS = ("parameters", "macs", "activations", "unfused", "activation_bytes")
 Layers = Sequence[dict[str, Any]]
 """Rows of a plan, each with the `name` of a layer: numbers in it count what stands one after the other."""
 

@@ -69,10 +69,10 @@ def _package(requirement: str) -> Finding:
 def _devices() -> list[Finding]:
     import os
 
-    from dlx.plan.hardware import resolve
+    from dlx.plan.hardware import resolve_hardware
     from dlx.recipe.schema.hardware import Hardware
 
-    hardware = resolve(Hardware())
+    hardware = resolve_hardware(Hardware())
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         Finding("device", f"{hardware.accelerator}, precision {hardware.precision}"),

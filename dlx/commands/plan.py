@@ -89,7 +89,7 @@ def _learns(layer: dict[str, Any], decay: float | None) -> str:
 
 
 def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
-    return f"{cost['parameters']:,}", f"{cost['macs']:,}", size(batch * cost["kept"])
+    return f"{cost['parameters']:,}", f"{cost['macs']:,}", size(batch * cost["activation_bytes"])
 
 
 def _facts(found: dict[str, Any]) -> Any:
@@ -110,7 +110,7 @@ def _facts(found: dict[str, Any]) -> Any:
         table.add_row("input", f"{name}: {field['shape']} {field['type']}, seen as {field['seen']}")
     if data["target"]:
         table.add_row("target", _target(data))
-    for name, value in found["decided"].items():
+    for name, value in found["auto"].items():
         table.add_row("auto", f"{name} = {value}")
     return table
 

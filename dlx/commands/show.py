@@ -59,13 +59,13 @@ def _error(code: str, as_json: bool) -> None:
 
 
 def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> None:
-    from dlx.plan.architecture import fitting_input, input_spec, model_named, written
-    from dlx.plan.networks import describe
+    from dlx.plan.architecture import find_input, parse_input, parse_model, shortest_spelling
+    from dlx.plan.networks import describe_shape
 
-    model = model_named(name, settings)
-    x = input_spec(given) if given else fitting_input(model)
+    model = parse_model(name, settings)
+    x = parse_input(given) if given else find_input(model)
     tree = model.tree(x)
-    layers = written(model.architecture(x))
+    layers = shortest_spelling(model.architecture(x))
     if as_json:
         dims = {key: list(field.dims) for key, field in x.items()} if isinstance(x, Mapping) else list(x.dims)
         _print_json({"type": name, "input": dims, "layers": layers})
@@ -73,7 +73,7 @@ def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> 
         print(_yaml({"model": {"type": "layers", "layers": layers}}), end="")
     whole = "" if model.has_head else " without the task's head"
     cost = f"{tree.cost(x).parameters:,} parameters{whole}"  # type: ignore[arg-type]
-    print(f"for an input of {describe(x)}: {cost}; dlx show models/{name} says more", file=sys.stderr)
+    print(f"for an input of {describe_shape(x)}: {cost}; dlx show models/{name} says more", file=sys.stderr)
 
 
 def _gallery(name: str, overrides: list[str], origins: bool, as_json: bool) -> None:

@@ -20,10 +20,10 @@ def command(
     The shapes of layers are checked too once `dlx plan` or `dlx train` has seen the data.
     """
     from dlx.diagnostic import as_json as plain
-    from dlx.plan.check import check
+    from dlx.plan.validation import validate_file
     from dlx.recipe.diagnostics.frames import render
 
-    checked = [check(path) for path in recipe]
+    checked = [validate_file(path) for path in recipe]
     wrong = [d for c in checked for d in c.diagnostics]
     if as_json:
         from dlx.commands._show import print_json
@@ -32,7 +32,11 @@ def command(
     else:
         for c in checked:
             if not c.diagnostics:
-                print(f"{c.path}: ok" if c.planned else f"{c.path}: ok (shapes not checked: the data are not read yet)")
+                print(
+                    f"{c.path}: ok"
+                    if c.shapes_checked
+                    else f"{c.path}: ok (shapes not checked: the data are not read yet)"
+                )
     if wrong:
         render(wrong)
         raise typer.Exit(2)

@@ -1,5 +1,6 @@
-"""What a recipe will build and cost, without torch: shapes, parameters, multiply-adds, memory, contradictions."""
+"""The plan: what a recipe will build and cost, without torch: shapes, parameters, multiply-adds, memory, problems."""
 
-from dlx.plan.plan import WORKERS, Plan, each, facts_of, make, transformed
+from dlx.plan.auto import WORKERS
+from dlx.plan.plan import Plan, facts_of, make, plan_stages, transform_facts
 
-__all__ = ["WORKERS", "Plan", "each", "facts_of", "make", "transformed"]
+__all__ = ["WORKERS", "Plan", "facts_of", "make", "plan_stages", "transform_facts"]

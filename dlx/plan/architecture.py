@@ -32,7 +32,7 @@ digits and features of which a network is told the time and the class.
 """
 
 
-def model_named(name: str, settings: Sequence[str]) -> Model:
+def parse_model(name: str, settings: Sequence[str]) -> Model:
     """Return a model from its type and `key=value` settings. Raises: UsageError that says what is wrong with them."""
     import yaml
 
@@ -52,18 +52,18 @@ def model_named(name: str, settings: Sequence[str]) -> Model:
         raise UsageError("; ".join(lines)) from None
 
 
-def input_spec(text: str) -> Spec:
+def parse_input(text: str) -> Spec:
     """Read `1x28x28`, `64@1000` (64 tokens of 1000 words), or `source=64@1000,target=64@1000`.
 
     Raises: UsageError if it is none of these.
     """
     if "=" in text:
         fields = [part.partition("=") for part in text.split(",")]
-        return {name.strip(): _one_spec(shape) for name, _, shape in fields}
-    return _one_spec(text)
+        return {name.strip(): _parse_shape(shape) for name, _, shape in fields}
+    return _parse_shape(text)
 
 
-def _one_spec(text: str) -> TensorSpec:
+def _parse_shape(text: str) -> TensorSpec:
     shape, _, words = text.lower().replace("×", "x").partition("@")
     parts = [part.strip() for part in shape.split("x")]
     numbers = [*parts, words.strip()] if "@" in text else parts
@@ -73,7 +73,7 @@ def _one_spec(text: str) -> TensorSpec:
     return TensorSpec(dims, "T", "int64", (int(words),)) if words else TensorSpec(dims, AXES[len(dims)])
 
 
-def fitting_input(model: Model) -> Spec:
+def find_input(model: Model) -> Spec:
     """Return the first usual input that the model takes. Raises: ShapeError of the first one if it takes none."""
     first: ShapeError | None = None
     for x in USUAL:
@@ -86,13 +86,13 @@ def fitting_input(model: Model) -> Spec:
     raise first or ShapeError(f"{model.type} takes none of the usual inputs; give one with --input")
 
 
-def written(value: Any) -> Any:
+def shortest_spelling(value: Any) -> Any:
     """Return layers as plain values in their shortest spelling."""
     if isinstance(value, Component):
         fields = {name: getattr(value, name) for name in value.model_fields_set if name not in ("type", "name")}
-        inner = value.type if not fields else {value.type: written(fields)}
+        inner = value.type if not fields else {value.type: shortest_spelling(fields)}
         name = getattr(value, "name", None)
         return {name: inner} if name else inner
     if isinstance(value, Mapping):
-        return {key: written(item) for key, item in value.items()}
-    return [written(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: shortest_spelling(item) for key, item in value.items()}
+    return [shortest_spelling(item) for item in value] if isinstance(value, list | tuple) else value

@@ -12,7 +12,7 @@ from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
-from dlx.plan.memory import numbers, peak
+from dlx.plan.memory import number_sizes, peak_activations
 from dlx.plan.networks import NetworkPlan
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
@@ -65,7 +65,7 @@ class PlanContext:
 
     def peak_activations(self, role: str, activation_checkpointing: bool) -> int:
         """Return the bytes of one sample's activations in a network that are alive at once at most."""
-        return peak(self.networks[role], numbers(self.recipe.hardware), activation_checkpointing)
+        return peak_activations(self.networks[role], number_sizes(self.recipe.hardware), activation_checkpointing)
 
     def better(self, metric: str) -> Literal["min", "max"] | None:
         """Return in which direction a metric is better: as the task says of those on val, and of its own monitor."""

@@ -1,4 +1,4 @@
-"""Hardware: every `auto` of the section decided for this machine, and what of it the machine rules out."""
+"""Hardware: every `auto` of the section resolved for this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlx.tensors import Spec, TensorSpec
 
 Networks = Sequence[NetworkPlan]
 Choice = tuple[Any, str]
-"""What is decided, and how that is told."""
+"""A value, and why it was chosen, in words."""
 SMALL = 20_000_000  # multiply-adds of a step, forward, below which a second thread costs more than it brings
 LARGE = 1_000_000_000  # from which on bf16 pays: below, casting costs what multiplying brings
 CONVOLVED = 2_000_000  # multiply-adds of a sample from which on images are worth another layout
@@ -24,26 +24,28 @@ LONG = 200  # steps from which on it is worth trying how many threads are faster
 TRIED = "{}, or 1 if the first steps are faster so"
 
 
-def resolve(hardware: Hardware) -> Hardware:
-    """Return the section with every `auto` decided, as far as the cost of training does not matter."""
+def resolve_hardware(hardware: Hardware) -> Hardware:
+    """Return the section with every `auto` resolved that does not depend on the cost of training."""
     accelerator = machine.accelerator() if hardware.accelerator == "auto" else hardware.accelerator
-    devices = _devices(accelerator, hardware) if hardware.devices == "auto" else hardware.devices
-    decided: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
+    devices = _device_count(accelerator, hardware) if hardware.devices == "auto" else hardware.devices
+    resolved: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
     for name in ("precision", "strategy", "num_threads"):
-        decided[name] = getattr(hardware, name)
+        resolved[name] = getattr(hardware, name)
     if hardware.precision == "auto":
-        decided["precision"] = "bf16-mixed" if accelerator == "gpu" else 32
+        resolved["precision"] = "bf16-mixed" if accelerator == "gpu" else 32
     if hardware.strategy == "auto":
-        decided["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.num_nodes > 1 else ALONE)
+        resolved["strategy"] = Strategy.model_validate(TOGETHER if devices * hardware.num_nodes > 1 else ALONE)
     if hardware.num_threads == "auto":
-        decided["num_threads"] = max(1, machine.cores() // (devices if accelerator == "cpu" else 1))
+        resolved["num_threads"] = max(1, machine.cores() // (devices if accelerator == "cpu" else 1))
     if hardware.channels_last == "auto":
-        decided["channels_last"] = False
-    return hardware.evolve_all(decided)
+        resolved["channels_last"] = False
+    return hardware.evolve_all(resolved)
 
 
-def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, steps: int) -> dict[str, Choice]:
-    """Return what is left to `auto` and depends on the cost of training, each with how it is decided.
+def resolve_by_cost(
+    asked: Hardware, hardware: Hardware, networks: Networks, batch: int, steps: int
+) -> dict[str, Choice]:
+    """Return what is left to `auto` and depends on the cost of training, each with the reason.
 
     batch  samples that pass through the networks at once
     steps  optimizer steps of the whole training
@@ -51,16 +53,16 @@ def by_cost(asked: Hardware, decided: Hardware, networks: Networks, batch: int, 
     macs = batch * sum(network.cost.macs for network in networks)
     found: dict[str, Choice] = {}
     if asked.num_threads == "auto":
-        found["num_threads"] = _threads_for(decided, macs, steps)
-    if asked.precision == "auto" and decided.accelerator == "cpu" and macs >= LARGE and machine.multiplies_in_bf16():
+        found["num_threads"] = _resolve_threads(hardware, macs, steps)
+    if asked.precision == "auto" and hardware.accelerator == "cpu" and macs >= LARGE and machine.multiplies_in_bf16():
         found["precision"] = "bf16-mixed", "bf16-mixed, in which this CPU multiplies faster"
-    whole = isinstance(decided.strategy, Strategy) and not decided.strategy.shards_parameters
-    if asked.channels_last == "auto" and decided.accelerator == "cpu" and whole and _convolve(networks):
+    whole = isinstance(hardware.strategy, Strategy) and not hardware.strategy.shards_parameters
+    if asked.channels_last == "auto" and hardware.accelerator == "cpu" and whole and _are_convolutional(networks):
         found["channels_last"] = True, "true, in which a CPU convolves faster"
     return found
 
 
-def _convolve(networks: Networks) -> bool:
+def _are_convolutional(networks: Networks) -> bool:
     """Say whether much of what is multiplied gives images, and no layer is slower where channels are last."""
     layers: list[tuple[Layer, Any]] = [(layer, x) for n in networks for _, layer, x in walk(n.tree, n.input)]
     if not all(layer.supports_channels_last for layer, _ in layers):
@@ -73,8 +75,8 @@ def _is_image(x: Spec) -> bool:
     return isinstance(x, TensorSpec) and x.axes == "CHW"
 
 
-def _threads_for(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
-    """Return the CPU threads and how that is decided. Where training tries which number is faster, it is the most."""
+def _resolve_threads(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
+    """Return the number of CPU threads and the reason. Where training tries which number is faster, it is the most."""
     most = int(hardware.num_threads)
     if most == 1 or (hardware.accelerator == "cpu" and macs < SMALL):
         return 1, "1"
@@ -87,7 +89,7 @@ def is_worth_trying(hardware: Hardware, steps: int) -> bool:
     return hardware.accelerator == "cpu" and alone and int(hardware.num_threads) > 1 and steps >= LONG
 
 
-def _devices(accelerator: str, hardware: Hardware) -> int:
+def _device_count(accelerator: str, hardware: Hardware) -> int:
     """Return how many devices a node uses where the recipe leaves it open: every GPU, unless the strategy takes one."""
     here = process_rank()
     if here is not None:

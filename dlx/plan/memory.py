@@ -1,4 +1,4 @@
-"""How much memory training takes, in bytes."""
+"""Memory estimate: how many bytes training takes at its peak."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """How many bytes numbers take.
+class NumberSizes:
+    """Bytes that a number takes, by what it is.
 
     weight      a weight, its gradient, or what an optimizer keeps of it
     copy        a weight once more, in the format in which it is multiplied
@@ -50,21 +50,21 @@ class Numbers:
     activation: int
     fused: bool
 
-    def kept(self, cost: Cost) -> int:
+    def activation_bytes(self, cost: Cost) -> int:
         """Return the bytes kept of one sample for the backward pass."""
         return self.activation * cost.activations + (0 if self.fused else max(FLOAT, self.activation) * cost.unfused)
 
 
-def numbers(hardware: Hardware) -> Numbers:
-    """Return what numbers take on the hardware of a recipe in which all is decided."""
+def number_sizes(hardware: Hardware) -> NumberSizes:
+    """Return the bytes that numbers take on hardware of which every `auto` is resolved."""
     fused = hardware.accelerator != "cpu"
     if hardware.precision == 64:
-        return Numbers(2 * FLOAT, 0, 2 * FLOAT, fused)
+        return NumberSizes(2 * FLOAT, 0, 2 * FLOAT, fused)
     mixed = hardware.precision != 32
-    return Numbers(FLOAT, HALF if mixed else 0, HALF if mixed else FLOAT, fused)
+    return NumberSizes(FLOAT, HALF if mixed else 0, HALF if mixed else FLOAT, fused)
 
 
-def estimate(
+def estimate_memory(
     networks: Iterable[tuple[NetworkPlan, Optimizer]],
     batch: int,
     hardware: Hardware,
@@ -75,19 +75,19 @@ def estimate(
 
     A task keeps so many numbers `besides` the networks that learn; of all that there are so many `averages`.
     """
-    n = numbers(hardware)
+    n = number_sizes(hardware)
     parameters = gradients = state = activations = whole = 0
     for plan, optimizer in networks:
         whole += plan.cost.parameters + plan.cost.buffers
         parameters += n.weight * (plan.cost.parameters + plan.cost.buffers) + n.copy * plan.cost.parameters
         gradients += n.weight * plan.cost.parameters
         state += round(n.weight * plan.cost.parameters * optimizer.state_per_parameter)
-        activations += batch * peak(plan, n, hardware.activation_checkpointing)
+        activations += batch * peak_activations(plan, n, hardware.activation_checkpointing)
     copies = n.weight * (besides + averages * (whole + besides))
     return Memory(parameters, gradients, state, activations, copies)
 
 
-def peak(plan: NetworkPlan, n: Numbers, recomputing: bool = False) -> int:
+def peak_activations(plan: NetworkPlan, n: NumberSizes, recomputing: bool = False) -> int:
     """Return the bytes of one sample that are alive at once at most, what the loss keeps included.
 
     The backward pass goes through the layers from the last to the first: alive are what those before it and itself
@@ -97,7 +97,7 @@ def peak(plan: NetworkPlan, n: Numbers, recomputing: bool = False) -> int:
     tree, x = plan.tree, plan.longest
     forgetting = [path for path, _, _ in blocks(tree, x)] if recomputing else []
     steps = list(_backward(tree, x, n, forgetting))
-    alive = n.kept(tree.cost(x)) + 2 * FLOAT * elements(tree.shape(x))  # type: ignore[arg-type]
+    alive = n.activation_bytes(tree.cost(x)) + 2 * FLOAT * elements(tree.shape(x))  # type: ignore[arg-type]
     alive += sum(min(0, freed) for freed, _ in steps)
     most = 0
     for freed, passing in steps:
@@ -107,7 +107,7 @@ def peak(plan: NetworkPlan, n: Numbers, recomputing: bool = False) -> int:
 
 
 def _backward(
-    layer: Layer, x: Spec, n: Numbers, forgetting: Sequence[str], path: str = "", held: int = 0
+    layer: Layer, x: Spec, n: NumberSizes, forgetting: Sequence[str], path: str = "", held: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Yield for each step of the backward pass the bytes that it frees, and those of gradients alive during it.
 
@@ -115,10 +115,10 @@ def _backward(
     wait around a layer, as those beside a residual branch do.
     """
     if path in forgetting:
-        yield n.kept(Cost(activations=elements(x))) - n.kept(layer.cost(x)), 0  # type: ignore[arg-type]
+        yield n.activation_bytes(Cost(activations=elements(x))) - n.activation_bytes(layer.cost(x)), 0  # type: ignore[arg-type]
     children = layer.children(x)  # type: ignore[arg-type]
     if not children:
-        yield n.kept(layer.cost(x)), n.activation * (layer.workspace_elements(x) + held)  # type: ignore[arg-type]
+        yield n.activation_bytes(layer.cost(x)), n.activation * (layer.workspace_elements(x) + held)  # type: ignore[arg-type]
         return
     held = held if layer.is_sequential else max(held, elements(layer.shape(x)))  # type: ignore[arg-type]
     for child in reversed(children):

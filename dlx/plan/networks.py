@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from dlx.facts import Lengths
-from dlx.layers import Layer, walk
+from dlx.errors import ShapeError
+from dlx.facts import DataFacts, Lengths
+from dlx.layers import Layer, infer_shape, walk
+from dlx.recipe.schema.recipe import Recipe
+from dlx.tasks import Task, for_role
 from dlx.tensors import Cost, Spec, TensorSpec
+from dlx.trees import iter_layers
 
 
 @dataclass(frozen=True)
@@ -56,24 +61,64 @@ def network_plan(role: str, tree: Layer, x: Spec, lengths: Mapping[str, Lengths]
 
     Raises: ShapeError at the first layer that does not fit.
     """
-    typical = sized(x, {name: max(1, round(n.mean)) for name, n in (lengths or {}).items()})
-    longest = sized(x, {name: n.max for name, n in (lengths or {}).items()})
+    typical = with_lengths(x, {name: max(1, round(n.mean)) for name, n in (lengths or {}).items()})
+    longest = with_lengths(x, {name: n.max for name, n in (lengths or {}).items()})
     return NetworkPlan(role, tree, x, tree.shape(x), tree.cost(typical), typical, longest)  # type: ignore[arg-type]
 
 
-def sized(x: Spec, lengths: Mapping[str, int]) -> Spec:
+def with_lengths(x: Spec, lengths: Mapping[str, int]) -> Spec:
     """Return x with a number of steps where it varies: that of the field of this name, or else of the first field."""
     first = next(iter(lengths.values()), None)
     if isinstance(x, TensorSpec):
-        return _sized(x, first)
-    return {name: _sized(field, lengths.get(name, first)) for name, field in x.items()}
+        return _with_length(x, first)
+    return {name: _with_length(field, lengths.get(name, first)) for name, field in x.items()}
 
 
-def _sized(x: TensorSpec, steps: int | None) -> TensorSpec:
+def _with_length(x: TensorSpec, steps: int | None) -> TensorSpec:
     varies = x.axes.startswith("T") and x.dims[0] is None
     return x.replace(dims=(steps, *x.dims[1:])) if varies else x
 
 
-def describe(x: Spec) -> str:
+def describe_shape(x: Spec) -> str:
     """Write a shape for people: `1 × 28 × 28`, or the fields of a record."""
     return str(x) if isinstance(x, TensorSpec) else ", ".join(f"{name} {spec}" for name, spec in x.items())
+
+
+def plan_network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
+    """Plan the network of a role: the model with the task's head, changed by the regularizers.
+
+    Raises: ShapeError with its place in the recipe if a layer does not fit, or the output is not what the task needs.
+    """
+    task: Task = recipe.task
+    wanted = task.roles(facts)[role]
+    model = for_role(recipe.model, role)
+    body = model.tree(wanted.input)
+    longest = {name: lengths.max for name, lengths in facts.lengths.items()}
+    for x in (wanted.input, with_lengths(wanted.input, longest)):
+        infer_shape(("model", role), body, x)
+    answering = [part.type for part in iter_layers(body) if isinstance(part, Layer) and part.has_auxiliary_output]
+    if answering and not task.trains_auxiliary_outputs:
+        raise ShapeError(f"{task.type} has no target by which it could judge an {answering[0]}", ("model", role))
+    try:
+        tree: Any = task.network(role, model, facts)
+        for name, regularizer in recipe.regularize.items():
+            tree = _regularize_layers(tree, regularizer, name)
+        plan = network_plan(role, tree, wanted.input, facts.lengths)
+    except ShapeError as error:
+        raise error if error.loc[:1] == ("regularize",) else error.within("task", "head") from None
+    if wanted.output is not None and not _has_shape(plan.output, wanted.output):
+        raise ShapeError(
+            f"{task.type} needs an output of {wanted.output}, but the model ends in {plan.output}", ("model", role)
+        )
+    return plan
+
+
+def _regularize_layers(tree: Layer, regularizer: Any, name: str) -> Layer:
+    try:
+        return regularizer.rewrite_layers(tree)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise ShapeError(str(error), ("regularize", name)) from None
+
+
+def _has_shape(output: Any, wanted: TensorSpec) -> bool:
+    return isinstance(output, TensorSpec) and output.axes == wanted.axes and output.dims == wanted.dims

@@ -9,8 +9,8 @@ from typing import Any
 
 from dlx.facts import DataFacts
 from dlx.optimizers import lr_scales
-from dlx.plan.memory import numbers
-from dlx.plan.networks import NetworkPlan, describe
+from dlx.plan.memory import number_sizes
+from dlx.plan.networks import NetworkPlan, describe_shape
 from dlx.plan.plan import Plan
 from dlx.recipe.schema.transfer import beginning
 from dlx.tasks import for_role
@@ -27,8 +27,8 @@ def report(plan: Plan) -> dict[str, Any]:
         "steps": plan.length.steps,
         "steps_per_epoch": plan.length.steps_per_epoch,
         "batch_size": plan.recipe.train.batch_size,
-        "data": {**_data(plan.facts, plan.seen), "limits": _limits(plan)},
-        "decided": dict(plan.decided),
+        "data": {**_data(plan.facts, plan.network_facts), "limits": _limits(plan)},
+        "auto": dict(plan.auto_values),
         "warnings": [{"code": warning.code, "message": warning.message} for warning in plan.warnings],
         "quantities": plan.quantities,
     }
@@ -37,23 +37,23 @@ def report(plan: Plan) -> dict[str, Any]:
 def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     weights = network.weighted_layers
     optimizer = for_role(plan.recipe.optimizer, network.role).inner_optimizer
-    bytes_of = numbers(plan.recipe.hardware)
+    bytes_of = number_sizes(plan.recipe.hardware)
     factor, step = lr_scales(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.length.steps)
     # without a pattern, the lr decays from module to module inside a layer too
     inside = optimizer.layer_decay if optimizer.layers_pattern is None else 1.0
     return {
-        "input": describe(network.input),
-        "output": describe(network.output),
+        "input": describe_shape(network.input),
+        "output": describe_shape(network.output),
         **asdict(network.cost),
-        "kept": bytes_of.kept(network.cost),
+        "activation_bytes": bytes_of.activation_bytes(network.cost),
         "layer_decay": inside if inside != 1 else None,
         "layers": [
             {
                 "name": row.path,
                 "type": row.kind,
-                "output": describe(row.output),
+                "output": describe_shape(row.output),
                 **asdict(row.cost),
-                "kept": bytes_of.kept(row.cost),
+                "activation_bytes": bytes_of.activation_bytes(row.cost),
                 "lr_factor": factor.get(row.path),
                 "learns_from": _step(step(row.path)) if row.path in factor else None,
             }
@@ -66,10 +66,10 @@ def _step(step: float) -> int | str:
     return "never" if math.isinf(step) else math.ceil(step)
 
 
-def _data(facts: DataFacts, seen: DataFacts) -> dict[str, Any]:
+def _data(facts: DataFacts, network_facts: DataFacts) -> dict[str, Any]:
     return {
         "samples": dict(facts.counts),
-        "inputs": {name: _field(facts, seen, name) for name in facts.inputs},
+        "inputs": {name: _field(facts, network_facts, name) for name in facts.inputs},
         "target": facts.target,
         "kind": facts.kind if facts.target else None,
         "classes": list(facts.classes),
@@ -86,9 +86,9 @@ def _limits(plan: Plan) -> dict[str, int]:
     return {split: limit for split, limit in limits.items() if limit is not None and limit < counts.get(split, 0)}
 
 
-def _field(facts: DataFacts, seen: DataFacts, name: str) -> Mapping[str, str]:
+def _field(facts: DataFacts, network_facts: DataFacts, name: str) -> Mapping[str, str]:
     return {
-        "shape": describe(facts.fields[name]),
+        "shape": describe_shape(facts.fields[name]),
         "type": facts.fields[name].dtype,
-        "seen": f"{describe(seen.fields[name])} {seen.fields[name].dtype}",
+        "seen": f"{describe_shape(network_facts.fields[name])} {network_facts.fields[name].dtype}",
     }

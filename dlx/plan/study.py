@@ -12,7 +12,7 @@ from dlx.diagnostic import Diagnostic, in_order
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.plan.context import PlanContext
-from dlx.plan.plan import Plan, each, facts_of
+from dlx.plan.plan import Plan, facts_of, plan_stages
 from dlx.recipe.compose.spelling import family_of, kind
 from dlx.recipe.compose.study import with_changes, with_params, with_value
 from dlx.recipe.diagnostics.places import at
@@ -121,7 +121,7 @@ def check_study(loaded: Loaded, known: Known) -> tuple[StudyPlan, list[Diagnosti
 
     def planned(load: Callable[..., Loaded], *args: Any) -> Plan | None:
         try:
-            plans, problems = each(load(*args), known)
+            plans, problems = plan_stages(load(*args), known)
         except (RecipeError, ShapeError) as error:
             wrong.extend(error.diagnostics if isinstance(error, RecipeError) else [loaded.at(error.loc, error.message)])
             return None
@@ -208,7 +208,7 @@ def _unreachable(loaded: Loaded) -> Iterator[Diagnostic]:
 def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
     assert loaded.study is not None and loaded.composed is not None and loaded.composed.study is not None
     study, where = loaded.study, loaded.composed.study
-    known = PlanContext(base.recipe, base.seen, base.facts).metric_names
+    known = PlanContext(base.recipe, base.network_facts, base.facts).metric_names
     asked: list[tuple[Any, str]] = []
     if study.sweep is not None:
         asked.append((("sweep", "monitor"), study.sweep.monitor or base.recipe.task.monitor))
@@ -225,7 +225,7 @@ def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
 
 def is_better_higher(plan: Plan, metric: str) -> bool:
     """Say whether a larger value of a metric is the better one."""
-    return plan.recipe.task.metric_names(plan.seen).get(metric.partition("/")[2]) == "higher"
+    return plan.recipe.task.metric_names(plan.network_facts).get(metric.partition("/")[2]) == "higher"
 
 
 def study_metrics(loaded: Loaded) -> list[str]:

@@ -138,7 +138,7 @@ def _repeated(compare: Compare) -> str:
 
 def _default_metric(plan: StudyPlan, compare: Compare) -> str:
     assert plan.base is not None
-    names = list(plan.base.recipe.task.metric_names(plan.base.seen))
+    names = list(plan.base.recipe.task.metric_names(plan.base.network_facts))
     first = next((name for name in names if name != "loss"), "loss")
     return f"{'val' if compare.folds is not None else 'test'}/{first}"
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from dlx.component import families, leaf_class, types
 from dlx.models import Model
-from dlx.plan.architecture import USUAL, fitting_input, written
+from dlx.plan.architecture import USUAL, find_input, shortest_spelling
 from dlx.recipe.yaml.document import parse
 from dlx.reference.components import components, document
 
@@ -126,9 +126,9 @@ def test_show_a_run(dlx, tmp_path):
 def test_the_layers_of_a_model_are_a_recipe_of_the_same_network(name):
     example = yaml.safe_load(document(leaf_class("models", name)).example)
     model = Model.model_validate(example)
-    x = fitting_input(model)
+    x = find_input(model)
     assert x in USUAL
-    plain = json.loads(json.dumps(written(model.architecture(x))))
+    plain = json.loads(json.dumps(shortest_spelling(model.architecture(x))))
     pasted = Model.model_validate({"type": "layers", "layers": plain})
     assert pasted.tree(x).cost(x) == model.tree(x).cost(x)
     assert pasted.tree(x).shape(x) == model.tree(x).shape(x)

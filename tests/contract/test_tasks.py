@@ -108,10 +108,10 @@ def test_the_example_validates_and_round_trips(name):
 def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
     plan = planned(example(name), tmp_path)
     task = plan.recipe.task
-    assert set(task.roles(plan.seen)) == set(plan.networks)
+    assert set(task.roles(plan.network_facts)) == set(plan.networks)
     assert task.default_role in plan.networks
-    assert set(task.metric_names(plan.seen).values()) <= {"higher", "lower"}
-    assert task.monitor.removeprefix("val/") in task.metric_names(plan.seen)
+    assert set(task.metric_names(plan.network_facts).values()) <= {"higher", "lower"}
+    assert task.monitor.removeprefix("val/") in task.metric_names(plan.network_facts)
     assert task.monitor_mode in ("min", "max")
 
 
@@ -150,7 +150,7 @@ def test_a_task_measures_exactly_what_it_promises(name, own_metrics, tmp_path):
     plan = planned(example(name) if own_metrics else name, tmp_path)
     module, batches = made(plan)
     trainer = trainer_for(plan)
-    promised = set(plan.recipe.task.metric_names(plan.seen))
+    promised = set(plan.recipe.task.metric_names(plan.network_facts))
     with quieted():
         for split, measure in (("val", trainer.validate), ("test", trainer.test)):
             (metrics,) = measure(module, batches[split], verbose=False)
@@ -228,7 +228,7 @@ def test_regression_learns_in_deviations_and_measures_in_units(tmp_path):
     plan = planned({"type": "regression", "metrics": ["mse"]}, tmp_path)
     module, batches = made(plan)
     batch = next(iter(batches["test"]))
-    stats = plan.seen.fields["target"].stats
+    stats = plan.network_facts.fields["target"].stats
     output = module.eval()(module.input_of(batch))
     assert torch.allclose(module.predict(output), output * stats.std[0] + stats.mean[0])
     with quieted():

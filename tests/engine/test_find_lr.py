@@ -23,4 +23,4 @@ def test_it_lies_where_adam_learns_and_is_the_same_every_time(plan):
 def test_the_found_rate_is_that_of_the_run_and_of_its_record(plan):
     changed = with_lr(plan, 0.0123)
     assert changed.recipe.optimizer["*"].lr == 0.0123
-    assert changed.written.canonical()["optimizer"]["lr"] == 0.0123
+    assert changed.resolved.canonical()["optimizer"]["lr"] == 0.0123

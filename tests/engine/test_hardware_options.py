@@ -175,12 +175,12 @@ def two_cores(monkeypatch):
 
 
 def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_cores):
-    assert planned("hardware.num_threads=auto").decided["hardware.num_threads"] == "1"
-    assert planned(*WIDE, "train.epochs=1").decided["hardware.num_threads"] == "2"
+    assert planned("hardware.num_threads=auto").auto_values["hardware.num_threads"] == "1"
+    assert planned(*WIDE, "train.epochs=1").auto_values["hardware.num_threads"] == "2"
     long = planned(*WIDE, "train.epochs=null", f"train.steps={LONG}")
-    assert long.decided["hardware.num_threads"] == "2, or 1 if the first steps are faster so"
+    assert long.auto_values["hardware.num_threads"] == "2, or 1 if the first steps are faster so"
     assert (
-        planned(*WIDE, "train.epochs=null", f"train.steps={LONG}", "hardware.num_threads=2").decided.get(
+        planned(*WIDE, "train.epochs=null", f"train.steps={LONG}", "hardware.num_threads=2").auto_values.get(
             "hardware.num_threads"
         )
         is None
@@ -191,7 +191,7 @@ def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_c
 def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, faster):
     """Steps with the other number of threads are made slow."""
     plan = planned("model={mlp: {hidden: [8]}}")
-    plan = plan.evolve_all({"written.hardware.num_threads": 2, "recipe.hardware.num_threads": 2})
+    plan = plan.evolve_all({"resolved.hardware.num_threads": 2, "recipe.hardware.num_threads": 2})
     step, before = nn.Linear.forward, torch.get_num_threads()
 
     def slowed(self, x):
@@ -201,6 +201,6 @@ def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, f
 
     monkeypatch.setattr(nn.Linear, "forward", slowed)
     chosen = with_fastest(plan, data_of(plan))
-    assert chosen.recipe.hardware.num_threads == chosen.written.hardware.num_threads == faster
-    assert chosen.decided["hardware.num_threads"] == f"{faster} (tried 1 and 2)"
+    assert chosen.recipe.hardware.num_threads == chosen.resolved.hardware.num_threads == faster
+    assert chosen.auto_values["hardware.num_threads"] == f"{faster} (tried 1 and 2)"
     assert torch.get_num_threads() == before

@@ -12,8 +12,8 @@ from dlx.engine.training.chunks import Bursts
 from dlx.engine.training.trainer import trainer_for
 from dlx.errors import RecipeError
 from dlx.plan import make
-from dlx.plan.check import check
 from dlx.plan.memory import FLOAT
+from dlx.plan.validation import validate_file
 from dlx.recipe.load import load
 
 DIGITS = "task: classification\ndata: {source: {sklearn: digits}}\n"
@@ -258,10 +258,10 @@ def test_a_loss_or_metric_that_is_unfit_for_the_target(written, task, line, word
 def test_checking_needs_no_data_but_uses_what_is_remembered(written, monkeypatch, tmp_path):
     monkeypatch.setenv("DLX_CACHE", str(tmp_path / "cache"))
     path = written(DIGITS + "model: linear\nexpect: {test/nothing: 1}\n")
-    first = check(path)
+    first = validate_file(path)
     assert (first.planned, first.diagnostics) == (False, ())
     refused(path)
-    second = check(path)
+    second = validate_file(path)
     assert second.planned and [d.line for d in second.diagnostics] == [4]
 
 
@@ -269,4 +269,4 @@ def test_facts_of_the_plan_are_those_of_the_data(planned):
     plan = planned(DIGITS + "model: linear\n")
     made = prepare(plan.recipe.data, plan.base, "classes", plan.recipe.seed)
     assert made.facts == plan.facts
-    assert plan.seen.fields["image"].dtype == "float32"
+    assert plan.network_facts.fields["image"].dtype == "float32"

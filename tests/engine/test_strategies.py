@@ -358,7 +358,7 @@ def test_processes_that_were_started_are_those_of_the_recipe(tmp_path, monkeypat
     path.write_text(RECIPE)
     with pytest.raises(RecipeError, match="4 processes were started, but devices × num_nodes is 2"):
         make(dlx.load(path))
-    assert make(dlx.load(path, ["hardware.devices=auto"])).decided["hardware.devices"] == "4"
+    assert make(dlx.load(path, ["hardware.devices=auto"])).auto_values["hardware.devices"] == "4"
 
 
 # -- threads ----------------------------------------------------------------------------------------------------------

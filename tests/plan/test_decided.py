@@ -52,19 +52,19 @@ CLASSES, AMOUNTS = recipe_of("classification", "digits"), recipe_of("regression"
 def test_every_auto_of_a_section_is_decided_told_and_stored(written, path, text):
     loaded = load(written(text), [f"{'.'.join(path)}=auto"])
     plan = make(loaded)
-    stored = loaded.storable(plan.written)
+    stored = loaded.storable(plan.resolved)
     for name in path:
         stored = stored[name]
-    assert stored != "auto" and plan.decided[".".join(path)]
-    assert {".".join(p) for p in AUTOS} <= set(plan.decided)
+    assert stored != "auto" and plan.auto_values[".".join(path)]
+    assert {".".join(p) for p in AUTOS} <= set(plan.auto_values)
 
 
 @pytest.mark.parametrize("text", [CLASSES, AMOUNTS, recipe_of("classification", "iris")])
 def test_a_decided_split_is_the_one_that_auto_makes(written, text):
     loaded = load(written(text))
     plan = make(loaded)
-    assert plan.written.data.split.by != loaded.recipe.data.split.by == "auto"
-    assert prepare(plan.written.data, plan.base, plan.recipe.task.target_kind, 0).facts == plan.facts
+    assert plan.resolved.data.split.by != loaded.recipe.data.split.by == "auto"
+    assert prepare(plan.resolved.data, plan.base, plan.recipe.task.target_kind, 0).facts == plan.facts
 
 
 def components_that_take_auto():
@@ -98,16 +98,16 @@ def test_every_auto_of_a_component_is_decided_told_and_stored(written, path):
     text, expected = SETTLED[path]
     loaded = load(written(text))
     plan = make(loaded)
-    stored = loaded.storable(plan.written)
+    stored = loaded.storable(plan.resolved)
     for name in path.split("."):
         stored = stored[name]
-    assert stored == plan.decided[path] == expected
-    assert path not in make(load(written(text), [f"{path}={expected}"])).decided
+    assert stored == plan.auto_values[path] == expected
+    assert path not in make(load(written(text), [f"{path}={expected}"])).auto_values
 
 
 def test_of_images_diffusion_is_scaled_by_their_range(written):
     text = POINTS.replace("SOURCE", "digits").replace("{mlp: [8]}", "{denoiser_unet: {channels: [8], num_heads: 0}}")
-    assert make(load(written(text))).decided["task.scaling"] == "min_max"
+    assert make(load(written(text))).auto_values["task.scaling"] == "min_max"
 
 
 def test_what_is_given_is_not_decided(written):
@@ -115,8 +115,8 @@ def test_what_is_given_is_not_decided(written):
     given += ["channels_last=false"]
     overrides = ["data.num_workers=1", "data.split.by=random", *(f"hardware.{g}" for g in given)]
     plan = make(load(written(CLASSES), overrides))
-    assert set(plan.decided) == {"data.transforms"} and plan.decided["data.transforms"] == "normalize"
-    assert (plan.written.data.num_workers, plan.written.data.split.by) == (1, "random")
+    assert set(plan.auto_values) == {"data.transforms"} and plan.auto_values["data.transforms"] == "normalize"
+    assert (plan.resolved.data.num_workers, plan.resolved.data.split.by) == (1, "random")
 
 
 CONVS = """
@@ -144,8 +144,8 @@ def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_p
     large = plan.quantities["plan/macs"] * size >= LARGE
     assert large == (size == 512)
     expected = "bf16-mixed" if large and flags is not None and "bf16" in flags else 32
-    assert plan.recipe.hardware.precision == plan.written.hardware.precision == expected
-    assert plan.decided["hardware.precision"].startswith(str(expected))
+    assert plan.recipe.hardware.precision == plan.resolved.hardware.precision == expected
+    assert plan.auto_values["hardware.precision"].startswith(str(expected))
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,6 @@ def test_bf16_is_decided_where_the_cpu_has_it_and_a_step_is_large(written, tmp_p
 )
 def test_channels_are_last_where_a_cpu_convolves(written, changes, expected):
     plan = make(load(written(CONVS), changes))
-    assert plan.recipe.hardware.channels_last is plan.written.hardware.channels_last is expected
-    told = plan.decided.get("hardware.channels_last", "")
+    assert plan.recipe.hardware.channels_last is plan.resolved.hardware.channels_last is expected
+    told = plan.auto_values.get("hardware.channels_last", "")
     assert told.startswith("" if changes[:1] == ["hardware.channels_last=false"] else str(expected).lower())

@@ -139,7 +139,7 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
     experiment = build(plan)
     with quieted():
         found = trainer_for(plan).test(experiment.module, experiment.batches["test"], verbose=False)[0]
-    assert {name.removeprefix("test/") for name in found} == set(plan.recipe.task.metric_names(plan.seen))
+    assert {name.removeprefix("test/") for name in found} == set(plan.recipe.task.metric_names(plan.network_facts))
     with torch.no_grad():
         parts = [(experiment.module.embed(batch), batch["target"]) for batch in experiment.batches["test"]]
     z, target = (torch.cat(part).numpy() for part in zip(*parts, strict=True))

@@ -189,7 +189,7 @@ def test_the_head_is_a_convolution_of_one_pixel(tmp_path):
     plan = dlx.plan.make(loaded(tmp_path))
     assert str(plan.networks["network"].output) == "4 × 16 × 16"
     assert plan.networks["network"].rows[-1].cost.parameters == 4 * (6 + 1)
-    assert plan.written.data.split.by == "random"
+    assert plan.resolved.data.split.by == "random"
 
 
 def test_an_output_of_another_size_is_refused_at_its_line(tmp_path):

@@ -159,7 +159,7 @@ def test_texts_are_learned_judged_drawn_and_predicted(tmp_path, monkeypatch):
     run = dlx.train("r.yaml", console=quiet())
     assert run.metrics["test/exact_match"] == 1.0
     assert run.metrics["test/accuracy"] == 1.0
-    assert {"attention.png", "written.txt"} <= {path.name for path in run.pictures}
+    assert {"attention.png", "resolved.txt"} <= {path.name for path in run.pictures}
     assert dlx.evaluate("last").metrics["test/exact_match"] == 1.0
     (tmp_path / "new.txt").write_text("two\nfive\n")
     assert dlx.predict("last", ["new.txt"]).columns["prediction"] == ["three", "one"]

@@ -452,11 +452,11 @@ def test_what_a_vae_makes_is_measured_as_it_is_sampled(tmp_path):
     plan = planned(task, tmp_path)
     module, batches = made(plan)
     found = measured(plan, module, batches)
-    elements = plan.seen.input.elements
+    elements = plan.network_facts.input.elements
     assert found["test/bits_per_dimension"] == pytest.approx(found["test/loss"] / elements / math.log(2), rel=1e-5)
     real = torch.cat([batch["numeric"] for batch in batches["test"]])
     noise = FixedNoise(seed=1)(torch.arange(len(real)), (2,))
-    meter = Metric.model_validate("mmd").build(plan.seen)
+    meter = Metric.model_validate("mmd").build(plan.network_facts)
     with torch.no_grad():
         meter.update(module.decoded(noise), real)
     assert found["test/mmd"] == pytest.approx(meter.compute().item(), rel=1e-4)

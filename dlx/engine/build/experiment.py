@@ -80,7 +80,7 @@ def build_module(plan: Plan) -> pl.LightningModule:
         train.gradient_accumulation,
         train.log_every_n_steps,
     )
-    return recipe.task.build(networks, plan.seen, learning)
+    return recipe.task.build(networks, plan.network_facts, learning)
 
 
 def doubled(network: nn.Module, inputs: Any) -> Any:
@@ -114,7 +114,7 @@ def channels_together(batch: Batch) -> Batch:
 def monitored(plan: Plan) -> tuple[str | None, str]:
     """Return the metric that chooses the best checkpoint, or None, and whether "min" or "max" of it is best."""
     task = plan.recipe.task
-    return (task.monitor if plan.seen.counts.get("val") else None), task.monitor_mode
+    return (task.monitor if plan.network_facts.counts.get("val") else None), task.monitor_mode
 
 
 def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:

@@ -16,7 +16,7 @@ from dlx.engine.checkpoint import carried, load
 from dlx.errors import CheckpointError, RecipeError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
-from dlx.plan.hardware import resolve
+from dlx.plan.hardware import resolve_hardware
 from dlx.plugins import activate_plugins, active_plugins
 from dlx.recipe.load import Loaded, with_environment
 from dlx.recipe.schema.hardware import Hardware
@@ -94,7 +94,7 @@ def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
 
 def _available(hardware: Hardware, notes: list[str]) -> Hardware:
     """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
-    here = resolve(Hardware(devices=1))
+    here = resolve_hardware(Hardware(devices=1))
     alone = {"devices": 1, "num_nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}
     if hardware.accelerator in ("auto", "cpu", here.accelerator):
         return hardware.evolve_all(alone)

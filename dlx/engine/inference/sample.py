@@ -71,7 +71,7 @@ def sample(run: str | Path, n: int, seed: int, label: str | None = None, steps: 
 
 def sample_with(restored: Restored, n: int, seed: int, label: str | None = None, steps: int | None = None) -> Samples:
     """Let a restored run make samples. Raises: UsageError if it makes none, or none of this class or in these steps."""
-    task, facts = restored.plan.recipe.task.type, restored.plan.seen
+    task, facts = restored.plan.recipe.task.type, restored.plan.network_facts
     make: Any = getattr(restored.module, "sample", None)
     if make is None:
         raise UsageError(f"a run of the task {task} makes no samples")
@@ -93,7 +93,7 @@ def sample_with(restored: Restored, n: int, seed: int, label: str | None = None,
 
 def _in_units(made: Tensor, restored: Restored) -> Samples:
     name, notes = restored.plan.facts.inputs[0], list(restored.notes)
-    if made.shape[1:] != restored.plan.seen.fields[name].dims:
+    if made.shape[1:] != restored.plan.network_facts.fields[name].dims:
         return Samples(made.numpy(), "units", TensorSpec(tuple(made.shape[1:]), "F"), notes)
     units = units_of(restored.plan)
     if units.stuck is not None:

@@ -52,7 +52,7 @@ def check_recipe(path: Path, root: Path = Path("runs"), console: Any = None) -> 
 def _tested(path: Path, root: Path, console: Any, began: float) -> list[Tested]:
     loaded = load(path)
     plan = dlx.plan.make(loaded)
-    parts = plan.parts.items()
+    parts = plan.plans_by_prefix.items()
     known: dict[str, float] = {f"{p}{name}": value for p, part in parts for name, value in part.quantities.items()}
     claims = {f"{p}{name}": claim for p, part in parts for name, claim in part.recipe.expect.items()}
     trained = any(metric not in known for metric in claims)

@@ -72,7 +72,7 @@ def held(folder: Path, start: Start, loaded: Loaded, allow_change: bool) -> Inte
     """Hold the recipe that a run is to go on with against the one of its checkpoint."""
     content = start.carried
     plan = dlx.plan.make(loaded, facts=DataFacts.from_json(content["facts"]))
-    stored = loaded.storable(plan.written)
+    stored = loaded.storable(plan.resolved)
     changed = changes(content["recipe"], stored)
     refuse(changed, allow_change)
     if not changed and _is_finished(folder):

@@ -63,7 +63,7 @@ def start(
     if loaded.recipe.hardware.num_threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.length.steps):
         prepared = data_of(plan)
         plan = plan if fast else with_fastest(plan, prepared)
-    stored = loaded.storable(plan.written)
+    stored = loaded.storable(plan.resolved)
     describe(folder, plan, loaded, stored)
     going = {"resumed": resumed, "within": within, "pause_at": pause_at}
     return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared, **going)  # type: ignore[arg-type]

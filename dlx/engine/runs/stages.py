@@ -65,7 +65,7 @@ def resume(
         raise UsageError(f"{folder.name} has the stages {', '.join(before.stages)}, the recipe {asked}")
     plan = dlx.plan.make(loaded)
     changed = {
-        name: changes(stage.storable(), loaded.stages[name].storable(plan.stages[name].written))
+        name: changes(stage.storable(), loaded.stages[name].storable(plan.stages[name].resolved))
         for name, stage in before.stages.items()
     }
     _permit(folder, changed, allow_change)
@@ -132,7 +132,7 @@ def _carry_out(
 ) -> Run:
     """Train what is left of a run's stages, and judge them together."""
     places = _places(plan.stages)
-    stored = together({name: stage.storable(plan.stages[name].written) for name, stage in loaded.stages.items()})
+    stored = together({name: stage.storable(plan.stages[name].resolved) for name, stage in loaded.stages.items()})
     *_, last = places.values()
     with running.alone(folder):
         write_recipe(folder, loaded, stored)
@@ -141,7 +141,7 @@ def _carry_out(
         whole.stages = dict.fromkeys(places.values(), False)
         whole.write()
         with running.marked(record):
-            for prefix, (name, place) in zip(plan.parts, places.items(), strict=True):
+            for prefix, (name, place) in zip(plan.plans_by_prefix, places.items(), strict=True):
                 own = _begun(plan.stages[name], folder, places)
                 stage = _Stage(own, loaded.stages[name], folder / place, bool(changed and changed[name]), allow_change)
                 console.print(f"[bold]{name}[/]  {outline(own)}", highlight=False)
@@ -167,7 +167,7 @@ def _begun(plan: Plan, folder: Path, places: Mapping[str, str]) -> Plan:
     if how is None or how.stage is None:
         return plan
     begun = how.evolve_all({"run": str(folder / places[how.stage]), "stage": None})
-    return plan.evolve_all({"written.init_from": begun, "recipe.init_from": begun})
+    return plan.evolve_all({"resolved.init_from": begun, "recipe.init_from": begun})
 
 
 @dataclass(frozen=True)

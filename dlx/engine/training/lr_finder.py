@@ -86,4 +86,4 @@ def _steepest(losses: list[float]) -> int | None:
 
 def with_lr(plan: Plan, rate: float) -> Plan:
     """Return the plan with every optimizer's learning rate changed."""
-    return plan.evolve_all({"written.optimizer.*.lr": rate, "recipe.optimizer.*.lr": rate})
+    return plan.evolve_all({"resolved.optimizer.*.lr": rate, "recipe.optimizer.*.lr": rate})

@@ -28,8 +28,10 @@ def with_fastest(plan: Plan, prepared: Prepared) -> Plan:
     most = int(plan.recipe.hardware.num_threads)
     seconds = {threads: _seconds(plan, prepared, threads) for threads in (1, most)}
     fastest = min(seconds, key=lambda threads: seconds[threads])
-    decided = {"decided": {**plan.decided, "hardware.num_threads": f"{fastest} (tried 1 and {most})"}}
-    return plan.evolve_all({"written.hardware.num_threads": fastest, "recipe.hardware.num_threads": fastest, **decided})
+    auto_values = {"auto_values": {**plan.auto_values, "hardware.num_threads": f"{fastest} (tried 1 and {most})"}}
+    return plan.evolve_all(
+        {"resolved.hardware.num_threads": fastest, "recipe.hardware.num_threads": fastest, **auto_values}
+    )
 
 
 def _seconds(plan: Plan, prepared: Prepared, threads: int) -> float:
