@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dlx.engine.inference.sample import Samples
     from dlx.engine.runs.claims import Tested
     from dlx.engine.runs.outcome import Run
-    from dlx.recipe.load import Loaded
+    from dlx.recipe.load import LoadedRecipe
     from dlx.studies.report import SweepReport
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
 Overrides = Mapping[str, Any] | Sequence[str]
 
 
-def load(recipe: str | Path, overrides: Overrides = ()) -> Loaded:
+def load(recipe: str | Path, overrides: Overrides = ()) -> LoadedRecipe:
     """Read and validate a recipe; `overrides` change it: `{"train.epochs": 3}` or `["train.epochs=3"]`.
 
     Raises: RecipeError with everything that is wrong with it.
@@ -65,7 +65,7 @@ def validate(recipe: str | Path) -> list[Diagnostic]:
 
 
 def train(
-    recipe: str | Path | Loaded,
+    recipe: str | Path | LoadedRecipe,
     overrides: Overrides = (),
     *,
     root: str | Path = "runs",
@@ -104,7 +104,7 @@ def train(
 
 
 def sweep(
-    recipe: str | Path | Loaded,
+    recipe: str | Path | LoadedRecipe,
     overrides: Overrides = (),
     *,
     workers: int | None = None,

@@ -97,7 +97,11 @@ class Component(Section):
         raise PydanticCustomError(
             "not_a_component",
             "{article} {what} is written as its name, as {type: name, …}, or as {name: {…}}",
-            {"article": "an" if what[0] in "aeiou" else "a", "what": what, "suggestion": _spelled(cls.family, value)},
+            {
+                "article": "an" if what[0] in "aeiou" else "a",
+                "what": what,
+                "suggestion": _suggest_spelling(cls.family, value),
+            },
         )
 
     @classmethod
@@ -114,7 +118,7 @@ class Component(Section):
         return {"type": name, leaf.primary: inner}
 
 
-def _spelled(family: str, value: Any) -> str:
+def _suggest_spelling(family: str, value: Any) -> str:
     """Say how a value that is no component of the family would be written as one; "" where that is not clear."""
     known = types(family)
     if isinstance(value, list) and len(value) == 1 and value[0] in known:
@@ -210,10 +214,10 @@ def families() -> tuple[str, ...]:
     They are read, not imported: what stands above the families is none of theirs.
     """
     root = importlib.import_module(ROOT)
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg and _says_family(m.name)))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg and _declares_family(m.name)))
 
 
-def _says_family(name: str) -> bool:
+def _declares_family(name: str) -> bool:
     spec = importlib.util.find_spec(f"{ROOT}.{name}")
     if spec is None or spec.origin is None:
         return False

@@ -74,22 +74,22 @@ class Diagnostic:
         return self.file, self.line, self.column, self.source_line
 
     @classmethod
-    def of(
+    def from_mark(
         cls, mark: Mark, code: str, message: str, suggestion: str = "", loc: Loc = (), notes: tuple[str, ...] = ()
     ) -> Diagnostic:
         """Make a diagnostic that points at a mark."""
         length = max(1, mark.end_column - mark.column)
         source_line = mark.source.line(mark.line)
-        path = dotted(loc)
+        path = dotted_path(loc)
         return cls(mark.file, mark.line, mark.column, path, code, message, suggestion, source_line, length, notes)
 
 
-def dotted(loc: Loc) -> str:
+def dotted_path(loc: Loc) -> str:
     """Write a path as an override would: `model.layers.0`."""
     return ".".join(map(str, loc))
 
 
-def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Return the diagnostics sorted by place; what is wrong in a block is told once, however often it is used."""
     once = {(*d.place, d.code, d.message): d for d in reversed(list(diagnostics))}
     return sorted(once.values(), key=lambda d: (d.file, d.line, d.column, d.code, d.message))
@@ -98,7 +98,7 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
     """Return the diagnostics as plain values for tools."""
     fields = ("file", "line", "column", "path", "code", "message", "suggestion")
-    return [{name: getattr(d, name) for name in fields} for d in in_order(diagnostics)]
+    return [{name: getattr(d, name) for name in fields} for d in sort_diagnostics(diagnostics)]
 
 
 def redact(text: str, secrets: Collection[str], instead: str = "***") -> str:
@@ -109,7 +109,7 @@ def redact(text: str, secrets: Collection[str], instead: str = "***") -> str:
     return text
 
 
-def redacted(diagnostic: Diagnostic, secrets: Collection[str]) -> Diagnostic:
+def redact_diagnostic(diagnostic: Diagnostic, secrets: Collection[str]) -> Diagnostic:
     """Return the diagnostic without any value that came from the environment; columns stay right."""
     line = diagnostic.source_line
     for secret in (s for s in secrets if len(s) >= _SHORT):

@@ -8,7 +8,7 @@ import pytest
 from dlx.errors import UsageError
 from dlx.evolve import Evolvable
 from dlx.optimizers import Optimizer
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 
 CLASSIFIER = {
@@ -115,13 +115,13 @@ def test_the_base_of_a_wrapping_optimizer_follows_its_lr():
 
 @dataclass(frozen=True)
 class Holder(Evolvable):
-    loaded: Loaded
+    loaded: LoadedRecipe
     notes: tuple[str, ...] = ("a", "b")
     counts: dict[str, int] = field(default_factory=dict)
 
 
 def test_dataclasses_and_tuples_are_gone_through(recipe):
-    holder = Holder(Loaded(recipe, Path()))
+    holder = Holder(LoadedRecipe(recipe, Path()))
     other = holder.evolve_all({"loaded.recipe.train.epochs": 9, "notes.1": "c", "counts.val": 3})
     assert (other.loaded.recipe.train.epochs, other.notes, other.counts) == (9, ("a", "c"), {"val": 3})
     assert (holder.loaded.recipe.train.epochs, holder.notes, holder.counts) == (3, ("a", "b"), {})

@@ -97,7 +97,7 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
         found = origins_of(loaded)
         _print_json([vars(o) for o in found]) if as_json else print("\n".join(map(str, found)))
     else:
-        values = loaded.storable()
+        values = loaded.to_stored()
         _print_json(values) if as_json else print(_yaml(values), end="")
     print(" ".join(["next: dlx plan", str(path), *overrides]), file=sys.stderr)
 
@@ -105,9 +105,9 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
 def _component_or_run(word: str, as_json: bool) -> None:
     from dlx.errors import UsageError
     from dlx.recipe.gallery import nearest_recipe
-    from dlx.reference.components import document, named, near
+    from dlx.reference.components import describe_component, find_components, similar_names
 
-    docs = [] if Path(word).exists() else [document(leaf) for leaf in named(word)]
+    docs = [] if Path(word).exists() else [describe_component(leaf) for leaf in find_components(word)]
     if docs:
         from dataclasses import asdict
 
@@ -120,7 +120,7 @@ def _component_or_run(word: str, as_json: bool) -> None:
         try:
             folder = find_run(word).folder
         except UsageError as error:
-            meant = [*near(word), *(f"recipe {name}" for name in [nearest_recipe(word)] if name)]
+            meant = [*similar_names(word), *(f"recipe {name}" for name in [nearest_recipe(word)] if name)]
             raise UsageError(f"{error}; did you mean {', '.join(meant)}?" if meant else str(error)) from None
     _run(folder, as_json)
 

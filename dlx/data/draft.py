@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dlx.data import draft_text
 from dlx.data.inspect import Inspection
 from dlx.data.inspect_text import TextInspection
-from dlx.recipe.schema.field_types import yaml
+from dlx.recipe.schema.field_types import to_yaml
 
 SHOWN = 30
 """Columns that are listed one by one."""
@@ -36,7 +36,7 @@ def draft(found: Inspection | TextInspection, name: str, schema: str) -> str:
 
 def _name(text: str) -> str:
     name = re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-._")[:100] or "experiment"
-    return f"{yaml(name)}"
+    return f"{to_yaml(name)}"
 
 
 def _task(found: Inspection) -> list[str]:
@@ -66,9 +66,9 @@ def _data(found: Inspection | TextInspection, tokenizer: list[str]) -> list[str]
     ((kind, fields),) = found.source.items()
     lines += ["data:"]
     if isinstance(fields, Mapping):
-        lines += ["  source:", f"    type: {kind}", *(f"    {yaml(key)}: {yaml(v)}" for key, v in fields.items())]
+        lines += ["  source:", f"    type: {kind}", *(f"    {to_yaml(key)}: {to_yaml(v)}" for key, v in fields.items())]
     else:
-        lines += [f"  source: {{{kind}: {yaml(fields)}}}"]
+        lines += [f"  source: {{{kind}: {to_yaml(fields)}}}"]
     lines += tokenizer
     lines += ["  split: {val: 0.15, test: 0.15}  # shares; what they choose and judge is never trained on"]
     if found.bad > 0:
@@ -97,7 +97,7 @@ def _text_layers(found: Inspection) -> list[str]:
     read = ["embedding: 64", "dropout: 0.3", "time_pool: mean"]
     if list(found.inputs) == list(found.texts) and len(found.texts) == 1:
         return read
-    branches = [", ".join(f"{{{layer}}}" for layer in (f"field: {yaml(name)}", *read)) for name in found.texts]
+    branches = [", ".join(f"{{{layer}}}" for layer in (f"field: {to_yaml(name)}", *read)) for name in found.texts]
     branches += [f"{{field: {table}}}, columns" for table in found.tables]
     return [f"branches: [{', '.join(f'[{layers}]' for layers in branches)}]", "linear: 64", "relu"]
 

@@ -19,8 +19,8 @@ from dlx.plan.hardware import resolve_by_cost
 from dlx.plan.memory import Memory, estimate_memory
 from dlx.plan.networks import NetworkPlan, plan_network
 from dlx.plan.tokenizers import with_earlier_tokenizers, with_stored_tokenizers
-from dlx.recipe.compose.stages import told
-from dlx.recipe.load import Loaded
+from dlx.recipe.compose.stages import merge_stage_problems
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
 from dlx.schedules import TrainingLength
@@ -78,7 +78,7 @@ class Plan(Evolvable):
         }
 
 
-def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
+def make(loaded: LoadedRecipe, facts: DataFacts | None = None) -> Plan:
     """Plan a recipe, for facts that are known from elsewhere or else its own data's.
 
     Raises: RecipeError with every contradiction at its line; DataError where data cannot be read.
@@ -91,7 +91,7 @@ def make(loaded: Loaded, facts: DataFacts | None = None) -> Plan:
 
 
 def plan_stages(
-    loaded: Loaded, known: Callable[[Recipe, Path], DataFacts | None]
+    loaded: LoadedRecipe, known: Callable[[Recipe, Path], DataFacts | None]
 ) -> tuple[dict[str, Plan], list[Diagnostic]]:
     """Plan every stage whose facts are known, and say what is wrong with it; a recipe without stages is one itself."""
     plans: dict[str, Plan] = {}
@@ -107,10 +107,10 @@ def plan_stages(
             plans[name] = _plan_stage(stage, facts, plans)
         except RecipeError as error:
             wrong[name] = error.diagnostics
-    return plans, told(wrong)
+    return plans, merge_stage_problems(wrong)
 
 
-def _plan_stage(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan:
+def _plan_stage(loaded: LoadedRecipe, facts: DataFacts, earlier: Mapping[str, Plan]) -> Plan:
     """Plan a recipe or a stage of one, which may begin with the networks of those before it."""
     resolved = resolve_sections(with_stored_tokenizers(loaded.recipe, facts), facts)
     network_facts = transform_facts(facts, resolved.data.transforms)  # type: ignore[arg-type]
@@ -141,12 +141,12 @@ def _plan_stage(loaded: Loaded, facts: DataFacts, earlier: Mapping[str, Plan]) -
     return Plan(resolved, recipe, loaded.base, facts, network_facts, networks, length, memory, auto_values, warnings)
 
 
-def _check(loaded: Loaded, context: PlanContext) -> tuple[Problem, ...]:
+def _check(loaded: LoadedRecipe, context: PlanContext) -> tuple[Problem, ...]:
     """Return what the recipe is warned of. Raises: RecipeError with everything that is refused, at its line."""
     problems = find_problems(context)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
-        raise RecipeError([loaded.at(error.loc, error.message, error.code) for error in errors])
+        raise RecipeError([loaded.diagnose_at(error.loc, error.message, error.code) for error in errors])
     return tuple({problem.message: problem for problem in problems}.values())
 
 
@@ -181,21 +181,21 @@ def _regularize_optimizers(recipe: Recipe) -> dict[str, Any]:
     return changed
 
 
-def _plan_networks(loaded: Loaded, recipe: Recipe, facts: DataFacts) -> dict[str, NetworkPlan]:
+def _plan_networks(loaded: LoadedRecipe, recipe: Recipe, facts: DataFacts) -> dict[str, NetworkPlan]:
     plans = {}
     for role in recipe.task.roles(facts):
         plans[role] = _at_its_line(loaded, (), lambda role=role: plan_network(recipe, role, facts))
     return plans
 
 
-def _at_its_line(loaded: Loaded, loc: Loc, make: Any) -> Any:
+def _at_its_line(loaded: LoadedRecipe, loc: Loc, make: Any) -> Any:
     """Turn a ShapeError, or a ValueError of a rewriting, into a diagnostic at its line."""
     try:
         return make()
     except ShapeError as error:
-        raise RecipeError([loaded.at((*loc, *error.loc), error.message)]) from None
+        raise RecipeError([loaded.diagnose_at((*loc, *error.loc), error.message)]) from None
     except ValueError as error:
-        raise RecipeError([loaded.at(loc, str(error))]) from None
+        raise RecipeError([loaded.diagnose_at(loc, str(error))]) from None
 
 
 def _training_length(recipe: Recipe, facts: DataFacts) -> TrainingLength:

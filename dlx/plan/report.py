@@ -12,7 +12,7 @@ from dlx.optimizers import lr_scales
 from dlx.plan.memory import number_sizes
 from dlx.plan.networks import NetworkPlan, describe_shape
 from dlx.plan.plan import Plan
-from dlx.recipe.schema.transfer import beginning
+from dlx.recipe.schema.transfer import first_training_step
 from dlx.tasks import for_role
 
 
@@ -38,7 +38,7 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     weights = network.weighted_layers
     optimizer = for_role(plan.recipe.optimizer, network.role).inner_optimizer
     bytes_of = number_sizes(plan.recipe.hardware)
-    factor, step = lr_scales(optimizer, weights), beginning(plan.recipe.freeze, weights, plan.length.steps)
+    factor, step = lr_scales(optimizer, weights), first_training_step(plan.recipe.freeze, weights, plan.length.steps)
     # without a pattern, the lr decays from module to module inside a layer too
     inside = optimizer.layer_decay if optimizer.layers_pattern is None else 1.0
     return {

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from dlx.component import types
-from dlx.diagnostic import Diagnostic, in_order
+from dlx.diagnostic import Diagnostic, sort_diagnostics
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.plan.context import PlanContext
 from dlx.plan.plan import Plan, facts_of, plan_stages
-from dlx.recipe.compose.spelling import family_of, kind
+from dlx.recipe.compose.spelling import component_type, family_of
 from dlx.recipe.compose.study import with_changes, with_params, with_value
-from dlx.recipe.diagnostics.places import at
-from dlx.recipe.load import Loaded, load_variant
+from dlx.recipe.diagnostics.places import diagnose_at
+from dlx.recipe.load import LoadedRecipe, load_variant
 from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.schema.study import BASE, Halving, Sweep
 from dlx.recipe.yaml.node import Node
@@ -35,7 +35,7 @@ class StudyPlan:
     variants  plans of what is compared, by name, `base` among them
     """
 
-    loaded: Loaded
+    loaded: LoadedRecipe
     base: Plan | None
     extremes: tuple[Plan, ...] = ()
     variants: Mapping[str, Plan] = field(default_factory=dict)
@@ -81,32 +81,32 @@ def _sweep_steps(plan: Plan, sweep: Sweep, trials: int) -> int:
     return round(total) * sweep.seeds
 
 
-def load_trial(loaded: Loaded, params: Params) -> Loaded:
+def load_trial(loaded: LoadedRecipe, params: Params) -> LoadedRecipe:
     """Return the recipe of a trial. Raises: RecipeError with what is wrong, at the lines of `sweep.over`."""
     return _load_trial(loaded, _over(loaded), params)
 
 
-def _load_trial(loaded: Loaded, over: Node, params: Params) -> Loaded:
+def _load_trial(loaded: LoadedRecipe, over: Node, params: Params) -> LoadedRecipe:
     assert loaded.composed is not None
-    return load_variant(loaded.composed, lambda tree: with_params(tree, over, params)).based(loaded.base)
+    return load_variant(loaded.composed, lambda tree: with_params(tree, over, params)).with_base(loaded.base)
 
 
-def load_compared(loaded: Loaded, name: str) -> Loaded:
+def load_compared(loaded: LoadedRecipe, name: str) -> LoadedRecipe:
     """Return the recipe of a variant that is compared, `base` for the recipe itself. Raises: RecipeError."""
     assert loaded.composed is not None and loaded.composed.study is not None
     changes = loaded.composed.study.find(("compare", "variants", name))
     varied = load_variant(loaded.composed, lambda tree: tree if changes is None else with_changes(tree, changes))
-    return varied.based(loaded.base)
+    return varied.with_base(loaded.base)
 
 
-def _over(loaded: Loaded) -> Node:
+def _over(loaded: LoadedRecipe) -> Node:
     assert loaded.composed is not None and loaded.composed.study is not None
     over = loaded.composed.study.find(("sweep", "over"))
     assert over is not None
     return over
 
 
-def plan_study(loaded: Loaded) -> StudyPlan:
+def plan_study(loaded: LoadedRecipe) -> StudyPlan:
     """Plan a study; the data are read once. Raises: RecipeError with everything that is wrong, DataError."""
     plan, problems = check_study(loaded, facts_of)
     if problems:
@@ -114,16 +114,18 @@ def plan_study(loaded: Loaded) -> StudyPlan:
     return plan
 
 
-def check_study(loaded: Loaded, known: Known) -> tuple[StudyPlan, list[Diagnostic]]:
+def check_study(loaded: LoadedRecipe, known: Known) -> tuple[StudyPlan, list[Diagnostic]]:
     """Plan a study as far as the facts of its data are known, and say everything that is wrong with it."""
     assert loaded.study is not None
     wrong: list[Diagnostic] = []
 
-    def planned(load: Callable[..., Loaded], *args: Any) -> Plan | None:
+    def planned(load: Callable[..., LoadedRecipe], *args: Any) -> Plan | None:
         try:
             plans, problems = plan_stages(load(*args), known)
         except (RecipeError, ShapeError) as error:
-            wrong.extend(error.diagnostics if isinstance(error, RecipeError) else [loaded.at(error.loc, error.message)])
+            wrong.extend(
+                error.diagnostics if isinstance(error, RecipeError) else [loaded.diagnose_at(error.loc, error.message)]
+            )
             return None
         wrong.extend(problems)
         return list(plans.values())[-1] if plans else None
@@ -133,16 +135,16 @@ def check_study(loaded: Loaded, known: Known) -> tuple[StudyPlan, list[Diagnosti
     extremes: list[Plan | None] = []
     variants: dict[str, Plan | None] = {}
     if loaded.study.sweep is not None:
-        over = _over(loaded).without(*(d.path for d in wrong))
+        over = _over(loaded).without_keys(*(d.path for d in wrong))
         points = SearchSpace({p: d for p, d in loaded.study.sweep.space.domains.items() if p in over.keys}).extremes()
         extremes = [planned(_load_trial, loaded, over, point) for point in points]
     if loaded.study.compare is not None:
         variants = {name: planned(load_compared, loaded, name) for name in (BASE, *loaded.study.compare.variants)}
     compared = {name: plan for name, plan in variants.items() if plan is not None}
-    return StudyPlan(loaded, base, tuple(p for p in extremes if p is not None), compared), in_order(wrong)
+    return StudyPlan(loaded, base, tuple(p for p in extremes if p is not None), compared), sort_diagnostics(wrong)
 
 
-def _misplaced(loaded: Loaded, base: Plan | None) -> Iterator[Diagnostic]:
+def _misplaced(loaded: LoadedRecipe, base: Plan | None) -> Iterator[Diagnostic]:
     """Say what in a study contradicts the recipe that it is made of."""
     assert loaded.study is not None and loaded.composed is not None and loaded.composed.study is not None
     study, where = loaded.study, loaded.composed.study
@@ -152,10 +154,10 @@ def _misplaced(loaded: Loaded, base: Plan | None) -> Iterator[Diagnostic]:
         yield from _unreachable(loaded)
     if study.sweep is not None and study.sweep.halving is not None:
         message = _against_halving(loaded.recipe, study.sweep.halving)
-        yield from [at(where, ("sweep", "halving", "rungs"), message, "DLX401")] if message else ()
+        yield from [diagnose_at(where, ("sweep", "halving", "rungs"), message, "DLX401")] if message else ()
     if study.compare is not None and study.compare.folds is not None and loaded.recipe.data.split.folds is None:
         hint = "write data: {split: {folds: 5}}"
-        yield at(where, ("compare", "folds"), "the recipe has no folds to compare on", "DLX401", hint)
+        yield diagnose_at(where, ("compare", "folds"), "the recipe has no folds to compare on", "DLX401", hint)
     if base is not None:
         yield from _unknown_metrics(loaded, base)
 
@@ -169,7 +171,7 @@ def _against_halving(recipe: Recipe, halving: Halving) -> str | None:
     return None
 
 
-def _other_types(loaded: Loaded) -> Iterator[Diagnostic]:
+def _other_types(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
     """Refuse a path through a component of another type than the recipe has: it would replace it in silence."""
     assert loaded.composed is not None and loaded.composed.tree is not None
     over = _over(loaded)
@@ -177,11 +179,11 @@ def _other_types(loaded: Loaded) -> Iterator[Diagnostic]:
         node: Node | None = loaded.composed.tree
         family = ""
         for part in path.split("."):
-            has = kind(node, family) if node is not None and family else ""
+            has = component_type(node, family) if node is not None and family else ""
             if family and part in types(family) and has and has != part:
                 message = f"`{path}` is about {part}, but the recipe has {has} there"
                 hint = f"write {path.replace(part, has)}, or use {part}"
-                yield Diagnostic.of(mark, "DLX401", message, hint, (path,))
+                yield Diagnostic.from_mark(mark, "DLX401", message, hint, (path,))
                 break
             family = family_of(part)
             node = node.child(part) if node is not None else None
@@ -193,10 +195,10 @@ def _overlapping(over: Node) -> Iterator[Diagnostic]:
         if inside is not None:
             message = f"`{path}` lies inside of `{inside}`, which is searched as a whole"
             hint = f"give the alternatives of {inside} their own domains"
-            yield Diagnostic.of(mark, "DLX401", message, hint, (path,))
+            yield Diagnostic.from_mark(mark, "DLX401", message, hint, (path,))
 
 
-def _unreachable(loaded: Loaded) -> Iterator[Diagnostic]:
+def _unreachable(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
     assert loaded.composed is not None and loaded.composed.tree is not None
     for path, mark in _over(loaded).keys.items():
         try:
@@ -205,7 +207,7 @@ def _unreachable(loaded: Loaded) -> Iterator[Diagnostic]:
             yield from (replace(d, path=path) for d in error.diagnostics)
 
 
-def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
+def _unknown_metrics(loaded: LoadedRecipe, base: Plan) -> Iterator[Diagnostic]:
     assert loaded.study is not None and loaded.composed is not None and loaded.composed.study is not None
     study, where = loaded.study, loaded.composed.study
     known = PlanContext(base.recipe, base.network_facts, base.facts).metric_names
@@ -216,11 +218,15 @@ def _unknown_metrics(loaded: Loaded, base: Plan) -> Iterator[Diagnostic]:
         asked.append((("compare", "metric"), study.compare.metric))
     for loc, metric in asked:
         if metric not in known:
-            yield at(where, loc, f"there will be no metric {metric}", "DLX401", f"there are {', '.join(known[:8])}")
+            yield diagnose_at(
+                where, loc, f"there will be no metric {metric}", "DLX401", f"there are {', '.join(known[:8])}"
+            )
     for claim in study.expect:
         if claim not in study_metrics(loaded):
             message = f"there will be no {claim}"
-            yield at(where, ("expect", claim), message, "DLX401", f"there are {', '.join(study_metrics(loaded))}")
+            yield diagnose_at(
+                where, ("expect", claim), message, "DLX401", f"there are {', '.join(study_metrics(loaded))}"
+            )
 
 
 def is_better_higher(plan: Plan, metric: str) -> bool:
@@ -228,7 +234,7 @@ def is_better_higher(plan: Plan, metric: str) -> bool:
     return plan.recipe.task.metric_names(plan.network_facts).get(metric.partition("/")[2]) == "higher"
 
 
-def study_metrics(loaded: Loaded) -> list[str]:
+def study_metrics(loaded: LoadedRecipe) -> list[str]:
     """Return the names under which a study can be claimed to have found something."""
     assert loaded.study is not None
     sweep = ["sweep/best"] if loaded.study.sweep is not None else []

@@ -8,7 +8,7 @@ from pathlib import Path
 from dlx.diagnostic import Diagnostic
 from dlx.errors import DlxError, RecipeError, ShapeError
 from dlx.facts import DataFacts
-from dlx.recipe.load import Loaded, load
+from dlx.recipe.load import LoadedRecipe, load
 from dlx.recipe.schema.recipe import Recipe
 
 
@@ -30,13 +30,13 @@ def validate_file(path: Path) -> Validation:
     return _plan_shapes(path, loaded)
 
 
-def _plan_shapes(path: Path, loaded: Loaded) -> Validation:
+def _plan_shapes(path: Path, loaded: LoadedRecipe) -> Validation:
     from dlx.plan.plan import plan_stages
 
     try:
         plans, problems = plan_stages(loaded, _cached_facts)
     except ShapeError as error:
-        return Validation(path, (loaded.at(error.loc, error.message),), shapes_checked=True)
+        return Validation(path, (loaded.diagnose_at(error.loc, error.message),), shapes_checked=True)
     return Validation(path, tuple(problems), shapes_checked=len(plans) == max(1, len(loaded.stages)) or bool(problems))
 
 

@@ -11,20 +11,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dlx.diagnostic import Diagnostic, Loc, in_order, redact, redacted
+from dlx.diagnostic import Diagnostic, Loc, redact, redact_diagnostic, sort_diagnostics
 from dlx.errors import RecipeError, UsageError
 from dlx.plugins import activate_plugins
-from dlx.recipe.compose.compose import Composed, examine, untold, vary
-from dlx.recipe.compose.stages import together, told
+from dlx.recipe.compose.compose import ComposedRecipe, compose_with_problems, drop_consequences, vary
+from dlx.recipe.compose.stages import join_stages, merge_stage_problems
 from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
-from dlx.recipe.diagnostics.places import at
+from dlx.recipe.diagnostics.places import diagnose_at
 from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.schema.study import Study
 from dlx.recipe.yaml.node import Node
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedRecipe:
     """A valid recipe with what it was made of; `composed` is None for one that comes out of a checkpoint.
 
     A recipe in stages holds each of them by its name, and is itself what its last one is. That of a study is what its
@@ -33,48 +33,48 @@ class Loaded:
 
     recipe: Recipe
     base: Path
-    composed: Composed | None = None
-    stages: Mapping[str, Loaded] = field(default_factory=dict)
+    composed: ComposedRecipe | None = None
+    stages: Mapping[str, LoadedRecipe] = field(default_factory=dict)
     study: Study | None = None
 
-    def at(self, loc: Loc, message: str, code: str = "DLX401") -> Diagnostic:
+    def diagnose_at(self, loc: Loc, message: str, code: str = "DLX401") -> Diagnostic:
         """Return a diagnostic at a path of the recipe, or at the deepest place on the way there."""
         if self.composed is None:
             return Diagnostic("recipe", 0, 0, ".".join(map(str, loc)), code, message)
-        return self.composed.told(at(self.composed.root, loc, message, code))
+        return self.composed.place_in_whole(diagnose_at(self.composed.root, loc, message, code))
 
     @property
     def path(self) -> Path:
         """The file of the recipe; a name alone for one that comes out of no file."""
         return self.composed.files[0] if self.composed is not None and self.composed.files else Path("recipe.yaml")
 
-    def based(self, folder: Path) -> Loaded:
+    def with_base(self, folder: Path) -> LoadedRecipe:
         """Return the same recipe, whose relative paths start at another folder."""
-        return replace(self, base=folder, stages={name: part.based(folder) for name, part in self.stages.items()})
+        return replace(self, base=folder, stages={name: part.with_base(folder) for name, part in self.stages.items()})
 
-    def storable(self, recipe: Recipe | None = None) -> dict[str, Any]:
+    def to_stored(self, recipe: Recipe | None = None) -> dict[str, Any]:
         """Return the recipe, or what became of it, in canonical form; the environment stands in it as `${env:NAME}`."""
         if self.stages and recipe is None:
-            return together({name: part.storable() for name, part in self.stages.items()})
+            return join_stages({name: part.to_stored() for name, part in self.stages.items()})
         names = self.composed.environment if self.composed else {}
-        return dict(_each_text((recipe or self.recipe).canonical(), lambda text: _referenced(text, names)))
+        return dict(_map_texts((recipe or self.recipe).canonical(), lambda text: _restore_references(text, names)))
 
-    def redacted_text(self) -> str:
+    def source_text(self) -> str:
         """Return the recipe as it was written. References to the environment stand there as references."""
         files = self.composed.files if self.composed else []
         return files[0].read_text(encoding="utf-8") if files else ""
 
 
-def _each_text(value: Any, change: Callable[[str], Any]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], Any]) -> Any:
     """Return nested plain values with every text changed."""
     if isinstance(value, Mapping):
-        return {k: _each_text(v, change) for k, v in value.items()}
+        return {k: _map_texts(v, change) for k, v in value.items()}
     if isinstance(value, list):
-        return [_each_text(v, change) for v in value]
+        return [_map_texts(v, change) for v in value]
     return change(value) if isinstance(value, str) else value
 
 
-def _referenced(text: str, names: Mapping[str, str]) -> str:
+def _restore_references(text: str, names: Mapping[str, str]) -> str:
     for secret in sorted(names, key=len, reverse=True):
         text = redact(text, {secret}, "${env:" + names[secret] + "}")
     return text
@@ -91,23 +91,23 @@ def with_environment(value: Any) -> Any:
             raise UsageError(f"the recipe of this run uses the environment variable {match[1]}, which is not set")
         return os.environ[match[1]]
 
-    return _each_text(value, lambda text: re.sub(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", fill, text))
+    return _map_texts(value, lambda text: re.sub(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", fill, text))
 
 
-def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
+def load(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe:
     """Read and validate a recipe. Raises: RecipeError with everything that is wrong with it."""
     activate_plugins()
-    composed = examine(path, overrides)
+    composed = compose_with_problems(path, overrides)
     study, wrong = _study(composed)
     return replace(_validated(composed, wrong), study=study)
 
 
-def load_variant(composed: Composed, change: Callable[[Node], Node]) -> Loaded:
+def load_variant(composed: ComposedRecipe, change: Callable[[Node], Node]) -> LoadedRecipe:
     """Validate a recipe of a study: the study's tree, changed. Raises: RecipeError with everything that is wrong."""
     return _validated(vary(composed, change), [])
 
 
-def _study(composed: Composed) -> tuple[Study | None, list[Diagnostic]]:
+def _study(composed: ComposedRecipe) -> tuple[Study | None, list[Diagnostic]]:
     """Return the sections that are about many runs, if there are some, or what is wrong with them."""
     if composed.study is None:
         return None, []
@@ -117,30 +117,30 @@ def _study(composed: Composed) -> tuple[Study | None, list[Diagnostic]]:
         return None, diagnostics_of(error, composed.study, sections_of(Study))
 
 
-def _validated(composed: Composed, found: list[Diagnostic]) -> Loaded:
+def _validated(composed: ComposedRecipe, found: list[Diagnostic]) -> LoadedRecipe:
     """Validate what was composed; `found` is wrong with it already."""
-    parts: dict[str, Loaded] = {}
+    parts: dict[str, LoadedRecipe] = {}
     wrong: dict[str, list[Diagnostic]] = {}
     for name, part in (composed.stages or {"": composed}).items():
         try:
             recipe = Recipe.model_validate(part.plain())
         except ValidationError as error:
-            wrong[name] = [part.told(d) for d in diagnostics_of(error, part.root, sections_of(Recipe))]
+            wrong[name] = [part.place_in_whole(d) for d in diagnostics_of(error, part.root, sections_of(Recipe))]
             continue
-        parts[name] = Loaded(recipe, composed.base, part)
-        wrong[name] = _beginning(part, recipe, list(wrong))
-    problems = untold(told(wrong), [*composed.problems, *found])
+        parts[name] = LoadedRecipe(recipe, composed.base, part)
+        wrong[name] = _check_init_stage(part, recipe, list(wrong))
+    problems = drop_consequences(merge_stage_problems(wrong), [*composed.problems, *found])
     if problems:
-        raise RecipeError([redacted(d, composed.secrets) for d in in_order(problems)])
+        raise RecipeError([redact_diagnostic(d, composed.secrets) for d in sort_diagnostics(problems)])
     *_, last = parts.values()
     return replace(last, composed=composed, stages=parts if composed.stages else {})
 
 
-def _beginning(part: Composed, recipe: Recipe, before: list[str]) -> list[Diagnostic]:
+def _check_init_stage(part: ComposedRecipe, recipe: Recipe, before: list[str]) -> list[Diagnostic]:
     """Complain if a stage begins with the weights of one that does not come before it."""
     stage = recipe.init_from.stage if recipe.init_from is not None else None
     if stage is None or stage in before:
         return []
     message = f"there is no earlier stage '{stage}'" if part.paths else "this recipe has no stages to begin with"
     known = f"stages before this one: {', '.join(before)}" if before else "write `run` to begin as another run ended"
-    return [part.told(at(part.root, ("init_from", "stage"), message, "DLX214", known))]
+    return [part.place_in_whole(diagnose_at(part.root, ("init_from", "stage"), message, "DLX214", known))]

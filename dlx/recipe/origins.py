@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlx.diagnostic import Loc, dotted
+from dlx.diagnostic import Loc, dotted_path
 from dlx.recipe.compose.stages import STAGES
 from dlx.recipe.diagnostics.places import locate, notes_of
-from dlx.recipe.load import Loaded
-from dlx.recipe.schema.field_types import yaml
+from dlx.recipe.load import LoadedRecipe
+from dlx.recipe.schema.field_types import to_yaml
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Origin:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path}: {yaml(self.value)}  # {'; '.join([self.place, *self.notes])}"
+        return f"{self.path}: {to_yaml(self.value)}  # {'; '.join([self.place, *self.notes])}"
 
 
-def origins_of(loaded: Loaded) -> list[Origin]:
+def origins_of(loaded: LoadedRecipe) -> list[Origin]:
     """Return the origin of every single value, in the order of the canonical form; stages one after the other."""
     found = []
     for name, part in (loaded.stages or {"": loaded}).items():
-        origins = [_origin(part, loc, value) for loc, value in _values(part.storable(), ())]
-        found += [replace(o, path=dotted((STAGES, name, o.path))) for o in origins] if name else origins
+        origins = [_origin(part, loc, value) for loc, value in _values(part.to_stored(), ())]
+        found += [replace(o, path=dotted_path((STAGES, name, o.path))) for o in origins] if name else origins
     return found
 
 
@@ -44,13 +44,13 @@ def _values(value: Any, loc: Loc) -> Iterator[tuple[Loc, Any]]:
         yield loc, value
 
 
-def _origin(loaded: Loaded, loc: Loc, value: Any) -> Origin:
+def _origin(loaded: LoadedRecipe, loc: Loc, value: Any) -> Origin:
     if loaded.composed is None:
-        return Origin(dotted(loc), value, "a checkpoint")
+        return Origin(dotted_path(loc), value, "a checkpoint")
     of_type = loc[-1] == "type"
     place = locate(loaded.composed.root, loc[:-1] if of_type else loc, value)
     bare = len(place.left) == 1 and place.node.value == value and len(place.loc) >= len(loc) - 1
     if not place.loc or (place.left and not bare):
-        return Origin(dotted(loc), value, "default")
+        return Origin(dotted_path(loc), value, "default")
     mark = place.name_mark if of_type else place.mark
-    return Origin(dotted(loc), value, str(mark), notes_of(place.node))
+    return Origin(dotted_path(loc), value, str(mark), notes_of(place.node))

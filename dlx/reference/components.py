@@ -10,8 +10,8 @@ from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.errors import UsageError
 from dlx.installation import install_command
 from dlx.nearest import nearest
-from dlx.recipe.schema.field_docs import words
-from dlx.recipe.schema.field_types import Wording, default
+from dlx.recipe.schema.field_docs import field_descriptions
+from dlx.recipe.schema.field_types import TypeNotation, default_yaml
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Field:
 
     name: str
     kind: str
-    default: str
+    default_yaml: str
     text: str
 
 
@@ -64,26 +64,27 @@ def family_named(word: str) -> str:
     for family in known:
         if word in (family, family.removesuffix("s"), family.removesuffix("rs")):
             return family
-    near = nearest(word, list(known))
+    similar_names = nearest(word, list(known))
     raise UsageError(
-        f"there is no family '{word}'" + (f"; did you mean {near[0]}?" if near else f": {', '.join(known)}")
+        f"there is no family '{word}'"
+        + (f"; did you mean {similar_names[0]}?" if similar_names else f": {', '.join(known)}")
     )
 
 
-def named(word: str) -> list[type[Component]]:
+def find_components(word: str) -> list[type[Component]]:
     """Return the components that a word means: `conv`, or `layers/conv` where several families have one."""
     family, _, name = word.rpartition("/")
     places = [family_named(family)] if family else families()
     return [leaf_class(place, name) for place in places if name in types(place)]
 
 
-def near(word: str) -> list[str]:
+def similar_names(word: str) -> list[str]:
     """Return components whose names are near to a word, as family/type."""
     known = {leaf: f"{family}/{leaf}" for family in families() for leaf in types(family)}
     return [known[name] for name in nearest(word.rpartition("/")[2], list(known), n=3)]
 
 
-def document(leaf: type[Component]) -> Doc:
+def describe_component(leaf: type[Component]) -> Doc:
     """Return what a component says of itself."""
     text, _, example = (inspect.getdoc(leaf) or "").partition("\nExample:\n")
     return Doc(
@@ -99,8 +100,8 @@ def document(leaf: type[Component]) -> Doc:
 
 def _field(leaf: type[Component], name: str) -> Field:
     field = leaf.model_fields[name]
-    text = " ".join(words(leaf).get(name, "").split())
-    return Field(field.alias or name, Wording().kind(field), default(field) or "", text)
+    text = " ".join(field_descriptions(leaf).get(name, "").split())
+    return Field(field.alias or name, TypeNotation().kind(field), default_yaml(field) or "", text)
 
 
 def _sentence(text: str) -> str:

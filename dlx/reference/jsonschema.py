@@ -13,7 +13,7 @@ from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.layers import Layer
 from dlx.plugins import activate_plugins
 from dlx.recipe.compose.stages import NAME, SHARED, STAGES
-from dlx.recipe.schema.field_docs import Worded
+from dlx.recipe.schema.field_docs import DescribedJsonSchema
 from dlx.recipe.schema.recipe import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,14 +30,14 @@ Schema = dict[str, Any]
 def recipe_schema() -> Schema:
     """Return the schema of a whole recipe, in draft 2020-12, with every component that is installed."""
     activate_plugins()
-    root = Recipe.model_json_schema(schema_generator=Worded)
+    root = Recipe.model_json_schema(schema_generator=DescribedJsonSchema)
     bases = {base_class(family).__name__: family for family in families()}
     defs = {name: schema for name, schema in root.pop("$defs").items() if name not in bases}
     for name, family in bases.items():
         leaves = {key: _open(schema, bases) for key, schema in _leaves(family, bases).items()}
         defs |= leaves | _primaries(family, leaves)
         defs[name] = _choice(family)
-        defs[f"{name}.named"] = _named(family)
+        defs[f"{name}.named"] = _named_map(family)
         defs[f"{name}.roles"] = _roles(family)
     defs = {name: schema if "." in name or name in bases else _open(schema, bases) for name, schema in defs.items()}
     _add_blocks(defs)
@@ -50,11 +50,11 @@ def _leaves(family: str, bases: dict[str, str]) -> dict[str, Schema]:
     """Return a definition for every leaf, and for the sections inside of it under its name."""
     found: dict[str, Schema] = {}
     for name in types(family):
-        schema = leaf_class(family, name).model_json_schema(schema_generator=Worded)
+        schema = leaf_class(family, name).model_json_schema(schema_generator=DescribedJsonSchema)
         inner = {key: value for key, value in schema.pop("$defs", {}).items() if key not in bases}
         moved = {key: f"{family}.{name}.{key}" for key in inner}
-        found |= {moved[key]: _renamed(value, moved) for key, value in inner.items()}
-        found[f"{family}.{name}"] = _renamed(schema, moved)
+        found |= {moved[key]: _redirect_refs(value, moved) for key, value in inner.items()}
+        found[f"{family}.{name}"] = _redirect_refs(schema, moved)
     return found
 
 
@@ -64,13 +64,13 @@ def _primaries(family: str, leaves: dict[str, Schema]) -> dict[str, Schema]:
     return {f"{key}.primary": leaves[key]["properties"][field] for key, field in primary.items() if field}
 
 
-def _renamed(schema: Any, names: dict[str, str]) -> Any:
+def _redirect_refs(schema: Any, names: dict[str, str]) -> Any:
     """Return the schema with its references led to other definitions."""
     if isinstance(schema, list):
-        return [_renamed(item, names) for item in schema]
+        return [_redirect_refs(item, names) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    result = {key: _renamed(value, names) for key, value in schema.items()}
+    result = {key: _redirect_refs(value, names) for key, value in schema.items()}
     if isinstance(schema.get("$ref"), str):
         name = _target(schema)
         result |= _ref(names.get(name, name))
@@ -132,7 +132,7 @@ def _fields(family: str, name: str, leaf: type[Component]) -> Schema:
     return {"description": _sentence(leaf), "anyOf": ways}
 
 
-def _named(family: str) -> Schema:
+def _named_map(family: str) -> Schema:
     """Return a map of components by type or by a name of one's own; null or false takes one out."""
     base = base_class(family).__name__
     entries = {name: _fields(family, name, leaf_class(family, name)) for name in types(family)}
@@ -184,14 +184,14 @@ def _add_blocks(defs: dict[str, Schema]) -> None:
     base, family = Layer.__name__, Layer.family
     mine = [name for name in defs if name == base or name.startswith(f"{family}.")]
     loose = {name: f"{name}{_LOOSE}" for name in mine}
-    copies = {loose[name]: _renamed(copy.deepcopy(defs[name]), loose) for name in mine}
+    copies = {loose[name]: _redirect_refs(copy.deepcopy(defs[name]), loose) for name in mine}
     copies[loose[base]]["anyOf"] += [{"type": "string"}, _one_key({})]
     for name, schema in list(defs.items()):
         fields = schema.get("properties", {})
         if {"blocks", "layers"} <= set(fields):
             copies[f"{name}{_LOOSE}"] = {
                 **schema,
-                "properties": {**fields, "layers": _renamed(fields["layers"], loose)},
+                "properties": {**fields, "layers": _redirect_refs(fields["layers"], loose)},
             }
             copies[f"{name}.plain"] = {**schema, "properties": {key: fields[key] for key in fields if key != "blocks"}}
             ways = {"then": _ref(f"{name}{_LOOSE}"), "else": _ref(f"{name}.plain")}

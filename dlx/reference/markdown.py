@@ -16,8 +16,8 @@ from pydantic.fields import FieldInfo
 
 from dlx.component import Component, base_class, families, leaf_class, types
 from dlx.installation import DISTRIBUTION
-from dlx.recipe.schema.field_docs import words
-from dlx.recipe.schema.field_types import Wording, class_name, default
+from dlx.recipe.schema.field_docs import field_descriptions
+from dlx.recipe.schema.field_types import TypeNotation, class_name, default_yaml
 from dlx.recipe.schema.recipe import Recipe
 from dlx.reference.codes import Code, codes
 
@@ -52,7 +52,7 @@ def _family_page(family: str) -> str:
         f"# {family.replace('_', ' ').capitalize()}",
         _escape(_summary(family)),
         f"Written at {places}." if places else "",
-        *_described(base),
+        *_docstring_blocks(base),
         *(["Every one of them has these fields:", *shared] if shared else []),
         " · ".join(f"[{name}](#{name})" for name in names),
         *(part for name in names for part in _component(leaf_class(family, name), base)),
@@ -61,7 +61,7 @@ def _family_page(family: str) -> str:
 
 def _component(leaf: type[Component], base: type[Component]) -> Iterator[str]:
     yield f"## {leaf.model_fields['type'].default}"
-    yield from _described(leaf)
+    yield from _docstring_blocks(leaf)
     own = {
         name: f
         for name, f in leaf.model_fields.items()
@@ -76,7 +76,7 @@ def _component(leaf: type[Component], base: type[Component]) -> Iterator[str]:
         yield f"Needs the extra `{leaf.extra}`: {_INSTALL.format(extra=leaf.extra)}."
     for section in _inner_sections(own):
         yield f"### {section.__name__}"
-        yield from _described(section)
+        yield from _docstring_blocks(section)
         yield _table(section, section.model_fields)
 
 
@@ -90,7 +90,7 @@ def _recipe_page() -> str:
 
 def _section(section: type[BaseModel]) -> Iterator[str]:
     yield f"## {section.__name__}"
-    yield from _described(section)
+    yield from _docstring_blocks(section)
     yield _table(section, section.model_fields)
 
 
@@ -127,14 +127,14 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _described(cls: type[BaseModel]) -> Iterator[str]:
+def _docstring_blocks(cls: type[BaseModel]) -> Iterator[str]:
     """Yield a docstring in Markdown: paragraphs, labelled lines as a list, indented text and the example as blocks."""
     doc, _, example = (inspect.getdoc(cls) or "").partition("\nExample:\n")
     for paragraph in re.split(r"\n\s*\n", doc):
         if paragraph.startswith("    "):
             yield f"```text\n{dedent(paragraph).rstrip()}\n```"
         elif _LABELLED.match(paragraph):
-            yield "\n".join(_labelled(paragraph.splitlines()))
+            yield "\n".join(_label_list(paragraph.splitlines()))
         elif re.search(r"\n\s{2,}", paragraph) or re.search(r"^\S+  +\S", paragraph, re.MULTILINE):
             yield f"```text\n{paragraph.rstrip()}\n```"
         elif paragraph.strip():
@@ -143,7 +143,7 @@ def _described(cls: type[BaseModel]) -> Iterator[str]:
         yield f"```yaml\n{dedent(example).strip()}\n```"
 
 
-def _labelled(lines: list[str]) -> Iterator[str]:
+def _label_list(lines: list[str]) -> Iterator[str]:
     for line in lines:
         label = _LABELLED.match(line)
         text = _escape(line[label.end() :] if label else line.strip())
@@ -157,15 +157,16 @@ def _shared_fields(base: type[Component]) -> Iterator[str]:
 
 
 def _table(section: type[BaseModel], fields: dict[str, FieldInfo]) -> str:
+    texts = field_descriptions(section)
     rows = [
-        f"| `{f.alias or name}` | {_WORDING.kind(f)} | {_default(f)} | {_cell(words(section).get(name, ''))} |"
+        f"| `{f.alias or name}` | {_WORDING.kind(f)} | {_default(f)} | {_cell(texts.get(name, ''))} |"
         for name, f in fields.items()
     ]
     return "\n".join(["| Field | Type | Default | Meaning |", "|---|---|---|---|", *rows])
 
 
 def _default(field: FieldInfo) -> str:
-    written = default(field)
+    written = default_yaml(field)
     return "**required**" if written is None else f"`{written}`"
 
 
@@ -179,21 +180,21 @@ def _cell_code(text: str) -> str:
     return f"`{escaped}`"
 
 
-_WORDING = Wording(_cell_code, _link)
+_WORDING = TypeNotation(_cell_code, _link)
 
 
-def _mentioned(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inside in get_args(annotation):
-        yield from _mentioned(inside)
+        yield from _models_in(inside)
 
 
 def _inner_sections(fields: dict[str, FieldInfo]) -> list[type[BaseModel]]:
     """Return the sections, not components, that fields hold, and those inside of them."""
     found: dict[type[BaseModel], None] = {}
     for field in fields.values():
-        for cls in _mentioned(field.annotation):
+        for cls in _models_in(field.annotation):
             if not issubclass(cls, Component) and cls not in found:
                 found |= dict.fromkeys([cls, *_inner_sections(cls.model_fields)])
     return list(found)
@@ -207,12 +208,12 @@ def _places(base: type[Component]) -> Iterator[str]:
     for prefix, cls in holders:
         for name, field in cls.model_fields.items():
             inherited = any(name in getattr(parent, "model_fields", ()) for parent in cls.__mro__[1:])
-            if base in _mentioned(field.annotation) and not inherited:
+            if base in _models_in(field.annotation) and not inherited:
                 yield f"{prefix}{name}"
 
 
 def _sections_of(field: FieldInfo) -> list[type[BaseModel]]:
-    return [cls for cls in _mentioned(field.annotation) if not issubclass(cls, Component)]
+    return [cls for cls in _models_in(field.annotation) if not issubclass(cls, Component)]
 
 
 def _escape(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from dlx.engine.runs.outcome import read_run
 from dlx.errors import DlxError, RunError, UsageError
 from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_study
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import BASE, Compare
 from dlx.run_folders import STUDY
@@ -74,7 +74,7 @@ class ComparisonReport:
         return f"not told apart{more if found.needed and found.needed > len(told.values) else ''}"
 
 
-def compare_variants(loaded: Loaded, root: Path, console: Any) -> ComparisonReport:
+def compare_variants(loaded: LoadedRecipe, root: Path, console: Any) -> ComparisonReport:
     """Train what is missing of a comparison, and say what can be said. Raises: UsageError, RecipeError, RunError."""
     if loaded.study is None or loaded.study.compare is None:
         raise UsageError("the recipe has no section `compare`: name the variants, such as variants: {wider: {…}}")
@@ -97,7 +97,7 @@ def _pairs(repeats: int, names: list[str]) -> Iterator[tuple[int, str]]:
     yield from ((repeat, name) for repeat in range(repeats) for name in names)
 
 
-def _study_of(loaded: Loaded, root: Path) -> StudyFolder:
+def _study_of(loaded: LoadedRecipe, root: Path) -> StudyFolder:
     """Return the study of this very recipe that is there already, or a new one."""
     digest = _digest(complete_recipe(loaded))
     for state in sorted(root.glob(f"{loaded.recipe.name}-*/{STUDY}")):
@@ -124,7 +124,7 @@ def _value(study: StudyFolder, name: str, repeat: int, compare: Compare, metric:
     return run.metrics[metric]
 
 
-def _repeat_of(loaded: Loaded, repeat: int, compare: Compare) -> Loaded:
+def _repeat_of(loaded: LoadedRecipe, repeat: int, compare: Compare) -> LoadedRecipe:
     """Return the recipe of one training: another seed, or another fold."""
     recipe = loaded.recipe
     if compare.folds is not None:

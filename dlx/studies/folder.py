@@ -13,7 +13,7 @@ import yaml
 
 from dlx.errors import UsageError
 from dlx.files import write_atomic
-from dlx.recipe.load import Loaded, load
+from dlx.recipe.load import LoadedRecipe, load
 from dlx.run_folders import STUDY, run_folders
 from dlx.studies.journal import Journal
 
@@ -25,7 +25,7 @@ class StudyFolder:
     """A study on disk: its recipe, which is complete without the files that it extends, and its journal."""
 
     path: Path
-    loaded: Loaded
+    loaded: LoadedRecipe
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ def trial_folder(number: int, seed: int, seeds: int) -> str:
     return f"trial-{number:04d}" if seeds == 1 else f"trial-{number:04d}-seed-{seed}"
 
 
-def create_study(loaded: Loaded, root: Path) -> StudyFolder:
+def create_study(loaded: LoadedRecipe, root: Path) -> StudyFolder:
     """Make the folder of a new study. Raises: UsageError if nothing can be written there."""
     for _ in range(20):
         path = root / f"{loaded.recipe.name}-{secrets.token_hex(3)}"
@@ -86,7 +86,7 @@ def open_study(name: str, root: Path) -> StudyFolder:
     raise UsageError(f"there is no study '{name}' here; there are {', '.join(f.name for f in known[-5:]) or 'none'}")
 
 
-def complete_recipe(loaded: Loaded) -> str:
+def complete_recipe(loaded: LoadedRecipe) -> str:
     """Return the recipe with all that it extends, as YAML: references, also to the environment, stay references."""
     assert loaded.composed is not None and loaded.composed.tree is not None and loaded.composed.study is not None
     one, study = _without_extends(loaded.composed.tree.plain()), loaded.composed.study.plain()
@@ -103,6 +103,6 @@ def _without_extends(recipe: dict[str, Any]) -> dict[str, Any]:
     return one
 
 
-def _read(path: Path) -> Loaded:
+def _read(path: Path) -> LoadedRecipe:
     state = json.loads((path / STUDY).read_text())
-    return load(path / RECIPE).based(path / state["base"])
+    return load(path / RECIPE).with_base(path / state["base"])

@@ -43,7 +43,7 @@ class StudyRecord:
 
 def study_record(plan: Plan, study: StudyFolder, resumed: bool) -> StudyRecord:
     """Begin to track a study, or go on with it."""
-    stored = study.loaded.storable(plan.resolved)
+    stored = study.loaded.to_stored(plan.resolved)
     record = open_record(plan, study.path, stored, "" if resumed else None)
     run = Run(plan.recipe.name, study.path, study.path / "checkpoints" / BEST, record.run_id)
     run.write()

@@ -15,7 +15,7 @@ from typing import Any
 
 from dlx.errors import RunError, UsageError
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.study import Sweep
 from dlx.studies.display import Display
 from dlx.studies.folder import StudyFolder, create_study, open_study
@@ -37,7 +37,7 @@ class SweepOptions:
     root: Path = Path("runs")
 
 
-def sweep(loaded: Loaded, options: SweepOptions) -> SweepReport:
+def sweep(loaded: LoadedRecipe, options: SweepOptions) -> SweepReport:
     """Carry out the search of a study from its beginning. Raises: UsageError, RecipeError, DataError."""
     if loaded.study is None or loaded.study.sweep is None:
         raise UsageError("the recipe has no section `sweep`: say what is searched, such as over: {optimizer.lr: …}")

@@ -15,7 +15,7 @@ from dlx.engine.runs.run import start
 from dlx.engine.training.fit import newest
 from dlx.engine.training.pause import Paused
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.study import Sweep
 from dlx.studies.folder import StudyFolder
 from dlx.studies.journal import Trial
@@ -32,12 +32,12 @@ class Outcome:
     paused: bool
 
 
-def train_whole(loaded: Loaded, folder: Path, study: Path, console: Any) -> Run:
+def train_whole(loaded: LoadedRecipe, folder: Path, study: Path, console: Any) -> Run:
     """Train a recipe in a folder of a study to its end, from its newest checkpoint if it has one."""
     return _train(loaded, folder, study, console, None)
 
 
-def _train(loaded: Loaded, folder: Path, study: Path, console: Any, pause_at: int | None) -> Run:
+def _train(loaded: LoadedRecipe, folder: Path, study: Path, console: Any, pause_at: int | None) -> Run:
     done = read_run(folder)
     if done is not None:
         return done
@@ -60,14 +60,14 @@ class Trainer:
     def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool, console: Any) -> None:
         self.study, self.sweep, self.monitor, self.maximize, self.console = study, sweep, monitor, maximize, console
 
-    def train(self, loaded: Loaded, job: Job) -> Outcome:
+    def train(self, loaded: LoadedRecipe, job: Job) -> Outcome:
         """Train a trial, once for each seed, and return the means. Raises: DlxError if it cannot be trained."""
         outcomes = [self._train_seed(loaded, job, seed) for seed in range(self.sweep.seeds)]
         names = outcomes[0].metrics
         metrics = {name: _mean([o.metrics[name] for o in outcomes]) for name in names}
         return Outcome(_mean([o.value for o in outcomes]), metrics, outcomes[0].paused)
 
-    def _train_seed(self, loaded: Loaded, job: Job, seed: int) -> Outcome:
+    def _train_seed(self, loaded: LoadedRecipe, job: Job, seed: int) -> Outcome:
         own = replace(loaded, recipe=loaded.recipe.evolve("seed", loaded.recipe.seed + seed))
         folder = self.study.trial(job.number, seed, self.sweep.seeds)
         try:

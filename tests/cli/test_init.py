@@ -12,7 +12,7 @@ from dlx.data.draft import draft
 from dlx.data.inspect import inspect
 from dlx.errors import DataError, UsageError
 from dlx.recipe.load import load
-from dlx.recipe.schema.field_types import yaml as yaml_of
+from dlx.recipe.schema.field_types import to_yaml as yaml_of
 
 RNG = np.random.default_rng(7)
 

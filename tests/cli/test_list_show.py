@@ -12,7 +12,7 @@ from dlx.component import families, leaf_class, types
 from dlx.models import Model
 from dlx.plan.architecture import USUAL, find_input, shortest_spelling
 from dlx.recipe.yaml.document import parse
-from dlx.reference.components import components, document
+from dlx.reference.components import components, describe_component
 
 
 def test_list_counts_every_family(dlx):
@@ -30,7 +30,7 @@ def test_list_of_a_family_has_one_line_a_component(dlx):
 def test_every_component_documents_itself(family):
     for summary, name in zip(components(family), types(family), strict=True):
         leaf = leaf_class(family, name)
-        doc = document(leaf)
+        doc = describe_component(leaf)
         assert summary.text.endswith(".") and len(summary.text) > 10, name
         assert doc.example and "Example:" not in doc.text, name
         assert {f.name for f in doc.fields} == set(leaf.model_fields) - {"type"}
@@ -44,7 +44,7 @@ def test_every_component_documents_itself(family):
 def test_a_shown_default_is_what_a_recipe_may_write(family):
     for name in types(family):
         leaf = leaf_class(family, name)
-        for field in document(leaf).fields:
+        for field in describe_component(leaf).fields:
             spec = leaf.model_fields[field.name]
             if spec.is_required():
                 continue
@@ -55,7 +55,7 @@ def test_a_shown_default_is_what_a_recipe_may_write(family):
 
 
 def test_limits_inside_a_field_are_shown():
-    fields = {f.name: f for f in document(leaf_class("optimizers", "adamw")).fields}
+    fields = {f.name: f for f in describe_component(leaf_class("optimizers", "adamw")).fields}
     assert fields["betas"].kind == "[number ≥ 0 and < 1, number ≥ 0 and < 1]"
     assert fields["no_decay"].default == "[bias, norm]"
 
@@ -124,7 +124,7 @@ def test_show_a_run(dlx, tmp_path):
 
 @pytest.mark.parametrize("name", types("models"))
 def test_the_layers_of_a_model_are_a_recipe_of_the_same_network(name):
-    example = yaml.safe_load(document(leaf_class("models", name)).example)
+    example = yaml.safe_load(describe_component(leaf_class("models", name)).example)
     model = Model.model_validate(example)
     x = find_input(model)
     assert x in USUAL

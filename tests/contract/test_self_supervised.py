@@ -275,9 +275,9 @@ def test_features_are_what_the_pool_gives():
 
 def test_a_probe_needs_classes(tmp_path):
     from dlx.plan import make
-    from dlx.recipe.load import Loaded
+    from dlx.recipe.load import LoadedRecipe
     from dlx.recipe.schema.recipe import Recipe
 
     recipe = {"task": "rotation", "data": {"source": {"sklearn": "iris"}}, "model": {"mlp": [4]}}
     with pytest.raises(RecipeError, match="rotation turns square images"):
-        make(Loaded(Recipe.model_validate(recipe), tmp_path))
+        make(LoadedRecipe(Recipe.model_validate(recipe), tmp_path))

@@ -21,7 +21,7 @@ from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DataError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import Task
 from dlx.tensors import TensorSpec
@@ -89,7 +89,7 @@ def planned_on(source, model, task, folder, **changes):
             **changes,
         }
     )
-    return make(Loaded(recipe, folder))
+    return make(LoadedRecipe(recipe, folder))
 
 
 def made(plan):

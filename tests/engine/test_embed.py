@@ -12,7 +12,7 @@ from dlx.engine.inference.restore import Restored
 from dlx.errors import UsageError
 from dlx.nn.features import before_last
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 
 
@@ -23,7 +23,7 @@ def restored(task, folder, source=None, model=None):
         "model": model or {"mlp": [6]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    plan = make(Loaded(Recipe.model_validate(recipe), folder))
+    plan = make(LoadedRecipe(Recipe.model_validate(recipe), folder))
     return Restored(plan, build_module(plan).eval(), folder / "best.ckpt", [])
 
 

@@ -10,7 +10,7 @@ from dlx.engine.data.batches import Batches, augmenting, resident
 from dlx.engine.data.padding import Sequences
 from dlx.facts import DataFacts, Lengths
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.sources import Spans
 from dlx.tasks import MASK, STEPS
@@ -47,7 +47,7 @@ def learner(model):
         }
     )
     counted = DataFacts(**{**vars(FACTS), "counts": {"train": 203, "val": 10, "test": 10}})
-    return build_module(make(Loaded(recipe, None), counted))
+    return build_module(make(LoadedRecipe(recipe, None), counted))
 
 
 MODELS = [
@@ -156,7 +156,7 @@ def test_the_plan_counts_varying_lengths_by_their_mean_and_memory_by_the_longest
         facts = DataFacts(
             **{**vars(FACTS), "lengths": {"text": lengths}, "counts": {"train": 203, "val": 9, "test": 9}}
         )
-        return make(Loaded(recipe, None), facts)
+        return make(LoadedRecipe(recipe, None), facts)
 
     short, typical, long = planned(Lengths(10.0, 10)), planned(Lengths(20.0, 20)), planned(Lengths(10.0, 20))
     per_step = (typical.quantities["plan/macs"] - short.quantities["plan/macs"]) / 10

@@ -10,7 +10,7 @@ from dlx.engine.inference.sampling_time import seconds_of_samples
 from dlx.engine.training import progress
 from dlx.engine.training.progress import Watched
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 
 
@@ -39,7 +39,7 @@ def experiment(task, folder):
         "model": {"denoiser_mlp": {}} if "diffusion" in task else {"mlp": [8]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    plan = make(Loaded(Recipe.model_validate(recipe), folder))
+    plan = make(LoadedRecipe(Recipe.model_validate(recipe), folder))
     return Experiment(plan, build_module(plan), {}, None)
 
 

@@ -9,7 +9,7 @@ from dlx.engine.inference.restore import Restored
 from dlx.engine.inference.sample import sample_with
 from dlx.errors import UsageError
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 
 TOLD = {"layers": [{"branches": {"of": ["flatten", {"label_embedding": 4}]}}, {"linear": 8}, "relu"]}
@@ -22,7 +22,7 @@ def restored(task, folder, source="digits", model=None):
         "model": model or {"mlp": [8]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    plan = make(Loaded(Recipe.model_validate(recipe), folder))
+    plan = make(LoadedRecipe(Recipe.model_validate(recipe), folder))
     return Restored(plan, build_module(plan).eval(), folder / "best.ckpt", [])
 
 

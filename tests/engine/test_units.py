@@ -7,7 +7,7 @@ import torch
 from dlx.engine.data.batches import transforming
 from dlx.engine.data.inverse_transforms import units_of
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 
 
@@ -18,7 +18,7 @@ def planned(folder, transforms, source="digits"):
         "model": {"mlp": [8]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    return make(Loaded(Recipe.model_validate(recipe), folder))
+    return make(LoadedRecipe(Recipe.model_validate(recipe), folder))
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ CLASSES, AMOUNTS = recipe_of("classification", "digits"), recipe_of("regression"
 def test_every_auto_of_a_section_is_decided_told_and_stored(written, path, text):
     loaded = load(written(text), [f"{'.'.join(path)}=auto"])
     plan = make(loaded)
-    stored = loaded.storable(plan.resolved)
+    stored = loaded.to_stored(plan.resolved)
     for name in path:
         stored = stored[name]
     assert stored != "auto" and plan.auto_values[".".join(path)]
@@ -98,7 +98,7 @@ def test_every_auto_of_a_component_is_decided_told_and_stored(written, path):
     text, expected = SETTLED[path]
     loaded = load(written(text))
     plan = make(loaded)
-    stored = loaded.storable(plan.resolved)
+    stored = loaded.to_stored(plan.resolved)
     for name in path.split("."):
         stored = stored[name]
     assert stored == plan.auto_values[path] == expected

@@ -16,7 +16,7 @@ from dlx.errors import RecipeError
 from dlx.recipe.compose.compose import compose
 from dlx.recipe.diagnostics.frames import render
 from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
-from dlx.recipe.diagnostics.places import at
+from dlx.recipe.diagnostics.places import diagnose_at
 from dlx.recipe.load import load
 from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.yaml.document import parse
@@ -175,7 +175,7 @@ def test_at_points_at_the_deepest_thing_on_the_way():
     ).root
 
     def place(*loc):
-        d = at(root, loc, "message", "DLX401")
+        d = diagnose_at(root, loc, "message", "DLX401")
         return under(d), d.path
 
     assert place("model", "*", "layers", 0) == ("relu", "model.layers.0")

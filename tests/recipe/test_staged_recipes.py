@@ -87,8 +87,8 @@ def test_recipes_with_stages_are_extended_and_stages_extend(write):
 
 def test_the_canonical_form_is_the_same_recipe(write):
     loaded = dlx.load(write(TWICE))
-    again = dlx.load(write(json.dumps(loaded.storable()), "again.yaml"))
-    assert again.storable() == loaded.storable()
+    again = dlx.load(write(json.dumps(loaded.to_stored()), "again.yaml"))
+    assert again.to_stored() == loaded.to_stored()
     assert [part.recipe for part in again.stages.values()] == [part.recipe for part in loaded.stages.values()]
 
 

@@ -3,7 +3,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from dlx.component import Section
-from dlx.recipe.schema.field_docs import Worded, words
+from dlx.recipe.schema.field_docs import DescribedJsonSchema, field_descriptions
 
 
 class Base(Section):
@@ -28,12 +28,12 @@ class Leaf(Base):
 
 
 def test_the_string_under_a_field_is_what_it_says_also_where_the_field_is_inherited() -> None:
-    assert words(Base) == {"rate": "How\nfast."}
-    assert words(Leaf) == {"rate": "How\nfast.", "kind": "Which one.", "inner": "What is in it."}
+    assert field_descriptions(Base) == {"rate": "How\nfast."}
+    assert field_descriptions(Leaf) == {"rate": "How\nfast.", "kind": "Which one.", "inner": "What is in it."}
 
 
 def test_the_schema_for_editors_describes_fields_by_the_names_that_they_have_in_a_recipe() -> None:
-    fields = Leaf.model_json_schema(schema_generator=Worded)["properties"]
+    fields = Leaf.model_json_schema(schema_generator=DescribedJsonSchema)["properties"]
     assert {name: field.get("description") for name, field in fields.items()} == {
         "rate": "How\nfast.",
         "bare": None,

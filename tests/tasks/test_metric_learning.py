@@ -12,7 +12,7 @@ from dlx.engine.build.experiment import build
 from dlx.engine.data.classes import by_class
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks.metric_learning._distances_torch import squared
 from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
@@ -135,7 +135,7 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
         "model": {"mlp": [16]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    plan = make(Loaded(Recipe.model_validate(recipe), tmp_path))
+    plan = make(LoadedRecipe(Recipe.model_validate(recipe), tmp_path))
     experiment = build(plan)
     with quieted():
         found = trainer_for(plan).test(experiment.module, experiment.batches["test"], verbose=False)[0]

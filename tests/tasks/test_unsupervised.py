@@ -25,7 +25,7 @@ from dlx.layers import Layer
 from dlx.metrics import Metric
 from dlx.nn.filters import first_filters
 from dlx.plan import make
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks._generative.autoencoder_module import contraction
 from dlx.tasks._generative.autoencoder_module import divergence as sparsity
@@ -48,7 +48,7 @@ def planned(task, folder, data=None, **changes):
         "train": {"steps": 4, "batch_size": 32},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    return make(Loaded(Recipe.model_validate({**recipe, **changes}), folder))
+    return make(LoadedRecipe(Recipe.model_validate({**recipe, **changes}), folder))
 
 
 def made(plan):

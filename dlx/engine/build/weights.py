@@ -36,13 +36,13 @@ def matched(
     """
     theirs = list(dict.fromkeys(name.partition(".")[0] for name in state))
     try:
-        pairs = how.pairs(list(networks), theirs, origin)
+        pairs = how.match_networks(list(networks), theirs, origin)
     except ValueError as error:
         raise UsageError(f"init_from: {error}") from None
     taken: dict[str, dict[str, Tensor]] = {}
     wrong: list[str] = []
     for role, other in pairs.items():
-        wanted = {n: v for n, v in networks[role].state_dict().items() if how.takes(n)}
+        wanted = {n: v for n, v in networks[role].state_dict().items() if how.selects(n)}
         found = {n: state.get(f"{other}.{n}") for n in wanted}
         wrong += [_difference(n, v, found[n]) for n, v in wanted.items() if not _fits(v, found[n])]
         taken[role] = {n: v for n, v in found.items() if v is not None}

@@ -18,7 +18,7 @@ from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.plan.hardware import resolve_hardware
 from dlx.plugins import activate_plugins, active_plugins
-from dlx.recipe.load import Loaded, with_environment
+from dlx.recipe.load import LoadedRecipe, with_environment
 from dlx.recipe.schema.hardware import Hardware
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tracking.store import find_run
@@ -71,7 +71,7 @@ def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
         facts = DataFacts.from_json(content["facts"])
         hardware = _available(recipe.hardware, notes)
         recipe = recipe.evolve_all({"hardware": hardware, "init_from": None})  # its weights are its own by now
-        return dlx.plan.make(Loaded(recipe, Path(content["base"])), facts=facts)
+        return dlx.plan.make(LoadedRecipe(recipe, Path(content["base"])), facts=facts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

@@ -14,7 +14,7 @@ from dlx.engine.runs.lock import lock
 from dlx.errors import UsageError
 from dlx.files import write_atomic
 from dlx.plan import Plan
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.run_folders import TOKENIZERS
 
 
@@ -34,7 +34,7 @@ def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
     raise UsageError(f"{root} cannot be written")
 
 
-def describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -> None:
+def describe(folder: Path, plan: Plan, loaded: LoadedRecipe, stored: dict[str, Any]) -> None:
     """Write down what is about to run: the recipe as written and as resolved, the lock, and trained tokenizers."""
     write_recipe(folder, loaded, stored)
     write_atomic(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())
@@ -42,9 +42,9 @@ def describe(folder: Path, plan: Plan, loaded: Loaded, stored: dict[str, Any]) -
         write_atomic(folder / TOKENIZERS, json.dumps(dict(plan.facts.tokenizers)).encode())
 
 
-def write_recipe(folder: Path, loaded: Loaded, stored: dict[str, Any]) -> None:
+def write_recipe(folder: Path, loaded: LoadedRecipe, stored: dict[str, Any]) -> None:
     """Write down a recipe as written and as resolved; a stage, and one that a run goes on with, only as resolved."""
-    text = loaded.redacted_text()
+    text = loaded.source_text()
     if text and not (folder / "recipe.yaml").exists():
         write_atomic(folder / "recipe.yaml", text.encode())
     resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)

@@ -33,12 +33,12 @@ def _take_part(order: dict[str, Any]) -> None:
     from dlx.engine.runs.run import accompany, build_with_features
     from dlx.facts import DataFacts
     from dlx.plugins import activate_plugins
-    from dlx.recipe.load import Loaded, with_environment
+    from dlx.recipe.load import LoadedRecipe, with_environment
     from dlx.recipe.schema.recipe import Recipe
 
     activate_plugins()
     recipe = Recipe.model_validate(with_environment(order["recipe"]))
-    plan = dlx.plan.make(Loaded(recipe, Path(order["base"])), facts=DataFacts.from_json(order["facts"]))
+    plan = dlx.plan.make(LoadedRecipe(recipe, Path(order["base"])), facts=DataFacts.from_json(order["facts"]))
     experiment = build_with_features(plan)
     port, size = int(os.environ["MASTER_PORT"]), int(os.environ["WORLD_SIZE"])
     store = TCPStore(os.environ["MASTER_ADDR"], port, size, is_master=False)

@@ -18,7 +18,7 @@ from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.recipe import load as reading
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.changes import Change, changes
 from dlx.run_folders import find_run_folder
 
@@ -68,11 +68,11 @@ def interrupted(run: str, recipe: Path | None, overrides: Sequence[str], allow_c
     return held(folder, start, _loaded(folder, start.carried, recipe, overrides), allow_change)
 
 
-def held(folder: Path, start: Start, loaded: Loaded, allow_change: bool) -> Interrupted:
+def held(folder: Path, start: Start, loaded: LoadedRecipe, allow_change: bool) -> Interrupted:
     """Hold the recipe that a run is to go on with against the one of its checkpoint."""
     content = start.carried
     plan = dlx.plan.make(loaded, facts=DataFacts.from_json(content["facts"]))
-    stored = loaded.storable(plan.resolved)
+    stored = loaded.to_stored(plan.resolved)
     changed = changes(content["recipe"], stored)
     refuse(changed, allow_change)
     if not changed and _is_finished(folder):
@@ -82,11 +82,11 @@ def held(folder: Path, start: Start, loaded: Loaded, allow_change: bool) -> Inte
     return Interrupted(folder, plan, stored, changed, _same_data(plan, start.path))
 
 
-def _loaded(folder: Path, content: dict[str, Any], recipe: Path | None, overrides: Sequence[str]) -> Loaded:
+def _loaded(folder: Path, content: dict[str, Any], recipe: Path | None, overrides: Sequence[str]) -> LoadedRecipe:
     if recipe is not None:
         return reading.load(recipe, overrides)
     own = reading.load(folder / "resolved.yaml", overrides)
-    return own.based(Path(content["base"]))
+    return own.with_base(Path(content["base"]))
 
 
 def refuse(changed: Sequence[Change], allow_change: bool) -> None:

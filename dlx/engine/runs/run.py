@@ -32,12 +32,12 @@ from dlx.plan import Plan
 from dlx.plan.hardware import is_worth_trying
 from dlx.plugins import active_plugins
 from dlx.rank import is_worker
-from dlx.recipe.load import Loaded
+from dlx.recipe.load import LoadedRecipe
 from dlx.tracking.comparison import SAMPLING_SECONDS
 from dlx.tracking.record import RunRecord, open_record
 
 
-def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs"), fast: bool = False) -> Run:
+def train(plan: Plan, loaded: LoadedRecipe, console: Any, *, root: Path = Path("runs"), fast: bool = False) -> Run:
     """Train a plan and judge what came of it. `fast` runs a few steps of everything and keeps nothing but the proof.
 
     Raises: UsageError before the first step if nothing can be written; RunError if training fails.
@@ -49,7 +49,7 @@ def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs")
 
 def start(
     plan: Plan,
-    loaded: Loaded,
+    loaded: LoadedRecipe,
     folder: Path,
     console: Any,
     *,
@@ -63,7 +63,7 @@ def start(
     if loaded.recipe.hardware.num_threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.length.steps):
         prepared = data_of(plan)
         plan = plan if fast else with_fastest(plan, prepared)
-    stored = loaded.storable(plan.resolved)
+    stored = loaded.to_stored(plan.resolved)
     describe(folder, plan, loaded, stored)
     going = {"resumed": resumed, "within": within, "pause_at": pause_at}
     return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared, **going)  # type: ignore[arg-type]

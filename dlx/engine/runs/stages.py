@@ -21,8 +21,8 @@ from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.rank import process_rank
 from dlx.recipe import load as reading
-from dlx.recipe.compose.stages import together
-from dlx.recipe.load import Loaded
+from dlx.recipe.compose.stages import join_stages
+from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.changes import Change, changes
 from dlx.recipe.schema.transfer import InitFrom
 from dlx.run_folders import find_run_folder, stage_status
@@ -33,7 +33,7 @@ Changes = Mapping[str, Sequence[Change]]
 """What of each stage's recipe is not what it was."""
 
 
-def train(plan: Plan, loaded: Loaded, console: Any, *, root: Path = Path("runs"), fast: bool = False) -> Run:
+def train(plan: Plan, loaded: LoadedRecipe, console: Any, *, root: Path = Path("runs"), fast: bool = False) -> Run:
     """Train a plan, one stage after the other if it has stages, and judge what came of it.
 
     Raises: UsageError before the first step if nothing can be written, or a stage could not begin as it should;
@@ -59,13 +59,13 @@ def resume(
         return resuming.resume(run, console, recipe, overrides, allow_change)
     before = reading.load(folder / "resolved.yaml")
     own = reading.load(folder / "resolved.yaml", overrides) if recipe is None else reading.load(recipe, overrides)
-    loaded = own.based(_base(folder)) if recipe is None else own
+    loaded = own.with_base(_base(folder)) if recipe is None else own
     if list(before.stages) != list(loaded.stages):
         asked = ", ".join(loaded.stages) or "none"
         raise UsageError(f"{folder.name} has the stages {', '.join(before.stages)}, the recipe {asked}")
     plan = dlx.plan.make(loaded)
     changed = {
-        name: changes(stage.storable(), loaded.stages[name].storable(plan.stages[name].resolved))
+        name: changes(stage.to_stored(), loaded.stages[name].to_stored(plan.stages[name].resolved))
         for name, stage in before.stages.items()
     }
     _permit(folder, changed, allow_change)
@@ -121,7 +121,7 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
 
 def _carry_out(
     plan: Plan,
-    loaded: Loaded,
+    loaded: LoadedRecipe,
     folder: Path,
     console: Any,
     *,
@@ -132,7 +132,7 @@ def _carry_out(
 ) -> Run:
     """Train what is left of a run's stages, and judge them together."""
     places = _places(plan.stages)
-    stored = together({name: stage.storable(plan.stages[name].resolved) for name, stage in loaded.stages.items()})
+    stored = join_stages({name: stage.to_stored(plan.stages[name].resolved) for name, stage in loaded.stages.items()})
     *_, last = places.values()
     with running.alone(folder):
         write_recipe(folder, loaded, stored)
@@ -175,7 +175,7 @@ class _Stage:
     """One stage of a run in its own directory; `changed` says whether its recipe is not what it was."""
 
     plan: Plan
-    loaded: Loaded
+    loaded: LoadedRecipe
     folder: Path
     changed: bool
     allow_change: bool
@@ -195,7 +195,7 @@ class _Stage:
         return running.start(self.plan, self.loaded, self.folder, console, fast=fast, resumed=resumed, within=whole)
 
 
-def _beginning_as(loaded: Loaded, how: Mapping[str, Any] | None) -> Loaded:
+def _beginning_as(loaded: LoadedRecipe, how: Mapping[str, Any] | None) -> LoadedRecipe:
     """Return the recipe of a stage that begins with the run, wherever that was, with which it has begun."""
     begun = None if how is None else InitFrom.model_validate(how)
     return replace(loaded, recipe=loaded.recipe.evolve("init_from", begun))

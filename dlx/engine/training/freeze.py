@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from dlx.engine.distributed.collectives import is_shared
-from dlx.recipe.schema.transfer import Frozen, beginning
+from dlx.recipe.schema.transfer import FreezeEntry, first_training_step
 
 
 class Freeze(pl.Callback):
@@ -23,7 +23,7 @@ class Freeze(pl.Callback):
     every_step = True
     """The task's module shows it every step, not only the last of a burst."""
 
-    def __init__(self, frozen: Sequence[Frozen], steps: int) -> None:
+    def __init__(self, frozen: Sequence[FreezeEntry], steps: int) -> None:
         self.frozen, self.steps = frozen, steps
         self._waiting: dict[float, tuple[list[nn.Parameter], list[nn.Module]]] = {}
 
@@ -32,7 +32,7 @@ class Freeze(pl.Callback):
         self._waiting.clear()
         networks: Any = module.networks
         for network in networks.values():
-            step = beginning(self.frozen, [name for name, _ in network.named_parameters()], self.steps)
+            step = first_training_step(self.frozen, [name for name, _ in network.named_parameters()], self.steps)
             for name, parameter in network.named_parameters():
                 self._from(step(name))[0].append(parameter)
                 if step(name) == math.inf:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from dlx.diagnostic import Diagnostic, Mark, in_order
+from dlx.diagnostic import Diagnostic, Mark, sort_diagnostics
 from dlx.errors import RecipeError
-from dlx.recipe.compose.references import MAX_TEXT, REFERENCE, interpolated
+from dlx.recipe.compose.references import MAX_TEXT, REFERENCE, interpolate
 from dlx.recipe.yaml.node import MAX_DEPTH, MAX_NODES, Node
 
 _OWN_FIELDS = ("name", "type")
@@ -55,13 +55,13 @@ class Expander:
         if self.count > MAX_NODES or depth > 2 * MAX_DEPTH:
             self._too_large(node, node.via)
         if isinstance(node.value, list):
-            return node.changed([self._item("", n, scope, via, depth) for n in node.value])
+            return node.with_value([self._item("", n, scope, via, depth) for n in node.value])
         if not isinstance(node.value, dict):
             return node
         inner = self._scope(node, scope)
         keep = ("blocks",) if inner is not scope else ()
         value = {key: self._item(key, n, inner, via, depth) if key not in keep else n for key, n in node.value.items()}
-        return node.changed(value)
+        return node.with_value(value)
 
     def _item(self, key: str, node: Node, scope: Scope, via: tuple[str, ...], depth: int) -> Node:
         used = None if key in _OWN_FIELDS else self._use(node, scope, via, depth)
@@ -157,22 +157,22 @@ class Expander:
         """Return a copy of a block's body with its parameters replaced by what is given."""
         self.count += 1
         if isinstance(node.value, dict):
-            return node.changed({k: self._substitute(n, arguments, via) for k, n in node.value.items()}, via)
+            return node.with_value({k: self._substitute(n, arguments, via) for k, n in node.value.items()}, via)
         if isinstance(node.value, list):
-            return node.changed([self._substitute(n, arguments, via) for n in node.value], via)
+            return node.with_value([self._substitute(n, arguments, via) for n in node.value], via)
         if not isinstance(node.value, str) or "${" not in node.value:
-            return node.changed(node.value, via)
+            return node.with_value(node.value, via)
         whole = REFERENCE.fullmatch(node.value)
         if whole and whole[1].strip() in arguments:
             return arguments[whole[1].strip()]
-        text = interpolated(node.value, arguments)
+        text = interpolate(node.value, arguments)
         if len(text) > MAX_TEXT:
             self._too_large(node, via)
-        return node.changed(text, via)
+        return node.with_value(text, via)
 
     def _too_large(self, node: Node, via: tuple[Mark, ...]) -> NoReturn:
         self._complain(node.mark, "DLX103", "blocks make this recipe larger than a recipe may be", via=via)
-        raise RecipeError(in_order(self.problems))
+        raise RecipeError(sort_diagnostics(self.problems))
 
     def _unknown_parameter(self, block: Block, key: str, mark: Mark) -> None:
         from dlx.nearest import nearest
@@ -184,7 +184,7 @@ class Expander:
 
     def _complain(self, mark: Mark, code: str, message: str, suggestion: str = "", via: tuple[Mark, ...] = ()) -> None:
         notes = tuple(f"in the block used at {m}" for m in via)
-        self.problems.append(Diagnostic.of(mark, code, message, suggestion, notes=notes))
+        self.problems.append(Diagnostic.from_mark(mark, code, message, suggestion, notes=notes))
 
 
 _DEFINITION = "write name: {parameters: {width: 64}, layers: […]}"

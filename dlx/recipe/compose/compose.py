@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.diagnostic import Diagnostic, Loc, Mark, dotted, in_order, redacted
+from dlx.diagnostic import Diagnostic, Loc, Mark, dotted_path, redact_diagnostic, sort_diagnostics
 from dlx.errors import RecipeError
 from dlx.recipe.compose.blocks import Expander
 from dlx.recipe.compose.merge import COMMAND_LINE, merge, override
 from dlx.recipe.compose.references import Resolver
-from dlx.recipe.compose.stages import SHARED, STAGES, split, told
+from dlx.recipe.compose.stages import SHARED, STAGES, merge_stage_problems, split
 from dlx.recipe.compose.study import split_study
 from dlx.recipe.gallery import find_recipe, in_gallery
 from dlx.recipe.yaml.document import read
@@ -22,7 +22,7 @@ MAX_FILES = 50
 
 
 @dataclass(frozen=True)
-class Composed:
+class ComposedRecipe:
     """A recipe as one tree, with what was needed to make it.
 
     root     every node knows where it was written and what it replaced
@@ -41,7 +41,7 @@ class Composed:
     base: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     problems: Sequence[Diagnostic] = ()
-    stages: Mapping[str, Composed] = field(default_factory=dict)
+    stages: Mapping[str, ComposedRecipe] = field(default_factory=dict)
     paths: Mapping[tuple[str, int, int], Loc] = field(default_factory=dict, repr=False)
     tree: Node | None = field(default=None, repr=False)
     study: Node | None = None
@@ -56,21 +56,23 @@ class Composed:
         values: dict[str, Any] = self.root.plain()
         return values
 
-    def told(self, diagnostic: Diagnostic) -> Diagnostic:
+    def place_in_whole(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a diagnostic of this recipe as the whole recipe says it, without what came from the environment."""
         loc = self.paths.get(diagnostic.place[:3])
-        return redacted(diagnostic if loc is None else replace(diagnostic, path=dotted(loc)), self.secrets)
+        return redact_diagnostic(
+            diagnostic if loc is None else replace(diagnostic, path=dotted_path(loc)), self.secrets
+        )
 
 
-def compose(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
+def compose(path: Path | str, overrides: Sequence[str] = ()) -> ComposedRecipe:
     """Read a recipe with everything that it is made of. Raises: RecipeError with everything that is wrong."""
-    composed = examine(path, overrides)
+    composed = compose_with_problems(path, overrides)
     if composed.problems:
         raise RecipeError(composed.problems)
     return composed
 
 
-def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
+def compose_with_problems(path: Path | str, overrides: Sequence[str] = ()) -> ComposedRecipe:
     """Read a recipe as far as it can be put together, with what is wrong in `problems`; `path` may be a name of the
     gallery.
 
@@ -81,14 +83,14 @@ def examine(path: Path | str, overrides: Sequence[str] = ()) -> Composed:
     loader = _Loader()
     loaded = loader.load(path, ())
     if loaded is None or loader.incomplete:
-        raise RecipeError(in_order(loader.problems))
+        raise RecipeError(sort_diagnostics(loader.problems))
     root = loaded.copy()
     found = [*loader.problems, *_override_all(root, overrides)]
     root, study = split_study(root)
     return replace(_composed(root, base, loader.files, found), study=study)
 
 
-def vary(composed: Composed, change: Callable[[Node], Node]) -> Composed:
+def vary(composed: ComposedRecipe, change: Callable[[Node], Node]) -> ComposedRecipe:
     """Return a recipe of a study: its tree changed, then composed like any other.
 
     Raises: RecipeError with everything that is wrong with it.
@@ -100,16 +102,16 @@ def vary(composed: Composed, change: Callable[[Node], Node]) -> Composed:
     return varied
 
 
-def _composed(root: Node, base: Path, files: list[Path], found: list[Diagnostic]) -> Composed:
+def _composed(root: Node, base: Path, files: list[Path], found: list[Diagnostic]) -> ComposedRecipe:
     """Write out the stages, blocks and references of a tree; `found` is what is wrong with its text."""
     written = _paths(root)
     try:
         trees = split(root, found)
-        parts = {name: _written_out(tree, base) for name, tree in (trees or {"": root.without(STAGES)}).items()}
+        parts = {name: _expand(tree, base) for name, tree in (trees or {"": root.without_keys(STAGES)}).items()}
     except RecipeError as error:
-        raise RecipeError(_placed([*found, *error.diagnostics], written)) from None
-    later = told({name: part.problems for name, part in parts.items()})
-    problems = _placed(untold(later, found), written)
+        raise RecipeError(_with_paths([*found, *error.diagnostics], written)) from None
+    later = merge_stage_problems({name: part.problems for name, part in parts.items()})
+    problems = _with_paths(drop_consequences(later, found), written)
     whole = replace(list(parts.values())[-1], files=files, problems=problems, tree=root)
     if not trees:
         return whole
@@ -119,12 +121,12 @@ def _composed(root: Node, base: Path, files: list[Path], found: list[Diagnostic]
     return replace(whole, environment=environment, stages=stages)
 
 
-def _written_out(root: Node, base: Path) -> Composed:
+def _expand(root: Node, base: Path) -> ComposedRecipe:
     """Return a recipe with its blocks and references written out. Raises: RecipeError if it becomes too large."""
     expander = Expander(root)
     resolver = Resolver(expander.run())
     tree = resolver.run()
-    return Composed(tree, [], base, resolver.environment, untold(resolver.problems, expander.problems))
+    return ComposedRecipe(tree, [], base, resolver.environment, drop_consequences(resolver.problems, expander.problems))
 
 
 def _paths(root: Node) -> dict[tuple[str, int, int], Loc]:
@@ -144,15 +146,15 @@ def _paths(root: Node) -> dict[tuple[str, int, int], Loc]:
     return found
 
 
-def untold(later: Sequence[Diagnostic], earlier: Sequence[Diagnostic]) -> list[Diagnostic]:
+def drop_consequences(later: Sequence[Diagnostic], earlier: Sequence[Diagnostic]) -> list[Diagnostic]:
     """Return the earlier diagnostics and those later ones that do not follow from one of them, being where it is."""
     places = {d.place for d in earlier}
     return [*earlier, *(d for d in later if d.place not in places)]
 
 
-def _placed(problems: Sequence[Diagnostic], paths: Mapping[tuple[str, int, int], Loc]) -> list[Diagnostic]:
+def _with_paths(problems: Sequence[Diagnostic], paths: Mapping[tuple[str, int, int], Loc]) -> list[Diagnostic]:
     """Return the diagnostics in order, each with the path of what it points at."""
-    return in_order(d if d.path else replace(d, path=dotted(paths.get(d.place[:3], ()))) for d in problems)
+    return sort_diagnostics(d if d.path else replace(d, path=dotted_path(paths.get(d.place[:3], ()))) for d in problems)
 
 
 def _override_all(root: Node, overrides: Sequence[str]) -> list[Diagnostic]:
@@ -183,14 +185,14 @@ class _Loader:
         try:
             root = self._read(path, below, asked_by)
         except RecipeError as error:
-            self.problems += [replace(d, path=d.path or dotted(loc)) for d in error.diagnostics]
+            self.problems += [replace(d, path=d.path or dotted_path(loc)) for d in error.diagnostics]
             self.incomplete = True
             return None
         if path not in self.files:
             self.files.append(path)
         root = self._with_stages(root, path, below)
         merged = self._extended(root, (), path, below)
-        return root if merged is None else merge(merged.without("extends"), root)
+        return root if merged is None else merge(merged.without_keys("extends"), root)
 
     def _extended(self, node: Node, at: Loc, path: Path, below: tuple[Path, ...]) -> Node | None:
         """Return all that a recipe extends, merged; None if that is nothing. `at` is the path in the recipe's file."""
@@ -211,7 +213,7 @@ class _Loader:
         for name, stage in stages.value.items():
             extended = self._extended(stage, (STAGES, name), path, below)
             if extended is not None:
-                changed[name] = merge(extended.without("extends", *SHARED), stage)
+                changed[name] = merge(extended.without_keys("extends", *SHARED), stage)
         return replace(root, value={**root.value, STAGES: replace(stages, value=changed)})
 
     def _read(self, path: Path, below: tuple[Path, ...], asked_by: Mark | None) -> Node:
@@ -237,7 +239,7 @@ class _Loader:
                 yield n.value, loc, n.mark
                 continue
             message = "`extends` takes the path of a recipe, or a list of paths"
-            self.problems.append(Diagnostic.of(n.mark, "DLX202", message, "extends: base.yaml", loc))
+            self.problems.append(Diagnostic.from_mark(n.mark, "DLX202", message, "extends: base.yaml", loc))
             self.incomplete = True
 
 
@@ -248,4 +250,4 @@ def _named(name: str, folder: Path) -> Path:
 
 
 def _wrong(mark: Mark, code: str, message: str, suggestion: str) -> RecipeError:
-    return RecipeError([Diagnostic.of(mark, code, message, suggestion)])
+    return RecipeError([Diagnostic.from_mark(mark, code, message, suggestion)])

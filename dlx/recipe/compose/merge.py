@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dlx.diagnostic import Diagnostic, Mark, Source
 from dlx.errors import RecipeError
-from dlx.recipe.compose.spelling import family_of, is_by_role, kind, unfolded
+from dlx.recipe.compose.spelling import as_mapping, component_type, family_of, is_by_role
 from dlx.recipe.yaml.document import parse_value
 from dlx.recipe.yaml.node import Node
 
@@ -21,12 +21,12 @@ def merge(base: Node, later: Node, family: str = "") -> Node:
     stays is changed field by field, however either is spelled. `family` is the one that both belong to.
     """
     if not isinstance(later.value, dict) or _is_another(base, later, family):
-        return _replaced(base, later)
-    named = kind(base, family), kind(later, family)
+        return _replace(base, later)
+    named = component_type(base, family), component_type(later, family)
     if any(named) and set(base.keys) != set(later.keys):
-        base, later = unfolded(base, family), unfolded(later, family)
+        base, later = as_mapping(base, family), as_mapping(later, family)
     if not isinstance(base.value, dict):
-        return _replaced(base, later)
+        return _replace(base, later)
     value, keys = dict(base.value), dict(base.keys)
     for key, node in (later.value if isinstance(later.value, dict) else {}).items():
         inner = family_of(key) or ("" if any(named) else family)
@@ -35,13 +35,13 @@ def merge(base: Node, later: Node, family: str = "") -> Node:
     return replace(later, value=value, keys=keys, history=(*base.history, *later.history))
 
 
-def _replaced(base: Node, later: Node) -> Node:
+def _replace(base: Node, later: Node) -> Node:
     return replace(later, history=(*base.history, base.mark, *later.history))
 
 
 def _is_another(base: Node, later: Node, family: str) -> bool:
     """Whether one is not a change of the other: another type, or one for each role and the other for all."""
-    old, new = kind(base, family), kind(later, family)
+    old, new = component_type(base, family), component_type(later, family)
     if old and new:
         return old != new
     return (bool(old) and is_by_role(later, family)) or (is_by_role(base, family) and bool(new))
@@ -56,10 +56,10 @@ def override(root: Node, text: str) -> None:
     marks = _segments(source, path)
     node, family = root, ""
     for (part, mark), (name, following) in itertools.pairwise(marks):
-        family = family_of(part) or ("" if kind(node, family) else family)
+        family = family_of(part) or ("" if component_type(node, family) else family)
         node = _step(node, part, mark, following)
         if name not in node.keys:
-            spelled = unfolded(node, family)
+            spelled = as_mapping(node, family)
             node.value, node.keys = spelled.value, spelled.keys
     _set(node, *marks[-1], _value(source, len(path) + 1))
 
@@ -105,8 +105,8 @@ def _step(node: Node, part: str, mark: Mark, following: Mark) -> Node:
         child = Node({}, following, history=(child.mark,) if child else ())
         _set(node, part, mark, child)
     if isinstance(child.value, str):
-        kind = replace(child, history=())
-        child.value, child.keys = {"type": kind}, {"type": child.mark}
+        component_type = replace(child, history=())
+        child.value, child.keys = {"type": component_type}, {"type": child.mark}
     if not isinstance(child.value, (dict, list)):
         raise _wrong(
             following, f"'{part}' is {child.plain()!r}, which has no fields", f"write {part}=… to replace it", "DLX208"
@@ -131,4 +131,4 @@ def _set(node: Node, part: str, mark: Mark, value: Node) -> None:
 
 
 def _wrong(mark: Mark, message: str, suggestion: str, code: str = "DLX207") -> RecipeError:
-    return RecipeError([Diagnostic.of(mark, code, message, suggestion)])
+    return RecipeError([Diagnostic.from_mark(mark, code, message, suggestion)])

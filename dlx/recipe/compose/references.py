@@ -54,7 +54,7 @@ class Resolver:
         self.count += count
         if self.count > MAX_NODES or depth > 2 * MAX_DEPTH:
             message = "references make this recipe larger than a recipe may be"
-            raise RecipeError([*self.problems, Diagnostic.of(node.mark, "DLX103", message)])
+            raise RecipeError([*self.problems, Diagnostic.from_mark(node.mark, "DLX103", message)])
 
     def _text(self, node: Node, text: str, depth: int) -> Node:
         whole = REFERENCE.fullmatch(text)
@@ -84,10 +84,10 @@ class Resolver:
                 )
             elif found is not None:
                 secret = secret or found.secret
-                parts.append(_written(found.value))
+                parts.append(_to_text(found.value))
             if sum(map(len, parts)) > MAX_TEXT:
                 raise RecipeError(
-                    [*self.problems, Diagnostic.of(node.mark, "DLX103", "references make this text too long")]
+                    [*self.problems, Diagnostic.from_mark(node.mark, "DLX103", "references make this text too long")]
                 )
         return replace(node, value="".join(parts), secret=secret)
 
@@ -127,9 +127,9 @@ class Resolver:
         if value is not None:
             if value:
                 self.environment[value] = match[1]
-            return replace(node, value=_typed(value), secret=True)
+            return replace(node, value=_parse_scalar(value), secret=True)
         if match[2] is not None:
-            return replace(node, value=_typed(match[2].strip()))
+            return replace(node, value=_parse_scalar(match[2].strip()))
         suggestion = f'set it, or give a default: "${{env:{match[1]},…}}"'
         self._complain(node, "DLX206", f"the environment variable {match[1]} is not set", suggestion)
         return None
@@ -141,7 +141,7 @@ class Resolver:
         )
 
     def _complain(self, node: Node, code: str, message: str, suggestion: str) -> None:
-        self.problems.append(Diagnostic.of(node.mark, code, message, suggestion, notes=used_at(node)))
+        self.problems.append(Diagnostic.from_mark(node.mark, code, message, suggestion, notes=used_at(node)))
 
 
 def nearest_path(root: Node, name: str) -> str:
@@ -167,7 +167,7 @@ def _names(root: Node, section: str) -> list[str]:
     return list(node.value) if node is not None and isinstance(node.value, dict) else []
 
 
-def _typed(text: str) -> Scalar:
+def _parse_scalar(text: str) -> Scalar:
     """Read an environment value as a plain word of YAML; what would be ambiguous there stays text."""
     try:
         return resolve(text) if text else text
@@ -175,17 +175,17 @@ def _typed(text: str) -> Scalar:
         return text
 
 
-def _written(value: object) -> str:
+def _to_text(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
 
 
-def interpolated(text: str, values: Mapping[str, Node]) -> str:
+def interpolate(text: str, values: Mapping[str, Node]) -> str:
     """Return the text with the references that have a single value here replaced; others stay."""
 
     def written(match: re.Match[str]) -> str:
         found = values.get(match[1].strip())
-        return match[0] if found is None or isinstance(found.value, (dict, list)) else _written(found.value)
+        return match[0] if found is None or isinstance(found.value, (dict, list)) else _to_text(found.value)
 
     return REFERENCE.sub(written, text)

@@ -23,7 +23,7 @@ def family_of(key: str) -> str:
     return ""
 
 
-def kind(node: Node, family: str) -> str:
+def component_type(node: Node, family: str) -> str:
     """Return the type that a node names as a component of the family; "" if it names none."""
     own = node.child("type")
     if own is not None:
@@ -36,13 +36,13 @@ def kind(node: Node, family: str) -> str:
     return ""
 
 
-def unfolded(node: Node, family: str) -> Node:
+def as_mapping(node: Node, family: str) -> Node:
     """Return a bare name, or a name as a single key, as a mapping with that `type`; anything else as it is."""
-    name = kind(node, family)
+    name = component_type(node, family)
     if not name or node.child("type") is not None:
         return node
     if isinstance(node.value, str):
-        return Node({"type": node.changed(name)}, node.mark, {"type": node.mark}, node.history)
+        return Node({"type": node.with_value(name)}, node.mark, {"type": node.mark}, node.history)
     inner, mark = node.child(name), node.keys[name]
     fields = None if inner is None else _fields(inner, family, name)
     if inner is None or fields is None:
@@ -65,7 +65,11 @@ def _fields(inner: Node, family: str, name: str) -> dict[str, Node] | None:
 
 def is_by_role(node: Node, family: str) -> bool:
     """Whether a mapping holds a component of the family for each of several roles."""
-    return isinstance(node.value, dict) and not kind(node, family) and any(kind(n, family) for n in node.children)
+    return (
+        isinstance(node.value, dict)
+        and not component_type(node, family)
+        and any(component_type(n, family) for n in node.children)
+    )
 
 
 def _is_type(name: str, family: str) -> bool:

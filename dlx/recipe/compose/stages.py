@@ -32,22 +32,22 @@ def split(root: Node, problems: list[Diagnostic]) -> dict[str, Node]:
     if not isinstance(node.value, dict):
         problems.append(_wrong(node.mark, "`stages` takes a mapping from names to what each stage changes", _EXAMPLE))
         return {}
-    base = root.without(STAGES)
+    base = root.without_keys(STAGES)
     trees: dict[str, Node] = {}
     count = 0
     for name, changes in node.value.items():
         if changes.value is None:
             continue
-        problems += _objections(name, node.keys[name], changes)
-        trees[name] = merge(base, changes.without(*SHARED)) if isinstance(changes.value, dict) else base
+        problems += _check_stage(name, node.keys[name], changes)
+        trees[name] = merge(base, changes.without_keys(*SHARED)) if isinstance(changes.value, dict) else base
         count += trees[name].size()[0]
         if count > MAX_NODES:
             message = "stages make this recipe larger than a recipe may be"
-            raise RecipeError([*problems, Diagnostic.of(node.mark, "DLX103", message)])
+            raise RecipeError([*problems, Diagnostic.from_mark(node.mark, "DLX103", message)])
     return trees
 
 
-def _objections(name: str, mark: Mark, changes: Node) -> list[Diagnostic]:
+def _check_stage(name: str, mark: Mark, changes: Node) -> list[Diagnostic]:
     if not re.fullmatch(NAME, name):
         return [_wrong(mark, f"'{name}' cannot name a stage", "use letters, digits, _ and -")]
     if family_of(name):
@@ -60,10 +60,10 @@ def _objections(name: str, mark: Mark, changes: Node) -> list[Diagnostic]:
 
 
 def _wrong(mark: Mark, message: str, suggestion: str) -> Diagnostic:
-    return Diagnostic.of(mark, "DLX213", message, suggestion)
+    return Diagnostic.from_mark(mark, "DLX213", message, suggestion)
 
 
-def told(problems: Mapping[str, Sequence[Diagnostic]]) -> list[Diagnostic]:
+def merge_stage_problems(problems: Mapping[str, Sequence[Diagnostic]]) -> list[Diagnostic]:
     """Return what is wrong with stages, by name: each thing once, with a note that says where it is, if not in all."""
     first: dict[Any, Diagnostic] = {}
     having: dict[Any, list[str]] = {}
@@ -76,7 +76,7 @@ def told(problems: Mapping[str, Sequence[Diagnostic]]) -> list[Diagnostic]:
     return [replace(d, notes=(*d.notes, *notes[key])) for key, d in first.items()]
 
 
-def together(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def join_stages(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return recipes in canonical form, by stage, as the one recipe that stands for them."""
     *_, last = recipes.values()
     shared = {key: last[key] for key in SHARED if key in last}

@@ -21,13 +21,13 @@ def split_study(root: Node) -> tuple[Node, Node | None]:
     """Return a recipe without what is about many runs, and that alone: `sweep`, `compare`, and claims about them."""
     mine = {key: node for key in SECTIONS if (node := root.child(key)) is not None and node.value is not None}
     if not mine:
-        return root.without(*SECTIONS), None
-    one, expect = root.without(*SECTIONS), root.child(EXPECT)
+        return root.without_keys(*SECTIONS), None
+    one, expect = root.without_keys(*SECTIONS), root.child(EXPECT)
     if expect is not None and isinstance(expect.value, dict):
         about = [claim for claim in expect.value if claim.partition("/")[0] in SECTIONS]
-        mine[EXPECT] = expect.without(*(claim for claim in expect.value if claim not in about))
+        mine[EXPECT] = expect.without_keys(*(claim for claim in expect.value if claim not in about))
         assert isinstance(one.value, dict)
-        one = replace(one, value={**one.value, EXPECT: expect.without(*about)})
+        one = replace(one, value={**one.value, EXPECT: expect.without_keys(*about)})
     return one, replace(root, value=mine, keys={key: root.keys[key] for key in mine})
 
 
@@ -75,11 +75,11 @@ def _with_value(node: Node, parts: list[tuple[str, Mark]], value: Node) -> Node:
     if holder is None or item is None or not isinstance(holder.value, list):
         size = len(holder.value) if holder is not None and isinstance(holder.value, list) else 0
         message = f"there is no item {part}: the list has {size}" if size else f"there is no list with an item {part}"
-        raise RecipeError([Diagnostic.of(mark, "DLX208", message)])
+        raise RecipeError([Diagnostic.from_mark(mark, "DLX208", message)])
     rest = parts[ahead + 1 :]
     items = list(holder.value)
     items[int(part)] = _with_value(item, rest, value) if rest else replace(value, history=(*item.history, item.mark))
-    whole = holder.changed(items)
+    whole = holder.with_value(items)
     return merge(node, _nested(parts[:ahead], whole)) if ahead else whole
 
 
@@ -113,8 +113,8 @@ def _filled(name: str, node: Node, option: Any, params: Params) -> Node:
     if isinstance(option, Range | Choice):
         return _value(name, node, option, params)
     if isinstance(option, Mapping) and isinstance(node.value, dict):
-        return node.changed({k: _filled(f"{name}.{k}", node.value[k], inner, params) for k, inner in option.items()})
+        return node.with_value({k: _filled(f"{name}.{k}", node.value[k], inner, params) for k, inner in option.items()})
     if isinstance(option, list) and isinstance(node.value, list):
         pairs = enumerate(zip(node.value, option, strict=True))
-        return node.changed([_filled(f"{name}.{i}", n, inner, params) for i, (n, inner) in pairs])
+        return node.with_value([_filled(f"{name}.{i}", n, inner, params) for i, (n, inner) in pairs])
     return node

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from dlx.diagnostic import Diagnostic, in_order
+from dlx.diagnostic import Diagnostic, sort_diagnostics
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,7 +22,7 @@ def render(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> N
     """Print one frame for each diagnostic and a line that counts them, by default to stderr; in colour on a terminal,
     unless NO_COLOR is set.
     """
-    diagnostics = in_order(diagnostics)
+    diagnostics = sort_diagnostics(diagnostics)
     stream = stream or sys.stderr
     in_colour = stream.isatty() and not os.environ.get("NO_COLOR")
     for diagnostic in diagnostics:

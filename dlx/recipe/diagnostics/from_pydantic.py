@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from dlx.component import field_names
-from dlx.diagnostic import Diagnostic, Loc, Mark, in_order, redacted
-from dlx.recipe.diagnostics.messages import Problem, Sections, explain, show, wrong_type
+from dlx.diagnostic import Diagnostic, Loc, Mark, redact_diagnostic, sort_diagnostics
+from dlx.recipe.diagnostics.messages import FieldError, Sections, explain, show_value, wrong_type
 from dlx.recipe.yaml.node import Node
 
 if TYPE_CHECKING:
-    from dlx.recipe.compose.compose import Composed
-from dlx.recipe.diagnostics.places import Place, locate, named, notes_of, parts_of
+    from dlx.recipe.compose.compose import ComposedRecipe
+from dlx.recipe.diagnostics.places import Place, locate, locate_name, notes_of, parts_of
 
 
 @dataclass(frozen=True)
-class _Found:
+class _LocatedError:
     """An error, told in words, and where it stands."""
 
     place: Place
     mark: Mark
     loc: Loc
-    problem: Problem
+    problem: FieldError
 
     @property
     def is_alternative(self) -> bool:
@@ -32,7 +32,7 @@ class _Found:
         return bool(self.place.left) and self.problem.kind not in ("missing", "unknown_field")
 
 
-def diagnostics_of(error: ValidationError, recipe: Composed | Node, sections: Sections) -> list[Diagnostic]:
+def diagnostics_of(error: ValidationError, recipe: ComposedRecipe | Node, sections: Sections) -> list[Diagnostic]:
     """Return one diagnostic for everything that the schema finds wrong, sorted by place; `sections` holds the field
     names of each section of a recipe.
     """
@@ -44,11 +44,11 @@ def diagnostics_of(error: ValidationError, recipe: Composed | Node, sections: Se
         code, message, suggestion = _explain(group, sections)
         first = group[0]
         notes = notes_of(first.place.node)
-        diagnostics.append(Diagnostic.of(first.mark, code, message, suggestion, first.loc, notes))
-    return in_order(redacted(d, secrets) for d in diagnostics)
+        diagnostics.append(Diagnostic.from_mark(first.mark, code, message, suggestion, first.loc, notes))
+    return sort_diagnostics(redact_diagnostic(d, secrets) for d in diagnostics)
 
 
-def _find(line: Any, root: Node) -> _Found:
+def _find(line: Any, root: Node) -> _LocatedError:
     kind, loc, value, context = line["type"], line["loc"], line["input"], line.get("ctx", {})
     at_parent = kind in ("missing", "unknown_field")
     place = locate(root, loc[:-1]) if at_parent else locate(root, loc, value)
@@ -61,15 +61,15 @@ def _find(line: Any, root: Node) -> _Found:
             place, mark, spelled = child, child.key or mark, child.loc
             holder = locate(root, spelled[:-1])
     elif kind in ("unknown_type", "wrong_family", "missing_package", "no_primary"):
-        place = named(place, str(context.get("name", "")))
+        place = locate_name(place, str(context.get("name", "")))
         mark, spelled = _key_or_value(place, str(context.get("name", ""))), place.loc
     elif kind != "missing":
         mark = place.mark
         if place.left and isinstance(value, str) and value in place.node.keys:  # a key gave it: `{stem: {conv: …}}`
             mark, field, spelled = place.node.keys[value], str(loc[-1]), (*spelled, value)
-    shown = "***" if place.node.secret else show(value)
-    problem = Problem(kind, context, value, line["msg"], field, _owner(holder, root, kind, value), shown)
-    return _Found(place, mark, spelled, problem)
+    shown = "***" if place.node.secret else show_value(value)
+    problem = FieldError(kind, context, value, line["msg"], field, _owner(holder, root, kind, value), shown)
+    return _LocatedError(place, mark, spelled, problem)
 
 
 def _last_name(spelled: Loc, loc: Loc) -> str:
@@ -81,7 +81,7 @@ def _holder(place: Place, value: Any, kind: str) -> Place:
     """Return the place of the component that lacks a field: behind the key that names its type."""
     own = place.node.child("type")
     kind_name = value.get("type") if kind == "missing" and own is None and isinstance(value, dict) else None
-    return named(place, kind_name) if isinstance(kind_name, str) else place
+    return locate_name(place, kind_name) if isinstance(kind_name, str) else place
 
 
 def _field(place: Place, field: str) -> Place | None:
@@ -104,7 +104,7 @@ def _owner(place: Place, root: Node, kind: str, value: Any) -> str:
     return f"`{name}`"
 
 
-def _follows_from_typo(found: _Found, everything: list[_Found]) -> bool:
+def _follows_from_typo(found: _LocatedError, everything: list[_LocatedError]) -> bool:
     """Whether a field is missing only because its name is mistyped next to it."""
     if found.problem.kind != "missing":
         return False
@@ -112,22 +112,22 @@ def _follows_from_typo(found: _Found, everything: list[_Found]) -> bool:
     return any(f.problem.context.get("suggestion") == found.problem.field for f in typos)
 
 
-def _is_outdone(found: _Found, everything: list[_Found]) -> bool:
+def _is_outdone(found: _LocatedError, everything: list[_LocatedError]) -> bool:
     """Whether another alternative of the same union got further: it speaks of a part of the value."""
     if not found.is_alternative or not found.problem.expected:
         return False
     return any(found.place.node is node for other in everything for node in other.place.skipped)
 
 
-def _by_value(found: list[_Found]) -> list[list[_Found]]:
+def _by_value(found: list[_LocatedError]) -> list[list[_LocatedError]]:
     """Put the alternatives of one value together; if one of them accepts its kind, only that one counts."""
-    groups: dict[tuple[int, int], list[_Found]] = {}
+    groups: dict[tuple[int, int], list[_LocatedError]] = {}
     for i, f in enumerate(found):
         groups.setdefault((id(f.place.node), -1) if f.is_alternative else (id(f.place.node), i), []).append(f)
     return [[f for f in group if not f.problem.expected][:1] or group for group in groups.values()]
 
 
-def _explain(group: list[_Found], sections: Sections) -> tuple[str, str, str]:
+def _explain(group: list[_LocatedError], sections: Sections) -> tuple[str, str, str]:
     problems = [f.problem for f in group]
     return wrong_type(problems) if all(p.expected for p in problems) else explain(problems[0], sections)
 

@@ -15,7 +15,7 @@ Sections = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
-class Problem:
+class FieldError:
     """One error of the schema: its kind, what it knows, the value that it refuses, and who holds that value."""
 
     kind: str
@@ -70,7 +70,7 @@ _LENGTHS = {
 _SPOKEN = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def show(value: Any) -> str:
+def show_value(value: Any) -> str:
     """Write a value as a recipe would, shortened."""
     words = {None: "null", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
@@ -85,7 +85,7 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…" + text[-1]
 
 
-def explain(problem: Problem, sections: Sections) -> Explained:
+def explain(problem: FieldError, sections: Sections) -> Explained:
     """Return code, message and suggestion of one error."""
     if problem.kind == "unknown_field":
         return _unknown_field(problem, sections)
@@ -103,23 +103,23 @@ def explain(problem: Problem, sections: Sections) -> Explained:
     return _RARE.get(problem.kind, _other)(problem)
 
 
-def wrong_type(problems: list[Problem]) -> Explained:
+def wrong_type(problems: list[FieldError]) -> Explained:
     """Explain one value that is none of several things that it might be."""
     first = problems[0]
     expected = list(dict.fromkeys(e for p in problems for e in p.expected))
     code = "DLX306" if all(p.kind == "literal_error" for p in problems) else "DLX304"
     known = [c for p in problems if p.kind == "literal_error" for c in choices(p)]
-    suggestion = next(filter(None, (_instead(p, known) for p in problems)), "")
+    suggestion = next(filter(None, (_suggest_value(p, known) for p in problems)), "")
     alternatives = ", ".join(expected[:-1]) + " or " + expected[-1] if len(expected) > 1 else expected[0]
     return code, f"`{first.field}` must be {alternatives}, but is {first.shown}", suggestion
 
 
-def choices(problem: Problem) -> list[str]:
+def choices(problem: FieldError) -> list[str]:
     """Return the choices of a `literal_error` as they would be written."""
     return [c.strip("'") for c in re.findall(r"'[^']*'|[^\s,]+", str(problem.context.get("expected", ""))) if c != "or"]
 
 
-def _instead(problem: Problem, known: list[str]) -> str:
+def _suggest_value(problem: FieldError, known: list[str]) -> str:
     value = problem.value
     if problem.kind.startswith("bool") and isinstance(value, str) and value.lower() in _SPOKEN:
         return f"write {_SPOKEN[value.lower()]}"
@@ -132,7 +132,7 @@ def _instead(problem: Problem, known: list[str]) -> str:
     ):
         return "leave out the quotes"
     if problem.kind == "string_type" and isinstance(value, (int, float)):
-        return f'put it in quotes: "{show(value)}"'
+        return f'put it in quotes: "{show_value(value)}"'
     if problem.kind in ("list_type", "tuple_type") and isinstance(value, (str, int, float)):
         return f"write [{problem.shown.strip(chr(39))}]"
     if problem.kind != "literal_error" or not isinstance(value, (str, int, float)):
@@ -141,7 +141,7 @@ def _instead(problem: Problem, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else ""
 
 
-def _unknown_field(problem: Problem, sections: Sections) -> Explained:
+def _unknown_field(problem: FieldError, sections: Sections) -> Explained:
     name, known = str(problem.context.get("field", problem.field)), problem.context.get("known", [])
     message = f"unknown field '{name}' in {problem.owner}"
     head, colon, tail = name.partition(":")
@@ -171,7 +171,7 @@ def _elsewhere(name: str, sections: Sections, in_component: bool) -> str:
     return f"did you mean {where[near[0]]}?" if near else ""
 
 
-def _unknown_type(problem: Problem, sections: Sections) -> Explained:
+def _unknown_type(problem: FieldError, sections: Sections) -> Explained:
     family = str(problem.context.get("family", ""))
     if problem.kind == "wrong_family":
         elsewhere = str(problem.context.get("elsewhere", ""))
@@ -188,39 +188,39 @@ def _section_of(family: str, sections: Sections) -> str:
     return next((path for name, path in paths.items() if len(name) > 3 and family.startswith(name)), "")
 
 
-def _missing(problem: Problem) -> Explained:
+def _missing(problem: FieldError) -> Explained:
     if problem.field.isdigit():
         return "DLX312", f"{problem.owner} has too few items", ""
     return "DLX303", f"{problem.owner} needs `{problem.field}`", f"write {problem.field}: …"
 
 
-def _not_finite(problem: Problem) -> Explained:
+def _not_finite(problem: FieldError) -> Explained:
     return "DLX307", f"`{problem.field}` must be a finite number, but is {problem.shown}", ""
 
 
-def _not_a_component(problem: Problem) -> Explained:
+def _not_a_component(problem: FieldError) -> Explained:
     if isinstance(problem.value, Mapping):
-        return "DLX308", f"{problem.message}, but this is a mapping without a type", _suggested(problem)
-    return "DLX308", f"{problem.message}, but this is {problem.shown}", _suggested(problem)
+        return "DLX308", f"{problem.message}, but this is a mapping without a type", _suggestion(problem)
+    return "DLX308", f"{problem.message}, but this is {problem.shown}", _suggestion(problem)
 
 
-def _no_primary(problem: Problem) -> Explained:
-    return "DLX308", problem.message, _suggested(problem)
+def _no_primary(problem: FieldError) -> Explained:
+    return "DLX308", problem.message, _suggestion(problem)
 
 
-def _suggested(problem: Problem) -> str:
+def _suggestion(problem: FieldError) -> str:
     return str(problem.context.get("suggestion", ""))
 
 
-def _missing_package(problem: Problem) -> Explained:
+def _missing_package(problem: FieldError) -> Explained:
     return "DLX309", f"{problem.message}, which is not installed", str(problem.context.get("suggestion", ""))
 
 
-def _pattern(problem: Problem) -> Explained:
+def _pattern(problem: FieldError) -> Explained:
     return "DLX312", f"`{problem.field}` may not be {problem.shown}: it must match {problem.context.get('pattern')}", ""
 
 
-def _other(problem: Problem) -> Explained:
+def _other(problem: FieldError) -> Explained:
     return (
         "DLX310",
         re.sub("^(Value|Assertion) (error|failed), ", "", problem.message),
@@ -228,7 +228,7 @@ def _other(problem: Problem) -> Explained:
     )
 
 
-_RARE: dict[str, Callable[[Problem], Explained]] = {
+_RARE: dict[str, Callable[[FieldError], Explained]] = {
     "missing": _missing,
     "finite_number": _not_finite,
     "not_a_component": _not_a_component,

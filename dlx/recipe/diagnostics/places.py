@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dlx.diagnostic import Diagnostic, Loc, Mark, dotted, redacted
+from dlx.diagnostic import Diagnostic, Loc, Mark, dotted_path, redact_diagnostic
 from dlx.recipe.yaml.node import Node
 
 if TYPE_CHECKING:
-    from dlx.recipe.compose.compose import Composed
+    from dlx.recipe.compose.compose import ComposedRecipe
 
 _NOTHING = object()
 
@@ -63,7 +63,7 @@ def locate(root: Node, loc: Loc, value: Any = _NOTHING) -> Place:
     return place
 
 
-def named(place: Place, name: str) -> Place:
+def locate_name(place: Place, name: str) -> Place:
     """Return the place where a component's name is written, at or behind the single keys of this one."""
     here = place
     for _ in range(3):
@@ -139,8 +139,8 @@ def notes_of(node: Node) -> tuple[str, ...]:
     return (*origin, *replaced, *used)
 
 
-def at(
-    recipe: Composed | Node,
+def diagnose_at(
+    recipe: ComposedRecipe | Node,
     loc: Loc,
     message: str,
     code: str,
@@ -154,11 +154,13 @@ def at(
     root, secrets = parts_of(recipe)
     place = locate(root, loc)
     inside = next((place.left[i - 1 :] for i, part in enumerate(place.left) if i and isinstance(part, int)), ())
-    message += f" (in its {dotted(inside)})" if inside else ""
-    diagnostic = Diagnostic.of(place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node)))
-    return redacted(diagnostic, secrets)
+    message += f" (in its {dotted_path(inside)})" if inside else ""
+    diagnostic = Diagnostic.from_mark(
+        place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node))
+    )
+    return redact_diagnostic(diagnostic, secrets)
 
 
-def parts_of(recipe: Composed | Node) -> tuple[Node, Collection[str]]:
+def parts_of(recipe: ComposedRecipe | Node) -> tuple[Node, Collection[str]]:
     """Return the tree of a recipe, and the values in it that came from the environment."""
     return (recipe, ()) if isinstance(recipe, Node) else (recipe.root, recipe.secrets)

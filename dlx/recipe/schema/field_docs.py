@@ -18,14 +18,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 
 @cache
-def words(cls: type[BaseModel]) -> dict[str, str]:
+def field_descriptions(cls: type[BaseModel]) -> dict[str, str]:
     """Return the string under each field of a section, its own or inherited, by the field's name."""
     bases = [base for base in reversed(cls.__mro__) if issubclass(base, BaseModel) and base is not BaseModel]
-    return {name: text for base in bases for name, text in _own(base).items() if name in cls.model_fields}
+    return {name: text for base in bases for name, text in _own_descriptions(base).items() if name in cls.model_fields}
 
 
 @cache
-def _own(cls: type[BaseModel]) -> dict[str, str]:
+def _own_descriptions(cls: type[BaseModel]) -> dict[str, str]:
     definition = ast.parse(dedent(inspect.getsource(cls))).body[0]
     return {
         field.target.id: inspect.cleandoc(below.value.value)
@@ -35,14 +35,14 @@ def _own(cls: type[BaseModel]) -> dict[str, str]:
     }
 
 
-class Worded(GenerateJsonSchema):
+class DescribedJsonSchema(GenerateJsonSchema):
     """JSON Schema in which every field has its words as its description."""
 
     def model_schema(self, schema: Any) -> JsonSchemaValue:
         """Return the schema of a section."""
         made = super().model_schema(schema)
         cls = schema["cls"]
-        for name, text in words(cls).items():
+        for name, text in field_descriptions(cls).items():
             entry = made.get("properties", {}).get(cls.model_fields[name].alias or name)
             if entry is not None:
                 entry["description"] = text

@@ -27,7 +27,7 @@ def class_name(cls: type) -> str:
 
 
 @dataclass(frozen=True)
-class Wording:
+class TypeNotation:
     """How fields are put into words: `code` marks what is typed literally, `link` names a section or a component."""
 
     code: Callable[[str], str] = str
@@ -54,7 +54,7 @@ class Wording:
             limits = " and ".join(text for m in inside[1:] for text in self._limits(m))
             return f"{self._name(inside[0])} {limits}".rstrip()
         if origin is Literal:
-            return " or ".join(self.code(yaml(v)) for v in inside)
+            return " or ".join(self.code(to_yaml(v)) for v in inside)
         if origin in (Union, pythontypes.UnionType):
             return " or ".join(dict.fromkeys(self._name(a) for a in inside))
         if origin is list:
@@ -71,21 +71,21 @@ class Wording:
         return getattr(annotation, "__name__", str(annotation))
 
 
-def default(field: FieldInfo) -> str | None:
+def default_yaml(field: FieldInfo) -> str | None:
     """Return the default as a recipe would write it; None where a value must be given."""
     if field.is_required():
         return None
-    return yaml(field.get_default(call_default_factory=True, validated_data={}))
+    return to_yaml(field.get_default(call_default_factory=True, validated_data={}))
 
 
-def yaml(value: Any) -> str:
+def to_yaml(value: Any) -> str:
     """Write a value on one line as a recipe would; every reader of YAML understands it alike."""
     if isinstance(value, BaseModel):
-        return yaml(value.model_dump(mode="json", exclude_unset=True, serialize_as_any=True))
+        return to_yaml(value.model_dump(mode="json", exclude_unset=True, serialize_as_any=True))
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{yaml(key)}: {yaml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{to_yaml(key)}: {to_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(yaml(item) for item in value)}]"
+        return f"[{', '.join(to_yaml(item) for item in value)}]"
     if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _OTHER_WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)

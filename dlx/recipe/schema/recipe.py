@@ -18,7 +18,7 @@ from dlx.recipe.schema.permission import FIXED, FREE
 from dlx.recipe.schema.roles import ByRole, read_roles_of
 from dlx.recipe.schema.study import Compare, Sweep
 from dlx.recipe.schema.train import Train
-from dlx.recipe.schema.transfer import Beginning, Freezing, check_some_layer_learns
+from dlx.recipe.schema.transfer import FreezeField, InitFromField, check_some_layer_learns
 from dlx.regularizers import Regularizer
 from dlx.rules import CheckContext, Problem, Rule
 from dlx.schedules import Schedule
@@ -80,9 +80,9 @@ class Recipe(Section):
     """Where samples come from."""
     model: Annotated[ByRole[Model], read_roles_of("models"), FIXED]
     """The network, or one for each role of the task."""
-    init_from: Annotated[Beginning, FIXED] = None
+    init_from: Annotated[InitFromField, FIXED] = None
     """A run whose weights this one begins with: its name, or a mapping that chooses among them."""
-    freeze: Annotated[Freezing, FIXED] = Field(default_factory=list)
+    freeze: Annotated[FreezeField, FIXED] = Field(default_factory=list)
     """Layers that do not learn: names of layers, or mappings that say until when."""
     optimizer: Annotated[ByRole[Optimizer], read_roles_of("optimizers", OPTIMIZER)] = Field(
         OPTIMIZER, validate_default=True

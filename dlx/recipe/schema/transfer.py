@@ -111,7 +111,7 @@ class InitFrom(Section):
     def _check_layers(self, mine: Networks, theirs: Networks) -> Iterator[Problem]:
         """Refuse layers that begin with those of an earlier stage but are not the same there."""
         try:
-            pairs = self.pairs(list(mine), list(theirs), f"the stage {self.stage}")
+            pairs = self.match_networks(list(mine), list(theirs), f"the stage {self.stage}")
         except ValueError as error:
             yield OtherLayers.at(str(error))
             return
@@ -119,14 +119,14 @@ class InitFrom(Section):
         for role, other in pairs.items():
             there = {row.path: row.cost.parameters for row in theirs[other].rows}
             here = {row.path: row.cost.parameters for row in mine[role].rows if row.cost.parameters}
-            taken = [path for path in here if self.takes(path) and there.get(path) != here[path]]
+            taken = [path for path in here if self.selects(path) and there.get(path) != here[path]]
             wrong += [_other_layer(path, here[path], there.get(path)) for path in taken]
         if wrong:
             more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
             listed = f"{'; '.join(wrong[:SHOWN])}{more}"
             yield OtherLayers.at(f"the stage {self.stage} has other layers: {listed}; choose layers with `only`")
 
-    def pairs(self, mine: Sequence[str], theirs: Sequence[str], origin: str) -> dict[str, str]:
+    def match_networks(self, mine: Sequence[str], theirs: Sequence[str], origin: str) -> dict[str, str]:
         """Return which network of the other run, which `origin` names, each one begins as.
 
         Raises: ValueError that says how networks cannot be told.
@@ -142,7 +142,7 @@ class InitFrom(Section):
             raise ValueError(f"{origin} holds {there}, this recipe {here}; say which is which in `roles`")
         return pairs
 
-    def takes(self, name: str) -> bool:
+    def selects(self, name: str) -> bool:
         """Say whether a layer or weight is among those that are chosen."""
         return any(matches(pattern, name) for pattern in self.only)
 
@@ -151,7 +151,7 @@ def _other_layer(path: str, here: int, there: int | None) -> str:
     return f"{path} has {here:,} parameters here, " + ("and is not there" if not there else f"{there:,} there")
 
 
-class Frozen(Section):
+class FreezeEntry(Section):
     """Layers that do not learn, always or at first."""
 
     layers: str = Field(min_length=1)
@@ -164,7 +164,7 @@ class Frozen(Section):
     """
 
     @model_validator(mode="after")
-    def _ends(self) -> Frozen:
+    def _ends(self) -> FreezeEntry:
         if self.gradual and self.until is None:
             raise ValueError("say until when the last of the layers has begun to learn")
         return self
@@ -179,7 +179,7 @@ class Frozen(Section):
             yield OneLayerGradually.at(f"{message} body", "layers")
 
 
-def check_some_layer_learns(frozen: Sequence[Frozen], context: CheckContext) -> Iterator[Problem]:
+def check_some_layer_learns(frozen: Sequence[FreezeEntry], context: CheckContext) -> Iterator[Problem]:
     """Refuse to freeze all layers of a network for ever."""
     always = [entry.layers for entry in frozen if entry.until is None]
     for role, network in context.networks.items():
@@ -188,7 +188,7 @@ def check_some_layer_learns(frozen: Sequence[Frozen], context: CheckContext) -> 
             yield NothingLearns.at(f"nothing is left of {role} that could learn", "freeze")
 
 
-def beginning(frozen: Sequence[Frozen], weights: Sequence[str], steps: int) -> Callable[[str], float]:
+def first_training_step(frozen: Sequence[FreezeEntry], weights: Sequence[str], steps: int) -> Callable[[str], float]:
     """Return what says from which step a layer or weight learns: the latest of all that is said of it, inf for never.
 
     weights  all names of weights or layers with weights, in the order of the network
@@ -202,7 +202,7 @@ def beginning(frozen: Sequence[Frozen], weights: Sequence[str], steps: int) -> C
     return step
 
 
-def _end(entry: Frozen, order: Sequence[str], layer: str | None, steps: int) -> float:
+def _end(entry: FreezeEntry, order: Sequence[str], layer: str | None, steps: int) -> float:
     """Return the step from which a layer that is named learns, of which None is none."""
     if layer is None:
         return 0.0
@@ -216,13 +216,13 @@ def _read_run(value: Any) -> Any:
     return {"run": value} if isinstance(value, str) else value
 
 
-def _read_frozen(value: Any) -> Any:
+def _read_freeze(value: Any) -> Any:
     """Read names of layers as layers that never learn; one needs no list, and null is none."""
     entries = [] if value is None else [value] if isinstance(value, (str, Mapping)) else value
     return [{"layers": e} if isinstance(e, str) else e for e in entries] if isinstance(entries, list) else value
 
 
-Beginning = Annotated[InitFrom | None, BeforeValidator(_read_run, json_schema_input_type=InitFrom | str | None)]
-_Layers = str | Frozen
-_READ_FROZEN = BeforeValidator(_read_frozen, json_schema_input_type=_Layers | list[_Layers] | None)
-Freezing = Annotated[list[Frozen], _READ_FROZEN]
+InitFromField = Annotated[InitFrom | None, BeforeValidator(_read_run, json_schema_input_type=InitFrom | str | None)]
+_Layers = str | FreezeEntry
+_READ_FROZEN = BeforeValidator(_read_freeze, json_schema_input_type=_Layers | list[_Layers] | None)
+FreezeField = Annotated[list[FreezeEntry], _READ_FROZEN]

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dlx.diagnostic import Diagnostic, Loc, Mark, Source, dotted, in_order
+from dlx.diagnostic import Diagnostic, Loc, Mark, Source, dotted_path, sort_diagnostics
 from dlx.errors import RecipeError
 from dlx.recipe.yaml.node import Node
 from dlx.recipe.yaml.reader import QUOTE, Reader
@@ -57,7 +57,7 @@ def parse(text: str, file: str, problems: list[Diagnostic] | None = None) -> Doc
     source = Source(file, text.removeprefix("\ufeff"))
     root = parse_value(source, problems)
     if problems and not (root and isinstance(root.value, dict)):
-        raise RecipeError(in_order(problems))
+        raise RecipeError(sort_diagnostics(problems))
     if root is None:
         _fail(Mark(source), "DLX112", f"{file} is empty", "write at least `task`, `data` and `model`")
     if not isinstance(root.value, dict):
@@ -79,9 +79,9 @@ def parse_value(source: Source, problems: list[Diagnostic] | None = None) -> Nod
     try:
         root = reader.read()
     except yaml.YAMLError as error:
-        raise RecipeError(in_order([*reader.problems, _syntax(source, error, reader.loc)])) from None
+        raise RecipeError(sort_diagnostics([*reader.problems, _syntax(source, error, reader.loc)])) from None
     if problems is None and reader.problems:
-        raise RecipeError(in_order(reader.problems))
+        raise RecipeError(sort_diagnostics(reader.problems))
     if problems is not None:
         problems += reader.problems
     return root
@@ -126,7 +126,7 @@ def _unreadable(path: Path, error: Exception, asked_by: Mark | None) -> RecipeEr
         message = f"{str(path)!r} cannot be read: {reason}"
     if asked_by is None:
         return _whole(str(path), "DLX101", message, suggestion)
-    return RecipeError([Diagnostic.of(asked_by, "DLX101", message, suggestion)])
+    return RecipeError([Diagnostic.from_mark(asked_by, "DLX101", message, suggestion)])
 
 
 def _similar_file(path: Path) -> str:
@@ -152,7 +152,7 @@ def _too_large(file: str) -> RecipeError:
 
 
 def _fail(mark: Mark, code: str, message: str, suggestion: str = "", notes: tuple[str, ...] = ()) -> NoReturn:
-    raise RecipeError([Diagnostic.of(mark, code, message, suggestion, notes=notes)])
+    raise RecipeError([Diagnostic.from_mark(mark, code, message, suggestion, notes=notes)])
 
 
 def _syntax(source: Source, error: yaml.YAMLError, loc: Loc) -> Diagnostic:
@@ -162,12 +162,12 @@ def _syntax(source: Source, error: yaml.YAMLError, loc: Loc) -> Diagnostic:
     plain = _IN_WORDS.get(str(problem))
     message = plain or (f"{problem}, {context}" if context else str(problem))
     if place is None:
-        return Diagnostic(source.file, 1, 1, dotted(loc), "DLX104", message, source_line=source.line(1))
+        return Diagnostic(source.file, 1, 1, dotted_path(loc), "DLX104", message, source_line=source.line(1))
     mark = _within(source, place.line + 1, place.column + 1)
     began = getattr(error, "context_mark", None)
     earlier = began is not None and began.line < place.line and began.line + 1 != mark.line
     notes = (f"it began at {source.file}:{began.line + 1}",) if began is not None and earlier else ()
-    return Diagnostic.of(mark, "DLX104", message, _advice(source, place), loc, notes)
+    return Diagnostic.from_mark(mark, "DLX104", message, _advice(source, place), loc, notes)
 
 
 _IN_WORDS = {

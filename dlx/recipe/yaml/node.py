@@ -89,12 +89,12 @@ class Node:
             node = node.child(part) if node is not None else None
         return node
 
-    def changed(self, value: Scalar | dict[str, Node] | list[Node], via: tuple[Mark, ...] | None = None) -> Node:
+    def with_value(self, value: Scalar | dict[str, Node] | list[Node], via: tuple[Mark, ...] | None = None) -> Node:
         """Return a node at the same place with another value."""
         used = self.via if via is None else via
         return Node(value, self.mark, dict(self.keys), self.history, used, self.origin, self.secret)
 
-    def without(self, *names: str) -> Node:
+    def without_keys(self, *names: str) -> Node:
         """Return a mapping without some of its keys."""
         value = {k: n for k, n in self.value.items() if k not in names} if isinstance(self.value, dict) else self.value
         return replace(self, value=value, keys={k: mark for k, mark in self.keys.items() if k not in names})
@@ -102,8 +102,8 @@ class Node:
     def copy(self) -> Node:
         """Return a deep copy that can be changed freely."""
         if isinstance(self.value, dict):
-            return self.changed({k: n.copy() for k, n in self.value.items()})
-        return self.changed([n.copy() for n in self.value] if isinstance(self.value, list) else self.value)
+            return self.with_value({k: n.copy() for k, n in self.value.items()})
+        return self.with_value([n.copy() for n in self.value] if isinstance(self.value, list) else self.value)
 
     def size(self) -> tuple[int, int]:
         """Return how many nodes this one holds, itself included, and how deep they are nested."""

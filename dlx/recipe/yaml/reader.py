@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dlx.diagnostic import Diagnostic, Loc, Mark, Source, in_order
+from dlx.diagnostic import Diagnostic, Loc, Mark, Source, sort_diagnostics
 from dlx.errors import RecipeError
 from dlx.recipe.yaml.node import MAX_DEPTH, MAX_NODES, Node
 from dlx.recipe.yaml.scalars import AmbiguousError, resolve
@@ -206,11 +206,11 @@ class Reader:
             top.key = None
 
     def _note(self, mark: Mark, code: str, message: str, suggestion: str = "", notes: tuple[str, ...] = ()) -> None:
-        self.problems.append(Diagnostic.of(mark, code, message, suggestion, self.loc, notes))
+        self.problems.append(Diagnostic.from_mark(mark, code, message, suggestion, self.loc, notes))
 
     def _stop(self, mark: Mark, code: str, message: str, suggestion: str = "") -> NoReturn:
         self._note(mark, code, message, suggestion)
-        raise RecipeError(in_order(self.problems))
+        raise RecipeError(sort_diagnostics(self.problems))
 
 
 def _parser(text: str) -> Any:
