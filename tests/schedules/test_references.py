@@ -29,9 +29,9 @@ def rates(optimizer, scheduler, steps, metric=None):
     return found
 
 
-def ours(value, steps=100, horizon=LENGTH, lr=0.5):
+def ours(value, steps=100, length=LENGTH, lr=0.5):
     optimizer = sgd(lr)
-    return rates(optimizer, schedule(value).build(optimizer, horizon), steps)
+    return rates(optimizer, schedule(value).build(optimizer, length), steps)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_is_torchs(value, reference):
 
 def test_inverse_sqrt_is_the_transformers():
     found = ours(
-        {"type": "inverse_sqrt", "warmup": 40, "timescale": 40}, horizon=TrainingLength(1000, 10), steps=400, lr=1.0
+        {"type": "inverse_sqrt", "warmup": 40, "timescale": 40}, length=TrainingLength(1000, 10), steps=400, lr=1.0
     )
     paper = [math.sqrt(40) * step**-0.5 for step in range(40, 400)]  # d^-0.5 · step^-0.5, scaled to 1 at the warm-up
     assert found[40:] == pytest.approx(paper)
