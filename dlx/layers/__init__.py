@@ -31,39 +31,39 @@ class Child:
 
 
 class Layer(Component):
-    """A function from tensors to tensors, described by numbers alone.
+    """A layer of a network: a function from tensors to tensors, described by numbers alone.
 
-    A leaf answers `shape` and `cost` without torch and makes its module in `build`. A combinator (a layer that
-    holds layers) also answers `children`; the module that it builds holds each child under `Child.name`.
+    A leaf computes its output's `shape` and its `cost` without torch and makes its module in `build`. A combinator (a
+    layer that holds layers) also has `children`; the module that it builds holds each child under `Child.name`.
 
-    Besides its input, a layer may read named values that are in scope (`provided`). Its module then has
+    Besides its input, a layer may read named values of the context (`require_context`). Its module then has
     `takes_context = True` and `forward(x, context=None)`, where context is a dict by name; every other module stays
-    `forward(x)`. A module that adds to the loss leaves the scalar of its last forward in `auxiliary_loss`; one that
-    answers beside the network in training leaves that in `auxiliary_answer`; one that has metrics counts in a buffer
-    `tally`, of which `measured(tally)` makes them.
+    `forward(x)`. What else a module may offer, such as an auxiliary loss, stands in dlx/nn/protocols.py.
     """
 
     family = "layers"
     sequence_type: ClassVar[str] = "sequential"
     """What a bare list of layers means."""
     is_sequential: ClassVar[bool] = False
-    """Whether it does nothing but apply the layers inside it one after the other."""
+    """Whether it only applies the layers inside it one after the other."""
+    selects_visible_steps: ClassVar[bool] = False
+    """Whether only the steps that `visible` of the context names go on behind it."""
     changes_context: ClassVar[bool] = False
-    """Whether what is in scope behind it is what its output says, and its module what `scope(context)` returns."""
-    drops: ClassVar[bool] = False
-    """Whether it sets random parts of its input to zero in training."""
-    drop_field: ClassVar[str] = "p"
-    """The field that holds the probability of that."""
+    """Whether the context behind it is that of its output's spec; its module is then a `ChangesContext`."""
+    dropout_field: ClassVar[str | None] = None
+    """The field that holds its dropout probability; None where it drops nothing."""
     metric_names: ClassVar[tuple[str, ...]] = ()
-    """Metrics of its own on val and test, of which more is better; its module counts for them in `tally`."""
+    """Metrics that its module computes on val and test, of which more is better; it is then a `LayerMetrics`."""
     saves_input: ClassVar[bool] = True
-    """Whether the backward pass needs the input, so that it is kept."""
+    """Whether its input is saved for the backward pass."""
     saves_output: ClassVar[bool] = False
-    """Whether the backward pass needs the output, which most layers keep as their input anyway."""
+    """Whether its output is saved for the backward pass, beyond what the next layer saves as its input."""
     supports_channels_last: ClassVar[bool] = True
-    """Whether it is as fast where the channels of images are last."""
+    """Whether it is as fast in the channels-last memory format."""
     has_auxiliary_output: ClassVar[bool] = False
-    """Whether it makes an answer of its own in training, whose end it leaves to the task, and which the task judges."""
+    """Whether it predicts the target too, in training: the task adds a head, and its module is an `AuxiliaryOutput`."""
+    is_energy_based: ClassVar[bool] = False
+    """Whether it is learned by its free energy; its module is then an `EnergyBased`."""
 
     name: Annotated[str | None, AfterValidator(check_name)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
@@ -72,12 +72,12 @@ class Layer(Component):
 
     @property
     def is_head(self) -> bool:
-        """Whether it ends in what a task asks for, so that no head follows."""
+        """Whether it ends in the output that the task requires, so that no head follows."""
         return False
 
     @classmethod
     def read(cls, value: Any) -> dict[str, Any]:
-        """Also read a list as a sequence, and `{stem: {conv: …}}` as a named node."""
+        """Also read a list as `sequential`, and `{stem: {conv: …}}` as a named node."""
         if isinstance(value, list):
             return {"type": cls.sequence_type, "layers": value}
         if isinstance(value, Mapping) and len(value) == 1 and "type" not in value:
@@ -94,11 +94,11 @@ class Layer(Component):
             or (len(inner) == 1 and next(iter(inner)) in types(cls.family))
         )
         if not is_layer:
-            find(cls.family, _likely_type(name, inner, types(cls.family)))  # says that there is no such layer
+            find(cls.family, _likely_type(name, inner, types(cls.family)))  # raises the error that suggests a name
         return {**cls.read(inner), "name": name}
 
     def shape(self, x: TensorSpec) -> Spec:
-        """Return what comes out for an input of this shape. Raises: ShapeError if the layer does not fit it."""
+        """Return the output's shape for an input of this shape. Raises: ShapeError if the layer does not fit it."""
         raise NotImplementedError
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -110,8 +110,8 @@ class Layer(Component):
         return sum((child.layer.cost(child.x) for child in children), own)  # type: ignore[arg-type]
 
     def workspace_elements(self, x: TensorSpec) -> int:
-        """Return the elements of one sample that are alive only while the backward pass is at this layer: the gradients
-        of its output and its input.
+        """Return how many elements the backward pass of this layer needs for the gradients of its output and its input,
+        for one sample.
         """
         return elements(x) + elements(self.shape(x))
 
@@ -124,11 +124,11 @@ class Layer(Component):
         return []
 
     def parameter_initializers(self) -> Mapping[str, Initializer]:
-        """Return how parameters of the module start, by name, that start otherwise than its others."""
+        """Return the initializers of single parameters, by name, where they differ from that of the layer."""
         return {}
 
     def gain(self) -> float | None:
-        """Return the factor that keeps the variance through this activation; None if it is not an activation."""
+        """Return the initialization gain of an activation, which keeps the variance; None for any other layer."""
         return None
 
 
@@ -140,7 +140,7 @@ def walk(layer: Layer, x: Spec, path: str = "") -> Iterator[tuple[str, Layer, Sp
 
 
 def propagate(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Spec]:
-    """Send x through layers one after the other: return each as a child, and what comes out at the end.
+    """Propagate a shape through layers in order: return each layer as a child, and the shape of the last output.
 
     `field` is the name of the spec's field that holds the list, so that an error can point into it.
     """
@@ -155,9 +155,9 @@ def propagate(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Sp
 
 
 def infer_shape(loc: Loc, layer: Layer, x: Spec) -> Spec:
-    """Return the layer's output shape, with all in scope that was in scope before it, unless it says otherwise.
+    """Return the layer's output shape, with the context of its input unless the layer changes it.
 
-    Raises: ShapeError that is told where the layer stands.
+    Raises: ShapeError with the layer's place in the recipe.
     """
     try:
         y = layer.shape(x)  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ def infer_shape(loc: Loc, layer: Layer, x: Spec) -> Spec:
 
 
 def require_context(x: Spec, name: str, what: str) -> TensorSpec:
-    """Return the value of that name that is in scope where x flows. Raises: ShapeError if nothing provides it."""
+    """Return the named value of the context of x. Raises: ShapeError if nothing provides it."""
     context = context_of(x)
     if name not in context:
         known = f"in scope are {', '.join(context)}" if context else "nothing is in scope"
@@ -185,7 +185,7 @@ def require_numeric(x: Spec, what: str) -> TensorSpec:
 
 
 def require_axes(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
-    """Return x if it is one tensor with one of these axis orders. Raises: ShapeError that says what is needed."""
+    """Return x if it is one tensor with one of these axis orders. Raises: ShapeError that names those it needs."""
     allowed = (axes,) if isinstance(axes, str) else axes
     if not isinstance(x, TensorSpec):
         advice = "put `columns` before it" if set(x) <= {"numeric", "categorical"} else "read each in one of `branches`"
@@ -198,6 +198,6 @@ def require_axes(x: Spec, axes: str | tuple[str, ...], what: str) -> TensorSpec:
 
 
 def _likely_type(name: str, inner: Mapping[str, Any], known: tuple[str, ...]) -> str:
-    """Which of the two keys of `{stem: {liner: 3}}` was meant to be a layer: the one that is nearer to a known name."""
+    """Return which of the keys of `{stem: {liner: 3}}` was meant as a layer: the one that is nearer to a known type."""
     words = [name, *inner] if len(inner) == 1 else [name]
     return max(words, key=lambda word: max(SequenceMatcher(None, str(word), k).ratio() for k in known))

@@ -25,7 +25,7 @@ class Dropout(Layer):
     """
 
     primary: ClassVar[str] = "p"
-    drops: ClassVar[bool] = True
+    dropout_field: ClassVar[str | None] = "p"
     saves_input: ClassVar[bool] = False
     type: Literal["dropout"] = "dropout"
     p: float = Field(0.5, ge=0, lt=1)

@@ -27,7 +27,7 @@ class SpatialDropout(Layer):
     """
 
     primary: ClassVar[str] = "p"
-    drops: ClassVar[bool] = True
+    dropout_field: ClassVar[str | None] = "p"
     saves_input: ClassVar[bool] = False
     type: Literal["spatial_dropout"] = "spatial_dropout"
     p: float = Field(0.5, ge=0, lt=1)

@@ -25,8 +25,7 @@ class TransformerBlock(Composite):
         {transformer_block: {attention: {attention: {num_heads: 4, causal: true}}, feed_forward: {feed_forward: 64}}}
     """
 
-    drops: ClassVar[bool] = True
-    drop_field: ClassVar[str] = "dropout"
+    dropout_field: ClassVar[str | None] = "dropout"
     type: Literal["transformer_block"] = "transformer_block"
     attention: Layer
     """What mixes steps, usually attention."""

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
+
+from dlx.nn.protocols import ChangesContext
 
 Context = Mapping[str, Any]
 
@@ -82,35 +84,33 @@ class ContextSequence(nn.Sequential):
     def __init__(self, modules: OrderedDict[str, nn.Module]) -> None:
         super().__init__(modules)
         self._takes = [takes_context(module) for module in modules.values()]
-        self._changes_context = [_rescopes(module) for module in modules.values()]
+        self._changes_context = [_changes_context(module) for module in modules.values()]
 
     def forward(self, x: Any, context: Context | None = None) -> Any:
         """Return what the last child makes of x."""
-        for module, takes, rescopes in zip(self, self._takes, self._changes_context, strict=True):
+        for module, takes, changes in zip(self, self._takes, self._changes_context, strict=True):
             x = module(x, context) if takes else module(x)
-            if rescopes and context:
-                context = _behind(module, context)
+            if changes and context:
+                context = cast(ChangesContext, module).output_context(context)
         return x
 
     def output_context(self, context: Context) -> Context:
         """Return what is in scope behind the last child."""
-        for module, rescopes in zip(self, self._changes_context, strict=True):
-            context = _behind(module, context) if rescopes else context
+        for module in self:
+            if _changes_context(module):
+                context = cast(ChangesContext, module).output_context(context)
         return context
 
 
 def in_order(modules: Mapping[str, nn.Module]) -> nn.Sequential:
     """Return modules that are applied one after the other: torch's own Sequential where a context changes nothing."""
     ordered = OrderedDict(modules)
-    plain = not any(takes_context(module) or _rescopes(module) for module in ordered.values())
+    plain = not any(takes_context(module) or _changes_context(module) for module in ordered.values())
     return nn.Sequential(ordered) if plain else ContextSequence(ordered)
 
 
-def _rescopes(module: nn.Module) -> bool:
-    """Return whether what is in scope behind a module may be another than before it."""
-    inside = getattr(module, "_rescopes", None)
-    return hasattr(module, "scope") if inside is None else any(inside)
-
-
-def _behind(module: Any, context: Context) -> Context:
-    return module.output_context(context)  # type: ignore[no-any-return]
+def _changes_context(module: nn.Module) -> bool:
+    """Return whether the context behind a module may be another than before it."""
+    if isinstance(module, ContextSequence):
+        return any(_changes_context(child) for child in module)
+    return isinstance(module, ChangesContext)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dlx.nn.protocols import LayerMetrics
+
 Sum = Callable[[Tensor], Tensor]
 """Adds up a tensor over all processes."""
 
@@ -29,4 +31,4 @@ def counted(networks: nn.Module, total: Sum) -> dict[str, Tensor]:
 
 def counting(networks: nn.Module) -> Iterator[tuple[str, Any]]:
     """Yield the modules that count, with their paths."""
-    return ((name, module) for name, module in networks.named_modules() if hasattr(module, "tally"))
+    return ((name, module) for name, module in networks.named_modules() if isinstance(module, LayerMetrics))

@@ -39,9 +39,9 @@ class Dropout(Regularizer):
         return grown
 
     def _set(self, layer: Component) -> Component:
-        if not isinstance(layer, Layer) or not layer.drops:
+        if not isinstance(layer, Layer) or layer.dropout_field is None:
             return layer
-        return layer.evolve(layer.drop_field, self.p)
+        return layer.evolve(layer.dropout_field, self.p)
 
     def _grown(self, layer: Component, at_end: bool) -> Component:
         """Return the layer with dropout after each activation in its lists; itself if there is none."""
@@ -69,4 +69,4 @@ def _is_layer(value: Any, family: str) -> bool:
 
 def _is_dropout(layer: Component) -> bool:
     """Return whether a layer is dropout of any kind: of elements, of channels, one that keeps the moments."""
-    return isinstance(layer, Layer) and layer.drops
+    return isinstance(layer, Layer) and layer.dropout_field is not None

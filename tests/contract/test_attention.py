@@ -133,11 +133,11 @@ def test_a_position_bias_is_added_to_the_scores():
 def test_maps_on_demand_are_the_weights_of_the_same_result(fields):
     module, x = attention(**fields), sequence()
     plain = module(x)
-    assert module.attention_BHTS is None
+    assert module.attention_weights is None
     module.store_attention = True
     torch.testing.assert_close(module(x), plain)
-    assert module.attention_BHTS.shape == (3, 2, STEPS, STEPS)
-    torch.testing.assert_close(module.attention_BHTS.sum(-1), torch.ones(3, 2, STEPS))
+    assert module.attention_weights.shape == (3, 2, STEPS, STEPS)
+    torch.testing.assert_close(module.attention_weights.sum(-1), torch.ones(3, 2, STEPS))
 
 
 LAYERS = {

@@ -2,9 +2,13 @@
 
 import pytest
 from torch import nn
+from typing_extensions import get_protocol_members, is_protocol
 
 from dlx.layers import Layer
 from dlx.layers._names import RESERVED
+from dlx.nn import protocols
+
+PROTOCOLS = [value for value in vars(protocols).values() if is_protocol(value)]
 
 
 @pytest.mark.parametrize("container", [nn.Module(), nn.Sequential(), nn.ModuleDict(), nn.ModuleList()])
@@ -20,7 +24,8 @@ def is_torchs(container, name):
 
 
 def test_what_the_contract_of_layers_asks_of_modules_is_taken():
-    assert {"takes_context", "scope", "auxiliary_loss", "auxiliary_answer", "tally", "forward"} <= RESERVED
+    members = {name for protocol in PROTOCOLS for name in get_protocol_members(protocol)} - {"weight"}
+    assert {"takes_context", "forward", *members} <= RESERVED
 
 
 @pytest.mark.parametrize("name", ["forward", "takes_context", "_modules", "a.b", ""])

@@ -106,7 +106,7 @@ def test_shape_multiply_adds_and_gradients_are_what_torch_computes(name, i):
     for promised, given in zip(outputs(layer.shape(x)), outputs(y), strict=True):
         assert promised.dims == tuple(given.shape[1:])
         assert promised.dtype == str(given.dtype).removeprefix("torch.")
-    beside = [getattr(part, "auxiliary_answer", None) for part in module.modules()]
+    beside = [getattr(part, "auxiliary_output", None) for part in module.modules()]
     learning = [t for t in [*outputs(y), *beside] if t is not None and t.requires_grad]
     if learning:
         sum(t.square().sum() for t in learning).backward()

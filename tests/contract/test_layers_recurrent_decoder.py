@@ -89,7 +89,7 @@ def test_outputs_and_maps_are_those_of_the_papers_formulas(fields):
     for i in range(3):
         expected, weights = by_hand(decoder, x[i], memory[i])
         assert torch.allclose(y[i], expected)
-        assert torch.allclose(decoder.attention_BHTS[i, 0], weights)
+        assert torch.allclose(decoder.attention_weights[i, 0], weights)
 
 
 @pytest.mark.parametrize("fields", DECODERS, ids=str)

@@ -50,12 +50,12 @@ def test_attention_pool_is_a_mean_with_the_weights_that_it_keeps():
     score = torch.stack([torch.stack([v @ torch.tanh(w @ step + b) for step in sample]) for sample in x])
     weight = score.exp() / score.exp().sum(1, keepdim=True)
     assert torch.allclose(pool(x), (weight[..., None] * x).sum(1))
-    assert pool.attention_BHTS is None
+    assert pool.attention_weights is None
     pool.store_attention = True
     pool(x, {"mask": ANYWHERE[1:3]})
-    assert pool.attention_BHTS.shape == (2, 1, 1, 6)
-    assert torch.allclose(pool.attention_BHTS.sum(-1), torch.ones(2, 1, 1).double())
-    assert (pool.attention_BHTS[:, 0, 0][~ANYWHERE[1:3]] == 0).all()
+    assert pool.attention_weights.shape == (2, 1, 1, 6)
+    assert torch.allclose(pool.attention_weights.sum(-1), torch.ones(2, 1, 1).double())
+    assert (pool.attention_weights[:, 0, 0][~ANYWHERE[1:3]] == 0).all()
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -44,7 +44,7 @@ def test_googlenet_has_the_parameters_of_its_three_ends():
     tree = Task.model_validate("classification").network("network", model, facts)
     assert tree.cost(photo).parameters == 13_004_888  # as torchvision's, with auxiliary classifiers
     with torch.device("meta"):
-        heads = [m for m in tree.build(photo).modules() if hasattr(m, "auxiliary_answer")]
+        heads = [m for m in tree.build(photo).modules() if hasattr(m, "auxiliary_output")]
         assert [head.weight for head in heads] == [0.3, 0.3]
         assert heads[0].layers(torch.empty(2, 512, 14, 14)).shape == (2, 1000)
 

@@ -36,7 +36,7 @@ def test_training_does_not_count():
     layer = Layer.model_validate({"mixture_of_experts": {"num_experts": 3, "top_k": 2, "expert": {"linear": 8}}})
     module, x = layer.build(TensorSpec((8,), "F")), torch.randn(10, 8)
     module.train()(x)
-    assert module.metric_counts.sum() == 0 and "tally" not in module.state_dict()
+    assert module.metric_counts.sum() == 0 and "metric_counts" not in module.state_dict()
     module.eval()(x)
     chosen = module.router(x).topk(2).indices.flatten().bincount(minlength=3)
     assert torch.equal(module.metric_counts, chosen.float())

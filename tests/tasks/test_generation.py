@@ -12,6 +12,7 @@ from dlx.decoding.search import Reader, allowed, draw, probabilities, search, wr
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.nn.context import apply
+from dlx.nn.protocols import AttentionWeights
 from dlx.tensors import TensorSpec
 from dlx.tokenizers import EOS, Tokenizer
 
@@ -78,7 +79,7 @@ def test_a_new_token_costs_the_same_however_long_the_text_is():
 
     module, steps, costs = network("rotary"), [], []
     for layer in module.modules():
-        if hasattr(layer, "keep_maps"):
+        if isinstance(layer, AttentionWeights):
             layer.store_attention = True  # the counter knows no fused attention
         if isinstance(layer, torch.nn.Linear):
             layer.register_forward_hook(lambda layer, x, y: steps.append(x[0].shape[1]))

@@ -42,7 +42,7 @@ class _Attention(nn.Module):
     def __init__(self, how: AttentionConfig) -> None:
         super().__init__()
         self.config = how
-        self.attention_BHTS: Tensor | None = None
+        self.attention_weights: Tensor | None = None
         self.out = nn.Linear(how.num_heads * how.head_dim, how.features, bias=how.bias)
 
     def split(self, x_BTE: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class _Attention(nn.Module):
         elif allowed is not None:
             scores_BHTS = scores_BHTS + allowed
         weights_BHTS = scores_BHTS.softmax(-1).nan_to_num(0.0)  # a query that may see nothing gathers nothing
-        self.attention_BHTS = weights_BHTS.detach()
+        self.attention_weights = weights_BHTS.detach()
         return F.dropout(weights_BHTS, self.config.dropout, self.training) @ v
 
 

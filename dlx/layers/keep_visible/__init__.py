@@ -25,8 +25,7 @@ class KeepVisible(Layer):
     """
 
     type: Literal["keep_visible"] = "keep_visible"
-    hides: ClassVar[bool] = True
-    """Whether the network reads `visible` here."""
+    selects_visible_steps: ClassVar[bool] = True
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         num_features(x, self.type, ("TF",))

@@ -11,7 +11,7 @@ from dlx.nn.context import Context, mask_of
 
 
 class SparseMixture(nn.Module):
-    """Adds up what the chosen experts make of each step; outside training `tally` counts how often each was chosen."""
+    """Sparse mixture of experts: a weighted sum of the chosen experts; `metric_counts` counts choices in evaluation."""
 
     takes_context = True
     metric_counts: Tensor
@@ -22,7 +22,7 @@ class SparseMixture(nn.Module):
         self.experts = nn.ModuleList(experts)
         self.top, self.balance = top, balance
         self.auxiliary_loss: Tensor | None = None
-        self.register_buffer("tally", torch.zeros(len(experts)), persistent=False)
+        self.register_buffer("metric_counts", torch.zeros(len(experts)), persistent=False)
 
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Return x's shape."""

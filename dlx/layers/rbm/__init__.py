@@ -31,7 +31,6 @@ class RBM(Layer):
 
     primary: ClassVar[str] = "hidden"
     is_energy_based: ClassVar[bool] = True
-    """Whether it is learned by its energy."""
     type: Literal["rbm"] = "rbm"
     hidden: int = Field(gt=0)
     """Hidden units."""

@@ -44,7 +44,7 @@ class _Decoder(nn.Module):
         for name, part in parts.items():
             self.add_module(name, part)
         self.store_attention = False
-        self.attention_BHTS: Tensor | None = None
+        self.attention_weights: Tensor | None = None
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, H); the weights of the attention are kept on demand."""
@@ -59,7 +59,7 @@ class _Decoder(nn.Module):
         if kept is not None:
             kept.update({**remember(state), "keys": keys_BSH})
         if self.store_attention:
-            self.attention_BHTS = share_BTS[:, None].detach()
+            self.attention_weights = share_BTS[:, None].detach()
         return y_BTH
 
     def decode(

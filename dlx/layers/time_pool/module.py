@@ -58,7 +58,7 @@ class AttentionPool(_Pool):
         self.inner = nn.Linear(features, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
         self.store_attention = False
-        self.attention_BHTS: Tensor | None = None
+        self.attention_weights: Tensor | None = None
 
     def pool(self, x_BTF: Tensor, mask_BT1: Tensor) -> Tensor:
         """Return the weighted mean; the weights are kept on demand."""
@@ -66,5 +66,5 @@ class AttentionPool(_Pool):
         weight_BT1 = score_BT1.masked_fill(~mask_BT1, torch.finfo(score_BT1.dtype).min).softmax(1)
         weight_B1T = weight_BT1.masked_fill(~mask_BT1, 0.0).transpose(1, 2)
         if self.store_attention:
-            self.attention_BHTS = weight_B1T[:, None].detach()
+            self.attention_weights = weight_B1T[:, None].detach()
         return torch.bmm(weight_B1T, x_BTF)[:, 0]

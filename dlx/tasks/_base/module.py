@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
@@ -18,6 +18,7 @@ from dlx.errors import DivergedError
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
 from dlx.nn.layer_metrics import begin, counted
+from dlx.nn.protocols import AuxiliaryLoss
 from dlx.optimizers import parameter_groups
 from dlx.tasks import MASK, Learning, for_role
 from dlx.tasks._base.masks import masks
@@ -50,7 +51,7 @@ class TaskModule(pl.LightningModule):
         self._loss_count = 0
         self._last_point: Tensor | None = None
         self._every_step: list[Any] = []
-        self._auxiliary = [m for m in self.networks.modules() if hasattr(m, "auxiliary_loss")]
+        self._auxiliary = [m for m in self.networks.modules() if isinstance(m, AuxiliaryLoss)]
 
     def learn(self, batch: Batch) -> None:
         """Take one step with a batch."""
@@ -85,7 +86,7 @@ class TaskModule(pl.LightningModule):
     def penalty(self, role: str) -> Tensor | float:
         """Return what regularizers, and layers with a loss of their own, add to the loss of a network."""
         terms = [r.penalty(self.networks[role]) for r in self.learning.regularizers.values()]
-        terms += [cast(Tensor | None, m.auxiliary_loss) for m in self._auxiliary]
+        terms += [m.auxiliary_loss for m in self._auxiliary]
         return sum((t for t in terms if t is not None), start=0.0)
 
     # -- what Lightning calls -----------------------------------------------------------------------------------------

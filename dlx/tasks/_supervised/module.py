@@ -17,6 +17,7 @@ from dlx.metrics import Metric
 from dlx.nn.context import Context, apply
 from dlx.nn.features import before_last
 from dlx.nn.gradient_norms import gradient_norms_by_step
+from dlx.nn.protocols import AuxiliaryOutput
 from dlx.tasks import Learning
 from dlx.tasks._base.module import TaskModule
 from dlx.tasks._base.optimizer_step import Batch
@@ -82,7 +83,7 @@ class SupervisedModule(TaskModule):
         self._metrics = built(metrics, facts)
         self.loss_meter = torchmetrics.MeanMetric()
         self.outputs = Outputs()
-        self._answering: list[Any] = [m for m in self.networks.modules() if hasattr(m, "auxiliary_answer")]
+        self._auxiliary_heads = [m for m in self.networks.modules() if isinstance(m, AuxiliaryOutput)]
 
     def predict(self, output_BK: Tensor) -> Tensor:
         """Return the prediction (B, …) of the network's output: probabilities, or values in the target's units."""
@@ -102,7 +103,7 @@ class SupervisedModule(TaskModule):
     def objective(self, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, with that of what layers inside of the network answer."""
         loss = self.mean_loss(self.run(self.role, batch), batch)
-        for head in self._answering:
+        for head in self._auxiliary_heads:
             if head.auxiliary_output is not None:
                 loss = loss + head.weight * self.mean_loss(head.auxiliary_output, batch)
         return loss

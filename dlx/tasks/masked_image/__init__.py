@@ -75,7 +75,7 @@ class MaskedImage(Probing):
         x = numbers(facts, self.type)
         body = model.tree(x)
         features, steps = infer_shape((), body, x), self.patches(facts)
-        hides = any(getattr(layer, "hides", False) for _, layer, _ in walk(body, x))
+        hides = any(layer.selects_visible_steps for _, layer, _ in walk(body, x))
         if not isinstance(features, TensorSpec) or features.axes != "TF" or features.dims[0] != steps or not hides:
             raise ShapeError(
                 f"the encoder must end in features of {steps} patches, and hide some by the layer keep_visible, as vit "

@@ -58,7 +58,7 @@ class RBMTask(Probing):
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         tree = super().network(role, model, facts)
         x = numbers(facts, self.type)
-        found = [layer for _, layer, _ in walk(tree, x) if getattr(layer, "energy_based", False)]
+        found = [layer for _, layer, _ in walk(tree, x) if layer.is_energy_based]
         if not found:
             raise ShapeError("the task rbm learns layers of that name, but the model has none; write {rbm: 64}")
         if self.ais_chains and (len(found) > 1 or getattr(found[0], "visible", "") != "bernoulli"):
@@ -67,7 +67,7 @@ class RBMTask(Probing):
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         inside = walk(*networks[ROLE])
-        visible = sum(elements(x) for _, layer, x in inside if getattr(layer, "energy_based", False))
+        visible = sum(elements(x) for _, layer, x in inside if layer.is_energy_based)
         return super().buffer_elements(networks, facts) + (self.chains * visible if self.persistent else 0)
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.nn.images import as_picture
+from dlx.nn.protocols import EnergyBased
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._ssl.module import ProbedModule
@@ -33,7 +34,7 @@ class RBMModule(ProbedModule):
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: RBMTask) -> None:
         super().__init__(networks, facts, learning, task)
         self.task = task
-        self.machines: list[Any] = [m for m in networks[ROLE].modules() if hasattr(m, "free_energy")]
+        self.machines: list[Any] = [m for m in networks[ROLE].modules() if isinstance(m, EnergyBased)]
         self._reached: dict[nn.Module, Tensor] = {}
         self._energies: list[Tensor] = []
         for number, machine in enumerate(self.machines):

@@ -19,6 +19,7 @@ from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.nn.context import Cache, apply
+from dlx.nn.protocols import AttentionWeights
 from dlx.tasks import MASK, STEPS, Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.module import built, by_name
@@ -150,7 +151,9 @@ class Seq2SeqModule(StepsModule):
         Of several layers the one that looks most firmly is taken, and the mean over its heads.
         """
         looking = [
-            m for m in self.networks.modules() if hasattr(m, "keep_maps") and getattr(m, "memory", None) == "memory"
+            m
+            for m in self.networks.modules()
+            if isinstance(m, AttentionWeights) and getattr(m, "memory", None) == "memory"
         ]
         if not looking:
             return []
@@ -170,7 +173,7 @@ class Seq2SeqModule(StepsModule):
             module.store_attention = True
         try:
             apply(self.networks[self.role], x, {})
-            return [module.attention_BHTS[0].mean(0).float() for module in looking]
+            return [module.attention_weights[0].mean(0).float() for module in looking]
         finally:
             for module in looking:
                 module.store_attention = False
