@@ -97,7 +97,7 @@ def test_every_step_of_a_sequence_is_judged_in_the_middle_too(tmp_path):
     )
     experiment = build(make(dlx.load(tmp_path / "r.yaml")))
     module, batch = experiment.module.train(), next(iter(experiment.batches["train"]))
-    loss, (head,) = module.objective(batch), module._answering
+    loss, (head,) = module.objective(batch), module._auxiliary_heads
     wanted = F.cross_entropy(head.auxiliary_output.flatten(0, 1), batch["target"].flatten())
     end = F.cross_entropy(module(batch["tokens"]).flatten(0, 1), batch["target"].flatten())
     assert torch.allclose(loss, end + 0.3 * wanted)

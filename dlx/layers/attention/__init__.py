@@ -24,8 +24,8 @@ class Attention(Layer):
     so that scores depend on distances; position_bias names a value that is added to the scores. Padding (`mask`, or
     `<memory>_mask`) is never seen, so it never changes a result.
 
-    Stepwise decoding keeps keys and values in the cache. While its switch `store_attention` is on, the module stores the
-    attention weights of the last forward pass, one map a head.
+    Stepwise decoding keeps keys and values in the cache. While its switch `store_attention` is on, the module stores
+    the attention weights of the last forward pass, one map a head.
 
     Shapes:  (T, F), kept.
     Units:   dropout is the probability that a weight is set to zero in training.
