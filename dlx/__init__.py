@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from dlx.engine.runs.claims import Tested
     from dlx.engine.runs.outcome import Run
     from dlx.recipe.load import LoadedRecipe
+    from dlx.studies.comparison import ComparisonReport
     from dlx.studies.report import SweepReport
 
 __all__ = [
-    "embed", "evaluate", "generate", "load", "plan", "predict", "resume",
+    "compare", "embed", "evaluate", "generate", "load", "plan", "predict", "resume",
     "sample", "sweep", "test", "train", "validate",
 ]  # fmt: skip
 
@@ -125,6 +126,21 @@ def sweep(
     if loaded.study is not None:
         plan_study(loaded)  # all that is wrong is said before anything heavy is imported
     return studies.sweep(loaded, studies.SweepOptions(console or Console(stderr=True), workers, Path(root)))
+
+
+def compare(
+    recipe: str | Path | LoadedRecipe, overrides: Overrides = (), *, root: str | Path = "runs", console: Any = None
+) -> ComparisonReport:
+    """Compare the variants of a recipe's section `compare`: what is missing is trained, then they are told apart.
+
+    Raises: RecipeError before the first training, with everything that is wrong with any of them; DataError; RunError.
+    """
+    from rich.console import Console
+
+    from dlx.studies.comparison import compare_variants
+
+    loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
+    return compare_variants(loaded, Path(root), console or Console(stderr=True))
 
 
 def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: Any = None) -> list[Tested]:

@@ -15,19 +15,26 @@ from dlx.run_folders import RUNS
 
 def command(
     runs: Annotated[
-        list[str], typer.Argument(help="Two runs or more, by name, MLflow id or directory.", autocompletion=complete)
+        list[str],
+        typer.Argument(help="Runs by name, MLflow id or directory; or one recipe.", autocompletion=complete),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture of the curves.")] = Path("comparison.png"),
     root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compare runs: what their recipes say differently, beside what came of it.
 
     Their learning curves are drawn over each other in a PNG. Runs that make samples, and measure them alike, are set
     beside each other by the quality, speed and coverage of these, with a picture of its own.
+
+    Of a recipe with a section `compare` the variants are trained, as far as they are not yet, and told apart.
     """
+    if len(runs) == 1 and Path(runs[0]).suffix in (".yaml", ".yml"):
+        _compare_variants(runs[0], root, as_json, strict)
+        return
     if len(runs) < 2:
-        raise UsageError("name two runs or more; dlx runs lists them")
+        raise UsageError("name two runs or more, which dlx runs lists, or a recipe with a section `compare`")
     if output.suffix != ".png":
         raise UsageError(f"{output}: the picture is written as .png")
 
@@ -44,6 +51,21 @@ def command(
         print_json({**said, "pictures": {name: str(path) for name, path in pictures.items()}})
     else:
         _print(found, samples, pictures)
+
+
+def _compare_variants(recipe: str, root: Path, as_json: bool, strict: bool) -> None:
+    """Train what is missing of a comparison, and print what can be said."""
+    import dlx
+    from dlx.commands._show import print_json
+    from dlx.commands._study import print_comparison
+
+    report = dlx.compare(recipe, root=root)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_comparison(report)
+    if strict and not report.held:
+        raise typer.Exit(1)
 
 
 def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:

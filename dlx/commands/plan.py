@@ -17,6 +17,9 @@ WIDE = 120  # columns where no terminal says how many there are
 def command(
     recipe: Annotated[Path, typer.Argument(help="The recipe.", autocompletion=recipes)],
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: train.epochs=3")] = None,
+    steps_per_second: Annotated[
+        float | None, typer.Option("--steps-per-second", min=0, help="Of a study: how fast it trains, to tell hours.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Show what a recipe will build and cost: layers, shapes, parameters, memory.
@@ -26,7 +29,13 @@ def command(
     import dlx
     from dlx.plan.report import report
 
-    found = report(dlx.plan.make(dlx.load(recipe, overrides or [])))
+    loaded = dlx.load(recipe, overrides or [])
+    if loaded.study is not None:
+        from dlx.commands._study import print_study_plan
+
+        print_study_plan(loaded, steps_per_second, as_json)
+        return
+    found = report(dlx.plan.make(loaded))
     if as_json:
         from dlx.commands._show import print_json
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,6 +80,22 @@ def _sweep_steps(plan: Plan, sweep: Sweep, trials: int) -> int:
         total += going_on * max(0, until - before)
         before, going_on = until, going_on * sweep.halving.keep
     return round(total) * sweep.seeds
+
+
+def study_report(plan: StudyPlan, steps_per_second: float | None = None) -> dict[str, Any]:
+    """Return everything that the plan of a study says, ready for JSON; pairs are the smallest and the largest."""
+    spec, steps = plan.loaded.study, plan.steps()
+    assert spec is not None
+    over = {} if spec.sweep is None else {path: json.dumps(value) for path, value in spec.sweep.over.items()}
+    hours = None if not steps_per_second else [n / steps_per_second / 3600 for n in steps]
+    return {
+        "name": plan.loaded.recipe.name,
+        "sweep": None if spec.sweep is None else {"trials": plan.trials, "over": over},
+        "compare": None if spec.compare is None else {"variants": list(plan.variants), "repeats": plan.repeats},
+        "steps": list(steps),
+        **{name: list(plan.span(f"plan/{name}")) for name in ("parameters", "macs", "memory")},
+        "hours": hours,
+    }
 
 
 def load_trial(loaded: LoadedRecipe, params: Params) -> LoadedRecipe:

@@ -27,7 +27,15 @@ def validate_file(path: Path) -> Validation:
         loaded = load(path)
     except RecipeError as error:
         return Validation(path, tuple(error.diagnostics))
-    return _plan_shapes(path, loaded)
+    return _plan_shapes(path, loaded) if loaded.study is None else _plan_study(path, loaded)
+
+
+def _plan_study(path: Path, loaded: LoadedRecipe) -> Validation:
+    """Validate everything that a study may run: every path, option and end of a range, and every variant."""
+    from dlx.plan.study import check_study
+
+    plan, problems = check_study(loaded, _cached_facts)
+    return Validation(path, tuple(problems), shapes_checked=plan.base is not None or bool(problems))
 
 
 def _plan_shapes(path: Path, loaded: LoadedRecipe) -> Validation:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.engine.runs.outcome import read_run
+from dlx.engine.runs.outcome import Verdict, read_run
 from dlx.errors import DlxError, RunError, UsageError
 from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_study
 from dlx.recipe.load import LoadedRecipe
@@ -16,8 +16,10 @@ from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import BASE, Compare
 from dlx.run_folders import STUDY
 from dlx.studies.folder import RECIPE, StudyFolder, complete_recipe, create_study, open_study
+from dlx.studies.record import StudyRecord, study_record
 from dlx.studies.statistics import Difference, Interval, difference, holm, interval_of
 from dlx.studies.training import train_whole
+from dlx.tracking.spool import read_state
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ComparisonReport:
     repeated: str
     variants: Mapping[str, Told]
     claims: Mapping[str, tuple[Any, bool]]
+    figures: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
@@ -59,7 +62,9 @@ class ComparisonReport:
         """Return plain JSON values."""
         variants = {name: asdict(told) for name, told in self.variants.items()}
         claims = {name: {"claim": claim, "held": held} for name, (claim, held) in self.claims.items()}
-        return {**vars(self), "folder": str(self.folder), "variants": variants, "claims": claims, "held": self.held}
+        places = {name: str(path) for name, path in self.figures.items()}
+        plain = {"folder": str(self.folder), "variants": variants, "claims": claims, "figures": places}
+        return {**vars(self), **plain, "held": self.held}
 
     def sentence(self, name: str) -> str:
         """Say of a variant what the figures say."""
@@ -82,14 +87,26 @@ def compare_variants(loaded: LoadedRecipe, root: Path, console: Any) -> Comparis
     study = _study_of(loaded, root)
     compare = loaded.study.compare
     metric = compare.metric or _default_metric(plan, compare)
+    assert plan.base is not None
+    record = study_record(plan.base, study, resumed=read_state(study.path) is not None)
+    with record.marked():
+        values = _values(study, plan, compare, metric, console)
+    report = _report(study, plan, compare, metric, values)
+    report = replace(report, figures=draw_comparison(report))
+    finish_comparison(record, report)
+    return report
+
+
+def _values(study: StudyFolder, plan: StudyPlan, compare: Compare, metric: str, console: Any) -> dict[str, list[float]]:
+    """Return the metric of every training of every variant; those that are missing are trained."""
     values: dict[str, list[float]] = {name: [] for name in (BASE, *compare.variants)}
     total = plan.repeats * len(values)
     for done, (repeat, name) in enumerate(_pairs(plan.repeats, list(values)), 1):
-        value = _value(study, name, repeat, compare, metric, console)
+        value = _value(study, name, repeat, compare, metric)
         place = f"{name}, {_repeated(compare)[:-1]} {repeat}"
         console.print(f"{done} of {total}  {place}: {metric} {value:.4g}", highlight=False)
         values[name].append(value)
-    return _report(study, plan, compare, metric, values)
+    return values
 
 
 def _pairs(repeats: int, names: list[str]) -> Iterator[tuple[int, str]]:
@@ -110,13 +127,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _value(study: StudyFolder, name: str, repeat: int, compare: Compare, metric: str, console: Any) -> float:
+def _value(study: StudyFolder, name: str, repeat: int, compare: Compare, metric: str) -> float:
     folder = study.compared(name, repeat)
     run = read_run(folder)
     if run is None:
         try:
             loaded = _repeat_of(load_compared(study.loaded, name), repeat, compare)
-            run = train_whole(loaded, folder, study.path, console)
+            run = train_whole(loaded, folder, study.path)
         except DlxError as error:
             raise RunError(f"{name}, {_repeated(compare)[:-1]} {repeat}: {error}") from error
     if metric not in run.metrics:
@@ -172,6 +189,37 @@ def _report(
     return ComparisonReport(
         study.name, study.path, metric, maximize, compare.confidence, _repeated(compare), variants, claims
     )
+
+
+def draw_comparison(report: ComparisonReport) -> dict[str, Path]:
+    """Draw the figures of a comparison as PNG and return where they are."""
+    from dlx.figures import studies as figures
+
+    values = {name: told.values for name, told in report.variants.items()}
+    intervals = {n: (t.interval.mean, t.interval.low, t.interval.high) for n, t in report.variants.items()}
+    found = {n: t.difference.interval for n, t in report.variants.items() if t.difference is not None}
+    apart = {name: report.variants[name].apart for name in found}
+    spans = {name: (d.mean, d.low, d.high) for name, d in found.items()}
+    drawn = {
+        "variants": figures.comparison(values, intervals, report.metric, BASE),
+        "differences": figures.differences(spans, apart, report.metric),
+    }
+    folder = report.folder / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=120)
+    return {name: folder / f"{name}.png" for name in drawn}
+
+
+def finish_comparison(record: StudyRecord, report: ComparisonReport) -> None:
+    """Write down what was found: the differences are the metrics of the study."""
+    found = {n: told.difference.interval.mean for n, told in report.variants.items() if told.difference is not None}
+    metrics = {f"compare/{name}": value for name, value in found.items()}
+    record.run.metrics = metrics
+    record.run.verdict = [Verdict(m, claim, metrics.get(m), held) for m, (claim, held) in report.claims.items()]
+    held = record.run.held if record.run.verdict else None
+    record.record.finish(metrics, held, list(report.figures.values()), None)
+    record.close("FINISHED")
 
 
 def claim_holds(claim: Any, interval: Interval) -> bool:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dlx.engine.runs.outcome import Run, read_run
 from dlx.engine.runs.resume import go_on, held
@@ -32,18 +31,21 @@ class Outcome:
     paused: bool
 
 
-def train_whole(loaded: LoadedRecipe, folder: Path, study: Path, console: Any) -> Run:
-    """Train a recipe in a folder of a study to its end, from its newest checkpoint if it has one."""
-    return _train(loaded, folder, study, console, None)
+def train_whole(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
+    """Train a recipe in a folder of a study to its end, from its newest checkpoint if it has one; in silence."""
+    return _train(loaded, folder, study, None)
 
 
-def _train(loaded: LoadedRecipe, folder: Path, study: Path, console: Any, pause_at: int | None) -> Run:
+def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_at: int | None) -> Run:
+    from rich.console import Console
+
+    console = Console(quiet=True)
     done = read_run(folder)
     if done is not None:
         return done
     loaded = replace(loaded, recipe=loaded.recipe.evolve("train.figures", False))
     checkpoints = folder / "checkpoints"
-    begun = newest(checkpoints, lambda note: console.print(note, highlight=False, soft_wrap=True))
+    begun = newest(checkpoints, lambda note: None)
     if begun is not None:
         return go_on(held(folder, begun, loaded, allow_change=False), console, study, pause_at)
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -57,8 +59,8 @@ class Trainer:
     monitor   the metric that is searched for, of which the largest or the smallest is the best
     """
 
-    def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool, console: Any) -> None:
-        self.study, self.sweep, self.monitor, self.maximize, self.console = study, sweep, monitor, maximize, console
+    def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool) -> None:
+        self.study, self.sweep, self.monitor, self.maximize = study, sweep, monitor, maximize
 
     def train(self, loaded: LoadedRecipe, job: Job) -> Outcome:
         """Train a trial, once for each seed, and return the means. Raises: DlxError if it cannot be trained."""
@@ -71,7 +73,7 @@ class Trainer:
         own = replace(loaded, recipe=loaded.recipe.evolve("seed", loaded.recipe.seed + seed))
         folder = self.study.trial(job.number, seed, self.sweep.seeds)
         try:
-            run = _train(own, folder, self.study.path, self.console, job.until)
+            run = _train(own, folder, self.study.path, job.until)
         except Paused as paused:
             values = [value for _, value in paused.points.get(self.monitor, [])]
             return Outcome(self._best(values), {}, paused=True)

@@ -88,8 +88,6 @@ def _reason(error: BaseException) -> str:
 
 def worker_of(study: StudyFolder) -> Worker:
     """Return a worker for a study; its trainings say nothing themselves."""
-    from rich.console import Console
-
     from dlx.plan.plan import make
 
     spec, loaded = study.loaded.study, study.loaded
@@ -99,7 +97,7 @@ def worker_of(study: StudyFolder) -> Worker:
     sampler = spec.sweep.search.build(spec.sweep.space, loaded.recipe.seed, maximize)
     limit = spec.sweep.search.limit(spec.sweep.space)
     scheduler = Scheduler(spec.sweep, maximize, limit, sampler.propose)
-    return Worker(study, scheduler, Trainer(study, spec.sweep, monitor, maximize, Console(quiet=True)))
+    return Worker(study, scheduler, Trainer(study, spec.sweep, monitor, maximize))
 
 
 def monitor_of(sweep: Sweep, plan: Any) -> tuple[str, bool]:
