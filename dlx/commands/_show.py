@@ -31,3 +31,12 @@ def summary(run: Any, console: Any) -> None:
     if run.pictures:
         console.print(f"pictures    {run.folder / 'pictures'}", highlight=False, soft_wrap=True)
     console.print("next        dlx ui   ·   dlx eval last   ·   dlx predict last INPUT", highlight=False)
+
+
+def format_bytes(count: float) -> str:
+    """Write a number of bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from dlx.commands._show import print_json
+from dlx.commands._show import format_bytes, print_json
 from dlx.recipe.load import LoadedRecipe
 
 
@@ -21,8 +21,6 @@ def print_study_plan(loaded: LoadedRecipe, steps_per_second: float | None, as_js
     from rich.table import Table
     from rich.text import Text
 
-    from dlx.commands.plan import size
-
     console = Console(file=sys.stdout, highlight=False)
     if found["sweep"]:
         table = Table(title=Text(f"{loaded.recipe.name}: {found['sweep']['trials']} trials"), title_justify="left")
@@ -37,7 +35,7 @@ def print_study_plan(loaded: LoadedRecipe, steps_per_second: float | None, as_js
     facts = Table.grid(padding=(0, 2))
     for name, unit in (("parameters", "{:,.0f}"), ("macs", "{:,.0f}"), ("steps", "{:,.0f}")):
         facts.add_row({"macs": "multiply-adds"}.get(name, name), _from_to(found[name], unit.format))
-    facts.add_row("memory", f"{size(found['memory'][1])} at most")
+    facts.add_row("memory", f"{format_bytes(found['memory'][1])} at most")
     if found["hours"] is not None:
         facts.add_row("hours", _from_to(found["hours"], "{:.2f}".format))
     console.print(facts)

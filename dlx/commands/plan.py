@@ -10,6 +10,7 @@ import typer
 
 from dlx.commands._complete import recipes
 from dlx.commands._repeats import without_repeats
+from dlx.commands._show import format_bytes
 
 WIDE = 120  # columns where no terminal says how many there are
 
@@ -98,7 +99,7 @@ def _learns(layer: dict[str, Any], decay: float | None) -> str:
 
 
 def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
-    return f"{cost['parameters']:,}", f"{cost['macs']:,}", size(batch * cost["activation_bytes"])
+    return f"{cost['parameters']:,}", f"{cost['macs']:,}", format_bytes(batch * cost["activation_bytes"])
 
 
 def _facts(found: dict[str, Any]) -> Any:
@@ -107,8 +108,8 @@ def _facts(found: dict[str, Any]) -> Any:
 
     table = Table.grid(padding=(0, 2))
     memory, data = found["memory"], found["data"]
-    parts = ", ".join(f"{part} {size(memory[part])}" for part in memory if part != "total" and memory[part])
-    table.add_row("memory", f"{size(memory['total'])} at batch size {found['batch_size']} ({parts})")
+    parts = ", ".join(f"{part} {format_bytes(memory[part])}" for part in memory if part != "total" and memory[part])
+    table.add_row("memory", f"{format_bytes(memory['total'])} at batch size {found['batch_size']} ({parts})")
     if any(network["layer_decay"] for network in found["networks"].values()):
         table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
@@ -134,12 +135,3 @@ def _target(data: dict[str, Any]) -> str:
         return "tokens" if data["kind"] == "tokens" else "numbers"
     shown = [f"{name} ({n:,})" for name, n in zip(data["classes"], data["class_counts"], strict=True)]
     return f"{len(shown)} classes: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}"
-
-
-def size(count: float) -> str:
-    """Write a number of bytes for people."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
