@@ -31,6 +31,10 @@ class LBFGS(Optimizer):
     """Step size along the direction; the first one that the line search tries."""
     layer_decay: float = Field(1.0, ge=1, le=1)
     """Always 1: the direction is that of all parameters together."""
+    layers_pattern: None = None
+    """Always null, for the same reason."""
+    no_decay: list[str] = Field(default_factory=list, max_length=0)
+    """Always empty: there is no weight decay."""
     lr_scale: dict[str, float] = Field(default_factory=dict, max_length=0)
     """Always empty, for the same reason."""
     max_iter: int = Field(20, ge=1)

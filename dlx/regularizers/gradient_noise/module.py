@@ -9,6 +9,8 @@ import torch
 
 from dlx.regularizers._unscale_torch import unscale_gradients
 
+SEED_MULTIPLIER = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio, odd: it spreads seeds over all bits
+
 
 class GradientNoiseCallback(pl.Callback):
     """Adds annealed Gaussian noise before every optimizer step."""
@@ -26,6 +28,13 @@ class GradientNoiseCallback(pl.Callback):
             gradient = parameter.grad
             assert gradient is not None
             if gradient.device not in generators:
-                generators[gradient.device] = torch.Generator(gradient.device).manual_seed((self.seed << 32) + step)
+                generators[gradient.device] = torch.Generator(gradient.device).manual_seed(
+                    _seed_of_step(self.seed, step)
+                )
             noise = torch.empty_like(gradient).normal_(generator=generators[gradient.device])
             gradient.add_(noise, alpha=deviation)
+
+
+def _seed_of_step(seed: int, step: int) -> int:
+    """Return a seed for every (seed, step) whose lower 32 bits, all that torch uses on a CPU, depend on both."""
+    return (seed * SEED_MULTIPLIER + step) % 2**63
