@@ -1,4 +1,4 @@
-"""What is known of a tensor before it exists: the type system of recipes. Torch-free."""
+"""Tensor specs: shapes, axes and dtypes without torch, the type system of recipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Dim = int | None
 
 @dataclass(frozen=True)
 class Stats:
-    """What the train split says of a field, one entry a channel or column.
+    """Statistics of a field over the train split, one entry for each channel or column.
 
     quantiles holds, for every column, equally spaced quantiles from the minimum to the maximum; naive, of a series to
     predict, by how much it differs on average from what it was one season before.
@@ -29,15 +29,15 @@ class Stats:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Dimensions without the batch, what each axis means, and the element type.
+    """Tensor spec: dimensions without the batch, axis names and dtype.
 
     dims   (1, 28, 28), None where unknown or varying
-    axes   one letter a dimension: C channels, D/H/W space, T time, F features; "CHW", "TF", "F", "T", "" for a scalar
+    axes   a letter each: C channels, D/H/W space, T time, F features; "CHW", "TF", "F", "T", "" for a scalar
     dtype  torch's name: float32, uint8, int64, bool
-    vocab  how many values each integer may take: one number, or one a column
+    vocab  vocabulary size of integers: one number, or one for each column
     names  the columns of a feature axis, where they have names
     stats  statistics of the train split, known for inputs only
-    context  named values that are in scope where this tensor flows, such as an encoder's memory
+    context  named values that layers may read beside this tensor, such as an encoder's memory
     """
 
     dims: tuple[Dim, ...]
@@ -68,7 +68,7 @@ class TensorSpec:
         return self.dims[1:]
 
     def with_dims(self, dims: tuple[Dim, ...], axes: str | None = None) -> TensorSpec:
-        """Return a float tensor of another shape: what a layer makes of this one."""
+        """Return the spec of a float tensor of another shape, as the output of a layer."""
         return TensorSpec(dims, self.axes if axes is None else axes, self.dtype if self.is_float else "float32")
 
     def replace(self, **changes: Any) -> TensorSpec:
@@ -91,14 +91,14 @@ def elements(x: Spec) -> int:
 
 
 def context_of(x: Spec) -> Mapping[str, TensorSpec]:
-    """Return the named values that are in scope where x flows; a record's are those of its fields."""
+    """Return the context of x, the named values that its layers may read; a record's is that of its fields."""
     if isinstance(x, TensorSpec):
         return x.context
     return next((field.context for field in x.values()), {})
 
 
 def with_context(x: Spec, context: Mapping[str, TensorSpec]) -> Spec:
-    """Return x with other named values in scope; a record gets them in each of its fields."""
+    """Return x with another context; a record gets it in each of its fields."""
     if isinstance(x, TensorSpec):
         return x if x.context == context else x.replace(context=context)
     return {name: field.replace(context=context) for name, field in x.items()}
@@ -106,13 +106,13 @@ def with_context(x: Spec, context: Mapping[str, TensorSpec]) -> Spec:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer costs, for one sample.
+    """Cost of a layer for one sample.
 
     parameters   trained numbers
     buffers      untrained numbers that are in the checkpoint
     macs         multiply-adds of matrix products and convolutions in a forward pass (half of torch's FLOP count)
-    activations  elements kept for the backward pass
-    unfused      elements kept besides, of 32 bits at least, where no kernel computes the layer in one, as on a CPU
+    activations  elements saved for the backward pass
+    unfused      further elements saved, of 32 bits at least, where no fused kernel computes the layer, as on a CPU
     """
 
     parameters: int = 0

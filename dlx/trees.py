@@ -1,4 +1,4 @@
-"""Changing the layers of a tree, wherever they stand in it."""
+"""Trees of layers: iterate over them and replace their layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Change = Callable[[Component], Component]
 
 
 def iter_layers(tree: Component) -> Iterator[Component]:
-    """Yield a layer and every layer in it, in the order of the recipe."""
+    """Yield a layer and every layer inside it, in the order of the recipe."""
     yield tree
     for _, value in tree:
         for item in value if isinstance(value, list) else [value]:
@@ -19,7 +19,7 @@ def iter_layers(tree: Component) -> Iterator[Component]:
 
 
 def map_layers(tree: Component, change: Change) -> Component:
-    """Return the tree with every layer replaced by what `change` makes of it, inner ones first, in that same order.
+    """Return the tree with every layer replaced by `change(layer)`, inner ones first, in the same order.
 
     A layer in which nothing changes reaches `change` as the very same object.
     """

@@ -1,4 +1,4 @@
-"""Windows that slide over an image: how kernel, stride, padding and dilation make the output's size."""
+"""Sliding windows: the output size of a convolution by kernel, stride, padding and dilation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlx.tensors import Dim
 
 
 def _single_error(expected: str) -> WrapValidator:
-    """Say once what is expected, instead of once for every way in which a value may be written."""
+    """Report one error for the value, instead of one for each member of the union."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -37,7 +37,7 @@ Padding = Annotated[
     | Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1, max_length=3)],
     _single_error("same, valid, a whole number, or a list with one for each spatial dimension"),
 ]
-"""same, valid, or how many zeros are put on each side."""
+"""same, valid, or the number of zeros on each side."""
 
 
 def per_axis(value: int | tuple[int, ...], n: int, what: str) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ def per_axis(value: int | tuple[int, ...], n: int, what: str) -> tuple[int, ...]
 
 
 def format_sizes(sizes: tuple[Dim, ...]) -> str:
-    """Write sizes as 5×5, or 5 where there is one."""
+    """Return sizes as text: 5×5, or 5 where there is one."""
     return "×".join("?" if s is None else str(s) for s in sizes)
 
 
@@ -65,11 +65,11 @@ class Window:
 
     @property
     def extent(self) -> tuple[int, ...]:
-        """How many inputs each side of the window spans, with the gaps of a dilation."""
+        """Number of inputs that each side of the window spans, with the gaps of a dilation."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     def slide(self, space: tuple[Dim, ...]) -> tuple[Dim, ...]:
-        """Return how many positions the window has. Raises: ShapeError if it is larger than the padded input."""
+        """Return the number of window positions. Raises: ShapeError if the window is larger than the padded input."""
         padded = tuple(None if s is None else s + 2 * p for s, p in zip(space, self.padding, strict=True))
         if any(s is not None and e > s for s, e in zip(padded, self.extent, strict=True)):
             raise ShapeError(
@@ -96,9 +96,9 @@ def make_window(
     padding: str | int | tuple[int, ...],
     dilation: int | tuple[int, ...] = 1,
 ) -> Window:
-    """Read the four fields for n spatial dimensions.
+    """Return the window of four fields for n spatial dimensions.
 
-    `same` gives ceil(size / stride) outputs: an odd kernel has as much padding before as after.
+    `same` gives ceil(size / stride) outputs: an odd kernel is padded equally on both sides.
     Raises: ShapeError if a list has the wrong length, or `same` would need more padding after than before.
     """
     sizes = per_axis(kernel, n, "kernel")

@@ -1,4 +1,4 @@
-"""Initializers: how the weights of a layer start."""
+"""Initializers: weight initialization of a layer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Initializer(Component):
-    """A distribution of starting weights. Biases start at zero unless an initializer says otherwise."""
+    """Weight initialization: the distribution of the first weights. Biases start at zero."""
 
     family = "initializers"
     uses_gain: ClassVar[bool] = False
     """Whether the factor of the activation that follows enters."""
 
     def fill(self, weight: Tensor, gain: float) -> None:
-        """Overwrite the weight in place (no gradient is recorded). gain belongs to the activation that follows."""
+        """Fill the weight in place, without gradients; gain is that of the next activation."""
         raise NotImplementedError

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class Constant(Initializer):
-    """Every weight starts at the same number.
+    """Constant initialization: every weight starts at the same number.
 
-    Shows why weights must differ: with equal weights all units of a layer learn the same.
+    Shows why weights must differ (symmetry breaking): with equal weights all units of a layer learn the same.
 
     Source:  torch.nn.init.constant_.
 
@@ -22,7 +22,7 @@ class Constant(Initializer):
     primary: ClassVar[str] = "value"
     type: Literal["constant"] = "constant"
     value: float
-    """The number."""
+    """The weight."""
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init

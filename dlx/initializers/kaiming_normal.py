@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class KaimingNormal(Initializer):
-    """Weights are normal with standard deviation gain / √fan.
+    """Kaiming (He) normal initialization: standard deviation gain / √fan.
 
     Keeps the variance of activations (fan_in) or of gradients (fan_out) through the activation that follows. For
     relu and its kin.

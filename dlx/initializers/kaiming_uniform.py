@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class KaimingUniform(Initializer):
-    """Weights are drawn evenly from ±gain · √(3 / fan).
+    """Kaiming (He) uniform initialization: between ±gain · √(3 / fan).
 
     Keeps the variance of activations (fan_in) or of gradients (fan_out) through the activation that follows. For
     relu and its kin.

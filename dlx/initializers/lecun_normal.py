@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class LeCunNormal(Initializer):
-    """Weights are normal with standard deviation 1 / √fan_in, whatever activation follows.
+    """LeCun normal initialization: standard deviation 1 / √fan_in, whatever activation follows.
 
     Keeps the variance through a linear layer; the initializer of `selu` networks.
 

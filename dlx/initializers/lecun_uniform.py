@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class LeCunUniform(Initializer):
-    """Weights are drawn evenly from ±√(3 / fan_in), whatever activation follows.
+    """LeCun uniform initialization: between ±√(3 / fan_in), whatever activation follows.
 
     Keeps the variance through a linear layer.
 

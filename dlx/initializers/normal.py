@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class Normal(Initializer):
-    """Weights are drawn from a normal distribution of a fixed width.
+    """Normal initialization, of a fixed standard deviation.
 
-    The width does not follow the layer's size: too wide a distribution explodes, too narrow a one fades.
+    It does not follow the layer's size: with too large a standard deviation activations explode, with too small a one
+    they vanish.
 
     Source:  torch.nn.init.normal_.
 

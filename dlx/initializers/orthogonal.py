@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class Orthogonal(Initializer):
-    """Weights form a random orthogonal matrix times gain.
+    """Orthogonal initialization: a random orthogonal matrix times the gain.
 
-    Lengths are kept exactly, so that very deep or recurrent networks neither fade nor explode. Dimensions after the
-    first are taken together.
+    Norms are kept exactly, so that gradients of very deep or recurrent networks neither vanish nor explode. Dimensions
+    after the first are flattened.
 
     Source:  Saxe et al. 2014, arXiv:1312.6120; torch.nn.init.orthogonal_.
 

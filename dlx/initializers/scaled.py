@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Scaled(Initializer):
-    """The weights of another initializer, times a factor.
+    """Scaled initialization: the weights of another initializer, times a factor.
 
-    For layers that must begin smaller or larger than the rest, such as those that end the branches of a deep residual
-    network: GPT-2 divides these by the root of how many branches are added up.
+    For layers whose weights start smaller or larger than the rest, such as the last of each branch of a deep residual
+    network: GPT-2 divides these by the square root of the number of branches.
 
     Source:  Radford et al. 2019, section 2.3.
 
@@ -24,9 +24,9 @@ class Scaled(Initializer):
 
     type: Literal["scaled"] = "scaled"
     of: Initializer
-    """What draws the weights."""
+    """The initializer that draws the weights."""
     factor: float = Field(gt=0)
-    """What they are multiplied by."""
+    """Factor of the weights."""
 
     @property
     def uses_gain(self) -> bool:  # type: ignore[override]

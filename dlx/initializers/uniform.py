@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Uniform(Initializer):
-    """Weights are drawn evenly from an interval.
+    """Uniform initialization, between two fixed bounds.
 
-    The interval does not follow the layer's size.
+    The bounds do not follow the layer's size.
 
     Source:  torch.nn.init.uniform_.
 

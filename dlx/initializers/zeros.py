@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class Zeros(Initializer):
-    """Every weight starts at zero.
+    """Zero initialization: every weight starts at zero.
 
-    Fine for a network of one layer; in a deeper one all units of a layer then stay alike and nothing is learned.
+    Fine for a network of one layer; in a deeper one all units of a layer stay equal and nothing is learned.
 
     Source:  torch.nn.init.zeros_.
 

@@ -68,7 +68,7 @@ class Layer(Component):
     name: Annotated[str | None, AfterValidator(check_name)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
     init: Initializer | None = None
-    """How the weights start; null leaves it to the model's `init`, and else to torch."""
+    """Initializer of the weights; null takes the model's `init`, and else torch's own."""
 
     @property
     def is_head(self) -> bool:

@@ -7,7 +7,7 @@ from dlx.tensors import Cost, TensorSpec
 
 
 class Activation(Layer):
-    """A function of every element by itself, or of all features at one position."""
+    """Activation function: of every element by itself, or of all features at one position."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         return require_numeric(x, self.type)

@@ -1,4 +1,4 @@
-"""What adaptive pooling shares."""
+"""Base of adaptive pooling."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dlx.windows import Sizes, per_axis
 
 
 class AdaptivePool(Layer):
-    """Pools an image of any size to a size that is given."""
+    """Adaptive pooling: brings an image of any size to a given one."""
 
     primary: ClassVar[str] = "output_size"
     output_size: Sizes
-    """How many outputs; a list gives each dimension its own."""
+    """Number of outputs; a list gives each dimension its own."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         return require_axes(x, IMAGES, self.type).with_dims((x.dims[0], *self._sizes(x)))

@@ -11,12 +11,12 @@ FEATURES = ("F", "TF", *IMAGES)
 
 
 def feature_axis(x: TensorSpec) -> int:
-    """Index of the features or channels among the dimensions without the batch."""
+    """Return the index of the features or channels among the dimensions without the batch."""
     return max(x.axes.find("F"), x.axes.find("C"))
 
 
 def num_features(x: Spec, what: str, axes: tuple[str, ...] = FEATURES) -> int:
-    """Return how many features or channels x has. Raises: ShapeError if that is unknown, or x has other axes."""
+    """Return the number of features or channels of x. Raises: ShapeError if it is unknown, or x has other axes."""
     x = require_axes(x, axes, what)
     size = x.dims[feature_axis(x)]
     if size is None:
@@ -31,6 +31,6 @@ def with_features(x: TensorSpec, size: int) -> TensorSpec:
 
 
 def require_unpadded(x: TensorSpec, what: str, instead: str) -> None:
-    """Raise a ShapeError if x is a padded sequence: what mixes steps and knows nothing of padding would mix it in."""
+    """Raise a ShapeError if x is a padded sequence: a layer that mixes steps and reads no mask would mix padding in."""
     if x.axes in ("TF", "CL") and "mask" in context_of(x):
         raise ShapeError(f"{what} would mix the padding of these sequences into its result; use `{instead}`")

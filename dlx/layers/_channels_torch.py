@@ -1,4 +1,4 @@
-"""Norms over the features at each position, wherever their axis stands. B batch, C channels, S any positions."""
+"""Norms over the features at each position, whichever axis they are. B batch, C channels, S any positions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TimeInstanceNorm(nn.InstanceNorm1d):
 
 
 def broadcast_along(values_C: Tensor, axis: int, ndim: int) -> Tensor:
-    """Return one number a feature, shaped to multiply a tensor of ndim dimensions whose features are at axis."""
+    """Return numbers of each feature, reshaped to multiply a tensor of ndim dimensions whose features are at axis."""
     shape = [1] * ndim
     shape[axis] = -1
     return torch.reshape(values_C, shape)

@@ -1,4 +1,4 @@
-"""A layer that stands for a list of other layers, as a person would write them."""
+"""Layers that are written out as a list of other layers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class Composite(Layer):
-    """A layer that is nothing but the layers that it writes out for its input."""
+    """Composite layer: a list of other layers, which depends on the input."""
 
     def expand(self, x: TensorSpec) -> list[Any]:
-        """Return the layers that this one stands for."""
+        """Return the layers of this one, as written in YAML."""
         raise NotImplementedError
 
     def children(self, x: TensorSpec) -> list[Child]:
         return [Child(child.name, (), child.layer, child.x) for child in self._tree(x).children(x)]
 
     def shape(self, x: TensorSpec) -> Spec:
-        tree = self._tree(x)  # may know the place of what does not fit
+        tree = self._tree(x)  # a ShapeError of it has its place
         try:
             return tree.shape(x)
         except ShapeError as error:
-            raise ShapeError(error.message) from None  # its place is in no recipe
+            raise ShapeError(error.message) from None  # but that is not in the recipe
 
     def build(self, x: TensorSpec) -> nn.Module:
         return self._tree(x).build(x)

@@ -1,4 +1,4 @@
-"""What pooling over windows shares."""
+"""Base of pooling over windows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlx.windows import Padding, Sizes, Window, format_sizes, make_window
 
 
 class Pool(Layer):
-    """Summarizes each window of each channel by one number."""
+    """Pooling: one number for each window of each channel."""
 
     primary: ClassVar[str] = "kernel"
     kernel: Sizes

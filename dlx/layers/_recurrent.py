@@ -1,4 +1,4 @@
-"""What the recurrent layers share: sizes, shapes and costs of stacked cells that step through a sequence."""
+"""Base of the recurrent layers: sizes, shapes and costs of stacked cells that step through a sequence."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 
 class RecurrentLayer(Layer):
-    """Steps through a sequence with a state."""
+    """Recurrent layer: steps through a sequence with a state."""
 
     primary: ClassVar[str] = "hidden"
     num_gates: ClassVar[int] = 1
-    """How many vectors of the state's width a step computes."""
+    """Number of vectors of the state's width that a step computes."""
     num_saved: ClassVar[int] = 1
-    """How many vectors of the state's width a step keeps for the backward pass, beside its input."""
+    """Number of vectors of the state's width that a step saves for the backward pass, beside its input."""
     num_states: ClassVar[int] = 1
-    """How many vectors the state of a cell consists of."""
+    """Number of vectors of a cell's state: h, and c of an LSTM."""
 
     hidden: int = Field(gt=0)
     """Width of the state."""
     num_layers: int = Field(1, gt=0)
-    """How many are stacked, each reading the states of the one below."""
+    """Number of stacked layers, each reading the states of the one below."""
     bidirectional: bool = False
-    """Whether a second one reads from the end to the start; its states stand behind the first one's."""
+    """Whether a second layer reads from the end to the start; its states are appended to the first one's."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an output of a layer is set to zero before the next layer reads it, in training."""
     bias: bool = True
-    """Whether biases are added: two a gate, as in cuDNN."""
+    """Whether biases are added: two for each gate, as in cuDNN."""
     output: Literal["steps", "last"] = "steps"
-    """The top layer's state at every step, or only where each direction ends."""
+    """The top layer's states at every step, or only the last of each direction."""
 
     @model_validator(mode="after")
     def _check_dropout(self) -> Self:
@@ -65,7 +65,7 @@ class RecurrentLayer(Layer):
         return Recurrent(self._build_cells(num_features(x, self.type, ("TF",))), last=self.output == "last")
 
     def _build_cells(self, inputs: int) -> nn.RNNBase:
-        """Make the cells for this many input features."""
+        """Return the torch module of the cells, for this many input features."""
         raise NotImplementedError
 
     @property
@@ -74,5 +74,5 @@ class RecurrentLayer(Layer):
 
     @property
     def _num_peepholes(self) -> int:
-        """Return how many further vectors of weights a cell has."""
+        """Number of peephole vectors of a cell."""
         return 0

@@ -1,4 +1,4 @@
-"""What is in scope behind a layer. Torch-free: values are specs before torch, and tensors then."""
+"""The context of a record's fields; its values are specs in a plan, and tensors in a module."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ V = TypeVar("V")
 
 
 def field_context(field: str, context: Mapping[str, V]) -> Mapping[str, V]:
-    """Return the context of one field of a record: the mask of this field, where it has one, is `mask`."""
+    """Return the context of one field of a record: the field's own mask, where it has one, is `mask`."""
     mask = context.get(f"{field}_mask")
     return context if mask is None else {**context, "mask": mask}

@@ -1,4 +1,4 @@
-"""Functions that jump, with a gradient that is put in the place of their own, which is zero."""
+"""Step functions with a straight-through estimator of the gradient, as their own is zero."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Give `level` in the forward pass; send the gradient through where |x| ≤ 1, or nowhere."""
+    """Straight-through estimator: `level` in the forward pass, the gradient of the identity where |x| ≤ 1."""
 
     @staticmethod
     def forward(x: Tensor, level: Tensor, passes: bool) -> Tensor:
@@ -27,7 +27,7 @@ class _StraightThrough(torch.autograd.Function):
 
 
 class Threshold(nn.Module):
-    """1 where x ≥ 0, else `below`."""
+    """Step function: 1 where x ≥ 0, else `below`."""
 
     def __init__(self, below: float, straight_through: bool) -> None:
         super().__init__()
@@ -37,5 +37,5 @@ class Threshold(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return one of two levels for each element."""
         level = torch.where(x >= 0, 1.0, self.below).to(x.dtype)
-        jumped: Tensor = _StraightThrough.apply(x, level, self.straight_through)
-        return jumped
+        thresholded: Tensor = _StraightThrough.apply(x, level, self.straight_through)
+        return thresholded

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class AvgPool(Pool):
-    """Takes the mean of each window.
+    """Average pooling: the mean of each window.
 
-    Makes the image smaller and smoother; `max_pool` keeps what stands out instead.
+    Makes the image smaller and smoother; `max_pool` keeps the strongest response instead.
 
     Shapes:  (C, H, W) → (C, H', W') with size' = ⌊(size + 2·padding − kernel) / stride⌋ + 1; 1 and 3 dimensions
              alike.
@@ -27,7 +27,7 @@ class AvgPool(Pool):
 
     type: Literal["avg_pool"] = "avg_pool"
     count_include_pad: bool = True
-    """Whether the zeros of the padding enter the mean."""
+    """Whether the zeros of the padding count in the mean."""
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

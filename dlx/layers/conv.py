@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Conv(Layer):
-    """Slides learned filters over an image, a volume or a signal.
+    """Convolution: slides learned filters over an image, a volume or a signal.
 
-    y[o] = b[o] + Σ_c w[o, c] ⋆ x[c]: the same small filter everywhere, so that what is learned at one place holds
+    y[o] = b[o] + Σ_c w[o, c] ⋆ x[c]: weights are shared over all positions, so that what is learned at one place holds
     at all. The number of spatial dimensions is the input's. groups splits the channels into parts that do not see
     each other; as many groups as channels make a depthwise convolution.
 
@@ -57,7 +57,7 @@ class Conv(Layer):
         return Cost(weights + self.channels * self.bias, macs=weights * positions, activations=x.elements)
 
     def workspace_elements(self, x: TensorSpec) -> int:
-        return 2 * super().workspace_elements(x)  # oneDNN lays what it reads out anew
+        return 2 * super().workspace_elements(x)  # oneDNN copies its inputs into its own layout
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

@@ -18,10 +18,10 @@ Numbers = tuple[int, ...]
 
 
 class ConvTranspose(Layer):
-    """Slides learned stamps over a small image and adds them up into a larger one: the transpose of a convolution.
+    """Transposed convolution (deconvolution): learned filters, added up at every pixel, make a larger image.
 
-    The way up in generators and segmentation networks. A kernel that is a multiple of the stride avoids
-    checkerboards.
+    Upsampling in generators and segmentation networks. A kernel that is a multiple of the stride avoids
+    checkerboard artifacts.
 
     Shapes:  (C, H, W) → (channels, H', W') with size' = (size − 1)·stride − 2·padding + dilation·(kernel − 1) + 1;
              with padding same, size' = size · stride. 1 and 3 spatial dimensions alike.
@@ -36,13 +36,13 @@ class ConvTranspose(Layer):
     channels: int = Field(gt=0)
     """Number of output channels."""
     kernel: Sizes
-    """Side of the stamps; a list gives each dimension its own."""
+    """Side of the filters; a list gives each dimension its own."""
     stride: Sizes = 1
-    """Step between two stamps: how much larger the image becomes."""
+    """Step between two outputs of one filter: by how much the image becomes larger."""
     padding: Padding = "valid"
     """Cut off each side: valid for nothing, same for exactly stride times as many outputs as inputs, or how many."""
     dilation: Sizes = 1
-    """Distance between two outputs of a stamp."""
+    """Distance between two outputs of a filter."""
     groups: int = Field(1, gt=0)
     """Into how many parts the channels are split."""
     bias: bool = True
@@ -66,7 +66,7 @@ class ConvTranspose(Layer):
         return Cost(weights + self.channels * self.bias, macs=weights * (x.elements // inputs), activations=x.elements)
 
     def workspace_elements(self, x: TensorSpec) -> int:
-        return 2 * super().workspace_elements(x)  # oneDNN lays what it reads out anew
+        return 2 * super().workspace_elements(x)  # oneDNN copies its inputs into its own layout
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Dropout(Layer):
-    """Sets random elements to zero in training, so that no unit can rely on another.
+    """Dropout: sets random elements to zero in training, so that no unit can rely on another.
 
     The rest is multiplied by 1 / (1 − p), which keeps the mean; nothing happens outside training. For images, where
-    neighbours tell of each other, `spatial_dropout` drops whole channels.
+    neighboring pixels are correlated, `spatial_dropout` drops whole channels.
 
     Units:   p is a probability.
     Source:  Srivastava et al. 2014; torch.nn.Dropout.

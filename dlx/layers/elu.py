@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ELU(Activation):
-    """Bends smoothly to −α for negative inputs: x for x > 0, α (eˣ − 1) otherwise.
+    """Exponential linear unit (ELU): x for x > 0, α (eˣ − 1) otherwise.
 
     Means of activations stay nearer to zero than with relu; costs an exponential.
 

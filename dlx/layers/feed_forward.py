@@ -12,11 +12,11 @@ from dlx.tensors import TensorSpec
 
 
 class FeedForward(Composite):
-    """Maps every step to more features, through an activation, and back: W₂ f(W₁ x).
+    """Feed-forward network (position-wise MLP): maps every step to more features, through an activation, and back.
 
-    The half of a transformer block that treats each step by itself, and holds most of its parameters. With gated the
-    activation is multiplied by a second linear map of the input, W₂ (f(W₁ x) · V x): silu makes that SwiGLU, gelu
-    GEGLU, which learn somewhat better for the same number of parameters at two thirds of the hidden size.
+    W₂ f(W₁ x). The half of a transformer block that treats each step by itself, and holds most of its parameters. With
+    gated the activation is multiplied by a second linear map of the input, W₂ (f(W₁ x) · V x): silu makes that SwiGLU,
+    gelu GEGLU, which learn somewhat better for the same number of parameters at two thirds of the hidden size.
 
     Shapes:  (F,) or (T, F), kept.
     Units:   dropout is a probability.
@@ -29,7 +29,7 @@ class FeedForward(Composite):
     primary: ClassVar[str] = "hidden"
     type: Literal["feed_forward"] = "feed_forward"
     hidden: int = Field(gt=0)
-    """Features in between."""
+    """Features between the two maps."""
     activation: Layer = Field(default="gelu", validate_default=True)
     """What follows the first map."""
     gated: bool = False
@@ -39,7 +39,7 @@ class FeedForward(Composite):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a hidden feature is set to zero in training; 0 leaves the layer out."""
     out_init: Initializer | None = None
-    """How the map back starts; null is as the others."""
+    """Initializer of the second linear map; null takes that of the layer."""
 
     def expand(self, x: TensorSpec) -> list[Any]:
         features = num_features(x, self.type, ("F", "TF"))

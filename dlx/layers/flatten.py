@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Flatten(Layer):
-    """Lays all dimensions of a sample end to end.
+    """Flatten: all dimensions of a sample become one.
 
     Goes between an image and a linear layer. `global_pool` does not tie the network to one size.
 

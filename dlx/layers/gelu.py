@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class GELU(Activation):
-    """Weighs its input by the chance that a standard normal is smaller: x · Φ(x).
+    """Gaussian error linear unit (GELU): x · Φ(x), with Φ the normal distribution function.
 
     The usual activation of transformers; smooth, and slightly negative for small negative inputs.
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class GroupNorm(Layer):
-    """Gives every group of channels of every sample mean 0 and variance 1, then a learned scale and shift by channel.
+    """Group normalization: gives every group of channels of a sample mean 0 and variance 1, then scales and shifts it.
 
-    Does what batch norm does, without the batch: for small batches, as in segmentation and detection.
+    Works as batch norm does, but on each sample by itself: for small batches, as in segmentation and detection. Scale
+    and shift are learned for each channel.
 
     Shapes:  kept; (F,), (C, L), (C, H, W), (C, D, H, W).
     Raises:  ShapeError if num_groups does not divide the channels.
@@ -30,7 +31,7 @@ class GroupNorm(Layer):
     supports_channels_last: ClassVar[bool] = False
     type: Literal["group_norm"] = "group_norm"
     num_groups: int = Field(32, gt=0)
-    """How many groups; 1 normalizes over all channels."""
+    """Number of groups; 1 normalizes over all channels."""
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
     affine: bool = True

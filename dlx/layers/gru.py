@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class GRU(RecurrentLayer):
-    """Steps through a sequence with a state that a gate either keeps or replaces.
+    """Gated recurrent unit (GRU): steps through a sequence with a state that gates either keep or replace.
 
     r = σ(W_r x_t + U_r h_{t−1}), z = σ(W_z x_t + U_z h_{t−1}), n = tanh(W x_t + r ⊙ U h_{t−1}),
     h_t = z ⊙ h_{t−1} + (1 − z) ⊙ n, each with its biases. Three quarters of the weights of an `lstm` of the same

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Hardswish(Activation):
-    """A silu made of straight pieces: x · min(max(x + 3, 0), 6) / 6.
+    """Hard swish: a piecewise approximation of silu, x · min(max(x + 3, 0), 6) / 6.
 
     Cheap on devices without a fast exponential; usual in MobileNetV3.
 

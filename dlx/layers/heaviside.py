@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Heaviside(Activation):
-    """Fires or does not: 1 for x ≥ 0, else 0.
+    """Heaviside step function: 1 for x ≥ 0, else 0.
 
-    The unit of McCulloch & Pitts. Its true gradient is zero everywhere, so that nothing before it can learn from
-    it; straight_through pretends that it is the identity between −1 and 1.
+    The unit of McCulloch & Pitts. Its true gradient is zero everywhere, so that nothing before it can learn; the
+    straight-through estimator replaces it by that of the identity between −1 and 1.
 
     Source:  McCulloch & Pitts 1943; Bengio et al. 2013, arXiv:1308.3432.
 
@@ -23,7 +23,7 @@ class Heaviside(Activation):
 
     type: Literal["heaviside"] = "heaviside"
     gradient: Literal["straight_through", "zero"] = "straight_through"
-    """What the backward pass sees: the identity where |x| ≤ 1, or the true gradient, zero."""
+    """Gradient of the backward pass: the identity's where |x| ≤ 1, or the true one, zero."""
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers._threshold_torch import Threshold

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Identity(Layer):
-    """Passes its input on: the linear activation, and the branch that does nothing.
+    """Identity: passes its input on, as a linear activation or an empty branch.
 
     Shapes:  kept; a record passes too.
     Source:  torch.nn.Identity.

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class InstanceNorm(Layer):
-    """Gives every channel of every sample mean 0 and variance 1 over its positions.
+    """Instance normalization: gives every channel of every sample mean 0 and variance 1 over its positions.
 
-    Takes contrast and brightness out of an image, which is why style transfer uses it.
+    Removes contrast and brightness from an image, which is why style transfer uses it.
 
     Shapes:  kept; (T, F), (C, L), (C, H, W), (C, D, H, W).
     Raises:  ShapeError if there is one position only, which would become 0.

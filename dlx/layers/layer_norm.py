@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class LayerNorm(Layer):
-    """Gives the features of every position mean 0 and variance 1, then a learned scale and shift.
+    """Layer normalization: gives the features of every position mean 0 and variance 1, then scales and shifts them.
 
-    y = γ (x − μ) / √(σ² + ε) + β with μ and σ of one sample alone: independent of the batch, the same in training
-    and afterwards. The norm of transformers.
+    y = γ (x − μ) / √(σ² + ε) + β with μ and σ of one sample alone, learned γ and β: independent of the batch, the
+    same in training and evaluation. The norm of transformers.
 
     Shapes:  kept. Over F or C at each position, or with `normalized_shape: all` over everything but the batch.
     Raises:  ShapeError if normalized_shape is all and a dimension is unknown.
@@ -29,13 +29,13 @@ class LayerNorm(Layer):
 
     type: Literal["layer_norm"] = "layer_norm"
     normalized_shape: Literal["features", "all"] = "features"
-    """Over the features of one position, or over all of them."""
+    """What is normalized together: the features of one position, or of all positions."""
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""
     elementwise_affine: bool = True
     """Whether scale and shift are learned."""
     bias: bool = True
-    """Whether there is a shift."""
+    """Whether the shift is learned too."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._normalized(x)

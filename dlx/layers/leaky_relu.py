@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class LeakyReLU(Activation):
-    """Lets a little of what is negative through: x for x > 0, negative_slope · x otherwise.
+    """Leaky ReLU: x for x > 0, negative_slope · x otherwise.
 
-    Like relu, but no unit can die.
+    Like relu, but negative inputs have a gradient too, so that no unit can die.
 
     Source:  Maas et al. 2013; torch.nn.LeakyReLU.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Linear(Layer):
-    """Multiplies features by a matrix and adds a bias: y = W x + b.
+    """Linear (fully connected, dense) layer: y = W x + b.
 
     Acts on the last axis; the others are kept, so that it also maps every step of a sequence.
 
@@ -28,7 +28,7 @@ class Linear(Layer):
     primary: ClassVar[str] = "features"
     type: Literal["linear"] = "linear"
     features: int = Field(gt=0)
-    """Number of outputs."""
+    """Number of output features."""
     bias: bool = True
     """Whether a bias is added."""
 

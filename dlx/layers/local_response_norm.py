@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LocalResponseNorm(Layer):
-    """Damps a channel where its neighbouring channels are strong at the same position.
+    """Local response normalization: divides a channel by the strength of its neighboring channels at the same position.
 
     y_c = x_c / (k + α · mean x²)^β, the mean over `size` channels around c. Used by AlexNet; batch norm has
     replaced it.
@@ -28,13 +28,13 @@ class LocalResponseNorm(Layer):
 
     type: Literal["local_response_norm"] = "local_response_norm"
     size: int = Field(5, gt=0)
-    """How many channels a channel is compared with, itself included."""
+    """Number of neighboring channels, the channel itself included."""
     alpha: float = Field(1e-4, gt=0)
-    """Weight of the neighbours."""
+    """Weight of the neighbors."""
     beta: float = Field(0.75, gt=0)
     """Exponent."""
     k: float = Field(1.0, gt=0)
-    """What is added to the neighbours, so that nothing is divided by zero."""
+    """Added to the neighbors' strength, so that nothing is divided by zero."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         return require_axes(x, IMAGES, self.type)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class MaxPool(Pool):
-    """Keeps the largest number of each window.
+    """Max pooling: the largest number of each window.
 
-    Says whether a pattern is anywhere near, and makes the image smaller. Padding never wins: it counts as −∞.
+    Says whether a pattern is anywhere near, and makes the image smaller. Padding counts as −∞.
 
     Shapes:  (C, H, W) → (C, H', W') with size' = ⌊(size + 2·padding − kernel) / stride⌋ + 1; 1 and 3 dimensions
              alike.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Mish(Activation):
-    """Gates its input smoothly: x · tanh(ln(1 + eˣ)).
+    """Mish: a smooth self-gated activation, x · tanh(ln(1 + eˣ)).
 
     Close to silu, a little steeper at zero; usual in YOLOv4.
 

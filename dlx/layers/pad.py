@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Pad(Layer):
-    """Puts a border around an image.
+    """Padding: puts a border around an image.
 
     zeros; reflect mirrors the image at its edge, replicate repeats the edge, circular goes on at the other side.
 
@@ -30,7 +30,7 @@ class Pad(Layer):
     padding: Sizes
     """Width of the border; a list gives each dimension its own."""
     mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
-    """What the border holds."""
+    """How the border is filled."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         sizes = self._sizes(x)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class ReLU(Activation):
-    """Sets what is negative to zero: max(0, x).
+    """Rectified linear unit (ReLU): max(0, x).
 
-    Its gradient does not fade where it is active, so that deep networks train; a unit that is never active stays
+    Its gradient does not vanish where it is active, so that deep networks train; a unit that is never active stays
     dead.
 
     Source:  Nair & Hinton 2010; torch.nn.ReLU.

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class ReLU6(Activation):
-    """Sets what is negative to zero and what is above six to six: min(max(0, x), 6).
+    """ReLU6: a relu that is clipped at six, min(max(0, x), 6).
 
-    A relu with a ceiling, so that activations keep their precision in numbers of few bits; mobile networks use it.
+    Bounded activations keep their precision in numbers of few bits; mobile networks use it.
 
     Source:  Howard et al. 2017, arXiv:1704.04861; torch.nn.ReLU6.
 

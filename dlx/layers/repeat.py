@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Repeat(Layer):
-    """Applies copies of a layer one after the other; each copy has its own weights.
+    """Repetition: copies of a layer, one after the other, each with its own weights.
 
     Shapes:  the layer's, applied that many times.
     Raises:  ShapeError at the first copy that does not fit what comes before it.
@@ -24,9 +24,9 @@ class Repeat(Layer):
     is_sequential: ClassVar[bool] = True
     type: Literal["repeat"] = "repeat"
     times: int = Field(gt=0)
-    """How many copies."""
+    """Number of copies."""
     layer: Layer
-    """What is repeated; a list is a sequence."""
+    """The layer that is repeated; a list is sequential."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         return self._copies(x)[0]
@@ -47,7 +47,7 @@ class Repeat(Layer):
         return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     def _copies(self, x: TensorSpec) -> tuple[list[Child], Spec]:
-        """Return each copy and what comes out of the last; once a copy keeps the shape, all after it do."""
+        """Return each copy and the output of the last; once a copy keeps the shape, all after it do."""
         children = [Child("0", ("layer",), self.layer, x)]
         y = infer_shape(("layer",), self.layer, x)
         settled = False

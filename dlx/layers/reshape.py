@@ -16,7 +16,7 @@ USUAL = {1: "F", 2: "TF", 3: "CHW", 4: "CDHW"}
 
 
 class Reshape(Layer):
-    """Lays the same elements out in other dimensions, in the same order.
+    """Reshape: the same elements in other dimensions, in the same order.
 
     Shapes:  any → dims; one of them may be −1 for what is left.
     Raises:  ShapeError if the number of elements is not the same, or unknown.
@@ -31,7 +31,7 @@ class Reshape(Layer):
     dims: Annotated[tuple[Annotated[int, Field(ge=-1)], ...], Field(strict=False, min_length=1, max_length=4)]
     """The new dimensions, without the batch."""
     axes: Literal["F", "TF", "CL", "CHW", "CDHW"] | None = None
-    """What they mean; null takes F, TF, CHW or CDHW by their number."""
+    """The axes of the dimensions; null takes F, TF, CHW or CDHW by their number."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         if None in require_numeric(x, self.type).dims:

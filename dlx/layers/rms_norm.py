@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RMSNorm(Layer):
-    """Divides the features of every position by their root mean square, then scales them.
+    """RMS normalization: divides the features of every position by their root mean square, then scales them.
 
     y = γ x / √(mean x² + ε). A layer norm without means and shifts: cheaper, and as good in large language models.
 

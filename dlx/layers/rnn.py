@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class RNN(RecurrentLayer):
-    """Steps through a sequence with a state that each step mixes with its input: the simple recurrent network.
+    """Simple recurrent network (RNN): steps through a sequence with a state that each step mixes with its input.
 
-    h_t = tanh(W x_t + U h_{t−1} + b). What it should remember passes through the same matrix at every step, so that
-    gradients shrink or grow exponentially with the distance: for more than some tens of steps take `lstm` or `gru`.
-    Padded steps (context `mask`) are skipped in both directions, and their output is 0; a `cache` carries the state
-    from call to call.
+    h_t = tanh(W x_t + U h_{t−1} + b). Its state passes through the same matrix at every step, so that gradients vanish
+    or explode exponentially with the distance: for more than some tens of steps take `lstm` or `gru`. Padded steps
+    (context `mask`) are skipped in both directions, and their output is 0; a `cache` carries the state from call to
+    call.
 
     Shapes:  (T, F) → (T, hidden), or (hidden,) with `output: last`; twice as wide if bidirectional.
     Units:   dropout is a probability.
@@ -27,7 +27,7 @@ class RNN(RecurrentLayer):
 
     type: Literal["rnn"] = "rnn"
     nonlinearity: Literal["tanh", "relu"] = "tanh"
-    """What bounds the state, or, with relu, does not: start it from an identity matrix then (Le et al. 2015)."""
+    """Activation of the state; relu does not bound it: initialize it by an identity matrix then (Le et al. 2015)."""
 
     def _build_cells(self, inputs: int) -> nn.RNNBase:
         from torch import nn

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SELU(Activation):
-    """An elu scaled so that activations drift to mean 0 and variance 1 by themselves.
+    """Scaled ELU (SELU): an elu scaled so that activations converge to mean 0 and variance 1.
 
     λ x for x > 0, λ α (eˣ − 1) otherwise. For deep fully connected networks with the `lecun_normal` initializer and no
     norms.

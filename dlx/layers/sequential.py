@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Sequential(Layer):
-    """Applies layers one after the other. A bare list of layers means this.
+    """Sequential: applies layers one after the other. A bare list of layers means this.
 
     Shapes:  the input of the first layer → the output of the last.
     Raises:  ShapeError at the first layer that does not fit what comes before it.
@@ -23,7 +23,7 @@ class Sequential(Layer):
     is_sequential: ClassVar[bool] = True
     type: Literal["sequential"] = "sequential"
     layers: list[Layer]
-    """What is applied, in order."""
+    """The layers, in order."""
 
     @property
     def is_head(self) -> bool:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Sigmoid(Activation):
-    """Squashes to (0, 1): 1 / (1 + e⁻ˣ).
+    """Logistic sigmoid: squashes to (0, 1), 1 / (1 + e⁻ˣ).
 
     For probabilities and gates. As a hidden activation its slope of at most ¼ makes gradients vanish with depth.
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Sign(Activation):
-    """Keeps the sign: 1 for x ≥ 0, else −1.
+    """Sign function: 1 for x ≥ 0, else −1.
 
     The output of a perceptron, and binary activations. Its true gradient is zero, so that nothing before it can
-    learn; straight_through pretends that it is the identity between −1 and 1.
+    learn; the straight-through estimator replaces it by that of the identity between −1 and 1.
 
     Source:  Rosenblatt 1958; Bengio et al. 2013, arXiv:1308.3432.
 
@@ -23,7 +23,7 @@ class Sign(Activation):
 
     type: Literal["sign"] = "sign"
     gradient: Literal["straight_through", "zero"] = "straight_through"
-    """What the backward pass sees: the identity where |x| ≤ 1, or the true gradient, zero."""
+    """Gradient of the backward pass: the identity's where |x| ≤ 1, or the true one, zero."""
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers._threshold_torch import Threshold

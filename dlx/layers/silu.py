@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SiLU(Activation):
-    """Gates its input by its own sigmoid: x · σ(x). Also known as swish.
+    """Sigmoid linear unit (SiLU, swish): x · σ(x).
 
     Smooth and not monotone; usual in EfficientNet and diffusion networks.
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class Softmax(Activation):
-    """Turns the features at each position into shares that sum to 1: eˣⁱ / Σⱼ eˣʲ.
+    """Softmax: turns the features at each position into probabilities, eˣⁱ / Σⱼ eˣʲ.
 
-    For gates and mixtures inside a network. Classification losses apply it themselves: do not end with it.
+    For gates and mixtures inside a network. Classification losses apply it to their logits themselves: do not end a
+    network with it.
 
     Shapes:  kept; sums over F or C.
     Source:  torch.nn.Softmax.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Softplus(Activation):
-    """A smooth relu that is always positive: ln(1 + e^(βx)) / β.
+    """Softplus: a smooth relu that is always positive, ln(1 + e^(βx)) / β.
 
     For outputs that must be positive, such as a variance or a rate.
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class SpatialDropout(Layer):
-    """Sets whole random channels to zero in training.
+    """Spatial (channel) dropout: sets whole random channels to zero in training.
 
-    Neighbouring pixels tell of each other, so that dropping single ones hides little; a dropped channel is gone.
+    Neighboring pixels are correlated, so that dropping single ones hides little; a dropped channel is gone.
     The rest is multiplied by 1 / (1 − p).
 
     Shapes:  kept; (C, L), (C, H, W), (C, D, H, W).

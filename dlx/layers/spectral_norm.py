@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class SpectralNorm(Layer):
-    """Divides the weights of a layer by their largest singular value, so that it stretches nothing.
+    """Spectral normalization: divides the weights of a layer by their largest singular value, its Lipschitz constant.
 
-    A discriminator of such layers has a bounded slope, which keeps a GAN calm at almost no cost: the singular value is
-    followed by one step of power iteration in every training step.
+    A discriminator of such layers is 1-Lipschitz, which stabilizes a GAN at almost no cost: the singular value is
+    estimated by one step of power iteration in every training step.
 
     Shapes:  those of the layer.
     Raises:  ShapeError if the layer is not a single matrix or convolution.

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Tanh(Activation):
-    """Squashes to (−1, 1): tanh x.
+    """Hyperbolic tangent: squashes to (−1, 1), tanh x.
 
-    Centred at zero, which trains better than a sigmoid; saturates for large inputs.
+    Centered at zero, which trains better than a sigmoid; saturates for large inputs.
 
     Source:  torch.nn.Tanh.
 

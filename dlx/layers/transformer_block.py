@@ -11,7 +11,7 @@ from dlx.tensors import TensorSpec
 
 
 class TransformerBlock(Composite):
-    """Attention, then a map of every step by itself, each added to what it was given and normalized.
+    """Transformer block: attention, then a feed-forward network, each with a residual connection and a norm.
 
     With norm_first x + f(norm(x)), which trains without warmup however deep, and wants a norm after the last block;
     else norm(x + f(x)), as in 2017. A decoder's block also has `cross_attention`, to the encoder's memory, in between.
@@ -28,19 +28,19 @@ class TransformerBlock(Composite):
     dropout_field: ClassVar[str | None] = "dropout"
     type: Literal["transformer_block"] = "transformer_block"
     attention: Layer
-    """What mixes steps, usually attention."""
+    """The layer that mixes steps, usually attention."""
     feed_forward: Layer
-    """What maps every step by itself, such as feed_forward or mixture_of_experts."""
+    """The layer that maps every step by itself, such as feed_forward or mixture_of_experts."""
     cross_attention: Layer | None = None
-    """An attention to a memory, between the two."""
+    """Attention to an encoder's memory, between the two."""
     norm: Layer = Field(default="layer_norm", validate_default=True)
-    """The norm of each part."""
+    """The norm of each residual branch."""
     norm_first: bool = True
-    """Whether parts are normalized before they are computed; else after they are added."""
+    """Pre-norm: whether the norm comes before each branch; else after the sum (post-norm)."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Probability that an element of a part's result is set to zero in training."""
+    """Probability that an element of a branch's output is set to zero in training."""
     drop_path: float = Field(0.0, ge=0, lt=1)
-    """Probability that a sample skips a part in training."""
+    """Stochastic depth: probability that a sample skips a branch in training."""
 
     def expand(self, x: TensorSpec) -> list[Any]:
         require_axes(x, "TF", self.type)

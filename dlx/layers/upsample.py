@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Upsample(Layer):
-    """Makes an image larger by a whole factor, without parameters.
+    """Upsampling: makes an image larger by a whole factor, without parameters.
 
-    nearest repeats each pixel; linear goes smoothly from one to the next. Followed by a convolution it is the way
-    up that has no checkerboards.
+    nearest repeats each pixel; linear interpolates. Followed by a convolution it is upsampling without checkerboard
+    artifacts.
 
     Shapes:  (C, H, W) → (C, scale_factor·H, scale_factor·W); 1 and 3 spatial dimensions alike.
     Source:  torch.nn.Upsample, with pixels as areas (align_corners=False).
@@ -27,9 +27,9 @@ class Upsample(Layer):
     primary: ClassVar[str] = "scale_factor"
     type: Literal["upsample"] = "upsample"
     scale_factor: Sizes
-    """How many times larger; a list gives each dimension its own."""
+    """By how many times the image becomes larger; a list gives each dimension its own."""
     mode: Literal["nearest", "linear"] = "nearest"
-    """What stands between two pixels."""
+    """Interpolation."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         factors = self._factors(x)

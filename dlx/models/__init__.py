@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 class Model(Component):
-    """An architecture. It yields features, to which the task appends its head, unless the model `has_head`."""
+    """Architecture of a network. It ends in features, to which the task appends its head, unless it `has_head`."""
 
     family = "models"
 
     init: Initializer | None = None
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     @property
     def has_head(self) -> bool:
-        """Whether the model itself ends in what the task requires."""
+        """Whether the model itself ends in the output that the task requires."""
         return False
 
     def architecture(self, x: Spec) -> list[Any]:
-        """Return the architecture for an input of this shape, as a person would write it in YAML."""
+        """Return the architecture for an input of this shape, as written in YAML."""
         raise NotImplementedError
 
     def tree(self, x: Spec) -> Layer:
@@ -46,15 +46,15 @@ class Model(Component):
 
 
 def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | None) -> None:
-    """Start the weights of every layer by its own initializer, or that of the nearest layer around it, or the default.
+    """Initialize the weights of every layer by its own initializer, or that of a layer around it, or the default.
 
-    A module whose weight is not laid out as (outputs, inputs, …) has a method `fill_weight` that takes what fills one.
+    A module whose weight is not laid out as (outputs, inputs, …) is a `CustomWeightInit`.
     The gain is that of the first activation after the layer, as in He et al. 2015; 1 where none follows.
     """
-    starts: dict[str, Initializer | None] = {}
+    initializers: dict[str, Initializer | None] = {}
     nodes: list[tuple[str, Layer]] = []
     for path, layer, inner in walk(tree, x):
-        starts[path] = layer.init or _enclosing_initializer(path, starts, default)
+        initializers[path] = layer.init or _enclosing_initializer(path, initializers, default)
         if not layer.children(inner):  # type: ignore[arg-type]
             nodes.append((path, layer))
     gain = 1.0
@@ -63,27 +63,27 @@ def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | N
         if own is not None:
             gain = own
         elif _has_weight_matrix(module.get_submodule(path)):
-            _initialize_weights(module.get_submodule(path), starts[path], gain)
+            _initialize_weights(module.get_submodule(path), initializers[path], gain)
             _initialize_parameters(module.get_submodule(path), layer.parameter_initializers(), gain)
             gain = 1.0
 
 
-def _initialize_parameters(module: nn.Module, starts: Mapping[str, Initializer], gain: float) -> None:
+def _initialize_parameters(module: nn.Module, initializers: Mapping[str, Initializer], gain: float) -> None:
     import torch
 
     with torch.no_grad():
-        for name, start in starts.items():
-            start.fill(module.get_parameter(name), gain)
+        for name, initializer in initializers.items():
+            initializer.fill(module.get_parameter(name), gain)
 
 
 def _enclosing_initializer(
-    path: str, starts: Mapping[str, Initializer | None], default: Initializer | None
+    path: str, initializers: Mapping[str, Initializer | None], default: Initializer | None
 ) -> Initializer | None:
     """Return the initializer of the nearest layer that holds the one at this path."""
     while path:
         path = path.rpartition(".")[0]
-        if path in starts:
-            return starts[path]
+        if path in initializers:
+            return initializers[path]
     return default
 
 
@@ -91,17 +91,19 @@ def _has_weight_matrix(module: nn.Module) -> bool:
     return any(p.ndim >= 2 for p in module.parameters())
 
 
-def _initialize_weights(module: nn.Module, start: Initializer | None, gain: float) -> None:
+def _initialize_weights(module: nn.Module, initializer: Initializer | None, gain: float) -> None:
     import torch
 
-    if start is None:
+    from dlx.nn.protocols import CustomWeightInit
+
+    if initializer is None:
         return
-    own = getattr(module, "fill_weight", None)
     with torch.no_grad():
-        if own is not None:
-            own(lambda weight: start.fill(weight, gain))
+        custom = isinstance(module, CustomWeightInit)
+        if isinstance(module, CustomWeightInit):
+            module.fill_weight(lambda weight: initializer.fill(weight, gain))
         for name, parameter in module.named_parameters():
-            if parameter.ndim >= 2 and own is None:
-                start.fill(parameter, gain)
+            if parameter.ndim >= 2 and not custom:
+                initializer.fill(parameter, gain)
             elif name.rpartition(".")[2] == "bias":
                 parameter.zero_()

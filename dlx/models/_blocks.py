@@ -1,4 +1,4 @@
-"""Pieces that convolutional architectures share, as a person would write them in YAML."""
+"""Layers that convolutional architectures share, as written in YAML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def conv_norm(channels: int, kernel: int, stride: int = 1, groups: int = 1, then
 
 
 def repeat(layers: list[Any], times: int) -> list[Any]:
-    """Return layers that are applied so many times; a list that can be added to another."""
+    """Return layers that are applied that many times; a list that can be added to another."""
     if times <= 1:
         return layers * times
     return [{"repeat": {"times": times, "layer": layers[0] if len(layers) == 1 else layers}}]

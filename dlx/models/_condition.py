@@ -1,4 +1,4 @@
-"""What a denoiser is told: the time, and the class where there is one, as one vector."""
+"""Conditioning of denoisers: the time, and the class where there is one, as one vector."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ KEY = "condition"
 
 
 def with_condition(x: Spec, frequencies: int, width: int, then: list[Any]) -> list[Any]:
-    """Return layers that make the condition of what is in scope, and run `then` where all can read it."""
-    told: list[Any] = [{"time_embedding": frequencies}, {"linear": width}]
+    """Return layers that embed the time and class of the context, and run `then` with that condition."""
+    embedding: list[Any] = [{"time_embedding": frequencies}, {"linear": width}]
     if "label" in context_of(x):
-        told = [{"branches": {"join": "sum", "of": [told, {"label_embedding": width}]}}]
-    return [{"provide": {"key": KEY, "layers": [*told, "silu", {"linear": width}, "silu"], "then": then}}]
+        embedding = [{"branches": {"join": "sum", "of": [embedding, {"label_embedding": width}]}}]
+    return [{"provide": {"key": KEY, "layers": [*embedding, "silu", {"linear": width}, "silu"], "then": then}}]

@@ -1,4 +1,4 @@
-"""What turns any input into a vector of features."""
+"""From any input to a vector of features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dlx.tensors import Spec, Stats, TensorSpec
 def to_features(x: Spec, embedding: str = "auto") -> list[Any]:
     """Return the layers that make features of x: `columns` for a table, `flatten` for what is not features yet.
 
-    embedding says what becomes of a table's categories, as in `columns`.
+    embedding: how categories are encoded, as in `columns`.
     """
     if not isinstance(x, TensorSpec) or _is_table(x):
         return [{"columns": {"embedding": embedding}}]

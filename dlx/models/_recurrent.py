@@ -1,4 +1,4 @@
-"""What the recurrent models share."""
+"""Recurrent models: a token embedding, recurrent layers and pooling."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dlx.tensors import Spec
 
 
 class RecurrentModel(Model):
-    """Reads a sequence with recurrent cells and gives one vector, or one a step."""
+    """Recurrent network: reads a sequence and gives one vector, or one for each step."""
 
     primary: ClassVar[str] = "hidden"
 
     hidden: int = Field(128, gt=0)
     """Width of the state."""
     num_layers: int = Field(1, gt=0)
-    """How many recurrent layers are stacked."""
+    """Number of stacked recurrent layers."""
     bidirectional: bool = False
     """Whether the sequence is read from its end as well; the features are then twice as many."""
     embedding_dim: int = Field(100, gt=0)
@@ -27,7 +27,7 @@ class RecurrentModel(Model):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an output of a recurrent layer is set to zero in training."""
     output: Output = "last"
-    """What is made of the steps: the last state of each direction, their mean, maximum or attention, or all steps."""
+    """Pooling of the steps: the last state of each direction, their mean, maximum or attention, or none (steps)."""
 
     def architecture(self, x: Spec) -> list[Any]:
         cell: dict[str, Any] = {"hidden": self.hidden, "num_layers": self.num_layers, **self.cell()}

@@ -1,4 +1,4 @@
-"""What turns an input into a sequence of features, and a sequence into what a task asks for."""
+"""From an input to a sequence of features, and from a sequence to one vector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Output = Literal["last", "mean", "max", "attention", "steps"]
 
 
 def to_sequence(x: Spec, embedding: int, what: str) -> list[Any]:
-    """Return the layers that make a sequence of features of x: tokens get vectors, a grey image is read row by row.
+    """Return the layers that make a sequence of features of x: tokens are embedded, a gray image is read row by row.
 
     Raises: ShapeError if x is none of these.
     """
@@ -33,6 +33,6 @@ def to_sequence(x: Spec, embedding: int, what: str) -> list[Any]:
 
 
 def pool_steps(output: Output, dropout: float) -> list[Any]:
-    """Return what makes one vector of all steps, or leaves them, and drops features of it in training."""
+    """Return pooling over time, or nothing for `steps`, and dropout of the features."""
     pool: list[Any] = [] if output == "steps" else [{"time_pool": output}]
     return pool + ([{"dropout": dropout}] if dropout else [])

@@ -1,4 +1,4 @@
-"""Pieces that transformers share, as a person would write them."""
+"""Layers that transformers share, as written in YAML."""
 
 from __future__ import annotations
 

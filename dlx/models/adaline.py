@@ -11,7 +11,7 @@ from dlx.tensors import Spec
 
 
 class Adaline(Model):
-    """The adaptive linear element: linear units that learn from their sum, not from their decision.
+    """Adaline (adaptive linear element): linear units that learn from their sum, not from their decision.
 
     The unit of the perceptron, but its error is how far the sum is from the target, not whether the decision is wrong:
     use the loss `mse`. So it settles also where classes overlap, at the least-squares solution.
@@ -26,7 +26,7 @@ class Adaline(Model):
 
     type: Literal["adaline"] = "adaline"
     init: Initializer | None = Field(default="zeros", validate_default=True)
-    """How the weights start."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         return to_features(x, embedding="one_hot")

@@ -16,7 +16,7 @@ POOL = {"max_pool": {"kernel": 3, "stride": 2}}
 
 
 class AlexNet(Model):
-    """The network that won ImageNet in 2012: five convolutions, then two wide dense layers with dropout.
+    """AlexNet: five convolutions, then two wide fully connected layers with dropout; it won ImageNet in 2012.
 
     By default the one column of 2014, 61,100,840 parameters with 1,000 classes. `groups: 2` is the network of 2012,
     whose two halves, made for two devices, see each other only in the third convolution and the dense layers, with
@@ -36,11 +36,11 @@ class AlexNet(Model):
     groups: Literal[1, 2] = 1
     """Groups of the second, fourth and fifth convolution: 2 for two halves that see only their own channels."""
     hidden: int = Field(4096, gt=0)
-    """Width of the two dense layers."""
+    """Width of the two fully connected layers."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Probability that an input of a dense layer is set to zero in training; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

@@ -12,7 +12,7 @@ from dlx.tensors import Spec
 
 
 class BERT(Model):
-    """A transformer encoder of text, in which every step sees all others.
+    """BERT: a transformer encoder of text, in which every token attends to all others.
 
     By default the base model: 109,482,240 parameters with a vocabulary of 30,522. With the pooler it gives one vector
     of the first token, for a whole text; without it one for each token.
@@ -28,23 +28,23 @@ class BERT(Model):
 
     type: Literal["bert"] = "bert"
     init: Initializer | None = Field(default="normal", validate_default=True)
-    """How the weights start."""
+    """Initializer of every layer that has no `init` of its own."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
     num_layers: int = Field(12, gt=0)
-    """Number of blocks."""
+    """Number of transformer blocks."""
     num_heads: int = Field(12, gt=0)
-    """Heads of attention."""
+    """Number of attention heads."""
     hidden: int | None = Field(None, gt=0)
-    """Size between the maps of a block; null is 4 · features."""
+    """Hidden size of the feed-forward networks; null is 4 · features."""
     max_length: int = Field(512, gt=0)
-    """Most tokens of a text."""
+    """Maximum number of tokens of a text."""
     num_segments: int = Field(2, ge=0)
-    """How many texts a sequence may be made of; 0 for no vectors that tell them apart."""
+    """Number of texts that a sequence may consist of; 0 for no segment embedding."""
     pooler: bool = True
-    """Whether the first token's vector, mapped and squashed, stands for the text."""
+    """Whether the output is one vector: the first token's, through a linear layer and tanh."""
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Probability that an element, or a weight of attention, is set to zero in training."""
+    """Dropout probability of elements and of attention weights, in training."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "T", "bert")

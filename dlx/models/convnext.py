@@ -21,7 +21,7 @@ NORM = {"layer_norm": {"eps": 1.0e-6}}
 
 
 class ConvNeXt(Model):
-    """A convolutional network with the habits of a transformer: large depthwise filters, layer norm, gelu.
+    """ConvNeXt: a convolutional network in the style of a transformer: large depthwise filters, layer norm and gelu.
 
     Each block mixes positions with a 7 × 7 filter a channel and then channels with two 1 × 1 convolutions. The tiny one
     has 28,589,128 parameters with 1,000 classes and costs what ResNet-50 does. The recipe's `stochastic_depth` drops
@@ -42,9 +42,9 @@ class ConvNeXt(Model):
     width: int | None = Field(None, gt=0)
     """Channels of the first stage, doubled from stage to stage; null for those of the size."""
     layer_scale: float = Field(1e-6, ge=0)
-    """Where the factors start that weigh each block; 0 leaves them out."""
+    """Initial value of LayerScale, the learned factors of each block; 0 leaves them out."""
     init: Initializer | None = Field(default={"normal": 0.02}, validate_default=True)  # type: ignore[assignment]
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

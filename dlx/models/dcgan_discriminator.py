@@ -11,7 +11,7 @@ from dlx.tensors import Spec
 
 
 class DCGANDiscriminator(Model):
-    """Convolutions of stride 2 halve an image until it can be judged: no pooling, leaky relus.
+    """DCGAN discriminator: convolutions of stride 2 halve an image until it can be classified, without pooling.
 
     For each number of channels: 4 × 4 convolution of stride 2 → norm → leaky relu of slope 0.2; no norm after the
     first. The task adds the linear layer that makes one number.
@@ -29,9 +29,9 @@ class DCGANDiscriminator(Model):
     channels: list[Annotated[int, Field(gt=0)]] = Field([128, 256, 512, 1024], min_length=1)
     """Channels after each convolution."""
     norm: Literal["batch_norm", "spectral", "none"] = "batch_norm"
-    """What calms the network: batch_norm (not for a gradient penalty), spectral norms of the weights, or nothing."""
+    """Normalization: batch_norm (not for a gradient penalty), spectral normalization of the weights, or none."""
     init: Initializer | None = Field(default={"normal": {"std": 0.02}}, validate_default=True)  # type: ignore[assignment]
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

@@ -11,11 +11,11 @@ from dlx.tensors import Spec
 
 
 class DCGANGenerator(Model):
-    """Noise becomes a small image of many channels, which grows twofold at every layer.
+    """DCGAN generator: noise becomes a small image of many channels, which every layer doubles in size.
 
     linear → initial_size × initial_size with channels[0] channels, then for each further number of channels a 4 × 4
     transposed convolution of stride 2, batch norm and relu; a last one makes the image, in [−1, 1] by tanh: the data
-    must be brought there as well.
+    must be scaled to that range as well.
 
     Shapes:  (F,) → (out_channels, size, size) with size = initial_size · 2^(number of channels).
     Source:  Radford et al. 2016, arXiv:1511.06434; deviations: none but the sizes.
@@ -33,7 +33,7 @@ class DCGANGenerator(Model):
     out_channels: int = Field(3, gt=0)
     """Channels of the last image."""
     init: Initializer | None = Field(default={"normal": {"std": 0.02}}, validate_default=True)  # type: ignore[assignment]
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     @property
     def has_head(self) -> bool:

@@ -12,7 +12,7 @@ from dlx.tensors import Spec
 
 
 class DenoiserMLP(Model):
-    """A residual network of linear layers that is told the time of a diffusion: a denoiser of points and tables.
+    """Denoiser MLP: a residual network of linear layers, conditioned on the diffusion time, for points and tables.
 
     x ← x + W₂ act(film(W₁ act(x))) in every block; film is scaled and shifted by an embedding of the time, and of the
     class where there is one.
@@ -31,11 +31,11 @@ class DenoiserMLP(Model):
     hidden: int = Field(128, gt=0)
     """Features of every layer, and of the condition."""
     num_blocks: int = Field(3, gt=0)
-    """How many residual blocks."""
+    """Number of residual blocks."""
     activation: Layer = Field(default="silu", validate_default=True)
-    """What stands before every linear layer but the first."""
+    """Activation before every linear layer but the first."""
     time_features: int = Field(64, gt=0, multiple_of=2)
-    """Sines and cosines of the time."""
+    """Number of sines and cosines of the time embedding."""
 
     def architecture(self, x: Spec) -> list[Any]:
         branch = [self.activation, {"linear": self.hidden}, {"film": KEY}, self.activation, {"linear": self.hidden}]

@@ -16,12 +16,12 @@ GROUPS = 8
 
 
 class DenoiserUNet(Model):
-    """A U-Net that is told the time of a diffusion: a denoiser of images.
+    """Denoiser U-Net: a U-Net conditioned on the diffusion time, for images.
 
-    Residual blocks at every level (norm, silu, convolution, film, norm, silu, convolution); each level of the way down
-    halves the image, each of the way up doubles it and joins the maps of the same level. film is scaled and shifted by
-    an embedding of the time, and of the class where there is one. The coarsest maps are joined by attention over all
-    of their pixels.
+    Residual blocks at every level (norm, silu, convolution, film, norm, silu, convolution); each level of the encoder
+    halves the image, each of the decoder doubles it and joins the feature maps of the same level (skip connection).
+    film is scaled and shifted by an embedding of the time, and of the class where there is one. At the coarsest level
+    there is self-attention over all pixels.
 
     Shapes:  (C, H, W) → (channels[0], H, W).
     Units:   dropout is a probability.
@@ -39,9 +39,9 @@ class DenoiserUNet(Model):
     channels: list[Annotated[int, Field(gt=0)]] = Field([32, 64, 128], min_length=1)
     """Channels of each level, from the finest to the coarsest."""
     num_blocks: int = Field(1, gt=0)
-    """Residual blocks at each level, on the way down and again on the way up."""
+    """Residual blocks at each level, in the encoder and again in the decoder."""
     num_heads: int = Field(4, ge=0)
-    """Heads of the attention at the coarsest level; 0 leaves it out."""
+    """Number of heads of the attention at the coarsest level; 0 leaves it out."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a number inside a block is set to zero in training; 0 leaves the layer out."""
 

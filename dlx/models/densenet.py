@@ -21,7 +21,7 @@ WIDE = 161  # the network whose layers grow by 48 in place of 32
 
 
 class DenseNet(Model):
-    """Every layer of a block sees the maps of all layers before it and adds a few of its own.
+    """DenseNet: every layer of a block reads the feature maps of all layers before it and adds a few of its own.
 
     Nothing has to be learned twice, so that thin layers suffice: with 121 layers and 1,000 classes 7,978,856
     parameters. Maps of all layers are kept for the backward pass, so that it costs memory.
@@ -39,11 +39,11 @@ class DenseNet(Model):
     depth: Literal[121, 161, 169, 201] = 121
     """How many layers have weights, the task's linear layer among them."""
     growth_rate: int | None = Field(None, gt=0)
-    """Maps that each layer adds; null for the paper's 32, or 48 with 161 layers."""
+    """Feature maps that each layer adds; null for the paper's 32, or 48 with 161 layers."""
     stem: Literal["imagenet", "cifar"] = "imagenet"
     """What comes first: imagenet halves twice (7 × 7 and max pooling), cifar is one 3 × 3, for images of 32 × 32."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

@@ -27,7 +27,7 @@ HALVE = {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}}
 
 
 class GoogLeNet(Model):
-    """Nine Inception modules: each looks at its input through 1 × 1, 3 × 3 and larger filters and a pool at once.
+    """GoogLeNet (Inception v1): nine modules of parallel 1 × 1, 3 × 3 and larger convolutions and a pool.
 
     1 × 1 convolutions make few channels before the expensive filters, so that 22 layers cost a twelfth of AlexNet's
     parameters. By default with batch norm and two sizes of 3 × 3 instead of 5 × 5, as it is trained today: 6,624,904
@@ -50,11 +50,11 @@ class GoogLeNet(Model):
     large_kernel: Literal[3, 5] = 3
     """Side of a module's largest filters: 5 in the paper."""
     aux_logits: bool = False
-    """Whether two heads in the middle answer too, in training; each counts 0.3 of the end's loss."""
+    """Auxiliary classifiers: whether two heads in the middle predict too, in training, each with 0.3 of the loss."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Probability that a feature is set to zero in training, 0.4 in the paper; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)
@@ -67,7 +67,7 @@ class GoogLeNet(Model):
         return [*layers, "global_pool", *([{"dropout": self.dropout}] if self.dropout else [])]
 
     def _head(self) -> dict[str, Any]:
-        """Return what answers from the middle, but for the last linear layer, which the task gives it."""
+        """Return an auxiliary classifier, without the last linear layer, which the task adds."""
         pool = {"avg_pool": {"kernel": 5, "stride": 3}}
         answer = [pool, *self._conv(128, 1), "flatten", {"linear": 1024}, "relu", {"dropout": 0.7}]
         return {"auxiliary_head": {"layers": answer, "weight": 0.3}}

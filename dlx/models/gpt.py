@@ -12,7 +12,7 @@ from dlx.tensors import Spec
 
 
 class GPT(Model):
-    """A transformer that reads text from left to right: each step sees only what came before.
+    """GPT: a decoder-only transformer for language modeling; each token attends to itself and earlier tokens only.
 
     By default the small GPT-2: 124,439,808 parameters with its vocabulary of 50,257 and 1,024 tokens. A model after
     LLaMA has `norm: rms_norm`, `position_embedding: rope`, `activation: silu`, `gated: true`, `bias: false` and
@@ -21,7 +21,7 @@ class GPT(Model):
     Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without
              tie_word_embeddings.
     Units:   dropout is a probability.
-    Raises:  ShapeError if there are no tokens, or learned positions are to be of unknown length.
+    Raises:  ShapeError if there are no tokens, or the length of learned positions is unknown.
     Source:  Radford et al. 2019; rope, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971.
 
     Example:
@@ -30,38 +30,38 @@ class GPT(Model):
 
     type: Literal["gpt"] = "gpt"
     init: Initializer | None = Field(default="normal", validate_default=True)
-    """How the weights start."""
+    """Initializer of every layer that has no `init` of its own."""
     scale_init: bool = True
-    """Whether the maps that end a branch start 1 / √(2 · depth) as large, so that the sum of all branches keeps its
-    size; nothing where `init` is null."""
+    """Whether the last linear map of each residual branch is initialized smaller, by 1 / √(2 · num_layers), so that the
+    sum of all branches keeps its size; nothing where `init` is null."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
     num_layers: int = Field(12, gt=0)
-    """Number of blocks."""
+    """Number of transformer blocks."""
     num_heads: int = Field(12, gt=0)
-    """Heads of attention."""
+    """Number of attention heads."""
     num_kv_heads: int | None = Field(None, gt=0)
-    """Heads of keys and values; null makes num_heads."""
+    """Grouped-query attention: number of heads of keys and values; null makes num_heads."""
     hidden: int | None = Field(None, gt=0)
     """Size between the maps of a block; null is 4 · features, if gated two thirds of that in steps of 8."""
     max_length: int | None = Field(None, gt=0)
     """Number of learned positions; null takes the length of the data's sequences."""
     position_embedding: Literal["learned", "sinusoidal", "rope", "none"] = "learned"
-    """How steps know where they are."""
+    """Position embedding."""
     norm: Layer = Field(default="layer_norm", validate_default=True)
-    """The norm of each part and of the end."""
+    """The norm of each residual branch and of the output."""
     activation: Layer = Field(default={"gelu": {"approximate": "tanh"}}, validate_default=True)
-    """What follows the first map of a block."""
+    """Activation of the feed-forward networks."""
     gated: bool = False
-    """Whether that is multiplied by a second map."""
+    """Gated linear unit: whether the activation is multiplied by a second linear map (SwiGLU, GEGLU)."""
     bias: bool = True
     """Whether linear maps have a bias."""
     sliding_window: int | None = Field(None, gt=0)
-    """How many tokens back a step sees; null is all."""
+    """Number of tokens that a token attends to, itself included; null is all."""
     tie_word_embeddings: bool = True
-    """Whether the table of tokens also scores the next one; else the task's own head does."""
+    """Weight tying: whether the token embedding also computes the logits; else the task's head does."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Probability that an element, or a weight of attention, is set to zero in training."""
+    """Dropout probability of elements and of attention weights, in training."""
 
     @property
     def has_head(self) -> bool:
@@ -82,7 +82,7 @@ class GPT(Model):
         return [{"position_embedding": {"kind": self.position_embedding, **length}}]
 
     def _blocks(self) -> dict[str, Any]:
-        look = attention(
+        attend = attention(
             self.num_heads,
             num_kv_heads=self.num_kv_heads,
             causal=True,
@@ -95,11 +95,11 @@ class GPT(Model):
         hidden = self.hidden or (-(-self.features // 3) * 8 if self.gated else 4 * self.features)
         feed = feed_forward(hidden, self.activation, gated=self.gated, bias=self.bias, out_init=self._residual_init())
         return transformer_blocks(
-            self.num_layers, attention=look, feed_forward=feed, norm=self.norm, dropout=self.dropout
+            self.num_layers, attention=attend, feed_forward=feed, norm=self.norm, dropout=self.dropout
         )
 
     def _residual_init(self) -> dict[str, Any] | None:
-        """Return how maps start that end a branch; None where they start as all others."""
+        """Return the initializer of the last map of a branch; None where it is that of all others."""
         if self.init is None or not self.scale_init:
             return None
         return {"scaled": {"of": self.init, "factor": (2 * self.num_layers) ** -0.5}}

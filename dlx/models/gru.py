@@ -6,7 +6,7 @@ from dlx.models._recurrent import RecurrentModel
 
 
 class GRU(RecurrentModel):
-    """Gated recurrent units: read a sequence step by step into a state that gates keep or replace.
+    """GRU (gated recurrent units): reads a sequence step by step into a state that gates keep or replace.
 
     Tokens are embedded; a series is taken as it is; an image of one channel is read row by row. As good as `lstm` on
     most tasks with three quarters of its weights.

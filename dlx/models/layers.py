@@ -10,7 +10,7 @@ from dlx.tensors import Spec
 
 
 class Layers(Model):
-    """The network that the recipe itself describes, layer by layer.
+    """Layers: the network that the recipe itself describes, layer by layer.
 
     Every layer works out its input from what comes before it, so only outputs are written. `blocks` names pieces of
     one's own, with parameters, that `layers` may use like any layer; they are put in place while the recipe is read.
@@ -25,7 +25,7 @@ class Layers(Model):
     primary: ClassVar[str] = "layers"
     type: Literal["layers"] = "layers"
     layers: list[Layer]
-    """What is applied, in order."""
+    """The layers, in order."""
     blocks: dict[str, Any] = Field(default_factory=dict)
     """The recipe's own vocabulary, kept as it was written: name → {parameters, layers}."""
 

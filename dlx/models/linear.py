@@ -8,7 +8,7 @@ from dlx.tensors import Spec
 
 
 class LinearModel(Model):
-    """Passes the features on as they are: with the task's head, a linear map of the input.
+    """Linear model: passes the features on, so that with the task's head it is a linear map of the input.
 
     Linear regression under mse, logistic regression under cross_entropy. The baseline that anything deeper has to beat.
 

@@ -6,7 +6,7 @@ from dlx.models._recurrent import RecurrentModel
 
 
 class LSTM(RecurrentModel):
-    """Long short-term memory: reads a sequence step by step into cells that gates write to, clear and read.
+    """LSTM (long short-term memory): reads a sequence step by step into cells that gates write, clear and read.
 
     Tokens are embedded; a series is taken as it is; an image of one channel is read row by row. Remembers over
     hundreds of steps, where `rnn` forgets after tens.
@@ -23,9 +23,9 @@ class LSTM(RecurrentModel):
 
     type: Literal["lstm"] = "lstm"
     peepholes: bool = False
-    """Whether the gates see the cell; several times slower."""
+    """Peephole connections: whether the gates see the cell; several times slower."""
     forget_bias: float | None = None
-    """Where the forget gates' bias starts; 1 or more lets cells remember from the start. null leaves it to torch."""
+    """Initial bias of the forget gates; 1 or more lets cells remember from the start. null is torch's own."""
 
     def cell(self) -> dict[str, Any]:
         return {"peepholes": self.peepholes, "forget_bias": self.forget_bias}

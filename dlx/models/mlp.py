@@ -11,7 +11,7 @@ from dlx.tensors import Spec
 
 
 class MLP(Model):
-    """A stack of linear layers, each followed by an activation.
+    """Multilayer perceptron (MLP): linear layers, each followed by an activation.
 
     For each hidden size: linear → norm → activation → dropout. With one hidden layer that is wide enough it
     approximates any continuous function; the task adds the last linear layer.
@@ -29,11 +29,11 @@ class MLP(Model):
     hidden: list[Annotated[int, Field(gt=0)]]
     """Sizes of the hidden layers, from input to output."""
     activation: Layer = Field(default="relu", validate_default=True)
-    """What follows every linear layer."""
+    """Activation behind every linear layer."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an activation is set to zero in training; 0 leaves the layer out."""
     norm: Layer | None = None
-    """What stands between a linear layer and its activation, such as batch_norm."""
+    """Norm between a linear layer and its activation, such as batch_norm."""
 
     def architecture(self, x: Spec) -> list[Any]:
         layers: list[Any] = to_features(x)

@@ -20,9 +20,9 @@ ACTIVATION = "relu6"
 
 
 class MobileNet(Model):
-    """Networks for phones: a filter a channel, then a 1 × 1 convolution, in place of full convolutions.
+    """MobileNet: networks for phones, of depthwise separable convolutions in place of full ones.
 
-    Version 1 is a row of such pairs, 4,231,976 parameters with 1,000 classes. Version 2 puts each between a 1 × 1
+    Version 1 is a stack of them, 4,231,976 parameters with 1,000 classes. Version 2 puts each between a 1 × 1
     convolution that makes six times as many channels and one that takes them back, without an activation, and adds a
     shortcut between the narrow ends: 3,504,872 parameters and half the work.
 
@@ -39,13 +39,13 @@ class MobileNet(Model):
     primary: ClassVar[str] = "version"
     type: Literal["mobilenet"] = "mobilenet"
     version: Literal[1, 2] = 2
-    """Which paper's."""
+    """MobileNetV1 or MobileNetV2."""
     width_mult: float = Field(1.0, gt=0)
-    """By what the channels are multiplied, rounded to multiples of 8."""
+    """Factor of all channels, which are rounded to multiples of 8."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Probability that a feature is set to zero in training; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

@@ -11,9 +11,9 @@ from dlx.tensors import Spec
 
 
 class Perceptron(Model):
-    """Rosenblatt's perceptron: one linear unit a class, all weights zero at the start.
+    """Perceptron (Rosenblatt): one linear unit for each class, all weights zero at first.
 
-    Learns what a hyperplane can separate, and XOR never. The rule by which it learned is the loss `perceptron` under
+    Learns what a hyperplane can separate, and never XOR. Its learning rule is the loss `perceptron` under
     plain `sgd` with lr 1, sample by sample.
 
     Shapes:  any → (F,); a table goes through `columns`, one feature a category, everything else is flattened; the task
@@ -26,7 +26,7 @@ class Perceptron(Model):
 
     type: Literal["perceptron"] = "perceptron"
     init: Initializer | None = Field(default="zeros", validate_default=True)
-    """How the weights start."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         return to_features(x, embedding="one_hot")

@@ -22,9 +22,9 @@ EXPANSION = 4  # channels that leave a bottleneck, over those inside
 
 
 class ResNet(Model):
-    """The deep residual network: blocks of convolutions, each added to a shortcut past it.
+    """ResNet (residual network): blocks of convolutions, each with a residual (skip) connection.
 
-    A block learns what to change in its input; gradients pass it by, so that a hundred layers train. Depths 18 to 152
+    A block learns what to change in its input; gradients bypass it, so that a hundred layers train. Depths 18 to 152
     are the paper's networks for photos (two 3 × 3 convolutions a block, from 50 on a bottleneck of 1 × 1, 3 × 3 and
     1 × 1): 11,689,512 parameters with 18 layers, 25,557,032 with 50 and 1,000 classes. Depths of the form 6n + 2 are
     its narrow networks for CIFAR's small images: 20, 32, 44, 56 and 110, and 8 and 14 for experiments.
@@ -47,22 +47,24 @@ class ResNet(Model):
     stem: Literal["auto", "imagenet", "cifar"] = "auto"
     """What comes first: imagenet halves twice (7 × 7 and max pooling), cifar is one 3 × 3; auto goes by the depth."""
     residual: bool = True
-    """Whether blocks have shortcuts; false makes the plain twin, with the same layers in one row."""
+    """Whether blocks have shortcuts; false makes the plain network of the paper, with the same layers."""
     shortcut: Literal["auto", "A", "B"] = "auto"
     """Past a block that changes the shape: A skips pixels and adds channels of zeros, B is a 1 × 1 convolution with
     batch norm; auto is B for photos, A for small images."""
     preactivation: bool = False
-    """Whether batch norm and relu come before each convolution, so that nothing but sums is on the shortcuts' way."""
+    """Pre-activation (ResNet v2): whether batch norm and relu come before each convolution."""
     zero_init_residual: bool = False
-    """Whether each branch begins as zero, by its last batch norm (with preactivation: its last convolution), so that
-    the network begins as a shallow one."""
+    """Whether the last batch norm of each branch (with preactivation: its last convolution) is initialized to zero, so
+    that every block is the identity at first."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     @model_validator(mode="after")
     def _check_zero_init(self) -> Self:
         if self.zero_init_residual and not self.residual:
-            raise ValueError("zero_init_residual needs residual: a plain network that begins as zero learns nothing")
+            raise ValueError(
+                "zero_init_residual needs residual: true, as a plain network would output zeros and learn nothing"
+            )
         return self
 
     def architecture(self, x: Spec) -> list[Any]:
@@ -91,7 +93,7 @@ class ResNet(Model):
         return self.width or (16 if self._is_small else 64)
 
     def _stage_activation(self, needed: bool) -> list[Any]:
-        """Return what activates a sum where no block does so itself."""
+        """Return batch norm and relu of a sum where the blocks do not have them."""
         return ["batch_norm", "relu"] if needed and self.preactivation else []
 
     def _stem(self) -> list[Any]:
@@ -101,7 +103,7 @@ class ResNet(Model):
         return [conv(self._width, 7, stride=2), "batch_norm", "relu", pool]
 
     def _block(self, channels: int, stride: int, changes: bool, opens: bool) -> list[Any]:
-        """Return one block; `changes` the shape it makes, `opens` a stage, so that its input is activated already."""
+        """Return one block; `changes`: whether it changes the shape; `opens`: whether it is the first of its stage."""
         convs = self._convs(channels, stride)
         branch: list[Any] = []
         for i, layer in enumerate(convs):

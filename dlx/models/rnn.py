@@ -6,10 +6,10 @@ from dlx.models._recurrent import RecurrentModel
 
 
 class RNN(RecurrentModel):
-    """A simple recurrent network: reads a sequence step by step into a state, and hands that to the task.
+    """RNN (simple recurrent network): reads a sequence step by step into a state.
 
     Tokens are embedded; a series is taken as it is; an image of one channel is read row by row. It forgets what is
-    more than some tens of steps back: the model that `lstm` and `gru` improve on.
+    more than some tens of steps back; `lstm` and `gru` improve on that.
 
     Shapes:  (T,) tokens, (T, F) or (1, H, W) → (hidden,), twice as wide if bidirectional; (T, hidden) with `output:
              steps`.
@@ -23,7 +23,7 @@ class RNN(RecurrentModel):
 
     type: Literal["rnn"] = "rnn"
     nonlinearity: Literal["tanh", "relu"] = "tanh"
-    """What bounds the state, or, with relu, does not."""
+    """Activation of the state; relu does not bound it."""
 
     def cell(self) -> dict[str, Any]:
         return {"nonlinearity": self.nonlinearity}

@@ -11,11 +11,11 @@ from dlx.tensors import Spec
 
 
 class Seq2Seq(Model):
-    """A recurrent encoder and decoder with attention: reads one sequence and writes another.
+    """Seq2seq: a recurrent encoder–decoder with attention, which reads one sequence and writes another.
 
-    The encoder's states are a memory, at which the decoder looks before or after every step; so no single vector has
-    to hold a whole sentence. The decoder reads the target, one step late, in training (teacher forcing), and what it
-    has written itself afterwards.
+    The encoder's states are a memory to which the decoder attends at every step, so that no single vector has to hold a
+    whole sentence. In training the decoder reads the target, one step late (teacher forcing), and in generation what it
+    has written itself.
 
     Shapes:  {source: (S,) tokens, target: (T,) tokens} → (T, hidden of the cell).
     Units:   dropout is a probability.
@@ -30,15 +30,15 @@ class Seq2Seq(Model):
     embedding_dim: int = Field(256, gt=0)
     """Size of a token's vector."""
     encoder: Layer = Field(default={"gru": {"hidden": 256, "bidirectional": True}}, validate_default=True)
-    """What makes the memory of the source's vectors; a list is a sequence."""
+    """The encoder, from embeddings to the memory; a list is sequential."""
     cell: Layer = Field(default={"gru": 256}, validate_default=True)
     """The recurrent layer of the decoder."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
-    """How the decoder looks at the memory: additive before each step, or multiplicative after it, which is faster."""
+    """Additive attention before each step, or multiplicative attention after it, which is faster."""
     input_feeding: bool = False
-    """With luong: whether the cell also reads the decoder's output of the step before."""
+    """Input feeding, with luong: whether the cell also reads the decoder's output of the step before."""
     share_embeddings: bool = False
-    """Whether source and target have one table of vectors, for where they have one vocabulary."""
+    """Whether source and target share one embedding table, where they have one vocabulary."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an element of a vector is set to zero in training, of tokens and of the output."""
 

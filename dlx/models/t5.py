@@ -12,11 +12,11 @@ from dlx.tensors import Spec
 
 
 class T5(Model):
-    """An encoder and a decoder that know positions by learned biases of distances alone.
+    """T5: an encoder–decoder transformer whose positions are relative biases alone.
 
-    No maps have biases, norms have no means, scores no scale, and each side shares one relative bias among its
-    blocks. By default the small model: 60,506,624 parameters with its vocabulary of 32,128. Version 1.1 has
-    `activation: {gelu: {approximate: tanh}}`, `gated: true` and `tie_word_embeddings: false`.
+    Linear maps have no biases, norms are RMS norms, attention scores are not scaled, and all blocks of a side share one
+    relative position bias. By default the small model: 60,506,624 parameters with its vocabulary of 32,128. Version 1.1
+    has `activation: {gelu: {approximate: tanh}}`, `gated: true` and `tie_word_embeddings: false`.
 
     Shapes:  {source: (S,), target: (T,)} tokens → (T, vocabulary) scores of the next token, or (T, features) without
              tie_word_embeddings.
@@ -31,27 +31,27 @@ class T5(Model):
 
     type: Literal["t5"] = "t5"
     init: Initializer | None = None
-    """How the weights start; null is the layers' own way."""
+    """Initializer of every layer that has no `init` of its own; null is each layer's own."""
     features: int = Field(512, gt=0)
     """Size of every vector."""
     num_layers: int = Field(6, gt=0)
-    """Blocks of the encoder, and of the decoder."""
+    """Number of blocks of the encoder, and of the decoder."""
     num_heads: int = Field(8, gt=0)
-    """Heads of attention."""
+    """Number of attention heads."""
     head_dim: int = Field(64, gt=0)
     """Features of a head."""
     hidden: int = Field(2048, gt=0)
-    """Size between the maps of a block."""
+    """Hidden size of the feed-forward networks."""
     num_buckets: int = Field(32, ge=4)
-    """How many distances are told apart."""
+    """Number of buckets of the relative position bias."""
     max_distance: int = Field(128, gt=1)
-    """From this distance on all are one."""
+    """Distance from which on all share one bucket."""
     activation: Layer = Field(default="relu", validate_default=True)
-    """What follows the first map of a block."""
+    """Activation of the feed-forward networks."""
     gated: bool = False
-    """Whether that is multiplied by a second map."""
+    """Gated linear unit: whether the activation is multiplied by a second linear map."""
     tie_word_embeddings: bool = True
-    """Whether source, target and output share one table of words; else each side has its own, and the task a head."""
+    """Weight tying: whether source, target and output share one table; else each side has its own, and a head."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Probability that an element is set to zero in training."""
 

@@ -11,7 +11,7 @@ from dlx.tensors import Spec
 
 
 class TCN(Model):
-    """A temporal convolutional network: residual blocks of causal convolutions whose reach doubles from block to block.
+    """Temporal convolutional network (TCN): residual blocks of causal convolutions with growing dilation.
 
     Block i: two times (convolution with dilation 2^i → activation → dropout), plus its input, then the activation.
     The last step sees 1 + 2 (kernel − 1)(2^blocks − 1) steps back. All steps are computed at once, and gradients do
@@ -30,17 +30,17 @@ class TCN(Model):
     channels: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (25,) * 8
     """Features of each block, from input to output."""
     kernel: int = Field(7, gt=1)
-    """How many steps a filter sees."""
+    """Number of steps that a filter sees."""
     activation: Layer = Field(default="relu", validate_default=True)
-    """What follows every convolution, and the sum."""
+    """Activation behind every convolution, and behind the sum."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that an activation is set to zero in training; 0 leaves the layer out."""
     weight_norm: bool = True
-    """Whether the length of each filter is learned apart from its direction."""
+    """Weight normalization: whether the norm of each filter is learned apart from its direction."""
     embedding_dim: int = Field(100, gt=0)
     """Size of a token's vector; input that is features already needs none."""
     output: Output = "last"
-    """What is made of the steps: the last, their mean, maximum or attention, or all steps."""
+    """Pooling of the steps: the last, their mean, maximum or attention, or none (steps)."""
 
     def architecture(self, x: Spec) -> list[Any]:
         blocks = [self._block(features, 2**i) for i, features in enumerate(self.channels)]

@@ -11,11 +11,11 @@ from dlx.tensors import Spec
 
 
 class TextCNN(Model):
-    """Looks for short phrases anywhere in a text: filters over a few words, each asked for its strongest response.
+    """TextCNN: convolutions over a few words and max pooling over time find telling phrases anywhere in a text.
 
-    embedding → for each kernel: convolution over so many words → relu → maximum over time; all of them side by side →
-    dropout. Fast, and hard to beat where a few telling phrases decide, as in the mood of a review. Padding is never
-    seen.
+    embedding → for each kernel: convolution over that many words → relu → maximum over time; all of them side by side →
+    dropout. Fast, and hard to beat where a few phrases decide, as in the sentiment of a review. Padding never changes a
+    result.
 
     Shapes:  (T,) tokens or (T, F) → (channels · number of kernels,).
     Units:   dropout is a probability.
@@ -31,11 +31,11 @@ class TextCNN(Model):
     embedding_dim: int = Field(300, gt=0)
     """Size of a word's vector; input that is features already needs none."""
     kernels: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (3, 4, 5)
-    """How many words the filters see: one group of filters a kernel size."""
+    """Kernel sizes, in words: one group of filters each."""
     channels: int = Field(100, gt=0)
-    """How many filters each kernel size has."""
+    """Number of filters of each kernel size."""
     activation: Layer = Field(default="relu", validate_default=True)
-    """What follows the convolutions."""
+    """Activation behind the convolutions."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Probability that a feature is set to zero in training; 0 leaves the layer out."""
 

@@ -11,7 +11,7 @@ from dlx.tensors import Spec
 
 
 class Transformer(Model):
-    """The transformer that translates: an encoder reads the source, a decoder writes the target.
+    """Transformer (encoder–decoder), as for translation: an encoder reads the source, a decoder writes the target.
 
     Each step of the decoder sees what it has written so far and, through cross attention, the encoder's memory. By
     default the base model: 6 and 6 blocks, 63 million parameters with a shared vocabulary of 37,000 words.
@@ -28,21 +28,21 @@ class Transformer(Model):
 
     type: Literal["transformer"] = "transformer"
     init: Initializer | None = None
-    """How the weights start; null is the layers' own way."""
+    """Initializer of every layer that has no `init` of its own; null is each layer's own."""
     features: int = Field(512, gt=0)
     """Size of every vector."""
     num_layers: int = Field(6, gt=0)
-    """Blocks of the encoder, and of the decoder."""
+    """Number of blocks of the encoder, and of the decoder."""
     num_heads: int = Field(8, gt=0)
-    """Heads of attention."""
+    """Number of attention heads."""
     hidden: int | None = Field(None, gt=0)
-    """Size between the maps of a block; null is 4 · features."""
+    """Hidden size of the feed-forward networks; null is 4 · features."""
     norm_first: bool = False
-    """Whether parts are normalized before they are computed; else after they are added, as in the paper."""
+    """Pre-norm: whether the norm comes before each branch; else after the sum (post-norm), as in the paper."""
     tie_word_embeddings: bool = True
-    """Whether source, target and output share one table of words; else each side has its own, and the task a head."""
+    """Weight tying: whether source, target and output share one table; else each side has its own, and a head."""
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Probability that an element of a part's result is set to zero in training."""
+    """Probability that an element of a branch's output is set to zero in training."""
 
     @property
     def has_head(self) -> bool:

@@ -12,10 +12,11 @@ from dlx.tensors import Spec, TensorSpec
 
 
 class UNet(Model):
-    """Down to a coarse view and up again, with the fine maps of the way down handed across: a label for each pixel.
+    """U-Net: an encoder–decoder with skip connections at every level, which gives a label for each pixel.
 
-    Each level of the way down has two 3 × 3 convolutions and halves the image; each level of the way up doubles it,
-    joins the maps of the same level, and convolves twice again. Deep maps say what is there, shallow ones where.
+    Each level of the encoder has two 3 × 3 convolutions and halves the image; each level of the decoder doubles it,
+    joins the feature maps of the same level, and convolves twice again. Deep maps say what is there, shallow ones
+    where.
 
     Shapes:  (C, H, W) → (channels[0], H, W); with padding valid the output is smaller: 572 → 388 in the paper.
     Units:   dropout is a probability.
@@ -32,15 +33,15 @@ class UNet(Model):
     channels: list[Annotated[int, Field(gt=0)]] = Field([64, 128, 256, 512, 1024], min_length=2)
     """Channels of each level, from the finest to the coarsest."""
     padding: Literal["same", "valid"] = "same"
-    """Whether convolutions keep the size; valid, as in the paper, sees no invented border, and crops what it joins."""
+    """Whether convolutions keep the size; valid, as in the paper, pads nothing, and crops the maps that it joins."""
     upsampling: Literal["conv_transpose", "upsample"] = "conv_transpose"
-    """How maps are doubled: by a learned 2 × 2 stamp, or by repeating pixels and a 3 × 3 convolution."""
+    """How maps are doubled: a transposed 2 × 2 convolution, or nearest pixels and a 3 × 3 convolution."""
     norm: Literal["none", "batch_norm", "group_norm"] = "none"
-    """What stands between a convolution and its relu."""
+    """Norm between a convolution and its relu."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a number of the coarsest maps is set to zero in training; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         self._check(require_axes(x, "CHW", self.type))
@@ -56,7 +57,7 @@ class UNet(Model):
 
     @property
     def _cropped(self) -> int:
-        """How many pixels two convolutions take off each side."""
+        """Number of pixels that two convolutions take off each side."""
         return 2 if self.padding == "valid" else 0
 
     def _double_conv(self, width: int) -> list[Any]:

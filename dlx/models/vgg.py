@@ -20,7 +20,7 @@ CONVOLUTIONS: dict[int, tuple[int, ...]] = {  # in each of the five stages: colu
 
 
 class VGG(Model):
-    """Depth from small filters: rows of 3 × 3 convolutions, halved five times, then two wide dense layers.
+    """VGG: a deep stack of 3 × 3 convolutions, halved five times, then two wide fully connected layers.
 
     Two 3 × 3 filters in a row see as much as one of 5 × 5, with fewer weights and one more nonlinearity. With 16
     layers and 1,000 classes 138,357,544 parameters, nine in ten of them in the dense layers. Without batch norm
@@ -45,11 +45,11 @@ class VGG(Model):
     pool_size: int = Field(7, gt=0)
     """Side to which the last maps are pooled; 1 suits images of 32 × 32."""
     hidden: int = Field(4096, gt=0)
-    """Width of the two dense layers."""
+    """Width of the two fully connected layers."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Probability that an output of a dense layer is set to zero in training; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
-    """How the weights of every layer start that has no `init` of its own."""
+    """Initializer of every layer that has no `init` of its own."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

@@ -13,13 +13,13 @@ from dlx.windows import Sizes
 
 
 class ViT(Model):
-    """The vision transformer: an image as a sequence of patches, and a class token that attends to them.
+    """Vision transformer (ViT): an image as a sequence of patches, and a class token that attends to them.
 
     With `output: mean` or `steps` there is no class token: patches are averaged, or left apart as `masked_image` wants
     them, and the weights of either fit the other.
 
     By default ViT-B/16: 86,567,656 parameters with a head for 1000 classes of 224 × 224 images, 17.6 G multiply-adds.
-    It knows nothing of images but what it learns, so that on few of them a convolutional network is better.
+    It has no inductive bias for images, so that on few of them a convolutional network is better.
 
     Shapes:  (C, H, W) → (features,), or with `steps` (patches, features).
     Units:   dropout and drop_path are probabilities.
@@ -32,23 +32,23 @@ class ViT(Model):
 
     type: Literal["vit"] = "vit"
     init: Initializer | None = Field(default="normal", validate_default=True)
-    """How the weights start."""
+    """Initializer of every layer that has no `init` of its own."""
     patch_size: Sizes = 16
     """Side of a patch; a list gives its height and its width."""
     features: int = Field(768, gt=0)
     """Size of every vector."""
     num_layers: int = Field(12, gt=0)
-    """Number of blocks."""
+    """Number of transformer blocks."""
     num_heads: int = Field(12, gt=0)
-    """Heads of attention."""
+    """Number of attention heads."""
     hidden: int | None = Field(None, gt=0)
-    """Size between the maps of a block; null is 4 · features."""
+    """Hidden size of the feed-forward networks; null is 4 · features."""
     output: Literal["token", "mean", "steps"] = "token"
-    """What the network ends in: the class token's features, the mean of all patches', or those of every patch."""
+    """Output: the features of the class token, the mean over all patches, or those of every patch."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Probability that an element of a part's result is set to zero in training."""
+    """Probability that an element of a branch's output is set to zero in training."""
     drop_path: float = Field(0.0, ge=0, lt=1)
-    """Probability that a sample skips a part in training."""
+    """Stochastic depth: probability that a sample skips a branch in training."""
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", "vit")

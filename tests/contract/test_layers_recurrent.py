@@ -155,7 +155,7 @@ def test_forget_gates_start_where_they_are_told(peepholes):
     for layer in ("l0", "l1"):
         total = getattr(core, f"bias_ih_{layer}") + getattr(core, f"bias_hh_{layer}")
         assert (total[4:8] == 1.5).all() and (total[:4] != 1.5).all()
-    with pytest.raises(ValueError, match="no bias"):
+    with pytest.raises(ValueError, match="needs bias"):
         Layer.model_validate({"lstm": {"hidden": 4, "bias": False, "forget_bias": 1.0}})
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Attention(Layer):
-    """Lets every step gather from all steps, by how well its query fits their keys: softmax(Q Kᵀ · scale) V.
+    """Multi-head attention: every step gathers from all steps, by how well its query fits their keys.
 
-    In each of `num_heads` subspaces. Keys and values come from the input itself, or with memory from a sequence that
-    `provide` put in scope. causal hides what comes later; sliding_window hides what is farther away than that; stride
-    lets steps that are a multiple of it away be seen all the same. With fewer num_kv_heads, groups of heads share keys
-    and values, so that decoding remembers less. rope turns queries and keys by angles that grow with their position,
-    so that scores depend on distances; position_bias names a value that is added to the scores. Padding (`mask`, or
-    `<memory>_mask`) is never seen, so it never changes a result.
+    softmax(Q Kᵀ · scale) V in each of `num_heads` subspaces. Keys and values come from the input itself, or with memory
+    from a sequence that `provide` put into the context. causal hides what comes later; sliding_window hides what is
+    farther away than that; stride lets steps that are a multiple of it away be seen all the same. With fewer
+    num_kv_heads, groups of heads share keys and values, so that decoding remembers less. rope turns queries and keys by
+    angles that grow with their position, so that scores depend on distances; position_bias names a value that is added
+    to the scores. The attention mask of padding (`mask`, or `<memory>_mask`) keeps padding from changing a result.
 
     Stepwise decoding keeps keys and values in the cache. While its switch `store_attention` is on, the module stores
     the attention weights of the last forward pass, one map a head.

@@ -16,11 +16,11 @@ from dlx.nn.context import Context, mask_of, state_of, steps_seen
 
 @dataclass(frozen=True)
 class AttentionConfig:
-    """How features are split among heads, and how these weigh what they see.
+    """Configuration of attention: heads, their size, and how they weigh values.
 
-    kv_heads       heads of keys and values, each of which serves several of queries
-    size           features of a head
-    position_bias  the name in the context of what is added to the scores, (H, T, S); None for nothing
+    num_kv_heads   heads of keys and values, each shared by several heads of queries
+    head_dim       features of a head
+    position_bias  name of the value of the context that is added to the scores, (H, T, S)
     """
 
     features: int
@@ -34,7 +34,7 @@ class AttentionConfig:
 
 
 class _Attention(nn.Module):
-    """What self- and cross-attention share: the weighted sum and the map back to features."""
+    """Base of self- and cross-attention: the weighted sum of values and the output projection."""
 
     takes_context = True
     store_attention = False
@@ -46,13 +46,13 @@ class _Attention(nn.Module):
         self.out = nn.Linear(how.num_heads * how.head_dim, how.features, bias=how.bias)
 
     def split(self, x_BTE: Tensor) -> Tensor:
-        """Return (B, H, T, D) heads of features that lie side by side."""
+        """Return (B, H, T, D) from (B, T, H · D)."""
         return x_BTE.unflatten(-1, (-1, self.config.head_dim)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
 
     def attend(
         self, q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, allowed: Tensor | None, causal: bool, context: Context
     ) -> Tensor:
-        """Return (B, T, F): each query's mean of the values that it may see, by how well the keys fit."""
+        """Return (B, T, F): each query's weighted mean of the values that the mask allows."""
         if self.config.position_bias is not None:
             bias_BHTS = context[self.config.position_bias].to(q_BHTD.dtype)
             allowed = bias_BHTS if allowed is None else bias_BHTS.masked_fill(~allowed, float("-inf"))
@@ -81,13 +81,13 @@ class _Attention(nn.Module):
             scores_BHTS = scores_BHTS.masked_fill(~allowed, float("-inf"))
         elif allowed is not None:
             scores_BHTS = scores_BHTS + allowed
-        weights_BHTS = scores_BHTS.softmax(-1).nan_to_num(0.0)  # a query that may see nothing gathers nothing
+        weights_BHTS = scores_BHTS.softmax(-1).nan_to_num(0.0)  # a query without any key gives 0
         self.attention_weights = weights_BHTS.detach()
         return F.dropout(weights_BHTS, self.config.dropout, self.training) @ v
 
 
 class SelfAttention(_Attention):
-    """Attention of a sequence to itself."""
+    """Self-attention."""
 
     def __init__(self, how: AttentionConfig, pattern: AttentionPattern, rotary_base: float | None) -> None:
         super().__init__(how)
@@ -120,7 +120,7 @@ class SelfAttention(_Attention):
 def _update_cache(
     state: dict[str, Tensor], k: Tensor, v: Tensor, mask_BT: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Append new keys, values and mask to those of the steps before, and return all of them."""
+    """Append new keys, values and mask to the cache, and return all of them."""
     past = state["k"].shape[2] if state else 0
     if mask_BT is None and "mask" in state:
         mask_BT = state["mask"].new_ones(len(k), k.shape[2])
@@ -134,7 +134,7 @@ def _update_cache(
 
 
 class CrossAttention(_Attention):
-    """Attention of a sequence to another one, which is in the context."""
+    """Cross-attention to a sequence of the context."""
 
     def __init__(self, how: AttentionConfig, memory: str, memory_features: int) -> None:
         super().__init__(how)
@@ -151,7 +151,7 @@ class CrossAttention(_Attention):
         return self.attend(self.split(self.q(x_BTF)), k, v, allowed, False, context)
 
     def _keys_and_values(self, context: Context) -> tuple[Any, Any]:
-        """Return those of the memory; in stepwise decoding they are made once."""
+        """Return keys and values of the memory; in stepwise decoding they are computed once."""
         state = state_of(context, self)
         if state:
             return state["k"], state["v"]

@@ -1,4 +1,4 @@
-"""Which steps a step may see. T queries, S keys: the queries are the last T of the S steps."""
+"""Attention masks: causal, sliding window, strided. T queries, S keys: the queries are the last T of the S steps."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class AttentionPattern:
-    """causal hides later steps, window those as far away or farther, but for multiples of stride."""
+    """causal hides later steps; window, those at that distance or more, except multiples of stride."""
 
     causal: bool = False
     window: int | None = None
     stride: int | None = None
 
     def is_causal_only(self, queries: int, keys: int) -> bool:
-        """Return whether the pattern is the one that torch's kernels know by themselves."""
+        """Return whether the pattern is the causal one, for which torch's kernels need no mask."""
         return self.causal and queries == keys and (self.window is None or self.window >= keys)
 
     def mask(self, queries: int, keys: int, device: torch.device) -> Tensor | None:
-        """Return (T, S), true where a query may see a key; None if it may see all."""
+        """Return the attention mask (T, S), true where a query attends to a key; None if to all."""
         if not (self.causal and queries > 1) and (self.window is None or self.window >= keys):
             return None
         q_T1 = torch.arange(keys - queries, keys, device=device).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Rotary positions. B batch, H heads, T time, D features of a head, P pairs (D / 2)."""
+"""Rotary position embedding (RoPE). B batch, H heads, T time, D features of a head, P pairs (D / 2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class RotaryEmbedding(nn.Module):
-    """Turns the pair (i, i + D/2) of a head at step t by the angle t · base^(−2i/D)."""
+    """Rotary position embedding: rotates the pair (i, i + D/2) of a head at step t by the angle t · base^(−2i/D)."""
 
     def __init__(self, size: int, base: float) -> None:
         super().__init__()
@@ -15,7 +15,7 @@ class RotaryEmbedding(nn.Module):
         self.register_buffer("rates_P", base ** (-torch.arange(0, size, 2) / size), persistent=False)
 
     def forward(self, x_BHTD: Tensor, first: int) -> Tensor:
-        """Return x turned; `first` is the position of its first step."""
+        """Return x rotated; `first` is the position of its first step."""
         cos_TD, sin_TD = self._cos_sin(first, first + x_BHTD.shape[2], x_BHTD)
         a_BHTP, b_BHTP = x_BHTD.chunk(2, dim=-1)
         turned_BHTD = torch.cat([-b_BHTP, a_BHTP], dim=-1)

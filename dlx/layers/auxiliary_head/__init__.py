@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class AuxiliaryHead(Layer):
-    """Lets the middle of a network answer too, in training: its loss is added to that of the end, times a weight.
+    """Auxiliary head (deep supervision): predicts the target from the middle of a network too, in training.
 
-    The input goes on as it is. Beside it, `layers` and then the same head that the task gives to the network's end make
-    an answer of it, which is judged as the network's own. So early layers of a deep network get a gradient by a short
-    way, and learn sooner to tell what matters. Outside training nothing of it is computed. Only tasks with a target
-    judge answers; with `head: none` in the task, `layers` end themselves in what the task requires.
+    The input is passed on unchanged. Beside it, `layers` and a copy of the task's head compute a second prediction,
+    whose loss is added to the network's, times `weight`. So early layers of a deep network get a gradient by a short
+    way. Outside of training nothing of it is computed. Only tasks with a target can use it; with `head: none` in the
+    task, `layers` must end in the output that the task requires.
 
     The plan counts what a training step computes, the head included.
 
@@ -34,7 +34,7 @@ class AuxiliaryHead(Layer):
     primary: ClassVar[str] = "layers"
     type: Literal["auxiliary_head"] = "auxiliary_head"
     layers: list[Layer] = Field(min_length=1)
-    """What makes the answer, but for the task's head."""
+    """The layers of the prediction, without the task's head."""
     weight: float = Field(0.3, gt=0)
     """Factor of its loss."""
 
@@ -46,7 +46,7 @@ class AuxiliaryHead(Layer):
         return x
 
     def auxiliary_shape(self, x: Spec) -> Spec:
-        """Return what the answer is."""
+        """Return the shape of what the layers give to the head."""
         return propagate(self.layers, x, "layers")[1]
 
     def build(self, x: TensorSpec) -> nn.Module:

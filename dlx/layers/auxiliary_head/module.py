@@ -1,4 +1,4 @@
-"""An answer beside the network's own."""
+"""Auxiliary head: a second prediction, from the middle of a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlx.nn.context import Context, apply, in_order, takes_context
 
 
 class AuxiliaryHeadModule(nn.Module):
-    """Passes its input on; in training `auxiliary_output` is what the layers made of it the last time, else None."""
+    """Passes its input on; in training `auxiliary_output` is the output of its layers, else None."""
 
     def __init__(self, layers: Mapping[str, nn.Module], weight: float) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ class StatisticsPerDevice(Rule):
 
 
 class BatchNorm(Layer):
-    """Gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
+    """Batch normalization: gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
 
     y = γ (x − μ) / √(σ² + ε) + β with the batch's μ and σ in training and their running means afterwards. Allows
     larger steps and deeper networks; with fewer than about 8 samples a batch its statistics are noise, and
@@ -55,7 +55,7 @@ class BatchNorm(Layer):
     affine: bool = True
     """Whether scale and shift are learned."""
     weight_init_value: float = 1.0
-    """Where the scale starts; 0 at the end of a residual branch lets a deep network begin as the identity."""
+    """Initial value of the scale; 0 at the end of a residual branch makes the block the identity at first."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         num_features(x, self.type)

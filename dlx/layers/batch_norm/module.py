@@ -15,7 +15,7 @@ class TimeBatchNorm(nn.BatchNorm1d):
 
 
 def batch_norm(axes: str, features: int, eps: float, momentum: float, start: float | None) -> _BatchNorm:
-    """Return the module that normalizes features of these axes; its scale starts at `start`, or there is none."""
+    """Return batch normalization of features of these axes; `start` is the initial scale, None for no affine map."""
     by_rank: dict[int, type[_BatchNorm]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}
     make = TimeBatchNorm if axes == "TF" else by_rank[len(axes)]
     norm = make(features, eps, momentum, affine=start is not None)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Branches(Layer):
-    """Sends its input through several layers side by side and joins what they give.
+    """Parallel branches: sends its input through several layers side by side and joins their outputs.
 
-    concat puts features behind one another (Inception), sum and product combine them element by element (gates). A
-    branch that begins with `field` reads one field of a record, so that inputs of different kinds meet here.
+    concat concatenates features (Inception), sum and product combine them element by element (gates). A
+    branch that begins with `field` reads one field of a record, so that inputs of different kinds are joined here.
 
     Shapes:  concat: equal but for the features, which add up; sum and product: equal.
     Raises:  ShapeError if the branches' outputs cannot be joined.

@@ -1,4 +1,4 @@
-"""Modules side by side."""
+"""Parallel branches."""
 
 from __future__ import annotations
 

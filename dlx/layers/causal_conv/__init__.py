@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class CausalConv(Layer):
-    """Slides learned filters over a sequence; each step sees itself and steps before it, never one after it.
+    """Causal convolution: slides learned filters over a sequence; each step sees itself and earlier steps only.
 
-    y_t = b + Σ_k W_k x_{t − k·dilation}, with zeros before the start, so that there are as many outputs as inputs.
-    With dilations 1, 2, 4, … the reach doubles a layer at the same cost: the stuff of `tcn` and WaveNet. Padded
-    steps (context `mask`) count as zeros; a `cache` keeps the last inputs for stepwise use.
+    y_t = b + Σ_k W_k x_{t − k·dilation}, with zeros before the start, so that there are as many outputs as inputs. With
+    dilations 1, 2, 4, … the receptive field doubles with each layer at the same cost: the layer of `tcn` and WaveNet.
+    Padded steps (context `mask`) count as zeros; a `cache` keeps the last inputs for stepwise use.
 
     Shapes:  (T, F) → (T, features).
     Raises:  ShapeError if the input is not a sequence of features, or their number is unknown.
@@ -31,13 +31,13 @@ class CausalConv(Layer):
     features: int = Field(gt=0)
     """Number of filters."""
     kernel: int = Field(gt=0)
-    """How many steps a filter sees."""
+    """Number of steps that a filter sees."""
     dilation: int = Field(1, gt=0)
     """Distance between two of them."""
     bias: bool = True
     """Whether a bias is added."""
     weight_norm: bool = False
-    """Whether the length of each filter is learned apart from its direction."""
+    """Weight normalization: whether the norm of each filter is learned apart from its direction."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         num_features(x, self.type, ("TF",))

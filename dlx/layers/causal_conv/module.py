@@ -1,4 +1,4 @@
-"""A convolution over time that sees only the past. B batch, T time, F features, R reach into the past."""
+"""Causal convolution over time. B batch, T time, F features, R steps of the receptive field before the current one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dlx.nn.context import Context, mask_of, state_of
 
 
 class CausalConv1d(nn.Module):
-    """A dilated convolution, with zeros before the start, or the steps that a cache remembers."""
+    """Causal dilated convolution, with zeros before the start, or the steps in the cache."""
 
     takes_context = True
 
-    def __init__(self, inputs: int, features: int, kernel: int, dilation: int, bias: bool, normed: bool) -> None:
+    def __init__(self, inputs: int, features: int, kernel: int, dilation: int, bias: bool, weight_normed: bool) -> None:
         super().__init__()
         conv = nn.Conv1d(inputs, features, kernel, dilation=dilation, bias=bias)
-        self.conv = weight_norm(conv) if normed else conv
+        self.conv = weight_norm(conv) if weight_normed else conv
         self.reach = (kernel - 1) * dilation
 
     def fill_weight(self, fill: Callable[[Tensor], None]) -> None:
-        """Start the filters anew; their length and direction follow where these are learned apart."""
+        """Initialize the filters; with weight normalization, their norm and direction."""
         weight = self.conv.weight.detach().clone()
         fill(weight)
         if is_parametrized(self.conv, "weight"):

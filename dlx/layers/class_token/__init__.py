@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class ClassToken(Layer):
-    """Puts a learned vector before the steps of a sequence, in which attention gathers what the class depends on.
+    """Class token: puts a learned vector before a sequence, in which attention gathers features of the whole.
 
-    `select_step` picks it up at the end. For text without padding, and patches; with padding, let the tokenizer write a
-    token of that kind.
+    `select_step` picks it up at the end. For image patches and text without padding; for padded text, use the
+    tokenizer's special tokens.
 
     Shapes:  (T, F) → (1 + T, F).
     Raises:  ShapeError if the sequence is padded: its mask would not fit any more.
@@ -30,7 +30,7 @@ class ClassToken(Layer):
     def shape(self, x: TensorSpec) -> TensorSpec:
         features = num_features(x, self.type, ("TF",))
         if "mask" in context_of(x):
-            raise ShapeError("class_token does not take padded sequences; let the tokenizer write such a token")
+            raise ShapeError("class_token does not take padded sequences; use the tokenizer's special tokens")
         steps = x.dims[0]
         return x.with_dims((None if steps is None else steps + 1, features))
 

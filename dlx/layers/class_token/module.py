@@ -1,4 +1,4 @@
-"""A learned first step. B batch, T time, F features."""
+"""Class token. B batch, T time, F features."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ def _single_error(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 
 class Columns(Layer):
-    """Turns the columns of a table into features: the front end of a network for tables.
+    """Columns of a table as features: standardized numbers and embedded categories, the front end of tabular networks.
 
-    Numbers are standardized, (x − mean) / std, or mapped through the quantiles of the training data, which tames
+    Numbers are standardized, (x − mean) / std, or mapped through the quantiles of the training data, which copes with
     long tails: quantile_uniform spreads them evenly over [−1, 1], quantile_normal makes them normal up to ±3.1. A
-    missing number becomes the middle, 0, and every column that has missing values gets a second feature that says so.
-    Categories are looked up in a learned table (auto: as wide as 1.6 · categories^0.56), or become one feature a
-    category. The statistics are of the training data alone and are part of the checkpoint.
+    missing number becomes the middle, 0, and every column with missing values gets a second feature, the missing-value
+    indicator. Categories are looked up in a learned table (auto: as wide as 1.6 · categories^0.56), or one-hot encoded.
+    The statistics are of the training data alone and are part of the checkpoint.
 
     Shapes:  {numeric: (N,), categorical: (M,)} → (F,); either field may be absent, or come alone as a tensor.
     Raises:  ShapeError if the input has other fields, or lacks the statistics or the numbers of categories.
@@ -40,7 +40,7 @@ class Columns(Layer):
     primary: ClassVar[str] = "numeric"
     type: Literal["columns"] = "columns"
     numeric: Literal["standardize", "quantile_uniform", "quantile_normal"] = "standardize"
-    """What is done to numbers."""
+    """How numbers are scaled."""
     embedding: Annotated[Literal["auto", "one_hot"] | PositiveInt, WrapValidator(_single_error)] = "auto"
     """Width of a category's learned vector, auto to choose it by the number of categories, or one_hot."""
 

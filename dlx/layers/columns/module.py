@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-TAIL = 1e-3  # what is rarer counts as this rare, so that no quantile is mapped to infinity
+TAIL = 1e-3  # probabilities are clipped to this, so that no quantile is mapped to infinity
 
 
 class _MissingIndicator(nn.Module):
-    """Maps numbers, puts 0 where one is missing, and appends a feature for each column that may have missing values."""
+    """Scales numbers, replaces missing ones by 0, and appends missing-value indicators of columns that have some."""
 
     missing: Tensor
 
@@ -31,7 +31,7 @@ class _MissingIndicator(nn.Module):
 
 
 class Standardize(_MissingIndicator):
-    """(x − mean) / std; a column that never varies becomes 0 around its mean."""
+    """Standardization: (x − mean) / std; a constant column becomes 0."""
 
     mean: Tensor
     std: Tensor
@@ -47,7 +47,7 @@ class Standardize(_MissingIndicator):
 
 
 class QuantileTransform(_MissingIndicator):
-    """The share of the training data below x, piecewise linear between quantiles; as a uniform or a normal number.
+    """Quantile transform: the fraction of the training data below x, as a uniform or a normal number.
 
     Where several quantiles are equal, as they are for a frequent value, that value is mapped to the middle of them.
     """
@@ -60,14 +60,14 @@ class QuantileTransform(_MissingIndicator):
         self.normal = normal
 
     def map(self, x_BN: Tensor) -> Tensor:
-        """Return numbers spread evenly over [−1, 1], or normal ones."""
-        spread_BN = 2 * self.cdf(x_BN) - 1
+        """Return numbers uniform over [−1, 1], or normal."""
+        uniform_BN = 2 * self.cdf(x_BN) - 1
         if not self.normal:
-            return spread_BN
-        return spread_BN.clamp(2 * TAIL - 1, 1 - 2 * TAIL).erfinv() * 2**0.5
+            return uniform_BN
+        return uniform_BN.clamp(2 * TAIL - 1, 1 - 2 * TAIL).erfinv() * 2**0.5
 
     def cdf(self, x_BN: Tensor) -> Tensor:
-        """Return the share of the training data below each number, in [0, 1]."""
+        """Return the fraction of the training data below each number, piecewise linear between quantiles."""
         q_NQ, x_NB = self.quantiles, x_BN.T.contiguous()
         last = q_NQ.shape[1] - 1
         first_NB = torch.searchsorted(q_NQ, x_NB)
@@ -82,7 +82,7 @@ class QuantileTransform(_MissingIndicator):
 
 
 class OneHot(nn.Module):
-    """One feature for each category of each column."""
+    """One-hot encoding: one feature for each category of each column."""
 
     offsets: Tensor
 
@@ -99,7 +99,7 @@ class OneHot(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """A learned vector for each category of each column."""
+    """Entity embeddings: a learned vector for each category of each column."""
 
     def __init__(self, vocab: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()

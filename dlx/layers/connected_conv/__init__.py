@@ -18,10 +18,10 @@ Inputs = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, 
 
 
 class ConnectedConv(Layer):
-    """A convolution in which every output channel sees the input channels that a table gives it.
+    """Convolution with a connection table: every output channel sees only the input channels that the table lists.
 
     Breaks the symmetry between channels and saves parameters, as in the layer C3 of LeNet-5. Only the connections
-    of the table have weights; they are laid out in a dense filter, with zeros elsewhere, to be computed.
+    of the table have weights; they are computed as a dense filter with zeros elsewhere.
 
     Shapes:  (C, H, W) → (rows of the table, H', W'), as `conv`; 1 and 3 spatial dimensions alike.
     Raises:  ShapeError if the table names a channel that does not come in, or the kernel does not fit.

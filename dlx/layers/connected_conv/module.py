@@ -1,4 +1,4 @@
-"""Convolution by a connection table. B batch, C input and O output channels, N connections, S positions, K kernel."""
+"""Convolution with a connection table. B batch, C input and O output channels, N connections, S positions, K kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class TableConv(nn.Module):
-    """A convolution that has weights for the connections of a table alone."""
+    """Convolution with weights only for the connections of a table."""
 
     output_index: Tensor
     input_index: Tensor
@@ -38,7 +38,7 @@ class TableConv(nn.Module):
 
     @torch.no_grad()
     def fill_weight(self, fill: Callable[[Tensor], None]) -> None:
-        """Give each output channel what a dense convolution of as many inputs as it has would start with."""
+        """Initialize each output channel as that of a dense convolution with as many inputs as it has."""
         for count in sorted(set(self.counts)):
             dense_OcK = self.weight.new_empty(len(self.counts), count, *self.weight.shape[1:])
             fill(dense_OcK)
@@ -47,7 +47,7 @@ class TableConv(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw weights and biases evenly from ±1 / √fan_in, each output channel with its own number of inputs."""
+        """Draw weights and biases uniformly between ±1 / √fan_in, with each output channel's own number of inputs."""
         bound_O = self.weight[0].numel() ** -0.5 * torch.tensor(self.counts, dtype=self.weight.dtype).rsqrt()
         bound_N = bound_O[self.output_index].view(-1, *[1] * (self.weight.ndim - 1))
         self.weight.uniform_(-1, 1).mul_(bound_N)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Embedding(Layer):
-    """Looks every token up in a learned table: one vector for each word of the vocabulary.
+    """Token embedding: looks every token up in a learned table, one vector for each word of the vocabulary.
 
     Of a record, every field that holds tokens is looked up in the same table and the others are kept, so that the
-    two sides of a translation share their words. Vectors start with variance 1; with scale they start with variance
-    1 / features and are multiplied by √features, as in the transformer of 2017.
+    two sides of a translation share their words. Vectors are initialized with variance 1; with scale_embedding, with
+    variance 1 / features, and they are multiplied by √features, as in the transformer of 2017.
 
     Shapes:  (T,) tokens → (T, features).
     Raises:  ShapeError if there are no tokens, or their vocabulary is unknown.

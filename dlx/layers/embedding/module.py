@@ -1,4 +1,4 @@
-"""Tables of vectors. B batch, T time, F features."""
+"""Token embeddings. B batch, T time, F features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ScaledEmbedding(nn.Embedding):
-    """A table whose rows are multiplied by √features where scale is true."""
+    """Token embedding whose vectors are multiplied by √features where scale is true."""
 
     def __init__(self, rows: int, features: int, scale: bool) -> None:
         super().__init__(rows, features)
@@ -24,13 +24,13 @@ class ScaledEmbedding(nn.Embedding):
 
 
 class RecordEmbedding(ScaledEmbedding):
-    """One table for several fields of a record."""
+    """Token embedding of several fields of a record, by one table."""
 
     def __init__(self, rows: int, features: int, scale: bool, names: Sequence[str]) -> None:
         super().__init__(rows, features, scale)
         self.names = tuple(names)
 
     def forward(self, record: Mapping[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the record with its tokens looked up."""
+        """Return the record with its tokens embedded."""
         look_up = super().forward
         return {name: look_up(value) if name in self.names else value for name, value in record.items()}

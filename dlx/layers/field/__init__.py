@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class RecordField(Layer):
-    """Chooses one field of a record of inputs: the start of a branch that reads it.
+    """Field selection: chooses one field of a record of inputs, at the start of a branch that reads it.
 
-    Where the field is a sequence whose padding is known (`<key>_mask` is in scope), that is the `mask` of all layers
-    behind it, so that a network reads several sequences, each with its own.
+    Where the field is a padded sequence (`<key>_mask` is in the context), that mask is the attention mask `mask` of all
+    layers behind it, so that a network reads several sequences, each with its own.
 
     Shapes:  {a: (…), b: (…)} → the chosen field's.
     Raises:  ShapeError if the input is not a record, or has no such field.

@@ -1,4 +1,4 @@
-"""One field of a record."""
+"""Field selection."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dlx.nn.context import Context
 
 
 class SelectField(nn.Module):
-    """Returns the field of that name; behind it, its mask is the one of x."""
+    """Selects the field of that name; behind it, the field's mask is `mask` of the context."""
 
     def __init__(self, key: str) -> None:
         super().__init__()
         self.key = key
 
     def forward(self, record: Mapping[str, Tensor]) -> Tensor:
-        """Return the chosen field."""
+        """Return the field."""
         return record[self.key]
 
     def output_context(self, context: Context) -> Context:
-        """Return what is in scope behind it."""
+        """Return the context behind it."""
         return field_context(self.key, context)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class FillMaskTokens(Layer):
-    """Puts the visible steps of a sequence back where they stood, and one learned vector where a step was hidden.
+    """Mask tokens: puts visible steps back in their places, and a learned vector where one was masked.
 
-    Which steps these are is read from `visible` in the context; where nothing provides that, all are there already. The
-    inverse of `keep_visible`; positions are to follow, as all hidden steps are alike.
+    Which steps are visible is read from `visible` in the context; where nothing provides that, all are. The inverse of
+    `keep_visible`; a position embedding should follow, as all mask tokens are alike.
 
     Shapes:  (T, F), kept in the plan; in training on masked samples there are fewer steps before.
     Raises:  ShapeError if the number of steps is not known.

@@ -1,4 +1,4 @@
-"""Steps that were hidden. B batch, T time, F features, S visible steps."""
+"""Mask tokens. B batch, T time, F features, S visible steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dlx.nn.context import Context
 
 
 class MaskTokenFill(nn.Module):
-    """Puts visible steps where `visible`, (B, S), says that they stood, and a learned vector everywhere else."""
+    """Puts visible steps at the indices `visible`, (B, S), and a learned vector everywhere else."""
 
     takes_context = True
 
@@ -19,9 +19,9 @@ class MaskTokenFill(nn.Module):
         self.token = nn.Parameter(torch.empty(features).normal_(std=0.02))
 
     def forward(self, x_BSF: Tensor, context: Context | None = None) -> Tensor:
-        """Return (B, T, F); x where nothing is hidden."""
+        """Return (B, T, F); x where nothing is masked."""
         index_BS = (context or {}).get("visible")
         if index_BS is None:
             index_BS = torch.arange(x_BSF.shape[1], device=x_BSF.device).expand(len(x_BSF), -1)
-        whole_BTF = self.token.to(x_BSF.dtype).expand(len(x_BSF), self.steps, -1)
-        return whole_BTF.scatter(1, index_BS.unsqueeze(-1).expand_as(x_BSF), x_BSF)
+        full_BTF = self.token.to(x_BSF.dtype).expand(len(x_BSF), self.steps, -1)
+        return full_BTF.scatter(1, index_BS.unsqueeze(-1).expand_as(x_BSF), x_BSF)

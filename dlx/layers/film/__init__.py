@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class FiLM(Layer):
-    """Scales and shifts every feature by what is in scope: y = x (1 + s(c)) + b(c), with s and b linear in c.
+    """Feature-wise linear modulation (FiLM): scales and shifts every feature by a condition of the context.
 
-    The condition c is a vector that `provide` put in scope, such as an embedding of the time or of a class. So one
-    network behaves as many, one for each condition.
+    y = x (1 + s(c)) + b(c), with s and b linear in c: a conditional network. The condition c is a vector that `provide`
+    put into the context, such as an embedding of the time or of a class.
 
     Shapes:  kept; one scale and shift for each feature or channel.
-    Raises:  ShapeError if nothing of that name is in scope, or it is not a vector.
+    Raises:  ShapeError if the context has no value of that name, or it is not a vector.
     Source:  Perez et al. 2018, arXiv:1709.07871.
 
     Example:
@@ -27,7 +27,7 @@ class FiLM(Layer):
     primary: ClassVar[str] = "key"
     type: Literal["film"] = "film"
     key: str
-    """Name of the vector in scope."""
+    """Name of the condition in the context."""
     scale: bool = True
     """Whether features are scaled too; otherwise only shifted."""
 

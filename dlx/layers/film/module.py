@@ -1,4 +1,4 @@
-"""Features scaled and shifted by a condition. B batch, G features of the condition."""
+"""Feature-wise linear modulation. B batch, G features of the condition."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class FeatureModulation(nn.Module):
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Return x, modulated."""
         assert context is not None
-        said_BG: Tensor = self.linear(context[self.key])
+        modulation_BG: Tensor = self.linear(context[self.key])
         if not self.scale:
-            return x + said_BG.view(-1, *self.shape)
-        scale, shift = (part.reshape(-1, *self.shape) for part in said_BG.chunk(2, dim=1))
+            return x + modulation_BG.view(-1, *self.shape)
+        scale, shift = (part.reshape(-1, *self.shape) for part in modulation_BG.chunk(2, dim=1))
         return x * (1 + scale) + shift

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class GlobalPool(Layer):
-    """Summarizes each channel by one number: its mean, or its largest element.
+    """Global pooling: one number for each channel, its mean or its maximum.
 
-    Turns an image of any size, or a sequence of any length, into features without parameters. The mean is the usual
-    end of a convolutional network; the maximum asks whether a pattern is anywhere.
+    Turns an image of any size, or a sequence of any length, into features without parameters. The mean is usual at the
+    end of a convolutional network; the maximum says whether a pattern is anywhere.
 
     Shapes:  (C, H, W) → (C,); (T, F) → (F,).
     Source:  Lin et al. 2014, arXiv:1312.4400.

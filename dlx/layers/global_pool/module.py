@@ -1,4 +1,4 @@
-"""Pooling over all positions; dims count the batch as 0."""
+"""Global pooling; dims count the batch as 0."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class GlobalAverage(nn.Module):
-    """The mean over some dimensions."""
+    """Global average pooling over some dimensions."""
 
     def __init__(self, dims: tuple[int, ...]) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class GlobalAverage(nn.Module):
 
 
 class GlobalMaximum(nn.Module):
-    """The maximum over some dimensions; equal maxima share the gradient."""
+    """Global max pooling over some dimensions; equal maxima share the gradient."""
 
     def __init__(self, dims: tuple[int, ...]) -> None:
         super().__init__()

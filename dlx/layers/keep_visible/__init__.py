@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class KeepVisible(Layer):
-    """Leaves only the steps of a sequence that are visible, so that what follows is computed for them alone.
+    """Visible patches of a masked autoencoder: keeps the steps of a sequence that are not masked.
 
-    Which these are is read from `visible` in the context; where nothing provides that, all steps stay. Stands behind
-    `position_embedding`, by which the steps that are left still say where they stood. `fill_mask_tokens` is its
-    inverse.
+    So that the layers behind it compute these steps alone. Which steps are visible is read from `visible` in the
+    context; where nothing provides that, all stay. Put it behind `position_embedding`, so that the steps that are left
+    keep their positions. `fill_mask_tokens` is its inverse.
 
     Shapes:  (T, F), kept in the plan; in training on masked samples there are fewer steps.
     Source:  He et al. 2021, arXiv:2111.06377.

@@ -1,4 +1,4 @@
-"""Steps that are seen. B batch, T time, F features, S visible steps."""
+"""Visible steps. B batch, T time, F features, S visible steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dlx.nn.context import Context
 
 
 class VisibleSteps(nn.Module):
-    """Leaves the steps whose numbers `visible` holds, (B, S), in their order there."""
+    """Keeps the steps at the indices `visible`, (B, S), in their order there."""
 
     takes_context = True
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
-        """Return (B, S, F); x where nothing is hidden."""
+        """Return (B, S, F); x where nothing is masked."""
         index_BS = (context or {}).get("visible")
         return x_BTF if index_BS is None else x_BTF.take_along_dim(index_BS.unsqueeze(-1), 1)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class LabelEmbedding(Layer):
-    """Looks the class in scope up in a learned table: how a network is told what to make.
+    """Class embedding: looks the class label of the context up in a learned table, for conditional generation.
 
-    The input itself is not read. A generator joins the vector to its noise by `branches`, a denoiser adds it to the
-    embedding of its time.
+    The input itself is not read. A conditional generator joins the vector to its noise by `branches`, a denoiser adds
+    it to its time embedding.
 
     Shapes:  any → (features,).
     Raises:  ShapeError if nothing provides a class.

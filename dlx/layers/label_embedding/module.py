@@ -1,4 +1,4 @@
-"""A vector for every class. B batch, F features."""
+"""Class embedding. B batch, F features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dlx.nn.context import Context
 
 
 class LabelTable(nn.Embedding):
-    """Maps the context's label to its row."""
+    """Embeds the label of the context."""
 
     takes_context = True
 

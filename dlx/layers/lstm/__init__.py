@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class LSTM(RecurrentLayer):
-    """Steps through a sequence with a cell that gates write to, clear and read: memory over hundreds of steps.
+    """Long short-term memory (LSTM): a recurrent layer whose gates write, clear and read a memory cell.
 
     i, f, o = σ(W x_t + U h_{t−1} + b), g = tanh(…), c_t = f ⊙ c_{t−1} + i ⊙ g, h_t = o ⊙ tanh(c_t). Along c the
-    gradient is only multiplied by f, so that it survives long distances where that of `rnn` vanishes. Padded steps
+    gradient is only multiplied by f, so that it survives hundreds of steps where that of `rnn` vanishes. Padded steps
     (context `mask`) are skipped in both directions, and their output is 0; a `cache` carries the state from call to
     call. Peepholes let the gates see the cell, i and f before the step and o after it, which helps with precise
     timing; they run step by step in Python, several times slower than torch's own cells.
@@ -35,14 +35,14 @@ class LSTM(RecurrentLayer):
     num_states: ClassVar[int] = 2
     type: Literal["lstm"] = "lstm"
     peepholes: bool = False
-    """Whether the gates see the cell, each unit its own."""
+    """Peephole connections: whether the gates of a unit see its cell."""
     forget_bias: float | None = None
-    """Where the forget gates' bias starts; 1 or more lets cells remember from the start. null leaves it to torch."""
+    """Initial bias of the forget gates; 1 or more lets cells remember from the start. null is torch's own."""
 
     @model_validator(mode="after")
     def _check_forget_bias(self) -> Self:
         if self.forget_bias is not None and not self.bias:
-            raise PydanticCustomError("forget_bias", "there is no bias that could start at forget_bias")
+            raise PydanticCustomError("forget_bias", "forget_bias needs bias: true")
         return self
 
     def _build_cells(self, inputs: int) -> nn.RNNBase:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Mask(Layer):
-    """Sets the padded steps of a sequence to zero.
+    """Padding mask: sets the padded steps of a sequence to zero.
 
-    Goes before layers that look at neighbours and know nothing of padding, such as `conv`, so that padding never
+    Put it before layers that mix neighboring steps and do not know the mask, such as `conv`, so that padding never
     changes a result. Without padding it does nothing.
 
     Shapes:  (T, F) or (C, L), kept.

@@ -1,4 +1,4 @@
-"""Padding set to zero. B batch, T time."""
+"""Padding mask. B batch, T time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dlx.nn.context import Context, mask_of
 
 
 class PaddingMask(nn.Module):
-    """Zeroes the padded steps of x, whose axis `time` counts the batch as 0."""
+    """Sets the padded steps of x to zero; its axis `time` counts the batch as 0."""
 
     takes_context = True
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Maxout(Layer):
-    """Keeps the largest of every few neighbouring features.
+    """Maxout: the largest of every few neighboring features.
 
-    After a linear layer with `pieces` times as many features each unit is a convex function made of that many
-    pieces: an activation that is learned.
+    After a linear layer with `pieces` times as many features each unit is a piecewise linear convex function of that
+    many pieces: a learned activation.
 
     Shapes:  (F,) → (F / pieces,); (T, F) → (T, F / pieces); (C, H, W) → (C / pieces, H, W).
     Raises:  ShapeError if pieces does not divide the features.
@@ -30,7 +30,7 @@ class Maxout(Layer):
     primary: ClassVar[str] = "pieces"
     type: Literal["maxout"] = "maxout"
     pieces: int = Field(2, gt=1)
-    """How many features compete."""
+    """Number of features of which the largest is kept."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         features = num_features(x, self.type)

@@ -1,4 +1,4 @@
-"""Competition between neighbouring features."""
+"""Maxout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class GroupMaximum(nn.Module):
-    """The largest of every `pieces` entries along an axis (the batch is axis 0)."""
+    """Maximum of every `pieces` entries along an axis (the batch is axis 0)."""
 
     def __init__(self, axis: int, pieces: int) -> None:
         super().__init__()

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class MixtureOfExperts(Layer):
-    """Sends every step to the few of many experts that a learned router chooses: more parameters at the same work.
+    """Mixture of experts (MoE): a learned router sends every step to few of many experts.
 
-    The router gives each step a probability for each expert. The `top_k` most probable ones compute, and their results
-    are added, weighted by these probabilities; with top_k > 1 the weights are made to add up to 1. So that no expert
-    starves, load_balancing · num_experts · Σ fᵢ Pᵢ is added to the loss: fᵢ is the share of choices that fell on expert
-    i, Pᵢ its mean probability. Even use makes it `load_balancing`, the least it can be. Padding is not counted. The
-    metric expert_balance is how often the least used expert is chosen, over the mean of all: 1 where their use is even,
-    0 where one starves; of several such layers it is the least.
+    More parameters at the same work. The router gives each step a probability for each expert. The `top_k` most
+    probable ones compute, and their results are added, weighted by these probabilities, which for top_k > 1 are
+    normalized to add up to 1. The load balancing loss, load_balancing · num_experts · Σ fᵢ Pᵢ, keeps all experts in
+    use: fᵢ is the fraction of choices that fell on expert i, Pᵢ its mean probability. Its minimum, where use is even,
+    is `load_balancing`. Padding is not counted. The metric expert_balance is how often the least used expert is chosen,
+    over the mean of all: 1 where use is even, 0 where one is never chosen; of several such layers it is the minimum.
 
     The plan counts the multiply-adds of the experts that compute, and the parameters of all.
 
@@ -37,13 +37,13 @@ class MixtureOfExperts(Layer):
     metric_names: ClassVar[tuple[str, ...]] = ("expert_balance",)
     type: Literal["mixture_of_experts"] = "mixture_of_experts"
     expert: Layer
-    """What each expert is, such as feed_forward; each has its own weights."""
+    """The layer of each expert, such as feed_forward; each has its own weights."""
     num_experts: int = Field(8, gt=1)
-    """How many there are."""
+    """Number of experts."""
     top_k: int = Field(2, gt=0)
-    """How many compute for each step."""
+    """Number of experts that compute each step."""
     load_balancing: float = Field(0.01, ge=0)
-    """Weight of the loss that evens out their use."""
+    """Weight of the load balancing loss."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         step = self._step(x)
@@ -78,7 +78,7 @@ class MixtureOfExperts(Layer):
 
     @property
     def _router(self) -> Layer:
-        """Return what scores the experts for a step."""
+        """Return the layer that scores the experts for a step."""
         return Layer.model_validate({"linear": {"features": self.num_experts, "bias": False}})
 
     def _step(self, x: TensorSpec) -> TensorSpec:

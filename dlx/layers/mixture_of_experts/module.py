@@ -1,4 +1,4 @@
-"""A mixture of experts. N steps of the whole batch, F features, E experts, K chosen ones."""
+"""Mixture of experts. N steps of the whole batch, F features, E experts, K chosen ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class SparseMixture(nn.Module):
     takes_context = True
     metric_counts: Tensor
 
-    def __init__(self, router: nn.Module, experts: Sequence[nn.Module], top: int, balance: float) -> None:
+    def __init__(self, router: nn.Module, experts: Sequence[nn.Module], top_k: int, load_balancing: float) -> None:
         super().__init__()
         self.router = router
         self.experts = nn.ModuleList(experts)
-        self.top, self.balance = top, balance
+        self.top_k, self.load_balancing = top_k, load_balancing
         self.auxiliary_loss: Tensor | None = None
         self.register_buffer("metric_counts", torch.zeros(len(experts)), persistent=False)
 
@@ -28,8 +28,8 @@ class SparseMixture(nn.Module):
         """Return x's shape."""
         x_NF = x.flatten(0, -2)
         probabilities_NE = self.router(x_NF).float().softmax(-1)
-        weights_NK, chosen_NK = probabilities_NE.topk(self.top, dim=-1)
-        if self.top > 1:
+        weights_NK, chosen_NK = probabilities_NE.topk(self.top_k, dim=-1)
+        if self.top_k > 1:
             weights_NK = weights_NK / weights_NK.sum(-1, keepdim=True)
         self.auxiliary_loss = self._load_balancing_loss(
             probabilities_NE, chosen_NK, mask_of(context) if x.ndim > 2 else None
@@ -42,7 +42,7 @@ class SparseMixture(nn.Module):
         return y_NF.view_as(x)
 
     def _load_balancing_loss(self, probabilities_NE: Tensor, chosen_NK: Tensor, mask_BT: Tensor | None) -> Tensor:
-        """Return the loss that is least where experts are evenly used."""
+        """Return the load balancing loss, which is least where experts are evenly used; count choices in evaluation."""
         if mask_BT is not None:
             real_N = mask_BT.flatten()
             probabilities_NE, chosen_NK = probabilities_NE[real_N], chosen_NK[real_N]
@@ -50,8 +50,8 @@ class SparseMixture(nn.Module):
         chosen_E = torch.bincount(chosen_NK.flatten(), minlength=count)
         if not self.training:
             self.metric_counts += chosen_E
-        return self.balance * count * (chosen_E / max(chosen_NK.numel(), 1) * probabilities_NE.mean(0)).sum()
+        return self.load_balancing * count * (chosen_E / max(chosen_NK.numel(), 1) * probabilities_NE.mean(0)).sum()
 
-    def compute_metrics(self, tally_E: Tensor) -> dict[str, Tensor]:
-        """Return what a tally says: how often the least used expert was chosen, over the mean of all."""
-        return {"expert_balance": tally_E.min() / tally_E.mean().clamp(min=1)}
+    def compute_metrics(self, counts_E: Tensor) -> dict[str, Tensor]:
+        """Return how often the least used expert was chosen, over the mean of all."""
+        return {"expert_balance": counts_E.min() / counts_E.mean().clamp(min=1)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PadChannels(Layer):
-    """Puts channels of zeros behind those that there are.
+    """Channel padding: appends channels of zeros.
 
     The shortcut without parameters of the first residual networks, where a block makes more channels.
 
@@ -29,7 +29,7 @@ class PadChannels(Layer):
     primary: ClassVar[str] = "channels"
     type: Literal["pad_channels"] = "pad_channels"
     channels: int = Field(gt=0)
-    """How many channels there are afterwards."""
+    """Number of channels of the output."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._missing(x)

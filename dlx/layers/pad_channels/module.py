@@ -1,4 +1,4 @@
-"""Channels of zeros."""
+"""Channel padding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 
 
 class ChannelPadding(nn.Module):
-    """Puts some channels behind those of an axis that is followed by some trailing axes."""
+    """Appends channels of zeros to an axis that is followed by some trailing axes."""
 
     def __init__(self, size: int, trailing: int) -> None:
         super().__init__()

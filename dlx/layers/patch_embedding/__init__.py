@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PatchEmbedding(Layer):
-    """Cuts an image into patches and maps each to features: an image becomes a sequence, row by row.
+    """Patch embedding: cuts an image into patches and maps each to features, so that it becomes a sequence, row by row.
 
     Shapes:  (C, H, W) → (H / patch_size · W / patch_size, features).
     Raises:  ShapeError if patches do not fill the image, or its size is unknown.

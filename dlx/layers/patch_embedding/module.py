@@ -1,4 +1,4 @@
-"""Patches as a sequence. B batch, C channels, H height, W width, T patches, F features."""
+"""Patch embedding. B batch, C channels, H height, W width, T patches, F features."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class PatchProjection(nn.Module):
-    """Maps each patch by the same linear map."""
+    """Linear projection of each patch."""
 
     def __init__(self, channels: int, size: tuple[int, ...], features: int) -> None:
         super().__init__()

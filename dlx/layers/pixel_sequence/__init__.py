@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class PixelSequence(Layer):
-    """Lets layers for sequences run over an image: its pixels, row by row, are the steps.
+    """Pixels as a sequence: applies sequence layers, such as attention, to the pixels of an image, row by row.
 
-    So `attention` looks from every pixel at every other. It costs with the square of the number of pixels: use it on
-    coarse maps.
+    With `attention` inside, every pixel attends to every other. Its cost grows with the square of the number of pixels:
+    use it on coarse feature maps.
 
     Shapes:  (C, H, W) → (G, H, W), where the layers map (H·W, C) to (H·W, G).
     Raises:  ShapeError if the layers do not fit, or do not keep the number of steps.

@@ -10,7 +10,7 @@ from dlx.nn.context import Context, apply, in_order, takes_context
 
 
 class SequenceOverPixels(nn.Module):
-    """Runs modules on (B, T, F) and lays the result out as an image again."""
+    """Applies modules to the pixels as a sequence (B, T, F) and reshapes the result to an image."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:
         super().__init__()

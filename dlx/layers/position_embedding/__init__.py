@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class PositionEmbedding(Layer):
-    """Adds a vector to every step that says where it stands, which attention alone cannot tell.
+    """Positional encoding: adds a vector for its position to every step, which attention alone cannot tell.
 
-    learned: a table of `max_length` vectors, which start at a standard deviation of 0.02. sinusoidal: sines and cosines
-    of wavelengths from 2π to 10000 · 2π, for any length, without parameters. Padding in front of a sequence is not
-    counted, and in stepwise decoding the count goes on. The alternatives that act inside attention are its `rope`
+    learned: a table of `max_length` vectors, initialized with a standard deviation of 0.02. sinusoidal: sines and
+    cosines of wavelengths from 2π to 10000 · 2π, for any length, without parameters. Padding in front of a sequence is
+    not counted, and in stepwise decoding the count goes on. The alternatives that act inside attention are its `rope`
     and `relative_bias`.
 
     Shapes:  (T, F), kept.
@@ -33,9 +33,9 @@ class PositionEmbedding(Layer):
     primary: ClassVar[str] = "kind"
     type: Literal["position_embedding"] = "position_embedding"
     kind: Literal["learned", "sinusoidal"] = "learned"
-    """Where the vectors come from."""
+    """Learned vectors, or sines and cosines."""
     max_length: int | None = Field(None, gt=0)
-    """How many positions are learned; null takes the length of the sequence."""
+    """Number of learned positions; null takes the length of the sequence."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         features = num_features(x, self.type, ("TF",))

@@ -1,4 +1,4 @@
-"""Vectors added for positions. B batch, T time, F features, L table length."""
+"""Positional encodings. B batch, T time, F features, L table length."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sinusoidal_table(length: int, features: int) -> Tensor:
 
 
 class _Positions(nn.Module):
-    """Adds rows of a table: the first T, or with padding those of the real steps counted from each row's first."""
+    """Positional encoding: adds a row of a table to each step; padding in front of a sequence is not counted."""
 
     takes_context = True
 
@@ -37,7 +37,7 @@ class _Positions(nn.Module):
         return x_BTF + (table_LF[seen : seen + steps] if index_BT is None else table_LF[index_BT])
 
     def _padded_positions(self, x_BTF: Tensor, context: Context | None) -> Tensor | None:
-        """Return each step's position where padding makes it another than its place; None where nothing does."""
+        """Return each step's position where padding shifts it; None where there is none."""
         mask_BT, state = mask_of(context), state_of(context, self)
         if mask_BT is None and not state:
             return None
@@ -52,7 +52,7 @@ class _Positions(nn.Module):
 
 
 class LearnedPositions(_Positions):
-    """Positions from a learned table."""
+    """Learned positional encoding."""
 
     def __init__(self, length: int, features: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class LearnedPositions(_Positions):
 
 
 class SinusoidalPositions(_Positions):
-    """Positions from sines; the table grows with the longest sequence seen."""
+    """Sinusoidal positional encoding; the table grows with the longest sequence."""
 
     def __init__(self, features: int, length: int) -> None:
         super().__init__()

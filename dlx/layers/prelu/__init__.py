@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PReLU(Activation):
-    """A leaky relu that learns its slope: x for x > 0, a · x otherwise.
+    """Parametric ReLU (PReLU): a leaky relu that learns its slope, x for x > 0, a · x otherwise.
 
     Shapes:  kept.
     Source:  He et al. 2015, arXiv:1502.01852; torch.nn.PReLU.
@@ -29,7 +29,7 @@ class PReLU(Activation):
     per: Literal["all", "feature"] = "all"
     """One slope for all, or one for each feature or channel."""
     init_value: float = Field(0.25, ge=0)
-    """Slope at the start."""
+    """Initial slope."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._num_slopes(x)

@@ -1,4 +1,4 @@
-"""A prelu whose features are last. B batch, T time, F features."""
+"""PReLU whose features are last. B batch, T time, F features."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Provide(Layer):
-    """Computes a value once and lets all layers inside read it by its name.
+    """Context: computes a value that layers inside read by its name, as a decoder reads its encoder's memory.
 
-    `layers` run on the input; what they give is in scope, under `key`, while `then` runs on the same input. So an
+    `layers` run on the input; their output is in the context, under `key`, while `then` runs on the same input. So an
     encoder's memory reaches every block of a decoder. If the input is a record, each of the two lists begins with
     the `field` that it reads. Where the context has a mask named `<key>_mask`, `layers` take it as their `mask`; for
     an input that is one tensor they take the input's own mask, which is then `<key>_mask` for `then`.
@@ -31,12 +31,12 @@ class Provide(Layer):
     key: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name by which layers read the value, such as memory."""
     layers: list[Layer] = Field(min_length=1)
-    """What computes the value."""
+    """The layers that compute the value."""
     then: list[Layer] = Field(min_length=1)
-    """What runs on the input while the value is in scope."""
+    """The layers that run on the input with the value in their context."""
     each_step: bool = False
-    """Whether, in stepwise decoding, the value is made anew at every step from the steps that are new; else it is
-    made once, at the first step, of a whole input such as a source sentence."""
+    """Whether, in stepwise decoding, the value is computed again at every step, from the new steps; else it is computed
+    once, at the first step, from a whole input such as a source sentence."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         return self._propagate(x)[0]

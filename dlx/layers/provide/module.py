@@ -1,4 +1,4 @@
-"""A value in scope. B batch, T time."""
+"""A named value of the context. B batch, T time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ContextProvider(nn.Module):
         self.each_step = each_step
 
     def forward(self, x: Any, context: Context | None = None) -> Any:
-        """Return what `then` makes of x while the value is in scope."""
+        """Return the output of `then` for x, with the value in its context."""
         outer = dict(context or {})
         mask = outer.get(f"{self.key}_mask", outer.get("mask") if isinstance(x, Tensor) else None)
         scope = {**outer, self.key: self._provided_value(x, outer, mask)}
@@ -41,6 +41,6 @@ class ContextProvider(nn.Module):
         if state is None:
             return apply(self.layers, x, inside)  # type: ignore[no-any-return]
         if not state:
-            del inside["cache"]  # the source is whole: its layers see all of it at once
+            del inside["cache"]  # the source is a whole sequence, not new steps
             state["value"] = apply(self.layers, x, inside)
         return state["value"]

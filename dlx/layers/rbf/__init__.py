@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class RBF(Layer):
-    """Says how near the input is to each of some prototypes: y_k = −‖x − w_k‖².
+    """Radial basis function layer (RBF): the negative squared distance to each of some prototypes, y_k = −‖x − w_k‖².
 
     As an output layer it makes classes compete by distance: the nearest prototype wins, and an input that is far
-    from all is seen to be so. Given prototypes stay fixed; otherwise they are learned.
+    from all prototypes can be rejected. Given prototypes stay fixed; otherwise they are learned.
 
     Shapes:  (F,) → (features,); (T, F) → (T, features).
     Raises:  ShapeError if the prototypes are not as long as the input.
@@ -35,7 +35,7 @@ class RBF(Layer):
     prototypes: Annotated[tuple[Annotated[tuple[float, ...], Field(strict=False)], ...], Field(strict=False)] | None = (
         None
     )
-    """The prototypes themselves, kept fixed; null starts from random ones and learns them."""
+    """Fixed prototypes; null learns them, from random ones."""
 
     @model_validator(mode="after")
     def _check_prototypes(self) -> Self:

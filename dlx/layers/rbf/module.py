@@ -1,4 +1,4 @@
-"""Distances to prototypes. K prototypes, F features."""
+"""Radial basis functions. K prototypes, F features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class RadialBasis(nn.Module):
-    """Minus the squared distance to each of K prototypes, which are learned unless they are given."""
+    """Negative squared distance to each of K prototypes, which are learned unless they are given."""
 
     weight: Tensor
 

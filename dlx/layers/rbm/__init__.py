@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class RBM(Layer):
-    """A restricted Boltzmann machine: hidden units that switch on with probability σ(W v + c).
+    """Restricted Boltzmann machine (RBM): hidden units that switch on with probability σ(W v + c).
 
     Visible and hidden units share an energy, E(v, h) = −b·v − c·h − h·W v, of which the task `rbm` learns W, b and c
     without labels; bernoulli units are 0 or 1 and may be given as probabilities. For gaussian visible units −b·v is
     replaced by ‖v − b‖² / 2: they have deviation 1 around b + Wᵀ h. In a network the layer gives the hidden units'
-    probabilities, so that what was learned can go on as a network of sigmoids.
+    probabilities, so that a pretrained stack becomes a network of sigmoids.
 
     Shapes:  (F,) → (hidden,).
     Units:   gaussian visible units are standardized.
@@ -33,9 +33,9 @@ class RBM(Layer):
     is_energy_based: ClassVar[bool] = True
     type: Literal["rbm"] = "rbm"
     hidden: int = Field(gt=0)
-    """Hidden units."""
+    """Number of hidden units."""
     visible: Literal["bernoulli", "gaussian"] = "bernoulli"
-    """What its inputs are: 0 or 1, or numbers around 0."""
+    """Distribution of the visible units: 0 or 1, or normal."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         return require_axes(x, "F", self.type).with_dims((self.hidden,))

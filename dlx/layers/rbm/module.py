@@ -1,4 +1,4 @@
-"""A restricted Boltzmann machine. B batch, V visible units, H hidden units."""
+"""Restricted Boltzmann machine. B batch, V visible units, H hidden units."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-INITIAL_STD = 0.01  # standard deviation of the weights at first
+INITIAL_STD = 0.01  # standard deviation of the initial weights
 
 
 class BoltzmannMachine(nn.Module):
-    """Two layers of units without connections inside a layer."""
+    """Restricted Boltzmann machine: two layers of units without connections inside a layer."""
 
     def __init__(self, visible: int, hidden: int, gaussian: bool) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class BoltzmannMachine(nn.Module):
     def forward(self, visible_BV: Tensor) -> Tensor:
         """Return the probability (B, H) that each hidden unit is on."""
         total: Tensor = F.linear(visible_BV, self.weight, self.hidden_bias).sigmoid()
-        # Several processes wait for the gradient of every parameter, also of the one that has no say here.
+        # DistributedDataParallel waits for the gradient of every parameter, also of the one that is unused here.
         return total + 0.0 * self.visible_bias.sum()
 
     def visible_mean(self, hidden_BH: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class BoltzmannMachine(nn.Module):
 
     @torch.no_grad()
     def gibbs_sample(self, visible_BV: Tensor, steps: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return visible units after so many steps of Gibbs sampling: hidden units drawn, then visible ones."""
+        """Return visible units after steps of Gibbs sampling: hidden units are drawn, then visible ones."""
         for _ in range(steps):
             hidden_BH = torch.bernoulli(self(visible_BV), generator=generator)
             mean_BV = self.visible_mean(hidden_BH)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class RecurrentDecoder(Layer):
-    """Steps through a target sequence and looks, at every step, at what matters of an encoder's `memory`.
+    """Recurrent decoder with attention: steps through a target sequence and attends to an encoder's `memory`.
 
-    Weights a_ts = softmax_s(score) give c_t = Σ_s a_ts m_s, and y_t = tanh(W [h_t; c_t]) is the output. bahdanau looks
-    before the step, score = v · tanh(W h_{t−1} + U m_s), and feeds c_t to the cell beside x_t. luong looks after it,
-    score = h_t · W m_s, so that all steps run at once, which is faster; but with input_feeding, y_{t−1} stands beside
-    x_t. The state starts as a linear function, with tanh, of the memory's mean. In training the input is the target
-    itself, one step late (teacher forcing); with a `cache` it is what was decoded so far. Padding (`mask`,
-    `memory_mask`) counts nowhere.
+    Weights a_ts = softmax_s(score) give c_t = Σ_s a_ts m_s, and y_t = tanh(W [h_t; c_t]) is the output. bahdanau
+    (additive) attends before the step, score = v · tanh(W h_{t−1} + U m_s), and gives c_t to the cell beside x_t. luong
+    (multiplicative) attends after it, score = h_t · W m_s, so that all steps run at once, which is faster; but with
+    input_feeding, y_{t−1} stands beside x_t. The initial state is a linear function, with tanh, of the memory's mean.
+    In training the input is the target itself, one step late (teacher forcing); with a `cache` it is the new steps of
+    stepwise decoding. Padding (`mask`, `memory_mask`) counts nowhere.
 
     Shapes:  (T, F) → (T, hidden of the cell); memory (S, D).
     Raises:  ShapeError if nothing provides a memory, or the input is not a sequence of features.
@@ -37,11 +37,11 @@ class RecurrentDecoder(Layer):
 
     type: Literal["recurrent_decoder"] = "recurrent_decoder"
     cell: Layer = Field(default={"gru": 256}, validate_default=True)
-    """The recurrent layer: its kind and its sizes."""
+    """The recurrent layer of the decoder."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
-    """How it looks at the memory: additive before each step, or multiplicative after it."""
+    """Additive attention before each step, or multiplicative attention after it."""
     input_feeding: bool = False
-    """With luong: whether the cell also reads the output of the step before, by which it knows where it has looked;
+    """Input feeding, with luong: whether the cell also reads the output of the step before, and so where it attended;
     steps then run one by one.
     """
 
@@ -49,7 +49,7 @@ class RecurrentDecoder(Layer):
     def _check_input_feeding(self) -> Self:
         if self.input_feeding and self.attention == "bahdanau":
             raise PydanticCustomError(
-                "input_feeding", "input_feeding is for luong: bahdanau feeds what it finds to the cell anyway"
+                "input_feeding", "input_feeding is for luong: bahdanau gives its context vector to the cell anyway"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Decoders that look at a memory. B batch, T steps, F features, S places of the memory, D its features, H state."""
+"""Recurrent decoders with attention. B batch, T steps, F features, S steps of the memory, D its features, H state."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from dlx.nn.recurrent import Recurrent, State, choose, join_parts, parts_of, rec
 
 @dataclass
 class EncoderMemory:
-    """What an encoder made (B, S, D), the keys by which it is looked up (B, S, H), which places are real (B, S)."""
+    """Memory of an encoder: values (B, S, D), keys (B, S, H), and the mask of real steps (B, S)."""
 
     values: Tensor
     keys: Tensor
     mask: Tensor | None
 
     def weights(self, score_BTS: Tensor) -> Tensor:
-        """Return shares that add up to 1 over the real places."""
+        """Return attention weights, which add up to 1 over the real steps."""
         if self.mask is None:
             return score_BTS.softmax(-1)
         padded_B1S = ~self.mask[:, None]
-        share_BTS = score_BTS.masked_fill(padded_B1S, torch.finfo(score_BTS.dtype).min).softmax(-1)
-        return share_BTS.masked_fill(padded_B1S, 0.0)
+        weights_BTS = score_BTS.masked_fill(padded_B1S, torch.finfo(score_BTS.dtype).min).softmax(-1)
+        return weights_BTS.masked_fill(padded_B1S, 0.0)
 
 
 class _Decoder(nn.Module):
-    """A cell, a memory, and a layer that reads both."""
+    """Base of decoders: a cell, attention to a memory, and an output layer that reads both."""
 
     takes_context = True
     memory = "memory"
@@ -47,36 +47,41 @@ class _Decoder(nn.Module):
         self.attention_weights: Tensor | None = None
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
-        """Return (B, T, H); the weights of the attention are kept on demand."""
+        """Return (B, T, H); the attention weights are stored on demand."""
         context = context or {}
-        kept, values_BSD, mask_BS = state_of(context, self), context["memory"], context.get("memory_mask")
-        keys_BSH = kept["keys"] if kept else self.keys(values_BSD)
-        state = recall(kept or {})
+        cache, values_BSD, mask_BS = state_of(context, self), context["memory"], context.get("memory_mask")
+        keys_BSH = cache["keys"] if cache else self.keys(values_BSD)
+        state = recall(cache or {})
         if state is None:
             state = self._start(values_BSD, mask_BS)
         memory = EncoderMemory(values_BSD, keys_BSH, mask_BS)
-        y_BTH, share_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, kept)
-        if kept is not None:
-            kept.update({**remember(state), "keys": keys_BSH})
+        y_BTH, weights_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, cache)
+        if cache is not None:
+            cache.update({**remember(state), "keys": keys_BSH})
         if self.store_attention:
-            self.attention_weights = share_BTS[:, None].detach()
+            self.attention_weights = weights_BTS[:, None].detach()
         return y_BTH
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
+        self,
+        x_BTF: Tensor,
+        mask_BT: Tensor | None,
+        state: State,
+        memory: EncoderMemory,
+        cache: dict[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Return the outputs (B, T, H), where they come from in the memory (B, T, S), and the last state.
+        """Return the outputs (B, T, H), the attention weights (B, T, S), and the last state.
 
-        kept  what a cache has of this decoder; None where x is a whole sequence
+        cache  the state of stepwise decoding; None where x is a whole sequence
         """
         raise NotImplementedError
 
-    def combine(self, state_BTH: Tensor, found_BTD: Tensor) -> Tensor:
-        """Return the output (B, T, H) that a state and what was found for it make together."""
-        return torch.tanh(self.output(torch.cat([state_BTH, found_BTD], -1)))
+    def combine(self, state_BTH: Tensor, context_BTD: Tensor) -> Tensor:
+        """Return the output (B, T, H) of states and context vectors."""
+        return torch.tanh(self.output(torch.cat([state_BTH, context_BTD], -1)))
 
     def _start(self, values_BSD: Tensor, mask_BS: Tensor | None) -> State:
-        """Return the first state, from the mean over the real places."""
+        """Return the initial state, from the mean over the real steps."""
         if mask_BS is None:
             mean_BD = values_BSD.mean(1)
         else:
@@ -89,68 +94,83 @@ class _Decoder(nn.Module):
 
 
 class BahdanauDecoder(_Decoder):
-    """Additive attention with the state before the step; the cell reads what it finds."""
+    """Bahdanau (additive) attention with the state before the step; the cell reads the context vector."""
 
     query: nn.Module
     score: nn.Module
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
+        self,
+        x_BTF: Tensor,
+        mask_BT: Tensor | None,
+        state: State,
+        memory: EncoderMemory,
+        cache: dict[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Go step by step, for where to look depends on the step before."""
+        """Run step by step, as attention depends on the state of the step before."""
         outputs: list[Tensor] = []
-        found: list[Tensor] = []
-        shares: list[Tensor] = []
+        contexts: list[Tensor] = []
+        weights: list[Tensor] = []
         for t in range(x_BTF.shape[1]):
             query_B1H = self.query(parts_of(state)[0][-1])[:, None]
             score_BS1 = self.score(torch.tanh(query_B1H + memory.keys))
-            share_B1S = memory.weights(score_BS1.transpose(1, 2))
-            found_B1D = torch.bmm(share_B1S, memory.values)
-            y_B1H, after = self.cell.core(torch.cat([x_BTF[:, t : t + 1], found_B1D], -1), state)
+            weights_B1S = memory.weights(score_BS1.transpose(1, 2))
+            context_B1D = torch.bmm(weights_B1S, memory.values)
+            y_B1H, after = self.cell.core(torch.cat([x_BTF[:, t : t + 1], context_B1D], -1), state)
             state = after if mask_BT is None else choose(mask_BT[:, t, None], after, state)
             outputs.append(y_B1H)
-            found.append(found_B1D)
-            shares.append(share_B1S)
-        return self.combine(torch.cat(outputs, 1), torch.cat(found, 1)), torch.cat(shares, 1), state
+            contexts.append(context_B1D)
+            weights.append(weights_B1S)
+        return self.combine(torch.cat(outputs, 1), torch.cat(contexts, 1)), torch.cat(weights, 1), state
 
 
 class LuongDecoder(_Decoder):
-    """Multiplicative attention with the state after the step; the cell does not know what it finds."""
+    """Luong (multiplicative) attention with the state after the step."""
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
+        self,
+        x_BTF: Tensor,
+        mask_BT: Tensor | None,
+        state: State,
+        memory: EncoderMemory,
+        cache: dict[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Run all steps of the cell at once, then look for all of them at once."""
-        y_BTH, after = self.cell.run(x_BTF, mask_BT, state, carry=kept is not None)
+        """Run all steps of the cell at once, then attend for all of them at once."""
+        y_BTH, after = self.cell.run(x_BTF, mask_BT, state, carry=cache is not None)
         return *self.attend(y_BTH, memory), after
 
     def attend(self, state_BTH: Tensor, memory: EncoderMemory) -> tuple[Tensor, Tensor]:
-        """Return the outputs (B, T, H) and where they come from (B, T, S)."""
-        share_BTS = memory.weights(torch.bmm(state_BTH, memory.keys.transpose(1, 2)))
-        return self.combine(state_BTH, torch.bmm(share_BTS, memory.values)), share_BTS
+        """Return the outputs (B, T, H) and the attention weights (B, T, S)."""
+        weights_BTS = memory.weights(torch.bmm(state_BTH, memory.keys.transpose(1, 2)))
+        return self.combine(state_BTH, torch.bmm(weights_BTS, memory.values)), weights_BTS
 
 
 class InputFeedingDecoder(LuongDecoder):
-    """The same, but the cell also reads the output of the step before: where it has looked so far."""
+    """Luong attention with input feeding: the cell also reads the output of the step before."""
 
     def decode(
-        self, x_BTF: Tensor, mask_BT: Tensor | None, state: State, memory: EncoderMemory, kept: dict[str, Tensor] | None
+        self,
+        x_BTF: Tensor,
+        mask_BT: Tensor | None,
+        state: State,
+        memory: EncoderMemory,
+        cache: dict[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Go step by step, for each reads what the one before gave; before the first that is zero."""
+        """Run step by step, as each reads the output of the one before; before the first it is zero."""
         before_B1H = x_BTF.new_zeros(len(x_BTF), 1, self.cell.core.hidden_size)
-        before_B1H = (kept or {}).get("output", before_B1H)
+        before_B1H = (cache or {}).get("output", before_B1H)
         outputs: list[Tensor] = []
-        shares: list[Tensor] = []
+        weights: list[Tensor] = []
         for t in range(x_BTF.shape[1]):
             state_B1H, after = self.cell.core(torch.cat([x_BTF[:, t : t + 1], before_B1H], -1), state)
-            y_B1H, share_B1S = self.attend(state_B1H, memory)
+            y_B1H, weights_B1S = self.attend(state_B1H, memory)
             outputs.append(y_B1H)
-            shares.append(share_B1S)
+            weights.append(weights_B1S)
             if mask_BT is None:
                 state, before_B1H = after, y_B1H
             else:
                 state = choose(mask_BT[:, t, None], after, state)
                 before_B1H = torch.where(mask_BT[:, t, None, None], y_B1H, before_B1H)
-        if kept is not None:
-            kept["output"] = before_B1H
-        return torch.cat(outputs, 1), torch.cat(shares, 1), state
+        if cache is not None:
+            cache["output"] = before_B1H
+        return torch.cat(outputs, 1), torch.cat(weights, 1), state

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class RelativeBias(Layer):
-    """Learns for each head how much a step at each distance counts: a number to add to the scores of attention.
+    """Relative position bias: learns for each head a number to add to the attention scores at each distance.
 
-    Distances share buckets: half of them for single steps, the others ever wider up to `max_distance`, beyond which all
-    are one. A `provide` around a stack of attention layers whose `position_bias` names the value lets them share it.
+    Distances share buckets: half of the buckets hold one distance each, the others logarithmically wider ranges up to
+    `max_distance`, beyond which all distances share the last. A `provide` around a stack of attention layers whose
+    `position_bias` names the value lets them share it.
 
     Shapes:  (T, F) → (num_heads, T, T): N heads, T queries, S keys; one for the whole batch.
     Raises:  ShapeError if num_buckets is odd where both directions need half of them.
@@ -29,13 +30,13 @@ class RelativeBias(Layer):
 
     type: Literal["relative_bias"] = "relative_bias"
     num_heads: int = Field(gt=0)
-    """Number of heads of the attention that it is for."""
+    """Number of heads of the attention that reads it."""
     num_buckets: int = Field(32, ge=4)
-    """How many distances are told apart."""
+    """Number of buckets, and so of distances that are told apart."""
     max_distance: int = Field(128, gt=1)
-    """From this distance on all are one."""
+    """Distance from which on all share one bucket."""
     causal: bool = False
-    """Whether only what came before is told apart; else both directions are, each with half of the buckets."""
+    """Whether all buckets are for earlier steps; else each direction has half of them."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         num_features(x, self.type, ("TF",))

@@ -18,12 +18,12 @@ def _auto_or_layer(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 
 class Residual(Layer):
-    """Adds what its layers compute to its input: then(x + layers(x)).
+    """Residual (skip) connection: adds the output of its layers to its input, then(x + layers(x)).
 
     The layers need to learn only the difference from the identity, and gradients pass by them, so that networks of
-    hundreds of layers train. Where the layers change the shape, the shortcut is a 1×1 convolution (or a linear
-    layer) without more. drop_path leaves out the whole branch of random samples in training and scales the others
-    by 1 / (1 − drop_path).
+    hundreds of layers train. Where the layers change the shape, the shortcut is a projection, a 1×1 convolution or a
+    linear layer. drop_path (stochastic depth) skips the branch of random samples in training and scales the others by
+    1 / (1 − drop_path).
 
     Shapes:  that of the layers' output.
     Units:   drop_path is a probability.
@@ -40,7 +40,7 @@ class Residual(Layer):
     layers: list[Layer] = Field(min_length=1)
     """The branch, in order."""
     shortcut: Annotated[Literal["auto"] | Layer, WrapValidator(_auto_or_layer)] = "auto"
-    """How the input reaches the sum: a layer, or auto for the identity, projected where the shape changes."""
+    """The layer of the shortcut; auto is the identity, or a projection where the shape changes."""
     shortcut_norm: Layer | None = None
     """A norm after the projection of `auto`, which then has no bias."""
     drop_path: float = Field(0.0, ge=0, lt=1)

@@ -1,4 +1,4 @@
-"""A sum of a branch and a shortcut. B batch."""
+"""Residual connection. B batch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dlx.nn.context import Context, apply, in_order, takes_context
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
-    """Set whole samples to zero at random and scale the others, so that the mean stays."""
+    """Stochastic depth: set whole samples to zero at random and scale the others, so that the mean stays."""
     keep_B = x.new_empty(x.shape[0]).bernoulli_(1 - probability)
     return x * keep_B.div_(1 - probability).view(-1, *[1] * (x.ndim - 1))
 
 
 class ResidualSum(nn.Module):
-    """then(shortcut(x) + layers(x)); without a shortcut, x itself."""
+    """Residual connection: then(shortcut(x) + layers(x)); without a shortcut, x itself."""
 
     def __init__(
         self,

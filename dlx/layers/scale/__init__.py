@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Scale(Layer):
-    """Multiplies by a number that is fixed or learned.
+    """Scaling: multiplies by a number that is fixed or learned, as LayerScale does.
 
-    Learned for each feature and begun near zero at the end of a residual branch it is the LayerScale of deep
+    Learned for each feature, from a value near zero, at the end of a residual branch it is the LayerScale of deep
     transformers.
 
     Shapes:  kept.
@@ -26,7 +26,7 @@ class Scale(Layer):
     primary: ClassVar[str] = "factor"
     type: Literal["scale"] = "scale"
     factor: float
-    """The number, or where it starts if it is learned."""
+    """The number, or its initial value if it is learned."""
     learn: Literal["none", "all", "feature"] = "none"
     """Not learned, one factor for all, or one for each feature or channel."""
 

@@ -1,4 +1,4 @@
-"""Multiplication by a number."""
+"""Scaling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class FixedScale(nn.Module):
-    """Times a constant."""
+    """Multiplication by a constant."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class FixedScale(nn.Module):
 
 
 class LearnedScale(nn.Module):
-    """Times learned factors, of features that are followed by some trailing axes."""
+    """LayerScale: learned factors of features that are followed by some trailing axes."""
 
     def __init__(self, start: float, size: int, trailing: int) -> None:
         super().__init__()

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class SegmentEmbedding(Layer):
-    """Adds a learned vector to every step that says to which of several texts it belongs.
+    """Segment (token type) embedding: adds a learned vector that says to which of several texts a step belongs.
 
-    Which one it is is read from `segment` in the context; where nothing provides that, all steps belong to the
+    The text is read from `segment` in the context; where nothing provides that, all steps belong to the
     first.
 
     Shapes:  (T, F), kept.
@@ -28,7 +28,7 @@ class SegmentEmbedding(Layer):
     primary: ClassVar[str] = "num_segments"
     type: Literal["segment_embedding"] = "segment_embedding"
     num_segments: int = Field(2, gt=0)
-    """How many different texts a sequence may be made of."""
+    """Number of texts that a sequence may consist of."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         num_features(x, self.type, ("TF",))

@@ -1,4 +1,4 @@
-"""Vectors added for segments. B batch, T time, F features, K kinds."""
+"""Segment embedding. B batch, T time, F features, K segments."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class SegmentTable(nn.Module):
 
     takes_context = True
 
-    def __init__(self, kinds: int, features: int) -> None:
+    def __init__(self, num_segments: int, features: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(kinds, features).normal_(std=0.02))
+        self.weight = nn.Parameter(torch.empty(num_segments, features).normal_(std=0.02))
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return x with the vector of its segment added to every step."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SelectStep(Layer):
-    """Takes the features of one step of a sequence, by default the first: where a class token stands.
+    """Selection of one step of a sequence, by default the first, where a class token stands.
 
     Shapes:  (T, F) → (F,).
     Raises:  ShapeError if the sequence has no such step.
@@ -26,7 +26,7 @@ class SelectStep(Layer):
     primary: ClassVar[str] = "index"
     type: Literal["select_step"] = "select_step"
     index: int = Field(0, ge=0)
-    """Which step, counted from 0."""
+    """Index of the step, from 0."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         features = num_features(x, self.type, ("TF",))

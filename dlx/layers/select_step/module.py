@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class TimeStepSelection(nn.Module):
-    """Returns the step at an index."""
+    """Selects the step at an index."""
 
     def __init__(self, index: int) -> None:
         super().__init__()

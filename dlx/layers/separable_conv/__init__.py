@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SeparableConv(Layer):
-    """A convolution in two cheap steps: every channel is filtered by itself, then a 1×1 convolution mixes channels.
+    """Depthwise separable convolution: filters every channel by itself, then mixes channels by a 1×1 convolution.
 
     Of k² · C · C' weights there remain k² · C + C · C', eight to nine times fewer for k = 3, at little loss of
     accuracy.
@@ -40,11 +40,11 @@ class SeparableConv(Layer):
     dilation: Sizes = 1
     """Distance between two inputs of a filter."""
     depth_multiplier: int = Field(1, gt=0)
-    """How many filters each input channel has."""
+    """Number of filters for each input channel."""
     bias: bool = True
     """Whether both steps add a bias."""
     between: Layer | None = None
-    """What stands between the two steps, such as a norm and an activation; a list is a sequence."""
+    """Layers between the two steps, such as a norm and an activation; a list is sequential."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         return self._steps(x)[0]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SqueezeExcitation(Layer):
-    """Weighs each channel by what all channels say on the mean of the whole image: attention over channels.
+    """Squeeze and excitation: channel attention that weighs each channel by the mean of all channels over the image.
 
     y_c = x_c · scale_activation(W₂ activation(W₁ mean(x)))_c. A block costs few parameters and next to no time; it
     goes at the end of a residual branch.
@@ -30,11 +30,11 @@ class SqueezeExcitation(Layer):
     primary: ClassVar[str] = "reduction"
     type: Literal["squeeze_excitation"] = "squeeze_excitation"
     reduction: int = Field(16, gt=0)
-    """By how much the inner layer is narrower than the channels are many."""
+    """Channels divided by the width of the inner layer."""
     activation: Layer = Field(default="relu", validate_default=True)
     """What follows the first linear layer."""
     scale_activation: Layer = Field(default="sigmoid", validate_default=True)
-    """What turns the second one's output into weights."""
+    """What turns the output of the second into weights."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         channels = num_features(x, self.type, IMAGES)

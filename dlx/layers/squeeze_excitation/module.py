@@ -1,4 +1,4 @@
-"""Channels weighed by a gate. B batch, C channels, S any positions."""
+"""Squeeze and excitation. B batch, C channels, S any positions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class ChannelGate(nn.Module):
-    """x times what its layers, one after the other, make of the mean of each channel."""
+    """Channel attention: x times the output of its layers for the mean of each channel."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:
         super().__init__()

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Subsample(Layer):
-    """Adds up each window, multiplies by a learned coefficient and adds a learned bias, one of each a channel.
+    """Trainable subsampling: sums each window, multiplies by a learned coefficient and adds a learned bias, by channel.
 
-    The pooling of the first convolutional networks; windows do not overlap. It starts as a mean.
+    The pooling of the first convolutional networks; windows do not overlap. Its initial value is the mean.
 
     Shapes:  (C, H, W) → (C, ⌊H / kernel⌋, ⌊W / kernel⌋); 1 and 3 spatial dimensions alike.
     Raises:  ShapeError if the kernel is larger than the input.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class TrainableSubsampling(nn.Module):
-    """coefficient · (sum of a window) + bias, one of each a channel."""
+    """Trainable subsampling: coefficient · (sum of a window) + bias, one of each for every channel."""
 
     def __init__(self, channels: int, kernel: tuple[int, ...]) -> None:
         super().__init__()

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class TiedEmbedding(Layer):
-    """Looks tokens up, applies layers, and scores every word of the vocabulary by the same table: W · layers(W[x]).
+    """Weight tying: one table embeds the tokens and, behind the layers, scores every word, W · layers(W[x]).
 
-    A word's vector as input and as output are one, which saves the largest matrix of a small language model. Of a
-    record, all fields that hold tokens share the table, so that encoder, decoder and output of a translator have one
-    for all three. The table starts with variance 1 / features, so that scores start near variance 1.
+    Input and output embedding are one, which saves the largest matrix of a small language model. Of a
+    record, all fields that hold tokens share the table, so that encoder, decoder and output of a translator share one
+    for all three. The table is initialized with variance 1 / features, so that logits have a variance near 1.
 
     Shapes:  (T,) tokens → (T, vocabulary); or a record of them.
     Raises:  ShapeError if the layers do not end in the table's number of features.
@@ -33,17 +33,17 @@ class TiedEmbedding(Layer):
     features: int = Field(gt=0)
     """Size of a token's vector."""
     layers: list[Layer] = Field(min_length=1)
-    """What stands between the vectors and the scores."""
+    """The layers between the embeddings and the logits."""
     scale_embedding: bool = False
     """Whether vectors are multiplied by the square root of their size."""
     logit_scale: float = Field(1.0, gt=0)
-    """Factor of the features before they are scored."""
+    """Factor of the features before they are multiplied by the table."""
     bias: bool = False
-    """Whether each word's score has a bias."""
+    """Whether each logit has a bias."""
 
     @property
     def is_head(self) -> bool:
-        """It scores all words."""
+        """Its output is the logits of all words."""
         return True
 
     def children(self, x: TensorSpec) -> list[Child]:

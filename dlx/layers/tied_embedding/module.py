@@ -1,4 +1,4 @@
-"""A table at both ends. B batch, T time, F features, V vocabulary."""
+"""Weight tying of embedding and output. B batch, T time, F features, V vocabulary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlx.nn.context import Context, apply, in_order, takes_context
 
 
 class TiedEmbeddingModule(nn.Module):
-    """Scores what the layers make of a table's vectors by the same table."""
+    """Embeds tokens, applies layers, and computes logits by the same table."""
 
     def __init__(self, embedding: nn.Embedding, layers: Mapping[str, nn.Module], scale: float, bias: bool) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class TiedEmbeddingModule(nn.Module):
         nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
 
     def forward(self, x: Any, context: Context | None = None) -> Tensor:
-        """Return (B, T, V) scores."""
+        """Return (B, T, V) logits."""
         y_BTF = apply(self.layers, self.embedding(x), context)
         if self.scale != 1:
             y_BTF = y_BTF * self.scale

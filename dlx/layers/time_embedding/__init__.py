@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class TimeEmbedding(Layer):
-    """Sines and cosines of the time in scope, for a network that is told how noisy its input is.
+    """Sinusoidal time (timestep) embedding: sines and cosines of the diffusion time in the context.
 
     sin(t ωᵢ) and cos(t ωᵢ) with rates ωᵢ from 1 down to 1 / 10000 in equal ratios. The input itself is not read:
-    use it in the `layers` of a `provide`, so that every block can read what is made of it.
+    use it in the `layers` of a `provide`, so that every block can read the embedding.
 
     Shapes:  any → (features,).
     Units:   time runs from 0 (no noise) to 1000 (nothing but noise), however many steps there are.
@@ -30,7 +30,7 @@ class TimeEmbedding(Layer):
     primary: ClassVar[str] = "features"
     type: Literal["time_embedding"] = "time_embedding"
     features: int = Field(gt=0)
-    """How many sines and cosines."""
+    """Number of sines and cosines."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         if require_context(x, "time", self.type).dims:

@@ -1,4 +1,4 @@
-"""A number as sines and cosines. B batch, F features, H half of them."""
+"""Sinusoidal time embedding. B batch, F features, H half of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_PERIOD = 10_000.0  # the wavelengths span this factor
 
 
 class SinusoidalTimeEmbedding(nn.Module):
-    """Maps the context's time to sines, then cosines, of many rates."""
+    """Sinusoidal embedding of the time of the context: sines, then cosines, of many rates."""
 
     takes_context = True
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class TimePool(Layer):
-    """Summarizes a sequence by one vector, of its real steps alone.
+    """Pooling over time: one vector of a sequence, from its real steps alone.
 
-    mean; max of each feature, which asks whether a pattern is anywhere; last, the step at which the sequence ends;
+    mean; max of each feature, which says whether a pattern is anywhere; last, the step at which the sequence ends;
     attention, a mean with learned weights: softmax_t(v · tanh(W x_t + b)). Padding (context `mask`) counts nowhere; a
     sequence without any real step gives 0.
 
@@ -31,7 +31,7 @@ class TimePool(Layer):
     primary: ClassVar[str] = "mode"
     type: Literal["time_pool"] = "time_pool"
     mode: Literal["mean", "max", "last", "attention"] = "mean"
-    """How the steps become one."""
+    """How the steps are reduced to one vector."""
     hidden: int | None = Field(None, gt=0)
     """Width of W in mode attention; null takes the number of features."""
 

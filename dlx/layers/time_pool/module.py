@@ -1,4 +1,4 @@
-"""One vector for a padded sequence. B batch, T time, F features, H width of the attention."""
+"""Pooling over time. B batch, T time, F features, H width of the attention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Pool(nn.Module):
 
 
 class MeanPool(_Pool):
-    """The mean."""
+    """Mean pooling."""
 
     def pool(self, x_BTF: Tensor, mask_BT1: Tensor) -> Tensor:
         """Return the sum of real steps, divided by their number."""
@@ -32,7 +32,7 @@ class MeanPool(_Pool):
 
 
 class MaxPool(_Pool):
-    """The maximum of each feature; equal maxima share the gradient."""
+    """Max pooling; equal maxima share the gradient."""
 
     def pool(self, x_BTF: Tensor, mask_BT1: Tensor) -> Tensor:
         """Return the maximum over real steps."""
@@ -41,7 +41,7 @@ class MaxPool(_Pool):
 
 
 class LastPool(_Pool):
-    """The last real step."""
+    """The last real step of each sequence."""
 
     def pool(self, x_BTF: Tensor, mask_BT1: Tensor) -> Tensor:
         """Return that step."""
@@ -51,7 +51,7 @@ class LastPool(_Pool):
 
 
 class AttentionPool(_Pool):
-    """A mean whose weights are a softmax of v · tanh(W x + b)."""
+    """Attention pooling: a mean whose weights are a softmax of v · tanh(W x + b)."""
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class AttentionPool(_Pool):
         self.attention_weights: Tensor | None = None
 
     def pool(self, x_BTF: Tensor, mask_BT1: Tensor) -> Tensor:
-        """Return the weighted mean; the weights are kept on demand."""
+        """Return the weighted mean; the attention weights are stored on demand."""
         score_BT1 = self.score(torch.tanh(self.inner(x_BTF)))
         weight_BT1 = score_BT1.masked_fill(~mask_BT1, torch.finfo(score_BT1.dtype).min).softmax(1)
         weight_B1T = weight_BT1.masked_fill(~mask_BT1, 0.0).transpose(1, 2)

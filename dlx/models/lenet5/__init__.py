@@ -15,7 +15,7 @@ POOLS: dict[str, str] = {"max": "max_pool", "avg": "avg_pool", "subsample": "sub
 
 
 class LeNet5(Model):
-    """The convolutional network that read handwritten digits: two convolutions with pooling, then three dense layers.
+    """LeNet-5: two convolutions with pooling, then three fully connected layers; it read handwritten digits in 1998.
 
     C1 6 maps, 5 × 5 → S2 halved → C3 16 maps, 5 × 5 → S4 halved → C5 120 → F6 84 → output. By default in today's
     form, with relu, max pooling and the task's linear head: 61,706 parameters for ten classes of 28 × 28 images.
@@ -34,9 +34,9 @@ class LeNet5(Model):
 
     type: Literal["lenet5"] = "lenet5"
     activation: Layer = Field(default="relu", validate_default=True)
-    """What follows every layer that has weights, but the output."""
+    """Activation behind every layer that has weights, but the output."""
     pooling: Literal["max", "avg", "subsample"] = "max"
-    """What halves the maps; subsample has a coefficient and a bias a map, and an activation, as in 1998."""
+    """Pooling; subsample has a coefficient and a bias for each map, and an activation, as in 1998."""
     connections: Literal["full", 1998] = "full"
     """Whether maps of C3 see all maps of S2, or those of the paper's table, which breaks their symmetry."""
     output: Literal["features", "rbf"] = "features"
