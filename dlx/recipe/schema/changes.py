@@ -34,6 +34,11 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     ]
 
 
+def permission_of(path: str) -> PermissionName:
+    """Return whether the value at a dotted path may differ when a run goes on."""
+    return _permission(tuple(path.split(".")), dict(_permissions(Recipe, ())))
+
+
 def _permission(path: tuple[str, ...], known: Mapping[tuple[str, ...], Permission]) -> PermissionName:
     """Return the permission of the nearest field above that has one."""
     for end in range(len(path), 0, -1):
