@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import gzip
 import os
+import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,6 +55,65 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write a file atomically: readers see the old content or the new one, never a part."""
     with atomic_writer(path) as file:
         file.write(content)
+
+
+def save_figure(figure: Any, path: Path, dpi: float | str = "figure") -> None:
+    """Save a matplotlib figure in the format of the file's suffix."""
+    with atomic_writer(path) as file:
+        figure.savefig(file, format=path.suffix.removeprefix("."), dpi=dpi)
+
+
+def save_array(path: Path, array: Any) -> None:
+    """Save an array as .npy."""
+    import numpy as np
+
+    with atomic_writer(path) as file:
+        np.save(file, array)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Save arrays by name as .npz."""
+    import numpy as np
+
+    with atomic_writer(path) as file:
+        np.savez(file, **arrays)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file atomically."""
+    with source.open("rb") as content, atomic_writer(target) as file:
+        shutil.copyfileobj(content, file)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file a second name, which must not exist yet. Raises: FileExistsError if it does; OSError where the file
+    system has no hard links.
+    """
+    os.link(source, target)
+
+
+def append_synced(path: Path, content: bytes) -> None:
+    """Append to a file; the content is on disk when this returns."""
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def open_append(path: Path) -> BinaryIO:
+    """Open a file that is kept open, to append to it and to read it."""
+    return path.open("a+b")
+
+
+def create_file(path: Path) -> BinaryIO:
+    """Open a file that must not exist yet, to write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
+
+
+def touch(path: Path) -> None:
+    """Create an empty file, or set the time of one that exists."""
+    path.touch()
 
 
 @contextmanager

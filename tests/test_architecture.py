@@ -176,3 +176,54 @@ def test_only_tracking_knows_mlflow():
         if (target or "").split(".")[0] == "mlflow" and path.relative_to(ROOT).parts[1] != "tracking"
     ]
     assert found == []
+
+
+def test_one_file_goes_backward():
+    names = {"backward", "manual_backward"}
+    calls = {p for p, tree in TREES.items() for c in _calls(tree) if getattr(c.func, "attr", "") in names}
+    assert [str(path.relative_to(ROOT)) for path in calls] == ["dlx/tasks/_base/optimizer_step.py"]
+
+
+WRITERS = {
+    "write_text", "write_bytes", "to_csv", "to_parquet", "to_excel", "to_feather", "savefig", "save_file", "touch",
+    "symlink_to", "hardlink_to", "np.save", "np.savez", "np.savez_compressed", "np.savetxt", "json.dump", "yaml.dump",
+    "shutil.copy", "shutil.copy2", "shutil.copyfile", "os.link", "os.symlink", "os.open", "torch.save",
+}  # fmt: skip
+STREAMS = {"sys.stdout", "sys.stderr", "writer", "cast(BinaryIO, writer)"}
+
+
+def _writes_a_file(call):
+    """Say whether a call writes to a path, not to an open stream."""
+    if STREAMS & {ast.unparse(argument) for argument in call.args}:
+        return False
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name == "open":
+        modes = [*call.args, *(k.value for k in call.keywords if k.arg == "mode")]
+        texts = [m.value for m in modes if isinstance(m, ast.Constant) and isinstance(m.value, str)]
+        return any(re.fullmatch(r"[rbt]*[wax+][rwaxbt+]*", text) for text in texts)
+    return isinstance(call.func, ast.Attribute) and bool(WRITERS & {name, ast.unparse(call.func)})
+
+
+def test_files_are_written_by_one_module():
+    allowed = ROOT / "dlx" / "files.py"
+    found = [_place(p, c) for p, tree in TREES.items() if p != allowed for c in _calls(tree) if _writes_a_file(c)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("code", "writes"),
+    [
+        ("path.open('wb')", True),
+        ("open(path, mode='a')", True),
+        ("path.write_text(text)", True),
+        ("figure.savefig(path)", True),
+        ("np.savez(path, x=x)", True),
+        ("torch.save(state, path)", True),
+        ("path.open()", False),
+        ("open(path, 'rb')", False),
+        ("frame.to_csv(sys.stdout)", False),
+        ("touch(path)", False),
+    ],
+)
+def test_the_search_for_writers_finds_them(code, writes):
+    assert _writes_a_file(ast.parse(code).body[0].value) is writes

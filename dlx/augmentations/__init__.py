@@ -48,7 +48,7 @@ class Augmentation(Component):
     """Whether it mixes samples, so that the target becomes probabilities."""
 
     keeps_masks: ClassVar[bool] = False
-    """Whether a mask (B, H, W) that comes as the target fits its image afterwards, and a class for every token its
+    """Whether a mask (B, H, W) that comes as the target fits its image afterward, and a class for every token its
     text: it moves as the input does, or nothing moves."""
 
     p: float = Field(0.5, ge=0, le=1)

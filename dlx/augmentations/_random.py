@@ -53,9 +53,9 @@ def random_rectangles(area_B: Tensor, height: int, width: int) -> Tensor:
 def _interval(share_B: Tensor, side: int) -> Tensor:
     """Return masks (B, side) of intervals with these shares of the side about random pixels."""
     half_B1 = (share_B * side / 2).round()[:, None]
-    centre_B1 = torch.randint(0, side, (len(share_B), 1))
+    center_B1 = torch.randint(0, side, (len(share_B), 1))
     pixel = torch.arange(side)
-    return (pixel >= centre_B1 - half_B1) & (pixel < centre_B1 + half_B1)
+    return (pixel >= center_B1 - half_B1) & (pixel < center_B1 + half_B1)
 
 
 def flip(images: Tensor, masks: Tensor | None, axis: int, p: float) -> tuple[Tensor, Tensor | None]:

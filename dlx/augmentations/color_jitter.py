@@ -13,7 +13,7 @@ class ColorJitter(Augmentation):
     """Changes brightness, contrast, saturation and hue of images, in random order.
 
     Brightness, contrast and saturation are multiplied by a factor from [1 − a, 1 + a]; the hue is turned by a share
-    of the colour circle from [−h, h]. For photographs under different light.
+    of the color circle from [−h, h]. For photographs under different light.
 
     Shapes:  (3, H, W) kept; (1, H, W) where saturation and hue are 0.
     Units:   the input is from 0 to 1, and so is the result.
@@ -35,7 +35,7 @@ class ColorJitter(Augmentation):
     saturation: float = Field(0.0, ge=0, le=1)
     """Largest relative change of saturation."""
     hue: float = Field(0.0, ge=0, le=0.5)
-    """Largest turn of the hue, as a share of the colour circle."""
+    """Largest turn of the hue, as a share of the color circle."""
 
     def validate_input(self, x: TensorSpec) -> None:
         if self.saturation > 0 or self.hue > 0:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Cutmix(Augmentation):
     """Pastes a rectangle of another image of the batch into each, and mixes the targets by area.
 
-    The rectangle has the image's proportions and the area 1 − λ with λ ~ Beta(α, α), about a random centre; where it
+    The rectangle has the image's proportions and the area 1 − λ with λ ~ Beta(α, α), about a random center; where it
     sticks out it is cut off, and λ becomes the share of pixels that are left. Unlike mixup, every part of the image
     looks natural.
 
@@ -35,7 +35,7 @@ class Cutmix(Augmentation):
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""
     alpha: float = Field(1.0, gt=0)
-    """How large the rectangles are: towards 0 nothing or all, 1 uniform in area, more is nearer to half the image."""
+    """How large the rectangles are: toward 0 nothing or all, 1 uniform in area, more is nearer to half the image."""
 
     def validate_input(self, x: TensorSpec) -> None:
         check_image(x, "cutmix")

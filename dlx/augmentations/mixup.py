@@ -34,7 +34,7 @@ class Mixup(Augmentation):
     p: float = Field(1.0, ge=0, le=1)
     """Probability that a sample is changed."""
     alpha: float = Field(0.2, gt=0)
-    """How evenly samples are mixed: towards 0 hardly at all, 1 uniformly, more is nearer to halves."""
+    """How evenly samples are mixed: toward 0 hardly at all, 1 uniformly, more is nearer to halves."""
 
     def validate_input(self, x: TensorSpec) -> None:
         check_numbers(x, "mixup")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class RandAugment(Augmentation):
-    """Applies n operations of one strength, drawn from a list of colour changes, warps and filters.
+    """Applies n operations of one strength, drawn from a list of color changes, warps and filters.
 
     Two numbers replace a search for a policy: how many operations, and how strong. The strong augmentation of
-    photographs. Gray images are treated as colour images with three equal channels.
+    photographs. Gray images are treated as color images with three equal channels.
 
     Shapes:  (3, H, W) or (1, H, W) kept.
     Units:   the input is from 0 to 1, and so is the result; m is a strength out of 30.
@@ -56,6 +56,6 @@ class RandAugment(Augmentation):
 
         from dlx.augmentations._random import sample_mask
 
-        colour = images.expand(-1, 3, -1, -1)
-        changed = torch.cat([operations(part) for part in colour.chunk(self.groups)])[:, : images.shape[1]]
+        color = images.expand(-1, 3, -1, -1)
+        changed = torch.cat([operations(part) for part in color.chunk(self.groups)])[:, : images.shape[1]]
         return images.where(~sample_mask(images, self.p), changed)

@@ -90,8 +90,9 @@ def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[A
 
 
 def _saved(figure: Any, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    from dlx.files import save_figure
+
+    save_figure(figure, path)
     return path
 
 

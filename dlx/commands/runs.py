@@ -11,7 +11,7 @@ import typer
 from dlx.run_folders import RUNS
 
 SECONDS = 10.0  # that the list may be followed by, for what a tracker has not taken yet
-COLOURS = {"RUNNING": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "UNREADABLE": "red"}
+COLORS = {"RUNNING": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "UNREADABLE": "red"}
 
 
 def command(
@@ -77,7 +77,7 @@ def _print(found: list[Any]) -> None:
     for run in found:
         moment = datetime.fromtimestamp(run.time).strftime("%m-%d %H:%M")
         result = "–" if run.value is None else f"{run.metric} {run.value:.4g}"
-        state = f"[{COLOURS.get(run.state, 'white')}]{run.state}[/]{' (unsent)' if run.unsent else ''}"
+        state = f"[{COLORS.get(run.state, 'white')}]{run.state}[/]{' (unsent)' if run.unsent else ''}"
         table.add_row(run.run, state, result, run.verdict, moment, f"{run.seconds:.1f}")
     console.print(table)
     console.print("next        dlx show RUN   ·   dlx compare RUN RUN   ·   dlx ui", highlight=False)

@@ -165,7 +165,7 @@ def _print_docs(docs: list[Any]) -> None:
 
 
 def _joined(paragraph: str) -> str:
-    """Return running text on one line; formulas and labelled lines as they are."""
+    """Return running text on one line; formulas and labeled lines as they are."""
     lines = paragraph.splitlines()
     running = not any(line.startswith(" ") or ":  " in line for line in lines)
     return " ".join(lines) if running else paragraph

@@ -40,10 +40,10 @@ def command(
             right, whole = heading in ("value", "seconds"), heading == "recipe"
             table.add_column(heading, justify="right" if right else "left", overflow="fold" if whole else "ellipsis")
         for row in rows:
-            colour = "green" if row.fine else "red"
+            color = "green" if row.fine else "red"
             claim = "" if row.metric is None else f"{row.metric} {row.claim}"
             value = "–" if row.value is None else f"{row.value:.6g}"
-            table.add_row(row.recipe, claim, value, f"[{colour}]{row.verdict}[/]", f"{row.seconds:.1f}")
+            table.add_row(row.recipe, claim, value, f"[{color}]{row.verdict}[/]", f"{row.seconds:.1f}")
         console = Console()
         console.print(table)
         failed = len({row.recipe for row in rows if not row.fine})

@@ -36,7 +36,7 @@ ROWS_PER_CLASS = 5
 MANY_TEXTS = 0.5
 """Texts of which more than this share are different say nothing about other rows: names, dates, free text."""
 LOOKED_AT = 50
-"""Images that tell size and colour of all."""
+"""Images that tell size and color of all."""
 LARGEST_SIDE = 128
 STEP = 8
 
@@ -226,16 +226,16 @@ def _describe(column: Column, is_text: bool = False) -> str:
 
 
 def _image_folder_source(path: Path, base: Path) -> dict[str, Any]:
-    """Describe a folder of images: their common size if they have one, else a middle one; grey if all of them are."""
+    """Describe a folder of images: their common size if they have one, else a middle one; gray if all of them are."""
     fields: dict[str, Any] = {"path": relative_path(path, base)}
     files = Source.model_validate({"image_folder": fields}).files(base)
     if not files:
         raise DataError(f"{path}: there are no images; expected {path.name}/<class>/<image>")
-    sizes, grey = _image_sizes(files[:: max(1, len(files) // LOOKED_AT)])
+    sizes, gray = _image_sizes(files[:: max(1, len(files) // LOOKED_AT)])
     if len(set(sizes)) > 1:
         side = int(np.median([min(size) for size in sizes]))
         fields["size"] = [max(STEP, min(LARGEST_SIDE, round(side / STEP) * STEP))] * 2
-    if grey:
+    if gray:
         fields["channels"] = 1
     return {"image_folder": fields}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from io import BufferedReader, RawIOBase
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from dlx.errors import CheckpointError
-from dlx.files import atomic_writer, write_atomic
+from dlx.files import atomic_writer, copy_file, link_file, write_atomic
 
 CARRIED = "dlx"
 """Key under which a checkpoint carries the resolved recipe, the facts and what built it, as JSON."""
@@ -81,9 +80,9 @@ def alias(path: Path, other: Path) -> None:
     beside = other.with_name(f".{other.name}.alias.tmp")
     beside.unlink(missing_ok=True)
     try:
-        os.link(path, beside)
+        link_file(path, beside)
     except OSError:  # a file system without hard links
-        shutil.copy2(path, beside)
+        copy_file(path, beside)
     beside.replace(other)
     write_atomic(manifest(other), "\n".join(digests).encode())
 

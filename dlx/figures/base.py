@@ -1,7 +1,7 @@
 """Pictures of what a network learned, as matplotlib figures. Each title says what there is to see.
 
-Figures are made without pyplot, so that drawing changes nothing outside of them. Colours are those of Okabe and Ito,
-which colour-blind people can tell apart.
+Figures are made without pyplot, so that drawing changes nothing outside of them. Colors are those of Okabe and Ito,
+which color-blind people can tell apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
-SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN}
+SPLIT_COLORS = {"train": BLUE, "val": ORANGE, "test": GREEN}
 COUNTED_CLASSES = 20  # with more, numbers in the cells cannot be read
 NAMED_CLASSES = 40  # with more, only some ticks have names
 POINTS = 3000  # with more, density is drawn instead of points
@@ -136,11 +136,11 @@ def reliability_diagram(confidence: Any, correct: Any, bins: int = 15) -> Figure
     width, filled = 1 / bins, count > 0
     left = edges[:-1][filled]
     top.bar(left, right[filled], width, align="edge", color=BLUE, edgecolor="white", label="accuracy")
-    for sign, colour, label in ((1, "#F4CBB0", "gap: too sure"), (-1, "#A6DCCB", "gap: not sure enough")):
+    for sign, color, label in ((1, "#F4CBB0", "gap: too sure"), (-1, "#A6DCCB", "gap: not sure enough")):
         gap = np.maximum(sign * (mean - right), 0)[filled]
         base = np.minimum(mean, right)[filled]
         top.bar(
-            left, gap, width, base, align="edge", color=colour, edgecolor=GRAY, hatch="///", linewidth=0, label=label
+            left, gap, width, base, align="edge", color=color, edgecolor=GRAY, hatch="///", linewidth=0, label=label
         )
     top.plot([0, 1], [0, 1], "--", color=GRAY, linewidth=1, label="perfectly calibrated")
     top.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
@@ -234,15 +234,15 @@ def learning_curves(history: Mapping[str, Curve], better: Mapping[str, str] | No
 def _draw_curves(axes: Axes, metric: str, curves: Mapping[str, Curve], direction: str | None) -> None:
     for split, curve in curves.items():
         steps, values = np.asarray(curve, dtype=float).T
-        colour = SPLIT_COLOURS.get(split, GRAY)
+        color = SPLIT_COLORS.get(split, GRAY)
         if split == "test":
-            axes.axhline(values[-1], color=colour, linestyle=":", linewidth=1.6, label=f"test {values[-1]:.4g}")
+            axes.axhline(values[-1], color=color, linestyle=":", linewidth=1.6, label=f"test {values[-1]:.4g}")
         elif split == "train" and len(values) >= SMOOTHED_FROM:
-            axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3)
-            axes.plot(steps, _running_mean(values), color=colour, linewidth=1.8, label=split or metric)
+            axes.plot(steps, values, color=color, linewidth=0.8, alpha=0.3)
+            axes.plot(steps, _running_mean(values), color=color, linewidth=1.8, label=split or metric)
         else:
             marker = "o" if len(values) <= 30 else None
-            axes.plot(steps, values, color=colour, linewidth=1.8, marker=marker, markersize=3, label=split or metric)
+            axes.plot(steps, values, color=color, linewidth=1.8, marker=marker, markersize=3, label=split or metric)
     everything = np.concatenate([np.asarray(c, dtype=float)[:, 1] for c in curves.values()])
     if metric.endswith("loss") and _spans_decades(everything, 2):
         axes.set_yscale("log")
@@ -267,7 +267,7 @@ def _curve_in_words(axes: Axes, metric: str, curves: Mapping[str, Curve], direct
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean over a centred window of a twentieth of the curve, narrower at its ends."""
+    """Return the mean over a centered window of a twentieth of the curve, narrower at its ends."""
     half = max(len(values) // 40, 1)
     total = np.concatenate([[0.0], np.cumsum(values)])
     right, left = (np.clip(np.arange(len(values)) + k, 0, len(values)) for k in (half + 1, -half))

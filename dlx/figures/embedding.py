@@ -12,27 +12,27 @@ from dlx.figures.base import headline, new_figure, percent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NEIGHBOURS_OF = 500  # samples that t-SNE arranges, which takes seconds
+NEIGHBORS_OF = 500  # samples that t-SNE arranges, which takes seconds
 FEWEST = 10
-FEW = 10  # classes for which there are colours that nobody takes for one another
+FEW = 10  # classes for which there are colors that nobody takes for one another
 PERPLEXITY = 30.0
 
 
 def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] = ()) -> Figure:
-    """Draw vectors on the plane in which they vary most (PCA), and so that neighbours stay neighbours (t-SNE).
+    """Draw vectors on the plane in which they vary most (PCA), and so that neighbors stay neighbors (t-SNE).
 
-    Points have the colour of their class, or else the shade of their value.
+    Points have the color of their class, or else the shade of their value.
     """
     vectors, value = np.asarray(vectors_NF, dtype=float), np.asarray(value_N, dtype=float)
     plane, share = _principal(vectors)
     planes = {f"PCA: {percent(share)} of the variance": plane}
     if len(vectors) >= FEWEST:
-        planes["t-SNE: near are those that are alike"] = _neighbours(vectors[:NEIGHBOURS_OF])
+        planes["t-SNE: near are those that are alike"] = _neighbors(vectors[:NEIGHBORS_OF])
     figure = new_figure(5.2 * len(planes) + 1, 5)
     drawn: Any = None
     for axes, (title, points) in zip(figure.subplots(1, len(planes), squeeze=False).flat, planes.items(), strict=True):
         drawn = axes.scatter(
-            *points.T, c=value[: len(points)], s=_size(len(points)), linewidths=0, **_colours(value, classes)
+            *points.T, c=value[: len(points)], s=_size(len(points)), linewidths=0, **_colors(value, classes)
         )
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color("#C8C8C8")
@@ -55,7 +55,7 @@ def _principal(vectors: np.ndarray) -> tuple[np.ndarray, float]:
     return plane, min(float(found.explained_variance_ratio_.sum()), 1.0)
 
 
-def _neighbours(vectors: np.ndarray) -> np.ndarray:
+def _neighbors(vectors: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     if vectors.std(0).max() == 0:
@@ -70,7 +70,7 @@ def _size(count: int) -> float:
     return min(40.0, max(9.0, 6000 / count))
 
 
-def _colours(value: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+def _colors(value: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     if not classes:
         low, high = np.quantile(value, [0.02, 0.98])
         return {"cmap": "cividis", "vmin": low, "vmax": high}
@@ -78,5 +78,5 @@ def _colours(value: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     from matplotlib.colors import ListedColormap
 
     told_apart = colormaps["tab10" if len(classes) <= FEW else "turbo"].resampled(max(FEW, len(classes)))
-    colours = [told_apart(i) for i in range(len(classes))]
-    return {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": len(classes) - 0.5}
+    colors = [told_apart(i) for i in range(len(classes))]
+    return {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": len(classes) - 0.5}

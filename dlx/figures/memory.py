@@ -19,9 +19,9 @@ def gradient_norm_by_step(norms: Mapping[str, np.ndarray]) -> Figure:
     """Draw, for every recurrent layer, the norm of the loss's gradient in the state after each step."""
     figure = new_figure(6.4, 3.6)
     axes = figure.add_subplot()
-    for (name, norm_T), colour in zip(norms.items(), (BLUE, ORANGE, GREEN, "black"), strict=False):
+    for (name, norm_T), color in zip(norms.items(), (BLUE, ORANGE, GREEN, "black"), strict=False):
         shown = np.where(norm_T > TINY, norm_T, np.nan)
-        axes.plot(np.arange(1, len(norm_T) + 1), shown, color=colour, label=short(name, 30))
+        axes.plot(np.arange(1, len(norm_T) + 1), shown, color=color, label=short(name, 30))
     axes.set_yscale("log")
     axes.set_xlabel("step of the sequence")
     axes.set_ylabel("gradient of the loss in the state")

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 WIDEST = 10.0  # inches
 GAP = 1  # pixels between two tiles
-BETWEEN = (0.80, 0.85, 0.92)  # their colour, which is neither that of ink nor that of paper
+BETWEEN = (0.80, 0.85, 0.92)  # their color, which is neither that of ink nor that of paper
 
 
 def tiled(images_NCHW: Any, columns: int) -> np.ndarray:
-    """Return images side by side in rows, as one image (H, W, 3) with coloured lines between them."""
+    """Return images side by side in rows, as one image (H, W, 3) with colored lines between them."""
     images = np.asarray(images_NCHW, dtype=float)
     channels = images.shape[1] if images.shape[1] in (1, 3) else 1
     images = np.moveaxis(images[:, :channels], 1, -1)
@@ -73,9 +73,9 @@ def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
     """Draw points of the data, if there are any, and points that were made, over one another."""
     figure = new_figure(5.4, 5.4)
     axes = figure.add_subplot()
-    for points, colour, label in ((real_N2, GRAY, "data"), (made_N2, ORANGE, "made")):
+    for points, color, label in ((real_N2, GRAY, "data"), (made_N2, ORANGE, "made")):
         across, up = np.asarray(points)[:, :2].T
-        axes.scatter(across, up, s=7, alpha=0.45, color=colour, linewidths=0, label=label)
+        axes.scatter(across, up, s=7, alpha=0.45, color=color, linewidths=0, label=label)
     around = np.asarray(real_N2 if len(real_N2) else made_N2)[:, :2]
     low, high = around.min(0), around.max(0)
     middle, half = (low + high) / 2, 0.65 * float((high - low).max()) or 1.0
@@ -91,9 +91,9 @@ def scores(ordinary: Any, strange: Any, threshold: float, title: str) -> Figure:
     axes = figure.add_subplot()
     everything = np.concatenate([np.asarray(ordinary), np.asarray(strange)])
     bins = np.linspace(everything.min(), np.quantile(everything, 0.995), 40)
-    for values, colour, label in ((ordinary, BLUE, "ordinary"), (strange, ORANGE, "strange")):
+    for values, color, label in ((ordinary, BLUE, "ordinary"), (strange, ORANGE, "strange")):
         if len(values):
-            axes.hist(np.asarray(values), bins.tolist(), density=True, alpha=0.55, color=colour, label=label)
+            axes.hist(np.asarray(values), bins.tolist(), density=True, alpha=0.55, color=color, label=label)
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.2, label=f"threshold {threshold:.3g}")
     axes.set(xlabel="error of reconstruction", ylabel="density")
     axes.spines[["top", "right"]].set_visible(False)

@@ -10,7 +10,7 @@ from dlx.models import Model
 from dlx.models._blocks import conv
 from dlx.tensors import Spec
 
-# sum over 5 neighbours with α = 1e-4 in the paper is the mean over them with 5e-4
+# sum over 5 neighbors with α = 1e-4 in the paper is the mean over them with 5e-4
 RESPONSE_NORM = {"local_response_norm": {"size": 5, "alpha": 5.0e-4, "beta": 0.75, "k": 2.0}}
 POOL = {"max_pool": {"kernel": 3, "stride": 2}}
 

@@ -15,7 +15,7 @@ def gradient_norms_by_step(network: nn.Module, loss: Callable[[], Tensor]) -> di
     """Return, for every recurrent layer, the norm of the loss's gradient in the state after each step.
 
     The state of an LSTM is h and c together. `loss` runs the network on one batch and returns the mean over its
-    samples; what comes back, one number a step, is the mean norm of a sample. Where the norms fall towards the first
+    samples; what comes back, one number a step, is the mean norm of a sample. Where the norms fall toward the first
     steps, these cannot be learned from. Nothing is added to the gradients of the parameters. Layers that read
     backwards, or from a cache, are left out.
     """

@@ -22,7 +22,7 @@ from dlx.recipe.schema.recipe import Recipe
 from dlx.reference.codes import Code, codes
 
 _INSTALL = f"`pip install '{DISTRIBUTION}[{{extra}}]'`, or `pip install -e '.[{{extra}}]'` in a clone"
-_LABELLED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
+_LABELED = re.compile(r"^([A-Z][a-z]+):\s+(?=\S)")
 _SPECIAL = re.compile(r"[*<\[\]]|(?<!\w)_|_(?!\w)")
 _CODE_SPAN = re.compile(r"(`[^`]*`)")
 
@@ -128,12 +128,12 @@ def _sentence(text: str) -> str:
 
 
 def _docstring_blocks(cls: type[BaseModel]) -> Iterator[str]:
-    """Yield a docstring in Markdown: paragraphs, labelled lines as a list, indented text and the example as blocks."""
+    """Yield a docstring in Markdown: paragraphs, labeled lines as a list, indented text and the example as blocks."""
     doc, _, example = (inspect.getdoc(cls) or "").partition("\nExample:\n")
     for paragraph in re.split(r"\n\s*\n", doc):
         if paragraph.startswith("    "):
             yield f"```text\n{dedent(paragraph).rstrip()}\n```"
-        elif _LABELLED.match(paragraph):
+        elif _LABELED.match(paragraph):
             yield "\n".join(_label_list(paragraph.splitlines()))
         elif re.search(r"\n\s{2,}", paragraph) or re.search(r"^\S+  +\S", paragraph, re.MULTILINE):
             yield f"```text\n{paragraph.rstrip()}\n```"
@@ -145,7 +145,7 @@ def _docstring_blocks(cls: type[BaseModel]) -> Iterator[str]:
 
 def _label_list(lines: list[str]) -> Iterator[str]:
     for line in lines:
-        label = _LABELLED.match(line)
+        label = _LABELED.match(line)
         text = _escape(line[label.end() :] if label else line.strip())
         yield f"- **{label[1]}:** {text}" if label else f"  {text}"
 

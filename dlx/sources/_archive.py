@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from dlx.errors import DataError
+from dlx.files import create_file
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CHUNK = 1 << 20
@@ -165,7 +166,6 @@ def _safe_path(archive: Path, scratch: Path, name: str) -> Path:
 
 
 def _write(source: IO[bytes], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as file:
+    with create_file(target) as file:
         while chunk := source.read(CHUNK):
             file.write(chunk)

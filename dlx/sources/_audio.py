@@ -92,8 +92,8 @@ def mel_filter_bank(bands: int, window: int, rate: int) -> np.ndarray:
 
     corners = hertz(np.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), bands + 2))[:, None]
     frequencies = np.linspace(0, rate / 2, window // 2 + 1)
-    low, centre, high = corners[:-2], corners[1:-1], corners[2:]
-    rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
+    low, center, high = corners[:-2], corners[1:-1], corners[2:]
+    rising, falling = (frequencies - low) / (center - low), (high - frequencies) / (high - center)
     triangles: np.ndarray = np.maximum(0, np.minimum(rising, falling))
     return triangles
 

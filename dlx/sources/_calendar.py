@@ -158,7 +158,7 @@ class Steps:
 def count_steps(times: np.ndarray, groups: np.ndarray, unit: Unit | None) -> Steps:
     """Return each moment as a whole number of steps since the first.
 
-    A step is the commonest distance of neighbours in one series. Times are counted in the coarsest unit in which no two
+    A step is the commonest distance of neighbors in one series. Times are counted in the coarsest unit in which no two
     moments of a series coincide, so that months are equally long. Raises: DataError if a moment lies between two steps.
     """
     import numpy as np

@@ -10,12 +10,12 @@ from dlx.sources._points import labeled_points
 
 
 class Blobs(Source):
-    """Clouds of points, one round Gaussian for each class, around centres drawn at random.
+    """Clouds of points, one round Gaussian for each class, around centers drawn at random.
 
-    Easy where cluster_std is small beside the distance of the centres: for linear models, and for clustering.
+    Easy where cluster_std is small beside the distance of the centers: for linear models, and for clustering.
 
     Shapes:  `n_features` numbers, x1, x2, …; the classes are "0", "1", ….
-    Units:   cluster_std is the standard deviation of each cloud; centres lie in −10 … 10.
+    Units:   cluster_std is the standard deviation of each cloud; centers lie in −10 … 10.
     Source:  sklearn.datasets.make_blobs.
 
     Example:
@@ -32,7 +32,7 @@ class Blobs(Source):
     cluster_std: float = Field(1.0, ge=0)
     """Standard deviation of each cloud."""
     seed: int = Field(0, ge=0, lt=2**32)
-    """Seed of the centres and the points."""
+    """Seed of the centers and the points."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         from sklearn.datasets import make_blobs

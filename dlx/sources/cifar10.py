@@ -23,7 +23,7 @@ RECORD = 1 + 3 * SIDE * SIDE
 
 
 class Cifar10(Source):
-    """Small colour photographs of animals and vehicles: 50,000 to train and 10,000 to test on.
+    """Small color photographs of animals and vehicles: 50,000 to train and 10,000 to test on.
 
     Looked for in `$DLX_DATA/cifar10/` (else the user's cache), as the folder `cifar-10-batches-bin` or the archive
     `cifar-10-binary.tar.gz`, which is downloaded where absent (170 MB). The version in Python pickles is never read.

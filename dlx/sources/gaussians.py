@@ -21,7 +21,7 @@ class Gaussians(Source):
 
     Shapes:  two numbers, x1 and x2; the classes are "0", "1", …, around the ring or row by row.
     Units:   std is the standard deviation of each mode; scale is the radius of the ring, or the distance of two
-             neighbours on the grid, which is centred.
+             neighbors on the grid, which is centered.
     Raises:  DataError if a grid has no square number of modes.
     Source:  Metz et al. 2017, arXiv:1611.02163 (ring of radius 2, std 0.02); Srivastava et al. 2017,
              arXiv:1705.07761 (5 × 5 grid, distance 2, std 0.05).
@@ -38,7 +38,7 @@ class Gaussians(Source):
     n_samples: int = Field(4000, ge=2)
     """How many points; each mode has as many as any other, up to one."""
     scale: float = Field(2.0, gt=0)
-    """Radius of the ring, or distance of neighbours on the grid."""
+    """Radius of the ring, or distance of neighbors on the grid."""
     std: float = Field(0.05, ge=0)
     """Standard deviation of each mode."""
     seed: int = Field(0, ge=0, lt=2**32)
@@ -49,10 +49,10 @@ class Gaussians(Source):
 
         random = np.random.default_rng(self.seed)
         labels = random.permutation(np.arange(self.n_samples) % self.modes)
-        points = self._centres()[labels] + self.std * random.standard_normal((self.n_samples, 2))
+        points = self._centers()[labels] + self.std * random.standard_normal((self.n_samples, 2))
         return labeled_points(points, labels, tuple(str(k) for k in range(self.modes)))
 
-    def _centres(self) -> np.ndarray:
+    def _centers(self) -> np.ndarray:
         import numpy as np
 
         if self.layout == "ring":

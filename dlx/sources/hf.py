@@ -58,7 +58,7 @@ class Hf(Source):
     size: Annotated[tuple[Positive, Positive], Strict(False)] | None = None
     """Height and width that images are resized to."""
     channels: Literal[1, 3] = 3
-    """1 for grey images, 3 for colour."""
+    """1 for gray images, 3 for color."""
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np

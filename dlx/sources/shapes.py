@@ -55,7 +55,7 @@ class Shapes(Source):
         return Samples({"image": Column(pixels, "CHW", "image"), "target": target}, ("image",), "target")
 
     def _inside(self, code: int, random: np.random.Generator) -> np.ndarray:
-        """Return which pixels a shape covers; all three reach `radius` from their centre."""
+        """Return which pixels a shape covers; all three reach `radius` from their center."""
         import numpy as np
 
         radius = random.uniform(0.1, 0.25) * self.image_size

@@ -29,7 +29,7 @@ class Spirals(Source):
     n_classes: int = Field(2, ge=2)
     """How many arms."""
     turns: float = Field(1.5, gt=0)
-    """How often an arm winds around the centre."""
+    """How often an arm winds around the center."""
     noise: float = Field(0.02, ge=0)
     """Gaussian noise on both coordinates."""
     seed: int = Field(0, ge=0)

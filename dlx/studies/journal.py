@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
+from dlx.files import append_synced
 from dlx.search_space import Params
 
 JOURNAL = "journal.jsonl"
@@ -97,10 +98,7 @@ class Journal:
     def append(self, event: str, trial: int, **fields: Any) -> None:
         """Add an event, inside of a transaction; it is on disk when this returns."""
         line = json.dumps({"event": event, "trial": trial, **fields, "time": time.time()}) + "\n"
-        with self.path.open("ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append_synced(self.path, line.encode())
 
     def _events(self) -> list[dict[str, Any]]:
         try:

@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+from dlx.files import touch
+
 WORKERS = "workers"
 BEAT_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
@@ -30,7 +32,7 @@ class Lease:
 
     def __enter__(self) -> Lease:
         self._path.parent.mkdir(exist_ok=True)
-        self._path.touch()
+        touch(self._path)
         self._thread.start()
         return self
 
@@ -41,7 +43,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
-            self._path.touch()
+            touch(self._path)
 
 
 def is_alive(folder: Path, worker: str) -> bool:

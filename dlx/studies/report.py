@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dlx.files import save_figure
 from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import Sweep
 from dlx.search_space import SearchSpace
@@ -138,9 +139,8 @@ def draw_sweep(sweep: Sweep, report: SweepReport, epochs: int | None, folder: Pa
     if sweep.halving is not None and epochs is not None:
         passed = {t.number: list(t.values.values()) for t in known}
         drawn["rungs"] = figures.rungs([*sweep.halving.rungs, epochs], passed, report.monitor)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
+        save_figure(figure, folder / f"{name}.png", dpi=120)
     return [folder / f"{name}.png" for name in drawn]
 
 

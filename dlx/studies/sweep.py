@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import RunError, UsageError
+from dlx.files import touch
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.study import Sweep
@@ -60,7 +61,7 @@ def sweep_status(name: str, root: Path) -> SweepReport:
 def stop_sweep(name: str, root: Path) -> StudyFolder:
     """Ask the workers of a study to stop after the trial in hand. Raises: UsageError if there is no such study."""
     study = open_study(name, root)
-    (study.path / STOP).touch()
+    touch(study.path / STOP)
     return study
 
 

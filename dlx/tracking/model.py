@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dlx.files import copy_file
 from dlx.installation import DISTRIBUTION
 from dlx.tracking.spool import TrackingState
 from dlx.version import __version__
@@ -42,7 +42,7 @@ def _save_pyfunc(folder: Path, described: Any, checkpoint: Path, signature: Mapp
     data.mkdir()
     for path in (checkpoint, checkpoint.with_name(checkpoint.name + ".sha256")):
         if path.exists():
-            shutil.copy2(path, data / path.name)
+            copy_file(path, data / path.name)
     mlflow.pyfunc.save_model(
         str(folder / MODEL_NAME),
         loader_module=LOADER,

@@ -1,6 +1,6 @@
 """The spool: entries that the tracker has not received yet, as JSON lines beside the run, under a file lock.
 
-`tracking.jsonl` exists while a run is under way, and afterwards for as long as something in it was not sent. The
+`tracking.jsonl` exists while a run is under way, and afterward for as long as something in it was not sent. The
 process that writes it holds a lock on it, which the system releases however that process ends.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dlx.files import write_atomic
+from dlx.files import open_append, write_atomic
 from dlx.run_folders import TRACKING_STATE
 
 SPOOL = "tracking.jsonl"
@@ -79,7 +79,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / SPOOL
-        self._file: BinaryIO = self.path.open("a+b")
+        self._file: BinaryIO = open_append(self.path)
         self._mutex = threading.Lock()
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.files import link_file
 from dlx.run_folders import final_folder, find_run_folder, mlflow_id
 
 SQLITE = "sqlite:///"
@@ -78,7 +79,7 @@ def _create_database(path: Path) -> None:
     try:
         MlflowClient(tracking_uri=f"{SQLITE}{unfinished}").search_experiments(max_results=1)
         try:
-            path.hardlink_to(unfinished)
+            link_file(unfinished, path)
         except FileExistsError:
             return
         except OSError:  # a file system without hard links

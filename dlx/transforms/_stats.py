@@ -26,7 +26,7 @@ def channels(x: TensorSpec) -> int | None:
 
 
 def broadcast_shape(x: TensorSpec, entries: int) -> tuple[int, ...]:
-    """Return the shape in which one entry a channel stretches over a batch: (1, 3, 1, 1) for a colour image."""
+    """Return the shape in which one entry a channel stretches over a batch: (1, 3, 1, 1) for a color image."""
     axis = channel_axis(x)
     shape = [1] * (len(x.dims) + 1)
     if axis is not None:

@@ -18,9 +18,9 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class Grayscale(Transform):
-    """Replaces colours by their brightness: 0.299 R + 0.587 G + 0.114 B.
+    """Replaces colors by their brightness: 0.299 R + 0.587 G + 0.114 B.
 
-    For tasks where colour says nothing. The deviation in the statistics is the one that channels have which move
+    For tasks where color says nothing. The deviation in the statistics is the one that channels have which move
     together, as those of photographs nearly do.
 
     Shapes:  (3, H, W) → (1, H, W).

@@ -24,12 +24,12 @@ expect: {test/accuracy: ">= 0"}
 """
 
 
-def rows(n, seed, colours=("red", "green", "blue")):
+def rows(n, seed, colors=("red", "green", "blue")):
     generator = np.random.default_rng(seed)
-    lines = ["size,colour,kind"]
+    lines = ["size,color,kind"]
     for _ in range(n):
-        size, colour = generator.normal(), generator.choice(colours)
-        lines.append(f"{size:.4f},{colour},{'big' if size + (colour == colours[0]) > 0.5 else 'small'}")
+        size, color = generator.normal(), generator.choice(colors)
+        lines.append(f"{size:.4f},{color},{'big' if size + (color == colors[0]) > 0.5 else 'small'}")
     return "\n".join(lines) + "\n"
 
 
@@ -97,14 +97,14 @@ def test_other_data_are_encoded_as_training_encoded_its_own(trained):
 
 def test_other_data_with_a_class_that_training_did_not_have_are_refused(trained):
     folder, run = trained
-    (folder / "odd.csv").write_text("size,colour,kind\n1.0,red,big\n0.5,red,huge\n")
+    (folder / "odd.csv").write_text("size,color,kind\n1.0,red,big\n0.5,red,huge\n")
     with pytest.raises(DataError, match="huge"):
         dlx.evaluate(run.folder, data=folder / "odd.csv")
 
 
 def test_other_data_without_a_column_are_refused(trained):
     folder, run = trained
-    (folder / "odd.csv").write_text("colour,kind\nred,big\nblue,small\n")
+    (folder / "odd.csv").write_text("color,kind\nred,big\nblue,small\n")
     with pytest.raises(DataError, match="size"):
         dlx.evaluate(run.folder, data=folder / "odd.csv")
 

@@ -19,7 +19,7 @@ RNG = np.random.default_rng(7)
 
 def flowers(path: Path, rows: int = 90) -> Path:
     """Write a table like iris: an identifier, a gap, three classes that differ."""
-    lines = ["plant_id,sepal length,petal: width,colour,species"]
+    lines = ["plant_id,sepal length,petal: width,color,species"]
     for i in range(rows):
         kind = i % 3
         length = "" if i == 5 else f"{4 + kind + RNG.normal(0, 0.2):.2f}"
@@ -44,7 +44,7 @@ def test_a_table_with_classes_becomes_a_recipe_that_trains(dlx, tmp_path):
     assert made.returncode == 0, made.stderr
     found = json.loads(made.stdout)
     assert (found["task"], found["target"], found["rows"]) == ("classification", "species", 90)
-    assert set(found["inputs"]) == {"sepal length", "petal: width", "colour"} and set(found["ignored"]) == {"plant_id"}
+    assert set(found["inputs"]) == {"sepal length", "petal: width", "color"} and set(found["ignored"]) == {"plant_id"}
     text = (tmp_path / "recipe.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=recipe.schema.json\n")
     schema = json.loads((tmp_path / "recipe.schema.json").read_text())

@@ -35,7 +35,7 @@ def table(n, seed):
     generator = np.random.default_rng(seed)
     size = generator.normal(size=n)
     frame = pd.DataFrame(
-        {"size": size, "colour": generator.choice(["red", "green", "blue"], n), "price": 100 + 3 * size}
+        {"size": size, "color": generator.choice(["red", "green", "blue"], n), "price": 100 + 3 * size}
     )
     frame["kind"] = np.where(size > 0, "big", "small")
     return frame
@@ -103,7 +103,7 @@ def test_a_category_that_training_never_saw_is_missing_not_another(home):
     lines = {"unseen": "0.1,ultraviolet,1", "missing": "0.1,?,1", "red": "0.1,red,1"}
     found = {}
     for name, line in lines.items():
-        (folder / f"{name}.csv").write_text(f"size,colour,price\n{line}\n")
+        (folder / f"{name}.csv").write_text(f"size,color,price\n{line}\n")
         found[name] = dlx.predict(runs["kinds"], folder / f"{name}.csv").columns["p(big)"]
     assert found["unseen"] == found["missing"]
     assert found["unseen"] != found["red"]
@@ -111,14 +111,14 @@ def test_a_category_that_training_never_saw_is_missing_not_another(home):
 
 def test_a_table_without_a_column_is_refused_by_its_name(home):
     folder, runs = home
-    (folder / "odd.csv").write_text("sise,colour,price\n1,red,1\n2,red,1\n")
+    (folder / "odd.csv").write_text("sise,color,price\n1,red,1\n2,red,1\n")
     with pytest.raises(DataError, match=r"no column 'size'.*'sise'"):
         dlx.predict(runs["kinds"], folder / "odd.csv")
 
 
 def test_a_wrong_cell_is_refused_with_its_line(home):
     folder, runs = home
-    (folder / "odd.csv").write_text("size,colour,price\n1,red,1\nlong,red,1\n3,red,1\n")
+    (folder / "odd.csv").write_text("size,color,price\n1,red,1\nlong,red,1\n3,red,1\n")
     with pytest.raises(DataError, match=r"odd\.csv:3"):
         dlx.predict(runs["kinds"], folder / "odd.csv")
 

@@ -153,12 +153,12 @@ def test_the_seed_decides(name):
         assert any(not torch.equal(first[0], other) for other in others), x
 
 
-def test_randaugment_stays_between_black_and_white_and_treats_gray_as_colour():
+def test_randaugment_stays_between_black_and_white_and_treats_gray_as_color():
     gray = images(batch=16, channels=1)
     function = augmentation({"type": "rand_augment", "n": 2, "m": 9}).build(IMAGE, 0)
-    colour, _ = seeded(function, gray.expand(-1, 3, -1, -1), None)
+    color, _ = seeded(function, gray.expand(-1, 3, -1, -1), None)
     out, _ = seeded(function, gray, None)
-    assert torch.equal(out, colour[:, :1])
+    assert torch.equal(out, color[:, :1])
     assert out.min() >= 0
     assert out.max() <= 1
 

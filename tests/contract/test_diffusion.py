@@ -192,7 +192,7 @@ def test_images_are_scaled_to_their_range_and_kept_in_it():
     assert samples.min() >= -1 - 1e-5 and samples.max() <= 7 + 1e-5
 
 
-LABELLED = DataFacts(
+LABELED = DataFacts(
     {"x": GAUSSIAN.fields["x"], "target": TensorSpec((), "", "int64", vocab=(2,))},
     ("x",),
     "target",
@@ -214,7 +214,7 @@ class Told(nn.Module):
 def test_guidance_goes_beyond_what_the_class_changes():
     module = made(
         {"conditional": True, "guidance_scale": 4.0, "prediction_type": "sample", "clip_sample": False},
-        LABELLED,
+        LABELED,
         Told(),
     )
     said = module.denoised(torch.zeros(2, 1), 10, torch.tensor([0, 1]))
@@ -223,7 +223,7 @@ def test_guidance_goes_beyond_what_the_class_changes():
 
 
 def test_labels_are_hidden_as_often_as_asked():
-    module = made({"conditional": True, "label_dropout": 0.25}, LABELLED, Told())
+    module = made({"conditional": True, "label_dropout": 0.25}, LABELED, Told())
     seen = []
     module.errors = lambda x, t_B, eps, label_B: seen.append(label_B) or x
     torch.manual_seed(0)

@@ -61,7 +61,7 @@ def test_a_recurrent_model_is_torchs_module_between_table_and_pool(kind):
     assert torch.allclose(network(x), core(table.state_dict()["weight"][x])[0].mean(1))
 
 
-def test_a_grey_image_is_read_row_by_row():
+def test_a_gray_image_is_read_row_by_row():
     image = TensorSpec((1, 28, 20), "CHW")
     network, x = built({"type": "gru", "hidden": 6}, image), torch.randn(2, 1, 28, 20).double()
     core = nn.GRU(20, 6, batch_first=True).double()

@@ -108,7 +108,7 @@ def test_the_probe_sees_a_share_of_labels_and_always_of_the_same_samples():
     assert torch.equal(known[500:], again)
 
 
-def test_neighbours_vote_by_angle_among_what_was_kept_last(monkeypatch):
+def test_neighbors_vote_by_angle_among_what_was_kept_last(monkeypatch):
     module = made({"type": "rotation", "evaluate": {"knn_neighbors": 3, "memory_bank": 4}})
     features = torch.tensor(
         [[9.0, 9, 9, 9, 9, 9]] * 2

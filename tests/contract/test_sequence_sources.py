@@ -248,11 +248,11 @@ def test_black_and_white_masks_have_two_classes(tmp_path):
 
 
 def test_masks_that_do_not_fit_are_named(tmp_path):
-    for name in ("good", "lonely", "small", "colour", "high"):
+    for name in ("good", "lonely", "small", "color", "high"):
         save(tmp_path / f"images/{name}.png", np.zeros((4, 4)))
     save(tmp_path / "masks/good.png", np.eye(4))
     save(tmp_path / "masks/small.png", np.eye(3))
-    save(tmp_path / "masks/colour.png", np.zeros((4, 4, 3)), "RGB")
+    save(tmp_path / "masks/color.png", np.zeros((4, 4, 3)), "RGB")
     save(tmp_path / "masks/high.png", 7 * np.eye(4))
     save(tmp_path / "masks/orphan.png", np.eye(4))
     spec = {"path": str(tmp_path), "classes": ["no", "yes"]}
@@ -262,7 +262,7 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
         "lonely.png: there is no mask",
         "orphan.png: there is no image",
         "small.png: 3 × 3 pixels, but its image has 4 × 4",
-        "colour.png: its pixels are colours",
+        "color.png: its pixels are colors",
         "high.png: row 1, column 1 has value 7, but there are 2 classes",
     ):
         assert reason in str(error.value)

@@ -201,7 +201,7 @@ def test_several_targets_are_a_vector(tmp_path):
         ("name,size\nx,?\ny,2\n", ["name", "size"]),
         (",size\n0,1\n1,2\n", ["c1", "size"]),
         ("red,blue\nred,green\n", ["c1", "c2"]),
-        ("colour,sky\nred,green\n", ["colour", "sky"]),
+        ("color,sky\nred,green\n", ["color", "sky"]),
         ('"a";"b"\n1;2\n', ["a", "b"]),
     ],
 )
@@ -211,7 +211,7 @@ def test_header_and_separator_are_found(tmp_path, text, names):
 
 
 def test_guessing_a_header_of_text_is_said_once(tmp_path, caplog):
-    (tmp_path / "t.csv").write_text("colour,sky\nred,green\n")
+    (tmp_path / "t.csv").write_text("color,sky\nred,green\n")
     load({"table": "t.csv"}, tmp_path)
     assert [record.levelname for record in caplog.records] == ["WARNING"] and "header: true" in caplog.text
     caplog.clear()

@@ -25,9 +25,9 @@ def example(name):
 def inputs():
     """Return batches of every kind that a transform may meet, each with its spec."""
     codes = torch.tensor([[0, 3], [2, 1], [1, 0]])
-    colour = images(size=(40, 48))
+    color = images(size=(40, 48))
     return [
-        *((batch, described(batch, "CHW")) for batch in (colour, colour[:, :1], colour / 255)),
+        *((batch, described(batch, "CHW")) for batch in (color, color[:, :1], color / 255)),
         (features(), described(features(), "F")),
         (features().reshape(16, 4, 5), described(features().reshape(16, 4, 5), "TF")),
         (features()[:, 0], described(features()[:, 0], "")),

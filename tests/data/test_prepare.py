@@ -147,7 +147,7 @@ def test_too_many_bad_samples_are_an_error_with_a_list():
 
 
 def test_facts_survive_json():
-    for samples, kind in [(table(), "classes"), (table(y=numeric(range(ROWS))), "regression"), (labelled(), "classes")]:
+    for samples, kind in [(table(), "classes"), (table(y=numeric(range(ROWS))), "regression"), (labeled(), "classes")]:
         facts = prepared(samples, kind).facts
         again = DataFacts.from_json(json.loads(json.dumps(facts.to_json())))
         assert again == facts
@@ -176,14 +176,14 @@ def test_classes_are_in_order_and_counted(values):
     assert made.facts.kind == "classes"
 
 
-def labelled():
+def labeled():
     marks = np.random.default_rng(2).integers(0, 2, (2, ROWS)).astype(float)
     columns = {"age": table().columns["age"], "wet": numeric(marks[0]), "cold": numeric(marks[1])}
     return Samples(columns, ("age",), "wet")
 
 
 def test_several_target_columns_are_labels():
-    made = prepared(labelled(), target=["wet", "cold"])
+    made = prepared(labeled(), target=["wet", "cold"])
     assert made.facts.kind == "labels"
     assert made.facts.classes == ("wet", "cold")
     assert made.arrays["target"].shape == (ROWS, 2)
@@ -192,7 +192,7 @@ def test_several_target_columns_are_labels():
 
 
 def test_labels_are_0_or_1():
-    samples = Samples({**labelled().columns, "cold": numeric([0, 2] * 30)}, ("age",), "wet")
+    samples = Samples({**labeled().columns, "cold": numeric([0, 2] * 30)}, ("age",), "wet")
     with pytest.raises(DataError, match=r"row 2: .*0 or 1, but this is 2"):
         prepared(samples, target=["wet", "cold"])
 

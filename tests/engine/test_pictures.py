@@ -146,7 +146,7 @@ def test_worst_examples_come_first_with_what_they_were_taken_for():
     assert first.title.get_color() != last.title.get_color(), "right and wrong look the same"
 
 
-def test_worst_examples_of_colour_floats_and_numbers():
+def test_worst_examples_of_color_floats_and_numbers():
     images = np.random.default_rng(0).normal(size=(3, 3, 6, 5))
     figure = worst_examples(images, [1.5, 2.0, 3.0], [1.0, 2.0, 0.25], [0.5, 0.0, 9.0])
     shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]

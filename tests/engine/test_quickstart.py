@@ -1,4 +1,4 @@
-"""The first recipe through the whole path: YAML, plan, Lightning, MLflow, and what a person finds afterwards."""
+"""The first recipe through the whole path: YAML, plan, Lightning, MLflow, and what a person finds afterward."""
 
 import json
 import subprocess

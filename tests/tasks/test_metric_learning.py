@@ -117,7 +117,7 @@ def test_what_is_near_is_what_loops_find(k):
     assert found["knn_accuracy"].item() == pytest.approx(float(by_loops(z, target, 1)[0]))
 
 
-def test_neighbours_vote_as_scikit_learn_counts_them():
+def test_neighbors_vote_as_scikit_learn_counts_them():
     z, target = drawn(3, n=60, classes=2)
     votes = []
     for i in range(len(z)):

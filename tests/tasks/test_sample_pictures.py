@@ -9,7 +9,7 @@ from dlx.figures.embedding import embedding
 from dlx.figures.samples import BETWEEN, GAP, strips, tiled
 
 
-def test_tiles_lie_row_by_row_on_a_colour_that_is_none_of_theirs():
+def test_tiles_lie_row_by_row_on_a_color_that_is_none_of_theirs():
     images = np.arange(5)[:, None, None, None] / 4 * np.ones((5, 1, 2, 3))
     sheet = tiled(images, 3)
     assert sheet.shape == (2 * 2 + GAP, 3 * 3 + 2 * GAP, 3)
@@ -19,7 +19,7 @@ def test_tiles_lie_row_by_row_on_a_colour_that_is_none_of_theirs():
     assert (sheet[2] == BETWEEN).all() and (sheet[3:, 8:] == BETWEEN).all()
 
 
-def test_colours_stay_where_there_are_three_channels():
+def test_colors_stay_where_there_are_three_channels():
     red = np.zeros((1, 3, 2, 2))
     red[:, 0] = 1
     assert (tiled(red, 1) == (1, 0, 0)).all()
@@ -33,7 +33,7 @@ def test_rows_of_a_strip_have_their_names():
 
 
 @pytest.mark.parametrize("classes", [3, 10, 14])
-def test_codes_are_drawn_on_their_principal_plane_each_class_in_a_colour_of_its_own(classes):
+def test_codes_are_drawn_on_their_principal_plane_each_class_in_a_color_of_its_own(classes):
     x, y = load_digits(return_X_y=True)
     x, y = x[:120], np.arange(120) % classes
     figure = embedding(x, y, "class", [str(c) for c in range(classes)])
@@ -41,9 +41,9 @@ def test_codes_are_drawn_on_their_principal_plane_each_class_in_a_colour_of_its_
     wanted = PCA(2, random_state=0).fit_transform(x)
     assert np.allclose(plane.get_offsets(), wanted)
     assert len(near.get_offsets()) == 120 and np.isfinite(near.get_offsets()).all()
-    colours = plane.to_rgba(y)
-    assert len(np.unique(colours, axis=0)) == classes
-    assert all((colours[y == c] == colours[y == c][0]).all() for c in range(classes))
+    colors = plane.to_rgba(y)
+    assert len(np.unique(colors, axis=0)) == classes
+    assert all((colors[y == c] == colors[y == c][0]).all() for c in range(classes))
 
 
 def test_few_points_are_drawn_larger():

@@ -31,7 +31,7 @@ def test_everything_arrives(tmp_path, opened, store):
     tracker.log_params({"optimizer.lr": 0.1, "long": "x" * 7000})
     for step in range(2500):
         tracker.log_metrics({"train/loss": 1 / (step + 1), "epoch": 3.0}, step)
-    tracker.set_tags({"mlflow.user": "somebody", "colour": "red"})
+    tracker.set_tags({"mlflow.user": "somebody", "color": "red"})
     (tmp_path / "note.txt").write_text("hello")
     tracker.log_file(tmp_path / "note.txt", "notes")
     assert "long" in " ".join(tracker.close("FINISHED"))
@@ -40,7 +40,7 @@ def test_everything_arrives(tmp_path, opened, store):
     assert run.data.params["optimizer.lr"] == "0.1" and len(run.data.params["long"]) == 6000
     assert history(client(), tracker.run_id, "train/loss") == [(s, 1 / (s + 1)) for s in range(2500)]
     assert "epoch" not in run.data.metrics
-    assert run.data.tags["colour"] == "red" and run.data.tags["user.mlflow.user"] == "somebody"
+    assert run.data.tags["color"] == "red" and run.data.tags["user.mlflow.user"] == "somebody"
     assert [a.path for a in client().list_artifacts(tracker.run_id, "notes")] == ["notes/note.txt"]
     assert not (tmp_path / "runs/a/tracking.jsonl").exists()
 

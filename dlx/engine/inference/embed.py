@@ -14,7 +14,7 @@ from dlx.engine.build.experiment import device_of
 from dlx.engine.inference.predict import batches, files, read
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
-from dlx.files import check_suffix, output_file, write_table
+from dlx.files import check_suffix, output_file, save_arrays, write_table
 
 WRITERS = (".parquet", ".csv", ".npz")
 
@@ -52,7 +52,7 @@ class Embeddings:
             return
         origin: dict[str, Any] = {name: np.asarray(column) for name, column in self.origin.items()}
         with output_file(path):
-            np.savez(path, z=self.values, **origin)
+            save_arrays(path, {"z": self.values, **origin})
 
 
 def writable(path: Path) -> None:

@@ -15,7 +15,7 @@ from dlx.engine.data.inverse_transforms import units_of
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.progress import watch
 from dlx.errors import UsageError
-from dlx.files import check_suffix, output_file
+from dlx.files import check_suffix, output_file, save_array, save_arrays, save_figure
 from dlx.tensors import TensorSpec
 
 PICTURES, ARRAYS = (".png", ".svg", ".pdf"), (".npz", ".npy")
@@ -35,11 +35,11 @@ class Samples:
         writable(path)
         with output_file(path):
             if path.suffix == ".npz":
-                np.savez(path, **{self.name: self.values})  # type: ignore[arg-type]
+                save_arrays(path, {self.name: self.values})
             elif path.suffix == ".npy":
-                np.save(path, self.values)
+                save_array(path, self.values)
             else:
-                self._figure(path).savefig(path, dpi=120)
+                save_figure(self._figure(path), path, dpi=120)
 
     def _figure(self, path: Path) -> Any:
         import torch

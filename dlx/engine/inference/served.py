@@ -10,6 +10,7 @@ import numpy as np
 
 from dlx.engine.inference.predict import Predictions, predict_with
 from dlx.engine.inference.restore import Restored, restore
+from dlx.files import save_arrays, write_table
 
 
 class Served:
@@ -28,11 +29,11 @@ class Served:
 def _written(model_input: Any, folder: Path) -> Path:
     if hasattr(model_input, "to_parquet"):
         path = folder / "input.parquet"
-        model_input.to_parquet(path, index=False)
+        write_table(model_input, path)
         return path
     path = folder / "input.npz"
     arrays = model_input if isinstance(model_input, dict) else {"": np.asarray(model_input)}
-    np.savez(path, **{str(name) or "input": value for name, value in arrays.items()})  # type: ignore[arg-type]
+    save_arrays(path, {str(name) or "input": value for name, value in arrays.items()})
     return path
 
 

@@ -108,7 +108,7 @@ class Keep(Checkpoint):
         return bool(all_reduce_max(int(time.monotonic() - self._written > seconds)))
 
     def _is_over(self, trainer: pl.Trainer) -> bool:
-        """Say whether this epoch is the last. Afterwards averages take the weights' place, so that it must be now."""
+        """Say whether this epoch is the last. Afterward averages take the weights' place, so that it must be now."""
         most_epochs, most_steps = trainer.max_epochs or -1, trainer.max_steps
         return trainer.should_stop or self.position.epoch == most_epochs or self.position.step == most_steps
 

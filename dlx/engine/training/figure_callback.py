@@ -15,6 +15,7 @@ import torch
 from dlx.engine.build.experiment import Experiment
 from dlx.engine.rng import random_state, restore_random_state
 from dlx.engine.training.figures import figures
+from dlx.files import save_figure
 
 SHARE = 0.02  # of the time may be spent on pictures, unless a recipe says how often they are drawn
 GUESS = 1.0  # seconds that pictures take, before some were drawn
@@ -100,8 +101,7 @@ class Looking(pl.Callback):
         try:
             for name, figure in draw().items():
                 path = self.folder / name / f"step-{step:09d}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, dpi=DPI)
+                save_figure(figure, path, dpi=DPI)
                 if self.tell is not None:
                     self.tell(path, f"pictures/{name}")
         except Exception as error:  # whatever cannot be drawn, training goes on
@@ -120,7 +120,7 @@ class Looking(pl.Callback):
 
 @contextmanager
 def undisturbed(module: torch.nn.Module) -> Iterator[None]:
-    """Look at a module without a trace: generators and what only training does are afterwards as they were."""
+    """Look at a module without a trace: generators and what only training does are afterward as they were."""
     random, training = random_state(), {part: part.training for part in module.modules()}
     module.eval()
     try:

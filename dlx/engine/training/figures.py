@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.engine.build.experiment import Experiment
+from dlx.files import save_figure, write_atomic
 
 PROBED = 64  # samples on which gradients are looked at
 DPI = 120
@@ -45,10 +46,10 @@ def _write(folder: Path, name: str, made: Any) -> Path:
     """Write a figure, or a text that the network itself writes."""
     if isinstance(made, str):
         path = folder / f"{name}.txt"
-        path.write_text(made, encoding="utf-8")
+        write_atomic(path, made.encode())
     else:
         path = folder / f"{name}.png"
-        made.savefig(path, dpi=DPI)
+        save_figure(made, path, dpi=DPI)
     return path
 
 

@@ -36,7 +36,7 @@ class StatisticsPerDevice(Rule):
 class BatchNorm(Layer):
     """Batch normalization: gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift.
 
-    y = γ (x − μ) / √(σ² + ε) + β with the batch's μ and σ in training and their running means afterwards. Allows
+    y = γ (x − μ) / √(σ² + ε) + β with the batch's μ and σ in training and their running means afterward. Allows
     larger steps and deeper networks; with fewer than about 8 samples a batch its statistics are noise, and
     `group_norm` serves better.
 

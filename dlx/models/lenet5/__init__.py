@@ -10,7 +10,7 @@ from dlx.models.lenet5.digits import PROTOTYPES
 from dlx.models.lenet5.table import CONNECTIONS
 from dlx.tensors import Spec, TensorSpec
 
-FIELD = 32  # side of the field in which the paper centres its 28 × 28 digits
+FIELD = 32  # side of the field in which the paper centers its 28 × 28 digits
 POOLS: dict[str, str] = {"max": "max_pool", "avg": "avg_pool", "subsample": "subsample"}
 
 

@@ -13,7 +13,7 @@ def _neighbors(n: int) -> list[tuple[int, ...]]:
 
 
 def _two_pairs() -> list[tuple[int, ...]]:
-    """Return every choice of two pairs of neighbours with a gap of one map on each side."""
+    """Return every choice of two pairs of neighbors with a gap of one map on each side."""
     return [tuple(sorted({start, (start + 1) % MAPS, (start + 3) % MAPS, (start + 4) % MAPS})) for start in range(3)]
 
 

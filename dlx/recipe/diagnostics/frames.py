@@ -19,18 +19,18 @@ _Parts = list[tuple[str, str]]
 
 
 def render(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
-    """Print one frame for each diagnostic and a line that counts them, by default to stderr; in colour on a terminal,
+    """Print one frame for each diagnostic and a line that counts them, by default to stderr; in color on a terminal,
     unless NO_COLOR is set.
     """
     diagnostics = sort_diagnostics(diagnostics)
     stream = stream or sys.stderr
-    in_colour = stream.isatty() and not os.environ.get("NO_COLOR")
+    in_color = stream.isatty() and not os.environ.get("NO_COLOR")
     for diagnostic in diagnostics:
-        _print(frame(diagnostic), stream, in_colour)
+        _print(frame(diagnostic), stream, in_color)
     many = f"{len(diagnostics)} errors" if len(diagnostics) != 1 else "1 error"
     codes = sorted({d.code for d in diagnostics})
     closing = f"{many}; `dlx show error {codes[0]}` explains {codes[0]}" if codes else many
-    _print([(closing, "bold")], stream, in_colour)
+    _print([(closing, "bold")], stream, in_color)
 
 
 def frame(diagnostic: Diagnostic) -> _Parts:
@@ -75,8 +75,8 @@ def _columns(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _print(parts: _Parts, stream: TextIO, in_colour: bool) -> None:
-    if not in_colour:
+def _print(parts: _Parts, stream: TextIO, in_color: bool) -> None:
+    if not in_color:
         text = "".join(text for text, _ in parts)
         encoding = getattr(stream, "encoding", None) or "utf-8"
         print(text.encode(encoding, "replace").decode(encoding), file=stream)

@@ -39,7 +39,7 @@ class ProbedModule(UnsupervisedModule):
         self.head: Mapping[str, nn.Module] = dict(network.heads.named_children()) if hasattr(network, "heads") else {}
         evaluate = task.evaluate
         self.probe_weight = evaluate.probe_loss_weight
-        self.labels, self.neighbours = evaluate.label_fraction, evaluate.knn_neighbors if PROBE in self.head else 0
+        self.labels, self.neighbors = evaluate.label_fraction, evaluate.knn_neighbors if PROBE in self.head else 0
         self.untrained = MomentumEncoder(self.encoding) if UNTRAINED in self.head else None
         self.probes = [probe for probe in (PROBE, UNTRAINED) if probe in self.head]
         self.kept = self._memory(min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"])))
@@ -132,7 +132,7 @@ class ProbedModule(UnsupervisedModule):
             found["probe_accuracy"] = self._right(PROBE, features_BF, batch)
         if self.untrained is not None:
             found["untrained_probe_accuracy"] = self._right(UNTRAINED, self.untrained(self.input_of(batch)), batch)
-        if self.neighbours:
+        if self.neighbors:
             found["knn_accuracy"] = (self.voted(features_BF) == batch["target"]).float()
         if self.keeps:
             self.outputs.add(batch["rows"], features=features_BF, **_classes(batch))
@@ -151,7 +151,7 @@ class ProbedModule(UnsupervisedModule):
         classes_M = self.kept.get_buffer(CLASSES)
         near_BM = unit(features_BF) @ unit(self.kept.get_buffer(PROBE)).T
         near_BM = near_BM.masked_fill(classes_M == UNKNOWN, -2.0)
-        index_BN = near_BM.topk(min(self.neighbours, near_BM.shape[1]), dim=1).indices
+        index_BN = near_BM.topk(min(self.neighbors, near_BM.shape[1]), dim=1).indices
         votes_BK = F.one_hot(classes_M[index_BN].clamp_min(0), len(self.facts.classes)).sum(1)
         return votes_BK.argmax(1)
 

@@ -67,8 +67,8 @@ def forecasts(judged: JudgedForecasts, facts: DataFacts, past_NLF: np.ndarray, o
         if ends is not None:
             _shade(axes, steps, *ends)
         for who, values in others.items():
-            colour, line = LOOKS[who]
-            axes.plot(steps, values[i, :, 0], line, color=colour, linewidth=1.2, label=NAMES[who], marker=marker)
+            color, line = LOOKS[who]
+            axes.plot(steps, values[i, :, 0], line, color=color, linewidth=1.2, label=NAMES[who], marker=marker)
         axes.plot(steps, target_NTF[i, :, 0], color="black", linewidth=1.6, label="what came", marker=marker)
         axes.plot(steps, forecast_NTF[i, :, 0], color=BLUE, linewidth=1.6, label="forecast", marker=marker)
         axes.axvline(0.5, color="#C8C8C8", linewidth=0.8)
@@ -90,8 +90,8 @@ def error_by_step(target_NTF: np.ndarray, forecast_NTF: np.ndarray, others: dict
     axes = figure.add_subplot()
     steps = np.arange(1, target_NTF.shape[1] + 1)
     for who, values in others.items():
-        colour, line = LOOKS[who]
-        axes.plot(steps, _errors(values, target_NTF), line, color=colour, label=NAMES[who])
+        color, line = LOOKS[who]
+        axes.plot(steps, _errors(values, target_NTF), line, color=color, label=NAMES[who])
     own = _errors(forecast_NTF, target_NTF)
     axes.plot(steps, own, color=BLUE, linewidth=2, label="forecast")
     axes.set_ylim(bottom=0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dlx.tasks.masked_image import MaskedImage
 
 SHEET = 8  # images on a sheet of reconstructions
-LEAST = 1e-6  # variance that a patch of one colour is taken to have
+LEAST = 1e-6  # variance that a patch of one color is taken to have
 
 
 def patches(x_BCHW: Tensor, side: int) -> Tensor:

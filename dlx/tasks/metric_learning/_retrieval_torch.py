@@ -13,11 +13,11 @@ from dlx.tasks.metric_learning._distances_torch import squared
 AT_ONCE = 512  # samples that ask together
 
 
-def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbours: int) -> dict[str, Tensor]:
+def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbors: int) -> dict[str, Tensor]:
     """Return how well every sample finds the others of its class; those that are alone in theirs do not ask.
 
     recall_at_k   share that has one of its class among its k nearest
-    knn_accuracy  share whose class is that of most of its nearest neighbours
+    knn_accuracy  share whose class is that of most of its nearest neighbors
     map_at_r      mean over the first R places of the precision up to each that is right, R being the size of its class
     """
     others_N = torch.bincount(target_N)[target_N] - 1
@@ -25,13 +25,13 @@ def retrieved(embedding_NE: Tensor, target_N: Tensor, ks: Sequence[int], neighbo
     names = [*(f"recall_at_{k}" for k in ks), "knn_accuracy", "map_at_r"]
     if not len(asking):
         return dict.fromkeys(names, embedding_NE.new_zeros(()))
-    most = min(len(target_N) - 1, max(int(others_N.max()), neighbours, *ks))
+    most = min(len(target_N) - 1, max(int(others_N.max()), neighbors, *ks))
     found: dict[str, list[Tensor]] = {}
     for index_Q in asking.split(AT_ONCE):
         class_QR = target_N[_nearest(embedding_NE, index_Q, most)]
         right_QR = class_QR == target_N[index_Q, None]
         measured = {f"recall_at_{k}": right_QR[:, :k].any(1).float() for k in ks}
-        votes_QK = F.one_hot(class_QR[:, :neighbours], int(target_N.max()) + 1).sum(1)
+        votes_QK = F.one_hot(class_QR[:, :neighbors], int(target_N.max()) + 1).sum(1)
         measured["knn_accuracy"] = (votes_QK.argmax(1) == target_N[index_Q]).float()
         measured["map_at_r"] = _mean_precision(right_QR, others_N[index_Q])
         for name, value_Q in measured.items():

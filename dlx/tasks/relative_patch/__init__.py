@@ -22,7 +22,7 @@ class RelativePatch(OfTiles):
     Units:   loss is a mean cross-entropy in nats, ln 8 by chance.
     Raises:  ShapeError if the input is no image, or patches are too small for the encoder.
     Source:  Doersch, Gupta & Efros 2015, arXiv:1505.05192. Deviations: the pair always covers the middle of the image,
-             and colours stay as they are.
+             and colors stay as they are.
 
     Example:
         {type: relative_patch, gap: 0, hidden: 16}

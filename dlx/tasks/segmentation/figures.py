@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from dlx.tasks.segmentation.module import JudgedMasks
 
-OVERLAY = 0.55  # how much of a pixel's colour is its class's
+OVERLAY = 0.55  # how much of a pixel's color is its class's
 NAMED = 20  # classes that fit into a legend
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#E69F00")  # of Okabe and Ito
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#E69F00")  # of Okabe and Ito
 
 
 def draw(judged: JudgedMasks, facts: DataFacts) -> dict[str, Figure]:
@@ -36,7 +36,7 @@ def worst_masks(judged: JudgedMasks, facts: DataFacts) -> Figure:
 
     name = facts.inputs[0]
     images = displayable(np.stack([judged.inputs[name][row] for row in judged.rows]))
-    colours = colours_of(len(facts.classes))
+    colors = colors_of(len(facts.classes))
     across = 2 if len(images) > 1 else 1
     down = -(-len(images) // across)
     figure = new_figure(5.2 * across, 1.95 * down + 1.1)
@@ -46,10 +46,10 @@ def worst_masks(judged: JudgedMasks, facts: DataFacts) -> Figure:
     for i, image in enumerate(images):
         first, second, third = grid[i // across, 3 * (i % across) :][:3]
         _show(first, image, f"loss {judged.losses[i]:.3g}")
-        _show(second, laid_over(image, judged.targets[i], colours), "true")
-        _show(third, laid_over(image, judged.predictions[i], colours), "predicted")
+        _show(second, laid_over(image, judged.targets[i], colors), "true")
+        _show(third, laid_over(image, judged.predictions[i], colors), "predicted")
     shown = range(1, min(len(facts.classes), NAMED))
-    keys = [Patch(color=colours[k], label=short(facts.classes[k])) for k in shown]
+    keys = [Patch(color=colors[k], label=short(facts.classes[k])) for k in shown]
     figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6) or 1, frameon=False, fontsize=9)
     right = judged.pixels.trace() / max(judged.pixels.sum(), 1)
     text = f"The {len(images)} worst of {judged.count} images; of all pixels {percent(right)} are right"
@@ -81,21 +81,21 @@ def overlaps(pixels: np.ndarray, classes: tuple[str, ...]) -> Figure:
     return figure
 
 
-def colours_of(classes: int) -> np.ndarray:
-    """Return a colour (red, green, blue) for each class; the first, which is laid over nothing, is black."""
+def colors_of(classes: int) -> np.ndarray:
+    """Return a color (red, green, blue) for each class; the first, which is laid over nothing, is black."""
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
 
-    chosen = [to_rgb(c) for c in COLOURS]
+    chosen = [to_rgb(c) for c in COLORS]
     if classes > len(chosen) + 1:
         chosen = [tuple(c[:3]) for c in colormaps["turbo"](np.linspace(0.05, 0.95, classes - 1))]
     return np.array([(0.0, 0.0, 0.0), *chosen[: classes - 1]])
 
 
-def laid_over(image_HWC: np.ndarray, mask_HW: np.ndarray, colours_K3: np.ndarray) -> np.ndarray:
-    """Return the image with every class but the first in its colour."""
+def laid_over(image_HWC: np.ndarray, mask_HW: np.ndarray, colors_K3: np.ndarray) -> np.ndarray:
+    """Return the image with every class but the first in its color."""
     image_HW3 = np.broadcast_to(image_HWC, (*image_HWC.shape[:2], 3))
-    tinted_HW3 = (1 - OVERLAY) * image_HW3 + OVERLAY * colours_K3[mask_HW]
+    tinted_HW3 = (1 - OVERLAY) * image_HW3 + OVERLAY * colors_K3[mask_HW]
     return np.where(mask_HW[..., None] > 0, tinted_HW3, image_HW3)
 
 

@@ -37,7 +37,7 @@ class Gabor(Layer):
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         if self.kernel % 2 == 0:
-            raise ShapeError(f"gabor has a centre, so its kernel is odd, not {self.kernel}")
+            raise ShapeError(f"gabor has a center, so its kernel is odd, not {self.kernel}")
         image = require_axes(x, "CHW", self.type)
         return image.with_dims((self.orientations, *image.dims[1:]))
 
