@@ -44,16 +44,16 @@ class TransformerBlock(Composite):
 
     def expand(self, x: TensorSpec) -> list[Any]:
         require_axes(x, "TF", self.type)
-        names = {"attention": "attend", "cross_attention": "cross", "feed_forward": "feed"}
-        parts = {field: getattr(self, field) for field in names}
-        given = {field: layer for field, layer in parts.items() if layer is not None}
-        for field, layer in given.items():
+        present = {"attention": self.attention}
+        present |= {"cross_attention": self.cross_attention} if self.cross_attention is not None else {}
+        present |= {"feed_forward": self.feed_forward}
+        for field, layer in present.items():
             y = infer_shape((field,), layer, x)
             if not isinstance(y, TensorSpec) or y.dims != x.dims:
-                raise ShapeError(f"a part of a transformer_block keeps the shape, but {x} becomes {y}", (field,))
-        return [self._part(names[field], layer) for field, layer in given.items()]
+                raise ShapeError(f"a branch of a transformer_block keeps the shape, but {x} becomes {y}", (field,))
+        return [self._residual(field, layer) for field, layer in present.items()]
 
-    def _part(self, name: str, layer: Layer) -> dict[str, Any]:
+    def _residual(self, name: str, layer: Layer) -> dict[str, Any]:
         norm = self.norm.evolve("name", "norm")
         branch: list[Any] = [layer.evolve("name", "layer")]
         branch += [{"dropout": self.dropout}] if self.dropout else []

@@ -8,10 +8,11 @@ from dlx.errors import ShapeError
 from dlx.tensors import Spec, TensorSpec
 
 
-def transformer_blocks(depth: int, **block: Any) -> dict[str, Any]:
-    """Return that many transformer blocks; fields that are None or 0 are left out."""
+def transformer_blocks(num_layers: int, norm_first: bool = True, **block: Any) -> dict[str, Any]:
+    """Return that many transformer blocks; fields that are None or 0, and the default of norm_first, are left out."""
     fields = {name: value for name, value in block.items() if value is not None and value != 0.0}
-    return {"repeat": {"times": depth, "layer": {"transformer_block": fields}}}
+    fields |= {} if norm_first else {"norm_first": False}
+    return {"repeat": {"times": num_layers, "layer": {"transformer_block": fields}}}
 
 
 def attention(num_heads: int, **fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from torch import nn
 
 from dlx.component import leaf_class
 from dlx.errors import ShapeError
-from dlx.layers import Layer
+from dlx.layers import Layer, walk
 from dlx.models import Model, initialize
 from dlx.nn.context import Cache, apply
 from dlx.regularizers import Regularizer
@@ -80,10 +80,10 @@ def copied(ours, theirs, attentions):
                 parts = [state[f"qkv.{kind}"]] if f"qkv.{kind}" in state else [state[f"q.{kind}"], state[f"kv.{kind}"]]
                 target.copy_(torch.cat(parts))
             other.out_proj.load_state_dict(mine.out.state_dict())
-    feed = ours.feed.layers.layer
+    feed = ours.feed_forward.layers.layer
     theirs.linear1.load_state_dict(feed[0].state_dict())
     theirs.linear2.load_state_dict(feed[2].state_dict())
-    for i, part in enumerate((*attentions, "feed"), start=1):
+    for i, part in enumerate((*attentions, "feed_forward"), start=1):
         mine = getattr(ours, part)
         norm = mine.then if mine.then is not None else mine.layers.norm
         for parameter in norm.parameters():
@@ -97,7 +97,7 @@ def test_an_encoder_block_is_torchs(norm_first):
     block = {"attention": {"attention": 2}, "feed_forward": FEED, "norm_first": norm_first}
     ours = built({"transformer_block": block}, X, Layer)
     theirs = nn.TransformerEncoderLayer(8, 2, 20, activation="relu", batch_first=True, norm_first=norm_first)
-    theirs = copied(ours, theirs, {"attend": "self_attn"})
+    theirs = copied(ours, theirs, {"attention": "self_attn"})
     x, mask = torch.randn(3, 6, 8), torch.arange(6) < torch.tensor([[6], [3], [5]])
     expected = theirs.train()  # torch's fast path of evaluation zeroes padding
     for part in expected.modules():
@@ -117,7 +117,7 @@ def test_a_decoder_block_is_torchs(norm_first):
     }
     ours = built({"transformer_block": block}, x_spec, Layer)
     theirs = nn.TransformerDecoderLayer(8, 2, 20, activation="relu", batch_first=True, norm_first=norm_first)
-    theirs = copied(ours, theirs, {"attend": "self_attn", "cross": "multihead_attn"})
+    theirs = copied(ours, theirs, {"attention": "self_attn", "cross_attention": "multihead_attn"})
     x, memory = torch.randn(3, 6, 8), torch.randn(3, 4, 8)
     mask = torch.arange(4) < torch.tensor([[4], [1], [2]])
     later = torch.ones(6, 6, dtype=torch.bool).triu(1)
@@ -125,7 +125,24 @@ def test_a_decoder_block_is_torchs(norm_first):
     torch.testing.assert_close(apply(ours, x, {"memory": memory, "memory_mask": mask}), expected)
 
 
-def test_a_part_of_a_block_keeps_the_shape():
+@pytest.mark.parametrize(
+    ("model", "x", "norm_first"),
+    [
+        ("gpt", tokens(8, 11), True),
+        ("vit", TensorSpec((3, 32, 32), "CHW"), True),
+        ("bert", tokens(8, 11), False),
+        ("t5", pair(11), True),
+        ("transformer", pair(11), False),
+        ({"type": "transformer", "norm_first": True}, pair(11), True),
+    ],
+)
+def test_blocks_of_each_model_are_normalized_where_its_paper_does_it(model, x, norm_first):
+    tree = Model.model_validate(model).tree(x)
+    found = {layer.norm_first for _, layer, _ in walk(tree, x) if hasattr(layer, "norm_first")}
+    assert found == {norm_first}
+
+
+def test_a_branch_of_a_block_keeps_the_shape():
     for wrong, message in (({"linear": 3}, "6 × 8 becomes 6 × 3"), ({"attention": 3}, "3 heads do not divide 8")):
         block = {"transformer_block": {"attention": {"attention": 2}, "feed_forward": wrong}}
         with pytest.raises(ShapeError, match=message) as error:
@@ -182,12 +199,12 @@ def test_gpt_is_gpt2(library):
     names = {"0.embedding.weight": ["wte.weight"], "0.layers.0.weight": ["wpe.weight"], **linear("0.layers.2", "ln_f")}
     for i in range(2):
         block = f"0.layers.blocks.{i}"
-        names |= linear(f"{block}.attend.layers.norm", f"h.{i}.ln_1")
-        names |= linear(f"{block}.attend.layers.layer.qkv", f"h.{i}.attn.c_attn")
-        names |= linear(f"{block}.attend.layers.layer.out", f"h.{i}.attn.c_proj")
-        names |= linear(f"{block}.feed.layers.norm", f"h.{i}.ln_2")
-        names |= linear(f"{block}.feed.layers.layer.0", f"h.{i}.mlp.c_fc")
-        names |= linear(f"{block}.feed.layers.layer.2", f"h.{i}.mlp.c_proj")
+        names |= linear(f"{block}.attention.layers.norm", f"h.{i}.ln_1")
+        names |= linear(f"{block}.attention.layers.layer.qkv", f"h.{i}.attn.c_attn")
+        names |= linear(f"{block}.attention.layers.layer.out", f"h.{i}.attn.c_proj")
+        names |= linear(f"{block}.feed_forward.layers.norm", f"h.{i}.ln_2")
+        names |= linear(f"{block}.feed_forward.layers.layer.0", f"h.{i}.mlp.c_fc")
+        names |= linear(f"{block}.feed_forward.layers.layer.2", f"h.{i}.mlp.c_proj")
     load(ours, taken(names, state))
     x = some(8, 11)
     torch.testing.assert_close(ours(x), theirs(x).logits, rtol=1e-4, atol=1e-4)
@@ -205,13 +222,13 @@ def test_gpt_with_its_options_is_llama(library):
     for i in range(2):
         block, other = f"blocks.{i}", f"layers.{i}"
         three = [f"{other}.self_attn.{kind}_proj" for kind in "qkv"]
-        names |= linear(f"{block}.attend.layers.norm", f"{other}.input_layernorm", kinds=only)
-        names |= linear(f"{block}.attend.layers.layer.qkv", *three, kinds=only)
-        names |= linear(f"{block}.attend.layers.layer.out", f"{other}.self_attn.o_proj", kinds=only)
-        names |= linear(f"{block}.feed.layers.norm", f"{other}.post_attention_layernorm", kinds=only)
-        names |= linear(f"{block}.feed.layers.layer.0.0.0", f"{other}.mlp.gate_proj", kinds=only)
-        names |= linear(f"{block}.feed.layers.layer.0.1", f"{other}.mlp.up_proj", kinds=only)
-        names |= linear(f"{block}.feed.layers.layer.1", f"{other}.mlp.down_proj", kinds=only)
+        names |= linear(f"{block}.attention.layers.norm", f"{other}.input_layernorm", kinds=only)
+        names |= linear(f"{block}.attention.layers.layer.qkv", *three, kinds=only)
+        names |= linear(f"{block}.attention.layers.layer.out", f"{other}.self_attn.o_proj", kinds=only)
+        names |= linear(f"{block}.feed_forward.layers.norm", f"{other}.post_attention_layernorm", kinds=only)
+        names |= linear(f"{block}.feed_forward.layers.layer.0.0.0", f"{other}.mlp.gate_proj", kinds=only)
+        names |= linear(f"{block}.feed_forward.layers.layer.0.1", f"{other}.mlp.up_proj", kinds=only)
+        names |= linear(f"{block}.feed_forward.layers.layer.1", f"{other}.mlp.down_proj", kinds=only)
     load(ours, taken(names, theirs.state_dict()))
     x = some(8, 11)
     torch.testing.assert_close(ours(x), theirs(x).last_hidden_state, rtol=1e-4, atol=1e-4)
@@ -227,12 +244,12 @@ def test_bert_is_bert(library):
     for i in range(2):
         block, other = f"blocks.{i}", f"encoder.layer.{i}"
         three = [f"{other}.attention.self.{kind}" for kind in ("query", "key", "value")]
-        names |= linear(f"{block}.attend.layers.layer.qkv", *three)
-        names |= linear(f"{block}.attend.layers.layer.out", f"{other}.attention.output.dense")
-        names |= linear(f"{block}.attend.then", f"{other}.attention.output.LayerNorm")
-        names |= linear(f"{block}.feed.layers.layer.0", f"{other}.intermediate.dense")
-        names |= linear(f"{block}.feed.layers.layer.2", f"{other}.output.dense")
-        names |= linear(f"{block}.feed.then", f"{other}.output.LayerNorm")
+        names |= linear(f"{block}.attention.layers.layer.qkv", *three)
+        names |= linear(f"{block}.attention.layers.layer.out", f"{other}.attention.output.dense")
+        names |= linear(f"{block}.attention.then", f"{other}.attention.output.LayerNorm")
+        names |= linear(f"{block}.feed_forward.layers.layer.0", f"{other}.intermediate.dense")
+        names |= linear(f"{block}.feed_forward.layers.layer.2", f"{other}.output.dense")
+        names |= linear(f"{block}.feed_forward.then", f"{other}.output.LayerNorm")
     load(ours, taken(names, theirs.state_dict()))
     x, mask = some(8, 11), torch.arange(8) < torch.tensor([[8], [5]])
     segment = (torch.arange(8) > 3).long().expand(2, 8)
@@ -250,13 +267,13 @@ def test_vit_is_vit(library):
     names = linear("0.project", "embeddings.patch_embeddings.projection") | linear("norm", "layernorm")
     for i in range(2):
         block, other = f"blocks.{i}", f"layers.{i}"
-        names |= linear(f"{block}.attend.layers.norm", f"{other}.layernorm_before")
+        names |= linear(f"{block}.attention.layers.norm", f"{other}.layernorm_before")
         three = [f"{other}.attention.{kind}_proj" for kind in "qkv"]
-        names |= linear(f"{block}.attend.layers.layer.qkv", *three)
-        names |= linear(f"{block}.attend.layers.layer.out", f"{other}.attention.o_proj")
-        names |= linear(f"{block}.feed.layers.norm", f"{other}.layernorm_after")
-        names |= linear(f"{block}.feed.layers.layer.0", f"{other}.mlp.fc1")
-        names |= linear(f"{block}.feed.layers.layer.2", f"{other}.mlp.fc2")
+        names |= linear(f"{block}.attention.layers.layer.qkv", *three)
+        names |= linear(f"{block}.attention.layers.layer.out", f"{other}.attention.o_proj")
+        names |= linear(f"{block}.feed_forward.layers.norm", f"{other}.layernorm_after")
+        names |= linear(f"{block}.feed_forward.layers.layer.0", f"{other}.mlp.fc1")
+        names |= linear(f"{block}.feed_forward.layers.layer.2", f"{other}.mlp.fc2")
     state = theirs.state_dict()
     start = {"1.token": state["embeddings.cls_token"][0, 0], "2.weight": state["embeddings.position_embeddings"][0]}
     load(ours, {**taken(names, state), **start})
@@ -287,16 +304,17 @@ def test_t5_is_t5(library, gated):
         names[f"{side}.layers.0.weight"] = [f"{first}.relative_attention_bias.weight"]
         names |= linear(f"{side}.then.norm", f"{other}.final_layer_norm", kinds=only)
         for i in range(2):
-            parts = {"attend": "SelfAttention", **({"cross": "EncDecAttention"} if other == "decoder" else {})}
+            parts = {"attention": "SelfAttention"}
+            parts |= {"cross_attention": "EncDecAttention"} if other == "decoder" else {}
             for j, (part, called) in enumerate(parts.items()):
                 mine, layer = f"{side}.then.blocks.{i}.{part}.layers", f"{other}.block.{i}.layer.{j}"
                 names |= linear(f"{mine}.norm", f"{layer}.layer_norm", kinds=only)
                 names |= linear(f"{mine}.layer.out", f"{layer}.{called}.o", kinds=only)
                 three = [f"{layer}.{called}.{k}" for k in "qkv"]
-                split = {"qkv": three} if part == "attend" else {"q": three[:1], "kv": three[1:]}
+                split = {"qkv": three} if part == "attention" else {"q": three[:1], "kv": three[1:]}
                 for name, theirs_parts in split.items():
                     names |= linear(f"{mine}.layer.{name}", *theirs_parts, kinds=only)
-            mine, layer = f"{side}.then.blocks.{i}.feed.layers", f"{other}.block.{i}.layer.{len(parts)}"
+            mine, layer = f"{side}.then.blocks.{i}.feed_forward.layers", f"{other}.block.{i}.layer.{len(parts)}"
             names |= linear(f"{mine}.norm", f"{layer}.layer_norm", kinds=only)
             maps = {"0.0.0": "wi_0", "0.1": "wi_1", "2": "wo"} if gated else {"0": "wi", "3": "wo"}
             for name, called in maps.items():
@@ -506,7 +524,7 @@ def test_gpt_starts_as_nanogpt_does():
     for name, parameter in network.named_parameters():
         if parameter.ndim == 1:
             continue
-        ending = name.endswith(("attend.layers.layer.out.weight", "feed.layers.layer.2.weight"))
+        ending = name.endswith(("attention.layers.layer.out.weight", "feed_forward.layers.layer.2.weight"))
         ends += ending
         assert parameter.std().item() == pytest.approx(0.02 / 4 if ending else 0.02, rel=0.03), name
     assert ends == 2 * 8

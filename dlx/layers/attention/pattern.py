@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class AttentionPattern:
-    """causal hides later steps; window, those at that distance or more, except multiples of stride."""
+    """Attention pattern: causal hides later steps; window, all that far away or farther, except multiples of stride."""
 
     causal: bool = False
     window: int | None = None
