@@ -120,7 +120,7 @@ def _facts(
 ) -> DataFacts:
     train = rows["train"]
     return DataFacts(
-        fields={**encoded.fields, **target.specs(train, season)},
+        fields={**encoded.fields, **target.specs(train, season, encoded.arrays.get("history"))},
         inputs=tuple(encoded.fields),
         target="target" if target.fields else None,
         classes=target.classes,

@@ -61,13 +61,17 @@ class EncodedTarget:
             return []
         return [f"{few} of {len(counts)} classes have fewer than 2 samples in train: are they numbers, or names?"]
 
-    def specs(self, train: np.ndarray, season: int = 1) -> dict[str, TensorSpec]:
-        """Return the target's spec, with statistics of the train split where it is numbers."""
+    def specs(self, train: np.ndarray, season: int = 1, history: Spans | None = None) -> dict[str, TensorSpec]:
+        """Return the target's spec, with statistics of the train split where it is numbers.
+
+        history  the steps of a series before each target
+        """
         if self.classes or not self.fields or self.fields["target"].vocab:
             return self.fields
         values, spec = self.arrays["target"][train], self.fields["target"]
         if isinstance(values, Spans):
-            stats = replace(statistics(values.covered(), spec.axes), naive=_seasonal_differences(values, season))
+            naive = () if history is None else _seasonal_differences(values, history[train], season)
+            stats = replace(statistics(values.covered(), spec.axes), naive=naive)
             return {"target": spec.replace(stats=stats)}
         return {"target": spec.replace(stats=statistics(values, spec.axes))}
 
@@ -94,10 +98,13 @@ class EncodedTarget:
             )
 
 
-def _seasonal_differences(series: Spans, season: int) -> tuple[float, ...]:
-    """Return by how much each column differs on average from what it was one season before."""
-    places = series.places()
-    change_NF = np.abs(series.values[places] - series.values[places - season])
+def _seasonal_differences(target: Spans, history: Spans, season: int) -> tuple[float, ...]:
+    """Return by how much each column differs on average from what it was one season before, over all steps of the
+    windows that have such a step: those of the history too, whose first season has none.
+    """
+    begins = history.starts + season
+    places = Spans(target.values, begins, target.starts + target.lengths - begins).places()
+    change_NF = np.abs(target.values[places] - target.values[places - season])
     return tuple(float(c) for c in change_NF.mean(axis=0, dtype=np.float64))
 
 

@@ -45,8 +45,6 @@ class Metric(Component):
     """Which targets the metric takes: "classes", "labels", "regression", "tokens", or generated "samples"."""
     higher_is_better: ClassVar[bool] = True
     """Whether a greater value is an improvement."""
-    scalar: ClassVar[bool] = True
-    """Whether it is one number; anything else, such as a matrix, is drawn and not logged."""
     aspect: ClassVar[Aspect] = ""
     """What it measures of generated samples, by which runs that generate some are compared."""
     needs_classes: ClassVar[bool] = False
@@ -61,6 +59,10 @@ class Metric(Component):
     def compares_texts(self) -> bool:
         """Whether it compares whole texts, not each token."""
         return "tokens" in self.target_kinds
+
+    def names(self, key: str, facts: DataFacts) -> list[str]:
+        """Return under what names the metric that a task calls `key` is logged: none where it is no number."""
+        return [key]
 
     def validate_target(self, facts: DataFacts) -> None:
         """Raise ShapeError if the metric does not fit the target."""

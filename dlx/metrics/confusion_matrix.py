@@ -23,10 +23,12 @@ class ConfusionMatrix(Metric):
     """
 
     target_kinds: ClassVar[tuple[Kind, ...]] = ("classes", "labels")
-    scalar: ClassVar[bool] = False
     type: Literal["confusion_matrix"] = "confusion_matrix"
     normalize: Literal["true", "pred", "all"] | None = None
     """Whether rows (true), columns (pred) or the whole matrix sum to one; null leaves counts."""
+
+    def names(self, key: str, facts: DataFacts) -> list[str]:
+        return []
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics.classification import MulticlassConfusionMatrix, MultilabelConfusionMatrix

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.facts import DataFacts, Kind
-from dlx.metrics import Metric
+from dlx.facts import DataFacts
+from dlx.metrics._regression import ErrorMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class MAE(Metric):
+class MAE(ErrorMetric):
     """Mean absolute error, over all samples and outputs.
 
     mean |ŷ − y|. Zero is perfect; outliers weigh in proportion, not by their square.
@@ -21,11 +21,9 @@ class MAE(Metric):
         mae
     """
 
-    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    higher_is_better: ClassVar[bool] = False
     type: Literal["mae"] = "mae"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics import MeanAbsoluteError
 
-        return MeanAbsoluteError()
+        return self.by_target(MeanAbsoluteError(), facts)

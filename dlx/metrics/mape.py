@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.facts import DataFacts, Kind
-from dlx.metrics import Metric
+from dlx.facts import DataFacts
+from dlx.metrics._percentage import PercentageErrorMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class MAPE(Metric):
+class MAPE(PercentageErrorMetric):
     """Mean absolute percentage error: the mean of the absolute errors, each relative to the true value.
 
     mean |ŷ − y| / |y|. For positive targets of many magnitudes; a target near zero makes it huge.
@@ -22,11 +22,9 @@ class MAPE(Metric):
         mape
     """
 
-    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    higher_is_better: ClassVar[bool] = False
     type: Literal["mape"] = "mape"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics import MeanAbsolutePercentageError
 
-        return MeanAbsolutePercentageError()
+        return self.by_magnitude(MeanAbsolutePercentageError(), facts)

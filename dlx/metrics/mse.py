@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.facts import DataFacts, Kind
-from dlx.metrics import Metric
+from dlx.facts import DataFacts
+from dlx.metrics._regression import ErrorMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class MSE(Metric):
+class MSE(ErrorMetric):
     """Mean squared error, over all samples and outputs.
 
     mean (ŷ − y)². Zero is perfect; predicting the mean gives the target's variance.
@@ -18,14 +18,12 @@ class MSE(Metric):
     Source:  torchmetrics MeanSquaredError.
 
     Example:
-        mse
+        {mse: {standardized: true}}
     """
 
-    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    higher_is_better: ClassVar[bool] = False
     type: Literal["mse"] = "mse"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics import MeanSquaredError
 
-        return MeanSquaredError()
+        return self.by_target(MeanSquaredError(), facts)

@@ -2,30 +2,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.facts import DataFacts, Kind
-from dlx.metrics import Metric
+from dlx.facts import DataFacts
+from dlx.metrics._regression import RegressionMetric, target_stats
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class R2(Metric):
+class R2(RegressionMetric):
     """Coefficient of determination R²: the fraction of the target's variance that is explained.
 
-    1 − Σ (ŷ − y)² / Σ (y − ȳ)². 1 is perfect, 0 is predicting the mean, below 0 is worse than that. Needs two samples.
+    1 − Σ (ŷ − y)² / Σ (y − ȳ)². 1 is perfect, 0 is predicting the mean, below 0 is worse than that. It is not defined
+    on a single sample or where all targets are the same; such targets are left out of the mean over targets.
 
     Shapes:  values (B, K) and (B, K), or (B,) and (B,).
-    Units:   none; the plain mean over outputs.
-    Source:  torchmetrics R2Score.
+    Units:   none; sums are of float64, of the target's distance from its mean over the train split.
+    Source:  scikit-learn's r2_score.
 
     Example:
         r2
     """
 
-    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    higher_is_better: ClassVar[bool] = True
     type: Literal["r2"] = "r2"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
-        from torchmetrics import R2Score
+        from dlx.metrics._regression_torch import R2
 
-        return R2Score()
+        by_target = self.multioutput == "raw_values"
+        columns = 1 if by_target else facts.fields["target"].elements
+        return self.by_target(R2(columns), facts, shift=target_stats(facts).mean)

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.facts import DataFacts, Kind
-from dlx.metrics import Metric
+from dlx.facts import DataFacts
+from dlx.metrics._regression import ErrorMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class RMSE(Metric):
+class RMSE(ErrorMetric):
     """Root mean squared error, over all samples and outputs.
 
     √ mean (ŷ − y)². As mse, in the target's own units: predicting the mean gives its standard deviation.
@@ -22,11 +22,9 @@ class RMSE(Metric):
         rmse
     """
 
-    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    higher_is_better: ClassVar[bool] = False
     type: Literal["rmse"] = "rmse"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics import MeanSquaredError
 
-        return MeanSquaredError(squared=False)
+        return self.by_target(MeanSquaredError(squared=False), facts)

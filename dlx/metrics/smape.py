@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.facts import DataFacts, Kind
-from dlx.metrics import Metric
+from dlx.facts import DataFacts
+from dlx.metrics._percentage import PercentageErrorMetric
 
 if TYPE_CHECKING:
     import torchmetrics
 
 
-class SMAPE(Metric):
+class SMAPE(PercentageErrorMetric):
     """Symmetric mean absolute percentage error: relative to the mean of prediction and target.
 
     mean 2 |ŷ − y| / (|ŷ| + |y|): as mape, but bounded where targets are near 0, and the same if both are exchanged. For
@@ -24,11 +24,9 @@ class SMAPE(Metric):
         smape
     """
 
-    target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
-    higher_is_better: ClassVar[bool] = False
     type: Literal["smape"] = "smape"
 
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from torchmetrics import SymmetricMeanAbsolutePercentageError
 
-        return SymmetricMeanAbsolutePercentageError()
+        return self.by_magnitude(SymmetricMeanAbsolutePercentageError(), facts)

@@ -53,7 +53,7 @@ def test_naive_forecasts_and_scaled_errors_are_those_of_the_definition(tmp_path)
     target = np.array([values[i + HISTORY :][:LENGTH] for i in tested])
     last = np.array([[values[i + HISTORY - 1]] * LENGTH for i in tested])
     seasonal = np.array([[values[i + HISTORY + h - SEASON] for h in range(LENGTH)] for i in tested])
-    train = np.arange(HISTORY, 160 - 30 - 20)
+    train = np.arange(SEASON, 160 - 30 - 20)
     unit = np.abs(values[train] - values[train - SEASON]).mean()
     assert plan.facts.season == SEASON
     assert plan.facts.fields["target"].stats.naive[0] == pytest.approx(unit, rel=1e-5)

@@ -34,7 +34,7 @@ class Generative(Task):
 
     def of_samples(self) -> dict[str, str]:
         """Return what is measured of samples: name → "higher" or "lower" is better."""
-        return {name: metric.direction for name, metric in self.metrics.items() if metric.scalar}
+        return {name: metric.direction for name, metric in self.metrics.items()}
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)

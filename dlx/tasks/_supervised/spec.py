@@ -75,7 +75,8 @@ class Supervision(Task):
         return _head(features, self.loss.out_features(facts))
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {"loss": "lower", **{name: m.direction for name, m in self.metrics.items() if m.scalar}}
+        own = {name: m.direction for key, m in self.metrics.items() for name in m.names(key, facts)}
+        return {"loss": "lower", **own}
 
     def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         loss: Any = self.loss

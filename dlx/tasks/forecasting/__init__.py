@@ -67,9 +67,9 @@ class Forecasting(Supervision):
         return False
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        own = super().metric_names(facts)
-        others = {f"{name}.{who}": way for name, way in own.items() if name != "loss" for who in baselines(facts)}
-        return own | others
+        pairs = [(f"{key}.{who}", metric) for key, metric in self.metrics.items() for who in baselines(facts)]
+        others = {name: metric.direction for key, metric in pairs for name in metric.names(key, facts)}
+        return super().metric_names(facts) | others
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
