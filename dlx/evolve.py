@@ -38,18 +38,18 @@ class Evolvable:
 
     def evolve_all(self, changes: Mapping[str, Any]) -> Self:
         """Return a copy with other values at several paths; a section with several of them is validated once."""
-        return cast(Self, _evolved(self, {tuple(path.split(".")): value for path, value in changes.items()}, ()))
+        return cast(Self, _evolve(self, {tuple(path.split(".")): value for path, value in changes.items()}, ()))
 
 
-def _evolved(holder: Any, changes: Mapping[Path, Any], at: Path) -> Any:
+def _evolve(holder: Any, changes: Mapping[Path, Any], at: Path) -> Any:
     """Return a copy of the holder, which stands at a path, with values changed that stand at paths within it."""
     assigned: dict[str, Any] = {}
     nested: dict[str, Any] = {}
     for name, inside in _by_first_name(holder, changes, at).items():
         whole = () in inside
-        new = inside[()] if whole else _evolved(_value(holder, name), inside, (*at, name))
+        new = inside[()] if whole else _evolve(_value(holder, name), inside, (*at, name))
         (assigned if whole or isinstance(new, Mapping | list | tuple) else nested)[name] = new
-    return _replaced(holder, assigned, nested, at)
+    return _copy_with(holder, assigned, nested, at)
 
 
 def _by_first_name(holder: Any, changes: Mapping[Path, Any], at: Path) -> dict[str, dict[Path, Any]]:
@@ -94,11 +94,11 @@ def _value(holder: Any, name: str) -> Any:
     return holder[int(name)] if isinstance(holder, list | tuple) else getattr(holder, name)
 
 
-def _replaced(holder: Any, assigned: Mapping[str, Any], nested: Mapping[str, Any], at: Path) -> Any:
+def _copy_with(holder: Any, assigned: Mapping[str, Any], nested: Mapping[str, Any], at: Path) -> Any:
     """Return a copy of the holder with other children; of a section, those that are assigned are validated."""
     if isinstance(holder, BaseModel):
         copy = holder.model_copy(update=nested)
-        return copy.model_copy(update=_validated(copy, assigned, at)) if assigned else copy
+        return copy.model_copy(update=_validate(copy, assigned, at)) if assigned else copy
     if isinstance(holder, Mapping):
         return {**holder, **nested, **assigned}
     if isinstance(holder, list | tuple):
@@ -107,7 +107,7 @@ def _replaced(holder: Any, assigned: Mapping[str, Any], nested: Mapping[str, Any
     return dataclasses.replace(holder, **nested, **assigned)
 
 
-def _validated(section: BaseModel, assigned: Mapping[str, Any], at: Path) -> dict[str, Any]:
+def _validate(section: BaseModel, assigned: Mapping[str, Any], at: Path) -> dict[str, Any]:
     """Return the assigned values as the section reads them, beside the other values that are set in it."""
     values = {name: getattr(section, name) for name in section.model_fields_set} | dict(assigned)
     try:

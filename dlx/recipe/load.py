@@ -99,12 +99,12 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe:
     activate_plugins()
     composed = compose_with_problems(path, overrides)
     study, wrong = _study(composed)
-    return replace(_validated(composed, wrong), study=study)
+    return replace(_validate(composed, wrong), study=study)
 
 
 def load_variant(composed: ComposedRecipe, change: Callable[[Node], Node]) -> LoadedRecipe:
     """Validate a recipe of a study: the study's tree, changed. Raises: RecipeError with everything that is wrong."""
-    return _validated(vary(composed, change), [])
+    return _validate(vary(composed, change), [])
 
 
 def _study(composed: ComposedRecipe) -> tuple[Study | None, list[Diagnostic]]:
@@ -117,7 +117,7 @@ def _study(composed: ComposedRecipe) -> tuple[Study | None, list[Diagnostic]]:
         return None, diagnostics_of(error, composed.study, sections_of(Study))
 
 
-def _validated(composed: ComposedRecipe, found: list[Diagnostic]) -> LoadedRecipe:
+def _validate(composed: ComposedRecipe, found: list[Diagnostic]) -> LoadedRecipe:
     """Validate what was composed; `found` is wrong with it already."""
     parts: dict[str, LoadedRecipe] = {}
     wrong: dict[str, list[Diagnostic]] = {}

@@ -88,7 +88,7 @@ def _target(schema: Schema) -> str:
 def _choice(family: str) -> Schema:
     """Return every spelling of a component: `relu`, `{type: relu}`, `{conv: {…}}`, `{max_pool: 2}`."""
     base, leaves = base_class(family), {name: leaf_class(family, name) for name in types(family)}
-    bare = [name for name, leaf in leaves.items() if not _required(leaf)]
+    bare = [name for name, leaf in leaves.items() if not _required_fields(leaf)]
     typed = {
         "type": "object",
         "required": ["type"],
@@ -111,7 +111,7 @@ def _choice(family: str) -> Schema:
     return {"description": _sentence(base), "anyOf": ways}
 
 
-def _required(leaf: type[Component]) -> list[str]:
+def _required_fields(leaf: type[Component]) -> list[str]:
     return [name for name, field in leaf.model_fields.items() if field.is_required()]
 
 
@@ -128,7 +128,7 @@ def _fields(family: str, name: str, leaf: type[Component]) -> Schema:
     here = f"{family}.{name}"
     ways = [_ref(here)]
     ways += [_ref(f"{here}.primary")] if leaf.primary else []
-    ways += [] if _required(leaf) else [{"enum": [None, True]}]
+    ways += [] if _required_fields(leaf) else [{"enum": [None, True]}]
     return {"description": _sentence(leaf), "anyOf": ways}
 
 

@@ -58,10 +58,10 @@ def explain_value(loaded: LoadedRecipe, path: str) -> list[Why]:
         known = [o.path for o in origins]
         near = nearest(path, known) or [other for other in known if other.endswith(f".{path}")]
         raise UsageError(f"the recipe has no value at {path}" + (f"; did you mean {near[0]}?" if near else ""))
-    return [_explained(loaded, origin) for origin in below]
+    return [_explain_origin(loaded, origin) for origin in below]
 
 
-def _explained(loaded: LoadedRecipe, origin: Origin) -> Why:
+def _explain_origin(loaded: LoadedRecipe, origin: Origin) -> Why:
     stage, _, path = origin.path.removeprefix("stages.").partition(".") if loaded.stages else ("", "", origin.path)
     holder, name = _field(loaded.stages[stage].recipe if stage else loaded.recipe, path)
     field = None if holder is None else holder.model_fields.get(name)

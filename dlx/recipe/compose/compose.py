@@ -87,7 +87,7 @@ def compose_with_problems(path: Path | str, overrides: Sequence[str] = ()) -> Co
     root = loaded.copy()
     found = [*loader.problems, *_override_all(root, overrides)]
     root, study = split_study(root)
-    return replace(_composed(root, base, loader.files, found), study=study)
+    return replace(_compose_tree(root, base, loader.files, found), study=study)
 
 
 def vary(composed: ComposedRecipe, change: Callable[[Node], Node]) -> ComposedRecipe:
@@ -96,13 +96,13 @@ def vary(composed: ComposedRecipe, change: Callable[[Node], Node]) -> ComposedRe
     Raises: RecipeError with everything that is wrong with it.
     """
     assert composed.tree is not None
-    varied = _composed(change(composed.tree), composed.base, [], [])  # no file holds it
+    varied = _compose_tree(change(composed.tree), composed.base, [], [])  # no file holds it
     if varied.problems:
         raise RecipeError(varied.problems)
     return varied
 
 
-def _composed(root: Node, base: Path, files: list[Path], found: list[Diagnostic]) -> ComposedRecipe:
+def _compose_tree(root: Node, base: Path, files: list[Path], found: list[Diagnostic]) -> ComposedRecipe:
     """Write out the stages, blocks and references of a tree; `found` is what is wrong with its text."""
     written = _paths(root)
     try:
@@ -191,14 +191,14 @@ class _Loader:
         if path not in self.files:
             self.files.append(path)
         root = self._with_stages(root, path, below)
-        merged = self._extended(root, (), path, below)
+        merged = self._merge_bases(root, (), path, below)
         return root if merged is None else merge(merged.without_keys("extends"), root)
 
-    def _extended(self, node: Node, at: Loc, path: Path, below: tuple[Path, ...]) -> Node | None:
+    def _merge_bases(self, node: Node, at: Loc, path: Path, below: tuple[Path, ...]) -> Node | None:
         """Return all that a recipe extends, merged; None if that is nothing. `at` is the path in the recipe's file."""
         merged: Node | None = None
         for name, inner, mark in self._bases(node, at):
-            base = self.load(_named(name, path.parent), (*below, path.resolve()), mark, inner)
+            base = self.load(_file_named(name, path.parent), (*below, path.resolve()), mark, inner)
             if self.loads > MAX_FILES:
                 return None
             merged = base if merged is None or base is None else merge(merged, base)
@@ -211,7 +211,7 @@ class _Loader:
             return root
         changed = dict(stages.value)
         for name, stage in stages.value.items():
-            extended = self._extended(stage, (STAGES, name), path, below)
+            extended = self._merge_bases(stage, (STAGES, name), path, below)
             if extended is not None:
                 changed[name] = merge(extended.without_keys("extends", *SHARED), stage)
         return replace(root, value={**root.value, STAGES: replace(stages, value=changed)})
@@ -243,7 +243,7 @@ class _Loader:
             self.incomplete = True
 
 
-def _named(name: str, folder: Path) -> Path:
+def _file_named(name: str, folder: Path) -> Path:
     """Return the file that `extends` means: a path from the folder of the recipe, or a name of the gallery."""
     known = in_gallery(name)
     return folder / name if known is None or (folder / name).is_file() else known

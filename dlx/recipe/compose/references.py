@@ -184,8 +184,8 @@ def _to_text(value: object) -> str:
 def interpolate(text: str, values: Mapping[str, Node]) -> str:
     """Return the text with the references that have a single value here replaced; others stay."""
 
-    def written(match: re.Match[str]) -> str:
+    def to_text(match: re.Match[str]) -> str:
         found = values.get(match[1].strip())
         return match[0] if found is None or isinstance(found.value, (dict, list)) else _to_text(found.value)
 
-    return REFERENCE.sub(written, text)
+    return REFERENCE.sub(to_text, text)

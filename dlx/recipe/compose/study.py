@@ -97,7 +97,7 @@ def _value(name: str, node: Node, domain: Domain, params: Params) -> Node:
     index = domain.index(chosen)
     options = node.child(ANY) if isinstance(node.value, dict) else node
     assert options is not None and isinstance(options.value, list)
-    return _filled(name, options.value[index], domain.options[index], params)
+    return _fill_domains(name, options.value[index], domain.options[index], params)
 
 
 def _end(node: Node, domain: Range, chosen: Any) -> Mark:
@@ -108,13 +108,15 @@ def _end(node: Node, domain: Range, chosen: Any) -> Mark:
     return node.mark
 
 
-def _filled(name: str, node: Node, option: Any, params: Params) -> Node:
+def _fill_domains(name: str, node: Node, option: Any, params: Params) -> Node:
     """Return an option with every domain in it replaced by what the trial chose."""
     if isinstance(option, Range | Choice):
         return _value(name, node, option, params)
     if isinstance(option, Mapping) and isinstance(node.value, dict):
-        return node.with_value({k: _filled(f"{name}.{k}", node.value[k], inner, params) for k, inner in option.items()})
+        return node.with_value(
+            {k: _fill_domains(f"{name}.{k}", node.value[k], inner, params) for k, inner in option.items()}
+        )
     if isinstance(option, list) and isinstance(node.value, list):
         pairs = enumerate(zip(node.value, option, strict=True))
-        return node.with_value([_filled(f"{name}.{i}", n, inner, params) for i, (n, inner) in pairs])
+        return node.with_value([_fill_domains(f"{name}.{i}", n, inner, params) for i, (n, inner) in pairs])
     return node

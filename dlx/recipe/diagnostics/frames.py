@@ -83,10 +83,10 @@ def _print(parts: _Parts, stream: TextIO, in_color: bool) -> None:
         return
     from rich.console import Console
 
-    Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True).print(_styled(parts))
+    Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True).print(_to_text(parts))
 
 
-def _styled(parts: _Parts) -> Text:
+def _to_text(parts: _Parts) -> Text:
     from rich.text import Text
 
     return Text.assemble(*parts)
