@@ -3,14 +3,19 @@
 import inspect
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from dlx.component import Section, leaf_class
+from dlx.diagnostic import Diagnostic
+from dlx.errors import RecipeError
 from dlx.facts import DataFacts
 from dlx.plan.context import PlanContext
 from dlx.plan.hardware import resolve_hardware
+from dlx.recipe.compose.compose import compose
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
 from dlx.tasks import Task
@@ -39,3 +44,15 @@ def refusals(holder: Section, facts: DataFacts, **sections: Any) -> list[Problem
 
 def _with_counts(facts: DataFacts) -> DataFacts:
     return facts if facts.counts else replace(facts, counts={"train": 64, "val": 16, "test": 16})
+
+
+def composed(path: Path, *overrides: str) -> dict[str, Any]:
+    """Return a recipe as plain values, before the schema has read it."""
+    return compose(path, overrides).plain()
+
+
+def compose_errors(path: Path, *overrides: str) -> list[Diagnostic]:
+    """Return what is wrong with the text of a recipe."""
+    with pytest.raises(RecipeError) as error:
+        compose(path, overrides)
+    return error.value.diagnostics
