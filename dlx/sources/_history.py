@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ from dlx.sources._raw_table import RawTable
 if TYPE_CHECKING:
     import numpy as np
 
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 Gaps = Literal["skip", "forward_fill", "ignore"]
@@ -29,7 +31,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class History:
-    """The series of a file, in the order in which they begin.
+    """The series of a file, in the order of their names.
 
     segments  every series by its name, "" where the file holds a single one
     clock     how time is counted
@@ -98,14 +100,15 @@ class HistoryReader:
     ) -> tuple[list[str], np.ndarray]:
         """Return the names of the series and the number of each row's own."""
         import numpy as np
-        import pandas as pd
 
         if self.series is None:
             return [""], np.zeros(len(rows.lines), dtype=np.int64)
         for row in np.flatnonzero([cell is None for cell in cells[self.series]]):
             bad.setdefault(int(row), f"{_place(rows, row, self.series)}: the series has no name")
-        who, names = pd.factorize(np.array([as_name(cell) for cell in cells[self.series]], dtype=object))
-        return [str(name) for name in names], who
+        found = [as_name(cell) for cell in cells[self.series]]
+        names = sorted(set(found), key=_natural_order)
+        number = {name: i for i, name in enumerate(names)}
+        return names, np.array([number[name] for name in found], dtype=np.int64)
 
     def _times(
         self, cells: Mapping[str, np.ndarray], who: np.ndarray, bad: dict[int, str], rows: RawTable
@@ -154,6 +157,11 @@ class HistoryReader:
         ends = np.flatnonzero(np.diff(numbers) != 1) + 1
         parts = zip(*(np.split(array, ends) for array in (values_NF, numbers, times)), strict=True)
         return [Segment(*part) for part in parts if len(part[0])]
+
+
+def _natural_order(name: str) -> tuple[bool, float, str]:
+    """Return by what names are sorted: 2 is before 10, and numbers are before words."""
+    return (False, float(name), name) if NUMBER.fullmatch(name) else (True, 0.0, name)
 
 
 def _place(rows: RawTable, row: Any, column: str) -> str:

@@ -66,7 +66,7 @@ class Npz(Source):
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
             raise DataError(f"{path}: arrays of different lengths: {lengths}")
         bad = self._bad_rows(columns)
-        problems = [f"{path}: row {row} of {text}" for row, text in sorted(bad.items())]
+        problems = [f"{path}: row {row + 1} of {text}" for row, text in sorted(bad.items())]
         raise_or_skip(f"cannot use {self.path}", problems, on_error)
         kept = np.setdiff1d(np.arange(len(x)), list(bad)) if bad else slice(None)
         splits = None

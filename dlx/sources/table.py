@@ -185,7 +185,7 @@ class Table(Source):
     def _inferred(self, columns: Mapping[str, Column], splits: Mapping[str, RawTable]) -> list[str]:
         """Return how the files were read, and what kind each column is for which the recipe names none."""
         read = [rows.inferred for rows in splits.values() if rows.inferred]
-        kinds = {n: c.kind for n, c in columns.items() if n not in self.types}
+        kinds = {n: c.kind for n, c in columns.items() if n not in self.types and n not in self._targets()}
         for kind in ("numeric", "categorical"):
             names = [name for name, found in kinds.items() if found == kind]
             read += (

@@ -321,7 +321,7 @@ def test_files_that_are_no_sounds_are_named(tmp_path):
     (tmp_path / "a/empty.wav").touch()
     (tmp_path / "a/text.wav").write_text("RIFF nothing")
     with pytest.raises(
-        DataError, match=r"(?s)empty.wav: the file is empty.*none.wav: a sound of no.*text.wav: a damaged"
+        DataError, match=r"(?s)empty.wav: the file is empty.*none.wav: audio of no.*text.wav: a damaged"
     ):
         load({"audio_folder": spec})
     assert len(load({"audio_folder": spec}, on_error="skip").columns["image"]) == 1
@@ -342,9 +342,9 @@ def test_text_to_predict_from_is_read_by_the_column_that_training_knew(tmp_path)
     (tmp_path / "train.csv").write_text("text,label\nnone of it,0\nall of it,1\n" * 10)
     spec = {"table": {"path": "train.csv", "target": "label", "types": {"text": "text"}}}
     data = Data.model_validate({"source": spec})
-    facts = prepare(data, tmp_path, "classes", 0).facts
+    facts = prepare(data, tmp_path, "classes").facts
     (tmp_path / "new.csv").write_text("label,text\n,all none NA\n")
-    column = data.source.read_inputs([tmp_path / "new.csv"], facts)["text"]
+    column = data.source.read_inputs([tmp_path / "new.csv"], facts).columns["text"]
     assert list(column.values) == ["all none NA"] and column.kind == "text"
     codec = restore(facts.tokenizers["text"])
-    assert codec.decode(encode_new_inputs({"text": column}, facts)["text"][0].tolist()) == "all none"
+    assert codec.decode(encode_new_inputs({"text": column}, facts)[0]["text"][0].tolist()) == "all none"

@@ -29,10 +29,11 @@ MADE = []
 
 def prepared(samples, kind="classes", seed=SEED, **options):
     MADE.append(samples)
+    options = {**options, "split": {"seed": seed, **options.get("split", {})}}
     data = Data.model_construct(
         **{**dict(Data.model_validate({"source": {"sklearn": "iris"}, **options})), "source": Given()}
     )
-    return prepare(data, None, kind, seed)
+    return prepare(data, None, kind)
 
 
 def numeric(values):

@@ -22,7 +22,7 @@ PLAY = "".join(f"Line {i} of a play: to be, or not to be.\n" for i in range(60))
 
 
 def prepared(folder, kind, **data):
-    return prepare(Data.model_validate(data), folder, kind, 0)
+    return prepare(Data.model_validate(data), folder, kind)
 
 
 def texts(data, field, rows):
@@ -143,7 +143,7 @@ def test_too_little_text_says_which_split(tmp_path):
 
 def test_other_data_are_encoded_as_training_encoded_its_own(pairs):
     data = Data.model_validate({**PAIRS, "max_length": 4})
-    facts = prepare(data, pairs, "tokens", 0).facts
+    facts = prepare(data, pairs, "tokens").facts
     (pairs / "a").write_text("again again\nwordX\n")
     (pairs / "b").write_text("nochmal\nnochmal nochmal nochmal nochmal\n")
     known = prepare_new_data(data, pairs, "tokens", facts)
@@ -155,7 +155,7 @@ def test_other_data_are_encoded_as_training_encoded_its_own(pairs):
 def test_other_running_text_is_cut_alike(tmp_path):
     (tmp_path / "play.txt").write_text(PLAY)
     data = Data.model_validate({"source": {"text": {"path": "play.txt", "block_size": 16}}})
-    facts = prepare(data, tmp_path, "tokens", 0).facts
+    facts = prepare(data, tmp_path, "tokens").facts
     (tmp_path / "play.txt").write_text("to be, or not to be, that is §")
     known = prepare_new_data(data, tmp_path, "tokens", facts)
     assert texts(known, "tokens", [0]) == ["to be, or not to"] and known.rows["test"].tolist() == [0]
@@ -241,18 +241,18 @@ def test_every_word_has_its_class(tmp_path):
 def test_classes_of_words_in_other_data_are_those_of_training(tmp_path):
     (tmp_path / "t.conll").write_text(TAGGED)
     data = Data.model_validate({"source": {"tagged_text": {"path": "t.conll", "tag_column": 3}}})
-    facts = prepare(data, tmp_path, "classes", 0).facts
+    facts = prepare(data, tmp_path, "classes").facts
     (tmp_path / "t.conll").write_text("firms NN O\nfirms NN O\n")
     assert prepare_new_data(data, tmp_path, "classes", facts).arrays["target"][0].tolist() == [1, 1]
     (tmp_path / "t.conll").write_text("firms NN O\nbroken\n\nBonn NN B\n")
     with pytest.raises(DataError, match=r"t\.conll:2: 1 columns where 3 are expected"):
-        prepare(data, tmp_path, "classes", 0)
+        prepare(data, tmp_path, "classes")
 
 
 def test_facts_are_read_anew_when_the_file_of_a_tokenizer_changes(tmp_path):
     (tmp_path / "play.txt").write_text(PLAY)
     (tmp_path / "tokenizer.json").write_text("{}")
     data = Data.model_validate({"source": {"text": "play.txt"}, "tokenizer": {"pretrained": "tokenizer.json"}})
-    first = facts_key(data, tmp_path, "tokens", 0)
+    first = facts_key(data, tmp_path, "tokens")
     (tmp_path / "tokenizer.json").write_text("{} ")
-    assert facts_key(data, tmp_path, "tokens", 0) != first
+    assert facts_key(data, tmp_path, "tokens") != first

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from dlx.data.splits import split_rows
@@ -18,7 +19,7 @@ def samples(n=N, splits=None, **columns):
 
 
 def split(labels=LABELS, seed=0, data=None, **options):
-    return split_rows(data or samples(), Split(**options), labels, seed)
+    return split_rows(data or samples(), Split(seed=seed, **options), labels)
 
 
 def assert_partition(splits, n=N):
@@ -108,7 +109,7 @@ def test_folds_are_stratified():
 
 
 def test_a_fold_that_does_not_exist():
-    with pytest.raises(DataError, match="fold 6 of 5"):
+    with pytest.raises(ValidationError, match="fold 6 of 5"):
         split(folds=5, fold=6)
 
 
@@ -168,4 +169,4 @@ def test_a_share_trains_each_class_in_proportion():
 def test_a_series_trains_on_all_there_is():
     made = Samples({"x": Column(np.arange(9.0), "", "numeric")}, ("x",), time=np.stack([np.arange(9)] * 2, 1))
     with pytest.raises(DataError, match="neither series nor running text"):
-        split_rows(made, Split(train=0.5), None, 0)
+        split_rows(made, Split(train=0.5), None)

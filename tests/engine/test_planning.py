@@ -267,6 +267,6 @@ def test_checking_needs_no_data_but_uses_what_is_remembered(written, monkeypatch
 
 def test_facts_of_the_plan_are_those_of_the_data(planned):
     plan = planned(DIGITS + "model: linear\n")
-    made = prepare(plan.recipe.data, plan.base, "classes", plan.recipe.seed)
+    made = prepare(plan.recipe.data, plan.base, "classes")
     assert made.facts == plan.facts
     assert plan.network_facts.fields["image"].dtype == "float32"

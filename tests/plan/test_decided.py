@@ -64,7 +64,7 @@ def test_a_decided_split_is_the_one_that_auto_makes(written, text):
     loaded = load(written(text))
     plan = make(loaded)
     assert plan.resolved.data.split.by != loaded.recipe.data.split.by == "auto"
-    assert prepare(plan.resolved.data, plan.base, plan.recipe.task.target_kind, 0).facts == plan.facts
+    assert prepare(plan.resolved.data, plan.base, plan.recipe.task.target_kind).facts == plan.facts
 
 
 def components_that_take_auto():

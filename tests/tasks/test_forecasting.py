@@ -39,7 +39,7 @@ def recipe(folder, values, loss="mae", model="linear", source="", **changes):
 
 def made(loaded):
     plan = dlx.plan.make(loaded)
-    prepared = prepare(plan.recipe.data, plan.base, "regression", plan.recipe.seed)
+    prepared = prepare(plan.recipe.data, plan.base, "regression")
     return plan, build_module(plan), batches_of(plan, prepared)
 
 

@@ -74,7 +74,7 @@ def train(text, **changes):
 def built(text, overrides=()):
     Path("r.yaml").write_text(text)
     plan = make(read("r.yaml", list(overrides)))
-    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind, plan.recipe.seed)
+    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
     return plan, build_module(plan), batches_of(plan, prepared)
 
 

@@ -17,7 +17,7 @@ def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_pa
             f"model: {model}\nhardware: {{accelerator: cpu, num_threads: 1}}\n"
         )
         plan = dlx.plan.make(dlx.load(tmp_path / "r.yaml"))
-        prepared = prepare(plan.recipe.data, plan.base, "regression", plan.recipe.seed)
+        prepared = prepare(plan.recipe.data, plan.base, "regression")
         module = build_module(plan)
         found[model] = module.gradient_norms(next(iter(batches_of(plan, prepared)["test"])))
     rnn, lstm, none = found.values()

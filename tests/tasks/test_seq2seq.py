@@ -38,7 +38,7 @@ def recipe(folder, model=RECURRENT, task="seq2seq", **changes):
 
 def made(loaded):
     plan = dlx.plan.make(loaded)
-    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind, plan.recipe.seed)
+    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
     return build_module(plan).eval(), batches_of(plan, prepared)
 
 
@@ -185,5 +185,5 @@ def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
 def test_lines_of_letters_are_read_for_prediction(tmp_path):
     loaded = recipe(tmp_path)
     (tmp_path / "in.txt").write_text("a b c\n\ne d\n")
-    column = loaded.recipe.data.source.read_inputs([tmp_path / "in.txt"], None)["source"]
+    column = loaded.recipe.data.source.read_inputs([tmp_path / "in.txt"], None).columns["source"]
     assert list(column.values) == ["a b c", "e d"]

@@ -108,7 +108,7 @@ def test_two_texts_of_varying_length_are_read_each_with_its_own_padding(folder):
     (folder / "r.yaml").write_text(recipe)
     asked("train", "r.yaml", "--strict")
     module = restore("last").module.eval()
-    data = prepare(load("r.yaml").recipe.data, folder, "classes", 0)
+    data = prepare(load("r.yaml").recipe.data, folder, "classes")
     by_length = np.argsort(data.arrays["length"].lengths, kind="stable")
     chosen = [*by_length[:3], *by_length[-3:]]
     padded = {name: padded_of([data.arrays[name][r] for r in chosen]) for name in ("text", "length")}

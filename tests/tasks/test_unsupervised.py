@@ -52,7 +52,7 @@ def planned(task, folder, data=None, **changes):
 
 
 def made(plan):
-    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind, plan.recipe.seed)
+    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
     return build_module(plan), batches_of(plan, prepared)
 
 
