@@ -1,4 +1,4 @@
-"""What many tests need: a component's example, and what it refuses."""
+"""What many tests need: a component's example, what it refuses, and the samples of a source."""
 
 import inspect
 import textwrap
@@ -18,6 +18,7 @@ from dlx.plan.hardware import resolve_hardware
 from dlx.recipe.compose.compose import compose
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
+from dlx.sources import Samples, Source
 from dlx.tasks import Task
 
 RECIPE = {"data": {"source": "moons", "transforms": []}, "model": {"mlp": {"hidden": [4]}}, "task": "classification"}
@@ -26,6 +27,11 @@ RECIPE = {"data": {"source": "moons", "transforms": []}, "model": {"mlp": {"hidd
 def example(family: str, name: str) -> Any:
     """Return the `Example:` of a component's docstring."""
     return yaml.safe_load(textwrap.dedent((inspect.getdoc(leaf_class(family, name)) or "").partition("Example:\n")[2]))
+
+
+def load_source(spec: Any, base: Path | str = ".", on_error: str = "raise") -> Samples:
+    """Read the samples of a source, in any spelling."""
+    return Source.model_validate(spec).load(Path(base), on_error)
 
 
 def context(facts: DataFacts, **sections: Any) -> PlanContext:

@@ -21,7 +21,7 @@ from torch import Tensor
 from dlx.augmentations import Augmentation
 from dlx.engine.data.classes import by_class
 from dlx.engine.data.lengths import bucketed
-from dlx.engine.data.padding import Sequences
+from dlx.engine.data.padding import Sequences, on_device
 from dlx.engine.data.workers import delivered
 from dlx.facts import DataFacts
 from dlx.sources import LazySamples, Spans
@@ -212,7 +212,7 @@ def resident(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
 def _resident(array: Any, device: torch.device) -> Any:
     if isinstance(array, Spans):
         return Sequences.resident(array, device)
-    return array if isinstance(array, LazySamples) else torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    return array if isinstance(array, LazySamples) else on_device(array, device)
 
 
 def floats(facts: DataFacts) -> Step:

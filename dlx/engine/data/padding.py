@@ -24,7 +24,7 @@ class Sequences:
     @classmethod
     def resident(cls, spans: Spans, device: torch.device) -> Sequences:
         """Move the values to a device."""
-        return cls(torch.from_numpy(np.ascontiguousarray(spans.values)).to(device), spans)
+        return cls(on_device(spans.values, device), spans)
 
     @property
     def varying(self) -> bool:
@@ -36,6 +36,16 @@ class Sequences:
         batch, lengths_B = gathered(self.values, self.spans, rows), self.spans.lengths[rows]
         all_real = len(rows) == 0 or bool((lengths_B == lengths_B[0]).all())
         return batch, None if all_real else real(self.spans, rows, self.values.device)
+
+
+def on_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """Return an array as a tensor on a device, in single precision where that has no double."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return (
+        tensor.to(device, torch.float32)
+        if tensor.dtype == torch.float64 and device.type == "mps"
+        else tensor.to(device)
+    )
 
 
 def gathered(values: Tensor, spans: Spans, rows: np.ndarray) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
+from dlx.nn.wide import WIDE
 from dlx.tasks import Learning
 from dlx.tasks._base.optimizer_step import Batch
 from dlx.tasks._supervised.module import KEPT_OUTPUTS, Judged, Outputs, SupervisedModule, built, by_name
@@ -77,8 +78,8 @@ class ForecastingModule(SupervisedModule):
         assert history.stats is not None
         self.by_window = by_window
         self.horizon, self.columns = (int(d or 0) for d in target.dims)
-        self.register_buffer("mean", torch.tensor(history.stats.mean))
-        self.register_buffer("std", torch.tensor([s or 1.0 for s in history.stats.std]))
+        self.register_buffer("mean", torch.tensor(history.stats.mean, dtype=WIDE))
+        self.register_buffer("std", torch.tensor([s or 1.0 for s in history.stats.std], dtype=WIDE))
         self._known = [history.names.index(name) for name in facts.fields["future"].names] if self._has_future else []
         self._baselines = nn.ModuleDict({who: built(metrics, facts) for who in baselines(facts)})
 
@@ -88,7 +89,7 @@ class ForecastingModule(SupervisedModule):
 
     def units(self, batch: Batch) -> Units:
         """Return the units in which the network sees a batch."""
-        history_BLC = batch["history"]
+        history_BLC = batch["history"].to(self.mean.dtype)
         zero_B1C, one_B1C = self.mean.expand_as(history_BLC[:, :1]), self.std.expand_as(history_BLC[:, :1])
         if self.by_window:
             zero_B1C = history_BLC.mean(1, keepdim=True)
@@ -98,10 +99,10 @@ class ForecastingModule(SupervisedModule):
 
     def input_of(self, batch: Batch) -> Any:
         units = self.units(batch)
-        seen = {"history": (batch["history"] - units.zero) / units.one}
+        seen = {"history": ((batch["history"] - units.zero) / units.one).float()}
         if self._has_future:
             zero, one = units.zero[..., self._known], units.one[..., self._known]
-            seen["future"] = (batch["future"] - zero) / one
+            seen["future"] = ((batch["future"] - zero) / one).float()
         return seen if len(self.facts.inputs) > 1 else seen["history"]
 
     def mean_loss(self, output: Tensor, batch: Batch) -> Tensor:
@@ -149,7 +150,7 @@ class ForecastingModule(SupervisedModule):
     def _scaled(self, batch: Batch) -> Tensor:
         """Return the target (B, K) as the network sees it."""
         units = self.units(batch)
-        return (batch["target"].flatten(1) - units.target_zero) / units.target_one
+        return ((batch["target"].flatten(1) - units.target_zero) / units.target_one).float()
 
     def _forecast(self, output_BKQ: Tensor, units: Units) -> Tensor:
         """Return forecasts (B, K · Q) in the series' units, all quantiles where the loss learns some."""

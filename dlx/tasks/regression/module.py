@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
+from dlx.nn.wide import WIDE
 from dlx.tasks import Learning
 from dlx.tasks._supervised.module import SupervisedModule
 
@@ -33,8 +34,9 @@ class RegressionModule(SupervisedModule):
         target = facts.fields["target"]
         known = target.stats if standardize else None
         width = target.elements
-        self.register_buffer("target_mean", torch.tensor(known.mean if known else [0.0] * width))
-        self.register_buffer("target_std", torch.tensor([s or 1.0 for s in known.std] if known else [1.0] * width))
+        std = [s or 1.0 for s in known.std] if known else [1.0] * width
+        self.register_buffer("target_mean", torch.tensor(known.mean if known else [0.0] * width, dtype=WIDE))
+        self.register_buffer("target_std", torch.tensor(std, dtype=WIDE))
 
     def predict(self, output_BK: Tensor) -> Tensor:
         prediction_BKQ = super().predict(output_BK).unflatten(1, (len(self.target_mean), -1))
@@ -42,4 +44,5 @@ class RegressionModule(SupervisedModule):
         return values_BKQ.flatten(1)
 
     def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
-        return super().loss_of(output_BK, (target - self.target_mean) / self.target_std)
+        scaled_BK = (target - self.target_mean) / self.target_std
+        return super().loss_of(output_BK, scaled_BK.to(output_BK.dtype))

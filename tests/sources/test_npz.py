@@ -1,0 +1,35 @@
+"""Arrays of NumPy: what their axes mean, and what cannot be used."""
+
+import numpy as np
+import pytest
+from kit import load_source
+
+from dlx.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected", "axes"),
+    [
+        ((5,), "float64", (5,), ""),
+        ((5, 3), "float64", (5, 3), "F"),
+        ((5, 7, 3), "float32", (5, 7, 3), "TF"),
+        ((5, 8, 9), "uint8", (5, 1, 8, 9), "CHW"),
+        ((5, 8, 9, 3), "uint8", (5, 3, 8, 9), "CHW"),
+        ((5, 3, 8, 9), "uint8", (5, 3, 8, 9), "CHW"),
+    ],
+)
+def test_npz_axes(tmp_path, shape, dtype, expected, axes):
+    x = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(5) % 2, t=x[:2], u=np.array([1, 0]))
+    samples = load_source({"npz": {"path": "d.npz", "x_test": "t", "y_test": "u", "classes": ["no", "yes"]}}, tmp_path)
+    column = samples.columns["x"]
+    assert column.values.shape == (7, *expected[1:]) and column.axes == axes
+    assert sorted(column.values[:5].ravel()) == sorted(x.ravel())
+    assert list(samples.splits) == ["train"] * 5 + ["test"] * 2
+    assert samples.columns["y"].values.tolist() == [0, 1, 0, 1, 0, 1, 0]
+
+
+def test_npz_refuses_python_objects(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.array([{}], dtype=object), y=np.array([1]))
+    with pytest.raises(DataError, match="allow_pickle"):
+        load_source({"npz": "d.npz"}, tmp_path)
