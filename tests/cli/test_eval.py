@@ -117,7 +117,7 @@ def test_f24_data_that_changed_are_named_and_still_encoded_as_then(trained):
         done = dlx.evaluate(run.folder)
     finally:
         (folder / "rows.csv").write_text(original)
-    assert len(done.notes) == 1
+    assert "of color hold categories that train has not, such as azure; known are blue, green, red" in done.notes[1]
     assert "changed" in done.notes[0]
     assert "rows.csv" in done.notes[0]
     assert done.metrics != measured(run.metrics)

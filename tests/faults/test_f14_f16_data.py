@@ -55,7 +55,7 @@ def test_f13_a_label_without_a_class_names_its_row(tmp_path, monkeypatch):
 def test_f13_npz_label_without_a_class(tmp_path):
     np.savez(tmp_path / "d.npz", x=np.eye(3), y=np.array([0, 2, -1]))
     spec = {"npz": {"path": "d.npz", "classes": ["no", "yes"]}}
-    assert "row 1 of y has label 2" in refused(spec, tmp_path) and "row 2 of y has label -1" in refused(spec, tmp_path)
+    assert "row 2 of y has label 2" in refused(spec, tmp_path) and "row 3 of y has label -1" in refused(spec, tmp_path)
     kept = load(spec, tmp_path, "skip")
     assert kept.columns["y"].values.tolist() == [0] and kept.columns["x"].values.shape == (1, 3)
 

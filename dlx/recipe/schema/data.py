@@ -93,7 +93,7 @@ class DoubtfulData(Rule):
     Instead:  write what the warning says, or leave it where the guess is right.
     """
 
-    code: ClassVar[str] = "DLX506"
+    code: ClassVar[str] = "DLX510"
     severity: ClassVar[Severity] = "warning"
 
 
