@@ -42,6 +42,7 @@ class DataFacts:
     ignored       whether some pixels or tokens have no class
     inferred      how the source read its files where the recipe does not say
     warnings      what may be wrong with the data
+    missing       splits in which samples lack a number, for each input field that lacks some
     """
 
     fields: Mapping[str, TensorSpec]
@@ -60,6 +61,7 @@ class DataFacts:
     ignored: bool = False
     inferred: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def input(self) -> Spec:
@@ -85,8 +87,9 @@ class DataFacts:
         fields = {name: _tensor_spec(value) for name, value in data["fields"].items()}
         categories = {name: tuple(values) for name, values in data["categories"].items()}
         lengths = {name: Lengths(**value) for name, value in data.get("lengths", {}).items()}
+        missing = {name: tuple(splits) for name, splits in data.get("missing", {}).items()}
         rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**{**rest, "fields": fields, "categories": categories, "lengths": lengths})
+        return cls(**{**rest, "fields": fields, "categories": categories, "lengths": lengths, "missing": missing})
 
 
 def _tensor_spec(data: Mapping[str, Any]) -> TensorSpec:

@@ -16,6 +16,7 @@ from dlx.data.inputs import EncodedInputs, encode_inputs
 from dlx.data.leaks import find_leaks
 from dlx.data.rows import count_rows, is_missing, row_keys, take_rows
 from dlx.data.splits import split_documents, split_rows
+from dlx.data.statistics import missing_numbers
 from dlx.data.targets import EncodedTarget, align_to_tokens, encode_target, encode_text_target
 from dlx.data.text import TextEncoder, lengths_of, running_text_fields, train_tokenizers
 from dlx.errors import DataError
@@ -93,6 +94,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[
         ordered=samples.time is not None,
         fingerprint=_fingerprint(arrays, rows, files),
         ignored=target.has_ignored,
+        missing=missing_numbers(encoded.arrays, rows),
         inferred=tuple(samples.inferred),
         warnings=(*samples.warnings, *repeated, *encoded.warnings, *target.doubts(rows["train"]), *leaks),
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from dlx.tensors import Stats
@@ -41,3 +44,11 @@ def moments(row: np.ndarray) -> tuple[float, float]:
     levels = np.arange(256)
     mean = counts @ levels / len(row)
     return float(mean), float(np.sqrt(counts @ (levels - mean) ** 2 / len(row)))
+
+
+def missing_numbers(arrays: Mapping[str, Any], rows: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+    """Return the splits in which samples lack a number, by field of a table; fields without any are left out."""
+    tables = {n: a for n, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim == 2 and a.dtype.kind == "f"}
+    absent: dict[str, Any] = {name: np.isnan(array).any(axis=1) for name, array in tables.items()}
+    found = {name: tuple(s for s, index in rows.items() if lacks[index].any()) for name, lacks in absent.items()}
+    return {name: splits for name, splits in found.items() if splits}

@@ -62,6 +62,8 @@ class Layer(Component):
     """Whether it is as fast in the channels-last memory format."""
     has_auxiliary_output: ClassVar[bool] = False
     """Whether it predicts the target too, in training: the task adds a head, and its module is an `AuxiliaryOutput`."""
+    replaces_missing: ClassVar[bool] = False
+    """Whether it puts numbers in the place of missing ones, which other layers pass on as NaN."""
     is_energy_based: ClassVar[bool] = False
     """Whether it is learned by its free energy; its module is then an `EnergyBased`."""
 

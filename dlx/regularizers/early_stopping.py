@@ -28,6 +28,20 @@ class UnknownMonitor(Rule):
     code: ClassVar[str] = "DLX402"
 
 
+class NotOfVal(Rule):
+    """A monitor is a metric of another split than val.
+
+    What stops training early is measured on val after each validation.
+
+    Why:      test is measured once, at the end; a choice made by it would no longer be tested by anything.
+    Instead:  write the metric of val.
+    Wrong:    regularize: {early_stopping: {monitor: test/loss}}
+    Right:    regularize: {early_stopping: {monitor: val/loss}}
+    """
+
+    code: ClassVar[str] = "DLX405"
+
+
 class EarlyStopping(Regularizer):
     """Early stopping: ends training when a metric has not improved for some validations.
 
@@ -74,8 +88,11 @@ class EarlyStopping(Regularizer):
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
+        known = [name for name in context.metric_names if name.startswith("val/")]
         if self.monitor not in context.metric_names:
-            yield UnknownMonitor.at(no_such_metric(self.monitor, context.metric_names), "monitor")
+            yield UnknownMonitor.at(no_such_metric(self.monitor, known or context.metric_names), "monitor")
+        elif self.monitor not in known:
+            yield NotOfVal.at(f"{self.monitor} is no metric of val; there are {', '.join(known)}", "monitor")
         yield from check_direction(self.type, self.monitor, self.monitor_mode(), context)
 
     def callback(self) -> pl.Callback:

@@ -120,3 +120,34 @@ def test_batches_of_some_classes_need_as_many(tmp_path, text, said):
         return
     with pytest.raises(RecipeError, match=said):
         make(load(tmp_path / "r.yaml"))
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_missing_numbers_need_a_layer_that_replaces_them(tmp_path, split):
+    """A gap in any split is found, where the network passes it on."""
+    rows = [[f"{i % 7}.5", f"{i % 5}", "p" if i % 2 else "n", ("train", "val", "test")[i % 3]] for i in range(60)]
+    next(row for row in rows if row[3] == split)[1] = ""
+    (tmp_path / "t.csv").write_text("a,b,y,part\n" + "".join(",".join(row) + "\n" for row in rows))
+    data = "{source: {table: {path: t.csv, target: y}}, split: {by: column, column: part}, inputs: [a, b]}"
+    (tmp_path / "r.yaml").write_text(f"task: classification\ndata: {data}\nmodel: {{mlp: {{hidden: [4]}}}}\n")
+    with pytest.raises(RecipeError) as refused:
+        make(load(tmp_path / "r.yaml", ["model={layers: [{linear: 4}]}"]))
+    assert f"numeric lacks numbers in {split}" in refused.value.diagnostics[0].message
+    make(load(tmp_path / "r.yaml", ["model={layers: [columns, {linear: 4}]}"]))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "said"), [("test/loss", "is no metric of val"), ("train/loss", "is no metric of val")]
+)
+def test_a_monitor_is_a_metric_of_val(refusals, monitor, said):
+    ((marked, message),) = refusals(f"regularize: {{early_stopping: {{monitor: {monitor}}}}}\n")
+    assert marked == monitor and said in message
+    assert refusals("regularize: {early_stopping: {monitor: val/loss}}\n") == []
+
+
+def test_a_full_batch_optimizer_is_priced_at_the_whole_train_split(tmp_path):
+    (tmp_path / "r.yaml").write_text(BASE + "train: {batch_size: 8}\n")
+    small, whole = (make(load(tmp_path / "r.yaml", [f"optimizer={name}"])) for name in ("sgd", "gd"))
+    samples = whole.facts.counts["train"]
+    assert whole.memory.activations == small.memory.activations / 8 * samples
+    assert whole.length.steps_per_epoch == 1

@@ -38,6 +38,7 @@ class Columns(Layer):
     """
 
     primary: ClassVar[str] = "numeric"
+    replaces_missing: ClassVar[bool] = True
     type: Literal["columns"] = "columns"
     numeric: Literal["standardize", "quantile_uniform", "quantile_normal"] = "standardize"
     """How numbers are scaled."""

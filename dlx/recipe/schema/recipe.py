@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dlx.component import Named, Section
+from dlx.layers import walk
 from dlx.models import Model
 from dlx.monitors import no_such_metric
 from dlx.optimizers import Optimizer
@@ -23,6 +24,7 @@ from dlx.regularizers import Regularizer
 from dlx.rules import CheckContext, Problem, Rule
 from dlx.schedules import Schedule
 from dlx.tasks import EVERY_ROLE, Task
+from dlx.tensors import TensorSpec
 
 OPTIMIZER, SCHEDULE = "adamw", "constant"
 """What trains a network when a recipe does not say."""
@@ -40,6 +42,19 @@ class UnknownClaim(Rule):
     """
 
     code: ClassVar[str] = "DLX435"
+
+
+class MissingValues(Rule):
+    """Numbers are missing, and no layer of the network replaces them.
+
+    Some samples of a table lack a number. The layer `columns` puts the middle in its place, and says so in a second
+    feature; other layers pass the gap on.
+
+    Why:      one gap makes every output of its sample NaN: no loss on val and test, and no prediction.
+    Instead:  begin the network with `columns`, or leave the rows or columns out of the file.
+    """
+
+    code: ClassVar[str] = "DLX465"
 
 
 class Tracking(Section):
@@ -126,12 +141,25 @@ class Recipe(Section):
         return samples if full else min(self.train.batch_size, samples)
 
     def micro_batch_size(self, samples: int) -> int:
-        """Return the samples that a device computes at once."""
-        return max(1, self.train.batch_size // self.processes // self.train.gradient_accumulation)
+        """Return the samples that a device computes at once, of so many that train."""
+        return max(1, self.global_batch_size(samples) // self.processes // self.train.gradient_accumulation)
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from check_some_layer_learns(self.freeze, context)
+        yield from _check_missing_values(context)
         known = [*context.metric_names, *context.quantity_names] if self.expect else []
         for name in self.expect:
             if name not in known:
                 yield UnknownClaim.at(no_such_metric(name, known), "expect", name)
+
+
+def _check_missing_values(context: CheckContext) -> Iterator[Problem]:
+    """Refuse networks that receive a table with gaps and have no layer that fills them."""
+    for role, plan in context.networks.items():
+        if any(layer.replaces_missing for _, layer, _ in walk(plan.tree, plan.input)):
+            continue
+        x = plan.input
+        for name, splits in context.source_facts.missing.items():
+            if x == context.facts.input or (not isinstance(x, TensorSpec) and name in x):
+                message = f"{name} lacks numbers in {', '.join(splits)}, and no layer of {role} replaces them"
+                yield MissingValues.at(f"{message}: begin with `columns`", "model", role)
