@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from dlx.errors import ShapeError
+from dlx.nearest import nearest
 from dlx.tensors import Spec, Stats, TensorSpec
 
 IGNORED = -100
@@ -76,6 +78,13 @@ class DataFacts:
         if not self.classes:
             return "tokens" if self.target is not None and self.fields[self.target].vocab else "regression"
         return "labels" if self.multilabel else "classes"
+
+    def class_index(self, name: str) -> int:
+        """Return the index of a class. Raises: ShapeError with the classes that may be meant."""
+        if name not in self.classes:
+            near = nearest(name, self.classes) or self.classes
+            raise ShapeError(f"there is no class '{name}'; there is {', '.join(near)}")
+        return self.classes.index(name)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

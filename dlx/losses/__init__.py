@@ -71,11 +71,27 @@ class Loss(Component):
         """Return the torch module. `facts.classes` and `facts.class_counts` describe the target."""
         raise NotImplementedError
 
-    def build_for_masks(self, facts: DataFacts) -> nn.Module:
-        """Return the torch module for masks, output (B, K, H, W) and target (B, H, W); every pixel is a sample."""
-        from dlx.losses._masks_torch import PixelwiseLoss
+    def build_elementwise(self, facts: DataFacts) -> nn.Module:
+        """Return the torch module for a class at every position, output (B, K, …) and target (B, …): pixels of masks,
+        steps of sequences. Every position that has a class is a sample.
+        """
+        from dlx.losses._elementwise_torch import ElementwiseLoss
 
-        return PixelwiseLoss(self.build(facts))
+        return ElementwiseLoss(self.build(facts), facts.ignored)
+
+    def mean_weights(self, facts: DataFacts) -> list[float] | None:
+        """Return the weight of each class in the mean over samples; None where all samples count the same."""
+        return None
+
+    def averages_samples(self, facts: DataFacts) -> bool:
+        """Whether the loss is a mean over samples that all count the same."""
+        return self.mean_weights(facts) is None and not facts.ignored
+
+    def denominator(self, target: torch.Tensor, facts: DataFacts) -> torch.Tensor | int:
+        """Return the denominator of the mean loss of these targets: how many there are, or what their classes weigh."""
+        from dlx.losses._targets_torch import total_weight
+
+        return total_weight(target, self.mean_weights(facts))
 
     def predict(self, output_BK: torch.Tensor, facts: DataFacts) -> torch.Tensor:
         """Return the prediction: probabilities (B, K) of classes or labels, or values in units of the loss's target."""

@@ -25,7 +25,7 @@ def sparsemax(output_BK: torch.Tensor) -> torch.Tensor:
     rank_BK = rank_K.reshape(-1, *[1] * (output_BK.ndim - 2)).expand_as(output_BK)
     support_B1 = (rank_BK * sorted_BK > excess_BK).sum(1, keepdim=True).clamp(min=1)
     threshold_B1 = excess_BK.gather(1, support_B1 - 1) / support_B1
-    return (output_BK - threshold_B1).clamp(min=0)
+    return (output_BK - threshold_B1).clamp(0, 1)
 
 
 def clip(output_BK: torch.Tensor) -> torch.Tensor:

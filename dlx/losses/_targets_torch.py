@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dlx.errors import RunError
+from dlx.facts import IGNORED
 
 
 class OneHotTarget(nn.Module):
@@ -25,6 +26,14 @@ def class_probabilities(output_BK: torch.Tensor, target: torch.Tensor) -> torch.
     if target.ndim == output_BK.ndim:
         return target.to(output_BK.dtype)
     return F.one_hot(target, output_BK.shape[1]).to(output_BK.dtype)
+
+
+def total_weight(target: torch.Tensor, weights: list[float] | None) -> torch.Tensor | int:
+    """Return the sum of the weights of targets: of class indices (B, …) that are not ignored, or of rows (B, K)."""
+    if target.is_floating_point():
+        return len(target) if weights is None else (target @ target.new_tensor(weights)).sum()
+    known_N = target[target != IGNORED]
+    return len(known_N) if weights is None else torch.tensor(weights, device=target.device)[known_N].sum()
 
 
 def class_indices(target: torch.Tensor, loss: str) -> torch.Tensor:

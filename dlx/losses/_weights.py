@@ -8,7 +8,6 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts
-from dlx.nearest import nearest
 
 Weight = Annotated[float, Field(ge=0)]
 ClassWeight = Literal["balanced"] | list[Weight] | dict[str, Weight] | None
@@ -35,11 +34,8 @@ def pos_weights(weight: ClassWeight, facts: DataFacts) -> list[float] | None:
 def _given(weight: list[float] | dict[str, float], facts: DataFacts) -> list[float]:
     """Return the weights that a recipe gives: in the order of the classes, or by their names, 1 where one is absent."""
     if isinstance(weight, dict):
-        unknown = [name for name in weight if name not in facts.classes]
-        if unknown:
-            near = nearest(unknown[0], list(facts.classes)) or facts.classes
-            raise ShapeError(f"class_weight: there is no class '{unknown[0]}'; there is {', '.join(near)}")
-        return [weight.get(name, 1.0) for name in facts.classes]
+        by_index = {facts.class_index(name): factor for name, factor in weight.items()}
+        return [by_index.get(k, 1.0) for k in range(len(facts.classes))]
     if len(weight) != len(facts.classes):
         raise ShapeError(f"class_weight has {len(weight)} entries, but there are {len(facts.classes)} classes")
     return list(weight)

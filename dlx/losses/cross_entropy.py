@@ -12,6 +12,7 @@ from dlx.losses._inverse_links import InverseLink
 from dlx.losses._weights import ClassWeight, class_weights
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -51,6 +52,12 @@ class CrossEntropy(Loss):
         return nn.CrossEntropyLoss(
             weight=None if weights is None else torch.tensor(weights), label_smoothing=self.label_smoothing
         )
+
+    def mean_weights(self, facts: DataFacts) -> list[float] | None:
+        return class_weights(self.class_weight, facts)
+
+    def denominator(self, target: torch.Tensor, facts: DataFacts) -> torch.Tensor | int:
+        return len(target) if target.is_floating_point() else super().denominator(target, facts)
 
     def chance_level(self, facts: DataFacts) -> float:
         return math.log(len(facts.classes))

@@ -10,7 +10,6 @@ from pydantic import model_validator
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts, Kind
 from dlx.metrics import Metric
-from dlx.nearest import nearest
 from dlx.rules import CheckContext, Problem, Rule, Severity
 
 if TYPE_CHECKING:
@@ -74,10 +73,7 @@ class ClassMetric(Metric):
         if self.average != BINARY:
             return None
         if self.positive is not None:
-            if self.positive not in facts.classes:
-                near = nearest(self.positive, facts.classes) or facts.classes
-                raise ShapeError(f"{self.type}: there is no class '{self.positive}'; there is {', '.join(near)}")
-            return facts.classes.index(self.positive)
+            return facts.class_index(self.positive)
         if facts.kind != "classes" or len(facts.classes) != 2:
             what = "labels" if facts.kind == "labels" else f"{len(facts.classes)} classes"
             advice = "name one by `positive`, or use macro"

@@ -54,5 +54,8 @@ class BinaryCrossEntropy(Loss):
             return LabelsCrossEntropy(self.label_smoothing, pos_weights(self.class_weight, facts))
         return TwoClassesCrossEntropy(self.label_smoothing, class_weights(self.class_weight, facts))
 
+    def mean_weights(self, facts: DataFacts) -> list[float] | None:
+        return None if facts.kind == "labels" else class_weights(self.class_weight, facts)
+
     def chance_level(self, facts: DataFacts) -> float | None:
         return None if facts.kind == "labels" and self.class_weight is not None else math.log(2)

@@ -10,6 +10,7 @@ from dlx.losses import Loss
 from dlx.losses._inverse_links import InverseLink
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -18,7 +19,7 @@ class Dice(Loss):
 
     For each image and class 1 − (2 Σ p y + s) / (Σ p + Σ y + s) over the pixels, with p = softmax(z). Every class
     counts the same however small its area, where cross-entropy counts pixels; its gradient is noisy where an area is
-    tiny, for which an added cross-entropy helps.
+    tiny, for which an added cross-entropy helps. Pixels without a class count in neither.
 
     Shapes:  logits (B, K, H, W), target (B, H, W) class indices.
     Units:   0 … 1, plus the weighted cross-entropy in nats.
@@ -44,5 +45,11 @@ class Dice(Loss):
 
         return DiceLoss(self.cross_entropy_weight, self.smooth, self.include_background)
 
-    def build_for_masks(self, facts: DataFacts) -> nn.Module:
+    def build_elementwise(self, facts: DataFacts) -> nn.Module:
         return self.build(facts)
+
+    def averages_samples(self, facts: DataFacts) -> bool:
+        return True
+
+    def denominator(self, target: torch.Tensor, facts: DataFacts) -> int:
+        return len(target)

@@ -10,16 +10,16 @@ from dlx.losses._targets_torch import class_probabilities
 
 
 class FocalClasses(nn.Module):
-    """Focal loss of one of K classes: the mean weighted by class, times a factor a class that does not normalize it."""
+    """Focal loss of one of K classes: the mean weighted by class, times an alpha a class that does not normalize it."""
 
     weight: torch.Tensor
     alpha: torch.Tensor
 
-    def __init__(self, gamma: float, alphas: tuple[float, ...] | None, class_weight: list[float]) -> None:
+    def __init__(self, gamma: float, alphas: list[float], class_weight: list[float]) -> None:
         super().__init__()
         self.gamma = gamma
         self.register_buffer("weight", torch.tensor(class_weight))
-        self.register_buffer("alpha", torch.tensor(alphas or [1.0] * len(class_weight)))
+        self.register_buffer("alpha", torch.tensor(alphas))
 
     def forward(self, output_BK: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         weight_BK = class_probabilities(output_BK, target) * self.weight

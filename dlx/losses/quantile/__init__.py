@@ -28,7 +28,7 @@ class NoMedian(Rule):
     Right:    task: {type: regression, loss: {quantile: [0.1, 0.5, 0.9]}}
     """
 
-    code: ClassVar[str] = "DLX506"
+    code: ClassVar[str] = "DLX510"
     severity: ClassVar[Severity] = "warning"
 
 

@@ -74,7 +74,7 @@ class SegmentationModule(SupervisedModule):
         metrics: Mapping[str, Metric],
     ) -> None:
         super().__init__(networks, facts, learning, loss, metrics)
-        self.loss = loss.build_for_masks(facts)
+        self.loss = loss.build_elementwise(facts)
         self.outputs = WorstMasks()
         self.confusion = MulticlassConfusionMatrix(len(facts.classes))
 
