@@ -254,6 +254,8 @@ def is_better_higher(plan: Plan, metric: str) -> bool:
 def study_metrics(loaded: LoadedRecipe) -> list[str]:
     """Return the names under which a study can be claimed to have found something."""
     assert loaded.study is not None
-    sweep = ["sweep/best"] if loaded.study.sweep is not None else []
-    compare = [f"compare/{name}" for name in loaded.study.compare.variants] if loaded.study.compare is not None else []
-    return sweep + compare
+    names = ["sweep/best", "sweep/epochs_share"] if loaded.study.sweep is not None else []
+    if loaded.study.compare is not None:
+        names += [f"compare/{name}" for name in loaded.study.compare.variants]
+        names += [f"compare/{name}/mean" for name in (BASE, *loaded.study.compare.variants)]
+    return names

@@ -182,7 +182,7 @@ def _report(
         for name, own in values.items()
     }
     claims = {
-        claim: (wanted, claim_holds(wanted, found[claim.partition("/")[2]].interval))
+        claim: (wanted, _claim_of(claim, wanted, found, variants))
         for claim, wanted in study.loaded.study.expect.items()
         if claim.partition("/")[0] == "compare"
     }
@@ -211,10 +211,16 @@ def draw_comparison(report: ComparisonReport) -> dict[str, Path]:
     return {name: folder / f"{name}.png" for name in drawn}
 
 
+def _claim_of(claim: str, wanted: Any, found: Mapping[str, Difference], variants: Mapping[str, Told]) -> bool:
+    _, name, *mean = claim.split("/")
+    return holds(wanted, variants[name].interval.mean) if mean else claim_holds(wanted, found[name].interval)
+
+
 def finish_comparison(record: StudyRecord, report: ComparisonReport) -> None:
     """Write down what was found: the differences are the metrics of the study."""
     found = {n: told.difference.interval.mean for n, told in report.variants.items() if told.difference is not None}
     metrics = {f"compare/{name}": value for name, value in found.items()}
+    metrics |= {f"compare/{name}/mean": told.interval.mean for name, told in report.variants.items()}
     record.run.metrics = metrics
     record.run.verdict = [Verdict(m, claim, metrics.get(m), held) for m, (claim, held) in report.claims.items()]
     held = record.run.held if record.run.verdict else None

@@ -24,6 +24,7 @@ class SweepReport:
     """The trials of a sweep.
 
     best    those that have a value, the best first
+    epochs_share  epochs that were trained, of those that all trials would have trained without halving
     claims  of the recipe: what is claimed, the value, and whether the claim holds
     """
 
@@ -35,6 +36,7 @@ class SweepReport:
     best: list[Trial]
     limit: int
     seeds: int
+    epochs_share: float
     claims: Mapping[str, tuple[Any, float | None, bool]]
 
     @property
@@ -45,7 +47,13 @@ class SweepReport:
     @property
     def metrics(self) -> dict[str, float]:
         """The metrics of the best trial, and what was searched for."""
-        return {"sweep/best": self.best[0].value or 0.0, **self.best[0].metrics} if self.best else {}
+        if not self.best:
+            return {}
+        return {
+            "sweep/best": self.best[0].value or 0.0,
+            "sweep/epochs_share": self.epochs_share,
+            **self.best[0].metrics,
+        }
 
     def run_of(self, trial: Trial) -> str:
         """Return the folder of a trial's run, of its first seed if it has several."""
@@ -90,11 +98,27 @@ def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepRe
     assert spec is not None
     best, seeds = scheduler.best(trials), scheduler.sweep.seeds
     report = SweepReport(
-        study.name, study.path, monitor, scheduler.maximize, trials, best, scheduler.limit, seeds, claims={}
+        study.name,
+        study.path,
+        monitor,
+        scheduler.maximize,
+        trials,
+        best,
+        scheduler.limit,
+        seeds,
+        _epochs_share(scheduler.sweep, trials, study.loaded.recipe.train.epochs),
+        claims={},
     )
     known, wanted = report.metrics, {**spec.expect, **study.loaded.recipe.expect}
     claims = {m: (c, known.get(m), m in known and holds(c, known[m])) for m, c in wanted.items()}
     return replace(report, claims=claims)
+
+
+def _epochs_share(sweep: Sweep, trials: Mapping[int, Trial], epochs: int | None) -> float:
+    if sweep.halving is None or not epochs or not trials:
+        return 1.0
+    ends = [0, *sweep.halving.rungs, epochs]
+    return sum(ends[trial.rungs] for trial in trials.values()) / (epochs * len(trials))
 
 
 def importances(space: SearchSpace, report: SweepReport) -> dict[str, float]:

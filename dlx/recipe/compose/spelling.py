@@ -1,6 +1,7 @@
 """How a component is spelled before the schema has seen it: enough to change one field of it.
 
-A key says which family its value belongs to, because families are the plurals of keys: `optimizer` → `dlx.optimizers`.
+A key says which family its value belongs to, because families are the plurals of keys, or of who does
+what a key says: `optimizer` → `dlx.optimizers`, `search` → `dlx.searchers`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def family_of(key: str) -> str:
     """Return the family that a key holds one component of; "" where it holds none."""
     from dlx.component import ROOT
 
-    for name in (f"{key}s", f"{key}es"):
+    for name in (f"{key}s", f"{key}es", f"{key}ers"):
         spec = find_spec(f"{ROOT}.{name}") if key.isidentifier() else None
         if spec is not None and spec.submodule_search_locations:
             return name

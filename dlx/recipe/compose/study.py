@@ -22,6 +22,8 @@ def split_study(root: Node) -> tuple[Node, Node | None]:
     mine = {key: node for key in SECTIONS if (node := root.child(key)) is not None and node.value is not None}
     if not mine:
         return root.without_keys(*SECTIONS), None
+    if "sweep" in mine:
+        mine["sweep"] = _without_null_paths(mine["sweep"])
     one, expect = root.without_keys(*SECTIONS), root.child(EXPECT)
     if expect is not None and isinstance(expect.value, dict):
         about = [claim for claim in expect.value if claim.partition("/")[0] in SECTIONS]
@@ -29,6 +31,15 @@ def split_study(root: Node) -> tuple[Node, Node | None]:
         assert isinstance(one.value, dict)
         one = replace(one, value={**one.value, EXPECT: expect.without_keys(*about)})
     return one, replace(root, value=mine, keys={key: root.keys[key] for key in mine})
+
+
+def _without_null_paths(sweep: Node) -> Node:
+    """Return a sweep without the paths that are null: so a recipe takes back one of a recipe that it extends."""
+    over = sweep.child("over")
+    if over is None or not isinstance(over.value, dict) or not isinstance(sweep.value, dict):
+        return sweep
+    absent = [path for path, domain in over.value.items() if domain.value is None]
+    return replace(sweep, value={**sweep.value, "over": over.without_keys(*absent)})
 
 
 def with_changes(root: Node, changes: Node) -> Node:

@@ -112,4 +112,7 @@ class Study(Section):
     compare: Compare | None = None
     """A comparison."""
     expect: Annotated[dict[str, Claim], WITHOUT_NULLS] = Field(default_factory=dict)
-    """Claims: `compare/VARIANT` is the variant's difference to `base`, `sweep/best` the best value of the search."""
+    """Claims: `compare/VARIANT` is a difference to `base`, of which the whole interval must meet the claim,
+    `compare/VARIANT/mean` its mean; `sweep/best` the best value of the search, `sweep/epochs_share` the share of all
+    epochs that halving trained.
+    """
