@@ -11,6 +11,20 @@ from dlx.rules import CheckContext, Problem, Rule
 _EXTREME = {"min": "a smaller", "max": "a greater"}
 
 
+class UnknownMonitor(Rule):
+    """A monitor names a metric that this run does not have.
+
+    What stops training early, or chooses the best checkpoint, waits for one of the metrics that the run measures.
+
+    Why:      it would wait for ever, and training would go on as if it were not there.
+    Instead:  write a metric that `dlx plan` knows, such as val/loss.
+    Wrong:    regularize: {early_stopping: {monitor: val/acuracy, mode: max}}
+    Right:    regularize: {early_stopping: {monitor: val/accuracy}}
+    """
+
+    code: ClassVar[str] = "DLX402"
+
+
 class WrongDirection(Rule):
     """A monitor waits for its metric to become worse.
 

@@ -6,6 +6,7 @@ A domain is written as a list of choices, as `{uniform: [low, high]}`, `{log: [l
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -212,7 +213,7 @@ def _option_name(value: Any, index: int) -> Scalar:
         return str(value["type"])
     if isinstance(value, Mapping) and len(value) == 1:
         return str(next(iter(value)))
-    return f"#{index + 1}"
+    return json.dumps(value) if isinstance(value, list) and not any(inside(_with_domains(value))) else f"#{index + 1}"
 
 
 def _with_domains(value: Any) -> Any:

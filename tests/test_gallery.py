@@ -17,6 +17,7 @@ from rich.console import Console
 
 import dlx
 from dlx.errors import DataError, RecipeError
+from dlx.plan.study import plan_study
 from dlx.recipe.schema.claims import holds
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -47,6 +48,13 @@ def is_slow(path):
         return False  # the test of its validity says why
 
 
+def is_study(path):
+    try:
+        return dlx.load(path).study is not None
+    except RecipeError:
+        return False  # the test of its validity says why
+
+
 def marks(path):
     """A recipe with the tag `gpu` would train for days without one."""
     gpu = "gpu" in dlx.load(path).recipe.tracking.tags if is_slow(path) else False
@@ -56,7 +64,8 @@ def marks(path):
 
 def claims_training(path):
     try:
-        return any(not metric.startswith("plan/") for metric in dlx.load(path).recipe.expect)
+        loaded = dlx.load(path)
+        return loaded.study is not None or any(not metric.startswith("plan/") for metric in loaded.recipe.expect)
     except RecipeError:
         return False
 
@@ -105,6 +114,9 @@ def train(path, planned, shared, fast=False):
         if (first, fast) not in TRAINED:
             dlx.train(dlx.load(RECIPES / first, overrides), root=shared / "runs", fast=fast, console=quiet())
             TRAINED.add((first, fast))
+    if loaded.study is not None:
+        search = dlx.sweep if loaded.study.sweep is not None else dlx.compare
+        return search(loaded, root=shared / "runs", console=quiet())
     return dlx.train(loaded, root=shared / "runs", fast=fast, console=quiet())
 
 
@@ -119,10 +131,17 @@ def test_the_gallery_is_there():
 @every_recipe
 def test_it_says_what_it_shows_and_claims_something(path):
     assert re.search(r"^# (.*[^ ] )?Source: \S", header(path), re.MULTILINE), "a header comment with `Source:`"
-    recipe = dlx.load(path).recipe
-    assert recipe.name == path.stem
-    assert recipe.description
-    assert recipe.expect
+    loaded = dlx.load(path)
+    assert loaded.recipe.name == path.stem
+    assert loaded.recipe.description
+    assert loaded.recipe.expect or loaded.study.expect
+
+
+@pytest.mark.parametrize("path", [p for p in FOUND if is_study(p)], ids=name)
+def test_everything_that_a_study_may_run_is_planned(path):
+    plan = plan_study(dlx.load(path))
+    assert plan.trials or plan.repeats
+    assert len(plan.extremes) > 1 or len(plan.variants) > 1
 
 
 @every_recipe
@@ -138,7 +157,7 @@ def test_it_plans_as_it_claims_and_is_slow_only_if_it_says_so(path, planned):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [p for p in FOUND if is_slow(p)], ids=name)
+@pytest.mark.parametrize("path", [p for p in FOUND if is_slow(p) and not is_study(p)], ids=name)
 def test_a_slow_one_trains_two_steps(path, planned, shared):
     _, plan = planned
     run = train(path, planned, shared, fast=True)
@@ -151,5 +170,6 @@ def test_a_slow_one_trains_two_steps(path, planned, shared):
 )
 def test_it_keeps_its_claims(path, planned, shared):
     run = train(path, planned, shared)
-    assert run.verdict
-    assert run.held, run.verdict
+    claims = run.verdict if planned[0].study is None else run.claims
+    assert claims
+    assert run.held, claims

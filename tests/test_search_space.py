@@ -16,7 +16,7 @@ from dlx.search_space import Choice, Range, SearchSpace, read_domain
         ([1, 2.5, "a", None], Choice((1, 2.5, "a", None), (1, 2.5, "a", None))),
         (
             {"any": ["a", {"type": "b"}, {"c": 1}, [1]]},
-            Choice(("a", {"type": "b"}, {"c": 1}, [1]), ("a", "b", "c", "#4")),
+            Choice(("a", {"type": "b"}, {"c": 1}, [1]), ("a", "b", "c", "[1]")),
         ),
         ([{"c": 1}, {"c": 2}], Choice(({"c": 1}, {"c": 2}), ("c#1", "c#2"))),
     ],

@@ -6,26 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 from pydantic import Field, model_validator
 
 from dlx.component import leaf_class, types
-from dlx.monitors import check_direction, no_such_metric
+from dlx.monitors import UnknownMonitor, check_direction, no_such_metric
 from dlx.regularizers import Regularizer
 from dlx.rules import CheckContext, Problem, Rule
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
-
-
-class UnknownMonitor(Rule):
-    """A monitor names a metric that this run does not have.
-
-    What stops training early waits for one of the metrics that the run measures.
-
-    Why:      it would wait for ever, and training would go on as if it were not there.
-    Instead:  write a metric that `dlx plan` knows, such as val/loss.
-    Wrong:    regularize: {early_stopping: {monitor: val/acuracy, mode: max}}
-    Right:    regularize: {early_stopping: {monitor: val/accuracy}}
-    """
-
-    code: ClassVar[str] = "DLX402"
 
 
 class NotOfVal(Rule):

@@ -43,7 +43,8 @@ def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_at: int | None
     done = read_run(folder)
     if done is not None:
         return done
-    loaded = replace(loaded, recipe=loaded.recipe.evolve("train.figures", False))
+    recipe = loaded.recipe.evolve("train.figures", False)
+    loaded = replace(loaded, recipe=recipe)
     checkpoints = folder / "checkpoints"
     begun = newest(checkpoints, lambda note: None)
     if begun is not None:
@@ -70,7 +71,8 @@ class Trainer:
         return Outcome(_mean([o.value for o in outcomes]), metrics, outcomes[0].paused)
 
     def _train_seed(self, loaded: LoadedRecipe, job: Job, seed: int) -> Outcome:
-        own = replace(loaded, recipe=loaded.recipe.evolve("seed", loaded.recipe.seed + seed))
+        recipe = loaded.recipe.evolve("seed", loaded.recipe.seed + seed).evolve("train.monitor", self.monitor)
+        own = replace(loaded, recipe=recipe)  # its best checkpoint is the best by what is searched for
         folder = self.study.trial(job.number, seed, self.sweep.seeds)
         try:
             run = _train(own, folder, self.study.path, job.until)

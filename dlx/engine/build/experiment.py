@@ -113,8 +113,14 @@ def channels_together(batch: Batch) -> Batch:
 
 def monitored(plan: Plan) -> tuple[str | None, str]:
     """Return the metric that chooses the best checkpoint, or None, and whether "min" or "max" of it is best."""
-    task = plan.recipe.task
-    return (task.monitor if plan.network_facts.counts.get("val") else None), task.monitor_mode
+    task, facts = plan.recipe.task, plan.network_facts
+    monitor = plan.recipe.train.monitor or task.monitor
+    if not facts.counts.get("val"):
+        return None, task.monitor_mode
+    if monitor == task.monitor:
+        return monitor, task.monitor_mode
+    better = task.metric_names(facts).get(monitor.partition("/")[2], "lower")
+    return monitor, "max" if better == "higher" else "min"
 
 
 def batches_of(plan: Plan, prepared: Prepared) -> dict[str, Batches]:

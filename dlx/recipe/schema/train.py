@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from dlx.component import Section
+from dlx.monitors import UnknownMonitor, no_such_metric
 from dlx.recipe.schema.permission import FREE
 from dlx.rules import CheckContext, Problem, Rule
 
@@ -45,6 +46,8 @@ class Train(Section):
     """Epochs between validations."""
     log_every_n_steps: Annotated[int, FREE] = Field(50, ge=1)
     """Steps between points of the training-loss curve."""
+    monitor: str | None = Field(None, pattern=r"^val/")
+    """The metric of val that chooses the best checkpoint; null leaves it to the task."""
     checkpoint_every_n_seconds: Annotated[float, FREE] = Field(300.0, gt=0)
     """Seconds after which a checkpoint is written in the middle of an epoch too."""
     figures: Annotated[bool, FREE] = True
@@ -83,16 +86,20 @@ class Train(Section):
         return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
+        if self.monitor is not None and self.monitor not in context.metric_names:
+            yield UnknownMonitor.at(no_such_metric(self.monitor, context.metric_names), "monitor")
+        if self.samples_per_class is not None:
+            yield from self._check_classes(self.samples_per_class, context)
+
+    def _check_classes(self, samples_per_class: int, context: CheckContext) -> Iterable[Problem]:
         facts = context.facts
-        if self.samples_per_class is None:
-            return
-        wanted, there = self.batch_size // self.samples_per_class, sum(count > 0 for count in facts.class_counts)
+        wanted, there = self.batch_size // samples_per_class, sum(count > 0 for count in facts.class_counts)
         if not facts.class_counts or facts.multilabel:
             message = "there are no classes of which a batch could take samples"
         elif any(optimizer.full_batch for optimizer in context.recipe.optimizer.values()):
             message = "the optimizer takes all samples at once"
         elif wanted > there:
-            batch = f"batches of {self.batch_size} with {self.samples_per_class} of each class"
+            batch = f"batches of {self.batch_size} with {samples_per_class} of each class"
             message = f"{batch} need {wanted} classes, of which there are {there}"
         else:
             return
