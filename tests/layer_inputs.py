@@ -19,12 +19,12 @@ TABLE = {
     "numeric": TensorSpec((3,), "F", stats=STATS),
     "categorical": TensorSpec((2,), "F", dtype="int64", vocab=(4, 7)),
 }
-TOLD = {
+CONDITIONS = {
     "time": TensorSpec((), ""),
     "label": TensorSpec((), "", "int64", vocab=(5,)),
     "condition": TensorSpec((6,), "F"),
 }
-"""What a conditioned network is told."""
+"""Context of a conditional network."""
 
 
 def sample(x, batch=BATCH):

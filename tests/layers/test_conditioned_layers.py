@@ -1,4 +1,4 @@
-"""Layers that read what a network is told, against formulas written out by hand."""
+"""Layers of conditional networks, against formulas written out by hand."""
 
 import math
 
@@ -16,10 +16,10 @@ TIME, LABEL = TensorSpec((), ""), TensorSpec((), "", "int64", vocab=(5,))
 
 def test_time_becomes_sines_and_cosines_of_rates_from_one_to_a_ten_thousandth():
     layer = built({"time_embedding": 6}, TensorSpec((2,), "F", context={"time": TIME}))
-    said = layer(torch.zeros(2, 2), {"time": torch.tensor([0.0, 3.0])})
+    found = layer(torch.zeros(2, 2), {"time": torch.tensor([0.0, 3.0])})
     angles = [3.0, 3.0 / 100, 3.0 / 10000]
     expected = [[0.0] * 3 + [1.0] * 3, [math.sin(a) for a in angles] + [math.cos(a) for a in angles]]
-    assert torch.allclose(said, torch.tensor(expected), atol=1e-6)
+    assert torch.allclose(found, torch.tensor(expected), atol=1e-6)
 
 
 @pytest.mark.parametrize("dims", [(4,), (3, 4), (4, 2, 2)])
@@ -55,13 +55,13 @@ def test_what_is_not_in_scope_is_named(name):
     ("model", "dims", "axes"),
     [({"denoiser_mlp": {"hidden": 8}}, (2,), "F"), ({"denoiser_unet": [8, 16]}, (1, 8, 8), "CHW")],
 )
-@pytest.mark.parametrize("told", [("time",), ("time", "label")])
-def test_a_denoiser_hears_all_that_it_is_told(model, dims, axes, told):
+@pytest.mark.parametrize("names", [("time",), ("time", "label")])
+def test_a_denoiser_reads_its_whole_context(model, dims, axes, names):
     specs = {"time": TIME, "label": LABEL}
-    x = TensorSpec(dims, axes, context={name: specs[name] for name in told})
+    x = TensorSpec(dims, axes, context={name: specs[name] for name in names})
     torch.manual_seed(0)
     network, values = Model.model_validate(model).tree(x).build(x), torch.randn(1, *dims)
     context = {"time": torch.tensor([10.0]), "label": torch.tensor([1])}
     before = network(values, context)
-    for name in told:
+    for name in names:
         assert not torch.allclose(before, network(values, {**context, name: context[name] * 2 + 1}), atol=1e-4)

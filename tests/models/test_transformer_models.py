@@ -1,0 +1,151 @@
+"""Transformers as models: heads, weight tying, initialization, and the layers that they write out."""
+
+import pytest
+import torch
+from torch import nn
+
+from dlx.component import leaf_class
+from dlx.errors import ShapeError
+from dlx.layers import Layer, walk
+from dlx.models import Model, initialize
+from dlx.regularizers import Regularizer
+from dlx.tensors import TensorSpec
+
+IMAGE = TensorSpec((3, 224, 224), "CHW")
+
+
+def tokens(length, words):
+    return TensorSpec((length,), "T", "int64", (words,))
+
+
+def pair(words, source=7, target=5):
+    return {"source": tokens(source, words), "target": tokens(target, words)}
+
+
+def built(spelling, x, family=Model):
+    torch.manual_seed(0)
+    tree = family.model_validate(spelling)
+    return (tree.tree(x) if family is Model else tree).build(x).eval()
+
+
+def some(length, words, batch=2):
+    return torch.randint(words, (batch, length), generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "norm_first"),
+    [
+        ("gpt", tokens(8, 11), True),
+        ("vit", TensorSpec((3, 32, 32), "CHW"), True),
+        ("bert", tokens(8, 11), False),
+        ("t5", pair(11), True),
+        ("transformer", pair(11), False),
+        ({"type": "transformer", "norm_first": True}, pair(11), True),
+    ],
+)
+def test_blocks_of_each_model_are_normalized_where_its_paper_does_it(model, x, norm_first):
+    tree = Model.model_validate(model).tree(x)
+    found = {layer.norm_first for _, layer, _ in walk(tree, x) if hasattr(layer, "norm_first")}
+    assert found == {norm_first}
+
+
+SMALL = {"features": 16, "num_layers": 2, "num_heads": 2}
+DECODERS = {
+    "gpt": ({"type": "gpt", **SMALL}, tokens(6, 11)),
+    "llama": (
+        {"type": "gpt", **SMALL, "position_embedding": "rope", "num_kv_heads": 1, "sliding_window": 3},
+        tokens(6, 11),
+    ),
+    "transformer": ({"type": "transformer", **SMALL}, pair(11, target=6)),
+    "untied": (
+        {"type": "transformer", **SMALL, "tie_word_embeddings": False, "norm_first": True},
+        pair(11, target=6),
+    ),
+    "t5": ({"type": "t5", **SMALL, "head_dim": 4, "hidden": 24}, pair(11, target=6)),
+}
+
+
+def inputs(x, target):
+    return target if isinstance(x, TensorSpec) else {"source": some(7, 11), "target": target}
+
+
+def test_a_tied_table_serves_both_ends():
+    module = built({"tied_embedding": {"features": 4, "layers": ["relu"], "bias": True}}, tokens(5, 9), Layer)
+    x, table = some(5, 9), module.embedding.weight
+    assert sum(p.numel() for p in module.parameters()) == 9 * 4 + 9
+    torch.testing.assert_close(module(x), table[x].relu() @ table.T + module.bias)
+    with pytest.raises(ShapeError, match="must end in the table's 4 features"):
+        Layer.model_validate({"tied_embedding": {"features": 4, "layers": [{"linear": 3}]}}).shape(tokens(5, 9))
+
+
+def test_the_regularizers_of_depth_and_dropout_reach_the_blocks():
+    tree = Model.model_validate({"type": "gpt", **SMALL}).tree(tokens(6, 11))
+    dropped = Regularizer.model_validate({"dropout": 0.3}).rewrite_layers(tree).build(tokens(6, 11))
+    assert [m.p for m in dropped.modules() if isinstance(m, nn.Dropout)] == [0.3] * 4
+    shorter = Regularizer.model_validate({"stochastic_depth": 0.2}).rewrite_layers(tree).build(tokens(6, 11))
+    assert {m.drop_path for m in shorter.modules() if hasattr(m, "drop_path")} == {0.2}
+
+
+def test_only_what_scores_words_has_a_head():
+    assert [Model.model_validate({"type": name}).has_head for name in ("gpt", "t5", "transformer", "vit", "bert")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert not Model.model_validate({"type": "gpt", "tie_word_embeddings": False}).has_head
+
+
+@pytest.mark.parametrize("tie", [True, False])
+def test_layers_that_score_words_get_no_second_head(tie):
+    written = leaf_class("models", "gpt")(num_layers=1, tie_word_embeddings=tie).architecture(tokens(4, 9))
+    nested = [{"whole": written}]
+    assert [Model.model_validate({"type": "layers", "layers": w}).has_head for w in (written, nested)] == [tie, tie]
+
+
+@pytest.mark.parametrize(("model", "x"), [("gpt", IMAGE), ("vit", tokens(5, 9)), ("t5", tokens(5, 9))])
+def test_a_model_says_what_it_reads(model, x):
+    with pytest.raises(ShapeError, match=r"takes axes|reads the fields source and target"):
+        Model.model_validate(model).tree(x).shape(x)
+
+
+def test_defaults_are_left_out_of_what_is_written():
+    (tied,) = leaf_class("models", "gpt")(num_layers=1, scale_init=False).architecture(tokens(4, 9))
+    block = tied["tied_embedding"]["layers"][1]["blocks"]
+    assert block["repeat"]["layer"]["transformer_block"]["attention"] == {
+        "attention": {"num_heads": 12, "causal": True}
+    }
+
+
+def test_texts_of_varying_length_are_planned_and_run():
+    varying = TensorSpec((None,), "T", "int64", (11,))
+    both = {"source": varying, "target": varying}
+    for spelling, x in (({"type": "gpt", **SMALL, "max_length": 8}, varying), (DECODERS["t5"][0], both)):
+        tree = Model.model_validate(spelling).tree(x)
+        assert tree.shape(x).dims == (None, 11)
+        assert tree.build(x)(inputs(x, some(4, 11))).shape == (2, 4, 11)
+    with pytest.raises(ShapeError, match="need a `max_length`"):
+        Model.model_validate({"type": "gpt", **SMALL}).tree(varying).shape(varying)
+
+
+def test_gpt_starts_as_nanogpt_does():
+    """Its rule: matrices and tables have std 0.02, those that end a branch 0.02 / √(2 · depth)."""
+    x = TensorSpec((64,), "T", "int64", vocab=(500,))
+    model = Model.model_validate({"gpt": {"features": 128, "num_layers": 8, "num_heads": 4}})
+    torch.manual_seed(0)
+    tree = model.tree(x)
+    network = tree.build(x)
+    initialize(network, tree, x, model.init)
+    ends = 0
+    for name, parameter in network.named_parameters():
+        if parameter.ndim == 1:
+            continue
+        ending = name.endswith(("attention.layers.layer.out.weight", "feed_forward.layers.layer.2.weight"))
+        ends += ending
+        assert parameter.std().item() == pytest.approx(0.02 / 4 if ending else 0.02, rel=0.03), name
+    assert ends == 2 * 8
+    alike = Model.model_validate({"gpt": {"features": 128, "num_layers": 8, "num_heads": 4, "scale_init": False}})
+    assert alike.tree(x).cost(x) == tree.cost(x)
+    initialize(network, alike.tree(x), x, alike.init)
+    assert all(p.std().item() == pytest.approx(0.02, rel=0.03) for p in network.parameters() if p.ndim == 2)
