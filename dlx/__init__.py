@@ -72,11 +72,13 @@ def train(
     root: str | Path = "runs",
     fast: bool = False,
     find_lr: bool = False,
+    force: bool = False,
     console: Any = None,
 ) -> Run:
     """Train a recipe, test what came of it, and track the run under `root`; progress goes to a Rich console, or stderr.
 
-    `fast` runs a few steps of everything; `find_lr` looks for the learning rate first.
+    `fast` runs a few steps of everything; `find_lr` looks for the learning rate first;
+    `force` trains though the plan says that memory is too small.
     Raises: RecipeError before anything runs; DataError; RunError if training fails.
     """
     from rich.console import Console
@@ -92,6 +94,8 @@ def train(
         raise UsageError(f"this recipe is of many runs: dlx {verb} {loaded.path}")
     shown = console or Console(stderr=True, quiet=is_worker())
     plan = planning.make(loaded)
+    if not force:
+        planning.refuse_training(plan, loaded)
     shown.print(f"[bold]{plan.recipe.name}[/]  {engine.outline(plan)}")
     if find_lr and plan.stages:
         raise UsageError("the learning rate is found for one training, not for several stages")

@@ -7,6 +7,8 @@ import math
 import os
 import platform
 import re
+import subprocess
+from functools import cache
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -70,3 +72,27 @@ def _cgroup_quota(root: Path) -> int | None:
         return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
     except (OSError, ValueError):  # no such file, or the word "max"
         return None
+
+
+def memory(accelerator: str = "cpu") -> int | None:
+    """Return the bytes of memory of a device, for a CPU within the limit of the control group; None if unknown."""
+    if accelerator == "gpu":
+        return _gpu_memory()
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+    limits = [CGROUP / "memory.max", CGROUP / "memory" / "memory.limit_in_bytes"]
+    texts = [limit.read_text().strip() for limit in limits if limit.exists()]
+    return min([total, *(int(text) for text in texts if text.isdigit())])
+
+
+@cache
+def _gpu_memory() -> int | None:
+    """Return the memory of the smallest GPU by the driver's own tool, which needs no torch."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return min((int(mebibytes) << 20 for mebibytes in found if mebibytes.isdigit()), default=None)

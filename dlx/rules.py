@@ -33,6 +33,7 @@ class Problem:
     loc: Loc = ()
     severity: Severity = "error"
     from_root: bool = False
+    stops_training: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -47,16 +48,18 @@ class Rule:
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = "error"
+    stops_training: ClassVar[bool] = False
+    """Of a warning: whether a recipe is planned with it, but trained only by force."""
 
     @classmethod
     def at(cls, message: str, *loc: str | int) -> Problem:
         """Return a problem at a path within the object that is asked."""
-        return Problem(cls.code, message, loc, cls.severity)
+        return Problem(cls.code, message, loc, cls.severity, stops_training=cls.stops_training)
 
     @classmethod
     def at_root(cls, message: str, *loc: str | int) -> Problem:
         """Return a problem at a path of the whole recipe."""
-        return Problem(cls.code, message, loc, cls.severity, from_root=True)
+        return Problem(cls.code, message, loc, cls.severity, True, cls.stops_training)
 
     @classmethod
     def unless(cls, possible: Callable[[], object], *loc: str | int) -> Iterator[Problem]:
@@ -109,6 +112,10 @@ class CheckContext(Protocol):
     @property
     def micro_batch_size(self) -> int:
         """Samples that a device computes at once."""
+
+    @property
+    def training_memory(self) -> tuple[int, int] | None:
+        """The bytes that a device needs for one sample at a time, and for a whole micro-batch; None while unknown."""
 
     @property
     def path(self) -> str:

@@ -27,6 +27,9 @@ def command(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Find the learning rate first, and train with it.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train though the plan says that the memory is too small.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -44,7 +47,7 @@ def command(
         run = dlx.resume(resume, recipe or None, changes, allow_change=allow_change)
     else:
         loaded = dlx.load(recipe, changes)  # what is wrong with it is said before anything heavy is imported
-        run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr)
+        run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr, force=force)
     if is_worker():
         return  # the first process speaks
     if as_json:

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlx.layers import Child, Layer, infer_shape
 from dlx.tensors import Cost, Spec, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
+
+MAX_LAYERS = 100_000
+
+
+def count_layers(layer: Layer) -> int:
+    """Return how many layers a layer stands for, itself and the copies of those inside included."""
+    inside = (item for _, value in layer for item in (value if isinstance(value, list) else [value]))
+    copies = layer.times if isinstance(layer, Repeat) else 1
+    return 1 + copies * sum(count_layers(item) for item in inside if isinstance(item, Layer))
 
 
 class Repeat(Layer):
@@ -27,6 +36,13 @@ class Repeat(Layer):
     """Number of copies."""
     layer: Layer
     """The layer that is repeated; a list is sequential."""
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> Self:
+        layers = count_layers(self)
+        if layers > MAX_LAYERS:
+            raise ValueError(f"this makes {layers:,} layers of it; a network has at most {MAX_LAYERS:,}")
+        return self
 
     def children(self, x: TensorSpec) -> list[Child]:
         return self._copies(x)[0]

@@ -25,8 +25,12 @@ class PositiveClass(Rule):
 
     Why:      the metric of the other class may be far from it, above all where one of them is rare.
     Instead:  name the class that you look for.
-    Wrong:    task: {type: classification, metrics: [{type: f1, average: binary}]}
-    Right:    task: {type: classification, metrics: [{type: f1, positive: upper}]}
+    Wrong:
+        task: {type: classification, metrics: [{type: f1, average: binary}]}
+        data: {source: moons}
+    Right:
+        task: {type: classification, metrics: [{type: f1, positive: upper}]}
+        data: {source: moons}
     """
 
     code: ClassVar[str] = "DLX508"

@@ -21,8 +21,12 @@ class TargetNearZero(Rule):
 
     Why:      a few such targets decide the metric, and those below zero count as if they were above.
     Instead:  use mae or rmse, which are in units of the target; for series mase.
-    Wrong:    task: {type: regression, metrics: [mape]}; data: {source: {type: sine}}
-    Right:    task: {type: regression, metrics: [mae]}; data: {source: {type: sine}}
+    Wrong:
+        task: {type: regression, metrics: [mape]}
+        data: {source: sine}
+    Right:
+        task: {type: regression, metrics: [mae]}
+        data: {source: sine}
     """
 
     code: ClassVar[str] = "DLX507"

@@ -32,6 +32,7 @@ class PlanContext:
     source_facts: DataFacts
     networks: Mapping[str, NetworkPlan] = field(default_factory=dict)
     earlier_networks: Mapping[str, Mapping[str, NetworkPlan]] = field(default_factory=dict)
+    training_memory: tuple[int, int] | None = None
     path: str = ""
     input: Spec | None = None
 

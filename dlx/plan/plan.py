@@ -21,6 +21,7 @@ from dlx.plan.networks import NetworkPlan, plan_network
 from dlx.plan.tokenizers import with_earlier_tokenizers, with_stored_tokenizers
 from dlx.recipe.compose.stages import merge_stage_problems
 from dlx.recipe.load import LoadedRecipe
+from dlx.recipe.schema.data import check_source_memory
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
 from dlx.schedules import TrainingLength
@@ -97,7 +98,11 @@ def plan_stages(
     plans: dict[str, Plan] = {}
     wrong: dict[str, list[Diagnostic]] = {}
     for name, stage in (loaded.stages or {"": loaded}).items():
-        wrong[name] = []
+        wrong[name] = [
+            stage.diagnose_at(p.loc, p.message, p.code) for p in check_source_memory(stage.recipe.data.source)
+        ]
+        if wrong[name]:
+            continue
         earlier = {n: plan.facts for n, plan in plans.items()}
         stage = replace(stage, recipe=with_earlier_tokenizers(stage.recipe, earlier))
         facts = known(stage.recipe, stage.base)
@@ -137,7 +142,9 @@ def _plan_stage(loaded: LoadedRecipe, facts: DataFacts, earlier: Mapping[str, Pl
     )
     averages = sum(regularizer.averages_weights for regularizer in recipe.regularize.values())
     memory = estimate_memory(pairs, at_once, recipe.hardware, besides, averages)
-    warnings = _check(loaded, replace(context, recipe=recipe, networks=networks))
+    smallest = memory.total - memory.activations + memory.activations // at_once
+    context = replace(context, recipe=recipe, networks=networks, training_memory=(smallest, memory.total))
+    warnings = _check(loaded, context)
     return Plan(resolved, recipe, loaded.base, facts, network_facts, networks, length, memory, auto_values, warnings)
 
 
@@ -148,6 +155,15 @@ def _check(loaded: LoadedRecipe, context: PlanContext) -> tuple[Problem, ...]:
     if errors:
         raise RecipeError([loaded.diagnose_at(error.loc, error.message, error.code) for error in errors])
     return tuple({problem.message: problem for problem in problems}.values())
+
+
+def refuse_training(plan: Plan, loaded: LoadedRecipe) -> None:
+    """Raise RecipeError for what a recipe is planned with, but trained only by force, at its line."""
+    plans = plan.stages or {"": plan}
+    found = [(name, problem) for name, stage in plans.items() for problem in stage.warnings if problem.stops_training]
+    if found:
+        parts = loaded.stages or {"": loaded}
+        raise RecipeError([parts[name].diagnose_at(p.loc, p.message, p.code) for name, p in found])
 
 
 def facts_of(recipe: Recipe, base: Path) -> DataFacts:

@@ -169,6 +169,10 @@ class Source(Component):
         """
         raise NotImplementedError
 
+    def memory_bytes(self) -> int:
+        """Return the bytes that generated samples take at least; 0 where they come from files."""
+        return 0
+
     def files(self, base: Path) -> list[Path]:
         """Return the files that the samples are made of, for the data's fingerprint; none where numbers make them."""
         return []

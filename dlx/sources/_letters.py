@@ -41,6 +41,9 @@ class LetterSequences(Source):
     seed: int = Field(0, ge=0)
     """Seed of the letters."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * self.min_length * 2
+
     @model_validator(mode="after")
     def _ordered(self) -> LetterSequences:
         if self.min_length > self.max_length:

@@ -30,6 +30,9 @@ class Adding(Source):
     seed: int = Field(0, ge=0)
     """Seed of numbers and marks."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * self.length * 8
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 

@@ -34,6 +34,9 @@ class Blobs(Source):
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the centers and the points."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * self.n_features * 8 + self.centers * self.n_features * 8
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         from sklearn.datasets import make_blobs
 

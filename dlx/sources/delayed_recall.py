@@ -34,6 +34,9 @@ class DelayedRecall(Source):
     seed: int = Field(0, ge=0)
     """Seed of the letters."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * (self.delay + 1) * 8
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 

@@ -44,6 +44,9 @@ class Gaussians(Source):
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the points and their order."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * 16 + self.modes * 16
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 

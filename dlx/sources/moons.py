@@ -30,6 +30,9 @@ class Moons(Source):
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the order and the noise."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * 16
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         from sklearn.datasets import make_moons
 

@@ -33,6 +33,9 @@ class RandomImages(Source):
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the images and the classes."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * self.channels * self.image_size**2
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 

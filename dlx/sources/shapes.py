@@ -37,6 +37,9 @@ class Shapes(Source):
     seed: int = Field(0, ge=0)
     """Seed of the shapes and of the noise."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * self.image_size**2 * 17
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 

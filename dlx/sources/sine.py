@@ -31,6 +31,9 @@ class Sine(Source):
     seed: int = Field(0, ge=0)
     """Seed of the places and of the noise."""
 
+    def memory_bytes(self) -> int:
+        return self.n_samples * 16
+
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
 

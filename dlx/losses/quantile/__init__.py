@@ -24,8 +24,12 @@ class NoMedian(Rule):
 
     Why:      such a value is not what the loss was trained for, and an extreme quantile is far from the target.
     Instead:  add 0.5 to the quantiles; the others stay an interval.
-    Wrong:    task: {type: regression, loss: {quantile: [0.1, 0.9]}}
-    Right:    task: {type: regression, loss: {quantile: [0.1, 0.5, 0.9]}}
+    Wrong:
+        task: {type: regression, loss: {quantile: [0.1, 0.9]}}
+        data: {source: {sklearn: diabetes}}
+    Right:
+        task: {type: regression, loss: {quantile: [0.1, 0.5, 0.9]}}
+        data: {source: {sklearn: diabetes}}
     """
 
     code: ClassVar[str] = "DLX510"

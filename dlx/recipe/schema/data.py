@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from dlx import machine
 from dlx.augmentations import Augmentation
+from dlx.byte_sizes import in_words
 from dlx.component import Section
 from dlx.recipe.schema.permission import FIXED, FREE
 from dlx.recipe.schema.roles import ByRole, read_roles_of
@@ -66,6 +68,20 @@ class MovedTargets(Rule):
     """
 
     code: ClassVar[str] = "DLX432"
+
+
+class DataTooLarge(Rule):
+    """The samples that the source makes do not fit into the memory of this machine.
+
+    Generated samples are priced before any of them is made: samples × numbers × bytes.
+
+    Why:      the process would be killed, or fail in the middle.
+    Instead:  make fewer or smaller samples.
+    Wrong:    data: {source: {moons: {n_samples: 4000000000000}}}
+    Right:    data: {source: {moons: {n_samples: 400}}}
+    """
+
+    code: ClassVar[str] = "DLX436"
 
 
 class NoValSplit(Rule):
@@ -197,3 +213,11 @@ def _moved_without_targets(context: CheckContext) -> str:
     if axes == "T" and (facts.classes or facts.ordered):
         return "tokens, but not their targets"
     return ""
+
+
+def check_source_memory(source: Source) -> Iterator[Problem]:
+    """Refuse a source whose samples are larger than the memory; asked before anything is read."""
+    wanted, there = source.memory_bytes(), machine.memory()
+    if there is not None and wanted > there:
+        message = f"{source.type} makes {in_words(wanted)} of samples, and this machine has {in_words(there)} of memory"
+        yield DataTooLarge.at_root(message, "data", "source")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from dlx import machine
+from dlx.byte_sizes import in_words
 from dlx.component import Section
 from dlx.rank import process_rank
 from dlx.recipe.schema.permission import FREE
@@ -110,6 +111,34 @@ class NoImages(Rule):
     code: ClassVar[str] = "DLX416"
 
 
+class TooMuchMemory(Rule):
+    """Training needs more memory than a device has.
+
+    Parameters, gradients and the optimizer's state are priced by `dlx plan`, with the activations of the samples that
+    are computed at once. Where one sample at a time would fit, training begins with micro-batches that do.
+
+    Why:      training would fail when it begins, or be killed.
+    Instead:  make the network or the batch smaller; `dlx train --force` tries all the same.
+    Wrong:    model: {mlp: {hidden: [1000000000]}}
+    Right:    model: {mlp: {hidden: [100]}}
+    """
+
+    code: ClassVar[str] = "DLX511"
+    severity: ClassVar[Severity] = "warning"
+    stops_training: ClassVar[bool] = True
+
+
+class LargeBatch(Rule):
+    """A batch needs more memory at once than a device has.
+
+    Why:      training halves its micro-batches until one fits, which takes time.
+    Instead:  write train.gradient_accumulation, which computes a batch in that many micro-batches.
+    """
+
+    code: ClassVar[str] = "DLX512"
+    severity: ClassVar[Severity] = "warning"
+
+
 class UselessCheckpointing(Rule):
     """Activation checkpointing saves nothing in a network without blocks.
 
@@ -168,6 +197,7 @@ class Hardware(Section):
         yield from self._check_devices(context)
         yield from self._check_precision(context)
         yield from self._check_checkpointing(context)
+        yield from self._check_memory(context)
         if self.sync_batchnorm and self.accelerator != "gpu":
             yield SyncWithoutGPUs.at("batch statistics can be shared between GPUs only", "sync_batchnorm")
         compiler = os.environ.get("CXX", "g++")
@@ -182,6 +212,18 @@ class Hardware(Section):
             if context.peak_activations(role, True) >= context.peak_activations(role, False):
                 message = f"activation_checkpointing saves nothing in {role}: it has no blocks to compute again"
                 yield UselessCheckpointing.at(message, "activation_checkpointing")
+
+    def _check_memory(self, context: CheckContext) -> Iterator[Problem]:
+        there = machine.memory(self.accelerator)
+        if context.training_memory is None or there is None:
+            return
+        copies = int(self.devices) if self.accelerator == "cpu" else 1
+        smallest, whole = (copies * size for size in context.training_memory)
+        has = f"and this {'GPU' if self.accelerator == 'gpu' else 'machine'} has {in_words(there)}"
+        if smallest > there:
+            yield TooMuchMemory.at_root(f"training needs {in_words(smallest)} of memory, {has}", "model")
+        elif whole > there:
+            yield LargeBatch.at_root(f"a batch needs {in_words(whole)} of memory, {has}", "train", "batch_size")
 
     def _check_devices(self, context: CheckContext) -> Iterator[Problem]:
         here, wanted = process_rank(), context.processes
