@@ -106,8 +106,8 @@ def _code(code: str, found: Code) -> Iterator[str]:
     kind = "" if found.severity == "error" else " A warning: the recipe is planned and trained all the same."
     yield f"**{_escape(_sentence(found.title))}.**{kind}"
     yield _escape(found.what)
-    yield f"**Why it is bad.** {_escape(found.why)}" if found.what or found.instead else _escape(found.why)
-    yield f"**What to write.** {_escape(found.instead)}" if found.instead else ""
+    yield f"**Why it is bad.** {_escape(_sentence(found.why))}" if found.what or found.instead else _escape(found.why)
+    yield f"**What to write.** {_escape(_sentence(found.instead))}" if found.instead else ""
     for title, text in (("Wrong:", found.wrong), ("Right:", found.right)):
         if text:
             yield f"{title}\n\n```text\n{text.rstrip()}\n```"

@@ -24,8 +24,12 @@ class WeightedClass(Rule):
 
     Why:      weighed the other way round, the rare class counts less than without a weight.
     Instead:  name the class that `alpha` weighs.
-    Wrong:    task: {type: classification, loss: {focal: {alpha: 0.75}}}
-    Right:    task: {type: classification, loss: {focal: {alpha: 0.75, positive: upper}}}
+    Wrong:
+        task: {type: classification, loss: {focal: {alpha: 0.75}}}
+        data: {source: moons}
+    Right:
+        task: {type: classification, loss: {focal: {alpha: 0.75, positive: upper}}}
+        data: {source: moons}
     """
 
     code: ClassVar[str] = "DLX509"
