@@ -79,9 +79,11 @@ class Columns(Layer):
             else:
                 numeric = module.QuantileTransform(stats.quantiles, missing, normal=self.numeric == "quantile_normal")
         if "categorical" in fields:
-            vocab = fields["categorical"].vocab
+            vocab, unseen = fields["categorical"].vocab, _never_missing(fields["categorical"])
             one_hot = self.embedding == "one_hot"
-            categorical = module.OneHot(vocab) if one_hot else module.Embeddings(vocab, self._widths(fields))
+            categorical = (
+                module.OneHot(vocab, unseen) if one_hot else module.Embeddings(vocab, self._widths(fields), unseen)
+            )
         return module.TableFeatures(numeric, categorical)
 
     def _fields(self, x: Spec) -> Record:
@@ -116,6 +118,12 @@ class Columns(Layer):
 
 def _stats(field: TensorSpec) -> Stats:
     return field.stats or Stats()
+
+
+def _never_missing(field: TensorSpec) -> tuple[bool, ...]:
+    """Return of each column of categories whether train has no missing value, so that code 0 is never trained."""
+    missing = _stats(field).missing
+    return tuple(not absent for absent in missing) if missing else (False,) * len(field.vocab)
 
 
 def _missing(field: TensorSpec) -> tuple[int, ...]:

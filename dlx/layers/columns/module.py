@@ -86,28 +86,50 @@ class OneHot(nn.Module):
 
     offsets: Tensor
 
-    def __init__(self, vocab: Sequence[int]) -> None:
+    def __init__(self, vocab: Sequence[int], untrained: Sequence[bool]) -> None:
         super().__init__()
         starts = [sum(vocab[:i]) for i in range(len(vocab))]
         self.register_buffer("offsets", torch.tensor(starts, dtype=torch.int64))
+        self.vocab, self.untrained = tuple(vocab), tuple(untrained)
         self.features = sum(vocab)
 
     def forward(self, codes_BM: Tensor) -> Tensor:
-        """Return 0s and 1s."""
+        """Return 0s and 1s; for a code 0 that training never saw, an equal share of every category."""
         empty = torch.zeros(len(codes_BM), self.features, device=codes_BM.device)
-        return empty.scatter(1, codes_BM + self.offsets, 1.0)
+        encoded_BF = empty.scatter(1, codes_BM + self.offsets, 1.0)
+        if self.training or not any(self.untrained):
+            return encoded_BF
+        columns = zip(encoded_BF.split(self.vocab, 1), codes_BM.unbind(1), self.untrained, strict=True)
+        return torch.cat([_averaged(x_BV, codes_B) if u else x_BV for x_BV, codes_B, u in columns], dim=1)
+
+
+def _averaged(encoded_BV: Tensor, codes_B: Tensor) -> Tensor:
+    """Return the encoding of a column in which code 0 is the mean of all others."""
+    mean_V = encoded_BV.new_full((encoded_BV.shape[1],), 1 / max(1, encoded_BV.shape[1] - 1))
+    mean_V[0] = 0.0
+    return encoded_BV.where(codes_B[:, None] > 0, mean_V)
 
 
 class Embeddings(nn.Module):
     """Entity embeddings: a learned vector for each category of each column."""
 
-    def __init__(self, vocab: Sequence[int], widths: Sequence[int]) -> None:
+    def __init__(self, vocab: Sequence[int], widths: Sequence[int], untrained: Sequence[bool]) -> None:
         super().__init__()
         self.tables = nn.ModuleList(nn.Embedding(n, w) for n, w in zip(vocab, widths, strict=True))
+        self.untrained = tuple(untrained)
 
     def forward(self, codes_BM: Tensor) -> Tensor:
         """Return the vectors of all columns, one after the other."""
-        return torch.cat([table(codes) for table, codes in zip(self.tables, codes_BM.unbind(1), strict=True)], dim=1)
+        columns = zip(self.tables, codes_BM.unbind(1), self.untrained, strict=True)
+        return torch.cat([self._vectors(table, codes_B, u) for table, codes_B, u in columns], dim=1)
+
+    def _vectors(self, table: nn.Module, codes_B: Tensor, untrained: bool) -> Tensor:
+        """Return the vectors of a column; for a code 0 that training never saw, the mean of all others."""
+        vectors_BW: Tensor = table(codes_B)
+        if self.training or not untrained:
+            return vectors_BW
+        weight_VW: Tensor = table.weight  # type: ignore[assignment]
+        return vectors_BW.where(codes_B[:, None] > 0, weight_VW[1:].mean(0))
 
 
 class TableFeatures(nn.Module):

@@ -95,7 +95,7 @@ def colors_of(classes: int) -> np.ndarray:
 def laid_over(image_HWC: np.ndarray, mask_HW: np.ndarray, colors_K3: np.ndarray) -> np.ndarray:
     """Return the image with every class but the first in its color."""
     image_HW3 = np.broadcast_to(image_HWC, (*image_HWC.shape[:2], 3))
-    tinted_HW3 = (1 - OVERLAY) * image_HW3 + OVERLAY * colors_K3[mask_HW]
+    tinted_HW3 = (1 - OVERLAY) * image_HW3 + OVERLAY * colors_K3[mask_HW.clip(0)]
     return np.where(mask_HW[..., None] > 0, tinted_HW3, image_HW3)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from dlx.facts import DataFacts
+from dlx.facts import IGNORED, DataFacts
 from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.tasks import Learning
@@ -76,10 +76,14 @@ class SegmentationModule(SupervisedModule):
         super().__init__(networks, facts, learning, loss, metrics)
         self.loss = loss.build_elementwise(facts)
         self.outputs = WorstMasks()
-        self.confusion = MulticlassConfusionMatrix(len(facts.classes))
+        self.confusion = MulticlassConfusionMatrix(len(facts.classes), ignore_index=IGNORED if facts.ignored else None)
 
     def compare(self, prediction_BKHW: Tensor, target_BHW: Tensor) -> None:
-        super().compare(_pixels(prediction_BKHW), target_BHW.flatten())
+        prediction_NK, target_N = _pixels(prediction_BKHW), target_BHW.flatten()
+        if self.facts.ignored:
+            prediction_NK, target_N = prediction_NK[target_N != IGNORED], target_N[target_N != IGNORED]
+        if len(target_N):
+            super().compare(prediction_NK, target_N)
         self.confusion.update(prediction_BKHW.argmax(1), target_BHW)
 
     def on_test_epoch_start(self) -> None:
