@@ -54,6 +54,10 @@ def under(d):
         ("data: {transforms: [{scale: {range: 3}}]}", "DLX301", "range", "data.transforms.0.scale.range", "it has"),
         ("data: {batch_size: 3}", "DLX301", "batch_size", "data.batch_size", "it lives in train.batch_size"),
         ("epochs: 3", "DLX301", "epochs", "epochs", "it lives in train.epochs"),
+        ("optimizer: {sgd: {learning_rate: 1}}", "DLX301", "learning_rate", "optimizer.sgd.learning_rate", "lr"),
+        ("train: {learning_rate: 1}", "DLX301", "learning_rate", "train.learning_rate", "it lives in optimizer.lr"),
+        ("train: {early_stopping: 3}", "DLX301", "early_stopping", "train.early_stopping", "belongs in `regularize`"),
+        ("train: {metric: f1}", "DLX301", "metric", "train.metric", "it lives in task.metrics"),
         ("train: {hardware: {num_threads: 3}}", "DLX301", "hardware", "train.hardware", "section of its own"),
         ("data: {split: {left: 0.8}}", "DLX301", "left", "data.split.left", "it has val, test"),
         ("train: {epochs:3}", "DLX301", "epochs:3", "train.epochs:3", "write a blank after the colon: epochs: 3"),
@@ -128,6 +132,14 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_text(refused):
     assert [(d.line, d.code) for d in found] == [
         (2, "DLX305"), (2, "DLX301"), (3, "DLX304"), (4, "DLX302"), (4, "DLX305"), (5, "DLX302"),
     ]  # fmt: skip
+
+
+def test_a_missing_field_under_another_name_is_one_error(tmp_path):
+    (tmp_path / "r.yaml").write_text(MINIMAL.replace("{sklearn: iris}", "{sklearn: {name: digits}}"))
+    with pytest.raises(RecipeError) as error:
+        load(tmp_path / "r.yaml")
+    (found,) = error.value.diagnostics
+    assert (under(found), found.code, found.suggestion) == ("name", "DLX301", "did you mean 'dataset'?")
 
 
 def test_an_error_on_the_command_line_shows_the_override(refused):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -38,6 +38,7 @@ def diagnostics_of(error: ValidationError, recipe: ComposedRecipe | Node, sectio
     """
     root, secrets = parts_of(recipe)
     found = [_find(line, root) for line in error.errors(include_url=False)]
+    found = [_with_missing_field(f, found, sections) for f in found]
     found = [f for f in found if not _follows_from_typo(f, found) and not _is_outdone(f, found)]
     diagnostics = []
     for group in _by_value(found):
@@ -102,6 +103,20 @@ def _owner(place: Place, root: Node, kind: str, value: Any) -> str:
     own = place.node.child("type")
     name = kind_name or (own.value if own is not None else None) or _last_name(place.loc, ())
     return f"`{name}`"
+
+
+def _with_missing_field(found: _LocatedError, everything: list[_LocatedError], sections: Sections) -> _LocatedError:
+    """Return the error of an unknown field, which means the one field that is missing in the same place, if any is."""
+    problem = found.problem
+    in_component = "type" in problem.context.get("known", ())
+    elsewhere = not in_component and any(problem.field in (name, *fields) for name, fields in sections.items())
+    if problem.kind != "unknown_field" or problem.context.get("suggestion") or elsewhere:
+        return found
+    missing = [f.problem.field for f in everything if f.problem.kind == "missing" and f.loc == found.loc[:-1]]
+    unknown = [f for f in everything if f.problem.kind == "unknown_field" and f.loc[:-1] == found.loc[:-1]]
+    if len(missing) != 1 or len(unknown) != 1:
+        return found
+    return replace(found, problem=replace(problem, context={**problem.context, "suggestion": missing[0]}))
 
 
 def _follows_from_typo(found: _LocatedError, everything: list[_LocatedError]) -> bool:

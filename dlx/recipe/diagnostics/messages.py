@@ -8,8 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dlx.component import families, types
 from dlx.nearest import nearest
 
+SYNONYMS = {"learning_rate": "lr", "metric": "metrics", "batchsize": "batch_size", "num_epochs": "epochs"}
+"""Fields under the names that other programs have for them."""
+HOMES = {"metrics": "task.metrics", "loss": "task.loss"}
+"""Where fields live that only some components of a section have."""
 Sections = Mapping[str, Collection[str]]
 """Field names of every section of a recipe."""
 
@@ -147,11 +152,12 @@ def _unknown_field(problem: FieldError, sections: Sections) -> Explained:
     head, colon, tail = name.partition(":")
     if colon and head in known:
         return "DLX301", message, f"write a blank after the colon: {head}: {tail}"
-    near = problem.context.get("suggestion", "")
+    meant = SYNONYMS.get(name, name)
+    near = meant if meant in known else problem.context.get("suggestion", "")
     if near:
         return "DLX301", message, f"did you mean '{near}'?"
     is_section = not sections.get(name) or isinstance(problem.value, Mapping)
-    elsewhere = _elsewhere(name, sections, in_component="type" in known) if is_section else ""
+    elsewhere = _elsewhere(meant, sections, in_component="type" in known) if is_section else ""
     if elsewhere:
         return "DLX301", message, elsewhere
     return "DLX301", message, f"it has {', '.join(map(str, known))}" if known else "it has no fields"
@@ -164,8 +170,13 @@ def _elsewhere(name: str, sections: Sections, in_component: bool) -> str:
     exact = [f"{section}.{name}" for section, fields in sections.items() if name in fields]
     if exact:
         return f"it lives in {exact[0]}"
+    if name in HOMES:
+        return f"it lives in {HOMES[name]}"
     if in_component:
         return ""
+    section = next((s for family in families() if name in types(family) and (s := _section_of(family, sections))), "")
+    if section:
+        return f"it belongs in `{section}`"
     where = {field: f"{section}.{field}" for section, fields in sections.items() for field in fields}
     near = nearest(name, list(where))
     return f"did you mean {where[near[0]]}?" if near else ""
