@@ -84,8 +84,9 @@ def train(
     from rich.console import Console
 
     from dlx import plan as planning
-    from dlx.engine.runs import stages as engine
     from dlx.errors import UsageError
+    from dlx.notices import notice_if_slow
+    from dlx.plan.report import outline
     from dlx.rank import is_worker
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
@@ -93,10 +94,14 @@ def train(
         verb = "sweep" if loaded.study.sweep is not None else "compare"
         raise UsageError(f"this recipe is of many runs: dlx {verb} {loaded.path}")
     shown = console or Console(stderr=True, quiet=is_worker())
-    plan = planning.make(loaded)
+    with notice_if_slow(shown.print, f"[bold]{loaded.recipe.name}[/]  reads its data …"):
+        plan = planning.make(loaded)
     if not force:
         planning.refuse_training(plan, loaded)
-    shown.print(f"[bold]{plan.recipe.name}[/]  {engine.outline(plan)}")
+    shown.print(f"[bold]{plan.recipe.name}[/]  {outline(plan)}")
+
+    from dlx.engine.runs import stages as engine
+
     if find_lr and plan.stages:
         raise UsageError("the learning rate is found for one training, not for several stages")
     if find_lr:
@@ -173,20 +178,36 @@ def resume(
     """
     from rich.console import Console
 
-    from dlx.engine.runs import stages as engine
+    from dlx.engine.runs.finished import refuse_finished
     from dlx.rank import is_worker
+    from dlx.run_folders import find_run_folder, stage_status
+
+    folder, changed = find_run_folder(str(run)), _pairs(overrides)
+    if recipe is not None or changed:
+        load(folder / "resolved.yaml" if recipe is None else recipe, changed)  # what is wrong with it is said at once
+    elif not stage_status(folder):
+        refuse_finished(folder)
+
+    from dlx.engine.runs import stages as engine
 
     shown = console or Console(stderr=True, quiet=is_worker())
-    return engine.resume(str(run), shown, None if recipe is None else Path(recipe), _pairs(overrides), allow_change)
+    return engine.resume(str(run), shown, None if recipe is None else Path(recipe), changed, allow_change)
 
 
 def evaluate(
     run: str | Path, split: Literal["test", "val", "train"] = "test", data: str | Path | None = None
 ) -> Evaluation:
     """Measure a trained run on a split of its data, or on all of other data. Raises: CheckpointError; DataError."""
+    from dlx.engine.inference.files import check_data
+    from dlx.tracking.store import find_checkpoint
+
+    checkpoint = find_checkpoint(run)
+    if data is not None:
+        check_data(Path(data))
+
     from dlx.engine.inference import evaluate as engine
 
-    return engine.evaluate(run, split, data)
+    return engine.evaluate(checkpoint, split, data)
 
 
 def predict(
@@ -201,10 +222,15 @@ def predict(
     keep  columns of the data that are to stand beside the predictions
     Raises: UsageError; CheckpointError; DataError.
     """
+    from dlx.engine.inference.files import input_files
+    from dlx.tracking.store import find_checkpoint
+
+    checkpoint = find_checkpoint(run)
+    paths = input_files(_paths(inputs)) if split is None else []
+
     from dlx.engine.inference import predict as engine
 
-    paths = [inputs] if isinstance(inputs, str | Path) else inputs
-    return engine.predict(run, paths, keep) if split is None else engine.predict_split(run, split, keep)
+    return engine.predict(checkpoint, paths, keep) if split is None else engine.predict_split(checkpoint, split, keep)
 
 
 def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddings:
@@ -212,21 +238,35 @@ def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddi
 
     Raises: UsageError if the run has none; CheckpointError; DataError.
     """
+    from dlx.engine.inference.files import input_files
+    from dlx.tracking.store import find_checkpoint
+
+    checkpoint, paths = find_checkpoint(run), input_files(_paths(inputs))
+
     from dlx.engine.inference import embed as engine
 
-    return engine.embed(run, [inputs] if isinstance(inputs, str | Path) else inputs)
+    return engine.embed(checkpoint, paths)
+
+
+def _paths(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
 
 
 def generate(run: str | Path, prompt: str | None = None, n: int = 1, **options: Any) -> list[str]:
     """Return n texts that a trained run writes after a prompt, which they begin with; None is a new line.
 
-    options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, beam,
-    length_penalty, seed, stop.
+    options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, num_beams,
+    length_penalty, seed, stop_strings.
     Raises: UsageError if an option is wrong, or the run does not write; CheckpointError.
     """
+    from dlx.decoding.options import decoding
+    from dlx.tracking.store import find_checkpoint
+
+    checkpoint, how = find_checkpoint(run), decoding(options)
+
     from dlx.engine.inference import generate as engine
 
-    return engine.generate(run, prompt, n, options)
+    return engine.generate(checkpoint, prompt, n, how)
 
 
 def sample(
@@ -237,9 +277,13 @@ def sample(
     steps is how many there are from noise to a sample, where a run takes several.
     Raises: UsageError if the run makes none, or none of this class or in these steps; CheckpointError.
     """
+    from dlx.tracking.store import find_checkpoint
+
+    checkpoint = find_checkpoint(run)
+
     from dlx.engine.inference import sample as engine
 
-    return engine.sample(run, n, seed, label, steps)
+    return engine.sample(checkpoint, n, seed, label, steps)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
+
+
+def print_notice(text: str) -> None:
+    """Print what a person who waits should know, on stderr at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def open_run(run: str) -> Path:
+    """Return the checkpoint of a run, and say that it is loaded: importing torch takes seconds. Raises: UsageError."""
+    from dlx.tracking.store import find_checkpoint
+
+    checkpoint = find_checkpoint(run)
+    print_notice(f"loading {checkpoint} …")
+    return checkpoint
 
 
 def print_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ from typing import Annotated
 import typer
 
 from dlx.run_folders import RUNS
+
+NAME_WIDTH = 17  # of the longest requirement
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,10 @@ class Finding:
     fine: bool = True
     help: str = ""
 
+    def __str__(self) -> str:
+        advice = f"  →  {self.help}" if self.help else ""
+        return f"{'ok ' if self.fine else 'NO '} {self.name:<{NAME_WIDTH}}  {self.state}{advice}"
+
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -29,18 +36,27 @@ def command(
 
     Exits with 1 if something is missing without which dlx does not work; optional packages are only named.
     """
-    found = [*_versions(), *_devices(), _tracker(), _cache(), _runs(), *_extras()]
+    found = []
+    for finding in _findings():
+        found.append(finding)
+        if not as_json:
+            print(finding, flush=True)  # one after the other: to ask devices and a tracker takes seconds
     if as_json:
         from dlx.commands._show import print_json
 
         print_json([asdict(f) for f in found])
-    else:
-        width = max(len(f.name) for f in found)
-        for f in found:
-            print(f"{'ok ' if f.fine else 'NO '} {f.name:<{width}}  {f.state}{f'  →  {f.help}' if f.help else ''}")
     if not all(f.fine for f in found):
         raise typer.Exit(1)
     print("next: dlx train RECIPE", file=sys.stderr)
+
+
+def _findings() -> Iterator[Finding]:
+    yield from _versions()
+    yield from _devices()
+    yield _tracker()
+    yield _cache()
+    yield _runs()
+    yield from _extras()
 
 
 def _versions() -> list[Finding]:

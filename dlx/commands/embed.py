@@ -26,10 +26,11 @@ def command(
     their features, of others what the last layer with weights receives.
     """
     import dlx
-    from dlx.engine.inference.embed import writable
+    from dlx.commands._show import open_run
+    from dlx.engine.inference.files import check_embedding_file
 
-    writable(output)  # before the network is read
-    found = dlx.embed(run, inputs)
+    check_embedding_file(output)
+    found = dlx.embed(open_run(run), inputs)
     for note in found.notes:
         print(f"warning: {note}", file=sys.stderr)
     found.write(output)

@@ -27,9 +27,9 @@ def command(
         raise UsageError(f"there is no split '{split}'; there are {', '.join(get_args(Part))}")
 
     import dlx
-    from dlx.commands._show import print_json
+    from dlx.commands._show import open_run, print_json
 
-    done = dlx.evaluate(run, cast(Part, split), data)
+    done = dlx.evaluate(open_run(run), cast(Part, split), data)
     for note in done.notes:
         print(f"warning: {note}", file=sys.stderr)
     if as_json:

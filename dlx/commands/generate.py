@@ -12,7 +12,7 @@ import typer
 import dlx
 from dlx.commands._complete import runs
 from dlx.commands._options import field_option
-from dlx.decoding.options import Decoding
+from dlx.decoding.options import Decoding, decoding
 from dlx.errors import UsageError
 
 BETWEEN = "\n" + 15 * "-" + "\n"
@@ -46,8 +46,8 @@ def command(
 
     Text goes on from a prompt; images and points are drawn, or kept as arrays.
     """
-    from dlx.engine.inference.restore import restore
-    from dlx.engine.inference.sample import makes_samples
+    from dlx.commands._show import open_run
+    from dlx.engine.inference.files import check_sample_file
 
     given: dict[str, Any] = {
         "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
@@ -55,7 +55,15 @@ def command(
         "stop_strings": stop_strings,
     }  # fmt: skip
     asked = {name: value for name, value in given.items() if value is not None}
-    restored = restore(Path(run) if Path(run).exists() else run)
+    decoding(asked)  # what is wrong with options and names is said before torch is imported
+    if output is not None:
+        check_sample_file(output)
+    checkpoint = open_run(run)
+
+    from dlx.engine.inference.restore import restore
+    from dlx.engine.inference.sample import makes_samples
+
+    restored = restore(checkpoint)
     if makes_samples(restored):
         _make(restored, n or SAMPLES, seed or 0, label, steps, output, list(asked))
     elif (label, steps, output) != (None, None, None):
@@ -65,7 +73,7 @@ def command(
 
 
 def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
-    from dlx.engine.inference.generate import decoding, seeded, stream
+    from dlx.engine.inference.generate import seeded, stream
 
     how = decoding(asked)
     _warn(restored.notes)
@@ -87,12 +95,11 @@ def _warn(notes: list[str]) -> None:
 def _make(
     restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
 ) -> None:
-    from dlx.engine.inference.sample import sample_with, writable
+    from dlx.engine.inference.sample import sample_with
 
     if writing:
         raise UsageError(f"the run makes samples and writes no text, of which --{writing[0].replace('_', '-')} tells")
     path = output or Path("samples.png")
-    writable(path)  # before anything is made
     made = sample_with(restored, n, seed, label, steps)
     _warn(made.notes)
     made.write(path)

@@ -53,11 +53,14 @@ def _draft(data: str, pair: str | None, target: str | None, output: Path, force:
     """Write a recipe for data."""
     from dataclasses import asdict
 
+    from dlx.commands._show import print_notice
     from dlx.data.draft import draft
     from dlx.data.inspect import inspect
+    from dlx.notices import notice_if_slow
 
     output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
-    found = inspect(data, output.parent, target, pair)
+    with notice_if_slow(print_notice, f"looking at {data} …"):
+        found = inspect(data, output.parent, target, pair)
     _write(output, draft(found, Path(data).name.partition(".")[0], SCHEMA), force, as_json, asdict(found))
     _say(found)
 

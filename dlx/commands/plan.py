@@ -28,6 +28,8 @@ def command(
     The data are read once, for their shapes; nothing is trained.
     """
     import dlx
+    from dlx.commands._show import print_notice
+    from dlx.notices import notice_if_slow
     from dlx.plan.report import report
 
     loaded = dlx.load(recipe, overrides or [])
@@ -36,7 +38,8 @@ def command(
 
         print_study_plan(loaded, steps_per_second, as_json)
         return
-    found = report(dlx.plan.make(loaded))
+    with notice_if_slow(print_notice, f"{loaded.recipe.name}: reading its data …"):
+        found = report(dlx.plan.make(loaded))
     if as_json:
         from dlx.commands._show import print_json
 

@@ -44,10 +44,10 @@ def command(
         raise UsageError(f"--split: there is no split '{split}'; there are {', '.join(SPLITS)}")
 
     import dlx
-    from dlx.commands._show import print_json
+    from dlx.commands._show import open_run, print_json
     from dlx.files import write_table
 
-    found = dlx.predict(run, inputs or (), split=split, keep=keep or ())
+    found = dlx.predict(open_run(run), inputs or (), split=split, keep=keep or ())
     for note in found.notes:
         print(f"warning: {note}", file=sys.stderr)
     if output is not None and not output.suffix:

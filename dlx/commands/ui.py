@@ -18,10 +18,11 @@ def command(
     """Show the runs in a browser: starts MLflow's server for this directory's store."""
     import sys
 
-    from dlx.commands._show import print_json
+    from dlx.commands._show import print_json, print_notice
     from dlx.tracking.server import serve
     from dlx.tracking.sync import sync_runs
 
+    print_notice("starting MLflow's server …")
     for trouble in sync_runs(RUNS, SECONDS):
         print(f"warning: {trouble}", file=sys.stderr)
     with serve(port) as server:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, ValidationError, model_validator
 
 from dlx.component import Section
+from dlx.errors import UsageError
 
 DRAWN = ("temperature", "top_k", "top_p", "seed")
 
@@ -45,3 +47,13 @@ class Decoding(Section):
         if self.num_beams > 1 and drawn:
             raise ValueError(f"a beam draws nothing: leave out {', '.join(drawn)}, or num_beams")
         return self
+
+
+def decoding(options: Mapping[str, Any]) -> Decoding:
+    """Return how text is written. Raises: UsageError that says which option is wrong."""
+    try:
+        return Decoding.model_validate(options)
+    except ValidationError as error:
+        found = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False)]
+        lines = [f"{name.replace('_', '-')}: {why}" if name else why for name, why in found]
+        raise UsageError("; ".join(lines)) from None

@@ -92,3 +92,10 @@ def _field(facts: DataFacts, network_facts: DataFacts, name: str) -> Mapping[str
         "type": facts.fields[name].dtype,
         "seen": f"{describe_shape(network_facts.fields[name])} {network_facts.fields[name].dtype}",
     }
+
+
+def outline(plan: Plan) -> str:
+    """Say in a few words what a plan trains."""
+    if plan.stages:
+        return f"{len(plan.stages)} stages: {', '.join(plan.stages)}"
+    return f"{plan.quantities['plan/parameters']:,} parameters, {plan.length.steps:,} steps"

@@ -119,6 +119,14 @@ def find_run(run: str, root: Path | None = None) -> FoundRun:
     return _best_checkpoint(path if (path / "checkpoints").is_dir() else find_run_folder(run, root))
 
 
+def find_checkpoint(run: str | Path) -> Path:
+    """Find the checkpoint of a run, or the one that is named. Raises: UsageError if there is none."""
+    path = Path(run)
+    if path.suffix == ".ckpt" and not path.is_file():
+        raise UsageError(f"there is no checkpoint {path}")
+    return path if path.is_file() else find_run(str(run)).checkpoint
+
+
 def _best_checkpoint(folder: Path) -> FoundRun:
     best = final_folder(folder) / "checkpoints" / "best.ckpt"
     if best.exists():

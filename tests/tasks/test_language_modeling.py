@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 import dlx
 from dlx.cli import app
 from dlx.data.prepare import prepare
+from dlx.decoding.options import decoding
 from dlx.engine.build.experiment import batches_of, build_module
 from dlx.engine.checkpoint import load
-from dlx.engine.inference.generate import decoding, stream
+from dlx.engine.inference.generate import stream
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.checkpointer import saved
 from dlx.engine.training.chunks import Bursts

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from dlx.engine.build.experiment import device_of
-from dlx.engine.inference.predict import batches, files, read
+from dlx.engine.inference.files import check_embedding_file, input_files
+from dlx.engine.inference.predict import batches, read
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
-from dlx.files import check_suffix, output_file, save_arrays, write_table
-
-WRITERS = (".parquet", ".csv", ".npz")
+from dlx.files import output_file, save_arrays, write_table
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Embeddings:
 
     def write(self, path: Path) -> None:
         """Write them as the file's name says. Raises: UsageError if it cannot be."""
-        writable(path)
+        check_embedding_file(path)
         if path.suffix != ".npz":
             write_table(self.frame(), path)
             return
@@ -55,17 +54,12 @@ class Embeddings:
             save_arrays(path, {"z": self.values, **origin})
 
 
-def writable(path: Path) -> None:
-    """Raise UsageError if embeddings are not written as such a file."""
-    check_suffix(path, WRITERS, "embeddings")
-
-
 def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:
     """Return what a run's network makes of samples in files and folders of the kind that it was trained on.
 
     Raises: UsageError if an input is not there, or the run has no embedding; DataError where samples do not fit it.
     """
-    paths = files([Path(i) for i in inputs])
+    paths = input_files([Path(i) for i in inputs])
     return embed_with(restore(run), paths)
 
 

@@ -14,6 +14,7 @@ from dlx.engine.build.experiment import batches_of, used_rows
 from dlx.engine.data.batches import Batches
 from dlx.engine.data.verify import are_planned, changed_since
 from dlx.engine.inference.feature_extractor import attach
+from dlx.engine.inference.files import check_data
 from dlx.engine.inference.restore import restore
 from dlx.engine.training.progress import watch
 from dlx.engine.training.trainer import quieted, trainer_for
@@ -80,8 +81,7 @@ def own_data(plan: Plan, checkpoint: Path, notes: list[str]) -> Prepared:
 def _other_data(plan: Plan, data: str | Path) -> tuple[Plan, Prepared]:
     recipe = plan.recipe
     path = Path(data)
-    if not path.exists():
-        raise UsageError(f"there is no file or folder {path} to evaluate on")
+    check_data(path)
     section = recipe.data.evolve("source", recipe.data.source.with_path(path))
     prepared = prepare_new_data(section, plan.base, recipe.task.target_kind, plan.facts)
     return plan.evolve_all({"recipe.train.limit_test_samples": None, "recipe.data": section}), prepared

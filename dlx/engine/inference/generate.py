@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from dlx.decoding.options import Decoding
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
-
-
-def decoding(options: Mapping[str, Any]) -> Decoding:
-    """Return how text is written. Raises: UsageError that says which option is wrong."""
-    try:
-        return Decoding.model_validate(options)
-    except ValidationError as error:
-        said = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False)]
-        lines = [f"{name.replace('_', '-')}: {why}" if name else why for name, why in said]
-        raise UsageError("; ".join(lines)) from None
 
 
 def stream(restored: Restored, prompt: str | None, how: Decoding) -> Iterator[str]:
@@ -34,12 +22,12 @@ def stream(restored: Restored, prompt: str | None, how: Decoding) -> Iterator[st
     return writing(prompt, how)  # type: ignore[no-any-return]
 
 
-def generate(run: str | Path, prompt: str | None, n: int, options: Mapping[str, Any]) -> list[str]:
+def generate(run: str | Path, prompt: str | None, n: int, how: Decoding) -> list[str]:
     """Return n texts that begin with a prompt; each is drawn by a seed of its own, the first by that of the options.
 
     Raises: UsageError; CheckpointError.
     """
-    restored, how = restore(run), decoding(options)
+    restored = restore(run)
     return ["".join(stream(restored, prompt, seeded(how, i))) for i in range(n)]
 
 

@@ -16,6 +16,7 @@ from dlx.data.prepare import Prepared
 from dlx.engine.build.experiment import batches_of
 from dlx.engine.data.batches import Batches
 from dlx.engine.inference.evaluate import own_data
+from dlx.engine.inference.files import input_files
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.trainer import quieted, trainer_for
 from dlx.errors import DataError, UsageError
@@ -61,7 +62,7 @@ def predict(run: str | Path, inputs: Sequence[str | Path], keep: Sequence[str] =
 
     Raises: UsageError if an input is not there; DataError where it does not fit the model; CheckpointError.
     """
-    paths = files([Path(i) for i in inputs])
+    paths = input_files([Path(i) for i in inputs])
     return predict_with(restore(run), paths, keep)
 
 
@@ -133,25 +134,6 @@ def _texts(values: np.ndarray) -> list[Any]:
     found = pd.DatetimeIndex(values)
     form = "%Y-%m-%d" if bool((found == found.floor("D")).all()) else "%Y-%m-%d %H:%M:%S"
     return [str(text) for text in found.strftime(form)]
-
-
-def files(inputs: Sequence[Path]) -> list[Path]:
-    """Return the files that are named, and those in folders. Raises: UsageError where there is none."""
-    found: list[Path] = []
-    for path in inputs:
-        if not path.exists():
-            raise UsageError(f"there is no input {path}")
-        inside = (
-            sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-            if path.is_dir()
-            else [path]
-        )
-        if not inside:
-            raise UsageError(f"the folder {path} is empty")
-        found += inside
-    if not found:
-        raise UsageError("name at least one file or folder to predict")
-    return found
 
 
 @dataclass(frozen=True)

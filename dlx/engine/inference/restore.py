@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import dlx.plan
 from dlx.engine.build.experiment import build_module
 from dlx.engine.checkpoint import carried, load
-from dlx.errors import CheckpointError, RecipeError, UsageError
+from dlx.errors import CheckpointError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
 from dlx.plan.hardware import resolve_hardware
@@ -21,7 +21,7 @@ from dlx.plugins import activate_plugins, active_plugins
 from dlx.recipe.load import LoadedRecipe, with_environment
 from dlx.recipe.schema.hardware import Hardware
 from dlx.recipe.schema.recipe import Recipe
-from dlx.tracking.store import find_run
+from dlx.tracking.store import find_checkpoint
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def restore(run: str | Path) -> Restored:
     component that is not here.
     """
     activate_plugins()
-    path = _checkpoint(str(run))
+    path = find_checkpoint(run)
     checkpoint = load(path)
     content = carried(checkpoint)
     notes: list[str] = []
@@ -55,14 +55,6 @@ def restore(run: str | Path) -> Restored:
             f"{path} has other weights than its recipe: {str(error).splitlines()[-1].strip()}"
         ) from None
     return Restored(plan, module.eval(), path, notes)
-
-
-def _checkpoint(run: str) -> Path:
-    if Path(run).is_file():
-        return Path(run)
-    if Path(run).suffix == ".ckpt":
-        raise UsageError(f"there is no checkpoint {run}")
-    return find_run(run).checkpoint
 
 
 def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:

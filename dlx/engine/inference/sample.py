@@ -12,13 +12,12 @@ from rich.console import Console
 from torch import Tensor
 
 from dlx.engine.data.inverse_transforms import units_of
+from dlx.engine.inference.files import check_sample_file
 from dlx.engine.inference.restore import Restored, restore
 from dlx.engine.training.progress import watch
 from dlx.errors import UsageError
-from dlx.files import check_suffix, output_file, save_array, save_arrays, save_figure
+from dlx.files import output_file, save_array, save_arrays, save_figure
 from dlx.tensors import TensorSpec
-
-PICTURES, ARRAYS = (".png", ".svg", ".pdf"), (".npz", ".npy")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Samples:
 
     def write(self, path: Path) -> None:
         """Write them as their file's name says. Raises: UsageError if it cannot be."""
-        writable(path)
+        check_sample_file(path)
         with output_file(path):
             if path.suffix == ".npz":
                 save_arrays(path, {self.name: self.values})
@@ -52,11 +51,6 @@ class Samples:
         if self.values.ndim == 2 and self.values.shape[1] == 2:
             return clouds(self.values[:0], self.values, f"{len(self.values)} samples")
         raise UsageError(f"{path}: only images and points in the plane can be drawn; write .npz")
-
-
-def writable(path: Path) -> None:
-    """Raise UsageError if samples cannot be written into a file of this name."""
-    check_suffix(path, (*PICTURES, *ARRAYS), "samples")
 
 
 def makes_samples(restored: Restored) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import dlx.plan
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.data.verify import are_planned, changed_since
+from dlx.engine.runs.finished import refuse_finished
 from dlx.engine.runs.outcome import Run
 from dlx.engine.runs.run import carry_out
 from dlx.engine.training.fit import Start, newest
@@ -75,10 +75,8 @@ def held(folder: Path, start: Start, loaded: LoadedRecipe, allow_change: bool) -
     stored = loaded.to_stored(plan.resolved)
     changed = changes(content["recipe"], stored)
     refuse(changed, allow_change)
-    if not changed and _is_finished(folder):
-        raise UsageError(
-            f"{folder.name} is finished. To train it on: dlx train --resume {folder.name} train.epochs=N --allow-change"
-        )
+    if not changed:
+        refuse_finished(folder)
     return Interrupted(folder, plan, stored, changed, _same_data(plan, start.path))
 
 
@@ -97,10 +95,6 @@ def refuse(changed: Sequence[Change], allow_change: bool) -> None:
     asking = [c for c in changed if c.permission == "ask"]
     if asking and not allow_change:
         raise UsageError("the recipe changed: " + "; ".join(map(str, asking)) + ". To go on so: --allow-change")
-
-
-def _is_finished(folder: Path) -> bool:
-    return bool(json.loads((folder / "run.json").read_text()).get("metrics"))
 
 
 def _same_data(plan: Plan, since: Path) -> Prepared:

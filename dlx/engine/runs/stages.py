@@ -19,6 +19,7 @@ from dlx.engine.training.checkpointer import BEST
 from dlx.engine.training.fit import newest
 from dlx.errors import UsageError
 from dlx.plan import Plan
+from dlx.plan.report import outline
 from dlx.rank import process_rank
 from dlx.recipe import load as reading
 from dlx.recipe.compose.stages import join_stages
@@ -152,13 +153,6 @@ def _carry_out(
         whole.mlflow_run = record.run_id
         whole.write()
     return whole
-
-
-def outline(plan: Plan) -> str:
-    """Say in a few words what a plan trains."""
-    if plan.stages:
-        return f"{len(plan.stages)} stages: {', '.join(plan.stages)}"
-    return f"{plan.quantities['plan/parameters']:,} parameters, {plan.length.steps:,} steps"
 
 
 def _begun(plan: Plan, folder: Path, places: Mapping[str, str]) -> Plan:

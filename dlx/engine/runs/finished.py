@@ -1,0 +1,23 @@
+"""Whether a run is finished, which is known without its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dlx.errors import UsageError
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a run has come to its end: then its metrics are written down."""
+    try:
+        return bool(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("metrics"))
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_finished(folder: Path) -> None:
+    """Raise UsageError if a run is finished, with what trains it on."""
+    if is_finished(folder):
+        name = folder.name
+        raise UsageError(f"{name} is finished. To train it on: dlx train --resume {name} train.epochs=N --allow-change")
