@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.tensors import Dim
-
-
-def _single_error(expected: str) -> WrapValidator:
-    """Report one error for the value, instead of one for each member of the union."""
-
-    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(value)
-        except ValidationError:
-            raise PydanticCustomError("sizes", "should be {expected}", {"expected": expected}) from None
-
-    return WrapValidator(validate)
-
+from dlx.unions import single_error
 
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Sizes = Annotated[
     Positive | Annotated[tuple[Positive, ...], Field(strict=False, min_length=1, max_length=3)],
-    _single_error("a positive whole number, or a list with one for each spatial dimension"),
+    single_error("a positive whole number, or a list with one for each spatial dimension"),
 ]
 """One number for all spatial dimensions, or a list with one for each."""
 Padding = Annotated[
     Literal["same", "valid"]
     | NotNegative
     | Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1, max_length=3)],
-    _single_error("same, valid, a whole number, or a list with one for each spatial dimension"),
+    single_error("same, valid, a whole number, or a list with one for each spatial dimension"),
 ]
 """same, valid, or the number of zeros on each side."""
 

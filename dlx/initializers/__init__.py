@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from dlx.component import Component
 
@@ -14,8 +14,11 @@ class Initializer(Component):
     """Weight initialization: the distribution of the first weights. Biases start at zero."""
 
     family = "initializers"
-    uses_gain: ClassVar[bool] = False
-    """Whether the factor of the activation that follows enters."""
+
+    @property
+    def uses_gain(self) -> bool:
+        """Whether the weights are multiplied by the gain of the next activation."""
+        return False
 
     def fill(self, weight: Tensor, gain: float) -> None:
         """Fill the weight in place, without gradients; gain is that of the next activation."""

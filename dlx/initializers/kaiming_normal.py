@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dlx.initializers import Initializer
 
@@ -20,10 +20,13 @@ class KaimingNormal(Initializer):
         kaiming_normal
     """
 
-    uses_gain: ClassVar[bool] = True
     type: Literal["kaiming_normal"] = "kaiming_normal"
     mode: Literal["fan_in", "fan_out"] = "fan_in"
     """Whether the forward or the backward pass keeps its variance."""
+
+    @property
+    def uses_gain(self) -> bool:
+        return True
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dlx.initializers import Initializer
 
@@ -20,8 +20,11 @@ class Orthogonal(Initializer):
         orthogonal
     """
 
-    uses_gain: ClassVar[bool] = True
     type: Literal["orthogonal"] = "orthogonal"
+
+    @property
+    def uses_gain(self) -> bool:
+        return True
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init

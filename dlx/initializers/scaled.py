@@ -29,7 +29,7 @@ class Scaled(Initializer):
     """Factor of the weights."""
 
     @property
-    def uses_gain(self) -> bool:  # type: ignore[override]
+    def uses_gain(self) -> bool:
         return self.of.uses_gain
 
     def fill(self, weight: Tensor, gain: float) -> None:

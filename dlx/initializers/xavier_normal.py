@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.initializers import Initializer
+from dlx.initializers._xavier import Xavier
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class XavierNormal(Initializer):
-    """Weights are normal with standard deviation gain · √(2 / (fan_in + fan_out)).
+class XavierNormal(Xavier):
+    """Xavier (Glorot) normal initialization: standard deviation gain · √(2 / (fan_in + fan_out)).
 
     Keeps the variance of activations and of gradients alike from layer to layer. For tanh, sigmoid and linear
     layers.
@@ -20,10 +20,9 @@ class XavierNormal(Initializer):
         xavier_normal
     """
 
-    uses_gain: ClassVar[bool] = True
     type: Literal["xavier_normal"] = "xavier_normal"
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init
 
-        init.xavier_normal_(weight, gain)
+        init.xavier_normal_(weight, self._factor(gain))

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlx.initializers import Initializer
+from dlx.initializers._xavier import Xavier
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class XavierUniform(Initializer):
-    """Weights are drawn evenly from ±gain · √(6 / (fan_in + fan_out)).
+class XavierUniform(Xavier):
+    """Xavier (Glorot) uniform initialization: between ±gain · √(6 / (fan_in + fan_out)).
 
     Keeps the variance of activations and of gradients alike from layer to layer. For tanh, sigmoid and linear
     layers.
@@ -20,10 +20,9 @@ class XavierUniform(Initializer):
         xavier_uniform
     """
 
-    uses_gain: ClassVar[bool] = True
     type: Literal["xavier_uniform"] = "xavier_uniform"
 
     def fill(self, weight: Tensor, gain: float) -> None:
         from torch.nn import init
 
-        init.xavier_uniform_(weight, gain)
+        init.xavier_uniform_(weight, self._factor(gain))

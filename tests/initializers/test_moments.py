@@ -23,8 +23,15 @@ def filled(spec, shape=(FAN_OUT, FAN_IN), gain=GAIN):
 @pytest.mark.parametrize(
     ("spec", "std", "bound"),
     [
-        ("xavier_uniform", GAIN * math.sqrt(2 / (FAN_IN + FAN_OUT)), GAIN * math.sqrt(6 / (FAN_IN + FAN_OUT))),
-        ("xavier_normal", GAIN * math.sqrt(2 / (FAN_IN + FAN_OUT)), None),
+        (
+            {"xavier_uniform": "auto"},
+            GAIN * math.sqrt(2 / (FAN_IN + FAN_OUT)),
+            GAIN * math.sqrt(6 / (FAN_IN + FAN_OUT)),
+        ),
+        ("xavier_normal", math.sqrt(2 / (FAN_IN + FAN_OUT)), None),
+        ("xavier_uniform", math.sqrt(2 / (FAN_IN + FAN_OUT)), math.sqrt(6 / (FAN_IN + FAN_OUT))),
+        ({"xavier_normal": 0.5}, 0.5 * math.sqrt(2 / (FAN_IN + FAN_OUT)), None),
+        ({"xavier_normal": "auto"}, GAIN * math.sqrt(2 / (FAN_IN + FAN_OUT)), None),
         ("kaiming_uniform", GAIN / math.sqrt(FAN_IN), GAIN * math.sqrt(3 / FAN_IN)),
         ("kaiming_normal", GAIN / math.sqrt(FAN_IN), None),
         ({"kaiming_normal": {"mode": "fan_out"}}, GAIN / math.sqrt(FAN_OUT), None),
@@ -64,6 +71,11 @@ def test_he_normal_keeps_the_variance_through_relu_layers():
         Initializer.model_validate("kaiming_normal").fill(weight, math.sqrt(2))
         x = torch.relu(x @ weight.T)
     assert x.square().mean().item() == pytest.approx(1, rel=0.3)
+
+
+def test_a_gain_is_a_number_or_auto():
+    with pytest.raises(ValueError, match="should be auto, or a positive number"):
+        Initializer.model_validate({"xavier_normal": "tanh"})
 
 
 def test_an_empty_interval_is_refused():

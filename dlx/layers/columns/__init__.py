@@ -8,16 +8,10 @@ from pydantic_core import PydanticCustomError
 from dlx.errors import ShapeError
 from dlx.layers import Layer
 from dlx.tensors import Cost, Record, Spec, Stats, TensorSpec
+from dlx.unions import single_error
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def _single_error(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        raise PydanticCustomError("embedding", "should be auto, one_hot, or a positive whole number") from None
 
 
 class Columns(Layer):
@@ -42,7 +36,9 @@ class Columns(Layer):
     type: Literal["columns"] = "columns"
     numeric: Literal["standardize", "quantile_uniform", "quantile_normal"] = "standardize"
     """How numbers are scaled."""
-    embedding: Annotated[Literal["auto", "one_hot"] | PositiveInt, WrapValidator(_single_error)] = "auto"
+    embedding: Annotated[
+        Literal["auto", "one_hot"] | PositiveInt, single_error("auto, one_hot, or a positive whole number")
+    ] = "auto"
     """Width of a category's learned vector, auto to choose it by the number of categories, or one_hot."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
