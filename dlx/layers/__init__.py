@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -28,6 +28,14 @@ class Child:
 
     def __init__(self, name: str, loc: Loc, layer: Layer, x: Spec) -> None:
         self.name, self.loc, self.layer, self.x = name, loc, layer, x
+
+
+class ParameterInit(NamedTuple):
+    """Initialization of one parameter of a module, or of some of its rows."""
+
+    name: str
+    initializer: Initializer
+    rows: slice = slice(None)
 
 
 class Layer(Component):
@@ -125,9 +133,9 @@ class Layer(Component):
         """Return the layers inside this one, with the input of each, in the order of the forward pass."""
         return []
 
-    def parameter_initializers(self) -> Mapping[str, Initializer]:
-        """Return the initializers of single parameters, by name, where they differ from that of the layer."""
-        return {}
+    def parameter_initializers(self, x: TensorSpec) -> list[ParameterInit]:
+        """Return the initializers of single parameters, where they differ from that of the layer."""
+        return []
 
     def gain(self) -> float | None:
         """Return the initialization gain of an activation, which keeps the variance; None for any other layer."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import Layer, walk
+from dlx.layers import Layer, ParameterInit, walk
 from dlx.tensors import Spec
 
 if TYPE_CHECKING:
@@ -52,28 +52,28 @@ def initialize(module: nn.Module, tree: Layer, x: Spec, default: Initializer | N
     The gain is that of the first activation after the layer, as in He et al. 2015; 1 where none follows.
     """
     initializers: dict[str, Initializer | None] = {}
-    nodes: list[tuple[str, Layer]] = []
+    nodes: list[tuple[str, Layer, Spec]] = []
     for path, layer, inner in walk(tree, x):
         initializers[path] = layer.init or _enclosing_initializer(path, initializers, default)
         if not layer.children(inner):  # type: ignore[arg-type]
-            nodes.append((path, layer))
+            nodes.append((path, layer, inner))
     gain = 1.0
-    for path, layer in reversed(nodes):
+    for path, layer, inner in reversed(nodes):
         own = layer.gain()
         if own is not None:
             gain = own
         elif _has_weight_matrix(module.get_submodule(path)):
             _initialize_weights(module.get_submodule(path), initializers[path], gain)
-            _initialize_parameters(module.get_submodule(path), layer.parameter_initializers(), gain)
+            _initialize_parameters(module.get_submodule(path), layer.parameter_initializers(inner), gain)  # type: ignore[arg-type]
             gain = 1.0
 
 
-def _initialize_parameters(module: nn.Module, initializers: Mapping[str, Initializer], gain: float) -> None:
+def _initialize_parameters(module: nn.Module, parameters: list[ParameterInit], gain: float) -> None:
     import torch
 
     with torch.no_grad():
-        for name, initializer in initializers.items():
-            initializer.fill(module.get_parameter(name), gain)
+        for parameter in parameters:
+            parameter.initializer.fill(module.get_parameter(parameter.name)[parameter.rows], gain)
 
 
 def _enclosing_initializer(

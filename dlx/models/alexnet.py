@@ -38,7 +38,8 @@ class AlexNet(Model):
     hidden: int = Field(4096, gt=0)
     """Width of the two fully connected layers."""
     dropout: float = Field(0.5, ge=0, lt=1)
-    """Probability that an input of a dense layer is set to zero in training; 0 leaves the layer out."""
+    """Dropout probability of the fully connected layers fc6 and fc7: of their outputs with groups 2, as in 2012, of
+    their inputs with groups 1, as in the code of 2014."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """Initializer of every layer that has no `init` of its own."""
 
@@ -70,5 +71,7 @@ class AlexNet(Model):
         ]
 
     def _dense(self, name: str) -> list[Any]:
+        """Return a fully connected layer with dropout: of its output in 2012, of its input in 2014."""
         drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
-        return [*drop, {name: {"linear": self.hidden}}, "relu"]
+        dense: list[Any] = [{name: {"linear": self.hidden}}, "relu"]
+        return [*drop, *dense] if self.groups == 1 else [*dense, *drop]

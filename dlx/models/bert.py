@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,14 +9,36 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._transformer import attention, dropout, feed_forward, transformer_blocks
+from dlx.rules import CheckContext, Problem, Rule, Severity
 from dlx.tensors import Spec
+
+
+class NoFirstToken(Rule):
+    """The pooler of BERT reads the first token, but texts have no special token in front.
+
+    The published BERT begins every text with [CLS], whose vector gathers features of the whole text. Without special
+    tokens the first token is the first word.
+
+    Why:      the vector of the text is then that of its first word, which trains worse.
+    Instead:  data.special_tokens: true puts a token in front; or `pooler: false` with a pooling of all tokens.
+    Wrong:
+        data: {source: {delayed_recall: {n_samples: 100}}}
+        model: {bert: {features: 8, num_layers: 1, num_heads: 2}}
+    Right:
+        data: {source: {delayed_recall: {n_samples: 100}}, special_tokens: true}
+        model: {bert: {features: 8, num_layers: 1, num_heads: 2}}
+    """
+
+    code: ClassVar[str] = "DLX511"
+    severity: ClassVar[Severity] = "warning"
 
 
 class BERT(Model):
     """BERT: a transformer encoder of text, in which every token attends to all others.
 
     By default the base model: 109,482,240 parameters with a vocabulary of 30,522. With the pooler it gives one vector
-    of the first token, for a whole text; without it one for each token.
+    of the first token, for a whole text, which `data.special_tokens` puts in front as BERT's [CLS]; without it one for
+    each token.
 
     Shapes:  (T,) tokens → (features,), or (T, features) without pooler.
     Units:   dropout is a probability.
@@ -45,6 +68,12 @@ class BERT(Model):
     """Whether the output is one vector: the first token's, through a linear layer and tanh."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout probability of elements and of attention weights, in training."""
+
+    def check(self, context: CheckContext) -> Iterable[Problem]:
+        texts = context.facts.tokenizers
+        if self.pooler and texts and not any(text.get("ends") for text in texts.values()):
+            note = "the pooler reads the first token of a text, which is its first word here"
+            yield NoFirstToken.at(f"{note}; data.special_tokens: true puts a special token in front", "pooler")
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "T", "bert")

@@ -18,11 +18,11 @@ class GPT(Model):
     LLaMA has `norm: rms_norm`, `position_embedding: rope`, `activation: silu`, `gated: true`, `bias: false` and
     `tie_word_embeddings: false`.
 
-    Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without
-             tie_word_embeddings.
+    Shapes:  (T,) tokens → (T, vocabulary) scores of the next token, or (T, features) without tie_word_embeddings.
     Units:   dropout is a probability.
     Raises:  ShapeError if there are no tokens, or the length of learned positions is unknown.
-    Source:  Radford et al. 2019; rope, rms_norm and SwiGLU: Touvron et al. 2023, arXiv:2302.13971.
+    Source:  Radford et al. 2019; alibi: Press et al. 2022, arXiv:2108.12409; rope, rms_norm and SwiGLU: Touvron et al.
+             2023, arXiv:2302.13971.
 
     Example:
         {type: gpt, features: 16, num_layers: 2, num_heads: 2}
@@ -46,8 +46,8 @@ class GPT(Model):
     """Size between the maps of a block; null is 4 · features, if gated two thirds of that in steps of 8."""
     max_length: int | None = Field(None, gt=0)
     """Number of learned positions; null takes the length of the data's sequences."""
-    position_embedding: Literal["learned", "sinusoidal", "rope", "none"] = "learned"
-    """Position embedding."""
+    position_embedding: Literal["learned", "sinusoidal", "rope", "alibi", "none"] = "learned"
+    """Position embedding: added vectors, rotation of queries and keys, linear biases of the scores, or none."""
     norm: Layer = Field(default="layer_norm", validate_default=True)
     """The norm of each residual branch and of the output."""
     activation: Layer = Field(default={"gelu": {"approximate": "tanh"}}, validate_default=True)
@@ -76,7 +76,7 @@ class GPT(Model):
         return [{"embedding": self.features}, *body]
 
     def _positions(self) -> list[Any]:
-        if self.position_embedding in ("rope", "none"):
+        if self.position_embedding in ("rope", "alibi", "none"):
             return []
         length = {"max_length": self.max_length} if self.max_length else {}
         return [{"position_embedding": {"kind": self.position_embedding, **length}}]
@@ -88,6 +88,7 @@ class GPT(Model):
             causal=True,
             sliding_window=self.sliding_window,
             rope=self.position_embedding == "rope",
+            alibi=self.position_embedding == "alibi",
             bias=self.bias,
             dropout=self.dropout,
             out_init=self._residual_init(),

@@ -35,6 +35,10 @@ class Seq2Seq(Model):
     """The recurrent layer of the decoder."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
     """Additive attention before each step, or multiplicative attention after it, which is faster."""
+    initial_state: Literal["mean", "backward", "last"] = "mean"
+    """From which part of the memory the decoder's initial state is computed: its mean; backward, as Bahdanau does; or
+    its last step, as Luong does.
+    """
     input_feeding: bool = False
     """Input feeding, with luong: whether the cell also reads the decoder's output of the step before."""
     share_embeddings: bool = False
@@ -47,8 +51,9 @@ class Seq2Seq(Model):
         drop = dropout(self.dropout)
         table: list[Any] = [{"embedding": self.embedding_dim}]
         own, shared = ([], table) if self.share_embeddings else (table, [])
-        feeding = {"input_feeding": True} if self.input_feeding else {}
-        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention, **feeding}}
+        options: dict[str, Any] = {"input_feeding": True} if self.input_feeding else {}
+        options |= {} if self.initial_state == "mean" else {"initial_state": self.initial_state}
+        decoder = {"recurrent_decoder": {"cell": self.cell, "attention": self.attention, **options}}
         memory = {
             "key": "memory",
             "layers": [{"field": "source"}, *own, *drop, self.encoder],

@@ -22,16 +22,17 @@ class T5(Model):
              tie_word_embeddings.
     Units:   dropout is a probability.
     Raises:  ShapeError if the fields source and target are not tokens.
-    Source:  Raffel et al. 2020, arXiv:1910.10683. Deviation: without tie_word_embeddings the two sides have tables of
-             their own.
+    Source:  Raffel et al. 2020, arXiv:1910.10683; initialization as in its code: embeddings of variance 1, linear maps
+             of variance 1 / inputs, queries of variance 1 / (features · head_dim), so that scores have a variance near
+             1. Deviation: without tie_word_embeddings the two sides have tables of their own.
 
     Example:
         {type: t5, features: 16, num_layers: 2, num_heads: 2, head_dim: 8, hidden: 32}
     """
 
     type: Literal["t5"] = "t5"
-    init: Initializer | None = None
-    """Initializer of every layer that has no `init` of its own; null is each layer's own."""
+    init: Initializer | None = Field(default="lecun_normal", validate_default=True)
+    """Initializer of every linear map, of which queries start 1 / √head_dim as large; null is each layer's own."""
     features: int = Field(512, gt=0)
     """Size of every vector."""
     num_layers: int = Field(6, gt=0)
@@ -68,11 +69,13 @@ class T5(Model):
         if not self.tie_word_embeddings:
             return [both]
         table = {"features": self.features, "logit_scale": self.features**-0.5, "layers": [both]}
-        return [{"tied_embedding": table}]
+        return [{"tied_embedding": {**table, **self._init_field("embedding_init", {"normal": 1.0})}}]
 
     def _branch(self, field: str, decodes: bool = False) -> list[Any]:
-        words = [] if self.tie_word_embeddings else [{"embedding": self.features}]
+        embedding = {"features": self.features, **self._init_field("init", {"normal": 1.0})}
+        words = [] if self.tie_word_embeddings else [{"embedding": embedding}]
         bias = {"num_heads": self.num_heads, "num_buckets": self.num_buckets, "max_distance": self.max_distance}
+        bias |= self._init_field("init", {"normal": self.features**-0.5})
         shared = {
             "key": "distances",
             "each_step": True,
@@ -81,8 +84,13 @@ class T5(Model):
         }
         return [{"field": field}, *words, *dropout(self.dropout), {"provide": shared}, *dropout(self.dropout)]
 
+    def _init_field(self, field: str, initializer: Any) -> dict[str, Any]:
+        """Return a field with the paper's initializer of a layer; nothing where `init` is null."""
+        return {} if self.init is None else {field: initializer}
+
     def _blocks(self, decodes: bool) -> dict[str, Any]:
         same = {"head_dim": self.head_dim, "scale": 1.0, "bias": False, "dropout": self.dropout}
+        same |= self._init_field("query_init", {"scaled": {"of": self.init, "factor": self.head_dim**-0.5}})
         return transformer_blocks(
             self.num_layers,
             attention=attention(self.num_heads, causal=decodes, position_bias="distances", **same),

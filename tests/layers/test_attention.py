@@ -9,6 +9,8 @@ from torch import nn
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer
+from dlx.layers.attention.alibi import alibi_slopes
+from dlx.models import initialize
 from dlx.nn.context import apply
 from dlx.tensors import TensorSpec
 
@@ -120,6 +122,31 @@ def test_rope_turns_pairs_by_their_position():
     torch.testing.assert_close(module(x), by_hand(module, x, lambda t, s: True, turn))
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_alibi_lowers_scores_by_slope_and_distance(causal):
+    module, x = attention(causal=causal, alibi=True), sequence()
+    q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in module.qkv(x).chunk(3, dim=-1))
+    scores = q @ k.mT / 2
+    for head, slope in enumerate((2**-4, 2**-8)):  # of two heads, by the paper's rule
+        for t in range(STEPS):
+            for s in range(STEPS):
+                scores[:, head, t, s] += -slope * abs(t - s) if s <= t or not causal else -math.inf
+    expected = module.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(module(x), expected)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 6, 8, 12, 16])
+def test_slopes_of_alibi_are_those_of_bloom(heads):
+    bloom = pytest.importorskip("transformers.models.bloom.modeling_bloom", reason="`transformers` is not installed")
+    theirs = bloom.build_alibi_tensor(torch.ones(1, 2), heads, torch.float32)[:, 0, 1]
+    torch.testing.assert_close(torch.tensor(alibi_slopes(heads)), theirs)
+
+
+def test_slopes_of_alibi_are_those_of_the_paper():
+    assert alibi_slopes(8) == [2.0**-i for i in range(1, 9)]
+    assert alibi_slopes(16) == [2.0 ** (-i / 2) for i in range(1, 17)]
+
+
 def test_a_position_bias_is_added_to_the_scores():
     module, x, bias = attention(BIAS, position_bias="bias", scale=1.0), sequence(), torch.randn(1, 2, STEPS, STEPS)
     q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in module.qkv(x).chunk(3, dim=-1))
@@ -171,3 +198,15 @@ def test_dropout_acts_in_training_alone():
 def test_attention_says_what_does_not_fit(fields, x, message):
     with pytest.raises(ShapeError, match=message):
         Layer.model_validate({"attention": fields}).shape(x)
+
+
+@pytest.mark.parametrize("x", [X, BESIDE], ids=["self", "cross"])
+def test_queries_and_outputs_have_initializers_of_their_own(x):
+    memory = {"memory": "memory"} if x.context else {}
+    fields = {"num_heads": 2, "query_init": {"constant": 2.0}, "out_init": {"constant": 3.0}, **memory}
+    layer = Layer.model_validate({"attention": {**fields, "init": {"constant": 1.0}}})
+    module = layer.build(x)
+    initialize(module, layer, x, None)
+    rows = module.q.weight if x.context else module.qkv.weight[:WIDTH]
+    others = module.kv.weight if x.context else module.qkv.weight[WIDTH:]
+    assert (rows == 2).all() and (others == 1).all() and (module.out.weight == 3).all()

@@ -24,6 +24,7 @@ def sequence(batch=3, dims=(STEPS, WIDTH)):
 LAYERS = {
     "causal": (X, {"attention": {"num_heads": 2, "causal": True}}),
     "grouped rope": (X, {"attention": {"num_heads": 4, "num_kv_heads": 2, "causal": True, "rope": True}}),
+    "alibi": (X, {"attention": {"num_heads": 2, "causal": True, "alibi": True}}),
     "window": (X, {"attention": {"num_heads": 2, "causal": True, "sliding_window": 3}}),
     "strided": (X, {"attention": {"num_heads": 2, "causal": True, "stride": 2}}),
     "cross": (BESIDE, {"attention": {"num_heads": 2, "memory": "memory"}}),
@@ -78,7 +79,7 @@ def test_padding_never_changes_a_result(name, side):
         torch.testing.assert_close(padded[i : i + 1, place], apply(module, x[i : i + 1, place], alone))
 
 
-@pytest.mark.parametrize("name", ["causal", "learned", "sinusoidal", "grouped rope"])
+@pytest.mark.parametrize("name", ["causal", "learned", "sinusoidal", "grouped rope", "alibi"])
 def test_steps_go_on_behind_left_padding(name):
     spec, layer = LAYERS[name]
     module, x = built(layer, spec).eval(), sequence()

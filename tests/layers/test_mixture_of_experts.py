@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from dlx.layers import Layer
 from dlx.models import Model, initialize
@@ -71,3 +72,24 @@ def test_every_expert_gets_a_gradient_though_none_chose_it():
     module = experts(num_experts=8, top_k=1)
     module(torch.randn(1, 1, 8)).sum().backward()
     assert all(p.grad is not None for p in module.experts.parameters())
+
+
+def test_noisy_gating_adds_noise_of_a_learned_size_in_training_alone():
+    module, x = experts(noisy_gating=True), torch.randn(4000, 8)
+    with torch.no_grad():
+        nn.init.normal_(module.noise.weight)
+    clean = x @ module.router.weight.T
+    torch.testing.assert_close(module.logits(x), clean)
+    noise = (module.train().logits(x) - clean) / torch.log1p((x @ module.noise.weight.T).exp())
+    assert noise.mean().item() == pytest.approx(0, abs=0.02)
+    assert noise.std().item() == pytest.approx(1, abs=0.02)
+    assert torch.corrcoef(noise.T).fill_diagonal_(0).abs().max() < 0.06
+
+
+def test_the_gate_of_noise_is_counted_and_starts_at_zero():
+    layer = Layer.model_validate({"mixture_of_experts": {"expert": {"linear": 8}, "noisy_gating": True}})
+    module = layer.build(X)
+    assert layer.cost(X).parameters == sum(p.numel() for p in module.parameters())
+    assert not module.noise.weight.any()
+    module(torch.randn(2, 6, 8)).square().sum().backward()
+    assert module.noise.weight.grad.abs().sum() > 0

@@ -35,10 +35,10 @@ def numbers(*shape):
     return torch.randn(*shape, dtype=torch.float64)
 
 
-def start(decoder, memory):
-    """Every part of the first state, from the mean of one sample's memory (S, D)."""
+def start(decoder, memory, summary=lambda memory: memory.mean(0)):
+    """Every part of the initial state, from a summary of one sample's memory (S, D)."""
     core = decoder.cell.core
-    flat = torch.tanh(decoder.initial.weight @ memory.mean(0) + decoder.initial.bias)
+    flat = torch.tanh(decoder.initial.weight @ summary(memory) + decoder.initial.bias)
     parts = flat.view(-1, core.num_layers, 1, core.hidden_size)
     return parts[0] if len(parts) == 1 else tuple(parts)
 
@@ -162,3 +162,32 @@ def test_parameters_and_multiply_adds_are_what_torch_counts(fields):
         decoder(torch.randn(2, 6, 5), {"memory": torch.randn(2, 9, 7)})
     assert counter.get_total_flops() == 2 * 2 * layer.cost(x).macs
     assert layer.cost(x).parameters == sum(p.numel() for p in decoder.parameters())
+
+
+INITIAL_STATES = {
+    "mean": lambda memory: memory.mean(0),
+    "backward": lambda memory: memory[0, 4:],  # of an encoder whose backward states are the last four features
+    "last": lambda memory: memory[-1],
+}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+@pytest.mark.parametrize("name", INITIAL_STATES)
+def test_the_initial_state_comes_from_the_real_steps_of_the_memory(name, cell):
+    memory_of_two_directions = TensorSpec((None, 8), "TF")
+    x = X.replace(context={"memory": memory_of_two_directions})
+    layer = Layer.model_validate({"recurrent_decoder": {"cell": cell, "initial_state": name}})
+    decoder, memory = layer.build(x).double(), numbers(3, 4, 8)
+    state = decoder._start(memory, MEMORY_MASK)
+    for i, real in enumerate(MEMORY_MASK):
+        expected = start(decoder, memory[i][real], INITIAL_STATES[name])
+        found = [part[:, i] for part in (state if isinstance(state, tuple) else (state,))]
+        wanted = [part[:, 0] for part in (expected if isinstance(expected, tuple) else (expected,))]
+        assert all(torch.allclose(a, b) for a, b in zip(found, wanted, strict=True))
+    assert layer.cost(x).parameters == sum(p.numel() for p in decoder.parameters())
+    decoder(numbers(3, 2, 5), {"memory": memory, "memory_mask": MEMORY_MASK})
+
+
+def test_backward_states_need_a_memory_of_two_directions():
+    with pytest.raises(ShapeError, match="needs a memory of two directions, but its features are 7"):
+        Layer.model_validate({"recurrent_decoder": {"initial_state": "backward"}}).shape(X)

@@ -109,6 +109,7 @@ S2S = [
     {"type": "seq2seq", "embedding_dim": 5, "cell": {"lstm": 6}, "attention": "luong", "dropout": 0.3},
     {"type": "seq2seq", "embedding_dim": 5, "cell": {"gru": {"hidden": 6, "num_layers": 2}}, "encoder": {"rnn": 4}},
     {"type": "seq2seq", "embedding_dim": 5, "share_embeddings": True},
+    {"type": "seq2seq", "embedding_dim": 5, "initial_state": "backward"},
 ]
 
 

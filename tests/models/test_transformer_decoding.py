@@ -33,6 +33,7 @@ DECODERS = {
         {"type": "gpt", **SMALL, "position_embedding": "rope", "num_kv_heads": 1, "sliding_window": 3},
         tokens(6, 11),
     ),
+    "alibi": ({"type": "gpt", **SMALL, "position_embedding": "alibi"}, tokens(6, 11)),
     "transformer": ({"type": "transformer", **SMALL}, pair(11, target=6)),
     "untied": (
         {"type": "transformer", **SMALL, "tie_word_embeddings": False, "norm_first": True},

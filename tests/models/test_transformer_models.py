@@ -149,3 +149,61 @@ def test_gpt_starts_as_nanogpt_does():
     assert alike.tree(x).cost(x) == tree.cost(x)
     initialize(network, alike.tree(x), x, alike.init)
     assert all(p.std().item() == pytest.approx(0.02, rel=0.03) for p in network.parameters() if p.ndim == 2)
+
+
+def t5_deviations(features=32, head_dim=8, heads=2, hidden=48):
+    """Return what the code of T5 draws each weight with, by the end of its name (Mesh TensorFlow's initializers)."""
+    return {
+        "embedding.weight": 1.0,
+        "qkv.weight": None,  # queries, then keys and values, below
+        "q.weight": (features * head_dim) ** -0.5,
+        "kv.weight": features**-0.5,
+        "out.weight": (heads * head_dim) ** -0.5,
+        "layer.0.weight": features**-0.5,
+        "layer.3.weight": hidden**-0.5,
+        "layers.0.weight": features**-0.5,  # of the relative position bias
+        "norm.weight": 0.0,
+    }
+
+
+def test_t5_starts_as_its_paper_does():
+    sizes = {"features": 32, "num_layers": 2, "num_heads": 2, "head_dim": 8, "hidden": 48}
+    x, weights = pair(2000), {}
+    for seed in range(4):
+        torch.manual_seed(seed)
+        model = Model.model_validate({"type": "t5", **sizes})
+        module = model.tree(x).build(x)
+        initialize(module, model.tree(x), x, model.init)
+        for name, parameter in module.named_parameters():
+            weights.setdefault(name, []).append(parameter.detach())
+    expected = t5_deviations()
+    for name, drawn in weights.items():
+        end = next(e for e in expected if name.endswith(e))
+        stacked = torch.stack(drawn)
+        if end == "qkv.weight":
+            assert stacked[:, :16].std().item() == pytest.approx(expected["q.weight"], rel=0.1), name
+            assert stacked[:, 16:].std().item() == pytest.approx(expected["kv.weight"], rel=0.1), name
+        else:
+            assert stacked.std().item() == pytest.approx(expected[end], rel=0.2, abs=1e-6), name
+
+
+def test_attention_scores_of_t5_start_with_a_deviation_of_one():
+    torch.manual_seed(0)
+    model, x = Model.model_validate("t5"), pair(100)
+    module = model.tree(x).build(x)
+    initialize(module, model.tree(x), x, model.init)
+    (first, *_) = [m for m in module.modules() if hasattr(m, "qkv")]
+    normed = torch.randn(4, 50, 512)
+    q, k, _ = first.qkv(normed).view(4, 50, 3, 8, 64).unbind(2)
+    assert torch.einsum("bthd,bshd->bhts", q, k).std().item() == pytest.approx(1.0, rel=0.1)
+
+
+def test_t5_starts_with_logits_of_a_deviation_of_one():
+    torch.manual_seed(0)
+    model, x = Model.model_validate({"type": "t5", "num_layers": 1, "dropout": 0.0}), pair(500)
+    module = model.tree(x).build(x).eval()
+    initialize(module, model.tree(x), x, model.init)
+    target = some(5, 500)
+    logits = module({"source": some(7, 500), "target": target})
+    others = torch.ones_like(logits, dtype=torch.bool).scatter(2, target[..., None], False)  # a word is like itself
+    assert logits[others].std().item() == pytest.approx(1.0, rel=0.1)

@@ -148,3 +148,12 @@ def test_unet_hands_fine_maps_across():
 def test_an_input_that_does_not_fit_is_said(model, x, message):
     with pytest.raises(ShapeError, match=message):
         Model.model_validate(model).tree(x).shape(x)
+
+
+@pytest.mark.parametrize(("groups", "drops_first"), [(1, True), (2, False)])
+def test_dropout_of_alexnet_is_where_2012_and_2014_have_it(groups, drops_first):
+    """Krizhevsky 2012 drops outputs of fc6 and fc7 (section 4.2); the code of 2014 drops their inputs."""
+    layers = Model.model_validate({"type": "alexnet", "groups": groups}).tree(PHOTO).layers
+    names = [layer.name or layer.type for layer in layers[[layer.type for layer in layers].index("flatten") + 1 :]]
+    block = ["dropout", "fc", "relu"] if drops_first else ["fc", "relu", "dropout"]
+    assert names == [f"{name}{n}" if name == "fc" else name for n in (6, 7) for name in block]

@@ -35,7 +35,7 @@ PARAMETERS = [
     (named("vgg", depth=19), 143_667_240),
     (named("vgg", depth=16, batch_norm=True), 138_365_992),
     (named("googlenet"), 6_624_904),
-    (named("googlenet", batch_norm=False, large_kernel=5), 6_998_552),
+    (named("googlenet", batch_norm=False, large_kernel=5), 6_998_552),  # Caffe's bvlc_googlenet
     (named("resnet", depth=18), 11_689_512),
     (named("resnet", depth=34), 21_797_672),
     (named("resnet", depth=50), 25_557_032),

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import Layer, require_context
+from dlx.layers import Layer, ParameterInit, require_context
 from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
@@ -21,8 +21,9 @@ class Attention(Layer):
     from a sequence that `provide` put into the context. causal hides what comes later; sliding_window hides what is
     farther away than that; stride lets steps that are a multiple of it away be seen all the same. With fewer
     num_kv_heads, groups of heads share keys and values, so that decoding remembers less. rope turns queries and keys by
-    angles that grow with their position, so that scores depend on distances; position_bias names a value that is added
-    to the scores. The attention mask of padding (`mask`, or `<memory>_mask`) keeps padding from changing a result.
+    angles that grow with their position, so that scores depend on distances; alibi lowers the scores of distant steps,
+    with slopes mₕ that halve from head to head; position_bias names a value that is added to the scores. The attention
+    mask of padding (`mask`, or `<memory>_mask`) keeps padding from changing a result.
 
     Stepwise decoding keeps keys and values in the cache. While its switch `store_attention` is on, the module stores
     the attention weights of the last forward pass, one map a head.
@@ -31,9 +32,10 @@ class Attention(Layer):
     Units:   dropout is the probability that a weight is set to zero in training.
     Raises:  ShapeError if num_heads does not divide the features, num_kv_heads does not divide num_heads, or nothing
              provides the memory.
-    Source:  Vaswani et al. 2017, arXiv:1706.03762; num_kv_heads: Ainslie et al. 2023, arXiv:2305.13245; rope: Su
-             et al. 2021, arXiv:2104.09864, with the two halves of a head as pairs; sliding_window and stride: Child et
-             al. 2019, arXiv:1904.10509; torch.nn.functional.scaled_dot_product_attention.
+    Source:  Vaswani et al. 2017, arXiv:1706.03762; num_kv_heads: Ainslie et al. 2023, arXiv:2305.13245; rope: Su et al.
+             2021, arXiv:2104.09864, with the two halves of a head as pairs; alibi: Press et al. 2022, arXiv:2108.12409;
+             sliding_window and stride: Child et al. 2019, arXiv:1904.10509;
+             torch.nn.functional.scaled_dot_product_attention.
 
     Example:
         {attention: {num_heads: 4, causal: true, rope: true}}
@@ -59,6 +61,8 @@ class Attention(Layer):
     """Whether queries and keys are turned by their positions."""
     rope_theta: float = Field(10000.0, gt=1)
     """The wavelengths of rope are powers of this, in steps."""
+    alibi: bool = False
+    """Attention with linear biases: whether −mₕ · distance is added to the scores of head h."""
     position_bias: str | None = None
     """Name of a value in scope, such as relative_bias makes, that is added to the scores."""
     scale: float | None = Field(None, gt=0)
@@ -67,8 +71,10 @@ class Attention(Layer):
     """Whether the linear maps have a bias."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a weight is set to zero in training."""
+    query_init: Initializer | None = None
+    """Initializer of the query projection; null takes that of the layer."""
     out_init: Initializer | None = None
-    """How the map back to features starts; null is as the other maps."""
+    """Initializer of the output projection; null takes that of the layer."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._head_dim(x)
@@ -76,10 +82,9 @@ class Attention(Layer):
             self._check_bias(x)
         if self.memory is None:
             return x
-        if self.causal or self.sliding_window or self.stride or self.rope:
-            raise ShapeError(
-                "causal, sliding_window, stride and rope are about the steps of one sequence, not of a memory"
-            )
+        if self.causal or self.sliding_window or self.stride or self.rope or self.alibi:
+            names = "causal, sliding_window, stride, rope and alibi"
+            raise ShapeError(f"{names} are about the steps of one sequence, not of a memory")
         num_features(self._source(x), f"attention to {self.memory}", ("TF",))
         return x
 
@@ -97,8 +102,11 @@ class Attention(Layer):
             unfused=self._scores(steps, seen),
         )
 
-    def parameter_initializers(self) -> dict[str, Initializer]:
-        return {} if self.out_init is None else {"out.weight": self.out_init}
+    def parameter_initializers(self, x: TensorSpec) -> list[ParameterInit]:
+        queries = slice(self.num_heads * self._head_dim(x)) if self.memory is None else slice(None)
+        matrix = "qkv.weight" if self.memory is None else "q.weight"
+        found = [] if self.query_init is None else [ParameterInit(matrix, self.query_init, queries)]
+        return found + ([] if self.out_init is None else [ParameterInit("out.weight", self.out_init)])
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.attention.module import AttentionConfig, CrossAttention, SelfAttention
@@ -106,7 +114,7 @@ class Attention(Layer):
 
         size = self._head_dim(x)
         scale = self.scale or size**-0.5
-        how = AttentionConfig(
+        config = AttentionConfig(
             num_features(x, self.type),
             self.num_heads,
             self._kv_heads(),
@@ -117,9 +125,9 @@ class Attention(Layer):
             self.position_bias,
         )
         if self.memory is not None:
-            return CrossAttention(how, self.memory, num_features(self._source(x), self.type))
+            return CrossAttention(config, self.memory, num_features(self._source(x), self.type))
         pattern = AttentionPattern(self.causal, self.sliding_window or self.stride, self.stride)
-        return SelfAttention(how, pattern, self.rope_theta if self.rope else None)
+        return SelfAttention(config, pattern, self.rope_theta if self.rope else None, self.alibi)
 
     def _scores(self, steps: int, seen: int) -> int:
         """Return the elements of whole maps that are kept where no kernel draws dropout or learns a bias itself."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dlx.layers.attention.alibi import LinearBias
 from dlx.layers.attention.pattern import AttentionPattern
 from dlx.layers.attention.rotary import RotaryEmbedding
 from dlx.nn.context import Context, mask_of, state_of, steps_seen
@@ -39,22 +40,32 @@ class _Attention(nn.Module):
     takes_context = True
     store_attention = False
 
-    def __init__(self, how: AttentionConfig) -> None:
+    def __init__(self, config: AttentionConfig) -> None:
         super().__init__()
-        self.config = how
+        self.config = config
         self.attention_weights: Tensor | None = None
-        self.out = nn.Linear(how.num_heads * how.head_dim, how.features, bias=how.bias)
+        self.out = nn.Linear(config.num_heads * config.head_dim, config.features, bias=config.bias)
 
     def split(self, x_BTE: Tensor) -> Tensor:
         """Return (B, H, T, D) from (B, T, H · D)."""
         return x_BTE.unflatten(-1, (-1, self.config.head_dim)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
 
+    def bias(self, context: Context, queries: int, keys: int) -> Tensor | None:
+        """Return what is added to the scores, broadcastable to (B, H, T, S); None for nothing."""
+        return None if self.config.position_bias is None else context[self.config.position_bias]
+
     def attend(
-        self, q_BHTD: Tensor, k_BGSD: Tensor, v_BGSD: Tensor, allowed: Tensor | None, causal: bool, context: Context
+        self,
+        q_BHTD: Tensor,
+        k_BGSD: Tensor,
+        v_BGSD: Tensor,
+        allowed: Tensor | None,
+        causal: bool,
+        bias_BHTS: Tensor | None,
     ) -> Tensor:
         """Return (B, T, F): each query's weighted mean of the values that the mask allows."""
-        if self.config.position_bias is not None:
-            bias_BHTS = context[self.config.position_bias].to(q_BHTD.dtype)
+        if bias_BHTS is not None:
+            bias_BHTS = bias_BHTS.to(q_BHTD.dtype)
             allowed = bias_BHTS if allowed is None else bias_BHTS.masked_fill(~allowed, float("-inf"))
         if self.store_attention:
             y_BHTD = self._eager_attention(q_BHTD, k_BGSD, v_BGSD, allowed, causal)
@@ -89,12 +100,19 @@ class _Attention(nn.Module):
 class SelfAttention(_Attention):
     """Self-attention."""
 
-    def __init__(self, how: AttentionConfig, pattern: AttentionPattern, rotary_base: float | None) -> None:
-        super().__init__(how)
-        self.widths = [how.num_heads * how.head_dim, how.num_kv_heads * how.head_dim, how.num_kv_heads * how.head_dim]
-        self.qkv = nn.Linear(how.features, sum(self.widths), bias=how.bias)
+    def __init__(
+        self, config: AttentionConfig, pattern: AttentionPattern, rope_theta: float | None, alibi: bool
+    ) -> None:
+        super().__init__(config)
+        self.widths = [
+            config.num_heads * config.head_dim,
+            config.num_kv_heads * config.head_dim,
+            config.num_kv_heads * config.head_dim,
+        ]
+        self.qkv = nn.Linear(config.features, sum(self.widths), bias=config.bias)
         self.pattern = pattern
-        self.rotary = None if rotary_base is None else RotaryEmbedding(how.head_dim, rotary_base)
+        self.rotary = None if rope_theta is None else RotaryEmbedding(config.head_dim, rope_theta)
+        self.alibi = LinearBias(config.num_heads) if alibi else None
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, T, F)."""
@@ -108,13 +126,21 @@ class SelfAttention(_Attention):
         if state is not None:
             k, v, mask_BS = _update_cache(state, k, v, mask_BS)
         queries, keys = q.shape[2], k.shape[2]
-        if mask_BS is None and self.config.position_bias is None and self.pattern.is_causal_only(queries, keys):
-            return self.attend(q, k, v, None, True, context)
+        bias = self.bias(context, queries, keys)
+        if mask_BS is None and bias is None and self.pattern.is_causal_only(queries, keys):
+            return self.attend(q, k, v, None, True, None)
         allowed = self.pattern.mask(queries, keys, q.device)
         if mask_BS is not None:
             real_B11S = mask_BS[:, None, None, :]
             allowed = real_B11S if allowed is None else allowed & real_B11S
-        return self.attend(q, k, v, allowed, False, context)
+        return self.attend(q, k, v, allowed, False, bias)
+
+    def bias(self, context: Context, queries: int, keys: int) -> Tensor | None:
+        bias = super().bias(context, queries, keys)
+        if self.alibi is None:
+            return bias
+        linear_1HTS: Tensor = self.alibi(queries, keys)
+        return linear_1HTS if bias is None else bias + linear_1HTS
 
 
 def _update_cache(
@@ -136,10 +162,10 @@ def _update_cache(
 class CrossAttention(_Attention):
     """Cross-attention to a sequence of the context."""
 
-    def __init__(self, how: AttentionConfig, memory: str, memory_features: int) -> None:
-        super().__init__(how)
-        self.q = nn.Linear(how.features, how.num_heads * how.head_dim, bias=how.bias)
-        self.kv = nn.Linear(memory_features, 2 * how.num_kv_heads * how.head_dim, bias=how.bias)
+    def __init__(self, config: AttentionConfig, memory: str, memory_features: int) -> None:
+        super().__init__(config)
+        self.q = nn.Linear(config.features, config.num_heads * config.head_dim, bias=config.bias)
+        self.kv = nn.Linear(memory_features, 2 * config.num_kv_heads * config.head_dim, bias=config.bias)
         self.memory = memory
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
@@ -148,7 +174,8 @@ class CrossAttention(_Attention):
         k, v = self._keys_and_values(context)
         mask_BS = context.get(f"{self.memory}_mask")
         allowed = None if mask_BS is None else mask_BS[:, None, None, :]
-        return self.attend(self.split(self.q(x_BTF)), k, v, allowed, False, context)
+        q = self.split(self.q(x_BTF))
+        return self.attend(q, k, v, allowed, False, self.bias(context, q.shape[2], k.shape[2]))
 
     def _keys_and_values(self, context: Context) -> tuple[Any, Any]:
         """Return keys and values of the memory; in stepwise decoding they are computed once."""

@@ -18,17 +18,18 @@ class MixtureOfExperts(Layer):
 
     More parameters at the same work. The router gives each step a probability for each expert. The `top_k` most
     probable ones compute, and their results are added, weighted by these probabilities, which for top_k > 1 are
-    normalized to add up to 1. The load balancing loss, load_balancing · num_experts · Σ fᵢ Pᵢ, keeps all experts in
-    use: fᵢ is the fraction of choices that fell on expert i, Pᵢ its mean probability. Its minimum, where use is even,
-    is `load_balancing`. Padding is not counted. The metric expert_balance is how often the least used expert is chosen,
-    over the mean of all: 1 where use is even, 0 where one is never chosen; of several such layers it is the minimum.
+    normalized to add up to 1. With noisy_gating the logits in training are x W + ε softplus(x V), ε standard normal.
+    The load balancing loss, load_balancing · num_experts · Σ fᵢ Pᵢ, keeps all experts in use: fᵢ is the fraction of
+    choices that fell on expert i, Pᵢ its mean probability. Its minimum, where use is even, is `load_balancing`. Padding
+    is not counted. The metric expert_balance is how often the least used expert is chosen, over the mean of all: 1
+    where use is even, 0 where one is never chosen; of several such layers it is the minimum.
 
     The plan counts the multiply-adds of the experts that compute, and the parameters of all.
 
     Shapes:  (F,) or (T, F), kept.
     Raises:  ShapeError if top_k is more than there are experts, or an expert changes the shape.
-    Source:  Shazeer et al. 2017, arXiv:1701.06538; loss: Fedus et al. 2021, arXiv:2101.03961. Deviation: no step is
-             ever dropped.
+    Source:  Shazeer et al. 2017, arXiv:1701.06538, whose noise noisy_gating is; loss: Fedus et al. 2021,
+             arXiv:2101.03961. Deviation: no step is ever dropped.
 
     Example:
         {mixture_of_experts: {num_experts: 3, top_k: 2, expert: {feed_forward: 16}}}
@@ -42,13 +43,16 @@ class MixtureOfExperts(Layer):
     """Number of experts."""
     top_k: int = Field(2, gt=0)
     """Number of experts that compute each step."""
+    noisy_gating: bool = False
+    """Whether noise of a learned size is added to the router's logits in training, so that all experts are tried."""
     load_balancing: float = Field(0.01, ge=0)
     """Weight of the load balancing loss."""
 
     def children(self, x: TensorSpec) -> list[Child]:
         step = self._step(x)
         experts = [Child(f"experts.{i}", ("expert",), self.expert, step) for i in range(self.num_experts)]
-        return [Child("router", (), self._router, step), *experts]
+        noise = [Child("noise", (), self._router, step)] if self.noisy_gating else []
+        return [Child("router", (), self._router, step), *noise, *experts]
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         step = self._step(x)
@@ -62,19 +66,21 @@ class MixtureOfExperts(Layer):
     def cost(self, x: TensorSpec) -> Cost:
         step = self._step(x)
         features, expert, router = step.elements, self.expert.cost(step), self._router.cost(step)
-        steps = x.elements // features
+        steps, gates = x.elements // features, 1 + self.noisy_gating
         return Cost(
-            parameters=router.parameters + self.num_experts * expert.parameters,
+            parameters=gates * router.parameters + self.num_experts * expert.parameters,
             buffers=self.num_experts * expert.buffers,
-            macs=steps * (router.macs + self.top_k * expert.macs),
-            activations=steps * (self.top_k * (expert.activations + features) + features + 2 * self.num_experts),
+            macs=steps * (gates * router.macs + self.top_k * expert.macs),
+            activations=steps
+            * (self.top_k * (expert.activations + features) + features + 2 * gates * self.num_experts),
         )
 
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.mixture_of_experts.module import SparseMixture
 
-        router, *experts = (child.layer.build(child.x) for child in self.children(x))  # type: ignore[arg-type]
-        return SparseMixture(router, experts, self.top_k, self.load_balancing)
+        built = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        router, noise = built.pop("router"), built.pop("noise", None)
+        return SparseMixture(router, noise, [*built.values()], self.top_k, self.load_balancing)
 
     @property
     def _router(self) -> Layer:

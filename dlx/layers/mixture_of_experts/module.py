@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dlx.nn.context import Context, mask_of
 
@@ -16,9 +17,19 @@ class SparseMixture(nn.Module):
     takes_context = True
     metric_counts: Tensor
 
-    def __init__(self, router: nn.Module, experts: Sequence[nn.Module], top_k: int, load_balancing: float) -> None:
+    def __init__(
+        self,
+        router: nn.Module,
+        noise: nn.Module | None,
+        experts: Sequence[nn.Module],
+        top_k: int,
+        load_balancing: float,
+    ) -> None:
         super().__init__()
         self.router = router
+        self.noise = noise
+        if noise is not None:
+            nn.init.zeros_(noise.get_parameter("weight"))  # at first every logit has noise of the same size, ln 2
         self.experts = nn.ModuleList(experts)
         self.top_k, self.load_balancing = top_k, load_balancing
         self.auxiliary_loss: Tensor | None = None
@@ -27,7 +38,7 @@ class SparseMixture(nn.Module):
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Return x's shape."""
         x_NF = x.flatten(0, -2)
-        probabilities_NE = self.router(x_NF).float().softmax(-1)
+        probabilities_NE = self.logits(x_NF).softmax(-1)
         weights_NK, chosen_NK = probabilities_NE.topk(self.top_k, dim=-1)
         if self.top_k > 1:
             weights_NK = weights_NK / weights_NK.sum(-1, keepdim=True)
@@ -40,6 +51,13 @@ class SparseMixture(nn.Module):
             part = expert(x_NF[step]) * weights_NK[step, rank].unsqueeze(-1).to(x.dtype)
             y_NF = y_NF.index_add(0, step, part.to(y_NF.dtype))
         return y_NF.view_as(x)
+
+    def logits(self, x_NF: Tensor) -> Tensor:
+        """Return the score of each expert for each step, (N, E), with noise in training where there is a gate of it."""
+        logits_NE: Tensor = self.router(x_NF).float()
+        if self.noise is None or not self.training:
+            return logits_NE
+        return logits_NE + torch.randn_like(logits_NE) * F.softplus(self.noise(x_NF).float())
 
     def _load_balancing_loss(self, probabilities_NE: Tensor, chosen_NK: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the load balancing loss, which is least where experts are evenly used; count choices in evaluation."""

@@ -21,8 +21,9 @@ class RecurrentDecoder(Layer):
     Weights a_ts = softmax_s(score) give c_t = Σ_s a_ts m_s, and y_t = tanh(W [h_t; c_t]) is the output. bahdanau
     (additive) attends before the step, score = v · tanh(W h_{t−1} + U m_s), and gives c_t to the cell beside x_t. luong
     (multiplicative) attends after it, score = h_t · W m_s, so that all steps run at once, which is faster; but with
-    input_feeding, y_{t−1} stands beside x_t. The initial state is a linear function, with tanh, of the memory's mean.
-    In training the input is the target itself, one step late (teacher forcing); with a `cache` it is the new steps of
+    input_feeding, y_{t−1} stands beside x_t. The initial state is a linear function, with tanh, of the memory's mean;
+    Bahdanau takes the encoder's last backward state (`initial_state: backward`), Luong its last state (`last`). In
+    training the input is the target itself, one step late (teacher forcing); with a `cache` it is the new steps of
     stepwise decoding. Padding (`mask`, `memory_mask`) counts nowhere.
 
     Shapes:  (T, F) → (T, hidden of the cell); memory (S, D).
@@ -40,6 +41,10 @@ class RecurrentDecoder(Layer):
     """The recurrent layer of the decoder."""
     attention: Literal["bahdanau", "luong"] = "bahdanau"
     """Additive attention before each step, or multiplicative attention after it."""
+    initial_state: Literal["mean", "backward", "last"] = "mean"
+    """Which part of the memory the initial state is computed from: the mean of its steps; backward, the second half of
+    its first step, where a bidirectional encoder's backward states end; or its last step.
+    """
     input_feeding: bool = False
     """Input feeding, with luong: whether the cell also reads the output of the step before, and so where it attended;
     steps then run one by one.
@@ -68,7 +73,7 @@ class RecurrentDecoder(Layer):
         places, size = memory.dims[0] or 1, memory.dims[-1] or 0
         looks_first = self.attention == "bahdanau"
         parts = [
-            _linear("initial", hidden * cell.num_layers * cell.num_states, TensorSpec((size,), "F"), bias=True),
+            _linear("initial", hidden * cell.num_layers * cell.num_states, self._summary(size), bias=True),
             _linear("keys", hidden, memory, bias=looks_first),
             Child(
                 "cell",
@@ -99,11 +104,20 @@ class RecurrentDecoder(Layer):
 
         after = module.InputFeedingDecoder if self.input_feeding else module.LuongDecoder
         decoder = module.BahdanauDecoder if self.attention == "bahdanau" else after
-        return decoder({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        parts = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        return decoder(parts, self.initial_state)
 
     @property
     def _cell(self) -> RecurrentLayer:
         return cast(RecurrentLayer, self.cell)
+
+    def _summary(self, size: int) -> TensorSpec:
+        """Return the spec of what the initial state is computed from."""
+        if self.initial_state != "backward":
+            return TensorSpec((size,), "F")
+        if size % 2:
+            raise ShapeError(f"initial_state: backward needs a memory of two directions, but its features are {size}")
+        return TensorSpec((size // 2,), "F")
 
     def _memory(self, x: TensorSpec) -> TensorSpec:
         memory = require_axes(require_context(x, "memory", self.type), "TF", "the memory of recurrent_decoder")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlx.nn.context import Context, mask_of, state_of
-from dlx.nn.recurrent import Recurrent, State, choose, join_parts, parts_of, recall, remember
+from dlx.nn.recurrent import Recurrent, State, at_steps, choose, join_parts, parts_of, recall, remember
 
 
 @dataclass
@@ -29,6 +29,31 @@ class EncoderMemory:
         return weights_BTS.masked_fill(padded_B1S, 0.0)
 
 
+def mean_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
+    """Return the mean over the real steps, (B, D)."""
+    if mask_BS is None:
+        return values_BSD.mean(1)
+    real_BS1 = mask_BS[..., None]
+    return values_BSD.masked_fill(~real_BS1, 0.0).sum(1) / real_BS1.sum(1).clamp(min=1)
+
+
+def backward_end_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
+    """Return where the backward states of a bidirectional encoder end: half of the first real step, (B, D / 2)."""
+    half_BSE = values_BSD.chunk(2, dim=-1)[1]
+    return half_BSE[:, 0] if mask_BS is None else at_steps(half_BSE, mask_BS.long().argmax(1, keepdim=True))[:, 0]
+
+
+def last_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
+    """Return the last real step, (B, D)."""
+    if mask_BS is None:
+        return values_BSD[:, -1]
+    order_S = torch.arange(1, mask_BS.shape[1] + 1, device=mask_BS.device)
+    return at_steps(values_BSD, (order_S * mask_BS).argmax(1, keepdim=True))[:, 0]
+
+
+SUMMARIES = {"mean": mean_of, "backward": backward_end_of, "last": last_of}
+
+
 class _Decoder(nn.Module):
     """Base of decoders: a cell, attention to a memory, and an output layer that reads both."""
 
@@ -39,8 +64,9 @@ class _Decoder(nn.Module):
     cell: Recurrent
     output: nn.Module
 
-    def __init__(self, parts: Mapping[str, nn.Module]) -> None:
+    def __init__(self, parts: Mapping[str, nn.Module], initial_state: str) -> None:
         super().__init__()
+        self.initial_state = initial_state
         for name, part in parts.items():
             self.add_module(name, part)
         self.store_attention = False
@@ -81,14 +107,9 @@ class _Decoder(nn.Module):
         return torch.tanh(self.output(torch.cat([state_BTH, context_BTD], -1)))
 
     def _start(self, values_BSD: Tensor, mask_BS: Tensor | None) -> State:
-        """Return the initial state, from the mean over the real steps."""
-        if mask_BS is None:
-            mean_BD = values_BSD.mean(1)
-        else:
-            real_BS1 = mask_BS[..., None]
-            mean_BD = values_BSD.masked_fill(~real_BS1, 0.0).sum(1) / real_BS1.sum(1).clamp(min=1)
+        """Return the initial state."""
         core = self.cell.core
-        flat_BN = torch.tanh(self.initial(mean_BD))
+        flat_BN = torch.tanh(self.initial(SUMMARIES[self.initial_state](values_BSD, mask_BS)))
         parts = flat_BN.unflatten(1, (-1, core.num_layers, core.hidden_size)).unbind(1)
         return join_parts([part.transpose(0, 1).contiguous() for part in parts])
 

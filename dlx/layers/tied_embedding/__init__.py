@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
+from dlx.initializers import Initializer
 from dlx.layers import Child, Layer, infer_shape, propagate
 from dlx.tensors import Cost, Spec, TensorSpec
 
@@ -40,6 +41,8 @@ class TiedEmbedding(Layer):
     """Factor of the features before they are multiplied by the table."""
     bias: bool = False
     """Whether each logit has a bias."""
+    embedding_init: Initializer | None = None
+    """Initializer of the table; null takes that of the layer, and else a variance of 1 / features."""
 
     @property
     def is_head(self) -> bool:
@@ -66,9 +69,8 @@ class TiedEmbedding(Layer):
         return TiedEmbeddingModule(table.layer.build(x), layers, self.logit_scale, self.bias)  # type: ignore[arg-type]
 
     def _propagate(self, x: Spec) -> tuple[list[Child], Spec]:
-        embedding = Layer.model_validate(
-            {"embedding": {"features": self.features, "scale_embedding": self.scale_embedding}}
-        )
+        table = {"features": self.features, "scale_embedding": self.scale_embedding, "init": self.embedding_init}
+        embedding = Layer.model_validate({"embedding": table})
         children, y = propagate(self.layers, infer_shape((), embedding, x), "layers")
         named = [Child(f"layers.{c.name}", c.loc, c.layer, c.x) for c in children]
         return [Child("embedding", (), embedding, x), *named], y
