@@ -58,9 +58,15 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def save_figure(figure: Any, path: Path, dpi: float | str = "figure") -> None:
-    """Save a matplotlib figure in the format of the file's suffix."""
+    """Save a matplotlib figure in the format of the file's suffix.
+
+    A bitmap at the figure's own resolution is drawn by its canvas: `savefig` would first draw it for its layout.
+    """
     with atomic_writer(path) as file:
-        figure.savefig(file, format=path.suffix.removeprefix("."), dpi=dpi)
+        if path.suffix == ".png" and dpi in ("figure", figure.dpi):
+            figure.canvas.print_png(file)
+        else:
+            figure.savefig(file, format=path.suffix.removeprefix("."), dpi=dpi)
 
 
 def save_array(path: Path, array: Any) -> None:
