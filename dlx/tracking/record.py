@@ -48,7 +48,8 @@ class RunRecord:
             self.logger.set_tags({"dlx.verdict": "held" if held else "failed"})
         for picture in pictures:
             self.logger.log_file(picture, "pictures")
-        if checkpoint is None or not checkpoint.exists():
+        wanted = self.plan is None or self.plan.recipe.tracking.log_model
+        if checkpoint is None or not wanted or not checkpoint.exists():
             return
         self.logger.log_file(checkpoint, "checkpoints")
         signature = model_signature(self.plan.facts, self.plan.recipe.task.target_kind) if self.plan else None

@@ -64,6 +64,8 @@ class Tracking(Section):
     """MLflow experiment; the recipe's name by default."""
     uri: str | None = None
     """MLflow tracking URI; MLflow's own choice by default."""
+    log_model: bool = True
+    """Whether the best checkpoint, and a model that MLflow can serve, are logged with the run."""
     tags: dict[str, str] = Field(default_factory=dict)
     """Tags of the run."""
 
