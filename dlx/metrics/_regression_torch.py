@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics.wrappers import MultioutputWrapper
 from torchmetrics.wrappers.abstract import WrapperMetric
 
-WIDE = torch.float64
+from dlx.nn.wide import WIDE
 
 
 class Float64Metric(WrapperMetric):

@@ -11,7 +11,7 @@ from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import Layer, ParameterInit, walk
-from dlx.tensors import Spec
+from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +33,12 @@ class Model(Component):
     def architecture(self, x: Spec) -> list[Any]:
         """Return the architecture for an input of this shape, as written in YAML."""
         raise NotImplementedError
+
+    def forecast_head(self, target: TensorSpec, outputs: int) -> list[Any] | None:
+        """Return the model's own head for a target of several steps and columns, with so many outputs for each value;
+        None where the task's head does.
+        """
+        return None
 
     def tree(self, x: Spec) -> Layer:
         """Return the architecture as one layer. Raises: ShapeError if a layer of it is not valid."""

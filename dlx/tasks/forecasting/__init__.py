@@ -7,8 +7,10 @@ from pydantic import Field
 
 from dlx.component import Named
 from dlx.facts import DataFacts
+from dlx.layers import Layer
 from dlx.losses import Loss, UnfitLoss
 from dlx.metrics import Metric
+from dlx.models import Model
 from dlx.rules import CheckContext, Problem, Rule
 from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.predictions import regression_table
@@ -65,6 +67,14 @@ class Forecasting(Supervision):
     @property
     def accepts_soft_targets(self) -> bool:
         return False
+
+    def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
+        target = facts.fields["target"]
+        own = model.forecast_head(target, self.loss.out_features(facts) // target.elements)
+        if own is None or self.head != "auto":
+            return super().network(role, model, facts)
+        body = model.tree(self.roles(facts)[role].input).evolve("name", "body")
+        return Layer.model_validate([body, {"type": "sequential", "name": "head", "layers": own}])
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         pairs = [(f"{key}.{who}", metric) for key, metric in self.metrics.items() for who in baselines(facts)]
