@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 BENCH ?= startup speed models generative selfsupervised growth
 MEASURED := $(CURDIR)/benchmarks/measured.json
 
-.PHONY: setup quickstart test test-all lint format bench bench-compare docs clean
+.PHONY: setup quickstart test test-all lint format bench bench-compare mutate docs clean
 
 setup: $(READY)
 
@@ -42,6 +42,12 @@ bench: $(READY)
 
 bench-compare: bench
 	$(BIN)/python benchmarks/results.py $(MEASURED) benchmarks/baseline.json
+
+MUTATED ?= dlx/losses dlx/metrics dlx/tasks dlx/engine dlx/data
+
+mutate: $(READY)
+	test -f .mutation/reach.json || $(BIN)/python tests/mutation/mutate.py --learn tests
+	$(BIN)/python tests/mutation/mutate.py $(MUTATED)
 
 docs: $(READY)
 	$(BIN)/dlx docs docs/reference
