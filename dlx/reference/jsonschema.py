@@ -42,8 +42,17 @@ def recipe_schema() -> Schema:
     defs = {name: schema if "." in name or name in bases else _open(schema, bases) for name, schema in defs.items()}
     _add_blocks(defs)
     defs["Reference"] = REFERENCE
-    used = _reachable(_extending(_open(root, bases), defs), defs)
+    used = _without_titles(_reachable(_extending(_open(root, bases), defs), defs))
     return {"$schema": DIALECT, "title": "dlx recipe", **used}
+
+
+def _without_titles(schema: Any) -> Any:
+    """Return the schema without pydantic's titles, which an editor shows beside each description."""
+    if isinstance(schema, list):
+        return [_without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {k: _without_titles(v) for k, v in schema.items() if k != "title" or not isinstance(v, str)}
 
 
 def _leaves(family: str, bases: dict[str, str]) -> dict[str, Schema]:
@@ -86,29 +95,43 @@ def _target(schema: Schema) -> str:
 
 
 def _choice(family: str) -> Schema:
-    """Return every spelling of a component: `relu`, `{type: relu}`, `{conv: {…}}`, `{max_pool: 2}`."""
+    """Return every spelling of a component: `relu`, `{type: relu}`, `{conv: {…}}`, `{max_pool: 2}`.
+
+    An editor decides by the kind of value, then by the key `type`, then by the names of the keys, and looks into that
+    one spelling alone: alternatives would each be tried at every level, so that deep recipes took minutes.
+    """
     base, leaves = base_class(family), {name: leaf_class(family, name) for name in types(family)}
-    bare = [name for name, leaf in leaves.items() if not _required_fields(leaf)]
-    typed = {
-        "type": "object",
-        "required": ["type"],
-        "properties": {"type": {"enum": list(leaves)}},
-        "allOf": [
-            {"if": {"properties": {"type": {"const": name}}}, "then": _ref(f"{family}.{name}")} for name in leaves
-        ],
-    }
-    keyed = {
-        "type": "object",
-        "properties": {name: _fields(family, name, leaf) for name, leaf in leaves.items()},
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    ways = [{"enum": bare}, typed, keyed, _ref("Reference")]
+    names = list(leaves)
+    keyed = _one_of({name: _fields(family, name, leaf) for name, leaf in leaves.items()})
+    by_type = {"properties": {"type": {"enum": names}}, "allOf": [_if_type(family, name) for name in names]}
+    mapping: Schema = keyed
     if issubclass(base, Layer):
-        named = {**_one_key(_ref(base.__name__)), "propertyNames": {"not": {"enum": ["type", *leaves]}}}
-        ways += [{"type": "array", "items": _ref(base.__name__)}, named]
-    return {"description": _sentence(base), "anyOf": ways}
+        mapping = _if({"propertyNames": {"enum": names}}, keyed, _one_key(_ref(base.__name__)))
+    mapping = _if({"required": ["type"]}, by_type, mapping)
+    words: Schema = {"enum": [name for name, leaf in leaves.items() if not _required_fields(leaf)]}
+    rest: Schema = {"type": "object", **mapping}
+    if issubclass(base, Layer):
+        rest = _if({"type": "array"}, {"items": _ref(base.__name__)}, rest)
+    return {"description": _sentence(base), **_if({"type": "string"}, _or_reference(words), rest)}
+
+
+def _if(condition: Schema, then: Schema, otherwise: Schema) -> Schema:
+    return {"if": condition, "then": then, "else": otherwise}
+
+
+def _if_type(family: str, name: str) -> Schema:
+    condition = {"required": ["type"], "properties": {"type": {"const": name}}}
+    return {"if": condition, "then": _ref(f"{family}.{name}")}
+
+
+def _or_reference(schema: Schema) -> Schema:
+    """Let a reference stand where a value stands."""
+    return _if({"type": "string", "pattern": REFERENCE["pattern"]}, {}, schema)
+
+
+def _one_of(properties: dict[str, Schema]) -> Schema:
+    """Return a mapping with exactly one of these keys."""
+    return {"properties": properties, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
 
 
 def _required_fields(leaf: type[Component]) -> list[str]:
@@ -126,29 +149,29 @@ def _one_key(value: Schema) -> Schema:
 def _fields(family: str, name: str, leaf: type[Component]) -> Schema:
     """Return what may stand after a component's name: its fields, its primary field, or nothing."""
     here = f"{family}.{name}"
-    ways = [_ref(here)]
-    ways += [_ref(f"{here}.primary")] if leaf.primary else []
-    ways += [] if _required_fields(leaf) else [{"enum": [None, True]}]
-    return {"description": _sentence(leaf), "anyOf": ways}
+    bare: list[Schema] = [_ref(f"{here}.primary")] if leaf.primary else []
+    bare += [] if _required_fields(leaf) else [{"enum": [None, True]}]
+    otherwise: Schema = bare[0] if len(bare) == 1 else {"anyOf": bare} if bare else {"type": "object"}
+    return {"description": _sentence(leaf), **_if({"type": "object"}, _ref(here), otherwise)}
 
 
 def _named_map(family: str) -> Schema:
     """Return a map of components by type or by a name of one's own; null or false takes one out."""
     base = base_class(family).__name__
+    without: Schema = {"enum": [None, False]}
     entries = {name: _fields(family, name, leaf_class(family, name)) for name in types(family)}
-    without = [{"enum": [None, False]}]
-    by_type = {name: {**entry, "anyOf": [*entry["anyOf"], *without]} for name, entry in entries.items()}
-    others = {"anyOf": [{"allOf": [{"type": "object", "required": ["type"]}, _ref(base)]}, *without]}
+    by_type = {name: _if(without, {}, entry) | {"description": entry["description"]} for name, entry in entries.items()}
+    others = _if(without, {}, {"type": "object", "required": ["type"], **_ref(base)})
     mapping = {"type": "object", "properties": by_type, "additionalProperties": others}
-    return {"anyOf": [mapping, {"type": "array", "items": _ref(base)}, _ref("Reference")]}
+    return _if({"type": "array"}, {"items": _ref(base)}, _or_reference(mapping))
 
 
 def _roles(family: str) -> Schema:
     """Return one component for all networks of a task, or a map from role to component."""
     base = base_class(family).__name__
     names = {"not": {"enum": ["type", *types(family)]}}
-    roles = {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": _ref(base)}
-    return {"anyOf": [_ref(base), roles]}
+    by_role = {"type": "object", "minProperties": 1, "propertyNames": names}
+    return _if(by_role, {"additionalProperties": _ref(base)}, _ref(base))
 
 
 def _open(schema: Any, bases: dict[str, str]) -> Any:
@@ -164,19 +187,32 @@ def _open(schema: Any, bases: dict[str, str]) -> Any:
 def _value(schema: Schema, bases: dict[str, str]) -> Schema:
     inner = schema.get("additionalProperties")
     base = _target(inner) if isinstance(inner, dict) else ""
-    notes: Schema = {key: schema[key] for key in ("description", "default", "title") if key in schema}
+    notes: Schema = {key: schema[key] for key in ("description", "default") if key in schema}
     if base in bases:
         return {**notes, **_ref(f"{base}.roles" if schema.get("minProperties") else f"{base}.named")}
+    bare = {key: value for key, value in schema.items() if key not in (*notes, "title")}
     if _target(schema) in bases:
-        return schema
-    bare = {key: value for key, value in schema.items() if key not in notes}
+        return {**notes, **bare}
     bare |= {
         key: _value(bare[key], bases) for key in ("items", "additionalProperties") if isinstance(bare.get(key), dict)
     }
     if not bare or bare == {"type": "string"}:
         return {**notes, **bare}
-    ways = [_value(way, bases) for way in bare["anyOf"]] if set(bare) == {"anyOf"} else [bare]
-    return {**notes, "anyOf": [*(way for way in ways if way != _ref("Reference")), _ref("Reference")]}
+    if set(bare) == {"anyOf"}:
+        bare = _alternatives([_value(way, bases) for way in bare["anyOf"]])
+    return {**notes, **_or_reference(bare)}
+
+
+def _alternatives(ways: list[Schema]) -> Schema:
+    """Return a choice of which the parts that are plain values are tried first, and only one other is looked into."""
+    ways = [way["else"] if way.get("then") == {} else way for way in ways]  # references are let in once, outside
+    plain = [way for way in ways if not {"$ref", "items", "properties", "additionalProperties", "if"} & set(way)]
+    others = [way for way in ways if way not in plain]
+    layer = _ref(Layer.__name__)
+    if layer in others:  # a list of layers is a layer
+        others = [way for way in others if way == layer or way.get("items") != layer]
+    last = others[0] if len(others) == 1 else {"anyOf": others}
+    return {"anyOf": plain} if not others else _if({"anyOf": plain}, {}, last) if plain else last
 
 
 def _add_blocks(defs: dict[str, Schema]) -> None:
@@ -185,7 +221,10 @@ def _add_blocks(defs: dict[str, Schema]) -> None:
     mine = [name for name in defs if name == base or name.startswith(f"{family}.")]
     loose = {name: f"{name}{_LOOSE}" for name in mine}
     copies = {loose[name]: _redirect_refs(copy.deepcopy(defs[name]), loose) for name in mine}
-    copies[loose[base]]["anyOf"] += [{"type": "string"}, _one_key({})]
+    loosened = copies[loose[base]]
+    loosened["then"] = {}  # any word may name a block
+    keys = loosened["else"]["else"]["else"]
+    keys["else"] = _one_key({})
     for name, schema in list(defs.items()):
         fields = schema.get("properties", {})
         if {"blocks", "layers"} <= set(fields):
