@@ -39,15 +39,6 @@ class LanguageServer:
             if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["uri"] == uri:
                 return message["params"]["diagnostics"], time.perf_counter() - began
 
-    def mistakes(self, name: str, text: str) -> list[dict[str, Any]]:
-        """Open a text and return what is underlined in it, once anything is; a server may say nothing at first."""
-        found, _ = self.diagnostics(name, text)
-        while not found:
-            message = self._next(20)
-            if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["uri"].endswith(name):
-                found = message["params"]["diagnostics"]
-        return found
-
     def completions(self, name: str, line: int, character: int) -> list[str]:
         """Return the words that are offered at a place of a text that was opened."""
         place = {"textDocument": {"uri": f"file:///{name}"}, "position": {"line": line, "character": character}}

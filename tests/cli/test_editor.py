@@ -71,7 +71,7 @@ def test_one_optimizer_s_fields_are_completed(editor):
     ("text", "word"), [("model: {mlp: {hiden: [3]}}", "hiden"), ("model: linear\ntrain: {epochs: none}", "none")]
 )
 def test_mistakes_are_underlined(editor, text, word):
-    found = editor.mistakes(f"{word}.yaml", f"{BASE}{text}\n")
+    found, _ = editor.diagnostics(f"mistake-{word}.yaml", f"{BASE}{text}\n")
     lines = f"{BASE}{text}\n".splitlines()
     spans = [(d["range"]["start"], d["range"]["end"]) for d in found]
     assert word in [lines[a["line"]][a["character"] : b["character"]] for a, b in spans]
