@@ -26,6 +26,13 @@ def command(
         typer.Option("--recipe", help="Copy this recipe of the gallery; `dlx list recipes`.", autocompletion=recipes),
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="Column to predict; by default the last one.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="What the data are for, such as regression; by default as they look.")
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the first row of a table names its columns.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of text files, such as cp1252.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The recipe to write.")] = Path("recipe.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
@@ -43,24 +50,34 @@ def command(
     if output.exists() and not force:
         raise UsageError(f"{output} exists; choose another name with -o, or replace it with --force")
     if data is not None:
-        _draft(data, pair, target, output, force, as_json)
+        known = {"header": header, "encoding": encoding}
+        options = {name: value for name, value in known.items() if value is not None}
+        found = _inspect(data, pair, target, task, options, output.parent)
+        _draft(data, found, output, force, as_json)
     else:
         _copy(str(recipe), output, force, as_json)
     print(f"next: dlx train {output}", file=sys.stderr)
 
 
-def _draft(data: str, pair: str | None, target: str | None, output: Path, force: bool, as_json: bool) -> None:
-    """Write a recipe for data."""
-    from dataclasses import asdict
-
+def _inspect(
+    data: str, pair: str | None, target: str | None, task: str | None, options: dict[str, Any], folder: Path
+) -> Any:
+    """Look at data; their path is written as it is found from the folder of the recipe."""
     from dlx.commands._show import print_notice
-    from dlx.data.draft import draft
     from dlx.data.inspect import inspect
     from dlx.notices import notice_if_slow
 
-    output.parent.mkdir(parents=True, exist_ok=True)  # the data's path is found from there
+    folder.mkdir(parents=True, exist_ok=True)
     with notice_if_slow(print_notice, f"looking at {data} …"):
-        found = inspect(data, output.parent, target, pair)
+        return inspect(data, folder, target, pair, task, options)
+
+
+def _draft(data: str, found: Any, output: Path, force: bool, as_json: bool) -> None:
+    """Write a recipe for data that were looked at."""
+    from dataclasses import asdict
+
+    from dlx.data.draft import draft
+
     _write(output, draft(found, Path(data).name.partition(".")[0], SCHEMA), force, as_json, asdict(found))
     _say(found)
 
@@ -94,6 +111,15 @@ def _say(found: Any) -> None:
     print(f"{found.rows:,} {found.unit}, inputs {inputs}, {found.task} of '{found.target}'", file=sys.stderr)
     for name, why in found.ignored.items():
         print(f"note: column '{name}' is left out: {why}", file=sys.stderr)
+    if getattr(found, "guessed", False):
+        print(f"note: '{found.target}' is a guess; name the column to predict with --target", file=sys.stderr)
+    if getattr(found, "repeated", 0):
+        print(
+            f"note: {found.repeated:,} samples stand more than once; the recipe uses each once (deduplicate)",
+            file=sys.stderr,
+        )
+    for warning in getattr(found, "warnings", ()):
+        print(f"note: {warning}", file=sys.stderr)
     if found.bad:
         print(f"note: {found.bad:.1%} of the samples cannot be used and are skipped", file=sys.stderr)
 

@@ -14,6 +14,15 @@ from dlx.data.inspect import Inspection
 from dlx.data.inspect_text import TextInspection
 from dlx.recipe.schema.field_types import to_yaml
 
+MODELS = {
+    "segmentation": ["model: {unet: {channels: [16, 32, 64], norm: batch_norm}}"],
+    "forecasting": ["model: linear  # one linear map from all steps of the history: hard to beat, and a beginning"],
+    "token_classification": [
+        "model:", "  type: layers",
+        "  layers: [{embedding: 64}, {dropout: 0.2}, {lstm: {hidden: 64, output: steps, bidirectional: true}}]",
+    ],
+}  # fmt: skip
+"""Networks of tasks whose samples have a class, or a number, at every place."""
 SHOWN = 30
 """Columns that are listed one by one."""
 STEPS = 3000
@@ -40,14 +49,23 @@ def _name(text: str) -> str:
 
 
 def _task(found: Inspection) -> list[str]:
+    name = f"'{_line(found.target)}'"
+    guess = " It is a guess: `dlx init … --target COLUMN` names another." if found.guessed else ""
+    if found.task == "segmentation":
+        loss = "{dice: {cross_entropy_weight: 1.0}}"
+        return ["# Every pixel has a class.", f"task: {{segmentation: {{loss: {loss}, metrics: [mean_iou]}}}}"]
+    if found.task == "forecasting":
+        return ["# What comes next in a series.", "task: {forecasting: {metrics: [mase, mae]}}"]
+    if found.task == "token_classification":
+        return ["# Every word has a class.", "task: {token_classification: {metrics: [accuracy, f1]}}"]
     if found.task == "regression":
-        return [f"# '{_line(found.target)}' is a number.", "task: {regression: {metrics: [mae, rmse, r2]}}"]
+        return [f"# {name} is a number.{guess}", "task: {regression: {metrics: [mae, rmse, r2]}}"]
     counts = [f"{_line(name)} ({n:,})" for name, n in list(found.classes.items())[:8]]
     more = ", …" if len(found.classes) > len(counts) else ""
     balanced = max(found.classes.values()) <= 3 * min(found.classes.values())
     metrics = "[accuracy]" if balanced else "[accuracy, f1]"
     return [
-        f"# '{_line(found.target)}' is one of {len(found.classes)} classes: {', '.join(counts)}{more}",
+        f"# {name} is one of {len(found.classes)} classes: {', '.join(counts)}{more}.{guess}",
         f"task: {{classification: {{metrics: {metrics}}}}}",
     ]
 
@@ -70,7 +88,7 @@ def _data(found: Inspection | TextInspection, tokenizer: list[str]) -> list[str]
     else:
         lines += [f"  source: {{{kind}: {to_yaml(fields)}}}"]
     lines += tokenizer
-    lines += ["  split: {val: 0.15, test: 0.15}  # shares; what they choose and judge is never trained on"]
+    lines += _split(found)
     if found.bad > 0:
         share = min(1.0, round(found.bad + 0.05, 2))
         lines += [f"  on_error: skip  # {found.bad:.1%} of the samples cannot be used"]
@@ -82,11 +100,24 @@ def _data(found: Inspection | TextInspection, tokenizer: list[str]) -> list[str]
     return lines
 
 
+def _split(found: Inspection | TextInspection) -> list[str]:
+    """Return the line of the splits that the source does not name itself."""
+    given = found.splits if isinstance(found, Inspection) else ()
+    fractions = {part: 0.15 for part in ("val", "test") if part not in given}
+    if isinstance(found, Inspection) and found.repeated:
+        return [f"  split: {to_yaml({**fractions, 'deduplicate': True})}  # {found.repeated:,} samples are repeated"]
+    return [f"  split: {to_yaml(fractions)}  # fractions; none of them is trained on"] if fractions else []
+
+
 def _model(found: Inspection) -> list[str]:
+    if found.task in ("segmentation", "forecasting", "token_classification"):
+        return MODELS[found.task]
     head = ["# The task adds the last layer. Shapes follow from the data: `dlx plan` shows them.", "model:"]
     head += ["  type: layers", "  layers:"]
     if found.texts:
         layers = _text_layers(found)
+    elif found.sequences:
+        layers = ["gru: 64", "select_step: last"]
     else:
         layers = _table_layers(found) if found.image is None else _image_layers(found.image)
     return head + [f"    - {layer}" for layer in layers]
@@ -121,18 +152,24 @@ def _image_layers(image: tuple[int, ...]) -> list[str]:
 
 def _learning(found: Inspection) -> list[str]:
     batch = 32 if found.rows < 5000 else 128
-    epochs = max(5, min(MOST_EPOCHS, round(STEPS * batch / found.rows)))
+    epochs = max(5, min(MOST_EPOCHS, round(STEPS * batch / max(1, found.rows))))
     return [
         draft_text.OPTIMIZER,
         "schedule: {cosine: {warmup: 0.05}}",
         "regularize:",
-        "  early_stopping: {patience: 10}",
+        f"  early_stopping: {{patience: {min(10, max(1, epochs // 2))}}}",
         "  # dropout: 0.2  # if val/loss rises while train/loss falls",
         f"train: {{epochs: {epochs}, batch_size: {batch}}}",
     ]
 
 
 def _claim(found: Inspection) -> list[str]:
+    if found.task == "segmentation":
+        return ['# expect: {test/mean_iou: ">= 0.7"}']
+    if found.task == "forecasting":
+        return ["# Below 1: better than what was seen one season before.", '# expect: {test/mase: "< 1"}']
+    if found.task == "token_classification" or (not found.classes and found.task != "regression"):
+        return ['# expect: {test/accuracy: ">= 0.9"}']
     if found.task == "regression":
         return ["# Always answering with the mean gives an r2 of 0.", '# expect: {test/r2: ">= 0.5"}']
     share = max(found.classes.values()) / sum(found.classes.values())

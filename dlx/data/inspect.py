@@ -1,13 +1,13 @@
-"""Looking at data that nobody has described yet: what is in it, what to predict, and as what kind of problem.
+"""Inspection of data that nobody has described yet: what is in them, what to predict, and by which task.
 
-What is found is said as a source that a recipe may write: a table, a folder of images, or a bundled data set.
+Sources recognize their own files and folders; what is found is a source as a recipe writes it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,11 +19,12 @@ from dlx.data.inspect_text import (
     TextInspection,
     inspect_parallel_text,
     inspect_running_text,
-    is_running_text,
     median_words,
     relative_path,
 )
-from dlx.data.rows import is_missing
+from dlx.data.leaks import DISTINCT, ROWS, find_leaks, is_identifier
+from dlx.data.recognize import image_fields, recognize
+from dlx.data.rows import count_rows, is_missing, row_keys
 from dlx.errors import DataError, UsageError
 from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source
@@ -35,10 +36,6 @@ ROWS_PER_CLASS = 5
 """With fewer rows for each value, whole numbers are taken for amounts."""
 MANY_TEXTS = 0.5
 """Texts of which more than this share are different say nothing about other rows: names, dates, free text."""
-LOOKED_AT = 50
-"""Images that tell size and color of all."""
-LARGEST_SIDE = 128
-STEP = 8
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,11 @@ class Inspection:
     bad       share of the samples that cannot be used
     texts     input columns that hold text
     tables    what other columns of a table make: numeric, categorical
+    splits    the splits that the source itself names
+    warnings  what may be wrong with the data
+    guessed   whether the target was not named
+    repeated  how many samples stand more than once
+    sequences whether inputs are sequences of numbers
     """
 
     source: dict[str, Any]
@@ -70,12 +72,28 @@ class Inspection:
     texts: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     unit: str = "samples"
+    splits: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    guessed: bool = False
+    repeated: int = 0
+    sequences: bool = False
 
 
-def inspect(what: str, base: Path, target: str | None = None, pair: str | None = None) -> Inspection | TextInspection:
-    """Look at a file, a folder of images, or a bundled data set; paths in the recipe are relative to `base`.
+def inspect(
+    what: str,
+    base: Path,
+    target: str | None = None,
+    pair: str | None = None,
+    task: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Inspection | TextInspection:
+    """Look at a file, a folder, or a bundled data set, as the source reads it that recognizes it best.
 
-    pair  a second file of text, whose lines belong to those of the first
+    Paths in the recipe are relative to `base`.
+
+    pair     a second file of text, whose lines belong to those of the first
+    task     what the data are for, where they may be for several
+    options  fields of the source that are known, such as `header` and `encoding`
 
     Raises: UsageError if there is nothing of that name; DataError if it cannot be read as samples with a target.
     """
@@ -85,17 +103,19 @@ def inspect(what: str, base: Path, target: str | None = None, pair: str | None =
         if absent:
             raise UsageError(f"there is no file '{absent[0]}'")
         return inspect_parallel_text(path, Path(pair), base)
-    if path.is_dir():
-        return _inspect_source(_image_folder_source(path, base), base, target)
     if path.exists():
-        return (
-            inspect_running_text(path, base)
-            if is_running_text(path)
-            else _inspect_table(relative_path(path, base), base, target)
-        )
+        name, found = recognize(path, task)
+        if name == "text":
+            return inspect_running_text(path, base)
+        if name == "table":
+            return _inspect_table(relative_path(path, base), base, target, task, options or {})
+        fields = {"path": relative_path(path, base), **found.fields, **(options or {})}
+        if found.task == "forecasting" and target is not None:
+            fields["target"] = target
+        return _inspect_source({name: fields | image_fields(name, fields, base)}, base, found.task, target)
     bundled = list(get_args(leaf_class("sources", "sklearn").model_fields["dataset"].annotation))
     if what in bundled:
-        return _inspect_source({"sklearn": what}, base, target)
+        return _inspect_source({"sklearn": what}, base, "", target)
     near = nearest(what, bundled)
     hint = f"; did you mean {near[0]}?" if near else f"; bundled data sets are {', '.join(bundled)}"
     raise UsageError(f"there is no file or folder '{what}'{hint}")
@@ -105,36 +125,68 @@ def _load(source: Mapping[str, Any], base: Path) -> Samples:
     return Source.model_validate(source).load(base, "skip")
 
 
-def _inspect_table(path: str, base: Path, wanted: str | None) -> Inspection:
+def _inspect_table(
+    path: str, base: Path, wanted: str | None, task: str | None, options: Mapping[str, Any]
+) -> Inspection:
     """Look at a table; what says nothing about other rows is left out of the inputs."""
-    samples = _load({"table": {"path": path}}, base)
+    mentioned = {"target": wanted} if wanted is not None else {}
+    samples = _load_target(path, base, mentioned, options)
     target = _target(samples, wanted)
     texts = tuple(name for name, c in samples.columns.items() if name != target and _is_text(c))
     others = {name: c for name, c in samples.columns.items() if name not in (target, *texts)}
     ignored = {name: why for name, c in others.items() if (why := _reason_to_ignore(name, c))}
-    fields: dict[str, Any] = {"path": path, "target": target}
+    fields: dict[str, Any] = {"path": path, **options, "target": target}
     if ignored or texts:
         fields["types"] = dict.fromkeys(ignored, "ignore") | dict.fromkeys(texts, "text")
     if set(samples.inputs) <= {target, *ignored}:
         raise DataError(f"{path}: there is no column from which to predict '{target}'")
-    return _inspection({"table": fields}, samples, target, ignored, texts)
+    found = _inspection({"table": fields}, samples, target, task or "", ignored, texts)
+    inputs = {n: c for n, c in samples.columns.items() if n != target and n not in ignored}
+    leaks = find_leaks(inputs, {target: samples.columns[target]}, _no_splits(samples))
+    return replace(found, warnings=(*found.warnings, *leaks), guessed=wanted is None, repeated=_count_repeats(inputs))
 
 
-def _inspect_source(source: dict[str, Any], base: Path, wanted: str | None) -> Inspection:
+def _load_target(path: str, base: Path, mentioned: Mapping[str, Any], options: Mapping[str, Any]) -> Samples:
+    """Load a table. Raises: UsageError if it has no column of the target's name."""
+    try:
+        return _load({"table": {"path": path, **options, **mentioned}}, base)
+    except DataError as error:
+        if mentioned and "has no column" in str(error):
+            raise UsageError(f"--target: {error}") from None
+        raise
+
+
+def _no_splits(samples: Samples) -> dict[str, np.ndarray]:
+    none = np.array([], dtype=int)
+    return {"train": np.arange(count_rows(samples)), "val": none, "test": none}
+
+
+def _count_repeats(inputs: Mapping[str, Column]) -> int:
+    """Return how many samples stand more than once, where that is not by chance."""
+    keys = row_keys(inputs)
+    if keys is None or len(keys) < ROWS:
+        return 0
+    _, counts = np.unique(keys, return_counts=True)
+    return int((counts > 1).sum()) if len(counts) > DISTINCT * len(keys) else 0
+
+
+def _inspect_source(source: dict[str, Any], base: Path, task: str, wanted: str | None) -> Inspection:
     """Look at a source that says itself what its target is."""
     samples = _load(source, base)
     if samples.target is None:
-        raise DataError("the images have no classes: put those of each class into a folder of its own")
-    if wanted not in (None, samples.target):
+        raise DataError("the samples have no classes: put those of each class into a folder of its own")
+    if wanted not in (None, samples.target) and task != "forecasting":
         raise UsageError(f"--target: these data have one target, '{samples.target}'")
-    return _inspection(source, samples, samples.target, {})
+    return _inspection(source, samples, samples.target, task, {})
 
 
 def _target(samples: Samples, wanted: str | None) -> str:
+    """Return the column to predict: the one that is asked for, one of a usual name, or the last that is possible."""
     names = list(samples.columns)
     if wanted is None:
         usual = [name for name in names if name.strip().lower() in TARGET_NAMES]
-        return (usual or names)[-1]
+        possible = [name for name in names if not _reason_to_ignore(name, samples.columns[name])]
+        return (usual or possible or names)[-1]
     if wanted not in names:
         near = nearest(wanted, names)
         hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names)}"
@@ -160,28 +212,35 @@ def _reason_to_ignore(name: str, column: Column) -> str:
     number = name.lower() in ("id", "index", "") or name.lower().endswith("_id")
     if column.kind == "numeric" and number and len(set(present)) == len(column):
         return "it numbers the rows"
+    if not column.classes and is_identifier(name, column):
+        return "each row has a value of its own, as an identifier has"
     if column.kind == "categorical" and len(set(present)) > max(FEW_VALUES, MANY_TEXTS * len(present)):
         return f"nearly every row has a text of its own, such as {present[0][:40]}"
     return ""
 
 
 def _inspection(
-    source: dict[str, Any], samples: Samples, target: str, ignored: Mapping[str, str], texts: tuple[str, ...] = ()
+    source: dict[str, Any],
+    samples: Samples,
+    target: str,
+    task: str,
+    ignored: Mapping[str, str],
+    texts: tuple[str, ...] = (),
 ) -> Inspection:
     column = samples.columns[target]
     kept = ~is_missing(column)
     total = len(column) + len(samples.problems)
-    classes = _classes(column, column.values[kept])
-    if classes and len(classes) < 2:
+    classes = {} if task == "regression" else _classes(column, column.values[kept], task == "classification")
+    if len(classes) == 1:
         raise DataError(f"the target '{target}' is {next(iter(classes))} everywhere: there is nothing to learn")
-    if len(classes) > max(100, int(kept.sum()) // 2):
+    if len(classes) > max(100, int(kept.sum()) // 2) and not task:
         raise DataError(f"the target '{target}' has {len(classes)} different texts; choose another with --target")
     inputs = {n: c for n, c in samples.columns.items() if n in samples.inputs and n != target and n not in ignored}
     images = [c for c in inputs.values() if c.axes == "CHW"]
     return Inspection(
         source,
         target,
-        "classification" if classes else "regression",
+        task or ("classification" if classes else "regression"),
         {name: _describe(c, name in texts) for name, c in inputs.items()},
         int(kept.sum()),
         ignored,
@@ -190,15 +249,18 @@ def _inspection(
         1 - int(kept.sum()) / total,
         texts,
         tuple(sorted({c.kind for name, c in inputs.items() if name not in texts and not c.axes})),
+        splits=() if samples.splits is None else tuple(sorted(set(samples.splits))),
+        warnings=tuple(samples.warnings),
+        sequences=any(c.axes == "TF" for c in inputs.values()),
     )
 
 
-def _classes(column: Column, values: Any) -> dict[str, int]:
-    """Return how often each class stands, or nothing if the target is an amount."""
+def _classes(column: Column, values: Any, asked: bool = False) -> dict[str, int]:
+    """Return how often each class stands, or nothing if the target is an amount, unless classes are asked for."""
     if column.axes:
         return {}
-    if column.kind == "numeric":
-        distinct = np.unique(values)
+    if column.kind == "numeric" and not asked:
+        distinct = np.unique(values.astype("float64"))
         whole = bool((distinct == np.round(distinct)).all())
         if not whole or len(distinct) > FEW_VALUES or len(values) < ROWS_PER_CLASS * len(distinct):
             return {}
@@ -213,7 +275,7 @@ def _name(value: Any) -> str:
 def _describe(column: Column, is_text: bool = False) -> str:
     missing = is_missing(column)
     if is_text:
-        return f"text, {median_words(column.values[~missing]):.0f} words in the middle"
+        return f"text, median {median_words(column.values[~missing]):.0f} words"
     without = f", {int(missing.sum())} missing" if missing.any() else ""
     if column.kind == "numeric" and not column.axes:
         values = column.values[~missing]
@@ -223,32 +285,3 @@ def _describe(column: Column, is_text: bool = False) -> str:
         shown = ", ".join(name for name, _ in counts.most_common(4))
         return f"{len(counts)} categories: {shown}{', …' if len(counts) > 4 else ''}{without}"
     return " × ".join(map(str, column.values.shape[-3:] if column.axes == "CHW" else column.values.shape[1:]))
-
-
-def _image_folder_source(path: Path, base: Path) -> dict[str, Any]:
-    """Describe a folder of images: their common size if they have one, else a middle one; gray if all of them are."""
-    fields: dict[str, Any] = {"path": relative_path(path, base)}
-    files = Source.model_validate({"image_folder": fields}).files(base)
-    if not files:
-        raise DataError(f"{path}: there are no images; expected {path.name}/<class>/<image>")
-    sizes, gray = _image_sizes(files[:: max(1, len(files) // LOOKED_AT)])
-    if len(set(sizes)) > 1:
-        side = int(np.median([min(size) for size in sizes]))
-        fields["size"] = [max(STEP, min(LARGEST_SIDE, round(side / STEP) * STEP))] * 2
-    if gray:
-        fields["channels"] = 1
-    return {"image_folder": fields}
-
-
-def _image_sizes(files: list[Path]) -> tuple[list[tuple[int, int]], bool]:
-    from PIL import Image, UnidentifiedImageError
-
-    sizes, modes = [], set()
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                sizes.append((image.height, image.width))
-                modes.add(image.mode)
-        except (OSError, UnidentifiedImageError):
-            continue  # the source lists it with the reason
-    return sizes, bool(modes) and modes <= {"1", "L", "I;16"}

@@ -152,6 +152,20 @@ class NewInputs:
     sizes: tuple[tuple[int, int], ...] = ()
 
 
+@dataclass(frozen=True)
+class Recognized:
+    """How a source would read a file or folder that nobody has described.
+
+    certainty  1 where it may be one of its own, 2 where it looks like it, 3 where it can hardly be anything else
+    task       what the data are for; "" where the target decides
+    fields     the source's fields, but for the path
+    """
+
+    certainty: int
+    task: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Source(Component):
     """A place where samples come from."""
 
@@ -160,6 +174,11 @@ class Source(Component):
     """How the names of files end from which the source can read inputs by themselves."""
     tokenizer: ClassVar[Any] = "word"
     """What cuts its text where the recipe does not say, in any spelling of a tokenizer."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        """Return how the source would read a file or folder, None where it is none of its own."""
+        return None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         """Read all samples. Paths are relative to `base`, the folder of the recipe.

@@ -90,3 +90,9 @@ def visible(folder: Path) -> list[Path]:
 
 def _is_sample(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".")
+
+
+def suffix_share(folder: Path, suffixes: tuple[str, ...]) -> float:
+    """Return the fraction of a folder's files, hidden ones aside, whose names end in one of the suffixes."""
+    files = [path for path in folder.rglob("*") if _is_sample(path)]
+    return sum(path.suffix.lower() in suffixes for path in files) / max(1, len(files))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlx.errors import DataError
 from dlx.sources._calendar import Steps, Unit, count_steps, format_times, parse_times
 from dlx.sources._cells import as_name, clean_cells, parse_numbers
 from dlx.sources._raw_table import RawTable
@@ -14,6 +15,13 @@ from dlx.sources._raw_table import RawTable
 if TYPE_CHECKING:
     import numpy as np
 
+TIME_NAMES = ("time", "date", "datetime", "timestamp", "day", "week", "month", "quarter", "year", "ds")
+"""How a column of moments is called."""
+DATE_TEXT = re.compile(r"\d{4}-\d{2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
+SEASONS = {("M", 1.0): 12, ("Q", 1.0): 4, ("D", 1.0): 7, ("h", 1.0): 24, ("min", 15.0): 96, ("W", 1.0): 52}
+"""Steps after which a series usually repeats, by unit and size of a step."""
+SHORTEST_SERIES, MAX_COVARIATES = 40, 8
+"""Fewer moments are no series from which to learn; more columns are not taken along unasked."""
 NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
@@ -162,6 +170,38 @@ class HistoryReader:
 def _natural_order(name: str) -> tuple[bool, float, str]:
     """Return by what names are sorted: 2 is before 10, and numbers are before words."""
     return (False, float(name), name) if NUMBER.fullmatch(name) else (True, 0.0, name)
+
+
+def recognize_series(rows: RawTable) -> dict[str, Any] | None:
+    """Return the fields of a source of series for a table: its time, its target, how far to look back and ahead."""
+    cells = {name: clean_cells(rows.cells(name), MISSING) for name in rows.names}
+    numeric = [name for name in rows.names if not parse_numbers(cells[name])[1].any()]
+    for time in (name for name in rows.names if name.strip().lower() in TIME_NAMES or _are_dates(cells[name])):
+        values = [name for name in numeric if name != time]
+        groups = [name for name in rows.names if name not in numeric and name != time]
+        for series in [None, *groups]:
+            try:
+                history = HistoryReader(values, time, series, None, None, "skip").read(rows)
+            except DataError:
+                continue
+            steps = [segment.steps for found in history.segments.values() for segment in found]
+            longest = max((len(step) for step in steps), default=0)
+            if history.problems or not values or longest < SHORTEST_SERIES:
+                continue
+            season = SEASONS.get((history.clock.unit, history.clock.size), 1)
+            season = season if longest >= 6 * season else 1
+            fields = {"time": time, "target": values[-1], "history": max(2 * season, 12), "horizon": max(1, season)}
+            covariates = values[:-1] if len(values) <= MAX_COVARIATES else []
+            named = {"series": series} if series else {}
+            more = {"covariates": covariates} if covariates else {}
+            return {**fields, **named, **more, **({"season": season} if season > 1 else {})}
+    return None
+
+
+def _are_dates(cells: np.ndarray) -> bool:
+    """Say whether nearly all cells of a column are dates, written as text."""
+    texts = [cell for cell in cells[:200] if isinstance(cell, str)]
+    return len(texts) > 10 and sum(DATE_TEXT.match(text) is not None for text in texts) > 0.95 * len(texts)
 
 
 def _place(rows: RawTable, row: Any, column: str) -> str:

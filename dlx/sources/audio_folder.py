@@ -8,11 +8,11 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.sources import Column, NewInputs, Samples, Source
+from dlx.sources import Column, NewInputs, Recognized, Samples, Source
 from dlx.sources._audio import count_frames, mel_filter_bank
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._folders import labeled_files
+from dlx.sources._folders import labeled_files, suffix_share
 from dlx.sources._labels import labeled_samples
 
 
@@ -48,6 +48,11 @@ class AudioFolder(Source):
     """Audio samples from one frame to the next."""
     n_mels: int = Field(64, ge=1)
     """Mel bands."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        share = suffix_share(path, cls.suffixes) if path.is_dir() else 0.0
+        return Recognized(3, "classification") if share > 0.5 else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         root = base / Path(self.path).expanduser()

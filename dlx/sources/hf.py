@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict
 
 from dlx.errors import DataError
-from dlx.sources import Column, Samples, Source
+from dlx.sources import Column, Recognized, Samples, Source
 from dlx.sources._cells import clean_cells, doubt_categories, parse_numbers
 from dlx.sources._errors import raise_or_skip
 from dlx.sources._folders import SPLITS
@@ -59,6 +59,11 @@ class Hf(Source):
     """Height and width that images are resized to."""
     channels: Literal[1, 3] = 3
     """1 for gray images, 3 for color."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        saved = path.is_dir() and any((path / file).is_file() for file in SAVED_FILES)
+        return Recognized(3) if saved else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np

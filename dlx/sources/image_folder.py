@@ -8,12 +8,12 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.sources import Column, NewInputs, Samples, Source
+from dlx.sources import Column, NewInputs, Recognized, Samples, Source
 from dlx.sources._archive import extract, is_archive
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._download import data_folder
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._folders import labeled_files
+from dlx.sources._folders import labeled_files, suffix_share
 from dlx.sources._images import IMAGE_SUFFIXES, LazyImages, map_files, read_images, read_size
 from dlx.sources._labels import labeled_samples
 
@@ -49,6 +49,12 @@ class ImageFolder(Source):
     """1 for gray, 3 for color."""
     memory: float = Field(2.0, ge=0)
     """GiB up to which all images together are kept decoded."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        if path.is_file():
+            return Recognized(2, "classification") if is_archive(path) else None
+        return Recognized(2 if suffix_share(path, cls.suffixes) > 0.5 else 1, "classification")
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         root = self._root(base)

@@ -9,7 +9,7 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import IGNORED, DataFacts
-from dlx.sources import Column, NewInputs, Samples, Source
+from dlx.sources import Column, NewInputs, Recognized, Samples, Source
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._errors import raise_or_skip
 from dlx.sources._folders import SPLITS, visible
@@ -59,6 +59,12 @@ class ImageMasks(Source):
     """Height and width to resize to; null where all images have one size."""
     channels: Literal[1, 3] = 3
     """1 for gray, 3 for color."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        folders = [path, *(child for child in visible(path) if child.name.lower() in SPLITS)] if path.is_dir() else []
+        both = any((folder / "images").is_dir() and (folder / "masks").is_dir() for folder in folders)
+        return Recognized(3, "segmentation") if both else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.sources import Column, Samples, Source
+from dlx.sources import Column, Recognized, Samples, Source
 from dlx.sources._cells import EXACT
 from dlx.sources._errors import raise_or_skip
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 COLORS = (1, 3, 4)
 """Numbers of channels by which an image's channel axis is told from its space."""
+
+
+USUAL_NAMES = {
+    "x": ("x", "X", "x_train", "X_train", "images", "inputs", "data", "features", "arr_0"),
+    "y": ("y", "Y", "y_train", "Y_train", "labels", "targets", "target", "label", "arr_1"),
+    "x_test": ("x_test", "X_test"),
+    "y_test": ("y_test", "Y_test"),
+}
+"""How arrays of inputs and targets are called."""
 
 
 class Npz(Source):
@@ -51,6 +60,17 @@ class Npz(Source):
     """What the axes of x mean after the first."""
     classes: tuple[str, ...] = Field((), strict=False)
     """Names of the classes that whole numbers in y stand for, from 0."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        if path.suffix.lower() != ".npz":
+            return None
+        names = _array_names(path)
+        chosen = {field: next((n for n in known if n in names), None) for field, known in USUAL_NAMES.items()}
+        if chosen["x"] is None:
+            raise DataError(f"{path}: which of the arrays {', '.join(names)} holds the inputs? Write a recipe with `x`")
+        test = {field: name for field, name in chosen.items() if field.endswith("_test") and name is not None}
+        return Recognized(3, "", {"x": chosen["x"], "y": chosen["y"], **(test if len(test) == 2 else {})})
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
@@ -130,6 +150,14 @@ def _not_finite(name: str, column: Column, missing: bool) -> dict[int, str]:
     infinite, absent = np.isinf(rows).any(axis=1), np.isnan(rows).any(axis=1) & (not missing)
     wrong = (infinite | absent).nonzero()[0]
     return {int(i): f"{name} is {'infinite' if infinite[i] else 'not a number'}" for i in wrong}
+
+
+def _array_names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return [name.removesuffix(".npy") for name in file.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not arrays that np.savez saved: {error}") from None
 
 
 def _read(path: Path, names: list[str]) -> Mapping[str, np.ndarray]:

@@ -9,11 +9,11 @@ from pydantic import Field, Strict, model_validator
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.nearest import nearest
-from dlx.sources import Column, NewInputs, Samples, Source, Spans
+from dlx.sources import Column, NewInputs, Recognized, Samples, Source, Spans
 from dlx.sources._calendar import FREQUENCIES, Unit
 from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._history import MISSING, Gaps, History, HistoryReader, Segment
+from dlx.sources._history import MISSING, Gaps, History, HistoryReader, Segment, recognize_series
 from dlx.sources._raw_table import RawTable, read_table
 
 if TYPE_CHECKING:
@@ -78,6 +78,14 @@ class Series(Source):
         if self.season > self.history:
             raise ValueError(f"a history of {self.history} steps does not reach back one season of {self.season}")
         return self
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        """A column of moments at equal distances, and numbers beside it."""
+        if not path.is_file() or path.suffix.lower() not in cls.suffixes:
+            return None
+        found = recognize_series(read_table(path, TextFormat(missing=MISSING)))
+        return None if found is None else Recognized(2, "forecasting", found)
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         (file,) = self.files(base)

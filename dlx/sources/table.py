@@ -11,7 +11,7 @@ from pydantic import Field, Strict
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.nearest import nearest
-from dlx.sources import Column, NewInputs, Samples, Source
+from dlx.sources import Column, NewInputs, Recognized, Samples, Source
 from dlx.sources._cells import as_categories, clean_cells, doubt_categories, is_numeric, parse_numbers
 from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
@@ -79,6 +79,10 @@ class Table(Source):
     """Whether cells may be wrapped in double quotes."""
     strip_end: str = ""
     """Characters removed from the end of categories, such as the full stop in `<=50K.`."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        return Recognized(1) if path.is_file() and path.suffix.lower() in cls.suffixes else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         splits = self._read(base)

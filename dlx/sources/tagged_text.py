@@ -10,10 +10,14 @@ from pydantic import Field, Strict
 from dlx.errors import DataError
 from dlx.facts import IGNORED
 from dlx.files import read_text_file, split_lines
-from dlx.sources import Column, Samples, Source, Spans
+from dlx.sources import Column, Recognized, Samples, Source, Spans
 from dlx.sources._errors import raise_or_skip
 
 SEPARATORS = re.compile(r"[ \t]+")
+PASSED_OVER = ("-DOCSTART-", "# ")
+"""How lines begin that hold no word."""
+LOOKED_AT, MOST_COLUMNS = 200, 12
+"""Lines, and columns, by which a file of tags is recognized."""
 
 
 class TaggedText(Source):
@@ -47,6 +51,18 @@ class TaggedText(Source):
     """Tags of words that have no class: they are read, but neither trained on nor measured."""
     encoding: str = "utf-8"
     """Encoding of the files."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        """A word and its tags in every line, as many in all, and empty lines between sentences."""
+        if not path.is_file() or path.suffix.lower() not in (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt"):
+            return None
+        lines = split_lines(read_text_file(path, "utf-8"))[:LOOKED_AT]
+        cells = [SEPARATORS.split(line.strip()) for line in lines if line.strip() and not line.startswith(PASSED_OVER)]
+        widths = {len(row) for row in cells}
+        if len(widths) != 1 or not 2 <= (width := widths.pop()) <= MOST_COLUMNS or all(line.strip() for line in lines):
+            return None
+        return Recognized(3, "token_classification", {"tag_column": width})
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
@@ -90,7 +106,7 @@ class TaggedText(Source):
                 yield sentence
             if not cells:
                 sentence, bad = [], False
-            elif line.startswith(("-DOCSTART-", "# ")):
+            elif line.startswith(PASSED_OVER):
                 continue
             elif len(cells) < max(self.word_column, self.tag_column):
                 problems.append(

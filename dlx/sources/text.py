@@ -7,8 +7,11 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.files import read_text_file, split_lines
-from dlx.sources import Column, Samples, Source, TextBlocks
+from dlx.sources import Column, Recognized, Samples, Source, TextBlocks
 from dlx.sources._errors import raise_or_skip
+
+LOOKED_AT = 50
+"""Lines by which running text is told from a table."""
 
 
 class Text(Source):
@@ -44,6 +47,15 @@ class Text(Source):
     """What a document is; where there are several, each ends with the end token."""
     encoding: str = "utf-8"
     """Encoding of the files."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> Recognized | None:
+        """Running text has no columns: no separator stands equally often in every line."""
+        if path.suffix.lower() not in (".txt", ".md", ".text") or not path.is_file():
+            return None
+        lines = [line for line in split_lines(read_text_file(path, "utf-8"))[:LOOKED_AT] if line.strip()]
+        columns = any(_is_regular(lines, separator) for separator in ("\t", ",", ";", "|"))
+        return None if columns else Recognized(2, "language_modeling")
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
@@ -96,3 +108,9 @@ def _matching_files(base: Path, path: str) -> list[Path]:
     if not files:
         raise DataError(f"{whole}: no files found")
     return files
+
+
+def _is_regular(lines: list[str], separator: str) -> bool:
+    """Say whether a separator stands equally often in every line."""
+    counts = {line.count(separator) for line in lines}
+    return len(lines) > 1 and len(counts) == 1 and counts != {0}
