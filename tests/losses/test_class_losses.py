@@ -247,3 +247,13 @@ def test_labels_learned_by_squares_are_decided_at_one_half():
     accuracy = (decision == labels).mean()
     assert accuracy == ((output.numpy() > 0.5) == labels).mean() > 0.85
     assert ((output.numpy() > 0) == labels).mean() < accuracy - 0.1
+
+
+@pytest.mark.parametrize("name", ["focal", "binary_cross_entropy"])
+def test_the_chance_level_of_weighted_labels_is_not_known_and_that_of_weighted_classes_is(name):
+    spec = Loss.model_validate({name: {"class_weight": [1.0, 3.0]}})
+    assert spec.chance_level(target_facts("labels", 2)) is None
+    assert Loss.model_validate(name).chance_level(target_facts("labels", 2)) is not None
+    facts = target_facts("classes", 2)
+    value = spec.build(facts)(torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])).item()
+    assert spec.chance_level(facts) == pytest.approx(value, rel=1e-5)
