@@ -27,7 +27,7 @@ from dlx.data.recognize import image_fields, recognize
 from dlx.data.rows import count_rows, is_missing, row_keys
 from dlx.errors import DataError, UsageError
 from dlx.nearest import nearest
-from dlx.sources import Column, Samples, Source
+from dlx.sources import Column, Samples, Source, Spans
 
 TARGET_NAMES = ("target", "label", "class", "y")
 FEW_VALUES = 20
@@ -186,12 +186,19 @@ def _target(samples: Samples, wanted: str | None) -> str:
     if wanted is None:
         usual = [name for name in names if name.strip().lower() in TARGET_NAMES]
         possible = [name for name in names if not _reason_to_ignore(name, samples.columns[name])]
-        return (usual or possible or names)[-1]
+        telling = [name for name in possible if not _is_all_distinct(samples.columns[name])]
+        return (usual or telling or possible or names)[-1]
     if wanted not in names:
         near = nearest(wanted, names)
         hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names)}"
         raise UsageError(f"--target: there is no column '{wanted}'{hint}")
     return wanted
+
+
+def _is_all_distinct(column: Column) -> bool:
+    """Say whether a column holds categories none of which occurs twice, as messages and names are."""
+    present = [v for v in column.values if v is not None]
+    return column.kind == "categorical" and len(set(present)) == len(present)
 
 
 def _is_text(column: Column) -> bool:
@@ -284,4 +291,7 @@ def _describe(column: Column, is_text: bool = False) -> str:
         counts = Counter(str(v) for v in column.values[~missing])
         shown = ", ".join(name for name, _ in counts.most_common(4))
         return f"{len(counts)} categories: {shown}{', …' if len(counts) > 4 else ''}{without}"
+    if isinstance(column.values, Spans):
+        steps = sorted({int(column.values.lengths.min()), int(column.values.lengths.max())})
+        return f"sequences of {' to '.join(map(str, steps))} steps"
     return " × ".join(map(str, column.values.shape[-3:] if column.axes == "CHW" else column.values.shape[1:]))

@@ -83,7 +83,7 @@ def is_identifier(name: str, column: Column) -> bool:
         numbers = values.astype("float64")
         whole = bool((numbers == np.round(numbers)).all())
         running = whole and numbers.max() - numbers.min() + 1 <= 1.1 * distinct
-        return whole and (running or _is_called_one(name))
+        return whole and (bool(running) or _is_called_one(name))
     words = [str(value) for value in values]
     if any(len(word.split()) != 1 for word in words) or all(NUMBERS.fullmatch(word) for word in words):
         return False

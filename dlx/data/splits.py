@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx.data.rows import is_missing
 from dlx.errors import DataError
 from dlx.recipe.schema.data import Split
 from dlx.sources import Samples
@@ -117,9 +118,11 @@ def _groups(samples: Samples, split: Split) -> np.ndarray | None:
     known = {**samples.columns, **samples.left_out}
     if split.group not in known:
         raise DataError(f"data.split.group: there is no field '{split.group}'; there are {', '.join(known)}")
-    values = [str(value) for value in known[split.group].values]
+    column = known[split.group]
+    values = [str(value) for value in column.values]
     _, numbers = np.unique(np.array(values, dtype=object), return_inverse=True)
-    return np.asarray(numbers)
+    alone = len(values) + np.arange(len(values))
+    return np.where(is_missing(column), alone, numbers)
 
 
 def _split_by_time(time: np.ndarray, split: Split) -> SplitRows:
@@ -128,7 +131,7 @@ def _split_by_time(time: np.ndarray, split: Split) -> SplitRows:
     Shares are of the time, numbers are steps of time. Windows whose target reaches over a boundary are left out; what a
     network sees before its target may come from the split before, as it is known by then.
     """
-    _refuse_train_fraction(split)
+    _refuse_samples(split)
     if split.folds is not None:
         raise DataError("data.split: folds would let a series train on what comes after it; leave `folds` out")
     begin, end = time.T
@@ -147,8 +150,12 @@ def _split_by_time(time: np.ndarray, split: Split) -> SplitRows:
     return parts
 
 
-def _refuse_train_fraction(split: Split) -> None:
-    """Refuse to leave out a part of what is not made of samples."""
+def _refuse_samples(split: Split) -> None:
+    """Refuse to leave out a part, or to keep groups together, of what is not made of samples."""
+    if split.group is not None:
+        raise DataError(
+            "data.split: `group` keeps samples together, and neither series nor running text are made of any"
+        )
     if split.train is not None:
         raise DataError(
             "data.split: `train` chooses among samples, and neither series nor running text are made of any"
@@ -165,7 +172,7 @@ def split_documents(samples: Samples, documents: list[str], split: Split) -> dic
     Text that belongs to no split is cut by characters: the end is for test, what is before it for val. With
     `by: random`, whole documents are dealt out.
     """
-    _refuse_train_fraction(split)
+    _refuse_samples(split)
     if split.by not in ("auto", "order", "random") or split.folds is not None:
         raise DataError(f"data.split: running text is split by order or random, not by {split.by} or folds")
     if split.by == "random":

@@ -101,7 +101,15 @@ def test_whole_numbers_are_classes_only_where_few_stand_often(tmp_path):
     path.write_text("a,b,c\n" + "\n".join(f"{RNG.normal():.3f},{i % 4},{i}" for i in range(100)))
     assert inspect(str(path), tmp_path, "b").task == "classification"
     assert inspect(str(path), tmp_path, "c").task == "regression"
-    assert inspect(str(path), tmp_path).target == "c"
+    assert inspect(str(path), tmp_path).target == "b"  # c numbers the rows
+
+
+def test_a_guessed_target_is_not_a_column_of_messages(tmp_path):
+    path = tmp_path / "mail.csv"
+    path.write_text("v1,v2\nham,see you\nspam,win cash\nham,hello\nspam,free prize\n")
+    found = inspect(str(path), tmp_path)
+    assert found.target == "v1" and found.guessed
+    assert not inspect(str(path), tmp_path, "v1").guessed
 
 
 def test_nothing_is_overwritten_unless_asked(dlx, tmp_path):
@@ -121,8 +129,10 @@ def test_what_cannot_be_meant_is_said(tmp_path):
     with pytest.raises(UsageError, match="iris"):
         inspect("irs", tmp_path)
     (tmp_path / "same.csv").write_text("a,b\n" + "1.5,x\n2.5,x\n" * 5)
-    with pytest.raises(DataError, match="nothing to learn"):
+    with pytest.raises(DataError, match="no column from which to predict 'a'"):
         inspect(str(tmp_path / "same.csv"), tmp_path)
+    with pytest.raises(DataError, match="nothing to learn"):
+        inspect(str(tmp_path / "same.csv"), tmp_path, "b")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no images"):
         inspect(str(tmp_path / "empty"), tmp_path)
