@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
+from dlx.errors import ShapeError
 from dlx.facts import DataFacts, Kind
 from dlx.metrics import Metric
+from dlx.nearest import nearest
 from dlx.tensors import Stats
 
 if TYPE_CHECKING:
@@ -18,14 +20,20 @@ class RegressionMetric(Metric):
 
     target_kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
     higher_is_better: ClassVar[bool] = False
-    multioutput: Literal["uniform_average", "raw_values"] = "uniform_average"
-    """`uniform_average`: one number, the mean over all targets; `raw_values`: a number for each target, logged as
-    `<metric>.<target>`."""
+    target: str | None = None
+    """The one target, of several, that is measured; null takes the mean over all."""
 
-    def names(self, key: str, facts: DataFacts) -> list[str]:
-        if self.multioutput == "uniform_average":
-            return [key]
-        return [f"{key}.{name}" for name in target_columns(facts)]
+    def validate_target(self, facts: DataFacts) -> None:
+        super().validate_target(facts)
+        self.column(facts)
+
+    def column(self, facts: DataFacts) -> int | None:
+        """Return the index of the one target that is measured, None for all. Raises: ShapeError if it is not there."""
+        names = target_columns(facts)
+        if self.target is not None and self.target not in names:
+            near = nearest(self.target, names) or names
+            raise ShapeError(f"there is no target '{self.target}'; there is {', '.join(near)}", ("target",))
+        return None if self.target is None else names.index(self.target)
 
     def by_target(
         self, metric: torchmetrics.Metric, facts: DataFacts, shift: Sequence[float] = (), scale: Sequence[float] = ()
@@ -35,7 +43,7 @@ class RegressionMetric(Metric):
 
         columns = len(target_columns(facts))
         zeros, ones = [0.0] * columns, [1.0] * columns
-        return Float64Metric(metric, shift or zeros, scale or ones, self.multioutput == "raw_values")
+        return Float64Metric(metric, shift or zeros, scale or ones, self.column(facts))
 
 
 class ErrorMetric(RegressionMetric):

@@ -8,27 +8,26 @@ from typing import Any
 import torch
 import torchmetrics
 from torch import Tensor
-from torchmetrics.wrappers import MultioutputWrapper
 from torchmetrics.wrappers.abstract import WrapperMetric
 
 from dlx.nn.wide import WIDE
 
 
 class Float64Metric(WrapperMetric):
-    """A metric of (value − shift) / scale in float64: sums of float32 lose what targets far from zero differ by."""
+    """A metric of (value − shift) / scale in float64, of all columns or of one.
+
+    Sums of float32 lose what targets far from zero differ by.
+    """
 
     shift: Tensor
     scale: Tensor
 
     def __init__(
-        self, metric: torchmetrics.Metric, shift: Sequence[float], scale: Sequence[float], by_column: bool
+        self, metric: torchmetrics.Metric, shift: Sequence[float], scale: Sequence[float], column: int | None
     ) -> None:
         super().__init__()
-        columns = len(shift)
-        self.by_column = by_column
+        self.column = column
         self.metric: Any = metric.set_dtype(WIDE)
-        if by_column:
-            self.metric = MultioutputWrapper(self.metric, columns, remove_nans=False)
         self.register_buffer("shift", torch.tensor(shift, dtype=WIDE), persistent=False)
         self.register_buffer("scale", torch.tensor(scale, dtype=WIDE), persistent=False)
 
@@ -37,7 +36,7 @@ class Float64Metric(WrapperMetric):
         self.metric.update(self._transformed(prediction_BK), self._transformed(target_BK))
 
     def compute(self) -> Tensor:
-        """Return the metric of all batches, (F,) by column."""
+        """Return the metric of all batches."""
         value: Tensor = self.metric.compute()
         return value
 
@@ -48,7 +47,7 @@ class Float64Metric(WrapperMetric):
 
     def _transformed(self, values_BK: Tensor) -> Tensor:
         values_BSF = (values_BK.to(WIDE).reshape(len(values_BK), -1, len(self.shift)) - self.shift) / self.scale
-        return values_BSF.flatten(0, 1) if self.by_column else values_BSF.flatten(1)
+        return (values_BSF if self.column is None else values_BSF[..., self.column]).flatten(1)
 
 
 class R2(torchmetrics.Metric):

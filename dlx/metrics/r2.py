@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.facts import DataFacts
-from dlx.metrics._regression import RegressionMetric, target_stats
+from dlx.metrics._regression import RegressionMetric, target_columns, target_stats
 
 if TYPE_CHECKING:
     import torchmetrics
@@ -29,6 +29,6 @@ class R2(RegressionMetric):
     def build(self, facts: DataFacts) -> torchmetrics.Metric:
         from dlx.metrics._regression_torch import R2
 
-        by_target = self.multioutput == "raw_values"
-        columns = 1 if by_target else facts.fields["target"].elements
+        elements = facts.fields["target"].elements
+        columns = elements if self.column(facts) is None else elements // len(target_columns(facts))
         return self.by_target(R2(columns), facts, shift=target_stats(facts).mean)

@@ -60,15 +60,14 @@ def test_reset_forgets(name: str) -> None:
     torch.testing.assert_close(metric.compute(), random_metric(name, kind, 6))
 
 
-@pytest.mark.parametrize("name", [n for n in METRICS if "multioutput" in leaf_class("metrics", n).model_fields])
-def test_raw_values_are_the_metric_of_each_target(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n in METRICS if "target" in leaf_class("metrics", n).model_fields])
+def test_the_metric_of_one_target_sees_no_other(name: str) -> None:
     facts, (prediction, target) = target_facts("regression", 3), random_predictions("regression", 3)
-    spec = Metric.model_validate({name: {"multioutput": "raw_values"}})
-    assert spec.names("own", facts) == ["own.1", "own.2", "own.3"]
-    metric, each = spec.build(facts), []
-    metric.update(prediction, target)
     for k in range(3):
+        metric = Metric.model_validate({name: {"target": str(k + 1)}}).build(facts)
+        metric.update(prediction, target)
         single = Metric.model_validate(name).build(target_facts("regression", 1))
         single.update(prediction[:, k], target[:, k])
-        each.append(single.compute())
-    torch.testing.assert_close(metric.compute(), torch.stack(each))
+        torch.testing.assert_close(metric.compute(), single.compute())
+    with pytest.raises(ShapeError, match="there is no target '4'"):
+        Metric.model_validate({name: {"target": "4"}}).validate_target(facts)
