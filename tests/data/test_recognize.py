@@ -89,7 +89,7 @@ def test_each_kind_of_data_is_recognized(make, file, source, task, tmp_path):
 def test_the_task_decides_between_sources(tmp_path):
     series(tmp_path / "data")
     assert recognize(tmp_path / "data" / "d.csv", "regression")[0] == "table"
-    with pytest.raises(UsageError, match="--task: .* is not read for segmentation"):
+    with pytest.raises(UsageError, match=r"--task: .* is not read for segmentation"):
         recognize(tmp_path / "data" / "d.csv", "segmentation")
 
 
