@@ -66,6 +66,18 @@ def test_files_and_functions_are_short(path):
     assert [f.name for f in functions if f.end_lineno - f.body[0].lineno + 1 > 40] == []
 
 
+LONG_TESTS = {
+    "tests/tasks/test_masked_lm.py", "tests/tasks/test_unsupervised.py", "tests/faults/test_f14_f16_data.py",
+    "tests/engine/test_strategies.py", "tests/engine/test_stages.py", "tests/contract/test_augmentations.py",
+}  # fmt: skip
+"""Files of tests that are still to be split; the list only becomes shorter."""
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_of_tests_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300 or str(path.relative_to(ROOT)) in LONG_TESTS
+
+
 def test_every_file_has_a_name_that_says_what_is_in_it():
     assert [p for p in [*SOURCES, *TESTS] if VAGUE_NAMES & {part.lstrip("_") for part in (p.stem, p.parent.name)}] == []
 

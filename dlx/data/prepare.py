@@ -89,17 +89,12 @@ def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[
     files = data.source.files(base)
     leaks = find_leaks(columns, targets, rows) if files and samples.time is None else []
     facts = replace(
-        _facts(encoded, target, texts, rows, samples.season),
+        _facts(encoded, target, texts, rows, samples),
         multilabel=target_kind == "labels" or target.multilabel,
-        ordered=samples.time is not None,
         fingerprint=_fingerprint(arrays, rows, files),
-        ignored=target.has_ignored,
-        missing=missing_numbers(encoded.arrays, rows),
-        inferred=tuple(samples.inferred),
         warnings=(*samples.warnings, *repeated, *encoded.warnings, *target.doubts(rows["train"]), *leaks),
     )
-    extras = {**samples.columns, **samples.left_out}
-    return Prepared(facts, arrays, rows, samples.problems, samples.identity, extras)
+    return Prepared(facts, arrays, rows, samples.problems, samples.identity, {**samples.columns, **samples.left_out})
 
 
 def _without_repeats(samples: Samples, names: Sequence[str]) -> tuple[Samples, list[str]]:
@@ -118,9 +113,9 @@ def _facts(
     target: EncodedTarget,
     texts: Mapping[str, TextEncoder],
     rows: Mapping[str, np.ndarray],
-    season: int,
+    samples: Samples,
 ) -> DataFacts:
-    train = rows["train"]
+    train, season = rows["train"], samples.season
     return DataFacts(
         fields={**encoded.fields, **target.specs(train, season, encoded.arrays.get("history"))},
         inputs=tuple(encoded.fields),
@@ -132,6 +127,10 @@ def _facts(
         class_counts=target.class_counts(train),
         counts={split: len(index) for split, index in rows.items()},
         season=season,
+        ordered=samples.time is not None,
+        ignored=target.has_ignored,
+        missing=missing_numbers(encoded.arrays, rows),
+        inferred=tuple(samples.inferred),
     )
 
 

@@ -18,6 +18,7 @@ from textwrap import dedent, indent
 from dlx.component import ROOT, families
 from dlx.errors import UsageError
 from dlx.nearest import nearest
+from dlx.plugins import activate_plugins
 from dlx.recipe.yaml.document import read
 from dlx.rules import Rule
 
@@ -41,6 +42,7 @@ class Code:
 @cache
 def codes() -> dict[str, Code]:
     """Return the explanation of every code, in order."""
+    activate_plugins()
     language = read(Path(__file__).with_name("codes.yaml")).plain()
     found = {code: Code(**fields) for code, fields in language.items()}
     found |= {rule.code: explanation_of(rule) for rule in rules()}

@@ -10,6 +10,7 @@ from typing import Any
 
 from dlx.engine.runs.outcome import Verdict, read_run
 from dlx.errors import DlxError, RunError, UsageError
+from dlx.files import save_figure
 from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_study
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.claims import holds
@@ -205,9 +206,8 @@ def draw_comparison(report: ComparisonReport) -> dict[str, Path]:
         "differences": figures.differences(spans, apart, report.metric),
     }
     folder = report.folder / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
+        save_figure(figure, folder / f"{name}.png", dpi=120)
     return {name: folder / f"{name}.png" for name in drawn}
 
 
