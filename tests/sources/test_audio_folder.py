@@ -66,3 +66,18 @@ def test_files_that_are_no_audio_are_named(tmp_path):
     assert len(load_source({"audio_folder": spec}, on_error="skip").columns["image"]) == 1
     with pytest.raises(DataError, match="lower n_mels"):
         load_source({"audio_folder": {**spec, "n_mels": 200}})
+
+
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "not a number"), (np.inf, "infinite")])
+def test_samples_that_are_no_number_are_named(value, what, tmp_path):
+    wrong = tone(440).astype("float32")
+    wrong[17] = value
+    for name, sound in (("a/good", tone(440)), ("b/good", tone(880)), ("b/wrong", wrong)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE, subtype="FLOAT")
+    spec = {"audio_folder": {"path": str(tmp_path), "sample_rate": RATE, "seconds": 0.5}}
+    with pytest.raises(DataError, match=f"wrong.wav: sample 18 is {what}"):
+        load_source(spec)
+    samples = load_source(spec, on_error="skip")
+    kept = samples.columns[samples.inputs[0]].values
+    assert len(kept) == 2 and np.isfinite(kept[:]).all()

@@ -55,3 +55,29 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
     ):
         assert reason in str(error.value)
     assert len(load_source({"image_masks": spec}, on_error="skip").columns["target"]) == 1
+
+
+def test_two_files_of_one_name_are_a_problem(tmp_path):
+    for folder in ("images", "masks"):
+        save(tmp_path / folder / "good.png", np.eye(4))
+        save(tmp_path / folder / "twice.png", np.eye(4))
+    save(tmp_path / "images/twice.bmp", np.zeros((4, 4)))
+    with pytest.raises(DataError, match=r"have one name: which of them is twice\?"):
+        load_source({"image_masks": str(tmp_path)})
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg"])
+def test_masks_in_jpeg_are_refused(suffix, tmp_path):
+    save(tmp_path / "images/a.png", np.zeros((16, 16)))
+    save(tmp_path / f"masks/a.{suffix}", 3 * np.eye(16))
+    with pytest.raises(DataError, match="JPEG changes values"):
+        load_source({"image_masks": str(tmp_path)})
+
+
+def test_pixels_to_ignore_belong_to_no_class(tmp_path):
+    mask = np.array([[0, 1, 255, 255], [2, 0, 1, 255]])
+    save(tmp_path / "images/a.png", np.zeros((2, 4)))
+    save(tmp_path / "masks/a.png", mask)
+    target = load_source({"image_masks": {"path": str(tmp_path), "ignore": 255}}).columns["target"]
+    assert len(target.classes) == 3
+    assert np.array_equal(target.values[0], np.where(mask == 255, -100, mask))

@@ -33,3 +33,24 @@ def test_npz_refuses_python_objects(tmp_path):
     np.savez(tmp_path / "d.npz", x=np.array([{}], dtype=object), y=np.array([1]))
     with pytest.raises(DataError, match="allow_pickle"):
         load_source({"npz": "d.npz"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "reason"),
+    [
+        ((5, 3), np.inf, "row 3 of x is infinite"),
+        ((5, 7, 3), np.nan, "row 3 of x is not a number"),
+        ((5, 3), np.nan, None),
+    ],
+)
+def test_numbers_that_are_not_finite_are_named_unless_they_are_missing(shape, value, reason, tmp_path):
+    x = np.ones(shape)
+    x[2, -1] = value
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(5) % 2)
+    spec = {"npz": {"path": "d.npz", "axes": "TF"} if x.ndim == 3 else {"path": "d.npz"}}
+    if reason is None:
+        assert np.isnan(load_source(spec, tmp_path).columns["x"].values[2, -1])
+        return
+    with pytest.raises(DataError, match=reason):
+        load_source(spec, tmp_path)
+    assert len(load_source(spec, tmp_path, "skip").columns["x"]) == 4
