@@ -21,7 +21,7 @@ def class_weights(weight: ClassWeight, facts: DataFacts) -> list[float] | None:
         counts = _counts(facts)
         total = sum(counts)
         return [total / (len(counts) * count) for count in counts]
-    return _given(weight, facts)
+    return _explicit_weights(weight, facts)
 
 
 def pos_weights(weight: ClassWeight, facts: DataFacts) -> list[float] | None:
@@ -31,7 +31,7 @@ def pos_weights(weight: ClassWeight, facts: DataFacts) -> list[float] | None:
     return [(facts.counts["train"] - count) / count for count in _counts(facts)]
 
 
-def _given(weight: list[float] | dict[str, float], facts: DataFacts) -> list[float]:
+def _explicit_weights(weight: list[float] | dict[str, float], facts: DataFacts) -> list[float]:
     """Return the weights that a recipe gives: in the order of the classes, or by their names, 1 where one is absent."""
     if isinstance(weight, dict):
         by_index = {facts.class_index(name): factor for name, factor in weight.items()}

@@ -38,14 +38,14 @@ class SampleComparison(torchmetrics.Metric):
 
     def compute(self) -> Tensor:
         """Return the comparison of all batches."""
-        generated_ND, real_MD, classes_M = (self._joined(v) for v in (self.generated, self.real, self.classes))
+        generated_ND, real_MD, classes_M = (self._join(v) for v in (self.generated, self.real, self.classes))
         return self.compare(generated_ND, real_MD, classes_M)
 
     def compare(self, generated_ND: Tensor, real_MD: Tensor, classes_M: Tensor) -> Tensor:
         """Return how similar the two sets are."""
         raise NotImplementedError
 
-    def _joined(self, batches: list[Tensor] | Tensor) -> Tensor:
+    def _join(self, batches: list[Tensor] | Tensor) -> Tensor:
         joined = batches if isinstance(batches, Tensor) else torch.cat(batches)
         return joined[: self.max_samples]
 

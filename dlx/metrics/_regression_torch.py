@@ -33,7 +33,7 @@ class Float64Metric(WrapperMetric):
 
     def update(self, prediction_BK: Tensor, target_BK: Tensor) -> None:
         """Add a batch."""
-        self.metric.update(self._transformed(prediction_BK), self._transformed(target_BK))
+        self.metric.update(self._transform(prediction_BK), self._transform(target_BK))
 
     def compute(self) -> Tensor:
         """Return the metric of all batches."""
@@ -45,7 +45,7 @@ class Float64Metric(WrapperMetric):
         self.metric.reset()
         super().reset()
 
-    def _transformed(self, values_BK: Tensor) -> Tensor:
+    def _transform(self, values_BK: Tensor) -> Tensor:
         values_BSF = (values_BK.to(WIDE).reshape(len(values_BK), -1, len(self.shift)) - self.shift) / self.scale
         return (values_BSF if self.column is None else values_BSF[..., self.column]).flatten(1)
 
