@@ -29,7 +29,7 @@ class NoFirstToken(Rule):
         model: {bert: {features: 8, num_layers: 1, num_heads: 2}}
     """
 
-    code: ClassVar[str] = "DLX511"
+    code: ClassVar[str] = "DLX513"
     severity: ClassVar[Severity] = "warning"
 
 

@@ -32,7 +32,7 @@ class NoMedian(Rule):
         data: {source: {sklearn: diabetes}}
     """
 
-    code: ClassVar[str] = "DLX510"
+    code: ClassVar[str] = "DLX506"
     severity: ClassVar[Severity] = "warning"
 
 
