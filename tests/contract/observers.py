@@ -11,9 +11,9 @@ from torch import nn
 from dlx.layers import Layer
 from dlx.losses import Loss
 from dlx.optimizers import Optimizer
-from dlx.schedules import Horizon
+from dlx.schedules import TrainingLength
 
-LENGTH = Horizon(steps=100, steps_per_epoch=10)
+LENGTH = TrainingLength(steps=100, steps_per_epoch=10)
 METRIC = [1.0, 0.5, 0.6, 0.51, 0.4999, 0.7, 0.4, 0.45, 0.3995, 0.5, *[0.6] * 30]
 
 
