@@ -213,7 +213,12 @@ class Series(Source):
         whole = int(sum(max(0, (span - length) // self.stride + 1) for span in spans))
         gaps = sum(len(segments) - 1 for segments in found)
         empty = [name for name, segments in history.segments.items() if not segments]
+        short = sum(span < length for span in spans)
         lost = [f"{gaps} gaps cost {whole - windows:,} of {whole:,} windows (see `gaps`)"] if gaps else []
+        if short:
+            lost.append(
+                f"{short} of {len(spans)} series are left out: shorter than {self.history} + {self.horizon} steps"
+            )
         return lost + [f"series {name} has no value" for name in empty[:5]]
 
     def _spans(self, values_NF: np.ndarray, first: np.ndarray) -> dict[str, Column]:

@@ -223,3 +223,20 @@ def _run(folder, *words, status=0):
     )
     assert result.returncode == status, result.stderr
     return result
+
+
+def test_a_split_of_the_run_is_predicted_beside_the_truth_and_kept_columns(home):
+    folder, runs = home
+    text = _run(folder, "predict", str(runs["prices"]), "--split", "test", "--keep", "color").stdout
+    found = pd.read_csv(io.StringIO(text))
+    rows = pd.read_csv(folder / "rows.csv")
+    assert len(found) == 20 and "color" in found
+    truth = next(name for name in found if name.startswith("true"))
+    matched = found.merge(rows, left_on=["color", truth], right_on=["color", "price"])
+    assert len(matched) == 20
+
+
+def test_a_column_to_keep_that_is_not_there_is_named(home):
+    folder, runs = home
+    assert "colour" in _run(folder, "predict", str(runs["prices"]), "rows.csv", "--keep", "colour", status=2).stderr
+    assert "--split" in _run(folder, "predict", str(runs["prices"]), status=2).stderr

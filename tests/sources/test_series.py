@@ -95,3 +95,32 @@ def test_series_that_cannot_be_cut_say_why(tmp_path):
         series(tmp_path, history=30)
     with pytest.raises(DataError, match="no column 'sod'; did you mean 'sold'"):
         series(tmp_path, target="sod")
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "first"),
+    [
+        ([f"{d:02d}/01/2024" for d in range(1, 21)], "%d/%m/%Y", "2024-01-04"),
+        ([f"01/{d:02d}/2024" for d in range(1, 21)], "%m/%d/%Y", "2024-01-04"),
+        ([f"{2020 + i // 12}{i % 12 + 1:02d}" for i in range(20)], "%Y%m", "2020-04-01"),
+        ([f"202001{d:02d}" for d in range(1, 21)], "%Y%m%d", "2020-01-04"),
+    ],
+)
+def test_dates_are_read_as_all_rows_allow_and_that_is_said(written, form, first, tmp_path):
+    text = "day,sold\n" + "".join(f"{when},{i}\n" for i, when in enumerate(written))
+    samples = series(tmp_path, text, series=None)
+    assert len(samples.columns["history"]) == 16
+    assert str(np.asarray(samples.identity["day"])[0]).startswith(first)
+    assert any(f"read as {form}" in said for said in samples.inferred)
+
+
+def test_a_forecast_carries_its_series_and_its_moment(tmp_path):
+    identity = series(tmp_path).identity
+    assert list(identity["shop"]) == ["x"] * 4 + ["y"] * 4
+    assert [str(when)[:10] for when in identity["day"][:2]] == ["2024-03-01", "2024-03-02"]
+
+
+def test_series_that_are_too_short_are_counted(tmp_path):
+    samples = series(tmp_path, SERIES + "2024-03-01,z,1,1\n")
+    assert samples.warnings == ["1 of 3 series are left out: shorter than 3 + 2 steps"]
+    assert series(tmp_path).warnings == []
