@@ -231,12 +231,12 @@ def test_a_split_of_the_run_is_predicted_beside_the_truth_and_kept_columns(home)
     found = pd.read_csv(io.StringIO(text))
     rows = pd.read_csv(folder / "rows.csv")
     assert len(found) == 20 and "color" in found
-    truth = next(name for name in found if name.startswith("true"))
+    truth = next(name for name in found if name.startswith("truth"))
     matched = found.merge(rows, left_on=["color", truth], right_on=["color", "price"])
     assert len(matched) == 20
 
 
 def test_a_column_to_keep_that_is_not_there_is_named(home):
     folder, runs = home
-    assert "colour" in _run(folder, "predict", str(runs["prices"]), "rows.csv", "--keep", "colour", status=2).stderr
+    assert "colour" in _run(folder, "predict", str(runs["prices"]), "rows.csv", "--keep", "colour", status=1).stderr
     assert "--split" in _run(folder, "predict", str(runs["prices"]), status=2).stderr
