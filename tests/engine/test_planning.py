@@ -259,10 +259,10 @@ def test_checking_needs_no_data_but_uses_what_is_remembered(written, monkeypatch
     monkeypatch.setenv("DLX_CACHE", str(tmp_path / "cache"))
     path = written(DIGITS + "model: linear\nexpect: {test/nothing: 1}\n")
     first = validate_file(path)
-    assert (first.planned, first.diagnostics) == (False, ())
+    assert (first.shapes_checked, first.diagnostics) == (False, ())
     refused(path)
     second = validate_file(path)
-    assert second.planned and [d.line for d in second.diagnostics] == [4]
+    assert second.shapes_checked and [d.line for d in second.diagnostics] == [4]
 
 
 def test_facts_of_the_plan_are_those_of_the_data(planned):
