@@ -68,8 +68,8 @@ def test_a_decided_split_is_the_one_that_auto_makes(written, text):
 
 
 def components_that_take_auto():
-    """Return the family, name and field of every such field; the autos of layers, their weights, models and heads become layers, which
-    the plan shows as such, and those of sources are decided for every file that is read.
+    """Return the family, name and field of every such field. The autos of layers, their weights, models and heads
+    become layers, which the plan shows as such, and those of sources are decided for every file that is read.
     """
     for family in set(families()) - {"layers", "models", "initializers", "sources"}:
         for name in types(family):
