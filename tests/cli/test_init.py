@@ -189,7 +189,7 @@ def test_a_text_becomes_a_recipe_that_continues_it(dlx, tmp_path):
     made = dlx("init", "tale.txt", "--json", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["task"] == "language_modeling"
-    assert trained(dlx, tmp_path, "train.steps=20", "task.sample=5")["val/bits_per_character"] < 5
+    assert trained(dlx, tmp_path, "train.steps=20", "task.sample_tokens=5")["val/bits_per_character"] < 5
 
 
 def test_two_texts_become_a_recipe_that_translates(dlx, tmp_path):
