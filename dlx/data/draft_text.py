@@ -13,8 +13,8 @@ def task(found: TextInspection) -> list[str]:
     """Return the lines of the task."""
     if found.task == "language_modeling":
         return [
-            f"# Learns to say {found.target}, and so to write; the run's pictures/sample.txt shows how.",
-            "task: {language_modeling: {sample: 400}}",
+            f"# Learns to say {found.target}, and so to write; the run's figures/sample.txt shows how.",
+            "task: {language_modeling: {sample_tokens: 400}}",
         ]
     return [
         "# Reads the lines of the first file and writes those of the second.",
