@@ -81,3 +81,12 @@ def test_repeats_of_repeats_are_counted_not_made(loaded):
 )
 def test_bytes_in_words(count, words):
     assert in_words(count) == words
+
+
+def test_force_trains_all_the_same(loaded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine, "memory", lambda accelerator="cpu": 1 << 10)
+    recipe = loaded("data.source={moons: {n_samples: 40}}", "model={mlp: {hidden: [64]}}", "train.epochs=1")
+    with pytest.raises(RecipeError):
+        dlx.train(recipe)
+    assert "test/loss" in dlx.train(recipe, fast=True, force=True).metrics
