@@ -48,7 +48,7 @@ class Section(BaseModel, Evolvable):
             raise _with_suggestions(error, cls) from None
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
-        """Return what this refuses, or warns of, in the company of the rest of the recipe; places start here.
+        """Return what this refuses, or warns of, given the rest of the recipe and its data; places start here.
 
         It is asked twice: before networks are planned, and with them, if nothing was refused.
         """

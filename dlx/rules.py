@@ -1,4 +1,4 @@
-"""Rules: what a section or component refuses, or warns of, in the company of the rest of a recipe.
+"""Rules: what a section or component refuses, or warns of, given the rest of the recipe, its data and networks.
 
 A rule is a subclass of `Rule` that stands beside the class whose rule it is. Its docstring is what `dlx show error`
 says of its code: a title; what the rule finds; `Why:` that is bad; `Instead:` what to write; a `Wrong:` example that it

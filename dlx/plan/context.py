@@ -92,7 +92,8 @@ def find_problems(context: PlanContext) -> list[Problem]:
     """Return what any section, component or layer refuses, or warns of."""
     found = list(_problems_in(context.recipe, (), context))
     for plan in context.networks.values():
-        for path, layer, x in walk(plan.tree, plan.input):
+        with_rules = (item for item in walk(plan.tree, plan.input) if type(item[1]).check is not Section.check)
+        for path, layer, x in with_rules:
             found += layer.check(replace(context, path=path, input=x))
     return list(dict.fromkeys(found))
 

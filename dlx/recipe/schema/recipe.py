@@ -157,7 +157,7 @@ class Recipe(Section):
 
 def _check_missing_values(context: CheckContext) -> Iterator[Problem]:
     """Refuse networks that receive a table with gaps and have no layer that fills them."""
-    for role, plan in context.networks.items():
+    for role, plan in context.networks.items() if context.source_facts.missing else ():
         if any(layer.replaces_missing for _, layer, _ in walk(plan.tree, plan.input)):
             continue
         x = plan.input
