@@ -137,6 +137,10 @@ class Layer(Component):
         """Return the initializers of single parameters, where they differ from that of the layer."""
         return []
 
+    def export_refusal(self, x: TensorSpec) -> str | None:
+        """Return why torch.export cannot export the layer for this input; None where it can."""
+        return None
+
     def gain(self) -> float | None:
         """Return the initialization gain of an activation, which keeps the variance; None for any other layer."""
         return None

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from dlx.layers import Layer
 from dlx.layers._axes import num_features
-from dlx.tensors import Cost, TensorSpec
+from dlx.tensors import Cost, TensorSpec, context_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,6 +63,11 @@ class RecurrentLayer(Layer):
         from dlx.nn.recurrent import Recurrent
 
         return Recurrent(self._build_cells(num_features(x, self.type, ("TF",))), last=self.output == "last")
+
+    def export_refusal(self, x: TensorSpec) -> str | None:
+        if self.bidirectional and "mask" in context_of(x):
+            return "a bidirectional layer packs padded sequences, for which torch.export has no operator"
+        return None
 
     def _build_cells(self, inputs: int) -> nn.RNNBase:
         """Return the torch module of the cells, for this many input features."""

@@ -149,9 +149,9 @@ def _update_cache(
     """Append new keys, values and mask to the cache, and return all of them."""
     past = state["k"].shape[2] if state else 0
     if mask_BT is None and "mask" in state:
-        mask_BT = state["mask"].new_ones(len(k), k.shape[2])
+        mask_BT = state["mask"].new_ones(k.shape[0], k.shape[2])
     if mask_BT is not None:
-        before = state.get("mask", mask_BT.new_ones(len(k), past))
+        before = state.get("mask", mask_BT.new_ones(k.shape[0], past))
         mask_BT = state["mask"] = torch.cat([before, mask_BT], dim=1)
     if past:
         k, v = torch.cat([state["k"], k], dim=2), torch.cat([state["v"], v], dim=2)

@@ -15,4 +15,4 @@ class PrependClassToken(nn.Module):
 
     def forward(self, x_BTF: Tensor) -> Tensor:
         """Return one step more."""
-        return torch.cat([self.token.expand(len(x_BTF), 1, -1).to(x_BTF.dtype), x_BTF], dim=1)
+        return torch.cat([self.token.expand(x_BTF.shape[0], 1, -1).to(x_BTF.dtype), x_BTF], dim=1)

@@ -95,7 +95,7 @@ class OneHot(nn.Module):
 
     def forward(self, codes_BM: Tensor) -> Tensor:
         """Return 0s and 1s; for a code 0 that training never saw, an equal share of every category."""
-        empty = torch.zeros(len(codes_BM), self.features, device=codes_BM.device)
+        empty = torch.zeros(codes_BM.shape[0], self.features, device=codes_BM.device)
         encoded_BF = empty.scatter(1, codes_BM + self.offsets, 1.0)
         if self.training or not any(self.untrained):
             return encoded_BF

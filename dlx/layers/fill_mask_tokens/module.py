@@ -22,6 +22,6 @@ class MaskTokenFill(nn.Module):
         """Return (B, T, F); x where nothing is masked."""
         index_BS = (context or {}).get("visible")
         if index_BS is None:
-            index_BS = torch.arange(x_BSF.shape[1], device=x_BSF.device).expand(len(x_BSF), -1)
-        full_BTF = self.token.to(x_BSF.dtype).expand(len(x_BSF), self.steps, -1)
+            index_BS = torch.arange(x_BSF.shape[1], device=x_BSF.device).expand(x_BSF.shape[0], -1)
+        full_BTF = self.token.to(x_BSF.dtype).expand(x_BSF.shape[0], self.steps, -1)
         return full_BTF.scatter(1, index_BS.unsqueeze(-1).expand_as(x_BSF), x_BSF)

@@ -15,4 +15,6 @@ class VisibleSteps(nn.Module):
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (B, S, F); x where nothing is masked."""
         index_BS = (context or {}).get("visible")
-        return x_BTF if index_BS is None else x_BTF.take_along_dim(index_BS.unsqueeze(-1), 1)
+        if index_BS is None:
+            return x_BTF
+        return x_BTF.gather(1, index_BS.unsqueeze(-1).expand(-1, -1, x_BTF.shape[2]))

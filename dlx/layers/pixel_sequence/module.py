@@ -22,4 +22,4 @@ class SequenceOverPixels(nn.Module):
         x_BTF = x_BCHW.flatten(2).transpose(1, 2)
         scope = None if context is None else {name: v for name, v in context.items() if name != "mask"}
         y_BTF: Tensor = apply(self.layers, x_BTF, scope)
-        return y_BTF.transpose(1, 2).reshape(len(x_BCHW), -1, *x_BCHW.shape[2:])
+        return y_BTF.transpose(1, 2).reshape(x_BCHW.shape[0], -1, *x_BCHW.shape[2:])

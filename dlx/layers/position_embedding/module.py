@@ -45,7 +45,7 @@ class _Positions(nn.Module):
             mask_BT = torch.ones(x_BTF.shape[:2], dtype=torch.bool, device=x_BTF.device)
         count_BT = mask_BT.long().cumsum(1)
         if state is not None:
-            before_B = state.get("real", count_BT.new_full((len(count_BT),), steps_seen(context)))
+            before_B = state.get("real", count_BT.new_full((count_BT.shape[0],), steps_seen(context)))
             count_BT = count_BT + before_B.unsqueeze(1)
             state["real"] = count_BT[:, -1]
         return (count_BT - 1).clamp(min=0)

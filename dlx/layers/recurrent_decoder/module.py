@@ -178,7 +178,7 @@ class InputFeedingDecoder(LuongDecoder):
         cache: dict[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
         """Run step by step, as each reads the output of the one before; before the first it is zero."""
-        before_B1H = x_BTF.new_zeros(len(x_BTF), 1, self.cell.core.hidden_size)
+        before_B1H = x_BTF.new_zeros(x_BTF.shape[0], 1, self.cell.core.hidden_size)
         before_B1H = (cache or {}).get("output", before_B1H)
         outputs: list[Tensor] = []
         weights: list[Tensor] = []

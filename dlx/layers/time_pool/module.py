@@ -47,7 +47,8 @@ class LastPool(_Pool):
         """Return that step."""
         order_T1 = torch.arange(1, x_BTF.shape[1] + 1, device=x_BTF.device)[:, None]
         last_B11 = (mask_BT1 * order_T1).argmax(1, keepdim=True)
-        return x_BTF.take_along_dim(last_B11, 1)[:, 0].masked_fill(~mask_BT1.any(1), 0.0)
+        last_B1F = x_BTF.gather(1, last_B11.expand(-1, -1, x_BTF.shape[2]))
+        return last_B1F[:, 0].masked_fill(~mask_BT1.any(1), 0.0)
 
 
 class AttentionPool(_Pool):
