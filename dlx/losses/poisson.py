@@ -19,8 +19,12 @@ class NegativeCounts(Rule):
 
     Why:      a negative count has no probability; the loss of it falls without end as the prediction falls to zero.
     Instead:  use mse, mae or huber, or check the target: a count is never below zero.
-    Wrong:    task: {type: regression, loss: poisson}; data: {source: {type: sine}}
-    Right:    task: {type: regression, loss: huber}; data: {source: {type: sine}}
+    Wrong:
+        task: {type: regression, loss: poisson}
+        data: {source: {type: sine}}
+    Right:
+        task: {type: regression, loss: huber}
+        data: {source: {type: sine}}
     """
 
     code: ClassVar[str] = "DLX455"
