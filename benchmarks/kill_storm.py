@@ -128,21 +128,23 @@ def _go_on(root: Path) -> None:
 
 def _readable(root: Path) -> bool:
     """Say whether training can go on from what lies there, if anything was saved."""
-    from dlx.engine.training.checkpointer import saved
-    from dlx.engine.training.fit import newest
+    from dlx.engine.training.checkpointer import list_checkpoints
+    from dlx.engine.training.fit import newest_checkpoint
 
     return all(
-        newest(f / "checkpoints", lambda _: None) is not None for f in root.glob("*") if saved(f / "checkpoints")
+        newest_checkpoint(f / "checkpoints", lambda _: None) is not None
+        for f in root.glob("*")
+        if list_checkpoints(f / "checkpoints")
     )
 
 
 def _end(folder: Path) -> list[bytes]:
     """Return every number that a run ended with, as bytes."""
-    from dlx.engine.checkpoint import load
-    from dlx.engine.training.checkpointer import BEST, saved
+    from dlx.engine.checkpoint import load_checkpoint
+    from dlx.engine.training.checkpointer import BEST, list_checkpoints
 
     checkpoints = folder / "checkpoints"
-    best, last = load(checkpoints / BEST), load(saved(checkpoints)[0])
+    best, last = load_checkpoint(checkpoints / BEST), load_checkpoint(list_checkpoints(checkpoints)[0])
     states = (best["state_dict"], last["state_dict"], last["current_model_state"])
     return [value.numpy().tobytes() for state in states for value in state.values()]
 

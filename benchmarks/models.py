@@ -236,12 +236,12 @@ train: {epochs: 2, batch_size: 32}
         self.plain = plain.TextLSTM(self.plan.facts.fields["sentence"].vocab[0], 100, 128, 2)
 
     def batches(self, split: str, epoch: int) -> Iterator[Batch]:
-        from dlx.engine.data.lengths import bucketed
+        from dlx.engine.data.lengths import bucket_by_length
 
         arrays, rows = self.experiment.prepared.arrays, self.experiment.prepared.rows[split]
         spans, target = arrays["sentence"], torch.from_numpy(arrays["target"])
         if split == "train":
-            chosen = [rows[at] for at in bucketed(spans.lengths[rows], self.size, self.plan.recipe.seed, epoch)]
+            chosen = [rows[at] for at in bucket_by_length(spans.lengths[rows], self.size, self.plan.recipe.seed, epoch)]
         else:
             chosen = [rows[i : i + 102] for i in range(0, len(rows), 102)]
         for batch in chosen:

@@ -102,12 +102,12 @@ class Training:
         """Train by dlx; return the seconds from the first step to the last."""
         from rich.console import Console
 
-        from dlx.engine.checkpoint import load
+        from dlx.engine.checkpoint import load_checkpoint
         from dlx.engine.runs import run
-        from dlx.engine.training.checkpointer import saved
+        from dlx.engine.training.checkpointer import list_checkpoints
 
         trained = run.train(self.plan, self.loaded, Console(file=io.StringIO()))
-        weights = load(saved(trained.folder / "checkpoints")[0])["state_dict"]
+        weights = load_checkpoint(list_checkpoints(trained.folder / "checkpoints")[0])["state_dict"]
         self.trained = [value for name, value in weights.items() if name.startswith("networks.")]
         self.metrics = trained.metrics
         return trained.seconds
@@ -152,9 +152,9 @@ class Order(torch.utils.data.Sampler[int]):
         return self.n
 
     def __iter__(self) -> Any:
-        from dlx.engine.data.batches import order
+        from dlx.engine.data.batches import permutation
 
-        return iter(order(self.seed, self.epoch, self.n).tolist())
+        return iter(permutation(self.seed, self.epoch, self.n).tolist())
 
 
 def copied(theirs: nn.Module, ours: nn.Module) -> nn.Module:

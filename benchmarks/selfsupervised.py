@@ -120,15 +120,15 @@ def trained(recipe: str, size: int, clock: Clock) -> Blocks:
     """Train a recipe in blocks of so many steps."""
     import dlx.plan
     from dlx.engine.build.experiment import build
-    from dlx.engine.training.chunks import Bursts
-    from dlx.engine.training.trainer import quieted, trainer_for
+    from dlx.engine.training.chunks import ChunkLoader
+    from dlx.engine.training.trainer import build_trainer, silence_lightning
 
     Path("r.yaml").write_text(recipe)
     plan = dlx.plan.make(dlx.load("r.yaml"))
     experiment = build(plan)
     blocks = Blocks(experiment.module, size, clock)
-    with quieted():
-        trainer_for(plan).fit(experiment.module, Bursts(experiment.batches["train"], plan.length.steps))
+    with silence_lightning():
+        build_trainer(plan).fit(experiment.module, ChunkLoader(experiment.batches["train"], plan.length.steps))
     return blocks
 
 

@@ -46,9 +46,9 @@ pl.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progre
 """
 OURS = f"""
 import os, sys
-from dlx.engine.training.chunks import Burst
+from dlx.engine.training.chunks import BatchChunk
 from dlx.cli import main
-Burst.__iter__ = lambda self: os._exit(0)
+BatchChunk.__iter__ = lambda self: os._exit(0)
 sys.argv = ["dlx", "train", {str(RECIPE)!r}, "hardware.accelerator=cpu", "hardware.num_threads=1"]
 main()
 """

@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from dlx.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from pytorch_lightning import Callback
+
     from dlx.diagnostic import Diagnostic
     from dlx.engine.inference.embed import Embeddings
     from dlx.engine.inference.evaluate import Evaluation
     from dlx.engine.inference.predict import Predictions
     from dlx.engine.inference.sample import Samples
-    from dlx.engine.runs.claims import Tested
+    from dlx.engine.runs.claims import ClaimResult
     from dlx.engine.runs.outcome import Run
     from dlx.recipe.load import LoadedRecipe
     from dlx.studies.comparison import ComparisonReport
@@ -74,10 +76,11 @@ def train(
     find_lr: bool = False,
     force: bool = False,
     console: Any = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train a recipe, test what came of it, and track the run under `root`; progress goes to a Rich console, or stderr.
 
-    `fast` runs a few steps of everything; `find_lr` looks for the learning rate first;
+    `fast` runs a few steps of everything; `find_lr` looks for the learning rate first; `callbacks` are Lightning's;
     `force` trains though the plan says that memory is too small.
     Raises: RecipeError before anything runs; DataError; RunError if training fails.
     """
@@ -110,7 +113,7 @@ def train(
         rate = finding.find_lr(plan)
         plan = finding.with_lr(plan, rate)
         shown.print(f"learning rate  {rate:.3g} (found)")
-    return engine.train(plan, loaded, shown, root=Path(root), fast=fast)
+    return engine.train(plan, loaded, shown, root=Path(root), fast=fast, callbacks=callbacks)
 
 
 def sweep(
@@ -152,7 +155,7 @@ def compare(
     return compare_variants(loaded, Path(root), console or Console(stderr=True))
 
 
-def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: Any = None) -> list[Tested]:
+def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: Any = None) -> list[ClaimResult]:
     """Run recipes for their claims; what goes wrong with one is in its result, and the others are tested as well."""
     from rich.console import Console
 
@@ -170,8 +173,9 @@ def resume(
     *,
     allow_change: bool = False,
     console: Any = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
-    """Go on with a run where it was interrupted; the end is that of a run that never was.
+    """Resume a run where it was interrupted; the end is that of a run that never was.
 
     A recipe or overrides may change what a run may change; `allow_change` lets them change what it may not lightly.
     Raises: UsageError if there is nothing to go on with; DataError if the data changed; CheckpointError.
@@ -191,7 +195,8 @@ def resume(
     from dlx.engine.runs import stages as engine
 
     shown = console or Console(stderr=True, quiet=is_worker())
-    return engine.resume(str(run), shown, None if recipe is None else Path(recipe), changed, allow_change)
+    own = None if recipe is None else Path(recipe)
+    return engine.resume(str(run), shown, own, changed, allow_change, callbacks)
 
 
 def evaluate(

@@ -28,10 +28,11 @@ def print_json(value: Any) -> None:
 
 
 def summary(run: Any, console: Any) -> None:
-    """Print what came of a run, whether its claims held, where it is, and what to do next."""
+    """Print how a run ended, its metrics, whether its claims held, where it is, and what to do next."""
     from rich.table import Table
 
-    table = Table(title=f"{run.name}: {run.seconds:.1f} s of training", title_justify="left")
+    how = f", {run.ending}" if run.ending else ""
+    table = Table(title=f"{run.name}: {run.seconds:.1f} s of training{how}", title_justify="left")
     for heading in ("metric", "value", "expected", "verdict"):
         table.add_column(heading, justify="right" if heading == "value" else "left")
     claims = {v.metric: v for v in run.verdict}
@@ -44,8 +45,8 @@ def summary(run: Any, console: Any) -> None:
     for note in run.notes:
         console.print(f"note: {note}", highlight=False)
     console.print(f"run         {run.folder}\ncheckpoint  {run.checkpoint}", highlight=False, soft_wrap=True)
-    if run.pictures:
-        console.print(f"pictures    {run.folder / 'pictures'}", highlight=False, soft_wrap=True)
+    if run.figures:
+        console.print(f"figures     {run.folder / 'figures'}", highlight=False, soft_wrap=True)
     console.print("next        dlx ui   ·   dlx eval last   ·   dlx predict last INPUT", highlight=False)
 
 

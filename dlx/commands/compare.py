@@ -43,14 +43,14 @@ def command(
 
     folders = [find_run_folder(run, root) for run in runs]
     found = compare_runs(folders)
-    samples, pictures = _drawn(folders, found.runs, output)
+    samples, figures = _drawn(folders, found.runs, output)
     if as_json:
         from dlx.commands._show import print_json
 
         said = {**found.to_json(), "samples": samples and samples.to_json()}
-        print_json({**said, "pictures": {name: str(path) for name, path in pictures.items()}})
+        print_json({**said, "figures": {name: str(path) for name, path in figures.items()}})
     else:
-        _print(found, samples, pictures)
+        _print(found, samples, figures)
 
 
 def _compare_variants(recipe: str, root: Path, as_json: bool, strict: bool) -> None:
@@ -69,24 +69,24 @@ def _compare_variants(recipe: str, root: Path, as_json: bool, strict: bool) -> N
 
 
 def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:
-    """Draw curves, and samples if they can be compared; return what is known of samples, and where pictures are."""
+    """Draw curves, and samples if they can be compared; return what is known of samples, and where figures are."""
     from dlx.figures.runs import compared_curves, quality_against_speed
     from dlx.tracking.comparison import learning_curves
     from dlx.tracking.trilemma import trilemma
 
-    pictures = {}
+    figures = {}
     try:
         figure = compared_curves({name: learning_curves(folder) for name, folder in zip(names, folders, strict=True)})
         if figure is not None:
-            pictures["curves"] = _saved(figure, output)
+            figures["curves"] = _saved(figure, output)
     except UsageError as error:
         print(f"warning: {error}", file=sys.stderr)
     samples = trilemma(folders)
     if samples is not None:
         quality, coverage = ((m.label, m.values) for m in (samples.quality, samples.coverage))
         figure = quality_against_speed(names, samples.seconds, quality, coverage)
-        pictures["samples"] = _saved(figure, output.with_name(f"{output.stem}-samples.png"))
-    return samples, pictures
+        figures["samples"] = _saved(figure, output.with_name(f"{output.stem}-samples.png"))
+    return samples, figures
 
 
 def _saved(figure: Any, path: Path) -> Path:
@@ -96,7 +96,7 @@ def _saved(figure: Any, path: Path) -> Path:
     return path
 
 
-def _print(found: Any, samples: Any, pictures: dict[str, Path]) -> None:
+def _print(found: Any, samples: Any, figures: dict[str, Path]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -115,8 +115,8 @@ def _print(found: Any, samples: Any, pictures: dict[str, Path]) -> None:
         for name, values in rows.items():
             table.add_row(name, *map(_shown, values))
         console.print(table if rows else f"no {title} differs")
-    for name, picture in pictures.items():
-        console.print(f"{name:11} {picture}", soft_wrap=True)
+    for name, path in figures.items():
+        console.print(f"{name:11} {path}", soft_wrap=True)
 
 
 def _shown(value: Any) -> str:

@@ -61,10 +61,10 @@ def command(
     checkpoint = open_run(run)
 
     from dlx.engine.inference.restore import restore
-    from dlx.engine.inference.sample import makes_samples
+    from dlx.engine.inference.sample import can_sample
 
     restored = restore(checkpoint)
-    if makes_samples(restored):
+    if can_sample(restored):
         _make(restored, n or SAMPLES, seed or 0, label, steps, output, list(asked))
     elif (label, steps, output) != (None, None, None):
         raise UsageError(f"a run of the task {restored.plan.recipe.task.type} makes no samples, of which these tell")
@@ -73,13 +73,13 @@ def command(
 
 
 def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
-    from dlx.engine.inference.generate import seeded, stream
+    from dlx.engine.inference.generate import stream, with_seed
 
     how = decoding(asked)
     _warn(restored.notes)
     prompt = sys.stdin.read() if prompt == "-" else prompt
     for number in range(n):
-        pieces = stream(restored, prompt, seeded(how, number))
+        pieces = stream(restored, prompt, with_seed(how, number))
         first = next(pieces)
         print(end=(BETWEEN if number else "") + first, flush=True)
         for piece in pieces:

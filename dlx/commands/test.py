@@ -40,14 +40,14 @@ def command(
             right, whole = heading in ("value", "seconds"), heading == "recipe"
             table.add_column(heading, justify="right" if right else "left", overflow="fold" if whole else "ellipsis")
         for row in rows:
-            color = "green" if row.fine else "red"
+            color = "green" if row.passes else "red"
             claim = "" if row.metric is None else f"{row.metric} {row.claim}"
             value = "–" if row.value is None else f"{row.value:.6g}"
             table.add_row(row.recipe, claim, value, f"[{color}]{row.verdict}[/]", f"{row.seconds:.1f}")
         console = Console()
         console.print(table)
-        failed = len({row.recipe for row in rows if not row.fine})
+        failed = len({row.recipe for row in rows if not row.passes})
         console.print(f"{len(paths) - failed} of {len(paths)} recipes keep their claims", highlight=False)
         console.print("next        dlx runs   ·   dlx show RECIPE", highlight=False)
-    if not all(row.fine for row in rows):
+    if not all(row.passes for row in rows):
         raise typer.Exit(1)

@@ -54,7 +54,7 @@ def command(
         print_json(run.to_json())
     else:
         summary(run, Console(file=sys.stdout))
-    if strict and not run.held:
+    if strict and not run.claims_hold:
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all, and that say when they are damaged."""
+"""Checkpoint files: written atomically with a SHA-256 manifest, read without executing anything in them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from dlx.errors import CheckpointError
 from dlx.files import atomic_writer, copy_file, link_file, write_atomic
 
-CARRIED = "dlx"
-"""Key under which a checkpoint carries the resolved recipe, the facts and what built it, as JSON."""
+METADATA = "dlx"
+"""Key of a checkpoint's metadata: the resolved recipe, the facts of its data, and what built it, as JSON."""
 
 
-class _Hashing(RawIOBase):
-    """A file that is written to, and the SHA-256 of what was written: nothing is held in memory.
+class _HashingFile(RawIOBase):
+    """A file that computes the SHA-256 of what is written to it, without holding it in memory.
 
-    What goes wrong is kept for the end, since torch's archive answers an error by one of its own.
+    An OSError is kept in `error` for the end, since torch's archive answers one by an error of its own.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.sha = hashlib.sha256()
-        self.failed: OSError | None = None
+        self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
         self.sha.update(data)
-        if self.failed is None:
+        if self.error is None:
             try:
                 self.file.write(data)
             except OSError as error:
-                self.failed = error
+                self.error = error
         return len(data)
 
 
-class WholeCheckpointIO(CheckpointIO):
-    """Writes by temporary file, fsync and rename, with a SHA-256 beside it; reads weights only, never code."""
+class AtomicCheckpointIO(CheckpointIO):
+    """Lightning's CheckpointIO with atomic writes (temporary file, fsync, rename) and a SHA-256 manifest beside each.
+
+    It reads weights only, never code.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint. Raises: CheckpointError if it holds a number that is not finite or the disk is full."""
@@ -52,31 +55,31 @@ class WholeCheckpointIO(CheckpointIO):
             raise CheckpointError(f"{path.name} is not saved: {not_finite[0]} has values that are not finite")
         try:
             with atomic_writer(path) as file:
-                writer = _Hashing(file)
+                writer = _HashingFile(file)
                 torch.save(checkpoint, cast(BinaryIO, writer))
-                if writer.failed is not None:
-                    raise writer.failed
-                # Killed between two of these writes, the file that is there is still one that the manifest names.
-                write_atomic(manifest(path), "\n".join([*_accepted(path), writer.sha.hexdigest()]).encode())
-            write_atomic(manifest(path), writer.sha.hexdigest().encode())
+                if writer.error is not None:
+                    raise writer.error
+                # A process that is killed between two of these writes leaves a file that the manifest still names.
+                _write_manifest(path, [*_accepted_digests(path), writer.sha.hexdigest()])
+            _write_manifest(path, [writer.sha.hexdigest()])
         except OSError as error:
             size = sum(v.nbytes for v in checkpoint.get("state_dict", {}).values())
             raise CheckpointError(f"{path} (over {size:,} bytes) cannot be written: {error.strerror}") from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint. Raises: CheckpointError if it is absent, truncated, changed, or holds code."""
-        return load(Path(path), map_location)
+        return load_checkpoint(Path(path), map_location)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint and its manifest."""
         Path(path).unlink(missing_ok=True)
-        manifest(Path(path)).unlink(missing_ok=True)
+        manifest_path(Path(path)).unlink(missing_ok=True)
 
 
-def alias(path: Path, other: Path) -> None:
-    """Give a checkpoint a second name. Files are never changed in place, so that the two may share their content."""
-    digests = _accepted(path)
-    write_atomic(manifest(other), "\n".join([*_accepted(other), *digests]).encode())
+def link_checkpoint(path: Path, other: Path) -> None:
+    """Give a checkpoint a second name by a hard link; files are never changed in place, so that both may share it."""
+    digests = _accepted_digests(path)
+    _write_manifest(other, [*_accepted_digests(other), *digests])
     beside = other.with_name(f".{other.name}.alias.tmp")
     beside.unlink(missing_ok=True)
     try:
@@ -84,32 +87,39 @@ def alias(path: Path, other: Path) -> None:
     except OSError:  # a file system without hard links
         copy_file(path, beside)
     beside.replace(other)
-    write_atomic(manifest(other), "\n".join(digests).encode())
+    _write_manifest(other, digests)
 
 
-def manifest(path: Path) -> Path:
-    """Return where the SHA-256 of a checkpoint stands."""
+def manifest_path(path: Path) -> Path:
+    """Return the path of a checkpoint's manifest, which holds its SHA-256."""
     return path.with_name(path.name + ".sha256")
 
 
-def _accepted(path: Path) -> list[str]:
-    """Return the SHA-256 that the file may have: one, or two while a new one takes its place."""
-    if manifest(path).exists():
-        return manifest(path).read_text().split()
+def _write_manifest(path: Path, digests: list[str]) -> None:
+    write_atomic(manifest_path(path), "\n".join(digests).encode())
+
+
+def _accepted_digests(path: Path) -> list[str]:
+    """Return the digests that the file may have: one, or two while a new file takes its place."""
+    if manifest_path(path).exists():
+        return manifest_path(path).read_text().split()
     return [hashlib.sha256(path.read_bytes()).hexdigest()] if path.exists() else []
 
 
-def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint whose content matches its manifest, if it has one. Nothing in it is executed."""
+def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint whose content matches its manifest, if it has one; nothing in it is executed.
+
+    Raises: CheckpointError if it is absent, truncated, changed, or holds code.
+    """
     try:
         with path.open("rb") as file:
-            return _read(path, file, map_location or "cpu")
+            return _read_checkpoint(path, file, map_location or "cpu")
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _read(path: Path, file: BufferedReader, map_location: Any) -> dict[str, Any]:
-    expected = manifest(path)
+def _read_checkpoint(path: Path, file: BufferedReader, map_location: Any) -> dict[str, Any]:
+    expected = manifest_path(path)
     if expected.exists() and hashlib.file_digest(file, "sha256").hexdigest() not in expected.read_text().split():
         raise CheckpointError(f"{path} is damaged: its content does not match its SHA-256")
     file.seek(0)
@@ -120,18 +130,18 @@ def _read(path: Path, file: BufferedReader, map_location: Any) -> dict[str, Any]
         raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {reason}") from None
 
 
-def carried(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what dlx wrote into a checkpoint. Raises: CheckpointError if another program made it."""
-    if CARRIED not in checkpoint:
+def metadata_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata that dlx wrote into a checkpoint. Raises: CheckpointError if another program made it."""
+    if METADATA not in checkpoint:
         raise CheckpointError("this checkpoint was not made by dlx")
     try:
-        return dict(json.loads(checkpoint[CARRIED]))
+        return dict(json.loads(checkpoint[METADATA]))
     except (TypeError, ValueError):
-        raise CheckpointError(f"what this checkpoint carries under '{CARRIED}' was not written by dlx") from None
+        raise CheckpointError(f"the metadata of this checkpoint, under '{METADATA}', were not written by dlx") from None
 
 
-def sweep(folder: Path) -> None:
-    """Delete what an interrupted save of a process that is gone has left."""
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that an interrupted save of a process that is gone has left."""
     for leftover in folder.glob(".*.tmp"):
         if os.access(leftover, os.W_OK):
             leftover.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The state of every random number generator that training may draw from, taken and restored."""
+"""RNG state: that of every random number generator from which training may draw, read and restored."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 
 def random_state() -> dict[str, Any]:
-    """Return the state of every generator that training may draw from."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": _plain(random.getstate())}
+    """Return the RNG state: Python's, NumPy's, torch's and CUDA's."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": _to_plain(random.getstate())}
     kind, keys, *rest = np.random.get_state()  # type: ignore[misc]
     state["numpy"] = [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest]
     if torch.cuda.is_available():
@@ -20,7 +20,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Set every generator as it was."""
+    """Set every generator to a state that `random_state` returned."""
     torch.set_rng_state(state["torch"])
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
@@ -30,5 +30,5 @@ def restore_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def _plain(value: Any) -> Any:
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+def _to_plain(value: Any) -> Any:
+    return [_to_plain(v) for v in value] if isinstance(value, tuple) else value

@@ -1,11 +1,21 @@
-"""Capabilities of modules: what a network's layers offer to a task beside their output. B batch, T queries, S keys."""
+"""Protocols: what a task's module, a layer or a metric may be able to do besides what all of its kind do.
+
+Whoever needs a capability asks by `isinstance`; a class has it by having the members, and inherits nothing. Axes: N
+samples, B batch, F features, T queries, S keys, H heads or hidden, V visible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
+
+Batch = dict[str, Tensor]
+
+
+# -- layers -----------------------------------------------------------------------------------------------------------
 
 
 @runtime_checkable
@@ -72,3 +82,75 @@ class EnergyBased(Protocol):
 
     def visible_mean(self, hidden_BH: Tensor) -> Tensor:
         """Return the mean of the visible units, (B, V)."""
+
+
+# -- modules of tasks -------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Sampling: a module that samples from noise, as generative models do (`dlx generate RUN -n 64`)."""
+
+    sampling_steps: int
+    """How often samples go through a network, unless asked otherwise."""
+    sample: Callable[..., Tensor]
+    """Takes how many and a seed, and where the task knows them a `label` and `steps`; returns (N, …)."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Embedding: a module that gives each input a vector (`dlx embed RUN INPUT`)."""
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return one vector for every sample, (B, F)."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Text generation: a module that continues a prompt (`dlx generate RUN --prompt`)."""
+
+    def stream(self, prompt: str | None, how: Any) -> Iterator[str]:
+        """Yield a text piece by piece: the prompt, and what follows it by these decoding options."""
+
+
+@runtime_checkable
+class HasTexts(Protocol):
+    """A module that shows what it has learned in generated texts, written beside the figures of a run."""
+
+    def generated_texts(self) -> Mapping[str, str]:
+        """Return texts by the names of their files."""
+
+
+@runtime_checkable
+class HasOutputs(Protocol):
+    """A module that collects the outputs of a test, of which figures are drawn."""
+
+    outputs: Any
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A module that has something to say about its test, such as that a representation collapsed."""
+
+    notes: list[str]
+
+
+@runtime_checkable
+class HasGradientNorms(Protocol):
+    """Backpropagation through time: a module with recurrent layers, whose gradient can be followed back."""
+
+    def gradient_norms(self, batch: Batch) -> dict[str, np.ndarray]:
+        """Return, for every recurrent layer, the norm of the loss's gradient in the state after each step."""
+
+
+# -- metrics ----------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class ComparesFeatures(Protocol):
+    """A metric that compares features which the network of another run extracts, such as a Fréchet distance."""
+
+    feature_run: str | None
+    """The run whose features are compared; None for the values themselves."""
+    features: Any
+    """The feature extractor, as it is attached."""

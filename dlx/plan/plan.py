@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlx.data.cache import key_for, load_facts, save_facts
 from dlx.diagnostic import Diagnostic, Loc
@@ -28,6 +28,9 @@ from dlx.schedules import TrainingLength
 from dlx.tasks import for_role
 from dlx.transforms import Transform
 
+if TYPE_CHECKING:
+    from dlx.data.prepare import Prepared
+
 
 @dataclass(frozen=True)
 class Plan(Evolvable):
@@ -43,6 +46,7 @@ class Plan(Evolvable):
     auto_values    every `auto` and what it became
     warnings       what a person should know before training
     stages         each stage's plan by its name, if the recipe has stages; the whole is then what its last one is
+    prepared       the data, where they had to be read for their facts
     """
 
     resolved: Recipe
@@ -56,6 +60,7 @@ class Plan(Evolvable):
     auto_values: Mapping[str, str]
     warnings: tuple[Problem, ...]
     stages: Mapping[str, Plan] = field(default_factory=dict)
+    prepared: Prepared | None = field(default=None, repr=False, compare=False)
 
     @property
     def plans_by_prefix(self) -> dict[str, Plan]:
@@ -84,9 +89,12 @@ def make(loaded: LoadedRecipe, facts: DataFacts | None = None) -> Plan:
 
     Raises: RecipeError with every contradiction at its line; DataError where data cannot be read.
     """
-    plans, problems = plan_stages(loaded, lambda recipe, base: facts or facts_of(recipe, base))
+    read: list[Prepared] = []
+    plans, problems = plan_stages(loaded, lambda recipe, base: facts or facts_of(recipe, base, read.append))
     if problems:
         raise RecipeError(problems)
+    data = {id(prepared.facts): prepared for prepared in read}
+    plans = {name: replace(plan, prepared=data.get(id(plan.facts))) for name, plan in plans.items()}
     *_, last = plans.values()
     return replace(last, stages=plans if loaded.stages else {})
 
@@ -166,14 +174,16 @@ def refuse_training(plan: Plan, loaded: LoadedRecipe) -> None:
         raise RecipeError([parts[name].diagnose_at(p.loc, p.message, p.code) for name, p in found])
 
 
-def facts_of(recipe: Recipe, base: Path) -> DataFacts:
-    """Return the facts of a recipe's data: cached ones, or after reading the data once."""
+def facts_of(recipe: Recipe, base: Path, keep: Callable[[Prepared], object] = lambda _: None) -> DataFacts:
+    """Return the facts of a recipe's data: cached ones, or after reading the data once, which `keep` is given."""
     key = key_for(recipe, base)
     known = load_facts(key)
     if known is None:
         from dlx.data.prepare import prepare_for
 
-        known = prepare_for(recipe, base).facts
+        prepared = prepare_for(recipe, base)
+        keep(prepared)
+        known = prepared.facts
         save_facts(key, known)
     return known
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.engine.runs.outcome import Verdict, read_run
+from dlx.engine.runs.outcome import ClaimVerdict, read_run
 from dlx.errors import DlxError, RunError, UsageError
 from dlx.files import save_figure
 from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_study
@@ -222,8 +222,8 @@ def finish_comparison(record: StudyRecord, report: ComparisonReport) -> None:
     metrics = {f"compare/{name}": value for name, value in found.items()}
     metrics |= {f"compare/{name}/mean": told.interval.mean for name, told in report.variants.items()}
     record.run.metrics = metrics
-    record.run.verdict = [Verdict(m, claim, metrics.get(m), held) for m, (claim, held) in report.claims.items()]
-    held = record.run.held if record.run.verdict else None
+    record.run.verdict = [ClaimVerdict(m, claim, metrics.get(m), held) for m, (claim, held) in report.claims.items()]
+    held = record.run.claims_hold if record.run.verdict else None
     record.record.finish(metrics, held, list(report.figures.values()), None)
     record.close("FINISHED")
 

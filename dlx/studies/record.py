@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlx.engine.runs.outcome import Run, Verdict
+from dlx.engine.runs.outcome import ClaimVerdict, Run
 from dlx.engine.training.checkpointer import BEST
 from dlx.plan import Plan
 from dlx.studies.folder import StudyFolder
@@ -37,7 +37,7 @@ class StudyRecord:
     def close(self, status: str) -> None:
         """End the record."""
         self.run.notes += self.record.close(status)
-        self.run.mlflow_run = self.record.run_id
+        self.run.mlflow_run, self.run.status = self.record.run_id, status
         self.run.write()
 
 
@@ -58,8 +58,8 @@ def finish_record(record: StudyRecord, study: StudyFolder, report: SweepReport, 
         run.checkpoint = folder / "checkpoints" / BEST
         run.metrics = report.metrics
         run.seconds = sum(t.seconds for t in report.trials.values())
-    run.verdict = [Verdict(metric, *claim) for metric, claim in report.claims.items()]
+    run.verdict = [ClaimVerdict(metric, *claim) for metric, claim in report.claims.items()]
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
-    record.record.finish(run.metrics, run.held if run.verdict else None, figures, checkpoint)
+    record.record.finish(run.metrics, run.claims_hold if run.verdict else None, figures, checkpoint)
     record.close("FINISHED")
     return run

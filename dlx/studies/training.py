@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlx.engine.runs.outcome import Run, read_run
-from dlx.engine.runs.resume import go_on, held
-from dlx.engine.runs.run import start
-from dlx.engine.training.fit import newest
-from dlx.engine.training.pause import Paused
+from dlx.engine.runs.resume import complete
+from dlx.engine.runs.run import RunRequest
+from dlx.engine.training.pause import TrainingPaused
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.study import Sweep
 from dlx.studies.folder import StudyFolder
 from dlx.studies.journal import Trial
 from dlx.studies.scheduling import Job, Scheduler
-from dlx.tracking.spool import read_state
 
 
 @dataclass(frozen=True)
@@ -36,22 +34,16 @@ def train_whole(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
     return _train(loaded, folder, study, None)
 
 
-def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_at: int | None) -> Run:
+def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_after_epoch: int | None) -> Run:
     from rich.console import Console
 
-    console = Console(quiet=True)
-    done = read_run(folder)
-    if done is not None:
-        return done
+    finished = read_run(folder)
+    if finished is not None:
+        return finished
     recipe = loaded.recipe.evolve("train.figures", False).evolve("tracking.log_model", False)  # the study has its own
     loaded = replace(loaded, recipe=recipe)
-    checkpoints = folder / "checkpoints"
-    begun = newest(checkpoints, lambda note: None)
-    if begun is not None:
-        return go_on(held(folder, begun, loaded, allow_change=False), console, study, pause_at)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    resumed = "" if read_state(folder) is not None else None
-    return start(make(loaded), loaded, folder, console, resumed=resumed, within=study, pause_at=pause_at)
+    request = RunRequest(make(loaded), loaded, folder, Console(quiet=True), parent=study)
+    return complete(replace(request, pause_after_epoch=pause_after_epoch))
 
 
 class Trainer:
@@ -76,7 +68,7 @@ class Trainer:
         folder = self.study.trial(job.number, seed, self.sweep.seeds)
         try:
             run = _train(own, folder, self.study.path, job.until)
-        except Paused as paused:
+        except TrainingPaused as paused:
             values = [value for _, value in paused.points.get(self.monitor, [])]
             return Outcome(self._best(values), {}, paused=True)
         return Outcome(run.metrics.get(self.monitor, math.nan), run.metrics, paused=False)

@@ -114,7 +114,7 @@ def _summarize_run(folder: Path) -> RunSummary:
         mlflow_run = record.get("mlflow_run") or (tracked.run_id if tracked else None)
         unsent = (folder / SPOOL).exists() and not is_running(folder)
         return RunSummary(
-            run_name(folder), _run_state(folder, metrics), record.get("name", ""), began or record["time"],
+            run_name(folder), _run_state(folder, record), record.get("name", ""), began or record["time"],
             _verdict(record), metric, value, record.get("seconds", 0.0), mlflow_run, metrics, unsent,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -122,14 +122,13 @@ def _summarize_run(folder: Path) -> RunSummary:
         return RunSummary(run_name(folder), "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
 
 
-def _run_state(folder: Path, metrics: Mapping[str, float]) -> str:
+def _run_state(folder: Path, record: Mapping[str, Any]) -> str:
     """Return the state of a run; one whose process is gone without having ended it is KILLED."""
     if is_running(folder):
         return "RUNNING"
     known = read_state(folder)
-    if known is None:
-        return "FINISHED" if metrics else "KILLED"
-    return "KILLED" if known.status == "RUNNING" else known.status
+    status = known.status if known is not None else record.get("status", "FINISHED" if record.get("metrics") else "")
+    return "KILLED" if status in ("", "RUNNING") else str(status)
 
 
 def _verdict(record: Mapping[str, Any]) -> str:

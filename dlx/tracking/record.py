@@ -36,7 +36,7 @@ class RunRecord:
         return self.logger.run_id if self.logger else None
 
     def finish(
-        self, metrics: Mapping[str, float], held: bool | None, pictures: list[Path], checkpoint: Path | None
+        self, metrics: Mapping[str, float], held: bool | None, figures: list[Path], checkpoint: Path | None
     ) -> None:
         """Log the results: metrics of the test split and of the run, the verdict, figures, checkpoint and model."""
         if self.logger is None:
@@ -46,8 +46,8 @@ class RunRecord:
         self.logger.log_metrics(final, self.logger.step)
         if held is not None:
             self.logger.set_tags({"dlx.verdict": "held" if held else "failed"})
-        for picture in pictures:
-            self.logger.log_file(picture, "pictures")
+        for figure in figures:
+            self.logger.log_file(figure, "figures")
         wanted = self.plan is None or self.plan.recipe.tracking.log_model
         if checkpoint is None or not wanted or not checkpoint.exists():
             return

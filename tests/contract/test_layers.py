@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from dlx.component import types
-from dlx.engine.build.experiment import channels_last
+from dlx.engine.build.experiment import to_channels_last
 from dlx.errors import ShapeError
 from dlx.layers import Layer, walk
 from dlx.tensors import TensorSpec, context_of
@@ -114,7 +114,7 @@ def test_images_with_their_channels_last_give_the_same(name, i):
     module, batch = layer.build(x).eval(), sample(x)
     torch.manual_seed(0)  # the context is random
     expected = outputs(run(module, batch, x))
-    channels_last(module)
+    to_channels_last(module)
     torch.manual_seed(0)
     found = outputs(run(module, batch.contiguous(memory_format=torch.channels_last), x))
     for a, b in zip(expected, found, strict=True):

@@ -154,5 +154,5 @@ def test_reconstructions_are_drawn(tmp_path):
     class Outputs:
         made = {"sheet": np.random.default_rng(0).random((3, 8, 1, 8, 8))}
 
-    (figure,) = task().pictures(Outputs, FACTS).values()
+    (figure,) = task().figures(Outputs, FACTS).values()
     figure.savefig(tmp_path / "reconstructions.png")

@@ -6,7 +6,7 @@ from kit import example
 from torch import nn
 
 from dlx.component import leaf_class, types
-from dlx.engine.build.experiment import channels_last
+from dlx.engine.build.experiment import to_channels_last
 from dlx.errors import ShapeError
 from dlx.models import Model
 from dlx.nn.context import apply
@@ -116,7 +116,7 @@ def test_images_with_their_channels_last_give_the_same(name: str, x: TensorSpec)
     context = {name: sample(value) for name, value in x.context.items()}
     context = {name: value.double() if value.is_floating_point() else value for name, value in context.items()}
     expected = apply(module, batch, context)
-    channels_last(module)
+    to_channels_last(module)
     found = apply(module, batch.contiguous(memory_format=torch.channels_last), context)
     torch.testing.assert_close(found, expected)
     if found.requires_grad:

@@ -13,11 +13,11 @@ from kit import refusals
 
 from dlx.component import leaf_class, types
 from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import batches_of, build_module
-from dlx.engine.checkpoint import WholeCheckpointIO, load
-from dlx.engine.training.chunks import Bursts
-from dlx.engine.training.lr_finder import Curve
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.build.experiment import build_batches, build_module
+from dlx.engine.checkpoint import AtomicCheckpointIO, load_checkpoint
+from dlx.engine.training.chunks import ChunkLoader
+from dlx.engine.training.lr_finder import LossRecorder
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import DataError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import make
@@ -94,7 +94,7 @@ def planned_on(source, model, task, folder, **changes):
 
 def made(plan):
     prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return build_module(plan), batches_of(plan, prepared)
+    return build_module(plan), build_batches(plan, prepared)
 
 
 @every_task
@@ -134,9 +134,9 @@ def test_a_task_learns_a_batch_by_heart(name, tmp_path):
     plan = planned(example(name), tmp_path, train={"steps": 400, "log_every_n_steps": 1})
     module, batches = made(plan)
     one = dataclasses.replace(batches["train"], rows=batches["train"].rows[:16], size=16)
-    curve = Curve()
-    with quieted():
-        trainer_for(plan, logger=curve).fit(module, Bursts(one, plan.length.steps))
+    curve = LossRecorder()
+    with silence_lightning():
+        build_trainer(plan, logger=curve).fit(module, ChunkLoader(one, plan.length.steps))
     assert len(curve.losses) == 400
     assert all(math.isfinite(loss) for loss in curve.losses)
     if plan.recipe.task.memorizes:
@@ -149,9 +149,9 @@ def test_a_task_learns_a_batch_by_heart(name, tmp_path):
 def test_a_task_measures_exactly_what_it_promises(name, own_metrics, tmp_path):
     plan = planned(example(name) if own_metrics else name, tmp_path)
     module, batches = made(plan)
-    trainer = trainer_for(plan)
+    trainer = build_trainer(plan)
     promised = set(plan.recipe.task.metric_names(plan.network_facts))
-    with quieted():
+    with silence_lightning():
         for split, measure in (("val", trainer.validate), ("test", trainer.test)):
             (metrics,) = measure(module, batches[split], verbose=False)
             assert set(metrics) == {f"{split}/{metric}" for metric in promised}
@@ -163,15 +163,15 @@ def test_a_task_survives_a_checkpoint(name, tmp_path):
     plan = planned(example(name), tmp_path)
     module, batches = made(plan)
     path = tmp_path / "last.ckpt"
-    trainer = trainer_for(plan)
-    with quieted():
-        trainer.fit(module, Bursts(batches["train"], plan.length.steps))
-        WholeCheckpointIO().save_checkpoint({"state_dict": module.state_dict()}, path)
+    trainer = build_trainer(plan)
+    with silence_lightning():
+        trainer.fit(module, ChunkLoader(batches["train"], plan.length.steps))
+        AtomicCheckpointIO().save_checkpoint({"state_dict": module.state_dict()}, path)
         before = torch.cat(trainer.predict(module, batches["test"]))
         fresh = build_module(plan)
-        untrained = torch.cat(trainer_for(plan).predict(fresh, batches["test"]))
-        fresh.load_state_dict(load(path)["state_dict"])
-        after = torch.cat(trainer_for(plan).predict(fresh, batches["test"]))
+        untrained = torch.cat(build_trainer(plan).predict(fresh, batches["test"]))
+        fresh.load_state_dict(load_checkpoint(path)["state_dict"])
+        after = torch.cat(build_trainer(plan).predict(fresh, batches["test"]))
     assert torch.equal(before, after)
     assert not torch.equal(untrained, after)
 
@@ -182,10 +182,10 @@ def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path
     hardware = {"accelerator": "cpu", "num_threads": 1, "precision": precision}
     plan = planned(example(name), tmp_path, train={"steps": 4, "log_every_n_steps": 1}, hardware=hardware)
     module, batches = made(plan)
-    curve = Curve()
-    with quieted():
-        trainer = trainer_for(plan, logger=curve)
-        trainer.fit(module, Bursts(batches["train"], plan.length.steps), batches["val"])
+    curve = LossRecorder()
+    with silence_lightning():
+        trainer = build_trainer(plan, logger=curve)
+        trainer.fit(module, ChunkLoader(batches["train"], plan.length.steps), batches["val"])
         (metrics,) = trainer.test(module, batches["test"], verbose=False)
         predicted = torch.cat(trainer.predict(module, batches["test"]))
     assert len(curve.losses) == 4
@@ -197,10 +197,10 @@ def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path
 def test_metrics_of_a_split_do_not_depend_on_what_was_measured_before(name, tmp_path):
     plan = planned(example(name), tmp_path)
     module, batches = made(plan)
-    with quieted():
-        first = trainer_for(plan).test(module, batches["test"], verbose=False)
-        trainer_for(plan).validate(module, batches["val"], verbose=False)
-        again = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        first = build_trainer(plan).test(module, batches["test"], verbose=False)
+        build_trainer(plan).validate(module, batches["val"], verbose=False)
+        again = build_trainer(plan).test(module, batches["test"], verbose=False)
     assert first == again
 
 
@@ -209,10 +209,10 @@ def test_the_loss_that_is_measured_is_that_of_all_samples(name, tmp_path):
     plan = planned(example(name), tmp_path)
     module, batches = made(plan)
     whole, small = batches["test"], batches["test"]
-    with quieted():
-        (one,) = trainer_for(plan).test(module, whole, verbose=False)
+    with silence_lightning():
+        (one,) = build_trainer(plan).test(module, whole, verbose=False)
         small.size = 5
-        (other,) = trainer_for(plan).test(module, small, verbose=False)
+        (other,) = build_trainer(plan).test(module, small, verbose=False)
     assert one == pytest.approx(other, rel=1e-4)
 
 
@@ -231,8 +231,8 @@ def test_regression_learns_in_deviations_and_measures_in_units(tmp_path):
     stats = plan.network_facts.fields["target"].stats
     output = module.eval()(module.input_of(batch))
     assert torch.allclose(module.predict(output), output * stats.std[0] + stats.mean[0])
-    with quieted():
-        (metrics,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (metrics,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     error = (module.predict(output) - batch["target"]).square().mean()
     assert metrics["test/mse"] == pytest.approx(error.item(), rel=1e-4)
     assert metrics["test/loss"] == pytest.approx(error.item() / stats.std[0] ** 2, rel=1e-4)

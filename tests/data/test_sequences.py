@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pad_sequence
 from dlx.data.cache import facts_key
 from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import prepare
-from dlx.engine.data.lengths import bucketed
-from dlx.engine.data.padding import gathered, real
+from dlx.engine.data.lengths import bucket_by_length
+from dlx.engine.data.padding import attention_mask, pad_spans
 from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.recipe.schema.data import Data
@@ -186,7 +186,7 @@ def test_a_mask_of_classes_is_a_target():
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_buckets_hold_every_sample_once_and_waste_little(size):
     lengths = np.random.default_rng(0).integers(1, 200, 3000)
-    batches = bucketed(lengths, size, 1, 2)
+    batches = bucket_by_length(lengths, size, 1, 2)
     assert sorted(np.concatenate(batches)) == list(range(3000))
     assert sorted(map(len, batches))[1:] == [size] * (len(batches) - 1)
     wasted = sum(lengths[b].max() * len(b) for b in batches) / lengths.sum()
@@ -198,10 +198,10 @@ def test_buckets_are_a_function_of_seed_and_epoch():
     lengths = np.random.default_rng(0).integers(1, 50, 500)
 
     def flat(seed, epoch):
-        return np.concatenate(bucketed(lengths, 8, seed, epoch)).tolist()
+        return np.concatenate(bucket_by_length(lengths, 8, seed, epoch)).tolist()
 
     assert flat(1, 2) == flat(1, 2) and flat(1, 2) != flat(1, 3) and flat(1, 2) != flat(2, 2)
-    first = [lengths[b].mean() for b in bucketed(lengths, 8, 1, 2)]
+    first = [lengths[b].mean() for b in bucket_by_length(lengths, 8, 1, 2)]
     assert abs(np.corrcoef(first, np.arange(len(first)))[0, 1]) < 0.3
 
 
@@ -211,11 +211,11 @@ def test_a_batch_is_padded_to_its_longest_as_torch_pads(features):
     sequences = [generator.integers(1, 9, (n, *features)) for n in (3, 1, 0, 5, 2)]
     spans = Spans.of(sequences)
     rows = np.array([4, 0, 2, 0])
-    batch = gathered(torch.from_numpy(spans.values), spans, rows)
+    batch = pad_spans(torch.from_numpy(spans.values), spans, rows)
     expected = pad_sequence([torch.from_numpy(sequences[r]) for r in rows], batch_first=True)
     assert torch.equal(batch, expected)
-    assert torch.equal(real(spans, rows), expected.reshape(4, 3, -1)[..., 0] != 0)
-    assert gathered(torch.from_numpy(spans.values), spans, rows[:1]).shape == (1, 2, *features)
+    assert torch.equal(attention_mask(spans, rows), expected.reshape(4, 3, -1)[..., 0] != 0)
+    assert pad_spans(torch.from_numpy(spans.values), spans, rows[:1]).shape == (1, 2, *features)
 
 
 TAGGED = "-DOCSTART- -X- O\n\nU.S. NNP B\nfirms NN O\ndon't VB O\n\n# note\nBonn NNP B\nis VB O\n\nKiel NNP B\n\n" * 10

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from dlx.augmentations import Augmentation
-from dlx.engine.data.batches import Batches, augmenting, floats, order, resident, transforming
+from dlx.engine.data.batches import (
+    Batches,
+    build_augmentation,
+    build_transforms,
+    bytes_to_floats,
+    move_to_device,
+    permutation,
+)
 from dlx.facts import DataFacts
 from dlx.sources import LazySamples
 from dlx.tensors import Stats, TensorSpec
@@ -37,13 +44,16 @@ class OnDisk(LazySamples):
 
 def batches(lazy=False, **changes):
     arrays = {**ARRAYS, "image": OnDisk(), "target": torch.from_numpy(ARRAYS["target"])} if lazy else ARRAYS
-    fields = arrays if lazy else resident(arrays, torch.device("cpu"))
+    fields = arrays if lazy else move_to_device(arrays, torch.device("cpu"))
     return Batches(fields, **{"rows": np.arange(N), "size": 8, "seed": 0, "shuffled": True, **changes})
 
 
 def augmented(lazy=False, **changes):
-    steps = [floats(FACTS), augmenting([Augmentation.model_validate({"random_gaussian_noise": {"p": 1.0}})], FACTS)]
-    return batches(lazy, steps=steps, random=True, **changes)
+    steps = [
+        bytes_to_floats(FACTS),
+        build_augmentation([Augmentation.model_validate({"random_gaussian_noise": {"p": 1.0}})], FACTS),
+    ]
+    return batches(lazy, transforms=steps, random=True, **changes)
 
 
 def same(first, second):
@@ -54,13 +64,13 @@ def same(first, second):
 
 @pytest.mark.parametrize("n", [1, 2, 100, 10_001])
 def test_an_order_is_a_permutation_that_follows_from_seed_and_epoch(n):
-    assert np.array_equal(np.sort(order(3, 5, n)), np.arange(n))
+    assert np.array_equal(np.sort(permutation(3, 5, n)), np.arange(n))
     np.random.seed(1)
-    assert np.array_equal(order(3, 5, n), order(3, 5, n))
+    assert np.array_equal(permutation(3, 5, n), permutation(3, 5, n))
 
 
 def test_orders_differ_by_seed_and_by_epoch():
-    made = {tuple(order(seed, epoch, 100)) for seed in range(10) for epoch in range(10)}
+    made = {tuple(permutation(seed, epoch, 100)) for seed in range(10) for epoch in range(10)}
     assert len(made) == 100
 
 
@@ -79,7 +89,7 @@ def test_an_epoch_has_the_same_batches_whenever_it_comes(lazy):
 @pytest.mark.parametrize("size", [1, 7, 8, 40, 41, 100])
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_an_epoch_covers_every_row_but_a_single_leftover_in_training(size, shuffled):
-    made = batches(size=size, shuffled=shuffled)
+    made = batches(size=size, shuffle=shuffled)
     sizes = [len(b["rows"]) for b in made]
     rows = torch.cat([b["rows"] for b in made]).tolist()
     dropped = shuffled and size > 1 and N % size == 1 and size < N
@@ -149,17 +159,17 @@ def transforms(*values):
 
 def test_transforms_come_in_order_each_seeing_what_the_last_one_left():
     normalize, clip = {"normalize": {"mean": [100.0], "std": [50.0]}}, {"clip": {"min": -1.0, "max": 1.0}}
-    steps = transforming(transforms(normalize, clip), FACTS)
-    other = transforming(transforms(clip, normalize), FACTS)
-    (batch,) = batches(size=N, shuffled=False, steps=[floats(FACTS), *steps])
+    steps = build_transforms(transforms(normalize, clip), FACTS)
+    other = build_transforms(transforms(clip, normalize), FACTS)
+    (batch,) = batches(size=N, shuffle=False, transforms=[bytes_to_floats(FACTS), *steps])
     raw = torch.from_numpy(IMAGES).float()
     assert torch.allclose(batch["image"], ((raw - 100) / 50).clamp(-1, 1), atol=1e-5)
-    (reversed_batch,) = batches(size=N, shuffled=False, steps=[floats(FACTS), *other])
+    (reversed_batch,) = batches(size=N, shuffle=False, transforms=[bytes_to_floats(FACTS), *other])
     assert not torch.allclose(reversed_batch["image"], batch["image"])
 
 
 def test_bytes_become_floats_in_the_same_units():
-    (batch,) = batches(size=N, shuffled=False, steps=[floats(FACTS)])
+    (batch,) = batches(size=N, shuffle=False, transforms=[bytes_to_floats(FACTS)])
     assert torch.equal(batch["image"], torch.from_numpy(IMAGES).float())
     assert batch["target"].dtype == torch.int64
 
@@ -175,14 +185,16 @@ def test_an_augmentation_sees_images_between_0_and_1_and_the_scale_comes_back():
         def build(self, x, classes):
             return lambda image, target: (seen.append(image.clone()) or image, target)
 
-    (batch,) = batches(size=N, steps=[floats(FACTS), augmenting([Watching()], FACTS)], random=True)
+    (batch,) = batches(
+        size=N, transforms=[bytes_to_floats(FACTS), build_augmentation([Watching()], FACTS)], random=True
+    )
     assert seen[0].min() >= 0 and 0.9 < seen[0].max() <= 1
     assert torch.allclose(batch["image"], torch.from_numpy(IMAGES)[batch["rows"]].float(), atol=1e-4)
 
 
 def test_a_table_is_not_scaled_for_augmentation():
     facts = dataclasses.replace(FACTS, fields={**FACTS.fields, "image": TensorSpec((3,), "F", stats=STATS)})
-    step = augmenting([Augmentation.model_validate({"random_gaussian_noise": {"p": 0.0}})], facts)
+    step = build_augmentation([Augmentation.model_validate({"random_gaussian_noise": {"p": 0.0}})], facts)
     x = torch.tensor([[300.0, -2.0, 0.1]])
     assert torch.equal(step({"image": x.clone()})["image"], x)
 
@@ -193,7 +205,7 @@ def test_a_batch_may_have_so_many_samples_of_a_class():
     for batch in made:
         classes = batch["target"].tolist()
         assert len(set(classes)) == 2 and classes == [classes[0]] * 3 + [classes[3]] * 3
-    assert same(list(made)[2:], list(made.from_batch(2)))
+    assert same(list(made)[2:], list(made.iterate_from(2)))
     first = list(made)
     made.set_epoch(1)
     assert not same(first, list(made))

@@ -8,7 +8,7 @@ import torch
 from dlx.commands.embed import command
 from dlx.engine.build.experiment import build_module
 from dlx.engine.inference.embed import embed_with
-from dlx.engine.inference.restore import Restored
+from dlx.engine.inference.restore import RestoredRun
 from dlx.errors import UsageError
 from dlx.nn.features import before_last
 from dlx.plan import make
@@ -24,7 +24,7 @@ def restored(task, folder, source=None, model=None):
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     plan = make(LoadedRecipe(Recipe.model_validate(recipe), folder))
-    return Restored(plan, build_module(plan).eval(), folder / "best.ckpt", [])
+    return RestoredRun(plan, build_module(plan).eval(), folder / "best.ckpt", [])
 
 
 @pytest.fixture

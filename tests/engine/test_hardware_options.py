@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 import dlx
-from dlx.engine.build.activation_checkpointing import recompute
+from dlx.engine.build.activation_checkpointing import checkpoint_activations
 from dlx.engine.build.experiment import build, build_module
-from dlx.engine.data.verify import data_of
-from dlx.engine.training.chunks import Bursts
-from dlx.engine.training.lr_finder import Curve
-from dlx.engine.training.threads import with_fastest
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.data.verify import read_planned_data
+from dlx.engine.training.chunks import ChunkLoader
+from dlx.engine.training.lr_finder import LossRecorder
+from dlx.engine.training.threads import with_fastest_threads
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError
 from dlx.plan import make
 from dlx.plan.hardware import LONG
@@ -51,10 +51,10 @@ def learned(planned):
     """Train with changes; return the loss of every step, and the module."""
 
     def learned(*changes, at_most=8):
-        experiment, points = build(planned(*changes)), Curve()
-        with quieted():
-            trainer = trainer_for(experiment.plan, logger=points)
-            trainer.fit(experiment.module, Bursts(experiment.batches["train"], 24, at_most=at_most))
+        experiment, points = build(planned(*changes)), LossRecorder()
+        with silence_lightning():
+            trainer = build_trainer(experiment.plan, logger=points)
+            trainer.fit(experiment.module, ChunkLoader(experiment.batches["train"], 24, at_most=at_most))
         return points.losses, experiment.module
 
     return learned
@@ -133,7 +133,7 @@ def test_blocks_computed_again_keep_less_and_the_plan_knows(planned):
 
 def test_a_copy_of_a_network_computes_its_own_blocks_again():
     network = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
-    recompute(network, ["0"])
+    checkpoint_activations(network, ["0"])
     other = copy.deepcopy(network)
     with torch.no_grad():
         other[0].weight.zero_()
@@ -200,7 +200,7 @@ def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, f
         return step(self, x)
 
     monkeypatch.setattr(nn.Linear, "forward", slowed)
-    chosen = with_fastest(plan, data_of(plan))
+    chosen = with_fastest_threads(plan, read_planned_data(plan))
     assert chosen.recipe.hardware.num_threads == chosen.resolved.hardware.num_threads == faster
     assert chosen.auto_values["hardware.num_threads"] == f"{faster} (tried 1 and 2)"
     assert torch.get_num_threads() == before

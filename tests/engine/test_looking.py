@@ -10,11 +10,11 @@ from rich.console import Console
 
 import dlx
 from dlx.engine.build.experiment import build
-from dlx.engine.checkpoint import load
+from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.rng import random_state
 from dlx.engine.training import figure_callback as looking
-from dlx.engine.training.checkpointer import saved
-from dlx.engine.training.figure_callback import Looking, undisturbed
+from dlx.engine.training.checkpointer import list_checkpoints
+from dlx.engine.training.figure_callback import FigureCallback, preserve_state
 
 RECIPE = """
 name: looked
@@ -74,29 +74,29 @@ def here(tmp_path, monkeypatch):
 def test_who_is_looked_at_learns_the_same(name, here):
     split = "{val: 0.2, test: 0.2, holdout_classes: ['3']}" if name == "anomaly" else SPLIT
     blind, seen = trained(name, 2, split, figures=False), trained(name, 2, split)
-    one, other = (load(saved(run.folder / "checkpoints")[0]) for run in (blind, seen))
+    one, other = (load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0]) for run in (blind, seen))
     assert [n for n, v in one["state_dict"].items() if not torch.equal(v, other["state_dict"][n])] == []
     assert torch.equal(one["random"]["torch"], other["random"]["torch"])
     assert blind.metrics == seen.metrics
-    found = {path.parent.name: path for path in (seen.folder / "pictures").glob("*/*.png")}
+    found = {path.parent.name: path for path in (seen.folder / "figures").glob("*/*.png")}
     assert CASES[name][2] <= set(found)
-    steps = {path.name for path in (seen.folder / "pictures").glob("*/*.png")}
+    steps = {path.name for path in (seen.folder / "figures").glob("*/*.png")}
     assert steps == {"step-000000006.png", "step-000000012.png"}
-    assert not (blind.folder / "pictures").exists() and blind.pictures == [] != seen.pictures
+    assert not (blind.folder / "figures").exists() and blind.figures == [] != seen.figures
     assert seen.notes == blind.notes
 
 
 def test_without_a_val_split_samples_of_train_are_looked_at(here):
     run = trained("vae", 4, "{val: 0, test: 0.2}")
-    assert [p.name for p in (run.folder / "pictures" / "samples").iterdir()] == ["step-000000012.png"]
+    assert [p.name for p in (run.folder / "figures" / "samples").iterdir()] == ["step-000000012.png"]
 
 
 def test_pictures_reach_the_tracker_in_a_folder_for_each_kind(here):
     from dlx.tracking.store import mlflow_client
 
     run = trained("vae", 4)
-    logged = mlflow_client().list_artifacts(run.mlflow_run, "pictures/traversal")
-    assert [artifact.path for artifact in logged] == ["pictures/traversal/step-000000012.png"]
+    logged = mlflow_client().list_artifacts(run.mlflow_run, "figures/traversal")
+    assert [artifact.path for artifact in logged] == ["figures/traversal/step-000000012.png"]
 
 
 def test_what_cannot_be_drawn_is_said_and_stops_nothing(here, monkeypatch):
@@ -109,14 +109,14 @@ def test_what_cannot_be_drawn_is_said_and_stops_nothing(here, monkeypatch):
         "figures of the task could not be drawn: ValueError: no ink",
         "figures of step 6 are missing: no ink",
     ]
-    assert "test/loss" in run.metrics and "learning_curves.png" in {path.name for path in run.pictures}
+    assert "test/loss" in run.metrics and "learning_curves.png" in {path.name for path in run.figures}
 
 
 def rhythm(monkeypatch, seconds_an_epoch, cost, epochs):
     """Return after which epochs pictures are drawn that cost so many seconds."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(looking.time, "monotonic", lambda: clock.now)
-    seen, look = [], Looking(None, None, None, None)
+    seen, look = [], FigureCallback(None, None, None, None)
     for epoch in range(1, epochs + 1):
         clock.now += seconds_an_epoch
         if look.is_due(epoch):
@@ -129,7 +129,7 @@ def rhythm(monkeypatch, seconds_an_epoch, cost, epochs):
 def test_the_rhythm_is_sparse_and_takes_little_of_the_time(monkeypatch):
     assert rhythm(monkeypatch, 1000.0, 1.0, 40) == ([1, 2, 4, 8, 16, 32], pytest.approx(6 / 40_000))
     seen, share = rhythm(monkeypatch, 30.0, 5.0, 100)
-    assert share <= looking.SHARE and len(seen) >= 2
+    assert share <= looking.TIME_SHARE and len(seen) >= 2
     assert rhythm(monkeypatch, 0.1, 1.0, 100) == ([], 0)
 
 
@@ -139,7 +139,7 @@ def test_looking_leaves_no_trace(here):
     module.train()
     module.networks["encoder"].eval()
     before = random_state()
-    with undisturbed(module):
+    with preserve_state(module):
         assert not module.training and not torch.is_grad_enabled()
         torch.randn(3)
     assert torch.equal(before["torch"], random_state()["torch"])
@@ -153,9 +153,11 @@ def test_of_several_processes_the_first_one_looks(here):
     blind, seen = (
         dlx.train("r.yaml", {"train.figures_every_n_epochs": every, **shared}, console=quiet()) for every in (0, 2)
     )
-    one, other = (load(saved(run.folder / "checkpoints")[0])["state_dict"] for run in (blind, seen))
+    one, other = (
+        load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["state_dict"] for run in (blind, seen)
+    )
     assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
-    assert len(list((seen.folder / "pictures" / "samples").iterdir())) == 2
+    assert len(list((seen.folder / "figures" / "samples").iterdir())) == 2
 
 
 def test_a_run_that_goes_on_looks_again_and_ends_the_same(here, monkeypatch):
@@ -165,7 +167,7 @@ def test_a_run_that_goes_on_looks_again_and_ends_the_same(here, monkeypatch):
     Path("r.yaml").write_text(recipe("gan"))
     often = {"train.figures_every_n_epochs": 1, "train.checkpoint_every_n_seconds": 1e-9}
     whole = dlx.train("r.yaml", often, console=quiet())
-    look, looks = Looking.look, []
+    look, looks = FigureCallback.draw_if_due, []
 
     def cut(self, trainer, module):
         look(self, trainer, module)
@@ -174,11 +176,13 @@ def test_a_run_that_goes_on_looks_again_and_ends_the_same(here, monkeypatch):
             raise Cut
 
     with monkeypatch.context() as patch:
-        patch.setattr(Looking, "look", cut)
+        patch.setattr(FigureCallback, "draw_if_due", cut)
         with pytest.raises(Cut):
             dlx.train("r.yaml", often, console=quiet())
     again = dlx.resume("last", console=quiet())
-    one, other = (load(saved(run.folder / "checkpoints")[0])["state_dict"] for run in (whole, again))
+    one, other = (
+        load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["state_dict"] for run in (whole, again)
+    )
     assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
     assert again.metrics == whole.metrics
-    assert len(list((again.folder / "pictures" / "samples").iterdir())) == 4
+    assert len(list((again.folder / "figures" / "samples").iterdir())) == 4

@@ -6,7 +6,7 @@ import torch
 
 from dlx.augmentations import Augmentation
 from dlx.engine.build.experiment import build_module
-from dlx.engine.data.batches import Batches, augmenting, resident
+from dlx.engine.data.batches import Batches, build_augmentation, move_to_device
 from dlx.engine.data.padding import Sequences
 from dlx.facts import DataFacts, Lengths
 from dlx.plan import make
@@ -31,7 +31,7 @@ FACTS = DataFacts(
 
 def batches(**changes):
     arrays = {"text": Spans.of(TEXTS), "target": np.arange(len(TEXTS)) % 2}
-    fields = resident(arrays, torch.device("cpu"))
+    fields = move_to_device(arrays, torch.device("cpu"))
     return Batches(fields, **{"rows": np.arange(len(TEXTS)), "size": 8, "seed": 0, "shuffled": True, **changes})
 
 
@@ -68,13 +68,13 @@ def test_padding_changes_neither_loss_nor_gradient(model):
     module = learner(model).double()
     module.train()
     rows = np.array([0, 1, 2, 3, 4])
-    (padded,) = batches(rows=rows, shuffled=False)
+    (padded,) = batches(rows=rows, shuffle=False)
     assert "text" + MASK in padded
     together = module.objective(padded)
     together.backward()
     gradients = {n: p.grad.clone() for n, p in module.named_parameters()}
     module.zero_grad()
-    alone = [next(iter(batches(rows=rows[i : i + 1], shuffled=False))) for i in range(len(rows))]
+    alone = [next(iter(batches(rows=rows[i : i + 1], shuffle=False))) for i in range(len(rows))]
     assert all("text" + MASK not in batch for batch in alone)
     apart = sum(module.objective(batch) for batch in alone) / len(rows)
     apart.backward()
@@ -85,7 +85,7 @@ def test_padding_changes_neither_loss_nor_gradient(model):
 
 
 def test_a_batch_holds_each_text_and_its_mask():
-    for batch in batches(shuffled=False):
+    for batch in batches(shuffle=False):
         mask = batch.get("text" + MASK, batch["text"] != 0)
         for row, ids, real in zip(batch["rows"], batch["text"], mask, strict=True):
             assert ids[real].tolist() == TEXTS[row].tolist()
@@ -100,17 +100,17 @@ def waste(chosen):
 
 def test_batches_in_training_are_of_like_length_and_lose_no_text():
     made = batches()
-    chosen = made.chosen()
+    chosen = made.batch_rows()
     plain = [made.rows[i : i + 8] for i in range(0, 203, 8)]
     assert waste(chosen) < 0.2 * waste(plain)
     assert sorted(np.concatenate(chosen)) == list(range(203))
     made.set_epoch(1)
-    assert [list(r) for r in made.chosen()] != [list(r) for r in chosen]
+    assert [list(r) for r in made.batch_rows()] != [list(r) for r in chosen]
 
 
 def test_a_single_text_is_left_out_wherever_its_batch_stands():
     made = batches(rows=np.arange(201))
-    sizes = [len(rows) for rows in made.chosen()]
+    sizes = [len(rows) for rows in made.batch_rows()]
     assert sizes == [8] * 25
     assert len(made) == 25
 
@@ -118,7 +118,7 @@ def test_a_single_text_is_left_out_wherever_its_batch_stands():
 @pytest.mark.parametrize("first", [0, 3, 20])
 def test_batches_can_begin_anywhere(first):
     whole = list(batches())
-    rest = list(batches().from_batch(first))
+    rest = list(batches().iterate_from(first))
     assert len(rest) == len(whole) - first
     for one, other in zip(whole[first:], rest, strict=True):
         assert one.keys() == other.keys()
@@ -127,7 +127,7 @@ def test_batches_can_begin_anywhere(first):
 
 def test_tokens_that_an_augmentation_removed_are_not_real():
     deletion = Augmentation.model_validate({"random_deletion": {"fraction": 0.5, "p": 1.0}})
-    made = batches(steps=[augmenting([deletion], FACTS)], random=True)
+    made = batches(transforms=[build_augmentation([deletion], FACTS)], random=True)
     for batch in made:
         assert batch["text"].dtype == torch.int64
         assert torch.equal(batch["text" + MASK], batch["text"] != 0)
@@ -138,9 +138,9 @@ def test_tokens_that_an_augmentation_removed_are_not_real():
 
 def test_a_mean_over_steps_is_the_same_from_shares_of_a_batch():
     tags = Spans.of(TEXTS)
-    fields = {"target": Sequences.resident(tags, torch.device("cpu"))}
-    made = Batches(fields, np.arange(20), 10, seed=0, shuffled=True)
-    for batch, rows in zip(made, made.chosen(), strict=True):
+    fields = {"target": Sequences.on_device(tags, torch.device("cpu"))}
+    made = Batches(fields, np.arange(20), 10, seed=0, shuffle=True)
+    for batch, rows in zip(made, made.batch_rows(), strict=True):
         real = sum(len(TEXTS[row]) for row in rows)
         assert batch[STEPS].sum().item() == pytest.approx(real)
         values = batch["target"].double()

@@ -8,8 +8,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from dlx.data.prepare import prepare
 from dlx.engine.build.experiment import build, build_module
-from dlx.engine.training.chunks import Bursts
-from dlx.engine.training.trainer import trainer_for
+from dlx.engine.training.chunks import ChunkLoader
+from dlx.engine.training.trainer import build_trainer
 from dlx.errors import RecipeError
 from dlx.plan import make
 from dlx.plan.memory import FLOAT
@@ -155,9 +155,9 @@ model: {gpt: {features: 32, num_heads: 4, num_layers: 2, dropout: 0.1}}
 
 def bytes_of_training(plan):
     """Return the most bytes that weights, and what torch's allocator had given out, took at once in three steps."""
-    experiment, trainer = build(plan), trainer_for(plan)
+    experiment, trainer = build(plan), build_trainer(plan)
     weights = sum(t.nbytes for t in [*experiment.module.parameters(), *experiment.module.buffers()])
-    bursts = Bursts(experiment.batches["train"], plan.length.steps)
+    bursts = ChunkLoader(experiment.batches["train"], plan.length.steps)
     return weights + bytes_at_peak(lambda: trainer.fit(experiment.module, bursts))
 
 
@@ -186,8 +186,8 @@ def test_the_horizon_is_what_lightning_takes(planned):
         text = f"{DIGITS}model: linear\ntrain: {{batch_size: {batch}, gradient_accumulation: {portions}, epochs: 1}}\n"
         plan = planned(text, "train.limit_train_samples=201")
         experiment = build(plan)
-        trainer = trainer_for(plan)
-        trainer.fit(experiment.module, Bursts(experiment.batches["train"], plan.length.steps))
+        trainer = build_trainer(plan)
+        trainer.fit(experiment.module, ChunkLoader(experiment.batches["train"], plan.length.steps))
         assert trainer.global_step == plan.length.steps == plan.length.steps_per_epoch
 
 

@@ -6,18 +6,18 @@ from rich.console import Console
 
 from dlx.engine.build.experiment import Experiment, build_module
 from dlx.engine.inference import sampling_time as seconds
-from dlx.engine.inference.sampling_time import seconds_of_samples
+from dlx.engine.inference.sampling_time import measure_sampling_seconds
 from dlx.engine.training import progress
-from dlx.engine.training.progress import Watched
+from dlx.engine.training.progress import StepProgress
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 
 
 def shown(steps, patience, monkeypatch, terminal=False):
-    monkeypatch.setattr(progress, "PATIENCE", patience)
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", patience)
     out = io.StringIO()
-    watched = Watched(Console(file=out, force_terminal=terminal, width=100))
+    watched = StepProgress(Console(file=out, force_terminal=terminal, width=100))
     assert list(watched(range(steps), "making samples")) == list(range(steps))
     return out.getvalue()
 
@@ -48,10 +48,10 @@ def test_a_sampler_in_many_steps_is_timed_by_some_of_them(tmp_path, monkeypatch)
     evaluated = []
     timed.module.networks["denoiser"].register_forward_hook(lambda *_: evaluated.append(1))
     monkeypatch.setattr(seconds.time, "monotonic", lambda: 0.25 * len(evaluated))  # what each evaluation takes
-    assert seconds_of_samples(timed) == 0.25 * 800
-    assert len(evaluated) == 1 + seconds.STEPS
+    assert measure_sampling_seconds(timed) == 0.25 * 800
+    assert len(evaluated) == 1 + seconds.TIMED_STEPS
 
 
 def test_what_makes_samples_at_once_is_timed_whole(tmp_path):
-    assert 0 < seconds_of_samples(experiment("vae", tmp_path)) < 1
-    assert seconds_of_samples(experiment("autoencoder", tmp_path)) is None
+    assert 0 < measure_sampling_seconds(experiment("vae", tmp_path)) < 1
+    assert measure_sampling_seconds(experiment("autoencoder", tmp_path)) is None

@@ -11,10 +11,10 @@ from filelock import FileLock
 from rich.console import Console
 
 import dlx
-from dlx.engine.checkpoint import WholeCheckpointIO, load
+from dlx.engine.checkpoint import AtomicCheckpointIO, load_checkpoint
 from dlx.engine.training import checkpointer as keep
-from dlx.engine.training.checkpointer import saved
-from dlx.engine.training.chunks import Bursts, Pace
+from dlx.engine.training.checkpointer import list_checkpoints
+from dlx.engine.training.chunks import ChunkLoader, StepsPerCall
 from dlx.errors import DataError, UsageError
 from dlx.tasks._supervised.module import SupervisedModule
 
@@ -67,7 +67,10 @@ def terminate():
 def end_of(folder):
     """Everything that a run ended with: the best weights, and the state of training."""
     checkpoints = folder / "checkpoints"
-    return {"best": load(checkpoints / "best.ckpt")["state_dict"], "last": load(saved(checkpoints)[0])}
+    return {
+        "best": load_checkpoint(checkpoints / "best.ckpt")["state_dict"],
+        "last": load_checkpoint(list_checkpoints(checkpoints)[0]),
+    }
 
 
 def differences(a, b, path=""):
@@ -118,7 +121,7 @@ def test_f08_stopped_in_validation_while_the_average_takes_the_weights_place(who
 @pytest.mark.parametrize("step", [5, PER_EPOCH + 1, 2 * PER_EPOCH, STEPS - 2])
 def test_f08_killed_without_a_word(whole, tmp_path, monkeypatch, step):
     interrupted(tmp_path, monkeypatch, step, cut, **{"train.checkpoint_every_n_seconds": 1e-9})
-    assert saved(next(tmp_path.glob("runs/*")) / "checkpoints")
+    assert list_checkpoints(next(tmp_path.glob("runs/*")) / "checkpoints")
     run = dlx.resume("last", console=quiet())
     assert differences(end_of(whole.folder), end_of(run.folder)) == []
     assert run.metrics == whole.metrics
@@ -136,7 +139,7 @@ def test_f08_stopped_again_and_again(whole, tmp_path, monkeypatch):
 
 def test_bursts_of_any_length_train_the_same(whole, tmp_path, monkeypatch):
     """One step at a time, as Lightning does it, is what bursts are held against."""
-    monkeypatch.setattr(Pace, "note", lambda self, batches, seconds: None)
+    monkeypatch.setattr(StepsPerCall, "update", lambda self, steps, seconds: None)
     (tmp_path / "r.yaml").write_text(RECIPE)
     monkeypatch.chdir(tmp_path)
     same_end(whole, dlx.train("r.yaml", console=quiet()))
@@ -144,7 +147,7 @@ def test_bursts_of_any_length_train_the_same(whole, tmp_path, monkeypatch):
 
 def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path, monkeypatch):
     interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH + 1, cut, **{"train.checkpoint_every_n_seconds": 1e-9})
-    newest, *_ = saved(next(tmp_path.glob("runs/*")) / "checkpoints")
+    newest, *_ = list_checkpoints(next(tmp_path.glob("runs/*")) / "checkpoints")
     newest.write_bytes(newest.read_bytes()[:-100])
     said = quiet()
     run = dlx.resume("last", console=said)
@@ -165,9 +168,9 @@ def stopped(tmp_path, monkeypatch):
 def test_checkpoints_at_the_ends_of_epochs_are_as_rare_as_they_are_slow(tmp_path, monkeypatch, slow, saves):
     """After one that took long only the last epoch's is written."""
     written = []
-    monkeypatch.setattr(keep, "AT_MOST_EVERY", 0.0)
-    monkeypatch.setattr(keep, "TIMES_AS_LONG", 50 if slow else 0)
-    save = WholeCheckpointIO.save_checkpoint
+    monkeypatch.setattr(keep, "MIN_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(keep, "MIN_INTERVAL_SAVES", 50 if slow else 0)
+    save = AtomicCheckpointIO.save_checkpoint
 
     def slowly(self, checkpoint, path, storage_options=None):
         if path.name != keep.BEST:
@@ -175,7 +178,7 @@ def test_checkpoints_at_the_ends_of_epochs_are_as_rare_as_they_are_slow(tmp_path
             time.sleep(slow)
         save(self, checkpoint, path, storage_options)
 
-    monkeypatch.setattr(WholeCheckpointIO, "save_checkpoint", slowly)
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", slowly)
     (tmp_path / "r.yaml").write_text(RECIPE)
     dlx.train(tmp_path / "r.yaml", root=tmp_path / "runs", console=quiet())
     assert len(written) == saves
@@ -186,7 +189,7 @@ def test_f09_what_may_change_freely_changes(stopped, whole):
         "last", overrides={"train.log_every_n_steps": 4, "expect": {"test/accuracy": ">= 0"}}, console=quiet()
     )
     assert run.metrics["test/accuracy"] == whole.metrics["test/accuracy"]
-    assert run.held and run.verdict
+    assert run.claims_hold and run.verdict
 
 
 def test_f09_a_change_of_consequence_is_shown_and_needs_to_be_allowed(stopped):
@@ -239,7 +242,7 @@ def test_an_epoch_that_was_over_but_for_its_validation_has_one_empty_burst():
 
     from dlx.engine.training.chunks import Position
 
-    (burst,) = Bursts(Nothing(), 8, Position(0, 4, 4))
+    (burst,) = ChunkLoader(Nothing(), 8, Position(0, 4, 4))
     assert list(burst) == []
 
 

@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine.checkpoint import load
-from dlx.engine.training.checkpointer import saved
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.tasks._unsupervised.module import UnsupervisedModule
 
 RECIPE = """
@@ -76,7 +76,7 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
         with pytest.raises(SystemExit):
             dlx.train("r.yaml", console=quiet())
     run = dlx.resume("last", console=quiet())
-    one, other = (load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
+    one, other = (load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
     assert one.keys() == other.keys()
     assert [n for n in one if not torch.equal(one[n], other[n])] == []
     assert run.metrics == whole.metrics
@@ -86,7 +86,7 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
 def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES["moco"][0], MODEL=CASES["moco"][1]))
-    checkpoint = load(saved(dlx.train("r.yaml", console=quiet()).folder / "checkpoints")[0])
+    checkpoint = load_checkpoint(list_checkpoints(dlx.train("r.yaml", console=quiet()).folder / "checkpoints")[0])
     average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
     weights = [name for name in average if name.endswith("weight") and name.startswith("networks.")]
     assert not any(torch.equal(average[name], current[name]) for name in weights)

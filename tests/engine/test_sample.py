@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dlx.engine.build.experiment import build_module
-from dlx.engine.inference.restore import Restored
+from dlx.engine.inference.restore import RestoredRun
 from dlx.engine.inference.sample import sample_with
 from dlx.errors import UsageError
 from dlx.plan import make
@@ -23,7 +23,7 @@ def restored(task, folder, source="digits", model=None):
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
     plan = make(LoadedRecipe(Recipe.model_validate(recipe), folder))
-    return Restored(plan, build_module(plan).eval(), folder / "best.ckpt", [])
+    return RestoredRun(plan, build_module(plan).eval(), folder / "best.ckpt", [])
 
 
 def test_the_same_seed_makes_the_same_samples(tmp_path):

@@ -12,10 +12,10 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine.checkpoint import load
+from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.runs import stages
 from dlx.engine.runs.claims import check_recipe
-from dlx.engine.training.checkpointer import saved
+from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.errors import DataError, RecipeError, UsageError
 from dlx.run_folders import find_run_folder
 from dlx.tasks._supervised.module import SupervisedModule
@@ -93,7 +93,11 @@ def stopped(at, act, changes=()):
 def ends(run):
     """Everything that the stages ended with: the best weights, and the last ones."""
     parts = [run.folder / place / "checkpoints" for place in run.stages]
-    return [load(path)["state_dict"] for part in parts for path in (part / "best.ckpt", saved(part)[0])]
+    return [
+        load_checkpoint(path)["state_dict"]
+        for part in parts
+        for path in (part / "best.ckpt", list_checkpoints(part)[0])
+    ]
 
 
 def same(a, b):
@@ -115,7 +119,11 @@ def test_stages_are_what_their_recipes_are_one_after_the_other(whole, here):
         base + f"init_from: {{run: {first.folder}, only: [body]}}\nfreeze: {{layers: body.1, until: 0.5}}\n"
     )
     second = dlx.train("second.yaml", console=quiet())
-    alone = [load(p)["state_dict"] for r in (first, second) for p in (r.checkpoint, saved(r.folder / "checkpoints")[0])]
+    alone = [
+        load_checkpoint(p)["state_dict"]
+        for r in (first, second)
+        for p in (r.checkpoint, list_checkpoints(r.folder / "checkpoints")[0])
+    ]
     assert same(ends(whole), alone)
     assert whole.metrics == {f"first/{name}": v for name, v in first.metrics.items()} | second.metrics
 
@@ -143,7 +151,7 @@ def test_a_run_that_is_cut_off_goes_on_exactly(whole, here, step):
 def test_a_run_that_is_cut_off_between_stages_goes_on_exactly(whole, here, monkeypatch):
     for times in (1, 2):  # after the first stage is finished, then after the second, before the whole is written
         with pytest.MonkeyPatch.context() as patch:
-            original, seen = stages._add, []
+            original, seen = stages._add_stage, []
 
             def add(*args, times=times, seen=seen, original=original):
                 seen.append(1)
@@ -151,7 +159,7 @@ def test_a_run_that_is_cut_off_between_stages_goes_on_exactly(whole, here, monke
                 if len(seen) == times:
                     raise Cut
 
-            patch.setattr(stages, "_add", add)
+            patch.setattr(stages, "_add_stage", add)
             with pytest.raises(Cut):
                 dlx.train("r.yaml", console=quiet()) if times == 1 else dlx.resume("last", console=quiet())
     same_end(whole, dlx.resume("last", console=quiet()))
@@ -190,7 +198,7 @@ def test_what_is_finished_does_not_change(whole, here):
     with pytest.raises(UsageError, match=r"changed: train\.epochs: 2 → 3"):
         dlx.resume("last", overrides={"stages.second.train.epochs": 3}, console=quiet())
     run = dlx.resume("last", overrides={"stages.second.train.epochs": 3}, allow_change=True, console=quiet())
-    assert int(saved(run.folder / "2-second" / "checkpoints")[0].stem.removeprefix("step-")) == 3 * STEPS / 2
+    assert int(list_checkpoints(run.folder / "2-second" / "checkpoints")[0].stem.removeprefix("step-")) == 3 * STEPS / 2
 
 
 def test_a_stage_that_has_not_begun_may_change(here):
@@ -225,7 +233,9 @@ def test_stages_are_children_in_mlflow(whole):
 def test_the_weights_of_the_first_stage_are_those_of_the_second(whole):
     told = json.loads((whole.folder / "2-second" / "lock.json").read_text())["init_from"]
     assert told["checkpoint"].endswith("1-first/checkpoints/best.ckpt")
-    before, after = (load(whole.folder / p / "checkpoints" / "best.ckpt")["state_dict"] for p in whole.stages)
+    before, after = (
+        load_checkpoint(whole.folder / p / "checkpoints" / "best.ckpt")["state_dict"] for p in whole.stages
+    )
     assert before.keys() == after.keys()
 
 
@@ -293,8 +303,10 @@ def test_a_learning_rate_is_not_looked_for(here):
 @pytest.mark.slow
 def test_stages_train_with_several_processes(here):
     run = dlx.train("r.yaml", {"hardware.devices": 2}, console=quiet())
-    assert run.held and all(run.stages.values())
-    first, second = (load(saved(run.folder / place / "checkpoints")[0])["state_dict"] for place in run.stages)
+    assert run.claims_hold and all(run.stages.values())
+    first, second = (
+        load_checkpoint(list_checkpoints(run.folder / place / "checkpoints")[0])["state_dict"] for place in run.stages
+    )
     assert not torch.equal(first["networks.network.body.1.weight"], second["networks.network.body.1.weight"])
 
 

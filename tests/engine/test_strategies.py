@@ -15,8 +15,8 @@ from rich.console import Console
 
 import dlx
 import dlx.errors
-from dlx.engine.checkpoint import load
-from dlx.engine.data.batches import Batches, share
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.data.batches import Batches, shard
 from dlx.errors import RecipeError
 from dlx.facts import DataFacts
 from dlx.machine import _cgroup_quota, cores
@@ -59,7 +59,7 @@ def curve(run):
 
 
 def weights(run):
-    return load(max(run.folder.glob("checkpoints/step-*.ckpt")))["state_dict"]
+    return load_checkpoint(max(run.folder.glob("checkpoints/step-*.ckpt")))["state_dict"]
 
 
 def same(first, second, **tolerance):
@@ -73,7 +73,7 @@ def same(first, second, **tolerance):
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 64])
 def test_the_shares_of_a_batch_weigh_every_sample_once(n, ranks):
     values = np.random.default_rng(n).normal(size=n)
-    parts = [share(n, rank, ranks) for rank in range(ranks)]
+    parts = [shard(n, rank, ranks) for rank in range(ranks)]
     counted = np.concatenate([np.arange(n)[part] for part, weight in parts if weight])
     assert sorted(counted) == list(range(n))
     mean = np.mean([values[part].sum() * weight for part, weight in parts])
@@ -89,21 +89,21 @@ def test_shares_hold_the_samples_of_the_whole_batch_augmented_alike(random):
         return {**batch, "x": batch["x"] + torch.rand_like(batch["x"])} if random else batch
 
     def batches(**changes):
-        made = Batches({"x": x}, np.arange(23), 8, 3, shuffled=True, steps=[noisy], random=random, **changes)
+        made = Batches({"x": x}, np.arange(23), 8, 3, shuffle=True, transforms=[noisy], random=random, **changes)
         made.set_epoch(1)
         return made
 
-    whole, parts = list(batches()), [list(batches(share=(rank, 3))) for rank in range(3)]
+    whole, parts = list(batches()), [list(batches(rank=rank, num_replicas=3)) for rank in range(3)]
     for number, batch in enumerate(whole):
         mine = [p[number] for p in parts]
         assert torch.equal(torch.cat([p["x"] for p in mine if p["weight"].any()]), batch["x"])
         assert sum(p["weight"].sum() for p in mine) == pytest.approx(3)
-    resumed = list(batches(share=(1, 3)).from_batch(1))
+    resumed = list(batches(rank=1, num_replicas=3).iterate_from(1))
     assert all(torch.equal(a["x"], b["x"]) for a, b in zip(resumed, parts[1][1:], strict=True))
 
 
 def test_processes_evaluate_every_row_once():
-    parts = [Batches({"x": torch.zeros(23, 1)}, np.arange(23), 4, 0, share=(rank, 3)) for rank in range(3)]
+    parts = [Batches({"x": torch.zeros(23, 1)}, np.arange(23), 4, 0, rank=rank, num_replicas=3) for rank in range(3)]
     assert sorted(int(r) for part in parts for batch in part for r in batch["rows"]) == list(range(23))
 
 
@@ -232,7 +232,7 @@ def test_two_processes_go_on_exactly_and_one_goes_on_for_them(trained):
     noisy = "regularize={dropout: {p: 0.5}}"
     whole, _, _ = trained(noisy, "train.epochs=2")
     half, _, _ = trained(noisy, "train.epochs=1")
-    states = load(max(half.folder.glob("checkpoints/step-*.ckpt")))
+    states = load_checkpoint(max(half.folder.glob("checkpoints/step-*.ckpt")))
     assert not torch.equal(states["random"]["torch"], states["random_of_others"][0]["torch"]), "the same dropout twice"
     on = dlx.resume(half.folder, None, ["train.epochs=2"], allow_change=True)
     assert same(weights(on), weights(whole), rtol=0, atol=0)

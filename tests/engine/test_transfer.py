@@ -12,8 +12,8 @@ from rich.console import Console
 
 import dlx
 from dlx.engine.build.experiment import build_module
-from dlx.engine.checkpoint import load
-from dlx.engine.training.checkpointer import saved
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.errors import RecipeError, UsageError
 from dlx.plan.report import report
 from dlx.tasks._supervised.module import SupervisedModule
@@ -54,11 +54,11 @@ def here(base, tmp_path, monkeypatch):
 
 
 def weights(run):
-    return load(run.checkpoint)["state_dict"]
+    return load_checkpoint(run.checkpoint)["state_dict"]
 
 
 def last(run):
-    return load(saved(run.folder / "checkpoints")[0])["state_dict"]
+    return load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["state_dict"]
 
 
 def built(changes, recipe="r.yaml"):

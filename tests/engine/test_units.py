@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlx.engine.data.batches import transforming
-from dlx.engine.data.inverse_transforms import units_of
+from dlx.engine.data.batches import build_transforms
+from dlx.engine.data.inverse_transforms import inverse_transforms
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
@@ -29,22 +29,22 @@ def test_what_a_network_sees_comes_back_as_it_was(transforms, tmp_path):
     plan = planned(tmp_path, transforms)
     original = torch.randint(0, 17, (5, 1, 8, 8), dtype=torch.uint8)
     batch = {"image": original.float()}
-    for step in transforming(plan.recipe.data.transforms, plan.facts):
+    for step in build_transforms(plan.recipe.data.transforms, plan.facts):
         batch = step(batch)
-    units = units_of(plan)
-    assert units.stuck is None and units.spec == plan.facts.fields["image"]
+    units = inverse_transforms(plan)
+    assert units.not_invertible is None and units.spec == plan.facts.fields["image"]
     assert torch.allclose(units(batch["image"]), original.float(), atol=1e-4)
-    assert torch.equal(units.stored(batch["image"]).float(), original.float())
+    assert torch.equal(units.to_storage(batch["image"]).float(), original.float())
 
 
 def test_what_cannot_be_undone_is_named_and_what_follows_it_is_undone(tmp_path):
     plan = planned(tmp_path, [{"binarize": 8.0}, {"scale": {"factor": 2.0, "shift": -1.0}}])
-    units = units_of(plan)
-    assert units.stuck == "binarize"
+    units = inverse_transforms(plan)
+    assert units.not_invertible == "binarize"
     assert units(torch.tensor([[[[-1.0, 1.0]]]])).flatten().tolist() == [0.0, 1.0]
     assert units.spec.stats.high == (1.0,)
 
 
 def test_bytes_stay_bytes(tmp_path):
-    stored = units_of(planned(tmp_path, ["normalize"])).stored(torch.full((1, 1, 8, 8), 1e6))
+    stored = inverse_transforms(planned(tmp_path, ["normalize"])).to_storage(torch.full((1, 1, 8, 8), 1e6))
     assert stored.dtype == torch.uint8 and np.unique(stored.numpy()).tolist() == [255]

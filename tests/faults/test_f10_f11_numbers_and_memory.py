@@ -8,9 +8,9 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine.checkpoint import load
-from dlx.engine.runs.resume import interrupted
-from dlx.engine.training.checkpointer import saved
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.runs.resume import find_interrupted
+from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.errors import RunError
 from dlx.tasks._supervised.module import SupervisedModule
 
@@ -65,7 +65,7 @@ def test_f10_training_goes_back_and_on_with_half_the_rate(train, monkeypatch):
     assert "with 0.5 of the lr" in said
     assert run.metrics["test/accuracy"] > 0.5
     assert len(seen) > 3 * 7
-    (group,) = load(saved(run.folder / "checkpoints")[0])["optimizer_states"][0]["param_groups"]
+    (group,) = load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["optimizer_states"][0]["param_groups"]
     assert group["lr"] == pytest.approx(0.05)
 
 
@@ -74,7 +74,7 @@ def test_f10_after_three_times_it_fails_and_says_which_weights_went_first(train,
         train(**{"optimizer.lr": 1e30})
     (folder,) = tmp_path.glob("runs/*")
     for path in (folder / "checkpoints").glob("*.ckpt"):
-        assert all(bool(v.isfinite().all()) for v in load(path)["state_dict"].values())
+        assert all(bool(v.isfinite().all()) for v in load_checkpoint(path)["state_dict"].values())
 
 
 def test_f10_weights_that_are_lost_are_named(train, monkeypatch):
@@ -126,10 +126,10 @@ def test_f11_with_several_devices_the_advice_is_one_that_can_be_followed(train, 
         return original(self, batch)
 
     monkeypatch.setattr(SupervisedModule, "objective", objective)
-    monkeypatch.setattr("dlx.engine.training.fit.is_shared", lambda: True)
+    monkeypatch.setattr("dlx.engine.training.fit.is_distributed", lambda: True)
     with pytest.raises(RunError, match=rf"on one device\. {advice} train\.gradient_accumulation=2\b") as caught:
         train(**{"train.checkpoint_every_n_seconds": 0.001})
     if lasts:
         run = str(caught.value).partition("--resume ")[2].split()[0]
-        found = interrupted(run, None, ["train.gradient_accumulation=2"], allow_change=True)
+        found = find_interrupted(run, None, ["train.gradient_accumulation=2"], allow_change=True)
         assert found.plan.recipe.train.gradient_accumulation == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlx.engine.checkpoint import load
+from dlx.engine.checkpoint import load_checkpoint
 
 RECIPE = """
 name: long
@@ -111,5 +111,5 @@ def test_a_signal_stops_all_with_a_checkpoint(running, tmp_path, number, code):
     _, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode == code, said
     last = max(tmp_path.glob("runs/*/checkpoints/step-*.ckpt"))
-    assert last.stat().st_mtime >= began - 0.1 and len(load(last)["random_of_others"]) == 1
+    assert last.stat().st_mtime >= began - 0.1 and len(load_checkpoint(last)["random_of_others"]) == 1
     assert status(tmp_path) == "KILLED" and ended(others)

@@ -71,4 +71,4 @@ def test_the_sparsity_of_a_run_can_be_claimed(tmp_path):
     path = tmp_path / "sparse.yaml"
     path.write_text(yaml.safe_dump(recipe))
     run = dlx.train(path, root=tmp_path / "runs")
-    assert run.held and 0.3 <= run.metrics["test/sparsity"] < 1
+    assert run.claims_hold and 0.3 <= run.metrics["test/sparsity"] < 1

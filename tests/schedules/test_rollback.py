@@ -8,7 +8,7 @@ from kit import example
 from torch import nn
 
 from dlx.component import types
-from dlx.engine.training.callbacks import Slower
+from dlx.engine.training.callbacks import ScaleLearningRate
 from dlx.schedules import Schedule, TrainingLength
 
 LENGTH = TrainingLength(steps=60, steps_per_epoch=10)
@@ -37,7 +37,7 @@ class Run:
     def roll_back(self, factor):
         configs = [SimpleNamespace(scheduler=self.scheduler)]
         trainer = SimpleNamespace(optimizers=[self.optimizer], lr_scheduler_configs=configs)
-        Slower(factor).on_train_start(trainer, None)
+        ScaleLearningRate(factor).on_train_start(trainer, None)
 
     def state(self):
         return self.optimizer.state_dict(), self.scheduler.state_dict()

@@ -28,7 +28,7 @@ def test_the_balance_of_experts_is_measured_claimed_and_drawn(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.yaml").write_text(RECIPE)
     run = dlx.train(dlx.load("r.yaml"), console=Console(file=io.StringIO()))
-    assert run.held and "experts.png" in {path.name for path in run.pictures}
+    assert run.claims_hold and "experts.png" in {path.name for path in run.figures}
     assert 0 <= run.metrics["val/expert_balance"] <= 1
 
 

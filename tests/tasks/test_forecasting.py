@@ -7,8 +7,8 @@ import torch
 
 import dlx
 from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import batches_of, build_module
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.build.experiment import build_batches, build_module
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError
 from dlx.losses import Loss
 
@@ -40,14 +40,14 @@ def recipe(folder, values, loss="mae", model="linear", source="", **changes):
 def made(loaded):
     plan = dlx.plan.make(loaded)
     prepared = prepare(plan.recipe.data, plan.base, "regression")
-    return plan, build_module(plan), batches_of(plan, prepared)
+    return plan, build_module(plan), build_batches(plan, prepared)
 
 
 def test_naive_forecasts_and_scaled_errors_are_those_of_the_definition(tmp_path):
     values = series().astype(np.float32)
     plan, module, batches = made(recipe(tmp_path, values))
-    with quieted():
-        (measured,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (measured,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     windows = len(values) - HISTORY - LENGTH + 1
     tested = [i for i in range(windows) if i + HISTORY >= 160 - 30]
     target = np.array([values[i + HISTORY :][:LENGTH] for i in tested])
@@ -131,7 +131,7 @@ def test_the_whole_way(tmp_path, monkeypatch):
     recipe(tmp_path, series(), loss="{quantile: [0.1, 0.5, 0.9]}")
     run = dlx.train("r.yaml")
     assert run.metrics["test/mase"] < 0.5 * run.metrics["test/mase.seasonal_naive"]
-    assert {"forecasts", "error_by_step"} <= {path.stem for path in run.pictures}
+    assert {"forecasts", "error_by_step"} <= {path.stem for path in run.figures}
     assert dlx.evaluate("last").metrics["test/mase"] == pytest.approx(run.metrics["test/mase"])
     said = dlx.predict("last", [tmp_path / "s.csv"]).columns
     expected = 20 + 0.3 * 160 + 5 * np.sin(2 * np.pi * 160 / SEASON)

@@ -16,13 +16,13 @@ import dlx
 from dlx.cli import app
 from dlx.data.prepare import prepare
 from dlx.decoding.options import decoding
-from dlx.engine.build.experiment import batches_of, build_module
-from dlx.engine.checkpoint import load
+from dlx.engine.build.experiment import build_batches, build_module
+from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.inference.generate import stream
-from dlx.engine.inference.restore import Restored, restore
-from dlx.engine.training.checkpointer import saved
-from dlx.engine.training.chunks import Bursts
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.inference.restore import RestoredRun, restore
+from dlx.engine.training.checkpointer import list_checkpoints
+from dlx.engine.training.chunks import ChunkLoader
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError, RunError, UsageError
 from dlx.plan import make
 from dlx.recipe.load import load as read
@@ -76,7 +76,7 @@ def built(text, overrides=()):
     Path("r.yaml").write_text(text)
     plan = make(read("r.yaml", list(overrides)))
     prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return plan, build_module(plan), batches_of(plan, prepared)
+    return plan, build_module(plan), build_batches(plan, prepared)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,8 @@ def test_the_measures_of_a_model_without_knowledge_are_those_of_chance():
     plan, module, batches = built(LM, ["data.tokenizer=byte", "task.metrics=[accuracy]"])
     for parameter in module.parameters():
         parameter.data.zero_()
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     assert found["test/loss"] == pytest.approx(math.log(260), rel=1e-5)
     assert found["test/perplexity"] == pytest.approx(260, rel=1e-4)
     assert found["test/bits_per_byte"] == found["test/bits_per_character"] == pytest.approx(math.log2(260), rel=1e-4)
@@ -106,8 +106,8 @@ def test_bits_per_character_do_not_count_tokens():
     plan, module, batches = built(LM, ["data.tokenizer=byte", "data.source.block_size=6", "data.source.stride=6"])
     for parameter in module.parameters():
         parameter.data.zero_()
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     assert found["test/loss"] == pytest.approx(math.log(260), rel=1e-4)
     assert found["test/bits_per_byte"] == pytest.approx(math.log2(260), rel=0.03)  # a letter may be cut at each end
     assert found["test/bits_per_character"] == pytest.approx(2 * math.log2(260), rel=0.03)
@@ -123,8 +123,8 @@ def test_bits_per_character_do_not_count_tokens():
 )
 def test_a_network_that_looks_ahead_is_refused(model):
     plan, module, batches = built(LM, [f"model={json.dumps(model)}"])
-    with quieted(), pytest.raises(RunError, match="looks ahead"):
-        trainer_for(plan).fit(module, Bursts(batches["train"], 1))
+    with silence_lightning(), pytest.raises(RunError, match="looks ahead"):
+        build_trainer(plan).fit(module, ChunkLoader(batches["train"], 1))
 
 
 def test_a_network_of_one_vector_and_other_data_are_refused_at_their_line():
@@ -153,7 +153,7 @@ def test_a_language_model_resumes_exactly(folder):
     run = dlx.resume("last", console=Console(file=io.StringIO()))
     assert run.folder != whole.folder
     assert run.metrics == whole.metrics
-    ends = [load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
+    ends = [load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
@@ -174,17 +174,17 @@ def test_tokens_of_all_micro_batches_count_the_same(folder):
 
 def test_padding_changes_no_measure_of_token_classes():
     plan, module, batches = built(TAGS)
-    with quieted():
-        (one,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (one,) = build_trainer(plan).test(module, batches["test"], verbose=False)
         batches["test"].size = 1
-        (other,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+        (other,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     assert one == pytest.approx(other, rel=1e-5)
 
 
 def test_token_classes_are_learned_evaluated_and_predicted(folder):
     run = train(TAGS)
-    assert run.held, run.metrics
-    assert {p.name for p in run.pictures} >= {"confusion_matrix.png", "reliability.png"}
+    assert run.claims_hold, run.metrics
+    assert {p.name for p in run.figures} >= {"confusion_matrix.png", "reliability.png"}
     assert dlx.evaluate(run.folder).metrics == pytest.approx({k: v for k, v in run.metrics.items() if k[:4] == "test"})
     (folder / "new.csv").write_text("text\na b c\nb\nh e\n")
     assert dlx.predict(run.folder, "new.csv").columns["prediction"] == [
@@ -201,7 +201,7 @@ ALPHABET = 3 * string.ascii_lowercase
 
 def test_a_run_keeps_a_sample_of_what_it_writes(letters):
     assert letters.metrics["val/perplexity"] < 1.2
-    sample = next(p for p in letters.pictures if p.name == "sample.txt").read_text()
+    sample = next(p for p in letters.figures if p.name == "sample.txt").read_text()
     assert sample.startswith("ab") and len(sample) == 41
 
 
@@ -236,7 +236,7 @@ def test_wrong_options_and_prompts_are_said(letters, folder):
         dlx.generate(letters.folder, "ab?")
     plan, module, _ = built(TAGS)
     with pytest.raises(UsageError, match="token_classification does not write"):
-        stream(Restored(plan, module, Path(), []), "a", decoding({}))
+        stream(RestoredRun(plan, module, Path(), []), "a", decoding({}))
 
 
 def test_a_prompt_that_is_nowhere_in_the_text_is_refused_at_its_line():
@@ -252,7 +252,7 @@ def test_without_a_prompt_a_text_begins_as_the_texts_allow(letters_in_a_line, op
     lines = [text[i : i + letters_in_a_line] for i in range(0, len(text), letters_in_a_line)]
     (folder / "text.txt").write_text(("\n" if opening else "").join(lines))
     run = train(LM.replace(", prompt: a", ""), **{"train.epochs": None, "train.steps": 2})
-    sample = next(p for p in run.pictures if p.name == "sample.txt").read_text()
+    sample = next(p for p in run.figures if p.name == "sample.txt").read_text()
     assert len(sample) == len(opening) + 40 and sample.startswith(opening)
     found = CliRunner().invoke(app, ["generate", "last", "--max-new-tokens", "9"])
     assert found.exit_code == 0 and found.stdout == dlx.generate("last", max_new_tokens=9)[0] + "\n"

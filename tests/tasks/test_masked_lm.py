@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 import dlx
 from dlx.data.prepare import prepare_for
-from dlx.engine.build.experiment import batches_of, build_module
-from dlx.engine.checkpoint import load
-from dlx.engine.training.checkpointer import saved
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.build.experiment import build_batches, build_module
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.training.checkpointer import list_checkpoints
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import DataError, RecipeError, UsageError
 from dlx.facts import DataFacts
 from dlx.sources import Spans
@@ -91,7 +91,7 @@ def planned(text, **changes):
 
 def built(text, **changes):
     plan = planned(text, **changes)
-    return plan, build_module(plan), batches_of(plan, prepare_for(plan.recipe, plan.base))
+    return plan, build_module(plan), build_batches(plan, prepare_for(plan.recipe, plan.base))
 
 
 class Always(torch.nn.Module):
@@ -225,8 +225,8 @@ def test_the_measures_of_a_network_without_knowledge_are_those_of_chance(text):
     plan, module, batches = built(text)
     for parameter in module.parameters():
         parameter.data.zero_()
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     words = len(module.codec.tokens)
     nats = math.log(words) + (math.log(2) if "test/next_sentence_loss" in found else 0)
     assert found["test/loss"] == pytest.approx(nats, rel=1e-5)
@@ -237,8 +237,8 @@ def test_the_measures_of_a_network_without_knowledge_are_those_of_chance(text):
 def test_loss_and_accuracy_are_of_the_chosen_tokens_alone():
     plan, module, batches = built(TEXTS, **{"data.split.test": 0.1})
     batch = next(iter(batches["test"]))
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     module.eval()
     read = module.read(batch, torch.zeros(len(batch["rows"])))
     index = torch.arange(len(batch["rows"]))[:, None] * 1009 + torch.arange(read.tokens.shape[1])
@@ -261,8 +261,8 @@ def test_masks_are_new_in_training_and_the_same_in_judging():
 def test_the_loss_of_pairs_is_added_and_judged_by_itself():
     plan, module, batches = built(RUNNING)
     module.networks["network"].heads.follows = Always(torch.tensor([0.0, 2.0]))
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     rows = len(batches["test"].rows)
     coins = torch.special.ndtr(module.noise(torch.arange(rows), (3,)))[:, 0] < 0.5
     nats = F.cross_entropy(torch.tensor([[0.0, 2.0]]).expand(rows, 2), coins.long()).item()
@@ -279,8 +279,8 @@ def test_it_learns_which_words_stand_together():
 
 def test_texts_are_written_with_what_was_put_into_them():
     plan, module, batches = built(TEXTS, **{"task.num_examples": 2})
-    with quieted():
-        trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        build_trainer(plan).test(module, batches["test"], verbose=False)
     lines = module.texts()["masked"].strip().split("\n\n")
     assert len(lines) == 2 and all("[" in line for line in lines)
 
@@ -317,7 +317,7 @@ def test_it_goes_on_exactly(text):
         with pytest.raises(SystemExit):
             train(text)
     run = dlx.resume("last", console=Console(file=io.StringIO()))
-    one, other = (load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
+    one, other = (load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert run.metrics == whole.metrics
     assert dlx.evaluate(str(run.folder)).metrics["test/loss"] == run.metrics["test/loss"]
@@ -326,7 +326,7 @@ def test_it_goes_on_exactly(text):
 def test_a_classifier_begins_with_what_was_learned_of_words():
     before = train(TEXTS)
     module = build_module(planned(MOODS))
-    learned = load(before.checkpoint)["state_dict"]
+    learned = load_checkpoint(before.checkpoint)["state_dict"]
     own = {n: v for n, v in module.state_dict().items() if n.startswith("networks.network.body.")}
     assert own and all(torch.equal(v, learned[n]) for n, v in own.items())
     assert planned(MOODS).facts.fields["text"].vocab == planned(TEXTS).facts.fields["text"].vocab

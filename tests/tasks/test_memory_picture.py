@@ -5,7 +5,7 @@ from matplotlib.text import Text
 
 import dlx
 from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import batches_of, build_module
+from dlx.engine.build.experiment import build_batches, build_module
 from dlx.figures.memory import gradient_norm_by_step
 
 
@@ -19,7 +19,7 @@ def test_a_recurrent_regression_feels_its_steps_and_a_perceptron_has_none(tmp_pa
         plan = dlx.plan.make(dlx.load(tmp_path / "r.yaml"))
         prepared = prepare(plan.recipe.data, plan.base, "regression")
         module = build_module(plan)
-        found[model] = module.gradient_norms(next(iter(batches_of(plan, prepared)["test"])))
+        found[model] = module.gradient_norms(next(iter(build_batches(plan, prepared)["test"])))
     rnn, lstm, none = found.values()
     assert not none
     (rnn_T,), (lstm_T,) = rnn.values(), lstm.values()

@@ -9,8 +9,8 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from dlx.engine.build.experiment import build
-from dlx.engine.data.classes import by_class
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.data.classes import batch_by_class
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
@@ -137,8 +137,8 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
     }
     plan = make(LoadedRecipe(Recipe.model_validate(recipe), tmp_path))
     experiment = build(plan)
-    with quieted():
-        found = trainer_for(plan).test(experiment.module, experiment.batches["test"], verbose=False)[0]
+    with silence_lightning():
+        found = build_trainer(plan).test(experiment.module, experiment.batches["test"], verbose=False)[0]
     assert {name.removeprefix("test/") for name in found} == set(plan.recipe.task.metric_names(plan.network_facts))
     with torch.no_grad():
         parts = [(experiment.module.embed(batch), batch["target"]) for batch in experiment.batches["test"]]
@@ -158,20 +158,20 @@ def test_of_samples_that_are_all_alone_nothing_is_asked():
 
 def test_a_batch_has_so_many_samples_of_so_many_classes():
     classes = np.repeat(np.arange(6), [40, 30, 20, 10, 5, 3])
-    batches = by_class(classes, 12, 16, 4, seed=1, epoch=2)
+    batches = batch_by_class(classes, 12, 16, 4, seed=1, epoch=2)
     assert len(batches) == 12
     for batch in batches:
         found, counts = np.unique(classes[batch], return_counts=True)
         assert len(found) == 4 and len(np.unique(batch)) == len(batch)
         assert counts.tolist() == [3 if c == 5 else 4 for c in found]
         assert all(len(set(classes[batch][i : i + 3])) == 1 for i in range(0, len(batch) - 3, 4) if len(batch) == 16)
-    again = by_class(classes, 12, 16, 4, seed=1, epoch=2)
-    other = by_class(classes, 12, 16, 4, seed=1, epoch=3)
+    again = batch_by_class(classes, 12, 16, 4, seed=1, epoch=2)
+    other = batch_by_class(classes, 12, 16, 4, seed=1, epoch=3)
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(batches, other, strict=True))
 
 
 def test_a_class_gives_all_its_samples_before_it_begins_again():
     classes = np.repeat(np.arange(2), [8, 8])
-    batches = by_class(classes, 2, 8, 4, seed=0, epoch=0)
+    batches = batch_by_class(classes, 2, 8, 4, seed=0, epoch=0)
     assert np.array_equal(np.sort(np.concatenate(batches)), np.arange(16))

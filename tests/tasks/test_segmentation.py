@@ -14,7 +14,7 @@ from PIL import Image
 import dlx
 from dlx.augmentations import Augmentation
 from dlx.component import leaf_class, types
-from dlx.engine.data.batches import augmenting
+from dlx.engine.data.batches import build_augmentation
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.losses import Loss
@@ -124,7 +124,7 @@ MOVING += [{"random_affine": {"degrees": 20, "translate": 0.1, "scale": [0.8, 1.
 @pytest.mark.parametrize("change", MOVING, ids=str)
 def test_a_mask_moves_as_its_image_does(change):
     masks = blocks(16)
-    step = augmenting([Augmentation.model_validate(change)], FACTS)
+    step = build_augmentation([Augmentation.model_validate(change)], FACTS)
     torch.manual_seed(1)
     batch = step({"image": 100.0 * masks[:, None], "target": masks})
     moved = batch["target"]
@@ -138,7 +138,7 @@ def test_a_mask_moves_as_its_image_does(change):
 def test_the_nearest_pixel_is_no_half_pixel_away():
     masks = torch.zeros(1, SIDE, SIDE, dtype=torch.long)
     masks[0, :, 12:] = 1
-    step = augmenting([Augmentation.model_validate({"random_crop": {"size": 12}})], FACTS)
+    step = build_augmentation([Augmentation.model_validate({"random_crop": {"size": 12}})], FACTS)
     torch.manual_seed(0)
     batch = step({"image": masks[:, None].float(), "target": masks})
     assert torch.equal(batch["target"], (batch["image"][:, 0] > 0.5).long())
@@ -245,7 +245,7 @@ def test_a_folder_of_images_and_masks_is_learned_judged_and_predicted(folder):
     )
     run = dlx.train("r.yaml")
     assert run.metrics["test/iou.cell"] > 0.9
-    assert {"worst_masks", "iou", "confusion_matrix"} <= {path.stem for path in run.pictures}
+    assert {"worst_masks", "iou", "confusion_matrix"} <= {path.stem for path in run.figures}
     assert dlx.evaluate("last").metrics["test/mean_iou"] == pytest.approx(run.metrics["test/mean_iou"])
     picture = folder / "cells" / "images" / "03.png"
     (said,) = dlx.predict("last", [picture]).columns["mask"]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import dlx
 from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import batches_of, build_module
+from dlx.engine.build.experiment import build_batches, build_module
 from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
 from dlx.installation import install_command
@@ -39,7 +39,7 @@ def recipe(folder, model=RECURRENT, task="seq2seq", **changes):
 def made(loaded):
     plan = dlx.plan.make(loaded)
     prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return build_module(plan).eval(), batches_of(plan, prepared)
+    return build_module(plan).eval(), build_batches(plan, prepared)
 
 
 def alone(batch):
@@ -159,7 +159,7 @@ def test_texts_are_learned_judged_drawn_and_predicted(tmp_path, monkeypatch):
     run = dlx.train("r.yaml", console=quiet())
     assert run.metrics["test/exact_match"] == 1.0
     assert run.metrics["test/accuracy"] == 1.0
-    assert {"attention.png", "resolved.txt"} <= {path.name for path in run.pictures}
+    assert {"attention.png", "resolved.txt"} <= {path.name for path in run.figures}
     assert dlx.evaluate("last").metrics["test/exact_match"] == 1.0
     (tmp_path / "new.txt").write_text("two\nfive\n")
     assert dlx.predict("last", ["new.txt"]).columns["prediction"] == ["three", "one"]

@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 
 import dlx
-from dlx.engine.checkpoint import load
-from dlx.engine.training.checkpointer import saved
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.tasks._base.module import TaskModule
 
 
@@ -94,5 +94,5 @@ def test_f08_a_run_that_was_stopped_goes_on_exactly(case, folder):
             dlx.train("r.yaml", console=Console(file=io.StringIO()))
     run = dlx.resume("last", console=Console(file=io.StringIO()))
     assert run.metrics == whole.metrics
-    ends = [load(saved(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
+    ends = [load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

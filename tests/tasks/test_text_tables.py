@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from dlx.cli import app
 from dlx.data.prepare import prepare
 from dlx.engine.inference.restore import restore
-from dlx.engine.inference.served import Served
+from dlx.engine.inference.served import ServedRun
 from dlx.recipe.load import load
 from dlx.tracking.signature import model_signature
 
@@ -65,7 +65,7 @@ def test_texts_are_classified_from_plan_to_prediction(folder):
     assert resolved["data"]["tokenizer"]["type"] == "word"
     import pandas as pd
 
-    served = Served(restore("last"))
+    served = ServedRun(restore("last"))
     shown = served.predict(pd.DataFrame({"text": ["good", "dull the a film"]}))
     assert list(shown["prediction"]) == ["praise", "blame"]
     facts = served.restored.plan.facts

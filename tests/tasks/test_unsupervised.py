@@ -13,13 +13,13 @@ from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_diverg
 from torch.nn import functional as F
 
 from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import batches_of, build, build_module
-from dlx.engine.checkpoint import load
-from dlx.engine.training.checkpointer import saved
-from dlx.engine.training.chunks import Bursts
+from dlx.engine.build.experiment import build, build_batches, build_module
+from dlx.engine.checkpoint import load_checkpoint
+from dlx.engine.training.checkpointer import list_checkpoints
+from dlx.engine.training.chunks import ChunkLoader
 from dlx.engine.training.fit import Fit
-from dlx.engine.training.signals import Stoppable
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.training.signals import SignalHandler
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError
 from dlx.layers import Layer
 from dlx.metrics import Metric
@@ -53,12 +53,12 @@ def planned(task, folder, data=None, **changes):
 
 def made(plan):
     prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return build_module(plan), batches_of(plan, prepared)
+    return build_module(plan), build_batches(plan, prepared)
 
 
 def fit(plan, module, batches):
-    with quieted():
-        trainer_for(plan).fit(module, Bursts(batches["train"], plan.length.steps, at_most=1))
+    with silence_lightning():
+        build_trainer(plan).fit(module, ChunkLoader(batches["train"], plan.length.steps, at_most=1))
     return module
 
 
@@ -115,8 +115,8 @@ def test_noise_disturbs_the_share_that_it_is_told_to(noise, noise_level, share, 
 def test_psnr_and_its_gain_are_those_of_torchmetrics(tmp_path):
     task = {"type": "autoencoder", "noise": "gaussian", "noise_level": 0.2}
     module, batches = made(planned(task, tmp_path, UNIT))
-    with quieted():
-        (found,) = trainer_for(planned(task, tmp_path, UNIT)).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(planned(task, tmp_path, UNIT)).test(module, batches["test"], verbose=False)
     batch = first_of(batches, "test")
     x = batch["image"]
     seen = x + 0.2 * FixedNoise()(torch.arange(len(x)), x.shape[1:])
@@ -148,9 +148,9 @@ def test_nothing_is_learned_from_unseen_classes_and_auroc_ranks_them(tmp_path):
     module, batches = made(plan)
     assert all(3 not in batch["target"] for batch in batches["train"])
     assert plan.facts.class_counts[3] == 0 < plan.facts.class_counts[2]
-    with quieted():
-        trainer_for(plan).fit(module, Bursts(batches["train"], 4), batches["val"])
-        (found,) = trainer_for(plan).validate(module, batches["val"], verbose=False)
+    with silence_lightning():
+        build_trainer(plan).fit(module, ChunkLoader(batches["train"], 4), batches["val"])
+        (found,) = build_trainer(plan).validate(module, batches["val"], verbose=False)
     whole = [module.predict_step(b, 0)[:, 0] for b in batches["val"]]
     score, strange = torch.cat(whole), torch.cat([b["target"] for b in batches["val"]]) == 3
     assert module.threshold.item() == pytest.approx(score[~strange].quantile(0.8).item(), rel=1e-5)
@@ -195,8 +195,8 @@ def linear_gaussian(tmp_path, samples):
 
 
 def measured(plan, module, batches):
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     return found
 
 
@@ -344,8 +344,8 @@ def test_collapse_is_said(tmp_path):
     with torch.no_grad():
         for parameter in module.networks["generator"].parameters():
             parameter.zero_()
-    with quieted():
-        (found,) = trainer_for(plan).test(module, batches["test"], verbose=False)
+    with silence_lightning():
+        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     assert found == {"test/modes_covered": 0.0, "test/diversity": 0.0}
     assert ["covers 0 of 8 modes" in note or "0.00 times" in note for note in module.notes] == [True, True]
 
@@ -386,9 +386,9 @@ def trained(plan, folder, cut=None):
         learn(batch)
 
     experiment.module.learn = until
-    with quieted(), Stoppable() as stoppable:
+    with silence_lightning(), SignalHandler() as stoppable:
         Fit(folder, Console(file=io.StringIO()), None, {}, stoppable, False, lambda *_: None)(experiment)
-    return load(saved(folder)[0])
+    return load_checkpoint(list_checkpoints(folder)[0])
 
 
 @pytest.mark.parametrize("name", RESUMED)

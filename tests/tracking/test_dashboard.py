@@ -51,5 +51,5 @@ def test_the_dashboard_shows_a_run_its_metrics_and_its_pictures(tmp_path):
             server.terminate()
     for word in (listed["run"], "Finished", "test/accuracy", "val/loss", "optimizer.lr", "sklearn:train"):
         assert word in overview, word
-    for word in ("pictures", "checkpoints", "recipe.yaml"):
+    for word in ("figures", "checkpoints", "recipe.yaml"):
         assert word in files, word

@@ -1,4 +1,4 @@
-"""Blocks that keep only their input for the backward pass, and compute their inside again in it."""
+"""Activation checkpointing: blocks keep only their input, and compute their inside again in the backward pass."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def recompute(network: nn.Module, paths: Iterable[str]) -> None:
-    """Let the parts of a network at these paths forget what they computed. Names and results stay as they are."""
+def checkpoint_activations(network: nn.Module, paths: Iterable[str]) -> None:
+    """Let the blocks of a network at these paths drop their activations. Names and results stay as they are."""
     for path in paths:
-        part = network.get_submodule(path)
-        part.forward = partial(_forgetting, part)
+        block = network.get_submodule(path)
+        block.forward = partial(_checkpointed_forward, block)
 
 
-def _forgetting(part: nn.Module, *inputs: Any) -> Any:
-    forward = partial(type(part).forward, part)
+def _checkpointed_forward(block: nn.Module, *inputs: Any) -> Any:
+    forward = partial(type(block).forward, block)
     if not torch.is_grad_enabled():
         return forward(*inputs)
-    return checkpoint(forward, *inputs, use_reentrant=False, context_fn=partial(_contexts, part))
+    return checkpoint(forward, *inputs, use_reentrant=False, context_fn=partial(_contexts, block))
 
 
-def _contexts(part: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _as_it_was(part)
+def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    return nullcontext(), _preserve_buffers(block)
 
 
 @contextmanager
-def _as_it_was(part: nn.Module) -> Iterator[None]:
+def _preserve_buffers(block: nn.Module) -> Iterator[None]:
     """Leave the buffers as they are: batch statistics are counted in the forward pass, once."""
-    before = [(buffer, buffer.clone()) for buffer in part.buffers()]
+    before = [(buffer, buffer.clone()) for buffer in block.buffers()]
     try:
         yield
     finally:

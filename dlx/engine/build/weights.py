@@ -1,4 +1,4 @@
-"""Transfer learning: networks begin with the weights of another run."""
+"""Transfer learning: networks are initialized with the weights of another run (`init_from`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlx.engine.checkpoint import load
+from dlx.engine.checkpoint import load_checkpoint
 from dlx.errors import UsageError
 from dlx.recipe.schema.transfer import InitFrom
 from dlx.tracking.store import find_run
@@ -16,56 +16,59 @@ from dlx.tracking.store import find_run
 NETWORKS = "networks."
 
 
-def begin(networks: Mapping[str, nn.Module], how: InitFrom) -> None:
-    """Copy the weights that are asked for into networks.
+def load_initial_weights(networks: Mapping[str, nn.Module], init_from: InitFrom) -> None:
+    """Copy the weights of another run that `init_from` chooses into networks.
 
     Raises: UsageError that lists every one that is not there, or of another shape; CheckpointError.
     """
-    path = find_run(_run(how)).checkpoint
-    state = {n.removeprefix(NETWORKS): v for n, v in load(path)["state_dict"].items() if n.startswith(NETWORKS)}
-    for role, found in matched(networks, state, how, str(path)).items():
+    path = find_run(_run_name(init_from)).checkpoint
+    state = {
+        n.removeprefix(NETWORKS): v for n, v in load_checkpoint(path)["state_dict"].items() if n.startswith(NETWORKS)
+    }
+    for role, found in match_weights(networks, state, init_from, str(path)).items():
         networks[role].load_state_dict({**networks[role].state_dict(), **found})
 
 
-def matched(
-    networks: Mapping[str, nn.Module], state: Mapping[str, Tensor], how: InitFrom, origin: str
+def match_weights(
+    networks: Mapping[str, nn.Module], state: Mapping[str, Tensor], init_from: InitFrom, origin: str
 ) -> dict[str, dict[str, Tensor]]:
-    """Return which weights each network takes of a state, which `origin` names; its keys begin with a role.
+    """Return which weights each network takes of a state dict, which `origin` names; its keys begin with a role.
 
     Raises: UsageError that lists every one that is not there, or of another shape.
     """
     theirs = list(dict.fromkeys(name.partition(".")[0] for name in state))
     try:
-        pairs = how.match_networks(list(networks), theirs, origin)
+        pairs = init_from.match_networks(list(networks), theirs, origin)
     except ValueError as error:
         raise UsageError(f"init_from: {error}") from None
     taken: dict[str, dict[str, Tensor]] = {}
     wrong: list[str] = []
     for role, other in pairs.items():
-        wanted = {n: v for n, v in networks[role].state_dict().items() if how.selects(n)}
+        wanted = {n: v for n, v in networks[role].state_dict().items() if init_from.selects(n)}
         found = {n: state.get(f"{other}.{n}") for n in wanted}
-        wrong += [_difference(n, v, found[n]) for n, v in wanted.items() if not _fits(v, found[n])]
+        wrong += [_difference(n, v, found[n]) for n, v in wanted.items() if not _has_same_shape(v, found[n])]
         taken[role] = {n: v for n, v in found.items() if v is not None}
     if wrong:
         listed = "\n".join(f"  {line}" for line in wrong[:12]) + ("\n  …" if len(wrong) > 12 else "")
-        raise UsageError(f"init_from: {origin} does not fit; choose layers with `only`:\n{listed}")
+        raise UsageError(f"init_from: {weights_origin} does not fit; choose layers with `only`:\n{listed}")
     return taken
 
 
-def _run(how: InitFrom) -> str:
-    if how.run is None:
-        raise UsageError(f"init_from: the stage {how.stage} is part of a recipe with stages, which trains it first")
-    return how.run
+def _run_name(init_from: InitFrom) -> str:
+    if init_from.run is None:
+        which = f"the stage {init_from.stage} is part of a recipe with stages, which trains it first"
+        raise UsageError(f"init_from: {which}")
+    return init_from.run
 
 
-def origin(how: InitFrom) -> dict[str, Any]:
-    """Return where weights come from, so that it can be told later: the run and its checkpoint's content."""
-    found = find_run(_run(how))
+def weights_origin(init_from: InitFrom) -> dict[str, Any]:
+    """Return the provenance of initial weights: the run, and the SHA-256 of its checkpoint."""
+    found = find_run(_run_name(init_from))
     digest = hashlib.sha256(found.checkpoint.read_bytes()).hexdigest()
     return {"run": found.folder.name, "checkpoint": str(found.checkpoint.absolute()), "sha256": digest}
 
 
-def _fits(mine: Tensor, other: Tensor | None) -> bool:
+def _has_same_shape(mine: Tensor, other: Tensor | None) -> bool:
     return other is not None and mine.shape == other.shape
 
 

@@ -1,1 +1,1 @@
-"""From samples on disk to the batches that a network sees, in an order that is a function of seed and epoch."""
+"""Data loading: from samples on disk to batches, whose order is a pure function of seed and epoch."""

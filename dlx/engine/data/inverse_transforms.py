@@ -1,4 +1,4 @@
-"""Samples in the units of the data: transforms undone, from the last to the first."""
+"""Inverse transforms: samples brought back to the units of the data, from the last transform to the first."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from dlx.transforms import Transform
 
 
 @dataclass(frozen=True)
-class Units:
-    """The way from what a network sees back to what the data are, as far as transforms can be undone.
+class InverseTransforms:
+    """The inverse of a plan's transforms: from what a network sees back to the data, as far as it exists.
 
-    steps  what undoes each transform, the last first
-    spec   what comes out
-    stuck  the last transform that cannot be undone; None if all can
+    functions       the inverse of each transform, the last first
+    spec            what comes out
+    not_invertible  the last transform that has no inverse; None if all have one
     """
 
-    steps: Sequence[Callable[[Tensor], Tensor]]
+    functions: Sequence[Callable[[Tensor], Tensor]]
     spec: TensorSpec
-    stuck: str | None
+    not_invertible: str | None
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return samples (N, *dims) that a network saw, or made, as the data would have them."""
-        for step in self.steps:
-            values = step(values)
+        """Return samples (N, *dims), which a network saw or generated, in the units of the data."""
+        for function in self.functions:
+            values = function(values)
         return values
 
-    def stored(self, values: Tensor) -> Tensor:
-        """Return the same as the data store them: bytes where these are bytes."""
+    def to_storage(self, values: Tensor) -> Tensor:
+        """Return samples in the units and the dtype in which the data are stored: bytes where these are bytes."""
         values = self(values)
         return values.clamp(0, 255).round().byte() if self.spec.dtype == "uint8" else values
 
 
-def units_of(plan: Plan) -> Units:
-    """Return the way back for the first input of a plan."""
+def inverse_transforms(plan: Plan) -> InverseTransforms:
+    """Return the inverse transforms of a plan's first input."""
     name = plan.facts.inputs[0]
     spec, done = plan.facts.fields[name], list[tuple[Transform, TensorSpec]]()
     for transform in plan.recipe.data.transforms:
@@ -46,13 +46,13 @@ def units_of(plan: Plan) -> Units:
         if transform.field in (None, name):
             done.append((transform, spec))
             spec = transform.spec(spec)
-    steps = []
+    functions = []
     while done:
         transform, before = done[-1]
         undo = transform.build_inverse(before)
         if undo is None:
             break
-        steps.append(undo)
+        functions.append(undo)
         spec = before
         done.pop()
-    return Units(steps, spec, done[-1][0].type if done else None)
+    return InverseTransforms(functions, spec, done[-1][0].type if done else None)

@@ -1,4 +1,4 @@
-"""Batches of samples of about the same length, so that little of a batch is padding."""
+"""Length bucketing: batches of samples of about the same length, so that little of a batch is padding."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-POOL = 50
+POOL_BATCHES = 50
 """Batches among which samples are sorted by length: more waste less, fewer mix better."""
 
 
-def bucketed(lengths: np.ndarray, size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Return the batches of an epoch as positions in `lengths`: a pure function of its arguments.
+def bucket_by_length(lengths: np.ndarray, size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Return the length-bucketed batches of an epoch as positions in `lengths`: a pure function of its arguments.
 
     All samples are shuffled and dealt into pools of `POOL` batches; each pool is sorted by length and cut into batches;
     the batches are shuffled. So every epoch has other batches, and their order says nothing of their lengths. Every
@@ -19,14 +19,18 @@ def bucketed(lengths: np.ndarray, size: int, seed: int, epoch: int) -> list[np.n
     """
     generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
     shuffled = generator.permutation(len(lengths))
-    batches = [batch for pool in _cut(shuffled, size * POOL) for batch in _cut(_sorted(pool, lengths), size)]
+    batches = [
+        batch
+        for pool in _cut_rows(shuffled, size * POOL_BATCHES)
+        for batch in _cut_rows(_sort_by_length(pool, lengths), size)
+    ]
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def _sorted(pool: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _sort_by_length(pool: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     ordered: np.ndarray = pool[np.argsort(lengths[pool], kind="stable")]
     return ordered
 
 
-def _cut(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def _cut_rows(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (rows[i : i + size] for i in range(0, len(rows), size))

@@ -1,4 +1,4 @@
-"""Processes that read samples, and why one of them died."""
+"""Data-loader workers: processes that read samples, and why one of them died."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Batch = dict[str, Tensor]
 NO_SHARED_MEMORY = ("bus error", "insufficient shared memory", "No space left on device", "unable to resize")
 
 
-def delivered(loader: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield what worker processes deliver. Raises: RunError that says why one of them died."""
+def iterate_workers(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield the batches of a data loader's worker processes. Raises: RunError that says why one of them died."""
     before = signal.getsignal(signal.SIGCHLD)
     try:
         iterator = iter(loader)
@@ -25,11 +25,11 @@ def delivered(loader: Iterable[Batch]) -> Iterator[Batch]:
             signal.signal(signal.SIGCHLD, before)
         yield from iterator
     except (RuntimeError, ConnectionError, EOFError) as error:
-        raise explained(error) from None
+        raise explain_failure(error) from None
 
 
-def explained(error: Exception) -> Exception:
-    """Return why a worker process died as a RunError, or the error itself if it is another one."""
+def explain_failure(error: Exception) -> Exception:
+    """Return why a data-loader worker died as a RunError, or the error itself if it is another one."""
     text = str(error)
     if any(words in text for words in NO_SHARED_MEMORY):
         free = shutil.disk_usage("/dev/shm").free >> 10

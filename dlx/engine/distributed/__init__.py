@@ -1,1 +1,1 @@
-"""Several processes of one run: how they start, what they agree upon, and how they end."""
+"""Distributed training: how the processes of a run start, what they agree upon, and how they end."""

@@ -1,4 +1,4 @@
-"""Collective operations between the processes of a run; where there is only one, they return what it has."""
+"""Collective operations between the processes of a run: broadcast, all-gather, all-reduce; one process has its own."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 def rank() -> int:
-    """Return the number of this process among those of the run."""
+    """Return the rank of this process among those of the run."""
     here = process_rank()
     return here.rank if here is not None else 0
 
 
-def is_shared() -> bool:
-    """Say whether several processes train now."""
+def is_distributed() -> bool:
+    """Return whether several processes train together now."""
     return dist.is_initialized() and dist.get_world_size() > 1
 
 
 def all_reduce_max(value: int) -> int:
-    """Return the greatest of the numbers that the processes have."""
-    if not is_shared():
+    """All-reduce: return the greatest of the numbers that the processes have."""
+    if not is_distributed():
         return value
     number = torch.tensor(value)
     dist.all_reduce(number, op=dist.ReduceOp.MAX)
@@ -34,13 +34,19 @@ def all_reduce_max(value: int) -> int:
 
 
 def all_reduce_min(value: int) -> int:
-    """Return the smallest of the numbers that the processes have."""
+    """All-reduce: return the smallest of the numbers that the processes have."""
     return -all_reduce_max(-value)
 
 
+def barrier() -> None:
+    """Wait until every process has come here."""
+    if is_distributed():
+        dist.barrier()
+
+
 def broadcast(find: Callable[[], T]) -> T:
-    """Return what rank 0 finds; the others do not look."""
-    if not is_shared():
+    """Broadcast: return what `find` returns at rank 0; the others do not call it."""
+    if not is_distributed():
         return find()
     found = [find() if rank() == 0 else None]
     dist.broadcast_object_list(found, src=0)
@@ -48,8 +54,8 @@ def broadcast(find: Callable[[], T]) -> T:
 
 
 def all_gather(value: T) -> list[T]:
-    """Return what every process has, in the order of ranks."""
-    if not is_shared():
+    """All-gather: return what every process has, in the order of ranks."""
+    if not is_distributed():
         return [value]
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)

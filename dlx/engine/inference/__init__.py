@@ -1,1 +1,1 @@
-"""Inference: a trained run restored, and what is asked of it."""
+"""Inference: a trained run restored, and predict, evaluate, embed, sample and generate with it."""

@@ -1,4 +1,4 @@
-"""What a trained network makes of inputs: codes, or features before its answer."""
+"""Embeddings: the vectors that a trained network gives inputs, codes or features before its last layer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import torch
 
 from dlx.engine.build.experiment import device_of
 from dlx.engine.inference.files import check_embedding_file, input_files
-from dlx.engine.inference.predict import batches, read
-from dlx.engine.inference.restore import Restored, restore
+from dlx.engine.inference.predict import input_batches, read_inputs
+from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.errors import UsageError
 from dlx.files import output_file, save_arrays, write_table
+from dlx.nn.protocols import Embeds
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """A vector for every sample.
+    """Embeddings: a vector for every sample.
 
     values  (N, F)
     what    what the vectors are, in words
@@ -44,7 +45,7 @@ class Embeddings:
         return pd.concat([pd.DataFrame(dict(self.origin)), named], axis=1) if self.origin else named
 
     def write(self, path: Path) -> None:
-        """Write them as the file's name says. Raises: UsageError if it cannot be."""
+        """Write them as the suffix of the file says. Raises: UsageError if they cannot be."""
         check_embedding_file(path)
         if path.suffix != ".npz":
             write_table(self.frame(), path)
@@ -55,7 +56,7 @@ class Embeddings:
 
 
 def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:
-    """Return what a run's network makes of samples in files and folders of the kind that it was trained on.
+    """Return embeddings of samples in files and folders of the kind that a run was trained on.
 
     Raises: UsageError if an input is not there, or the run has no embedding; DataError where samples do not fit it.
     """
@@ -63,16 +64,16 @@ def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:
     return embed_with(restore(run), paths)
 
 
-def embed_with(restored: Restored, paths: list[Path]) -> Embeddings:
+def embed_with(restored: RestoredRun, paths: list[Path]) -> Embeddings:
     """Embed samples in files by a run that is restored already."""
     task = restored.plan.recipe.task
-    make: Any = getattr(restored.module, "embed", None)
-    if make is None:
+    module = restored.module
+    if not isinstance(module, Embeds):
         raise UsageError(f"a run of the task {task.type} has no embedding of its inputs")
-    found = read(paths, restored.plan)
-    restored.module.to(device_of(restored.plan.recipe)).eval()
+    found = read_inputs(paths, restored.plan)
+    module.to(device_of(restored.plan.recipe)).eval()
     with torch.no_grad():
-        parts = [make(batch).float().cpu() for batch in batches(found.arrays, restored.plan)]
+        parts = [module.embed(batch).float().cpu() for batch in input_batches(found.arrays, restored.plan)]
     return Embeddings(
         torch.cat(parts).numpy(), task.embedding_description, found.origin, [*restored.notes, *found.warnings]
     )

@@ -1,25 +1,25 @@
-"""What a trained run writes."""
+"""Text generation: what a trained language model writes after a prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dlx.decoding.options import Decoding
-from dlx.engine.inference.restore import Restored, restore
+from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.errors import UsageError
+from dlx.nn.protocols import Generates
 
 
-def stream(restored: Restored, prompt: str | None, how: Decoding) -> Iterator[str]:
-    """Yield a text, piece by piece: the prompt, and what follows it. Raises: UsageError if the run learned something
-    else than to write, or does not know the prompt.
+def stream(restored: RestoredRun, prompt: str | None, how: Decoding) -> Iterator[str]:
+    """Generate a text piece by piece: the prompt, and what follows it.
+
+    Raises: UsageError if the run is no language model, or does not know the prompt.
     """
-    writing: Any = getattr(restored.module, "stream", None)
-    if writing is None:
+    if not isinstance(restored.module, Generates):
         task = restored.plan.recipe.task.type
         raise UsageError(f"a run of the task {task} does not write text of its own; `dlx predict` applies it to inputs")
-    return writing(prompt, how)  # type: ignore[no-any-return]
+    return restored.module.stream(prompt, how)
 
 
 def generate(run: str | Path, prompt: str | None, n: int, how: Decoding) -> list[str]:
@@ -28,9 +28,9 @@ def generate(run: str | Path, prompt: str | None, n: int, how: Decoding) -> list
     Raises: UsageError; CheckpointError.
     """
     restored = restore(run)
-    return ["".join(stream(restored, prompt, seeded(how, i))) for i in range(n)]
+    return ["".join(stream(restored, prompt, with_seed(how, i))) for i in range(n)]
 
 
-def seeded(how: Decoding, number: int) -> Decoding:
-    """Return how the text of this number is written."""
+def with_seed(how: Decoding, number: int) -> Decoding:
+    """Return the decoding options of the text of this number."""
     return how if number == 0 else how.evolve("seed", how.seed + number)

@@ -1,4 +1,4 @@
-"""What a trained run says of new inputs: files, folders, arrays."""
+"""Prediction: the targets that a trained run predicts for new inputs: files, folders, arrays."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 
 from dlx.data.encode_new import all_as_test, encode_new_inputs
 from dlx.data.prepare import Prepared
-from dlx.engine.build.experiment import batches_of
+from dlx.engine.build.experiment import build_batches
 from dlx.engine.data.batches import Batches
-from dlx.engine.inference.evaluate import own_data
+from dlx.engine.inference.evaluate import read_own_data
 from dlx.engine.inference.files import input_files
-from dlx.engine.inference.restore import Restored, restore
-from dlx.engine.training.trainer import quieted, trainer_for
+from dlx.engine.inference.restore import RestoredRun, restore
+from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
@@ -66,14 +66,14 @@ def predict(run: str | Path, inputs: Sequence[str | Path], keep: Sequence[str] =
     return predict_with(restore(run), paths, keep)
 
 
-def predict_with(restored: Restored, paths: list[Path], keep: Sequence[str] = ()) -> Predictions:
+def predict_with(restored: RestoredRun, paths: list[Path], keep: Sequence[str] = ()) -> Predictions:
     """Predict samples in files with a run that is restored already.
 
     Raises: UsageError if its task has no table of predictions; DataError where they do not fit it.
     """
     _refuse_text(restored)
-    found = read(paths, restored.plan, keep)
-    values = _predicted(restored, batches(found.arrays, restored.plan))
+    found = read_inputs(paths, restored.plan, keep)
+    values = _run_predict(restored, input_batches(found.arrays, restored.plan))
     columns = _table(values, restored.plan)
     masks = values.argmax(1) if "mask" in columns else None
     notes = [*restored.notes, *found.warnings]
@@ -88,12 +88,12 @@ def predict_split(run: str | Path, split: str, keep: Sequence[str] = ()) -> Pred
     restored = restore(run)
     _refuse_text(restored)
     plan, notes = restored.plan, list(restored.notes)
-    prepared = own_data(plan, restored.checkpoint, notes)
+    prepared = read_own_data(plan, restored.checkpoint, notes)
     rows = prepared.rows[split]
     if not len(rows):
         raise UsageError(f"the run's data have no {split} split")
     one = replace(prepared, rows={**prepared.rows, "test": rows})
-    values = _predicted(restored, batches_of(plan.evolve("recipe.train.limit_test_samples", None), one)["test"])
+    values = _run_predict(restored, build_batches(plan.evolve("recipe.train.limit_test_samples", None), one)["test"])
     absent = [name for name in keep if name not in prepared.extras]
     if absent:
         raise UsageError(f"--keep: there is no column '{absent[0]}'; there are {', '.join(prepared.extras)}")
@@ -102,7 +102,7 @@ def predict_split(run: str | Path, split: str, keep: Sequence[str] = ()) -> Pred
     return Predictions({**origin, **_truth(prepared, rows), **_table(values, plan)}, notes)
 
 
-def _refuse_text(restored: Restored) -> None:
+def _refuse_text(restored: RestoredRun) -> None:
     if restored.plan.recipe.task.generates_text:
         raise UsageError("a language model continues text: use `dlx generate`, or measure it with `dlx eval --data`")
 
@@ -146,13 +146,13 @@ class Read:
     sizes: tuple[tuple[int, int], ...] = ()
 
 
-def read(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> Read:
+def read_inputs(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> Read:
     """Read samples from files, and encode them as training did."""
     own: Source = plan.recipe.data.source
     facts = plan.facts
-    groups = [_arrays(p, facts) if p.suffix.lower() in ARRAYS else _read_by(own, p, facts, keep) for p in paths]
+    groups = [_read_arrays(p, facts) if p.suffix.lower() in ARRAYS else _read_by(own, p, facts, keep) for p in paths]
     encoded = [encode_new_inputs(group.columns, facts) for group in groups]
-    arrays = {name: _joined([part[name] for part, _ in encoded]) for name in facts.inputs}
+    arrays = {name: _concatenate([part[name] for part, _ in encoded]) for name in facts.inputs}
     counts = [len(next(iter(part.values()))) for part, _ in encoded]
     origin: dict[str, list[Any]] = {}
     if len(paths) > 1 or counts == [1]:
@@ -165,7 +165,7 @@ def read(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> Read:
     return Read(arrays, origin, warnings, tuple(size for group in groups for size in group.sizes))
 
 
-def _joined(parts: list[Any]) -> Any:
+def _concatenate(parts: list[Any]) -> Any:
     if not isinstance(parts[0], Spans):
         return np.concatenate(parts)
     return Spans.of([spans[row] for spans in parts for row in range(len(spans))])
@@ -178,7 +178,7 @@ def _read_by(own: Source, path: Path, facts: DataFacts, keep: Sequence[str]) -> 
     return reader.read_inputs([path], facts, keep)
 
 
-def _arrays(path: Path, facts: DataFacts) -> NewInputs:
+def _read_arrays(path: Path, facts: DataFacts) -> NewInputs:
     """Read inputs that NumPy saved: one array for the only input, or arrays named as the inputs are."""
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -215,21 +215,21 @@ def _as_columns(name: str, array: np.ndarray, spec: TensorSpec, path: Path) -> d
     return {name: Column(array, spec.axes, "numeric")}
 
 
-def _predicted(restored: Restored, batches: Batches) -> np.ndarray:
-    with quieted():
-        outputs: Any = trainer_for(restored.plan).predict(restored.module, batches)
+def _run_predict(restored: RestoredRun, batches: Batches) -> np.ndarray:
+    with silence_lightning():
+        outputs: Any = build_trainer(restored.plan).predict(restored.module, input_batches)
     wide = [o.detach().cpu() if o.dtype == torch.float64 else o.detach().float().cpu() for o in outputs]
-    values: np.ndarray = torch.cat(_of_one_length(wide)).numpy()
+    values: np.ndarray = torch.cat(_pad_outputs(wide)).numpy()
     return values
 
 
-def batches(arrays: dict[str, Any], plan: Plan) -> Batches:
-    """Return batches of all that was read."""
-    return batches_of(plan.evolve("recipe.train.limit_test_samples", None), all_as_test(arrays, plan.facts))["test"]
+def input_batches(arrays: dict[str, Any], plan: Plan) -> Batches:
+    """Return batches of all samples."""
+    return build_batches(plan.evolve("recipe.train.limit_test_samples", None), all_as_test(arrays, plan.facts))["test"]
 
 
-def _of_one_length(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Return what was said of batches of sequences with −1 after the end of the shorter ones."""
+def _pad_outputs(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return outputs of batches of sequences padded to one length, with −1 after the end of the shorter ones."""
     if len({o.shape[1:] for o in outputs}) == 1 or outputs[0].ndim != 2:
         return outputs
     longest = max(o.shape[1] for o in outputs)

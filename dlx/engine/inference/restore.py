@@ -1,4 +1,4 @@
-"""A run's checkpoint back to the experiment that made it, without its recipe file."""
+"""Restoring: from a run's checkpoint back to its plan and its trained module, without its recipe file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 import dlx.plan
 from dlx.engine.build.experiment import build_module
-from dlx.engine.checkpoint import carried, load
+from dlx.engine.checkpoint import load_checkpoint, metadata_of
 from dlx.errors import CheckpointError, RecipeError
 from dlx.facts import DataFacts
 from dlx.plan import Plan
@@ -25,8 +25,8 @@ from dlx.tracking.store import find_checkpoint
 
 
 @dataclass(frozen=True)
-class Restored:
-    """A trained module with its plan; `notes` say what differs from when it was trained."""
+class RestoredRun:
+    """A trained run: its module and its plan; `notes` say what differs from when it was trained."""
 
     plan: Plan
     module: pl.LightningModule
@@ -34,7 +34,7 @@ class Restored:
     notes: list[str]
 
 
-def restore(run: str | Path) -> Restored:
+def restore(run: str | Path) -> RestoredRun:
     """Rebuild a run from its checkpoint alone.
 
     Raises: UsageError if there is no such run; CheckpointError if its checkpoint is damaged, foreign, or needs a
@@ -42,10 +42,10 @@ def restore(run: str | Path) -> Restored:
     """
     activate_plugins()
     path = find_checkpoint(run)
-    checkpoint = load(path)
-    content = carried(checkpoint)
+    checkpoint = load_checkpoint(path)
+    content = metadata_of(checkpoint)
     notes: list[str] = []
-    plan = _planned(path, content, notes)
+    plan = _rebuild_plan(path, content, notes)
     torch.set_num_threads(int(plan.recipe.hardware.num_threads))
     module = build_module(plan)
     try:
@@ -54,20 +54,20 @@ def restore(run: str | Path) -> Restored:
         raise CheckpointError(
             f"{path} has other weights than its recipe: {str(error).splitlines()[-1].strip()}"
         ) from None
-    return Restored(plan, module.eval(), path, notes)
+    return RestoredRun(plan, module.eval(), path, notes)
 
 
-def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
+def _rebuild_plan(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
     try:
         recipe = Recipe.model_validate(with_environment(content["recipe"]))
         facts = DataFacts.from_json(content["facts"])
-        hardware = _available(recipe.hardware, notes)
+        hardware = _available_hardware(recipe.hardware, notes)
         recipe = recipe.evolve_all({"hardware": hardware, "init_from": None})  # its weights are its own by now
         return dlx.plan.make(LoadedRecipe(recipe, Path(content["base"])), facts=facts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        _say_missing_plugins(path, content)
+        _require_plugins(path, content)
         raise CheckpointError(f"{path} holds a recipe that cannot be read here: {place}: {first['msg']}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} lacks what dlx writes into a checkpoint: {error}") from None
@@ -75,7 +75,7 @@ def _planned(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
         raise CheckpointError(f"{path} holds a recipe that no longer fits: {error.diagnostics[0].message}") from None
 
 
-def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
+def _require_plugins(path: Path, content: dict[str, Any]) -> None:
     """Raise CheckpointError that names the plugins of the run which are not in use now."""
     here = {plugin.sha256 for plugin in active_plugins()}
     absent = [p["path"] for p in content.get("plugins", []) if p["sha256"] not in here]
@@ -84,7 +84,7 @@ def _say_missing_plugins(path: Path, content: dict[str, Any]) -> None:
         raise CheckpointError(f"{path} was trained with components of a plugin; run: dlx {wanted} …")
 
 
-def _available(hardware: Hardware, notes: list[str]) -> Hardware:
+def _available_hardware(hardware: Hardware, notes: list[str]) -> Hardware:
     """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
     here = resolve_hardware(Hardware(devices=1))
     alone = {"devices": 1, "num_nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}

@@ -1,4 +1,4 @@
-"""Samples that a trained run makes of noise, as an array, a sheet of images, or a cloud of points."""
+"""Sampling: samples that a generative run draws from noise, as an array, a sheet of images, or a cloud of points."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from rich.console import Console
 from torch import Tensor
 
-from dlx.engine.data.inverse_transforms import units_of
+from dlx.engine.data.inverse_transforms import inverse_transforms
 from dlx.engine.inference.files import check_sample_file
-from dlx.engine.inference.restore import Restored, restore
-from dlx.engine.training.progress import watch
+from dlx.engine.inference.restore import RestoredRun, restore
+from dlx.engine.training.progress import attach_progress
 from dlx.errors import UsageError
 from dlx.files import output_file, save_array, save_arrays, save_figure
+from dlx.nn import protocols
 from dlx.tensors import TensorSpec
 
 
@@ -30,7 +31,7 @@ class Samples:
     notes: list[str]
 
     def write(self, path: Path) -> None:
-        """Write them as their file's name says. Raises: UsageError if it cannot be."""
+        """Write them as the suffix of the file says. Raises: UsageError if they cannot be."""
         check_sample_file(path)
         with output_file(path):
             if path.suffix == ".npz":
@@ -53,21 +54,23 @@ class Samples:
         raise UsageError(f"{path}: only images and points in the plane can be drawn; write .npz")
 
 
-def makes_samples(restored: Restored) -> bool:
-    """Say whether a run makes samples of noise."""
-    return hasattr(restored.module, "sample")
+def can_sample(restored: RestoredRun) -> bool:
+    """Return whether a run samples from noise."""
+    return isinstance(restored.module, protocols.Samples)
 
 
 def sample(run: str | Path, n: int, seed: int, label: str | None = None, steps: int | None = None) -> Samples:
-    """Let a run make n samples, the same for the same seed. Raises: UsageError; CheckpointError."""
+    """Sample from a run n times, the same for the same seed. Raises: UsageError; CheckpointError."""
     return sample_with(restore(run), n, seed, label, steps)
 
 
-def sample_with(restored: Restored, n: int, seed: int, label: str | None = None, steps: int | None = None) -> Samples:
-    """Let a restored run make samples. Raises: UsageError if it makes none, or none of this class or in these steps."""
+def sample_with(
+    restored: RestoredRun, n: int, seed: int, label: str | None = None, steps: int | None = None
+) -> Samples:
+    """Sample from a restored run. Raises: UsageError if it cannot, or not from this class or in these steps."""
     task, facts = restored.plan.recipe.task.type, restored.plan.network_facts
-    make: Any = getattr(restored.module, "sample", None)
-    if make is None:
+    module = restored.module
+    if not isinstance(module, protocols.Samples):
         raise UsageError(f"a run of the task {task} makes no samples")
     asked: dict[str, Any] = {}
     if label is not None:
@@ -77,19 +80,19 @@ def sample_with(restored: Restored, n: int, seed: int, label: str | None = None,
         asked["label"] = facts.classes.index(label)
     if steps is not None:
         asked["steps"] = steps
-    foreign = [name for name in asked if name not in inspect.signature(make).parameters]
+    foreign = [name for name in asked if name not in inspect.signature(module.sample).parameters]
     if foreign:
         option = {"label": "class", "steps": "steps"}[foreign[0]]
         raise UsageError(f"a run of the task {task} makes samples without --{option}")
-    watch(restored.module, Console(stderr=True))
-    return _in_units(make(n, seed, **asked).detach().float().cpu(), restored)
+    attach_progress(restored.module, Console(stderr=True))
+    return _to_data_units(module.sample(n, seed, **asked).detach().float().cpu(), restored)
 
 
-def _in_units(made: Tensor, restored: Restored) -> Samples:
+def _to_data_units(made: Tensor, restored: RestoredRun) -> Samples:
     name, notes = restored.plan.facts.inputs[0], list(restored.notes)
     if made.shape[1:] != restored.plan.network_facts.fields[name].dims:
         return Samples(made.numpy(), "units", TensorSpec(tuple(made.shape[1:]), "F"), notes)
-    units = units_of(restored.plan)
-    if units.stuck is not None:
-        notes.append(f"samples are as {units.stuck} leaves them, which cannot be undone")
-    return Samples(units.stored(made).numpy(), name, units.spec, notes)
+    units = inverse_transforms(restored.plan)
+    if units.not_invertible is not None:
+        notes.append(f"samples are as {units.not_invertible} leaves them, which cannot be undone")
+    return Samples(units.to_storage(made).numpy(), name, units.spec, notes)

@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 
 from dlx.engine.inference.predict import Predictions, predict_with
-from dlx.engine.inference.restore import Restored, restore
+from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.files import save_arrays, write_table
 
 
-class Served:
-    """A restored run; inputs pass through the readers of `dlx predict`, so that both say the same."""
+class ServedRun:
+    """A restored run as MLflow's pyfunc model; it reads inputs as `dlx predict` does, so that both predict the same."""
 
-    def __init__(self, restored: Restored) -> None:
+    def __init__(self, restored: RestoredRun) -> None:
         self.restored = restored
 
     def predict(self, model_input: Any, params: Any = None) -> Any:
         """Return a DataFrame with a row for every sample of a DataFrame, an array, or arrays by name."""
         with tempfile.TemporaryDirectory() as folder:
-            found = predict_with(self.restored, [_written(model_input, Path(folder))])
+            found = predict_with(self.restored, [_write_input(model_input, Path(folder))])
         return Predictions({k: v for k, v in found.columns.items() if k not in ("file", "row")}, []).frame()
 
 
-def _written(model_input: Any, folder: Path) -> Path:
+def _write_input(model_input: Any, folder: Path) -> Path:
     if hasattr(model_input, "to_parquet"):
         path = folder / "input.parquet"
         write_table(model_input, path)
@@ -37,7 +37,7 @@ def _written(model_input: Any, folder: Path) -> Path:
     return path
 
 
-def _load_pyfunc(path: str) -> Served:
+def _load_pyfunc(path: str) -> ServedRun:
     """Load the checkpoint in a folder; MLflow calls this by its name."""
     (checkpoint,) = Path(path).glob("*.ckpt")
-    return Served(restore(checkpoint))
+    return ServedRun(restore(checkpoint))

@@ -1,1 +1,1 @@
-"""A run from its first line to its verdict: directory, lock, stages, resuming, claims."""
+"""A run from its first line to its verdict: its directory, its stages, resuming it, its claims."""

@@ -1,4 +1,4 @@
-"""Recipes run for their claims."""
+"""Claims: recipes are run for what their `expect` says, as `dlx test` does."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dlx.recipe.schema.claims import holds
 
 
 @dataclass(frozen=True)
-class Tested:
-    """One claim of a recipe and what came of it: `held`, `failed`, `error`, or `no claims`."""
+class ClaimResult:
+    """The verdict on one claim of a recipe: `held`, `failed`, `error`, or `no claims`."""
 
     recipe: str
     metric: str | None
@@ -27,8 +27,8 @@ class Tested:
     message: str = ""
 
     @property
-    def fine(self) -> bool:
-        """Whether nothing speaks against it."""
+    def passes(self) -> bool:
+        """Whether nothing speaks against the claim."""
         return self.verdict in ("held", "no claims")
 
     def to_json(self) -> dict[str, Any]:
@@ -36,20 +36,20 @@ class Tested:
         return asdict(self)
 
 
-def check_recipe(path: Path, root: Path = Path("runs"), console: Any = None) -> list[Tested]:
-    """Check every claim of a recipe; it is trained only where a claim is about what training gives.
+def check_recipe(path: Path, root: Path = Path("runs"), console: Any = None) -> list[ClaimResult]:
+    """Check every claim of a recipe; it is trained only where a claim is about a metric of the run.
 
-    What goes wrong is in the result, not raised, so that other recipes are tested as well.
+    An error is in the result, not raised, so that other recipes are tested as well.
     """
     began = time.monotonic()
     try:
-        return _tested(path, root, console, began)
+        return _check_claims(path, root, console, began)
     except DlxError as error:
         message = str(error.diagnostics[0]) if isinstance(error, RecipeError) else str(error)
-        return [Tested(str(path), None, None, None, "error", time.monotonic() - began, False, message)]
+        return [ClaimResult(str(path), None, None, None, "error", time.monotonic() - began, False, message)]
 
 
-def _tested(path: Path, root: Path, console: Any, began: float) -> list[Tested]:
+def _check_claims(path: Path, root: Path, console: Any, began: float) -> list[ClaimResult]:
     loaded = load(path)
     plan = dlx.plan.make(loaded)
     parts = plan.plans_by_prefix.items()
@@ -62,9 +62,11 @@ def _tested(path: Path, root: Path, console: Any, began: float) -> list[Tested]:
         known |= train(plan, loaded, console, root=root).metrics
     seconds = time.monotonic() - began
     if not claims:
-        return [Tested(str(path), None, None, None, "no claims", seconds, False)]
+        return [ClaimResult(str(path), None, None, None, "no claims", seconds, False)]
     rows = []
     for metric, claim in claims.items():
         held = metric in known and holds(claim, known[metric])
-        rows.append(Tested(str(path), metric, claim, known.get(metric), "held" if held else "failed", seconds, trained))
+        rows.append(
+            ClaimResult(str(path), metric, claim, known.get(metric), "held" if held else "failed", seconds, trained)
+        )
     return rows

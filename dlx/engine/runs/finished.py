@@ -9,9 +9,9 @@ from dlx.errors import UsageError
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a run has come to its end: then its metrics are written down."""
+    """Return whether a run has come to its end."""
     try:
-        return bool(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("metrics"))
+        return bool(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("status") == "FINISHED")
     except (OSError, ValueError):
         return False
 

@@ -1,4 +1,4 @@
-"""A run's directory: its own, whatever else starts at the same moment, and what is written before the first step."""
+"""The directory of a run: made for it alone, with what is written before the first step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from dlx.engine.runs.lock import lock
+from dlx.engine.runs.lock import environment_lock
 from dlx.errors import UsageError
 from dlx.files import write_atomic
 from dlx.plan import Plan
@@ -18,7 +18,7 @@ from dlx.recipe.load import LoadedRecipe
 from dlx.run_folders import TOKENIZERS
 
 
-def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
+def make_run_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
     """Make a directory for a run, and one inside of it. Raises: UsageError if nothing can be written there."""
     for _ in range(20):
         folder = root / f"{name}-{secrets.token_hex(3)}"
@@ -34,16 +34,16 @@ def new_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
     raise UsageError(f"{root} cannot be written")
 
 
-def describe(folder: Path, plan: Plan, loaded: LoadedRecipe, stored: dict[str, Any]) -> None:
-    """Write down what is about to run: the recipe as written and as resolved, the lock, and trained tokenizers."""
+def write_description(folder: Path, plan: Plan, loaded: LoadedRecipe, stored: dict[str, Any]) -> None:
+    """Write what a run begins with: the recipe as written and as resolved, lock.json, and trained tokenizers."""
     write_recipe(folder, loaded, stored)
-    write_atomic(folder / "lock.json", json.dumps(lock(plan), indent=2).encode())
+    write_atomic(folder / "lock.json", json.dumps(environment_lock(plan), indent=2).encode())
     if plan.facts.tokenizers:
         write_atomic(folder / TOKENIZERS, json.dumps(dict(plan.facts.tokenizers)).encode())
 
 
 def write_recipe(folder: Path, loaded: LoadedRecipe, stored: dict[str, Any]) -> None:
-    """Write down a recipe as written and as resolved; a stage, and one that a run goes on with, only as resolved."""
+    """Write a recipe as written and as resolved; that of a stage, or of a resumed run, only as resolved."""
     text = loaded.source_text()
     if text and not (folder / "recipe.yaml").exists():
         write_atomic(folder / "recipe.yaml", text.encode())

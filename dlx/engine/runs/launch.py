@@ -1,6 +1,6 @@
-"""One process of a run besides rank 0, as rank 0 starts it: `python -m dlx.engine.runs.launch`.
+"""A worker process of a distributed run, as rank 0 launches it: `python -m dlx.engine.runs.launch`.
 
-It reads what it is to do, the resolved recipe among it, from its standard input, and ends when that is closed.
+It reads its order, the resolved recipe among it, from its standard input, and ends when that is closed.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from dlx.errors import DlxError
 
 
 def main() -> None:
-    """Take part in the run."""
+    """Train together with rank 0."""
     order = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
-        _take_part(order)
+        _join_run(order)
     except DlxError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 
 
-def _take_part(order: dict[str, Any]) -> None:
+def _join_run(order: dict[str, Any]) -> None:
     from torch._C._distributed_c10d import TCPStore
 
     import dlx.plan
-    from dlx.engine.runs.run import accompany, build_with_features
+    from dlx.engine.runs.run import build_with_features, run_worker
     from dlx.facts import DataFacts
     from dlx.plugins import activate_plugins
     from dlx.recipe.load import LoadedRecipe, with_environment
@@ -42,11 +42,11 @@ def _take_part(order: dict[str, Any]) -> None:
     experiment = build_with_features(plan)
     port, size = int(os.environ["MASTER_PORT"]), int(os.environ["WORLD_SIZE"])
     store = TCPStore(os.environ["MASTER_ADDR"], port, size, is_master=False)
-    store.set(f"there/{os.environ['RANK']}", "1")
-    accompany(experiment, order["fast"], store)
+    store.set(f"ready/{os.environ['RANK']}", "1")
+    run_worker(experiment, order["fast"], store, order["pause_after_epoch"])
 
 
-def _end_with_the_first() -> None:
+def _exit_with_parent() -> None:
     os.read(0, 1)  # nothing more is written: it returns when the other end is closed
     os._exit(1)
 

@@ -1,4 +1,4 @@
-"""What it takes to run an experiment again: packages, git state, data and hardware."""
+"""lock.json: what it takes to reproduce a run: versions of packages, git state, data and hardware."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dlx.engine.build.weights import origin
+from dlx.engine.build.weights import weights_origin
 from dlx.plan import Plan
 from dlx.plugins import active_plugins
 from dlx.version import __version__
@@ -27,29 +27,29 @@ PACKAGES = (
 )
 
 
-def lock(plan: Plan) -> dict[str, Any]:
-    """Return everything outside the recipe that decides what a run gives."""
+def environment_lock(plan: Plan) -> dict[str, Any]:
+    """Return everything outside the recipe on which the result of a run depends."""
     return {
         "dlx": __version__,
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
-        "git": _git(plan.base),
+        "packages": {name: found for name in PACKAGES if (found := _package_version(name)) is not None},
+        "git": _git_state(plan.base),
         "plugins": [p.to_json() for p in active_plugins()],
         "data": plan.facts.fingerprint,
-        "init_from": origin(plan.recipe.init_from) if plan.recipe.init_from is not None else None,
+        "init_from": weights_origin(plan.recipe.init_from) if plan.recipe.init_from is not None else None,
         "hardware": {"machine": platform.machine(), "system": platform.system(), **plan.recipe.hardware.model_dump()},
     }
 
 
 @cache
-def _version(name: str) -> str | None:
+def _package_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _git(folder: Path) -> dict[str, Any] | None:
+def _git_state(folder: Path) -> dict[str, Any] | None:
     """Return the commit of the folder's repository and whether it has changes; None outside of one."""
 
     def ask(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""What came of a run, and the verdict on its claims."""
+"""The outcome of a run: its metrics, its figures, and the verdict on its claims."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dlx.recipe.schema.claims import holds
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A claim of the recipe and what the run says to it; value is None where the metric was not measured."""
+class ClaimVerdict:
+    """Whether a claim of the recipe held; `value` is None where the metric was not measured."""
 
     metric: str
     claim: Any
@@ -26,13 +26,16 @@ class Verdict:
 
 @dataclass
 class Run:
-    """What came of training: where it is kept, its metrics, and whether the recipe's claims held.
+    """The outcome of a run: where it is stored, its metrics, and whether the recipe's claims held.
 
-    A run in stages says of each, by the name of its directory, whether it is finished. Its metrics and claims are those
-    of the last stage, and behind their names those of the others; its checkpoint is the last one's.
+    `stages` tells of each, by the name of its directory, whether it is finished. The metrics and claims of such a run
+    are those of the last stage, and behind their names those of the others; its checkpoint is the last one's.
 
+    status            RUNNING, FINISHED, KILLED, FAILED, or SCHEDULED where it is paused, in MLflow's words
+    ending            how training ended, and which epoch was the best
+    metrics           all of the best epoch; of a run that is not finished, those so far
     seconds           from the first step to the last
-    sampling_seconds  that 64 samples take, all at once, where the task makes some
+    sampling_seconds  that 64 samples take, all at once, where the task samples from noise
     """
 
     name: str
@@ -40,51 +43,53 @@ class Run:
     checkpoint: Path
     mlflow_run: str | None
     metrics: dict[str, float] = field(default_factory=dict)
-    verdict: list[Verdict] = field(default_factory=list)
-    pictures: list[Path] = field(default_factory=list)
+    verdict: list[ClaimVerdict] = field(default_factory=list)
+    figures: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     sampling_seconds: float | None = None
     notes: list[str] = field(default_factory=list)
     stages: dict[str, bool] = field(default_factory=dict)
+    status: str = "RUNNING"
+    ending: str = ""
 
     @property
-    def held(self) -> bool:
+    def claims_hold(self) -> bool:
         """Whether every claim of the recipe held."""
         return all(v.held for v in self.verdict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {k: [asdict(v) for v in self.verdict] if k == "verdict" else _plain(v) for k, v in vars(self).items()}
+        return {k: [asdict(v) for v in self.verdict] if k == "verdict" else _to_plain(v) for k, v in vars(self).items()}
 
     def write(self) -> None:
-        """Keep it in the run's directory, as `run.json`."""
+        """Write it into the run's directory, as `run.json`."""
         text = json.dumps({**self.to_json(), "time": time.time()}, indent=2)
         write_atomic(self.folder / "run.json", text.encode())
 
 
 def read_run(folder: Path) -> Run | None:
-    """Return a run that is finished as it was written down; None if it is not finished, or was not begun."""
+    """Return the outcome of a run that is finished; None if it is not finished, or was not begun."""
     try:
-        said = json.loads((folder / "run.json").read_text())
+        record = json.loads((folder / "run.json").read_text())
     except FileNotFoundError:
         return None
-    if not said.get("metrics"):
+    if record.get("status") != "FINISHED":
         return None
-    known = {name: said[name] for name in ("name", "mlflow_run", "metrics", "seconds", "notes")}
-    verdict = [Verdict(**v) for v in said["verdict"]]
-    pictures = [folder / "pictures" / Path(path).name for path in said["pictures"]]
-    checkpoint = folder / "checkpoints" / Path(said["checkpoint"]).name
-    return Run(folder=folder, checkpoint=checkpoint, verdict=verdict, pictures=pictures, **known)
+    known = {name: record[name] for name in ("name", "mlflow_run", "metrics", "seconds", "notes", "status", "ending")}
+    verdict = [ClaimVerdict(**v) for v in record["verdict"]]
+    figures = [folder / "figures" / Path(path).name for path in record["figures"]]
+    checkpoint = folder / "checkpoints" / Path(record["checkpoint"]).name
+    return Run(folder=folder, checkpoint=checkpoint, verdict=verdict, figures=figures, **known)
 
 
-def judge(plan: Plan, metrics: Mapping[str, float]) -> list[Verdict]:
-    """Hold every claim of the recipe against the plan's quantities and the run's metrics."""
+def check_claims(plan: Plan, metrics: Mapping[str, float]) -> list[ClaimVerdict]:
+    """Return the verdict on every claim of the recipe, by the plan's quantities and the run's metrics."""
     known = {**plan.quantities, **metrics}
     claims = plan.recipe.expect.items()
-    return [Verdict(m, claim, known.get(m), m in known and holds(claim, known[m])) for m, claim in claims]
+    return [ClaimVerdict(m, claim, known.get(m), m in known and holds(claim, known[m])) for m, claim in claims]
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [_to_plain(v) for v in value]
     return str(value) if isinstance(value, Path) else value

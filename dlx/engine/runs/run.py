@@ -1,33 +1,34 @@
-"""The run itself: a directory, a tracked run, training, the test, and the verdict."""
+"""A run from its first line to its verdict: a directory, a tracked run, training, the test, and the claims."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 from filelock import FileLock, Timeout
 
-from dlx.data.prepare import Prepared
 from dlx.engine.build.experiment import Experiment, build
-from dlx.engine.checkpoint import load, sweep
-from dlx.engine.data.verify import data_of
-from dlx.engine.distributed.collectives import all_gather
-from dlx.engine.distributed.processes import together
+from dlx.engine.checkpoint import load_checkpoint, remove_leftovers
+from dlx.engine.distributed.collectives import all_gather, barrier
+from dlx.engine.distributed.processes import process_group
 from dlx.engine.inference.feature_extractor import attach, load_features
-from dlx.engine.inference.sampling_time import seconds_of_samples
-from dlx.engine.runs.folder import describe, new_folder
-from dlx.engine.runs.outcome import Run, judge
-from dlx.engine.training.checkpointer import BEST
+from dlx.engine.inference.sampling_time import measure_sampling_seconds
+from dlx.engine.runs.folder import make_run_folder, write_description
+from dlx.engine.runs.outcome import Run, check_claims
+from dlx.engine.training.checkpointer import BEST, list_checkpoints
 from dlx.engine.training.figures import draw_all
-from dlx.engine.training.fit import Fit, Fitted
-from dlx.engine.training.pause import Paused
-from dlx.engine.training.progress import watch
-from dlx.engine.training.signals import Stoppable, Stopped
-from dlx.engine.training.threads import with_fastest
-from dlx.engine.training.trainer import quieted
+from dlx.engine.training.fit import FaultTolerantFit, FitResult
+from dlx.engine.training.pause import TrainingPaused
+from dlx.engine.training.progress import attach_progress
+from dlx.engine.training.signals import RunStopped, SignalHandler
+from dlx.engine.training.threads import with_fastest_threads
+from dlx.engine.training.trainer import silence_lightning
 from dlx.errors import UsageError
+from dlx.nn.protocols import HasNotes, HasOutputs
 from dlx.plan import Plan
 from dlx.plan.hardware import is_worth_trying
 from dlx.plugins import active_plugins
@@ -37,160 +38,211 @@ from dlx.tracking.comparison import SAMPLING_SECONDS
 from dlx.tracking.record import RunRecord, open_record
 
 
-def train(plan: Plan, loaded: LoadedRecipe, console: Any, *, root: Path = Path("runs"), fast: bool = False) -> Run:
-    """Train a plan and judge what came of it. `fast` runs a few steps of everything and keeps nothing but the proof.
+@dataclass(frozen=True)
+class RunRequest:
+    """What is to be run: a plain run, one that is resumed, or a stage of one.
+
+    folder             the run's directory
+    fast               a few steps of everything, as a trial
+    resumed            the MLflow id of a run that goes on, or "" if it has none; None for one that begins
+    parent             the directory of the run of which this is a stage, or of the study of which it is a trial
+    pause_after_epoch  where training pauses; None trains to the end
+    callbacks          further callbacks of Lightning, of rank 0 alone
+    """
+
+    plan: Plan
+    loaded: LoadedRecipe
+    folder: Path
+    console: Any
+    fast: bool = False
+    resumed: str | None = None
+    parent: Path | None = None
+    pause_after_epoch: int | None = None
+    callbacks: Sequence[pl.Callback] = ()
+
+    @property
+    def checkpoints(self) -> Path:
+        """The directory of its checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The resolved recipe as it is stored."""
+        return self.loaded.to_stored(self.plan.resolved)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What every checkpoint carries: enough to build the experiment again without its recipe."""
+        return {
+            "recipe": self.stored,
+            "facts": self.plan.facts.to_json(),
+            "base": str(self.plan.base.resolve()),
+            "plugins": [p.to_json() for p in active_plugins()],
+        }
+
+
+def train(
+    plan: Plan,
+    loaded: LoadedRecipe,
+    console: Any,
+    *,
+    root: Path = Path("runs"),
+    fast: bool = False,
+    callbacks: Sequence[pl.Callback] = (),
+) -> Run:
+    """Train a plan in a new directory, and check its claims. `fast` runs a few steps of everything, as a trial.
 
     Raises: UsageError before the first step if nothing can be written; RunError if training fails.
     """
-    if is_worker():
-        return accompany(build_with_features(plan), fast)
-    return start(plan, loaded, new_folder(root, plan.recipe.name), console, fast=fast)
+    folder = root if is_worker() else make_run_folder(root, plan.recipe.name)
+    return execute(RunRequest(plan, loaded, folder, console, fast, callbacks=callbacks))
 
 
-def start(
-    plan: Plan,
-    loaded: LoadedRecipe,
-    folder: Path,
-    console: Any,
-    *,
-    fast: bool = False,
-    resumed: str | None = None,
-    within: Path | None = None,
-    pause_at: int | None = None,
-) -> Run:
-    """Train a plan from its beginning in a directory of its own, which may lie `within` that of a run of several."""
-    prepared = None
-    if loaded.recipe.hardware.num_threads == "auto" and is_worth_trying(plan.recipe.hardware, plan.length.steps):
-        prepared = data_of(plan)
-        plan = plan if fast else with_fastest(plan, prepared)
-    stored = loaded.to_stored(plan.resolved)
-    describe(folder, plan, loaded, stored)
-    going = {"resumed": resumed, "within": within, "pause_at": pause_at}
-    return carry_out(plan, stored, folder, console, fast=fast, prepared=prepared, **going)  # type: ignore[arg-type]
+def execute(request: RunRequest) -> Run:
+    """Train in a run's directory, from its newest checkpoint if it has one, test the best weights, and check claims.
 
-
-def carry_out(
-    plan: Plan,
-    stored: dict[str, Any],
-    folder: Path,
-    console: Any,
-    *,
-    fast: bool = False,
-    prepared: Prepared | None = None,
-    resumed: str | None = None,
-    within: Path | None = None,
-    pause_at: int | None = None,
-) -> Run:
-    """Train in a run's directory, from its newest checkpoint if it has one, and judge what came of it.
-
-    `resumed` is the MLflow id of a run that goes on, or "" if it has none; `within` is the run of which it is a stage.
-    `pause_at` is the epoch after which it pauses. Raises: Paused.
+    Raises: TrainingPaused where it was to pause; RunStopped when a signal ended it; RunError if training fails.
     """
     if is_worker():
-        return accompany(build_with_features(plan, prepared), fast)
-    checkpoints = folder / "checkpoints"
-    with alone(folder):
-        sweep(checkpoints)
-        experiment = build_with_features(plan, prepared)
-        record = open_record(plan, folder, stored, resumed, within)
-        run = Run(plan.recipe.name, folder, checkpoints / BEST, record.run_id)
+        return run_worker(build_with_features(request.plan), request.fast)
+    with run_lock(request.folder):
+        remove_leftovers(request.checkpoints)
+        if not list_checkpoints(request.checkpoints):
+            request = _tune_threads(request)
+            write_description(request.folder, request.plan, request.loaded, request.stored)
+        experiment = build_with_features(request.plan)
+        record = open_record(request.plan, request.folder, request.stored, request.resumed, request.parent)
+        run = Run(request.plan.recipe.name, request.folder, request.checkpoints / BEST, record.run_id)
         run.write()
-        with marked(record):
-            carried = carried_by(plan, stored)
-            order, give_up = {**carried, "fast": fast}, lambda: record.close("FAILED")
-            with quieted(), Stoppable() as stoppable, together(plan, folder, order, give_up):
-                fit = Fit(checkpoints, console, record.logger, carried, stoppable, fast, attach, pause_at)
-                _conclude(run, fit(experiment), record, fast, console)
-                run.notes += fit.notes
-        run.notes += record.close("FINISHED")
-        run.mlflow_run = record.run_id
-        run.write()
+        with record_end(run, record), report_stop(request):
+            _train_and_test(request, experiment, run, record)
     return run
 
 
-def build_with_features(plan: Plan, prepared: Prepared | None = None) -> Experiment:
+def _tune_threads(request: RunRequest) -> RunRequest:
+    """Return the request with the number of CPU threads that trains fastest, where it is worth trying."""
+    plan, asked = request.plan, request.loaded.recipe.hardware.num_threads
+    if request.fast or asked != "auto" or not is_worth_trying(plan.recipe.hardware, plan.length.steps):
+        return request
+    return replace(request, plan=with_fastest_threads(plan))
+
+
+def build_with_features(plan: Plan) -> Experiment:
     """Build a plan, with the networks of other runs whose features its metrics compare.
 
     Raises: UsageError if there is no such run, or it takes other data.
     """
-    experiment = build(plan, prepared)
+    experiment = build(plan)
     attach(experiment.module, plan)
     load_features(experiment.module)
     return experiment
 
 
-def accompany(experiment: Experiment, fast: bool, store: Any = None) -> Run:
-    """Train together with rank 0, which speaks, writes and tracks for this process."""
+def _train_and_test(request: RunRequest, experiment: Experiment, run: Run, record: RunRecord) -> None:
+    order = {**request.metadata, "fast": request.fast, "pause_after_epoch": request.pause_after_epoch}
+    with (
+        silence_lightning(),
+        SignalHandler() as signals,
+        process_group(request.plan, request.folder, order, lambda: record.close("FAILED")),
+    ):
+        fit = FaultTolerantFit(
+            request.checkpoints, request.console, record.logger, request.metadata, signals, attach,
+            fast=request.fast, pause_after_epoch=request.pause_after_epoch, callbacks=request.callbacks,
+        )  # fmt: skip
+        try:
+            _test(request, fit(experiment), run, record)
+        finally:
+            run.notes += fit.notes
+            run.metrics = run.metrics or fit.metrics_so_far()
+
+
+def run_worker(experiment: Experiment, fast: bool, store: Any = None, pause_after_epoch: int | None = None) -> Run:
+    """Train together with rank 0, which prints, writes and tracks for this process."""
     from rich.console import Console
 
     plan = experiment.plan
-    with quieted(), Stoppable() as stoppable, together(plan, store=store) as folder:
+    with silence_lightning(), SignalHandler() as signals, process_group(plan, store=store) as folder:
         run = Run(plan.recipe.name, folder, folder / "checkpoints" / BEST, None)
-        fit = Fit(folder / "checkpoints", Console(quiet=True), None, {}, stoppable, fast, attach)
-        fitted = fit(experiment)
-        run.seconds = fitted.history.seconds
-        run.metrics = _measured(run, fitted, fast)
+        console, place = Console(quiet=True), folder / "checkpoints"
+        fit = FaultTolerantFit(
+            place, console, None, {}, signals, attach, fast=fast, pause_after_epoch=pause_after_epoch
+        )
+        result = fit(experiment)
+        run.seconds = result.history.seconds
+        run.metrics = _measure(run, result, fast)
     return run
 
 
-def _conclude(run: Run, fitted: Fitted, record: RunRecord, fast: bool, console: Any) -> None:
-    """Measure the best weights, hold them against the claims, and draw."""
-    watch(fitted.experiment.module, console)
-    run.seconds = fitted.history.seconds
-    run.metrics = _measured(run, fitted, fast)
-    run.verdict = judge(fitted.experiment.plan, run.metrics)
-    run.notes += getattr(fitted.experiment.module, "notes", [])
-    if fitted.experiment.plan.recipe.train.figures:
-        run.pictures, notes = draw_all(run.folder / "pictures", fitted.history.points, fitted.experiment)
+def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -> None:
+    """Measure the best weights, check the claims, and draw figures, none of which costs a run its result."""
+    module, plan = result.experiment.module, result.experiment.plan
+    attach_progress(module, request.console)
+    run.seconds, run.ending = result.history.seconds, result.ending
+    run.metrics = _measure(run, result, request.fast)
+    run.verdict = check_claims(plan, run.metrics)
+    run.notes += module.notes if isinstance(module, HasNotes) else []
+    if plan.recipe.train.figures:
+        run.figures, notes = draw_all(run.folder / "figures", result.history.points, result.experiment)
         run.notes += notes
-    run.sampling_seconds = None if fast else seconds_of_samples(fitted.experiment)
+    try:
+        run.sampling_seconds = None if request.fast else measure_sampling_seconds(result.experiment)
+    except Exception as error:  # of any task: it is no part of the result
+        run.notes.append(f"the time of sampling is not measured: {type(error).__name__}: {error}")
     timed = {} if run.sampling_seconds is None else {SAMPLING_SECONDS: run.sampling_seconds}
-    record.finish({**run.metrics, **timed}, run.held if run.verdict else None, run.pictures, run.checkpoint)
+    record.finish({**run.metrics, **timed}, run.claims_hold if run.verdict else None, run.figures, run.checkpoint)
 
 
-def _measured(run: Run, fitted: Fitted, fast: bool) -> dict[str, float]:
-    """Return the metrics of the best weights; what was said of the test split comes together at rank 0."""
-    trainer, module, batches = fitted.trainer, fitted.experiment.module, fitted.experiment.batches
-    module.load_state_dict(load(run.checkpoint)["state_dict"])
-    metrics: dict[str, Any] = dict(trainer.callback_metrics)
+def _measure(run: Run, result: FitResult, fast: bool) -> dict[str, float]:
+    """Return the metrics of the best weights, all of one epoch; the outputs of a test come together at rank 0."""
+    trainer, module, batches = result.trainer, result.experiment.module, result.experiment.batches
+    metrics: dict[str, Any] = dict(result.checkpointer.best_metrics or trainer.callback_metrics)
+    barrier()  # rank 0 has written the best weights
+    module.load_state_dict(load_checkpoint(run.checkpoint)["state_dict"])
     if "val" in batches and not fast:
         metrics |= trainer.validate(module, batches["val"], verbose=False)[0]
     if "test" in batches:
         metrics |= trainer.test(module, batches["test"], verbose=False)[0]
-        kept: Any = getattr(module, "outputs", None)
-        for outputs in all_gather(kept)[1:] if kept is not None else ():
-            kept.join(outputs)
+        outputs: Any = module.outputs if isinstance(module, HasOutputs) else None
+        for others in all_gather(outputs)[1:] if outputs is not None else ():
+            outputs.join(others)
     return {k: float(v) for k, v in metrics.items() if "/" in k}
 
 
-def carried_by(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what every checkpoint of the run carries: enough to build the experiment again without its recipe."""
-    return {
-        "recipe": stored,
-        "facts": plan.facts.to_json(),
-        "base": str(plan.base.resolve()),
-        "plugins": [p.to_json() for p in active_plugins()],
-    }
-
-
 @contextmanager
-def marked(record: RunRecord) -> Iterator[None]:
-    """Say in the record how a run ended that does not come to its end."""
+def record_end(run: Run, record: RunRecord) -> Iterator[None]:
+    """Record how a run ended, in its directory and in the tracker: FINISHED, KILLED, FAILED, or SCHEDULED to go on."""
+    status = "FAILED"
     try:
         yield
-    except (KeyboardInterrupt, Stopped):
-        record.close("KILLED")
+        status = "FINISHED"
+    except (KeyboardInterrupt, RunStopped):
+        status = "KILLED"
         raise
-    except Paused:
-        record.close("SCHEDULED")
+    except TrainingPaused:
+        status = "SCHEDULED"
         raise
-    except BaseException:
-        record.close("FAILED")
+    finally:
+        run.notes += record.close(status)
+        run.mlflow_run, run.status = record.run_id, status
+        with suppress(OSError) if status != "FINISHED" else nullcontext():  # the error that ended it says more
+            run.write()
+
+
+@contextmanager
+def report_stop(request: RunRequest) -> Iterator[None]:
+    """Say what a run that is stopped by a signal has saved, where, and how it goes on."""
+    try:
+        yield
+    except (KeyboardInterrupt, RunStopped):
+        whole, saved = request.parent or request.folder, list_checkpoints(request.checkpoints)
+        again = f"nothing is saved yet. Train it again: dlx train {whole}/recipe.yaml"
+        goes_on = f"saved {saved[0]}. Go on with: dlx train --resume {whole.name}" if saved else again
+        request.console.print(f"stopped: {goes_on}", highlight=False, soft_wrap=True)
         raise
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Hold a run's directory. Raises: UsageError if another process trains in it."""
     lock = FileLock(folder / ".lock")
     try:

@@ -1,4 +1,4 @@
-"""What the engine hangs into Lightning's loop besides saving and the display."""
+"""Lightning callbacks of the engine besides checkpoints, figures and progress."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-class Slower(pl.Callback):
-    """Multiplies every learning rate, and what the schedules count from, once when training begins."""
+class ScaleLearningRate(pl.Callback):
+    """Multiplies the learning rate of every group, and the base rates of schedules, once when training begins."""
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
@@ -29,7 +29,7 @@ class Slower(pl.Callback):
 
 
 class History(pl.Callback):
-    """Keeps every logged point for the learning curves, and how long epochs take."""
+    """Records every logged point, for learning curves, and the seconds of training."""
 
     def __init__(self) -> None:
         self.points: dict[str, list[tuple[int, float]]] = {}
@@ -54,8 +54,8 @@ class History(pl.Callback):
         self.seconds += clock() - self._began
 
 
-class SameBuffers(pl.Callback):
-    """Gives every process the buffers of rank 0, which are saved, before a network is evaluated."""
+class BroadcastBuffers(pl.Callback):
+    """Broadcasts the buffers of rank 0, which are saved, to every process before a network is evaluated."""
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         for buffer in module.buffers():

@@ -1,7 +1,7 @@
-"""Training batches, several at a time: as many as nothing needs to look in between.
+"""Training batches in chunks, several for one call of Lightning's loop: as many as need no callback in between.
 
-A burst is cut by the end of the epoch, by the end of training, and so that it lasts about a tenth of a second: progress
-and signals are served between bursts. How batches are grouped changes no result.
+A chunk is cut by the end of the epoch, by the end of training, and so that it lasts about a tenth of a second: progress
+and signals are served between chunks. How batches are chunked changes no result.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from itertools import islice
 from dlx.engine.data.batches import Batch, Batches
 from dlx.engine.distributed.collectives import all_reduce_min
 
-SECONDS = 0.1  # that a burst may last
-MOST = 256  # batches in a burst, whatever they cost
+TARGET_SECONDS = 0.1  # that a chunk may last
+MAX_STEPS_PER_CALL = 256  # whatever a step costs
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,27 @@ class Position:
     step: int = 0
 
 
-class Pace:
-    """How many batches fit in a burst, from what the last ones took."""
+class StepsPerCall:
+    """How many steps fit in a chunk, estimated from the time that the last ones took."""
 
-    def __init__(self, at_most: int = MOST) -> None:
+    def __init__(self, at_most: int = MAX_STEPS_PER_CALL) -> None:
         self.at_most = at_most
-        self.batches = 1
+        self.steps = 1
 
-    def note(self, batches: int, seconds: float) -> None:
-        """Learn from a burst; growth is bounded, so that one lucky measurement does not make the next burst long."""
-        fitting = int(SECONDS * batches / max(seconds, 1e-9))
-        self.batches = max(1, min(fitting, 2 * self.batches, self.at_most))
+    def update(self, steps: int, seconds: float) -> None:
+        """Learn from a chunk; growth is bounded, so that one lucky measurement does not make the next one long."""
+        fitting = int(TARGET_SECONDS * steps / max(seconds, 1e-9))
+        self.steps = max(1, min(fitting, 2 * self.steps, self.at_most))
 
 
-class Burst:
+class BatchChunk:
     """Batches that are trained on one after the other; counts those that were taken."""
 
-    __slots__ = ("_pace", "_stream", "at", "count", "taken")
+    __slots__ = ("_stream", "at", "count", "steps_per_call", "taken")
 
-    def __init__(self, at: Position, count: int, stream: Iterator[Batch], pace: Pace) -> None:
+    def __init__(self, at: Position, count: int, stream: Iterator[Batch], steps_per_call: StepsPerCall) -> None:
         self.at, self.count, self.taken = at, count, 0
-        self._stream, self._pace = stream, pace
+        self._stream, self.steps_per_call = stream, steps_per_call
 
     def __iter__(self) -> Iterator[Batch]:
         began = time.perf_counter()
@@ -55,7 +55,7 @@ class Burst:
             yield batch
             self.taken += 1
         if self.taken:
-            self._pace.note(self.taken, time.perf_counter() - began)
+            self.steps_per_call.update(self.taken, time.perf_counter() - began)
 
     @property
     def end(self) -> Position:
@@ -63,22 +63,25 @@ class Burst:
         return Position(self.at.epoch, self.at.batch + self.taken, self.at.step + self.taken)
 
 
-class Bursts:
-    """The training split as Lightning iterates over it. It has no length: an epoch may begin in its middle.
+class ChunkLoader:
+    """The data loader of the train split: Lightning gets chunks of batches. An epoch may begin in its middle.
 
     batches  the train split
     steps    optimizer steps of the whole training
     start    where training stands when it begins
+    at_most  batches in a chunk
     """
 
-    def __init__(self, batches: Batches, steps: int, start: Position | None = None, at_most: int = MOST) -> None:
+    def __init__(
+        self, batches: Batches, steps: int, start: Position | None = None, at_most: int = MAX_STEPS_PER_CALL
+    ) -> None:
         self.batches, self.steps, self.next = batches, steps, start or Position()
-        self.pace = Pace(at_most)
+        self.steps_per_call = StepsPerCall(at_most)
         batches.set_epoch(self.next.epoch)
 
     @property
-    def sampler(self) -> Bursts:
-        """Lightning tells the epoch to `sampler.set_epoch`."""
+    def sampler(self) -> ChunkLoader:
+        """Lightning calls `set_epoch` of a loader's sampler."""
         return self
 
     @property
@@ -91,12 +94,12 @@ class Bursts:
             self.next = Position(epoch, 0, self.next.step)
         self.batches.set_epoch(epoch)
 
-    def __iter__(self) -> Iterator[Burst]:
+    def __iter__(self) -> Iterator[BatchChunk]:
         at, total = self.next, len(self.batches)
-        stream = self.batches.from_batch(at.batch)
+        stream = self.batches.iterate_from(at.batch)
         while True:
-            count = max(0, min(all_reduce_min(self.pace.batches), total - at.batch, self.steps - at.step))
-            yield Burst(at, count, stream, self.pace)  # empty where an epoch was over but for its validation
+            count = max(0, min(all_reduce_min(self.steps_per_call.steps), total - at.batch, self.steps - at.step))
+            yield BatchChunk(at, count, stream, self.steps_per_call)  # empty where only a validation was left
             at = Position(at.epoch, at.batch + count, at.step + count)
             self.next = Position(self.next.epoch, self.next.batch, at.step)
             if at.batch >= total or at.step >= self.steps:

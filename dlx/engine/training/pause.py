@@ -1,4 +1,4 @@
-"""Pausing: training ends at an epoch with a checkpoint, to go on later as if it had never stopped."""
+"""Pausing: training ends after an epoch with a checkpoint, to resume later as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from dlx.engine.training.callbacks import History
-from dlx.engine.training.checkpointer import Keep
+from dlx.engine.training.checkpointer import Checkpointer
 
 
-class Paused(BaseException):
-    """Training has come to the epoch at which it was to pause; `points` are its learning curves so far.
+class TrainingPaused(BaseException):
+    """Training has come to the epoch after which it was to pause; `points` are its learning curves so far.
 
     It is no error: what catches errors lets it pass.
     """
@@ -22,17 +22,17 @@ class Paused(BaseException):
         self.points = points
 
 
-class Pause(Checkpoint):
+class PauseAfterEpoch(Checkpoint):
     """Saves and ends training when so many epochs are over. It is a Checkpoint so that Lightning calls it last."""
 
-    def __init__(self, epoch: int, keep: Keep, history: History) -> None:
-        self.epoch, self.keep, self.history = epoch, keep, history
+    def __init__(self, epoch: int, checkpointer: Checkpointer, history: History) -> None:
+        self.epoch, self.checkpointer, self.history = epoch, checkpointer, history
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if self.keep.position.epoch >= self.epoch:  # it had come here already
-            raise Paused(self.history.points)
+        if self.checkpointer.position.epoch >= self.epoch:  # it had come here already
+            raise TrainingPaused(self.history.points)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if self.keep.position.epoch >= self.epoch:
-            self.keep.save(trainer)
-            raise Paused(self.history.points)
+        if self.checkpointer.position.epoch >= self.epoch:
+            self.checkpointer.save(trainer)
+            raise TrainingPaused(self.history.points)

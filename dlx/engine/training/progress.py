@@ -1,6 +1,4 @@
-"""What a person sees while a run goes on: a live bar on a terminal, one line an epoch elsewhere. All of it on
-stderr.
-"""
+"""Progress of a run: a live progress bar on a terminal, one line an epoch elsewhere. All of it goes to stderr."""
 
 from __future__ import annotations
 
@@ -11,31 +9,31 @@ from typing import Any
 import pytorch_lightning as pl
 
 SPARKS = "▁▂▃▄▅▆▇█"
-REFRESH = 4.0  # times a second
-PATIENCE = 2.0  # seconds that a person waits without asking
+REFRESH_PER_SECOND = 4.0
+PATIENCE_SECONDS = 2.0  # that a person waits without asking
 
 
 def sparkline(values: list[float], width: int = 24) -> str:
-    """Draw numbers as one line of text, thinned to the width."""
+    """Return numbers drawn as one line of text, thinned to the width."""
     shown = values[:: max(1, len(values) // width)][-width:]
     low, high = min(shown, default=0.0), max(shown, default=0.0)
     span = (high - low) or 1.0
     return "".join(SPARKS[int((v - low) / span * (len(SPARKS) - 1))] for v in shown)
 
 
-class Watched:
-    """Shows how far the steps toward something are that takes longer than a person waits without asking."""
+class StepProgress:
+    """A progress bar for the steps of what takes longer than a person waits without asking, such as sampling."""
 
     def __init__(self, console: Any) -> None:
         self.console = console
 
     def __call__(self, steps: Sequence[Any], what: str) -> Iterator[Any]:
-        """Go through the steps; `what` says what they are for."""
+        """Iterate over the steps; `what` says what they are for."""
         began, bar = time.monotonic(), None
         try:
             for done, step in enumerate(steps):
                 taken = time.monotonic() - began
-                if bar is None and done and taken > PATIENCE:
+                if bar is None and done and taken > PATIENCE_SECONDS:
                     bar = self._bar(what, len(steps), taken / done)
                 if bar is not None:
                     bar.update(bar.task_ids[0], completed=done)
@@ -58,13 +56,13 @@ class Watched:
         return bar
 
 
-def watch(module: Any, console: Any) -> None:
-    """Let a module that goes through many steps to make something show how far it is."""
-    module.watched = Watched(console)
+def attach_progress(module: Any, console: Any) -> None:
+    """Let a module show the progress of what it does in many steps, such as sampling."""
+    module.watched = StepProgress(console)
 
 
-class Display(pl.Callback):
-    """Shows progress, the loss curve, metrics, throughput and the time left."""
+class ProgressDisplay(pl.Callback):
+    """Shows the progress of training: the loss curve, metrics, throughput and the time left."""
 
     def __init__(self, console: Any, steps: int, batch_size: int) -> None:
         self.console, self.steps, self.batch_size = console, steps, batch_size
@@ -94,14 +92,14 @@ class Display(pl.Callback):
         )
         self.job = self.bar.add_task("", total=self.steps, completed=trainer.global_step, epoch=1, rate="", curve="")
         self.bar.start()
-        through: Any = self.through
-        module.watched = through
+        track: Any = self.track
+        module.watched = track
 
-    def through(self, steps: Sequence[Any], what: str) -> Iterator[Any]:
-        """Go through the steps toward something while training waits; say in the bar how far they are."""
+    def track(self, steps: Sequence[Any], what: str) -> Iterator[Any]:
+        """Iterate over the steps of something for which training waits; show in the bar how far they are."""
         for done, step in enumerate(steps):
             now = time.monotonic()
-            if self.bar is not None and now - self.shown >= 1 / REFRESH:
+            if self.bar is not None and now - self.shown >= 1 / REFRESH_PER_SECOND:
                 self.shown = now
                 self.bar.update(self.job, rate=f"{what} {done}/{len(steps)}")
                 self.bar.refresh()
@@ -109,7 +107,7 @@ class Display(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
         now = time.monotonic()
-        if self.bar is None or now - self.shown < 1 / REFRESH:
+        if self.bar is None or now - self.shown < 1 / REFRESH_PER_SECOND:
             return
         self.shown = now
         rate = f"{trainer.global_step * self.batch_size / (now - self.began):,.0f} samples/s"

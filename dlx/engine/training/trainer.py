@@ -1,4 +1,4 @@
-"""Lightning's Trainer for a plan, without the advice that dlx itself gives better."""
+"""Lightning's Trainer for a plan: precision, strategy, validation and checkpoints as the recipe says."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from dlx.engine.checkpoint import WholeCheckpointIO
-from dlx.engine.distributed.processes import RankEnvironment, size
-from dlx.engine.training.callbacks import SameBuffers
+from dlx.engine.checkpoint import AtomicCheckpointIO
+from dlx.engine.distributed.processes import RankEnvironment, world_size
+from dlx.engine.training.callbacks import BroadcastBuffers
 from dlx.plan import Plan
 
 ADVICE = (
@@ -30,13 +30,13 @@ ADVICE = (
 )
 
 
-def trainer_for(
+def build_trainer(
     plan: Plan, *, logger: Any = False, callbacks: Any = (), fast: bool = False, root: Path | None = None
 ) -> pl.Trainer:
-    """Make Lightning's Trainer for a plan."""
+    """Build Lightning's Trainer for a plan."""
     train, hardware = plan.recipe.train, plan.recipe.hardware
     by_steps = train.steps is not None and not fast
-    devices, several = int(hardware.devices), size(plan) > 1
+    devices, several = int(hardware.devices), world_size(plan) > 1
     in_turns = len(plan.networks) > 1 and not plan.recipe.task.shared_gradient
     few = {"limit_val_batches": 2, "limit_test_batches": 2} if fast else {}
     return pl.Trainer(
@@ -52,8 +52,8 @@ def trainer_for(
         deterministic=train.deterministic,
         logger=logger,
         log_every_n_steps=1,
-        callbacks=[*callbacks, *([SameBuffers()] if several else [])],
-        plugins=[WholeCheckpointIO(), *([RankEnvironment(devices)] if several else [])],
+        callbacks=[*callbacks, *([BroadcastBuffers()] if several else [])],
+        plugins=[AtomicCheckpointIO(), *([RankEnvironment(devices)] if several else [])],
         default_root_dir=root,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
         enable_progress_bar=False,
@@ -65,8 +65,8 @@ def trainer_for(
 
 
 @contextmanager
-def quieted() -> Iterator[None]:
-    """Silence Lightning's advice about loaders, devices and other products, which dlx decides itself."""
+def silence_lightning() -> Iterator[None]:
+    """Silence Lightning's log and its warnings about loaders and devices, which dlx decides itself."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")]
     before = [(log, log.level) for log in loggers]
     for log in loggers:

@@ -1,4 +1,4 @@
-"""Weights that come from another run, and weights that stay as they are: two sections of a recipe."""
+"""Transfer learning: the sections `init_from`, weights that come from another run, and `freeze`, layers not trained."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class OneLayerGradually(Rule):
 
 
 class InitFrom(Section):
-    """Weights begin as another run's ended, or as an earlier stage of the same recipe did.
+    """Initial weights: those with which another run, or an earlier stage of the same recipe, ended.
 
-    Every weight that is chosen must be there in the same shape; what is not chosen starts as it would anyway.
+    Every weight that is chosen must be there in the same shape; the others are initialized as they would be anyway.
     """
 
     run: str | None = Field(None, min_length=1)
@@ -82,12 +82,12 @@ class InitFrom(Section):
     only: list[str] = Field(default_factory=lambda: ["*"], min_length=1)
     """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
     roles: dict[str, str] = Field(default_factory=dict)
-    """Which network of this recipe begins as which of the other run's, where they are not of one name; a network that
-    is alone in its run needs no name. Where roles are given, networks that are not named do not take part.
+    """Which network of this recipe is initialized from which of the other run's, where they are not of one name; a
+    network that is alone in its run needs no name. Where roles are given, networks that are not named do not take part.
     """
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> InitFrom:
+    def _check_origin(self) -> InitFrom:
         if (self.run is None) == (self.stage is None):
             raise ValueError("give the run or the stage to begin with, and not both")
         return self
@@ -152,21 +152,21 @@ def _other_layer(path: str, here: int, there: int | None) -> str:
 
 
 class FreezeEntry(Section):
-    """Layers that do not learn, always or at first."""
+    """Freezing: layers that are not trained, always or up to a step."""
 
     layers: str = Field(min_length=1)
     """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
     until: float | None = Field(None, gt=0)
-    """How long: a fraction of all steps, or steps if ≥ 1; null for always."""
+    """When they are unfrozen: a fraction of all steps, or steps if ≥ 1; null for never."""
     gradual: bool = False
-    """Whether the layers that the glob names begin to learn one by one, the last of them first and all of them by
-    `until`; of those in `body`, write `body.*`.
+    """Gradual unfreezing: whether the layers that the glob names are unfrozen one by one, the last of them first and
+    all of them by `until`; of those in `body`, write `body.*`.
     """
 
     @model_validator(mode="after")
-    def _ends(self) -> FreezeEntry:
+    def _check_until(self) -> FreezeEntry:
         if self.gradual and self.until is None:
-            raise ValueError("say until when the last of the layers has begun to learn")
+            raise ValueError("gradual unfreezing needs `until`: when the last of the layers is unfrozen")
         return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
