@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlx.console import new_console, say
 from dlx.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -84,8 +85,6 @@ def train(
     `force` trains though the plan says that memory is too small.
     Raises: RecipeError before anything runs; DataError; RunError if training fails.
     """
-    from rich.console import Console
-
     from dlx import plan as planning
     from dlx.errors import UsageError
     from dlx.notices import notice_if_slow
@@ -96,12 +95,12 @@ def train(
     if loaded.study is not None:
         verb = "sweep" if loaded.study.sweep is not None else "compare"
         raise UsageError(f"this recipe is of many runs: dlx {verb} {loaded.path}")
-    shown = console or Console(stderr=True, quiet=is_worker())
-    with notice_if_slow(shown.print, f"[bold]{loaded.recipe.name}[/]  reads its data …"):
+    shown = console or new_console(error=True, quiet=is_worker())
+    with notice_if_slow(lambda text: say(shown, text), f"{loaded.recipe.name}  reads its data …"):
         plan = planning.make(loaded)
     if not force:
         planning.refuse_training(plan, loaded)
-    shown.print(f"[bold]{plan.recipe.name}[/]  {outline(plan)}")
+    say(shown, (plan.recipe.name, "bold"), f"  {outline(plan)}")
 
     from dlx.engine.runs import stages as engine
 
@@ -112,7 +111,7 @@ def train(
 
         rate = finding.find_lr(plan)
         plan = finding.with_lr(plan, rate)
-        shown.print(f"learning rate  {rate:.3g} (found)")
+        say(shown, f"learning rate  {rate:.3g} (found)")
     return engine.train(plan, loaded, shown, root=Path(root), fast=fast, callbacks=callbacks)
 
 
@@ -129,15 +128,13 @@ def sweep(
     Raises: RecipeError before the first trial, with everything that is wrong with any of them; DataError; RunError if
     no trial can be trained.
     """
-    from rich.console import Console
-
     from dlx.plan.study import plan_study
     from dlx.studies import sweep as studies
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
     if loaded.study is not None:
         plan_study(loaded)  # all that is wrong is said before anything heavy is imported
-    return studies.sweep(loaded, studies.SweepOptions(console or Console(stderr=True), workers, Path(root)))
+    return studies.sweep(loaded, studies.SweepOptions(console or new_console(error=True), workers, Path(root)))
 
 
 def compare(
@@ -147,22 +144,18 @@ def compare(
 
     Raises: RecipeError before the first training, with everything that is wrong with any of them; DataError; RunError.
     """
-    from rich.console import Console
-
     from dlx.studies.comparison import compare_variants
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
-    return compare_variants(loaded, Path(root), console or Console(stderr=True))
+    return compare_variants(loaded, Path(root), console or new_console(error=True))
 
 
 def test(recipes: Sequence[str | Path], *, root: str | Path = "runs", console: Any = None) -> list[ClaimResult]:
     """Run recipes for their claims; what goes wrong with one is in its result, and the others are tested as well."""
-    from rich.console import Console
-
     from dlx.engine.runs.claims import check_recipe
     from dlx.rank import is_worker
 
-    shown = console or Console(stderr=True, quiet=is_worker())
+    shown = console or new_console(error=True, quiet=is_worker())
     return [row for recipe in recipes for row in check_recipe(Path(recipe), Path(root), shown)]
 
 
@@ -180,8 +173,6 @@ def resume(
     A recipe or overrides may change what a run may change; `allow_change` lets them change what it may not lightly.
     Raises: UsageError if there is nothing to go on with; DataError if the data changed; CheckpointError.
     """
-    from rich.console import Console
-
     from dlx.engine.runs.finished import refuse_finished
     from dlx.rank import is_worker
     from dlx.run_folders import find_run_folder, stage_status
@@ -194,7 +185,7 @@ def resume(
 
     from dlx.engine.runs import stages as engine
 
-    shown = console or Console(stderr=True, quiet=is_worker())
+    shown = console or new_console(error=True, quiet=is_worker())
     own = None if recipe is None else Path(recipe)
     return engine.resume(str(run), shown, own, changed, allow_change, callbacks)
 

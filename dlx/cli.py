@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dlx import commands
+from dlx.console import echo, use_fallback_encoding
 from dlx.errors import DlxError, RecipeError
 from dlx.version import __version__
 
@@ -88,6 +89,7 @@ def root(
 
 def main() -> None:
     """Run the command line; the entry point `dlx`."""
+    use_fallback_encoding()
     try:
         app()
     except DlxError as error:
@@ -103,4 +105,4 @@ def _show(error: Any) -> None:
 
         render(error.diagnostics)
     else:
-        print(f"error: {error}", file=sys.stderr)
+        echo(f"error: {error}", error=True)

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dlx.console import echo, is_printable, say, styled
+
 
 def print_notice(text: str) -> None:
     """Print what a person who waits should know, on stderr at once."""
-    print(text, file=sys.stderr, flush=True)
+    echo(text, error=True, flush=True)
 
 
 def open_run(run: str) -> Path:
@@ -23,8 +25,9 @@ def open_run(run: str) -> Path:
 
 
 def print_json(value: Any) -> None:
-    """Print plain values as JSON on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print plain values as JSON on stdout; what a terminal might obey is escaped as JSON has it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write((text if is_printable(text) else json.dumps(value, indent=2)) + "\n")
 
 
 def summary(run: Any, console: Any) -> None:
@@ -39,15 +42,15 @@ def summary(run: Any, console: Any) -> None:
     for metric in dict.fromkeys([*sorted(run.metrics), *claims]):
         claim = claims.get(metric)
         value = run.metrics.get(metric, claim.value if claim else None)
-        verdict = "" if claim is None else "[green]held[/]" if claim.held else "[red]failed[/]"
+        verdict = "" if claim is None else styled(("held", "green") if claim.held else ("failed", "red"))
         table.add_row(metric, "–" if value is None else f"{value:.6g}", str(claim.claim) if claim else "", verdict)
     console.print(table)
     for note in run.notes:
-        console.print(f"note: {note}", highlight=False)
-    console.print(f"run         {run.folder}\ncheckpoint  {run.checkpoint}", highlight=False, soft_wrap=True)
+        say(console, f"note: {note}")
+    say(console, f"run         {run.folder}\ncheckpoint  {run.checkpoint}")
     if run.figures:
-        console.print(f"figures     {run.folder / 'figures'}", highlight=False, soft_wrap=True)
-    console.print("next        dlx ui   ·   dlx eval last   ·   dlx predict last INPUT", highlight=False)
+        say(console, f"figures     {run.folder / 'figures'}")
+    say(console, "next        dlx ui   ·   dlx eval last   ·   dlx predict last INPUT")
 
 
 def format_bytes(count: float) -> str:

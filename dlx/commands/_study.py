@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from dlx.commands._show import format_bytes, print_json
+from dlx.console import echo, new_console, say
 from dlx.recipe.load import LoadedRecipe
 
 
@@ -17,21 +17,19 @@ def print_study_plan(loaded: LoadedRecipe, steps_per_second: float | None, as_js
     if as_json:
         print_json(found)
         return
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     if found["sweep"]:
-        table = Table(title=Text(f"{loaded.recipe.name}: {found['sweep']['trials']} trials"), title_justify="left")
+        table = Table(title=f"{loaded.recipe.name}: {found['sweep']['trials']} trials", title_justify="left")
         for heading in ("path", "values"):
             table.add_column(heading, overflow="fold")
         for path, values in found["sweep"]["over"].items():
-            table.add_row(Text(path), Text(values))
+            table.add_row(path, values)
         console.print(table)
     if found["compare"]:
         variants = ", ".join(found["compare"]["variants"])
-        console.print(Text(f"{loaded.recipe.name}: {variants}; {found['compare']['repeats']} trainings of each"))
+        say(console, f"{loaded.recipe.name}: {variants}; {found['compare']['repeats']} trainings of each")
     facts = Table.grid(padding=(0, 2))
     for name, unit in (("parameters", "{:,.0f}"), ("macs", "{:,.0f}"), ("steps", "{:,.0f}")):
         facts.add_row({"macs": "multiply-adds"}.get(name, name), _from_to(found[name], unit.format))
@@ -40,7 +38,7 @@ def print_study_plan(loaded: LoadedRecipe, steps_per_second: float | None, as_js
         facts.add_row("hours", _from_to(found["hours"], "{:.2f}".format))
     console.print(facts)
     verb = "sweep" if found["sweep"] else "compare"
-    print(f"next: dlx {verb} {loaded.path}", file=sys.stderr)
+    echo(f"next: dlx {verb} {loaded.path}", error=True)
 
 
 def _from_to(pair: Any, write: Any) -> str:
@@ -50,27 +48,25 @@ def _from_to(pair: Any, write: Any) -> str:
 
 def print_comparison(report: Any) -> None:
     """Print what a comparison found: each variant's mean and difference to the base, in words and figures."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     level = f"{100 * report.confidence:g} %"
-    table = Table(title=Text(f"{report.name}: {report.metric}, {level} intervals"), title_justify="left")
+    table = Table(title=f"{report.name}: {report.metric}, {level} intervals", title_justify="left")
     for heading in ("variant", "mean", "difference", "P(better)", "p (Holm)", "verdict"):
         table.add_column(heading, overflow="fold")
     for name, told in report.variants.items():
-        row: list[Any] = [Text(name), f"{told.interval.mean:.4g} ± {(told.interval.high - told.interval.low) / 2:.2g}"]
+        row: list[Any] = [name, f"{told.interval.mean:.4g} ± {(told.interval.high - told.interval.low) / 2:.2g}"]
         if told.difference is None:
             row += ["", "", "", report.sentence(name)]
         else:
             d = told.difference.interval
-            row += [f"{d.mean:+.4g} [{d.low:+.2g}, {d.high:+.2g}]".replace("[", "\\["), f"{told.difference.better:.3f}"]
+            row += [f"{d.mean:+.4g} [{d.low:+.2g}, {d.high:+.2g}]", f"{told.difference.better:.3f}"]
             row += [f"{told.p:.3g}", report.sentence(name)]
         table.add_row(*row)
     console.print(table)
     for claim, (wanted, held) in report.claims.items():
-        console.print(Text(f"claim       {claim} {wanted}: {'held' if held else 'failed'}"))
+        say(console, f"claim       {claim} {wanted}: {'held' if held else 'failed'}")
     for name, path in report.figures.items():
-        console.print(Text(f"{name:11} {path}"), soft_wrap=True)
-    console.print(Text(f"study       {report.folder}"), soft_wrap=True)
+        say(console, f"{name:11} {path}")
+    say(console, f"study       {report.folder}")

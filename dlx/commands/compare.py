@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dlx.commands._complete import runs as complete
+from dlx.console import echo, new_console
 from dlx.errors import UsageError
 from dlx.run_folders import RUNS
 
@@ -80,7 +80,7 @@ def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[A
         if figure is not None:
             figures["curves"] = _saved(figure, output)
     except UsageError as error:
-        print(f"warning: {error}", file=sys.stderr)
+        echo(f"warning: {error}", error=True)
     samples = trilemma(folders)
     if samples is not None:
         quality, coverage = ((m.label, m.values) for m in (samples.quality, samples.coverage))
@@ -98,10 +98,9 @@ def _saved(figure: Any, path: Path) -> Path:
 
 def _print(found: Any, samples: Any, figures: dict[str, Path]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False)
+    console = new_console()
     sections = {"recipe": found.recipe, "metric": found.metrics}
     if samples is not None:
         measures = (samples.quality, samples.coverage)

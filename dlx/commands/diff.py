@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dlx.commands._complete import runs
+from dlx.console import new_console
 
 
 def command(
@@ -32,13 +32,12 @@ def command(
         fields = [{"path": c.path, "first": c.before, "second": c.after, "permission": c.permission} for c in found]
         print_json({"recipe": fields, "metrics": metrics})
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from dlx.recipe.schema.field_types import to_yaml
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     if not found:
         console.print("the recipes mean the same")
     rows: dict[str, list[tuple[str, ...]]] = {"recipe": [(c.path, to_yaml(c.before), to_yaml(c.after)) for c in found]}

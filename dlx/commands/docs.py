@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dlx.console import echo
+
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder to write; pages that are there are replaced.")],
@@ -23,4 +25,4 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         write_atomic(folder / name, text.encode())
-    print(folder)
+    echo(folder)

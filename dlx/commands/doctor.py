@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dlx.console import echo
 from dlx.run_folders import RUNS
 
 NAME_WIDTH = 17  # of the longest requirement
@@ -40,14 +40,14 @@ def command(
     for finding in _findings():
         found.append(finding)
         if not as_json:
-            print(finding, flush=True)  # one after the other: to ask devices and a tracker takes seconds
+            echo(finding, flush=True)  # one after the other: to ask devices and a tracker takes seconds
     if as_json:
         from dlx.commands._show import print_json
 
         print_json([asdict(f) for f in found])
     if not all(f.fine for f in found):
         raise typer.Exit(1)
-    print("next: dlx train RECIPE", file=sys.stderr)
+    echo("next: dlx train RECIPE", error=True)
 
 
 def _findings() -> Iterator[Finding]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlx.commands._complete import runs
+from dlx.console import echo
 
 
 def command(
@@ -32,8 +32,6 @@ def command(
     check_embedding_file(output)
     found = dlx.embed(open_run(run), inputs)
     for note in found.notes:
-        print(f"warning: {note}", file=sys.stderr)
+        echo(f"warning: {note}", error=True)
     found.write(output)
-    print(
-        f"{len(found):,} vectors of {found.values.shape[1]:,} numbers ({found.what}) are in {output}", file=sys.stderr
-    )
+    echo(f"{len(found):,} vectors of {found.values.shape[1]:,} numbers ({found.what}) are in {output}", error=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
 import typer
 
 from dlx.commands._complete import runs
+from dlx.console import echo, new_console, say, styled
 from dlx.errors import UsageError
 
 Part = Literal["test", "val", "train"]
@@ -31,21 +31,22 @@ def command(
 
     done = dlx.evaluate(open_run(run), cast(Part, split), data)
     for note in done.notes:
-        print(f"warning: {note}", file=sys.stderr)
+        echo(f"warning: {note}", error=True)
     if as_json:
         print_json(done.to_json())
         return
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = new_console()
     table = Table()
     for heading, side in (("metric", "left"), ("value", "right"), ("claim", "left")):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     for name, value in sorted(done.metrics.items()):
         held = done.claims.get(name)
-        table.add_row(name, f"{value:.6g}", "" if held is None else "[green]held[/]" if held else "[red]failed[/]")
-    console.print(f"{done.checkpoint}: {done.samples:,} samples of {done.data or done.split}", soft_wrap=True)
+        table.add_row(
+            name, f"{value:.6g}", "" if held is None else styled(("held", "green") if held else ("failed", "red"))
+        )
+    say(console, f"{done.checkpoint}: {done.samples:,} samples of {done.data or done.split}")
     console.print(table)
-    console.print(f"next        dlx predict {run} INPUT   ·   dlx ui", highlight=False)
+    say(console, f"next        dlx predict {run} INPUT   ·   dlx ui")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dlx.console import echo
 from dlx.run_folders import RUNS
 
 
@@ -36,10 +36,10 @@ def command(
         print_json({"deleted": delete, "bytes": total, "items": items})
         return
     for item in found:
-        print(f"{item.bytes:>14,}  {item.path}  ({item.why})")
+        echo(f"{item.bytes:>14,}  {item.path}  ({item.why})")
     if not found:
-        print(f"nothing can be deleted in {root}: the newest {keep} runs, and any of {days:g} days, keep all")
+        echo(f"nothing can be deleted in {root}: the newest {keep} runs, and any of {days:g} days, keep all")
         return
-    print(f"{total:>14,}  bytes {'deleted' if delete else 'can be deleted'} in {len(found)} places")
+    echo(f"{total:>14,}  bytes {'deleted' if delete else 'can be deleted'} in {len(found)} places")
     if not delete:
-        print("next: dlx gc --delete", file=sys.stderr)
+        echo("next: dlx gc --delete", error=True)

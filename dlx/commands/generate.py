@@ -12,6 +12,7 @@ import typer
 import dlx
 from dlx.commands._complete import runs
 from dlx.commands._options import field_option
+from dlx.console import echo
 from dlx.decoding.options import Decoding, decoding
 from dlx.errors import UsageError
 
@@ -81,15 +82,15 @@ def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> 
     for number in range(n):
         pieces = stream(restored, prompt, with_seed(how, number))
         first = next(pieces)
-        print(end=(BETWEEN if number else "") + first, flush=True)
+        echo((BETWEEN if number else "") + first, end="", flush=True)
         for piece in pieces:
-            print(end=piece, flush=True)
-    print()
+            echo(piece, end="", flush=True)
+    echo()
 
 
 def _warn(notes: list[str]) -> None:
     for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
+        echo(f"warning: {note}", error=True)
 
 
 def _make(
@@ -103,4 +104,4 @@ def _make(
     made = sample_with(restored, n, seed, label, steps)
     _warn(made.notes)
     made.write(path)
-    print(f"{n:,} samples are in {path}", file=sys.stderr)
+    echo(f"{n:,} samples are in {path}", error=True)

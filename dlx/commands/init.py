@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.console import echo
 
 SCHEMA = "recipe.schema.json"
 
@@ -56,7 +56,7 @@ def command(
         _draft(data, found, output, force, as_json)
     else:
         _copy(str(recipe), output, force, as_json)
-    print(f"next: dlx train {output}", file=sys.stderr)
+    echo(f"next: dlx train {output}", error=True)
 
 
 def _inspect(
@@ -102,26 +102,24 @@ def _write(recipe: Path, text: str, force: bool, as_json: bool, found: dict[str,
 
         print_json({"recipe": str(recipe), "schema": str(schema), **found})
     else:
-        print(recipe)
+        echo(recipe)
 
 
 def _say(found: Any) -> None:
     """Print what was found in the data."""
     inputs = ", ".join(list(found.inputs)[:8])
-    print(f"{found.rows:,} {found.unit}, inputs {inputs}, {found.task} of '{found.target}'", file=sys.stderr)
+    echo(f"{found.rows:,} {found.unit}, inputs {inputs}, {found.task} of '{found.target}'", error=True)
     for name, why in found.ignored.items():
-        print(f"note: column '{name}' is left out: {why}", file=sys.stderr)
+        echo(f"note: column '{name}' is left out: {why}", error=True)
     if getattr(found, "guessed", False):
-        print(f"note: '{found.target}' is a guess; name the column to predict with --target", file=sys.stderr)
+        echo(f"note: '{found.target}' is a guess; name the column to predict with --target", error=True)
     if getattr(found, "repeated", 0):
-        print(
-            f"note: {found.repeated:,} samples stand more than once; the recipe uses each once (deduplicate)",
-            file=sys.stderr,
-        )
+        note = f"note: {found.repeated:,} samples stand more than once; the recipe uses each once (deduplicate)"
+        echo(note, error=True)
     for warning in getattr(found, "warnings", ()):
-        print(f"note: {warning}", file=sys.stderr)
+        echo(f"note: {warning}", error=True)
     if found.bad:
-        print(f"note: {found.bad:.1%} of the samples cannot be used and are skipped", file=sys.stderr)
+        echo(f"note: {found.bad:.1%} of the samples cannot be used and are skipped", error=True)
 
 
 def _schema(path: Path, force: bool) -> Path:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dlx.commands._complete import listed
+from dlx.console import echo, new_console
 
 PIPED = 200
 """Columns where no terminal says how many there are: every component stays on one line for grep."""
@@ -35,11 +36,10 @@ def command(
 
         print_json([asdict(summary) for summary in found])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     for line in found:
         table.add_row(line.name, *([] if family else [str(line.count)]), line.text)
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED).print(table)
-    print(f"next: {NEXT.get(family or '', 'dlx show NAME')}", file=sys.stderr)
+    new_console(width=None if sys.stdout.isatty() else PIPED).print(table)
+    echo(f"next: {NEXT.get(family or '', 'dlx show NAME')}", error=True)

@@ -11,6 +11,7 @@ import typer
 from dlx.commands._complete import recipes
 from dlx.commands._repeats import without_repeats
 from dlx.commands._show import format_bytes
+from dlx.console import new_console, say
 
 WIDE = 120  # columns where no terminal says how many there are
 
@@ -45,25 +46,22 @@ def command(
 
         print_json(found)
         return
-    from rich.console import Console
 
-    messages = Console(stderr=True, highlight=False)
+    messages = new_console(error=True)
     for stage, part in found.get("stages", {"": found}).items():
         _print(part, ": ".join(filter(None, [found["name"], stage])), messages)
-    messages.print(" ".join(["next: dlx train", str(recipe), *(overrides or [])]), soft_wrap=True, markup=False)
+    say(messages, " ".join(["next: dlx train", str(recipe), *(overrides or [])]))
 
 
 def _print(found: dict[str, Any], name: str, messages: Any) -> None:
-    from rich.console import Console
-    from rich.markup import escape
 
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console = new_console(width=None if sys.stdout.isatty() else WIDE)
     for role, network in found["networks"].items():
         title = name if len(found["networks"]) == 1 else f"{name}: {role}"
         console.print(_layers(title, network, found["batch_size"]))
     console.print(_facts(found))
     for warning in found["warnings"]:
-        messages.print(f"[yellow]note\\[{warning['code']}]:[/] {escape(warning['message'])}", soft_wrap=True)
+        say(messages, (f"note[{warning['code']}]:", "yellow"), f" {warning['message']}")
 
 
 def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
@@ -106,7 +104,6 @@ def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
 
 
 def _facts(found: dict[str, Any]) -> Any:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -118,7 +115,7 @@ def _facts(found: dict[str, Any]) -> Any:
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
     table.add_row("samples", ", ".join(_count(split, data) for split in data["samples"]))
     for text in data["inferred"]:
-        table.add_row("read", escape(text))
+        table.add_row("read", text)
     for name, field in data["inputs"].items():
         table.add_row("input", f"{name}: {field['shape']} {field['type']}, seen as {field['seen']}")
     if data["target"]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import runs
+from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
 
 SHOWN = 50  # rows of a table on a terminal
@@ -49,14 +50,14 @@ def command(
 
     found = dlx.predict(open_run(run), inputs or (), split=split, keep=keep or ())
     for note in found.notes:
-        print(f"warning: {note}", file=sys.stderr)
+        echo(f"warning: {note}", error=True)
     if output is not None and not output.suffix:
         from dlx.engine.inference.masks import write_masks
 
-        print(f"{len(write_masks(found, output)):,} masks are in {output}", file=sys.stderr)
+        echo(f"{len(write_masks(found, output)):,} masks are in {output}", error=True)
     elif output is not None:
         write_table(found.frame(), output)
-        print(f"{len(found):,} predictions are in {output}", file=sys.stderr)
+        echo(f"{len(found):,} predictions are in {output}", error=True)
     if as_json:
         print_json(found.frame().to_dict(orient="records"))
     elif output is None and sys.stdout.isatty():
@@ -70,7 +71,6 @@ def _cut(text: str) -> str:
 
 
 def _table(found: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table()
@@ -79,7 +79,7 @@ def _table(found: Any) -> None:
     rows = zip(*found.columns.values(), strict=True)
     for _, row in zip(range(SHOWN), rows, strict=False):
         table.add_row(*(f"{v:.4g}" if isinstance(v, float) else _cut(str(v)) for v in row))
-    console = Console()
+    console = new_console()
     console.print(table)
     if len(found) > SHOWN:
-        console.print(f"{len(found) - SHOWN:,} more rows; write them all with -o predictions.csv", highlight=False)
+        say(console, f"{len(found) - SHOWN:,} more rows; write them all with -o predictions.csv")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dlx.console import echo, new_console, say, styled
 from dlx.run_folders import RUNS
 
 SECONDS = 10.0  # that the list may be followed by, for what a tracker has not taken yet
@@ -39,9 +40,9 @@ def command(
     elif found:
         _print(found)
     elif every:
-        print(f"none of {len(every)} runs in {root} fits {' and '.join(filters or [])}")
+        echo(f"none of {len(every)} runs in {root} fits {' and '.join(filters or [])}")
     else:
-        print(f"no runs in {root} yet\nnext        dlx train RECIPE")
+        echo(f"no runs in {root} yet\nnext        dlx train RECIPE")
     if not as_json:
         sys.stdout.flush()
     if sync:
@@ -58,7 +59,7 @@ def _sync(root: Path, seconds: float | None) -> bool:
         return False
     troubles = sync_runs(root, seconds)
     for trouble in troubles:
-        print(f"warning: {trouble}", file=sys.stderr)
+        echo(f"warning: {trouble}", error=True)
     return bool(troubles)
 
 
@@ -66,10 +67,9 @@ def _print(found: list[Any]) -> None:
     from datetime import datetime
 
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = new_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("run", "state", "result", "", "started", "seconds"):
         side = "right" if heading == "seconds" else "left"
@@ -77,7 +77,7 @@ def _print(found: list[Any]) -> None:
     for run in found:
         moment = datetime.fromtimestamp(run.time).strftime("%m-%d %H:%M")
         result = "–" if run.value is None else f"{run.metric} {run.value:.4g}"
-        state = f"[{COLORS.get(run.state, 'white')}]{run.state}[/]{' (unsent)' if run.unsent else ''}"
+        state = styled((run.state, COLORS.get(run.state, "white")), " (unsent)" if run.unsent else "")
         table.add_row(run.run, state, result, run.verdict, moment, f"{run.seconds:.1f}")
     console.print(table)
-    console.print("next        dlx show RUN   ·   dlx compare RUN RUN   ·   dlx ui", highlight=False)
+    say(console, "next        dlx show RUN   ·   dlx compare RUN RUN   ·   dlx ui")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dlx.console import echo
 
 
 def command(
@@ -23,11 +24,11 @@ def command(
 
     text = json.dumps(recipe_schema(), indent=1, ensure_ascii=False)
     if output is None:
-        print(text)
+        echo(text)
         return
     from dlx.files import write_atomic
 
     write_atomic(output, text.encode())
-    print(output)
+    echo(output)
     line = f"# yaml-language-server: $schema={output.name}"
-    print(f"next: put this line at the top of recipes beside it: {line}", file=sys.stderr)
+    echo(f"next: put this line at the top of recipes beside it: {line}", error=True)

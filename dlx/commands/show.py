@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import components, recipes
+from dlx.console import echo, new_console
 
 
 def command(
@@ -55,7 +55,7 @@ def _error(code: str, as_json: bool) -> None:
     from dlx.reference.codes import explain
 
     text = explain(code)
-    _print_json({"code": code.upper(), "text": text}) if as_json else print(text)
+    _print_json({"code": code.upper(), "text": text}) if as_json else echo(text)
 
 
 def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> None:
@@ -70,10 +70,10 @@ def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> 
         dims = {key: list(field.dims) for key, field in x.items()} if isinstance(x, Mapping) else list(x.dims)
         _print_json({"type": name, "input": dims, "layers": layers})
     else:
-        print(_yaml({"model": {"type": "layers", "layers": layers}}), end="")
+        echo(_yaml({"model": {"type": "layers", "layers": layers}}), end="")
     whole = "" if model.has_head else " without the task's head"
     cost = f"{tree.cost(x).parameters:,} parameters{whole}"  # type: ignore[arg-type]
-    print(f"for an input of {describe_shape(x)}: {cost}; dlx show models/{name} says more", file=sys.stderr)
+    echo(f"for an input of {describe_shape(x)}: {cost}; dlx show models/{name} says more", error=True)
 
 
 def _gallery(name: str, overrides: list[str], origins: bool, as_json: bool) -> None:
@@ -84,8 +84,8 @@ def _gallery(name: str, overrides: list[str], origins: bool, as_json: bool) -> N
     if overrides or origins or as_json:
         _recipe(path, overrides, origins, as_json)
         return
-    print(path.read_text(encoding="utf-8"), end="")
-    print(f"next: dlx train {name}   ·   dlx init --recipe {name}", file=sys.stderr)
+    echo(path.read_text(encoding="utf-8"), end="")
+    echo(f"next: dlx train {name}   ·   dlx init --recipe {name}", error=True)
 
 
 def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> None:
@@ -95,11 +95,11 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
     loaded = load(path, overrides)
     if origins:
         found = origins_of(loaded)
-        _print_json([vars(o) for o in found]) if as_json else print("\n".join(map(str, found)))
+        _print_json([vars(o) for o in found]) if as_json else echo("\n".join(map(str, found)))
     else:
         values = loaded.to_stored()
-        _print_json(values) if as_json else print(_yaml(values), end="")
-    print(" ".join(["next: dlx plan", str(path), *overrides]), file=sys.stderr)
+        _print_json(values) if as_json else echo(_yaml(values), end="")
+    echo(" ".join(["next: dlx plan", str(path), *overrides]), error=True)
 
 
 def _component_or_run(word: str, as_json: bool) -> None:
@@ -135,17 +135,16 @@ def _run(folder: Path, as_json: bool) -> None:
     if as_json:
         _print_json({"run": run, "recipe": read(resolved).root.plain() if resolved.exists() else None})
         return
-    print(_yaml({"run": run}))
-    print(resolved.read_text(encoding="utf-8") if resolved.exists() else "", end="")
-    print(f"next: dlx eval {folder}", file=sys.stderr)
+    echo(_yaml({"run": run}))
+    echo(resolved.read_text(encoding="utf-8") if resolved.exists() else "", end="")
+    echo(f"next: dlx eval {folder}", error=True)
 
 
 def _print_docs(docs: list[Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False)
+    console = new_console()
     for doc in docs:
         console.print(f"{doc.family}/{doc.type}", style="bold")
         console.print("\n" + "\n\n".join(map(_joined, doc.text.split("\n\n"))) + "\n", soft_wrap=True)
@@ -161,7 +160,7 @@ def _print_docs(docs: list[Any]) -> None:
         if doc.install:
             console.print(f"Needs: {doc.install}\n")
         console.print(f"Example:\n\n{doc.example}\n")
-    print(f"next: dlx list {docs[0].family}", file=sys.stderr)
+    echo(f"next: dlx list {docs[0].family}", error=True)
 
 
 def _joined(paragraph: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
 
 
@@ -34,8 +34,8 @@ def command(
         from dlx.studies.sweep import stop_sweep
 
         study = stop_sweep(stop, root)
-        print(f"{study.name} stops after the trials in hand", file=sys.stderr)
-        print(f"next: dlx sweep --resume {study.name}", file=sys.stderr)
+        echo(f"{study.name} stops after the trials in hand", error=True)
+        echo(f"next: dlx sweep --resume {study.name}", error=True)
         return
     if status is not None:
         report = _status(status, root)
@@ -58,11 +58,10 @@ def _status(name: str, root: Path) -> Any:
 
 
 def _search(recipe: str, overrides: list[str], resume: str | None, workers: int | None, root: Path) -> Any:
-    from rich.console import Console
 
     import dlx
 
-    console = Console(stderr=True)
+    console = new_console(error=True)
     if resume is not None:
         from dlx.studies.sweep import SweepOptions, resume_sweep
 
@@ -71,31 +70,29 @@ def _search(recipe: str, overrides: list[str], resume: str | None, workers: int 
 
 
 def _print(report: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from dlx.studies.report import describe_point
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     title = f"{report.name}: {len(report.trials)} of {report.limit} trials, "
     title += ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
     table = Table(title=title, title_justify="left")
     for heading in ("trial", report.monitor, "status", "values"):
         table.add_column(heading, overflow="fold")
     for trial in report.best[:10]:
-        table.add_row(str(trial.number), f"{trial.value:.6g}", trial.status, Text(describe_point(trial.params)))
+        table.add_row(str(trial.number), f"{trial.value:.6g}", trial.status, describe_point(trial.params))
     console.print(table)
     for trial in [t for t in report.trials.values() if t.status == "failed"][:5]:
-        console.print(Text(f"note: trial {trial.number} failed: {trial.reason}"))
+        say(console, f"note: trial {trial.number} failed: {trial.reason}")
     for metric, (claim, value, held) in report.claims.items():
         shown = "–" if value is None else f"{value:.6g}"
-        console.print(f"claim       {metric} {claim}: {shown}, {'held' if held else 'failed'}", markup=False)
-    console.print(f"study       {report.folder}", soft_wrap=True, markup=False)
+        say(console, f"claim       {metric} {claim}: {shown}, {'held' if held else 'failed'}")
+    say(console, f"study       {report.folder}")
     if report.best:
         best = report.folder / report.run_of(report.best[0])
-        console.print(f"best        {best}\nfigures     {report.folder / 'figures'}", soft_wrap=True, markup=False)
+        say(console, f"best        {best}\nfigures     {report.folder / 'figures'}")
     if report.is_finished:
-        console.print(f"next        dlx eval {report.name}   ·   dlx predict {report.name} INPUT   ·   dlx ui")
+        say(console, f"next        dlx eval {report.name}   ·   dlx predict {report.name} INPUT   ·   dlx ui")
     else:
-        console.print(f"next        dlx sweep --resume {report.name}")
+        say(console, f"next        dlx sweep --resume {report.name}")

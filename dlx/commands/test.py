@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dlx.console import echo, new_console, say, styled
 from dlx.errors import UsageError
 from dlx.run_folders import RUNS
 
@@ -22,7 +22,6 @@ def command(
     if not paths:
         raise UsageError(f"there is no recipe in {', '.join(map(str, recipes))}")
 
-    from rich.console import Console
     from rich.table import Table
 
     import dlx
@@ -31,7 +30,7 @@ def command(
     rows = dlx.test(paths, root=root)
     for row in rows:
         if row.message:
-            print(f"{row.recipe}: {row.message}", file=sys.stderr)
+            echo(f"{row.recipe}: {row.message}", error=True)
     if as_json:
         print_json([row.to_json() for row in rows])
     else:
@@ -43,11 +42,11 @@ def command(
             color = "green" if row.passes else "red"
             claim = "" if row.metric is None else f"{row.metric} {row.claim}"
             value = "–" if row.value is None else f"{row.value:.6g}"
-            table.add_row(row.recipe, claim, value, f"[{color}]{row.verdict}[/]", f"{row.seconds:.1f}")
-        console = Console()
+            table.add_row(row.recipe, claim, value, styled((row.verdict, color)), f"{row.seconds:.1f}")
+        console = new_console()
         console.print(table)
         failed = len({row.recipe for row in rows if not row.passes})
-        console.print(f"{len(paths) - failed} of {len(paths)} recipes keep their claims", highlight=False)
-        console.print("next        dlx runs   ·   dlx show RECIPE", highlight=False)
+        say(console, f"{len(paths) - failed} of {len(paths)} recipes keep their claims")
+        say(console, "next        dlx runs   ·   dlx show RECIPE")
     if not all(row.passes for row in rows):
         raise typer.Exit(1)

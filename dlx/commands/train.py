@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlx.commands._complete import recipes, runs
+from dlx.console import new_console
 from dlx.errors import UsageError
 
 
@@ -39,8 +39,6 @@ def command(
 
     recipe, changes = _told_apart(recipe, overrides or [], resume)
 
-    from rich.console import Console
-
     from dlx.rank import is_worker
 
     if resume is not None:
@@ -53,7 +51,7 @@ def command(
     if as_json:
         print_json(run.to_json())
     else:
-        summary(run, Console(file=sys.stdout))
+        summary(run, new_console())
     if strict and not run.claims_hold:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlx.console import echo
 from dlx.run_folders import RUNS
 
 SECONDS = 30.0  # for what the tracker has not taken yet
@@ -24,13 +25,13 @@ def command(
 
     print_notice("starting MLflow's server …")
     for trouble in sync_runs(RUNS, SECONDS):
-        print(f"warning: {trouble}", file=sys.stderr)
+        echo(f"warning: {trouble}", error=True)
     with serve(port) as server:
         if as_json:
             print_json({"url": server.url, "store": server.store, "pid": server.pid})
         else:
-            print(server.url)
+            echo(server.url)
         sys.stdout.flush()
-        print(f"showing {server.store}; Ctrl-C stops it", file=sys.stderr)
+        echo(f"showing {server.store}; Ctrl-C stops it", error=True)
         code = server.wait()
     raise typer.Exit(code)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.console import echo
 
 
 def command(
@@ -32,7 +32,7 @@ def command(
     else:
         for c in checked:
             if not c.diagnostics:
-                print(
+                echo(
                     f"{c.path}: ok"
                     if c.shapes_checked
                     else f"{c.path}: ok (shapes not checked: the data are not read yet)"
@@ -40,4 +40,4 @@ def command(
     if wrong:
         render(wrong)
         raise typer.Exit(2)
-    print(f"next: dlx plan {recipe[0]}", file=sys.stderr)
+    echo(f"next: dlx plan {recipe[0]}", error=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.console import new_console
 
 
 def command(
@@ -27,13 +27,12 @@ def command(
 
         print_json([why.to_json() for why in found])
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from dlx.recipe.schema.field_types import to_yaml
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     for why in found:
         table = Table.grid(padding=(0, 2))
         rows = [("written", why.origin.place), *(("", note) for note in why.origin.notes), ("takes", why.kind)]

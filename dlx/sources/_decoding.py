@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlx.console import new_console, say
 from dlx.errors import DataError
 from dlx.files import cache_folder, write_atomic
 from dlx.sources._audio import decode_audio
@@ -205,15 +206,19 @@ def _decode_rows(file: Path, decoder: Decoder, rows: Sequence[int], paths: Seque
 
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("decoding {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    columns = (
+        TextColumn("decoding {task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = new_console(error=True)
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"{what} files", total=total)
         if not console.is_terminal:
-            console.print(f"decoding {total:,} {what} files, once", highlight=False)
+            say(console, f"decoding {total:,} {what} files, once")
         yield lambda count: progress.advance(task, count)
 
 
@@ -239,7 +244,8 @@ def main() -> None:
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         bad = _decode_rows(file, decoder, some, paths[start : start + CHUNK])
-        print(json.dumps({"rows": some, "bad": bad}), flush=True)
+        sys.stdout.write(json.dumps({"rows": some, "bad": bad}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

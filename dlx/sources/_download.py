@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlx.console import new_console, printable
 from dlx.errors import DataError
 
 if TYPE_CHECKING:
@@ -152,12 +153,16 @@ def _request(url: str, part: Path) -> None:
 
 @contextmanager
 def _progress(name: str, response: requests.Response, start: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     rest = response.headers.get("Content-Length")
     total = start + int(rest) if rest is not None else None
-    columns = (TextColumn("downloading {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=total, completed=start)
+    columns = (
+        TextColumn("downloading {task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=new_console(error=True)) as progress:
+        task = progress.add_task(printable(name), total=total, completed=start)
         yield lambda size: progress.advance(task, size)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dlx.console import say
 from dlx.engine.runs.outcome import ClaimVerdict, read_run
 from dlx.errors import DlxError, RunError, UsageError
 from dlx.files import save_figure
@@ -105,7 +106,7 @@ def _values(study: StudyFolder, plan: StudyPlan, compare: Compare, metric: str, 
     for done, (repeat, name) in enumerate(_pairs(plan.repeats, list(values)), 1):
         value = _value(study, name, repeat, compare, metric)
         place = f"{name}, {_repeated(compare)[:-1]} {repeat}"
-        console.print(f"{done} of {total}  {place}: {metric} {value:.4g}", highlight=False)
+        say(console, f"{done} of {total}  {place}: {metric} {value:.4g}")
         values[name].append(value)
     return values
 

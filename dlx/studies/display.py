@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from dlx.console import say, styled
 from dlx.studies.folder import StudyFolder
 from dlx.studies.journal import Trial
 from dlx.studies.report import describe_point
@@ -26,7 +27,7 @@ class Display:
         self._live: Any = None
 
     def __enter__(self) -> Display:
-        self.console.print(f"[bold]{self.study.name}[/]  {self.scheduler.limit} trials, best {self.monitor}")
+        say(self.console, (self.study.name, "bold"), f"  {self.scheduler.limit} trials, best {self.monitor}")
         if self.console.is_terminal and not self.console.quiet:
             from rich.live import Live
 
@@ -52,7 +53,7 @@ class Display:
         best = self.scheduler.best(self._trials)
         star = "  (best so far)" if best and best[0].number == trial.number else ""
         line = f"trial {trial.number}  {trial.status}  {what}{star}  {describe_point(trial.params)}"
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(self.console, line)
 
     def _table(self) -> Any:
         from rich.table import Table
@@ -61,12 +62,12 @@ class Display:
         counts = {s: statuses.count(s) for s in ("finished", "paused", "running", "failed") if s in statuses}
         title = f"{len(statuses)} of {self.scheduler.limit} trials: "
         title += ", ".join(f"{count} {status}" for status, count in counts.items()) + self._remaining()
-        table = Table(title=title, title_justify="left")
+        table = Table(title=styled(title), title_justify="left")
         for heading in ("trial", self.monitor, "rungs", "values"):
-            table.add_column(heading, overflow="fold")
+            table.add_column(styled(heading), overflow="fold")
         for trial in self.scheduler.best(self._trials)[:SHOWN]:
             value = f"{trial.value:.4g}"
-            table.add_row(str(trial.number), value, str(trial.rungs), describe_point(trial.params))
+            table.add_row(str(trial.number), value, str(trial.rungs), styled(describe_point(trial.params)))
         return table
 
     def _remaining(self) -> str:

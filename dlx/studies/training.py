@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dlx.console import new_console
 from dlx.engine.runs.outcome import Run, read_run
 from dlx.engine.runs.resume import complete
 from dlx.engine.runs.run import RunRequest
@@ -35,14 +36,13 @@ def train_whole(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
 
 
 def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_after_epoch: int | None) -> Run:
-    from rich.console import Console
 
     finished = read_run(folder)
     if finished is not None:
         return finished
     recipe = loaded.recipe.evolve("train.figures", False).evolve("tracking.log_model", False)  # the study has its own
     loaded = replace(loaded, recipe=recipe)
-    request = RunRequest(make(loaded), loaded, folder, Console(quiet=True), parent=study)
+    request = RunRequest(make(loaded), loaded, folder, new_console(quiet=True), parent=study)
     return complete(replace(request, pause_after_epoch=pause_after_epoch))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 
 from dlx.tracking.delivery import TrackerClient, error_summary, is_permanent
-from dlx.tracking.names import PARAM_LENGTH, TAG_LENGTH, truncate, valid_name, valid_tag_name
+from dlx.tracking.names import PARAM_LENGTH, TAG_LENGTH, valid_name, valid_tag_name, valid_value
 from dlx.tracking.spool import Entry, Spool, TrackingState
 from dlx.tracking.sync import send_spool, sync_runs
 
@@ -88,7 +88,7 @@ class MLflowTracker(Logger):
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log flat parameters, cut to MLflow's limit of length."""
-        values = {self._valid_name(k): truncate(str(v), PARAM_LENGTH) for k, v in params.items()}
+        values = {self._valid_name(k): valid_value(str(v), PARAM_LENGTH) for k, v in params.items()}
         for name, value in params.items():
             if len(str(value)) > PARAM_LENGTH:
                 self._add_note(f"long {name}", f"the parameter {name} is cut to {PARAM_LENGTH:,} characters in MLflow")
@@ -100,7 +100,7 @@ class MLflowTracker(Logger):
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags of the run."""
-        values = {valid_tag_name(k): truncate(v, TAG_LENGTH) for k, v in tags.items()}
+        values = {valid_tag_name(k): valid_value(v, TAG_LENGTH) for k, v in tags.items()}
         self.put({"kind": "tags", "values": values})
 
     def put(self, entry: Entry) -> None:

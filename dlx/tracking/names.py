@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import posixpath
 import re
+
+from dlx.console import printable
 
 NAME_LENGTH = 250  # characters of the name of a metric, a parameter or a tag
 PARAM_LENGTH = 6000  # characters of a parameter's value
@@ -34,6 +37,12 @@ def valid_tag_name(name: str) -> str:
     return valid_name(f"user.{name}" if name.startswith(RESERVED) else name)
 
 
-def truncate(text: str, length: int) -> str:
-    """Return the text, cut to the length that MLflow accepts."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+def valid_value(text: str, length: int) -> str:
+    """Return a value as text without control characters, cut to the length that MLflow accepts."""
+    shown = printable(text)
+    return shown if len(shown) <= length else shown[: length - 1] + "…"
+
+
+def valid_note(text: str) -> str:
+    """Return the note of a run, which MLflow's pages show as Markdown: what might be HTML is escaped."""
+    return valid_value(html.escape(text, quote=False), TAG_LENGTH)

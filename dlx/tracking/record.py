@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlx.console import printable
 from dlx.files import write_atomic
 from dlx.plan import Plan
 from dlx.run_folders import run_name
 from dlx.tracking.comparison import flatten
 from dlx.tracking.logger import MLflowTracker
-from dlx.tracking.names import TAG_LENGTH, truncate
+from dlx.tracking.names import TAG_LENGTH, valid_note, valid_value
 from dlx.tracking.signature import model_signature
 from dlx.tracking.spool import TrackingState, read_state
 from dlx.tracking.store import import_mlflow, storable_uri
@@ -105,11 +106,18 @@ def _creation_entry(plan: Plan, folder: Path, stored: Mapping[str, Any], within:
     """Return what MLflow needs to create the run; values from the environment stay references until they are sent."""
     tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
     if stored.get("description"):
-        tags["mlflow.note.content"] = truncate(stored["description"], TAG_LENGTH)
+        tags["mlflow.note.content"] = valid_note(stored["description"])
     experiment = stored.get("tracking", {}).get("experiment") or plan.recipe.name
     whole = read_state(within) if within is not None else None
     parent = {"parent": whole.token} if whole is not None else {}
-    return {"experiment": experiment, "name": run_name(folder), "tags": tags, "time": int(time.time() * 1000), **parent}
+    tags = {name: valid_value(value, TAG_LENGTH) for name, value in tags.items()}
+    return {
+        "experiment": printable(experiment),
+        "name": printable(run_name(folder)),
+        "tags": tags,
+        "time": int(time.time() * 1000),
+        **parent,
+    }
 
 
 def _log_description(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils import validation
 
-from dlx.tracking.names import NAME_LENGTH, TAG_LENGTH, truncate, valid_name, valid_tag_name
+from dlx.tracking.names import NAME_LENGTH, TAG_LENGTH, valid_name, valid_tag_name, valid_value
 
 ODD = ["a@b", "a#b", "a b ", "", ".", "..", "../x", "/x", "x/", "a//b", "a/./b", "ü", "€", "x" * 251, "/", "🙂", "%"]
 
@@ -40,4 +40,4 @@ def test_reserved_tags_are_moved():
 
 def test_texts_are_cut_to_what_mlflow_takes():
     assert TAG_LENGTH <= validation.MAX_TAG_VAL_LENGTH
-    assert len(truncate("x" * 9000, 6000)) == 6000 and truncate("short", 6000) == "short"
+    assert len(valid_value("x" * 9000, 6000)) == 6000 and valid_value("short", 6000) == "short"

@@ -25,6 +25,7 @@ import torch.distributed as dist
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from torch._C._distributed_c10d import Store, TCPStore
 
+from dlx.console import echo
 from dlx.engine.distributed.collectives import broadcast, rank
 from dlx.errors import RunError, UsageError
 from dlx.plan import Plan
@@ -233,7 +234,7 @@ class WorkerProcesses:
                 continue
             if not self.over.wait(GRACE_SECONDS):  # this process still waits for the one that is gone
                 self.give_up()
-                print(f"error: {self.describe_failure()}; the run is stopped", file=sys.stderr, flush=True)
+                echo(f"error: {self.describe_failure()}; the run is stopped", error=True, flush=True)
                 for process in self.processes:
                     _kill(process)
                 os._exit(1)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-
+from dlx.console import new_console
 from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.build.experiment import build_batches, used_rows
@@ -56,7 +55,7 @@ def evaluate(run: str | Path, split: SplitName = "test", data: str | Path | None
     else:
         prepared = read_own_data(plan, restored.checkpoint, notes)
         batches = _split_batches(plan, prepared, split)
-    attach_progress(restored.module, Console(stderr=True))
+    attach_progress(restored.module, new_console(error=True))
     with silence_lightning():
         found = dict(build_trainer(plan).test(restored.module, batches, verbose=False)[0])
     metrics = {f"{split}/{name.partition('/')[2]}": float(value) for name, value in found.items()}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from torch import Tensor
 
+from dlx.console import new_console
 from dlx.engine.data.inverse_transforms import inverse_transforms
 from dlx.engine.inference.files import check_sample_file
 from dlx.engine.inference.restore import RestoredRun, restore
@@ -84,7 +84,7 @@ def sample_with(
     if foreign:
         option = {"label": "class", "steps": "steps"}[foreign[0]]
         raise UsageError(f"a run of the task {task} makes samples without --{option}")
-    attach_progress(restored.module, Console(stderr=True))
+    attach_progress(restored.module, new_console(error=True))
     return _to_data_units(module.sample(n, seed, **asked).detach().float().cpu(), restored)
 
 

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from dlx.console import echo
 from dlx.errors import DlxError
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     try:
         _join_run(order)
     except DlxError as error:
-        print(f"error: {error}", file=sys.stderr)
+        echo(f"error: {error}", error=True)
         sys.exit(1)
 
 

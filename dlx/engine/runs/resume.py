@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 import dlx.plan
+from dlx.console import say
 from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.data.verify import files_changed_since, matches_plan
 from dlx.engine.runs.finished import refuse_finished
@@ -61,7 +62,7 @@ def resume(
 def continue_run(found: InterruptedRun, request: RunRequest) -> Run:
     """Execute the request to go on with an interrupted run, after saying what was changed in its recipe."""
     for change in found.changed:
-        request.console.print(f"changed: {change}", highlight=False, soft_wrap=True)
+        say(request.console, f"changed: {change}")
     return execute(request)
 
 

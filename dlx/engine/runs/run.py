@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 from filelock import FileLock, Timeout
 
+from dlx.console import new_console, say
 from dlx.engine.build.experiment import Experiment, build
 from dlx.engine.checkpoint import load_checkpoint, remove_leftovers
 from dlx.engine.distributed.collectives import all_gather, barrier
@@ -158,12 +159,10 @@ def _train_and_test(request: RunRequest, experiment: Experiment, run: Run, recor
 
 def run_worker(experiment: Experiment, fast: bool, store: Any = None, pause_after_epoch: int | None = None) -> Run:
     """Train together with rank 0, which prints, writes and tracks for this process."""
-    from rich.console import Console
-
     plan = experiment.plan
     with silence_lightning(), SignalHandler() as signals, process_group(plan, store=store) as folder:
         run = Run(plan.recipe.name, folder, folder / "checkpoints" / BEST, None)
-        console, place = Console(quiet=True), folder / "checkpoints"
+        console, place = new_console(quiet=True), folder / "checkpoints"
         fit = FaultTolerantFit(
             place, console, None, {}, signals, attach, fast=fast, pause_after_epoch=pause_after_epoch
         )
@@ -237,7 +236,7 @@ def report_stop(request: RunRequest) -> Iterator[None]:
         whole, saved = request.parent or request.folder, list_checkpoints(request.checkpoints)
         again = f"nothing is saved yet. Train it again: dlx train {whole}/recipe.yaml"
         goes_on = f"saved {saved[0]}. Go on with: dlx train --resume {whole.name}" if saved else again
-        request.console.print(f"stopped: {goes_on}", highlight=False, soft_wrap=True)
+        say(request.console, f"stopped: {goes_on}")
         raise
 
 

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 import dlx.plan
+from dlx.console import say
 from dlx.engine.build.weights import match_weights
 from dlx.engine.runs import resume as resuming
 from dlx.engine.runs import run as running
@@ -150,7 +151,7 @@ def _execute_stages(request: RunRequest, allow_change: bool = False) -> Run:
         with running.record_end(whole, record):
             for prefix, (name, place) in zip(plan.plans_by_prefix, places.items(), strict=True):
                 stage = _with_initial_weights(plan.stages[name], folder, places)
-                request.console.print(f"[bold]{name}[/]  {outline(stage)}", highlight=False)
+                say(request.console, (name, "bold"), f"  {outline(stage)}")
                 own = replace(
                     request, plan=stage, loaded=loaded.stages[name], folder=folder / place, resumed=None, parent=folder
                 )  # fmt: skip

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
+from dlx.console import say
 from dlx.engine.build.experiment import Experiment, build_batches, build_module, checkpoint_monitor
 from dlx.engine.checkpoint import load_checkpoint, metadata_of
 from dlx.engine.data.workers import explain_failure
@@ -208,7 +209,7 @@ class FaultTolerantFit:
 
     def _report(self, note: str) -> None:
         self.notes.append(note)
-        self.console.print(note, highlight=False, soft_wrap=True)
+        say(self.console, note)
 
 
 def newest_checkpoint(folder: Path, report: Callable[[str], None]) -> ResumePoint | None:

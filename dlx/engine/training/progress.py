@@ -8,6 +8,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from dlx.console import printable, say
+
 SPARKS = "▁▂▃▄▅▆▇█"
 REFRESH_PER_SECOND = 4.0
 PATIENCE_SECONDS = 2.0  # that a person waits without asking
@@ -46,12 +48,16 @@ class StepProgress:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         if not self.console.is_terminal:
-            self.console.print(f"{what}: {steps:,} steps take about {steps * each:.0f} s", highlight=False)
+            say(self.console, f"{what}: {steps:,} steps take about {steps * each:.0f} s")
         columns = BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(), TimeRemainingColumn()
         bar = Progress(
-            TextColumn(what), *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+            TextColumn("{task.description}", markup=False),
+            *columns,
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
         )
-        bar.add_task("", total=steps)
+        bar.add_task(printable(what), total=steps)
         bar.start()
         return bar
 
@@ -86,9 +92,12 @@ class ProgressDisplay(pl.Callback):
             "left",
             TimeRemainingColumn(),
         )
-        texts = [TextColumn(c) if isinstance(c, str) else c for c in columns]
+        texts = [TextColumn(c, markup=False) if isinstance(c, str) else c for c in columns]
         self.bar = Progress(
-            *texts, TextColumn("{task.fields[rate]} {task.fields[curve]}"), console=self.console, auto_refresh=False
+            *texts,
+            TextColumn("{task.fields[rate]} {task.fields[curve]}", markup=False),
+            console=self.console,
+            auto_refresh=False,
         )
         self.job = self.bar.add_task("", total=self.steps, completed=trainer.global_step, epoch=1, rate="", curve="")
         self.bar.start()
@@ -101,7 +110,7 @@ class ProgressDisplay(pl.Callback):
             now = time.monotonic()
             if self.bar is not None and now - self.shown >= 1 / REFRESH_PER_SECOND:
                 self.shown = now
-                self.bar.update(self.job, rate=f"{what} {done}/{len(steps)}")
+                self.bar.update(self.job, rate=printable(f"{what} {done}/{len(steps)}"))
                 self.bar.refresh()
             yield step
 
@@ -127,7 +136,7 @@ class ProgressDisplay(pl.Callback):
         metrics = "  ".join(f"{name} {value:.4g}" for name, value in sorted(known.items()) if "/" in name)
         epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
         line = f"epoch {trainer.current_epoch + 1}/{epochs}  {metrics}  {sparkline(self.losses)}"
-        self.console.print(line, highlight=False, soft_wrap=True)
+        say(self.console, line)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.close()

@@ -8,10 +8,11 @@ import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
+from dlx.console import FALLBACK, new_console, printable, styled
 from dlx.diagnostic import Diagnostic, sort_diagnostics
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    pass
 
 _WIDTH = 100
 _Parts = list[tuple[str, str]]
@@ -61,13 +62,13 @@ def _window(d: Diagnostic) -> tuple[str, int, int]:
     under = shown[len(before) : len(before) + d.length]
     left = "…" if start else ""
     right = "…" if len(d.source_line.rstrip()) > start + _WIDTH else ""
-    return left + _printable(shown) + right, len(left) + _columns(before), max(1, _columns(under))
+    width = max(1, _columns(_printable(under)))
+    return left + _printable(shown) + right, len(left) + _columns(_printable(before)), width
 
 
 def _printable(text: str) -> str:
-    """Keep a hostile recipe from steering the terminal: control characters become visible, a tab one blank."""
-    text = text.replace("\t", " ")
-    return "".join(c if c.isprintable() or c == " " else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Return a text on one line, a tab as one blank, so that the caret stands where it should."""
+    return printable(text.replace("\t", " ").replace("\n", "\\n"))
 
 
 def _columns(text: str) -> int:
@@ -79,14 +80,7 @@ def _print(parts: _Parts, stream: TextIO, in_color: bool) -> None:
     if not in_color:
         text = "".join(text for text, _ in parts)
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        print(text.encode(encoding, "replace").decode(encoding), file=stream)
+        stream.write(text.encode(encoding, FALLBACK).decode(encoding) + "\n")
         return
-    from rich.console import Console
 
-    Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True).print(_to_text(parts))
-
-
-def _to_text(parts: _Parts) -> Text:
-    from rich.text import Text
-
-    return Text.assemble(*parts)
+    new_console(file=stream, force_terminal=True).print(styled(*parts), soft_wrap=True)
