@@ -152,7 +152,7 @@ def _print_docs(docs: list[Any]) -> None:
         for heading in ("field", "takes", "default", ""):
             table.add_column(heading, overflow="fold", no_wrap=heading == "field")
         for field in doc.fields:
-            table.add_row(field.name, field.kind, field.default or "required", field.text)
+            table.add_row(field.name, field.kind, field.default_yaml or "required", field.text)
         if doc.fields:
             console.print(table)
         if doc.primary:

@@ -35,7 +35,7 @@ def test_every_component_documents_itself(family):
         assert doc.example and "Example:" not in doc.text, name
         assert {f.name for f in doc.fields} == set(leaf.model_fields) - {"type"}
         assert all(f.text and f.kind for f in doc.fields), name
-        assert [f.name for f in doc.fields if not f.default] == [
+        assert [f.name for f in doc.fields if not f.default_yaml] == [
             n for n, f in leaf.model_fields.items() if f.is_required()
         ]
 
@@ -48,7 +48,7 @@ def test_a_shown_default_is_what_a_recipe_may_write(family):
             spec = leaf.model_fields[field.name]
             if spec.is_required():
                 continue
-            shown = parse(f"value: {field.default}", "default").plain()["value"]
+            shown = parse(f"value: {field.default_yaml}", "default").plain()["value"]
             value = spec.get_default(call_default_factory=True, validated_data={})
             plain = json.loads(TypeAdapter(Any).dump_json(value))
             assert shown == plain, f"{name}.{field.name}"
@@ -57,7 +57,7 @@ def test_a_shown_default_is_what_a_recipe_may_write(family):
 def test_limits_inside_a_field_are_shown():
     fields = {f.name: f for f in describe_component(leaf_class("optimizers", "adamw")).fields}
     assert fields["betas"].kind == "[number ≥ 0 and < 1, number ≥ 0 and < 1]"
-    assert fields["no_decay"].default == "[bias, norm]"
+    assert fields["no_decay"].default_yaml == "[bias, norm]"
 
 
 def test_show_a_component(dlx):
