@@ -52,9 +52,7 @@ def command(
     for note in found.notes:
         echo(f"warning: {note}", error=True)
     if output is not None and not output.suffix:
-        from dlx.engine.inference.masks import write_masks
-
-        echo(f"{len(write_masks(found, output)):,} masks are in {output}", error=True)
+        echo(f"{len(found.write_masks(output)):,} masks are in {output}", error=True)
     elif output is not None:
         write_table(found.frame(), output)
         echo(f"{len(found):,} predictions are in {output}", error=True)

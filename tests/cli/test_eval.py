@@ -141,7 +141,7 @@ def test_the_command_prints_json_on_stdout_and_warnings_on_stderr(trained):
         (folder / "rows.csv").write_text(original)
     assert result.returncode == 0, result.stderr
     assert set(json.loads(result.stdout)["metrics"]) == set(measured(run.metrics))
-    assert result.stderr.startswith("warning: the data changed")
+    assert "\nwarning: the data changed" in result.stderr
 
 
 def test_an_unknown_split_is_a_usage_error(trained):

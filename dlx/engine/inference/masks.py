@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.engine.inference.predict import Predictions
 from dlx.errors import UsageError
 from dlx.files import output_file
+
+if TYPE_CHECKING:
+    from dlx.engine.inference.predict import Predictions
 
 
 def write_masks(found: Predictions, folder: Path) -> list[Path]:

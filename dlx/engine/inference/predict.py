@@ -48,6 +48,12 @@ class Predictions:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
+    def write_masks(self, folder: Path) -> list[Path]:
+        """Write each image's mask into a folder as PNG. Raises: UsageError if there are no masks."""
+        from dlx.engine.inference.masks import write_masks
+
+        return write_masks(self, folder)
+
     def frame(self) -> Any:
         """Return a pandas DataFrame."""
         import pandas as pd
