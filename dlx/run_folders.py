@@ -19,8 +19,8 @@ TOKENIZERS = "tokenizers.json"
 
 
 def find_run_folder(run: str, root: Path | None = None) -> Path:
-    """Find the directory of a run by MLflow id or unique prefix, by name, directory, or `last`, whether it has a
-    checkpoint or not. Raises: UsageError if there is none, or several fit.
+    """Find the directory of a run by its own name, its MLflow id, its recipe's name (the newest), a unique prefix, its
+    directory, or `last`, whether it has a checkpoint or not. Raises: UsageError if there is none, or several fit.
     """
     if (Path(run) / "run.json").exists():
         return Path(run)
@@ -33,9 +33,10 @@ def find_run_folder(run: str, root: Path | None = None) -> Path:
     fitting = [f for f in (parts if "/" in run else folders) if run_name(f).startswith(run)]
     fitting += [f for f in [*folders, *parts] if f not in fitting and (mlflow_id(f) or "").startswith(run)]
     exact = [f for f in fitting if run in (run_name(f), mlflow_id(f))]
-    named = exact or fitting
-    if len(named) == 1 or (named and all(run_name(f).rpartition("-")[0] == run for f in named)):
-        return named[-1]
+    of_recipe = [f for f in fitting if run_name(f).rpartition("-")[0] == run]
+    named = exact or of_recipe[-1:] or fitting
+    if len(named) == 1:
+        return named[0]
     if named:
         raise UsageError(f"'{run}' may mean {', '.join(run_name(f) for f in named[-5:])}; write more of it")
     raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
