@@ -78,9 +78,11 @@ STEPS = {
     "schema": ["-o", "schema[b].json"],
     "docs": ["docs[b]"],
     "ui": ["--port", PORT],
+    "why": [RECIPE, "tracking.experiment"],
+    "diff": [RECIPE, "study.yaml"],
 }
 """A command line of every verb that meets hostile names."""
-MEETS = {"init", "plan", "train", "predict"}
+MEETS = {"init", "plan", "predict"}
 """Verbs that print the names of columns or classes."""
 
 

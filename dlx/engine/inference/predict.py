@@ -223,7 +223,7 @@ def _as_columns(name: str, array: np.ndarray, spec: TensorSpec, path: Path) -> d
 
 def _run_predict(restored: RestoredRun, batches: Batches) -> np.ndarray:
     with silence_lightning():
-        outputs: Any = build_trainer(restored.plan).predict(restored.module, input_batches)
+        outputs: Any = build_trainer(restored.plan).predict(restored.module, batches)
     wide = [o.detach().cpu() if o.dtype == torch.float64 else o.detach().float().cpu() for o in outputs]
     values: np.ndarray = torch.cat(_pad_outputs(wide)).numpy()
     return values
