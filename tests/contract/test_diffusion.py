@@ -5,13 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
-from dlx.facts import DataFacts
-from dlx.models import Model
-from dlx.optimizers import Optimizer
-from dlx.schedules import Schedule
-from dlx.tasks import Learning, Task
 from dlx.tasks.diffusion._process_torch import (
     Process,
     ancestral,
@@ -20,6 +13,13 @@ from dlx.tasks.diffusion._process_torch import (
     linear_levels,
     times,
 )
+from torch import nn
+
+from dlx.facts import DataFacts
+from dlx.models import Model
+from dlx.optimizers import Optimizer
+from dlx.schedules import Schedule
+from dlx.tasks import Learning, Task
 from dlx.tensors import Stats, TensorSpec
 
 LEVELS = {"linear": linear_levels, "cosine": cosine_levels}

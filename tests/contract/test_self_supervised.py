@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from dlx.tasks._ssl.siamese_module import spread
 from torch import nn
 from torch.nn import functional as F
 
@@ -15,7 +16,6 @@ from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.queue import FeatureQueue
-from dlx.tasks._ssl.siamese_module import spread
 from dlx.tasks.byol.module import kept
 from dlx.tasks.moco.module import info_nce
 from dlx.tasks.rotation.module import turned

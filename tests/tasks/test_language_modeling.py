@@ -276,9 +276,9 @@ def test_text_comes_as_it_is_written(letters):
     module = restore(letters.folder).module
     steps, network = [], module.networks["network"]
     network.register_forward_hook(lambda *_: steps.append(1))
-    from dlx.decoding.options import Decoding
+    from dlx.decoding.config import GenerationConfig
 
-    seen = [len(steps) for _ in module.stream("abc", Decoding(temperature=0, max_new_tokens=5))]
+    seen = [len(steps) for _ in module.stream("abc", GenerationConfig(temperature=0, max_new_tokens=5))]
     assert seen[:6] == [0, 1, 2, 3, 4, 5]  # the prompt comes before anything is computed
 
 

@@ -25,7 +25,7 @@ from dlx.engine.data.padding import Sequences, on_device
 from dlx.engine.data.workers import delivered
 from dlx.facts import DataFacts
 from dlx.sources import LazySamples, Spans
-from dlx.tasks import MASK, STEPS, WEIGHT
+from dlx.tasks import MASK, WEIGHT
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
 
@@ -117,9 +117,8 @@ class Batches:
         if self.shuffled and self.share[1] > 1:
             yield from self._shares(chosen, first)
             return
-        for number, (batch, rows) in enumerate(zip(self._gathered(chosen), chosen, strict=True), first):
-            batch = self._randomly(batch, number) if self.random else self._prepared(batch)
-            yield self._counted(batch, rows)
+        for number, batch in enumerate(self._gathered(chosen), first):
+            yield self._randomly(batch, number) if self.random else self._prepared(batch)
 
     def _shares(self, chosen: list[np.ndarray], first: int) -> Iterator[Batch]:
         """Yield this process's share of every batch, each sample with its weight in the batch's mean loss.
@@ -134,15 +133,7 @@ class Batches:
             else:
                 batch = self._prepared(batch)
             batch[WEIGHT] = torch.full((len(batch["rows"]),), weight, device=batch["rows"].device)
-            yield self._counted(batch, chosen[number - first])
-
-    def _counted(self, batch: Batch, rows: np.ndarray) -> Batch:
-        """Add how many steps a target has on average in all of these rows, of which the batch may be a share."""
-        target = self.fields.get("target")
-        if isinstance(target, Sequences) and target.varying:
-            mean = float(target.spans.lengths[rows].mean())
-            batch[STEPS] = torch.full((len(batch["rows"]),), mean, device=batch["rows"].device)
-        return batch
+            yield batch
 
     def _prepared(self, batch: Batch) -> Batch:
         for step in self.steps:

@@ -8,22 +8,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dlx.decoding.options import Decoding
+from dlx.decoding.config import GenerationConfig
 from dlx.engine.inference.restore import Restored, restore
 from dlx.errors import UsageError
 
 
-def decoding(options: Mapping[str, Any]) -> Decoding:
+def decoding(options: Mapping[str, Any]) -> GenerationConfig:
     """Return how text is written. Raises: UsageError that says which option is wrong."""
     try:
-        return Decoding.model_validate(options)
+        return GenerationConfig.model_validate(options)
     except ValidationError as error:
         said = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False)]
         lines = [f"{name.replace('_', '-')}: {why}" if name else why for name, why in said]
         raise UsageError("; ".join(lines)) from None
 
 
-def stream(restored: Restored, prompt: str | None, how: Decoding) -> Iterator[str]:
+def stream(restored: Restored, prompt: str | None, how: GenerationConfig) -> Iterator[str]:
     """Yield a text, piece by piece: the prompt, and what follows it. Raises: UsageError if the run learned something
     else than to write, or does not know the prompt.
     """
@@ -43,6 +43,6 @@ def generate(run: str | Path, prompt: str | None, n: int, options: Mapping[str, 
     return ["".join(stream(restored, prompt, seeded(how, i))) for i in range(n)]
 
 
-def seeded(how: Decoding, number: int) -> Decoding:
+def seeded(how: GenerationConfig, number: int) -> GenerationConfig:
     """Return how the text of this number is written."""
     return how if number == 0 else how.evolve("seed", how.seed + number)
