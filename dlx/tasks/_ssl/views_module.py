@@ -14,7 +14,7 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
-from dlx.tasks._ssl.views_spec import ALIGNMENT, PROJECTOR, UNIFORMITY
+from dlx.tasks._ssl.views_spec import PROJECTOR
 from dlx.tasks._unsupervised.module import UnsupervisedModule, l2_normalize, value_range
 
 if TYPE_CHECKING:
@@ -86,29 +86,28 @@ class MultiViewModule(ProbedEncoder, UnsupervisedModule):
         return {}
 
     def split_metrics(self, split: str) -> dict[str, Tensor]:
-        """Return the loss among groups of samples, which are the same however they were batched."""
+        """Return what is measured among groups of samples, which are the same however they were batched."""
         samples = torch.cat(self._seen)[: GROUP * GROUPS]
-        groups = samples.split(GROUP)
+        totals: dict[str, Tensor] = {}
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []), torch.no_grad():
             torch.manual_seed(0)
-            losses = [self.view_loss(self.view(x), self.view(x)) * len(x) for x in groups]
-            found = {"loss": torch.stack(losses).sum() / len(samples), **self.more_metrics(samples)}
-            projections = [[self.project(self.view(x)) for _ in VIEWS] for x in groups]
-        for name, measure in ((ALIGNMENT, alignment), (UNIFORMITY, uniformity)):
-            found[name] = torch.stack([measure(*pair) * len(pair[0]) for pair in projections]).sum() / len(samples)
-        return found
+            for x in samples.split(GROUP):
+                for name, value in self.view_metrics(self.view(x), self.view(x)).items():
+                    totals[name] = totals.get(name, 0.0) + value * len(x)
+            return {name: total / len(samples) for name, total in totals.items()} | self.more_metrics(samples)
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        """Return what is measured of two views of the same samples."""
+        return {"loss": self.view_loss(one, other)}
 
     def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
-        """Return what else is measured of samples together."""
+        """Return what is measured of the samples as they are."""
         return {}
 
 
-def alignment(one_BP: Tensor, other_BP: Tensor) -> Tensor:
-    """Return the alignment: the mean squared distance of projections of two views, of length 1."""
-    return (l2_normalize(one_BP) - l2_normalize(other_BP)).square().sum(1).mean()
-
-
-def uniformity(one_BP: Tensor, other_BP: Tensor) -> Tensor:
-    """Return the uniformity: log mean exp(−2 d²) over pairs of samples, the mean of both views; 0 of one sample."""
-    pairs = [torch.pdist(l2_normalize(x_BP).float()).square() for x_BP in (one_BP, other_BP)]
-    return torch.stack([d.mul(-2).exp().mean().log() if len(d) else d.new_zeros(()) for d in pairs]).mean()
+def contrastive_accuracy(one_BP: Tensor, other_BP: Tensor) -> Tensor:
+    """Return the fraction of views whose twin is the nearest of all others of both batches, by cosine similarity."""
+    views_VP = l2_normalize(torch.cat([one_BP, other_BP]))
+    similarity_VV = (views_VP @ views_VP.T).fill_diagonal_(-2.0)
+    twin_V = torch.arange(len(views_VP), device=views_VP.device).roll(len(one_BP))
+    return (similarity_VV.argmax(1) == twin_V).float().mean()

@@ -14,16 +14,13 @@ from dlx.tasks import Networks, UnfitSetting
 from dlx.tasks._ssl.spec import PROBE, ROLE, EncoderTask, num_weights
 
 PROJECTOR = "projector"
-ALIGNMENT, UNIFORMITY = "alignment", "uniformity"
+CONTRASTIVE_ACCURACY = "contrastive_accuracy"
 
 
 class MultiView(EncoderTask):
     """A task whose encoder learns from views: samples that were augmented in two ways.
 
-    What `views` change is what features will ignore; `data.augment` would change both views alike. Whatever the loss,
-    `alignment` is the mean squared distance of the projections of a sample's two views, and `uniformity` the logarithm
-    of the mean of exp(−2 d²) over pairs of samples (Wang & Isola 2020, arXiv:2005.10242); projections are of length 1,
-    and as many samples are compared at a time as for the loss.
+    What `views` change is what features will ignore; `data.augment` would change both views alike.
     """
 
     has_fixed_target: ClassVar[bool] = True
@@ -48,13 +45,6 @@ class MultiView(EncoderTask):
     @property
     def monitor_mode(self) -> str:  # type: ignore[override]
         return "min" if self.monitor == "val/loss" else "max"
-
-    @property
-    def learning_metric(self) -> str:
-        return UNIFORMITY
-
-    def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().metric_names(facts), ALIGNMENT: "lower", UNIFORMITY: "lower"}
 
     def heads(self) -> dict[str, list[Any]]:
         return {PROJECTOR: self.projector()}

@@ -76,6 +76,11 @@ class SupervisedModule(TaskModule):
         """Return the outputs (N, …) that the loss compares with targets."""
         return output
 
+    @property
+    def loss_dtype(self) -> torch.dtype:
+        """In what numbers are compared with targets: that of the networks, but of 32 bits at least."""
+        return torch.promote_types(self.dtype, torch.float32)  # type: ignore[arg-type]
+
     def loss_target(self, batch: Batch) -> Tensor:
         """Return the targets (N, …) that the loss compares with outputs."""
         return batch["target"]

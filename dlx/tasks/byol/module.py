@@ -14,7 +14,7 @@ from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.siamese import PredictionHead, collapse_notes, cosine_to_other_view, projection_std
-from dlx.tasks._ssl.siamese_spec import PROJECTION_STD
+from dlx.tasks._ssl.siamese_spec import COSINE_SIMILARITY, PROJECTION_STD
 from dlx.tasks._ssl.views_module import MultiViewModule
 
 if TYPE_CHECKING:
@@ -37,16 +37,22 @@ class BYOLModule(MultiViewModule):
 
     def view_loss(self, one: Tensor, other: Tensor) -> Tensor:
         """Return ‖p − z′‖² of predictions and projections of length 1, added for both directions."""
+        return 4 * (1 - self._cosine_similarity(one, other))
+
+    def _cosine_similarity(self, one: Tensor, other: Tensor) -> Tensor:
         views, head = torch.cat([one, other]), PredictionHead(self.encoder)
         prediction_VP = head.predictor(head.projector(self.encoder(views)))
         with torch.no_grad():
             target_VP = self.momentum_encoder(views)
-        return 4 * (1 - cosine_to_other_view(prediction_VP, target_VP).mean())
+        return cosine_to_other_view(prediction_VP, target_VP).mean()
 
     def after_step(self, batch: Batch) -> None:
         super().after_step(batch)
         momentum = momentum_at(self.task.momentum, self.trainer.global_step, self.total_steps)
         self.momentum_encoder.update(self.projection_layers, momentum)
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        return {**super().view_metrics(one, other), COSINE_SIMILARITY: self._cosine_similarity(one, other)}
 
     def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
         std = projection_std(self.projector(self.encoder(samples)))

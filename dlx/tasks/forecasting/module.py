@@ -79,9 +79,13 @@ class ForecastingModule(SupervisedModule):
             seen["future"] = ((batch["future"] - mean) / std).float()
         return seen if len(self.facts.inputs) > 1 else seen["history"]
 
+    def loss_output(self, output_BKQ: Tensor, batch: Batch) -> Tensor:
+        return output_BKQ.to(self.loss_dtype)
+
     def loss_target(self, batch: Batch) -> Tensor:
         scale = self.scale_of(batch)
-        return ((batch["target"].flatten(1) - scale.target_mean) / scale.target_std).float()
+        scaled_BK: Tensor = (batch["target"].flatten(1) - scale.target_mean) / scale.target_std
+        return scaled_BK.to(self.loss_dtype)
 
     def predict(self, output_BKQ: Tensor, batch: Batch) -> Tensor:
         """Return forecasts (B, K · Q) in the series' units, all quantiles where the loss learns some."""

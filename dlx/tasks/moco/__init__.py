@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning, Networks
-from dlx.tasks._ssl.views_spec import MultiView
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, MultiView
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -24,6 +24,7 @@ class MoCo(MultiView):
 
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is a mean cross-entropy in nats, ln(1 + queue_size) by chance; on val and test of up to 1,024 samples.
+             contrastive_accuracy is how often a view's twin is the nearest of up to 511 other views.
     Source:  He et al. 2020, arXiv:1911.05722, with the projection head of Chen et al. 2020, arXiv:2003.04297; batch
              normalization is not shuffled: each view has the statistics of its own batch.
 
@@ -40,6 +41,13 @@ class MoCo(MultiView):
     """Fraction of the momentum encoder that is kept in a step: it averages about 1 / (1 − momentum) steps."""
     temperature: float = Field(0.2, gt=0)
     """Cosine similarities are divided by it: the smaller, the more the nearest negatives count."""
+
+    @property
+    def learning_metric(self) -> str:
+        return CONTRASTIVE_ACCURACY
+
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         return super().buffer_elements(networks, facts) + self.queue_size * self.projection_dim

@@ -14,7 +14,8 @@ from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.queue import FeatureQueue
-from dlx.tasks._ssl.views_module import MultiViewModule
+from dlx.tasks._ssl.views_module import MultiViewModule, contrastive_accuracy
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY
 from dlx.tasks._unsupervised.module import l2_normalize
 
 if TYPE_CHECKING:
@@ -54,3 +55,7 @@ class MoCoModule(MultiViewModule):
         self.queue.put({"keys_QP": torch.cat(self._new_keys)[-len(batch["rows"]) :]})
         self._new_keys.clear()
         self.momentum_encoder.update(self.projection_layers, self.task.momentum)
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        accuracy = contrastive_accuracy(self.project(one), self.project(other))
+        return {**super().view_metrics(one, other), CONTRASTIVE_ACCURACY: accuracy}

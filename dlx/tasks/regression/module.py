@@ -37,9 +37,12 @@ class RegressionModule(SupervisedModule):
         self.register_buffer("target_mean", torch.tensor(stats.mean if stats else [0.0] * width, dtype=WIDE))
         self.register_buffer("target_std", torch.tensor(std, dtype=WIDE))
 
+    def loss_output(self, output_BK: Tensor, batch: Batch) -> Tensor:
+        return output_BK.to(self.loss_dtype)
+
     def loss_target(self, batch: Batch) -> Tensor:
         scaled_BK: Tensor = (batch["target"] - self.target_mean) / self.target_std
-        return scaled_BK.float()
+        return scaled_BK.to(self.loss_dtype)
 
     def predict(self, output_BK: Tensor, batch: Batch) -> Tensor:
         prediction_BKQ = super().predict(output_BK, batch).unflatten(1, (len(self.target_mean), -1))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.views_spec import MultiView
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, MultiView
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -23,7 +23,7 @@ class SimCLR(MultiView):
 
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is a mean cross-entropy in nats, ln(2 · batch − 1) by chance; on val and test it is taken among up to
-             256 samples at a time, of the first 1,024.
+             256 samples at a time, of the first 1,024; contrastive_accuracy is how often the twin is nearest.
     Source:  Chen et al. 2020, arXiv:2002.05709; with `train.gradient_accumulation` or several processes a view is told
              from those of its own portion alone.
 
@@ -34,6 +34,13 @@ class SimCLR(MultiView):
     type: Literal["simclr"] = "simclr"
     temperature: float = Field(0.5, gt=0)
     """Cosine similarities are divided by it: the smaller, the more the nearest negatives count."""
+
+    @property
+    def learning_metric(self) -> str:
+        return CONTRASTIVE_ACCURACY
+
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}
 
     @property
     def compares_samples(self) -> bool:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dlx.tasks._ssl.views_module import MultiViewModule
+from dlx.tasks._ssl.views_module import MultiViewModule, contrastive_accuracy
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY
 from dlx.tasks._unsupervised.module import l2_normalize
 
 if TYPE_CHECKING:
@@ -32,3 +33,7 @@ class SimCLRModule(MultiViewModule):
     def view_loss(self, one: Tensor, other: Tensor) -> Tensor:
         one_BP, other_BP = self.projector(self.encoder(torch.cat([one, other]))).chunk(2)
         return nt_xent(one_BP, other_BP, self.task.temperature)
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        accuracy = contrastive_accuracy(self.project(one), self.project(other))
+        return {**super().view_metrics(one, other), CONTRASTIVE_ACCURACY: accuracy}
