@@ -255,10 +255,10 @@ def generate(run: str | Path, prompt: str | None = None, n: int = 1, **options: 
     length_penalty, seed, stop_strings.
     Raises: UsageError if an option is wrong, or the run does not write; CheckpointError.
     """
-    from dlx.decoding.options import decoding
+    from dlx.decoding.config import read_generation_config
     from dlx.tracking.store import find_checkpoint
 
-    checkpoint, how = find_checkpoint(run), decoding(options)
+    checkpoint, how = find_checkpoint(run), read_generation_config(options)
 
     from dlx.engine.inference import generate as engine
 

@@ -13,7 +13,7 @@ import dlx
 from dlx.commands._complete import runs
 from dlx.commands._options import field_option
 from dlx.console import echo
-from dlx.decoding.options import Decoding, decoding
+from dlx.decoding.config import GenerationConfig, read_generation_config
 from dlx.errors import UsageError
 
 BETWEEN = "\n" + 15 * "-" + "\n"
@@ -33,15 +33,15 @@ def command(
     label: Annotated[str | None, typer.Option("--class", help="Of which class samples are; of all in turn.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps from noise to a sample.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where samples go: .png or .npz.")] = None,
-    max_new_tokens: Annotated[int | None, field_option(Decoding, "max_new_tokens")] = None,
-    temperature: Annotated[float | None, field_option(Decoding, "temperature")] = None,
-    top_k: Annotated[int | None, field_option(Decoding, "top_k")] = None,
-    top_p: Annotated[float | None, field_option(Decoding, "top_p")] = None,
-    repetition_penalty: Annotated[float | None, field_option(Decoding, "repetition_penalty")] = None,
-    num_beams: Annotated[int | None, field_option(Decoding, "num_beams")] = None,
-    length_penalty: Annotated[float | None, field_option(Decoding, "length_penalty")] = None,
-    seed: Annotated[int | None, field_option(Decoding, "seed")] = None,
-    stop_strings: Annotated[list[str] | None, field_option(Decoding, "stop_strings")] = None,
+    max_new_tokens: Annotated[int | None, field_option(GenerationConfig, "max_new_tokens")] = None,
+    temperature: Annotated[float | None, field_option(GenerationConfig, "temperature")] = None,
+    top_k: Annotated[int | None, field_option(GenerationConfig, "top_k")] = None,
+    top_p: Annotated[float | None, field_option(GenerationConfig, "top_p")] = None,
+    repetition_penalty: Annotated[float | None, field_option(GenerationConfig, "repetition_penalty")] = None,
+    num_beams: Annotated[int | None, field_option(GenerationConfig, "num_beams")] = None,
+    length_penalty: Annotated[float | None, field_option(GenerationConfig, "length_penalty")] = None,
+    seed: Annotated[int | None, field_option(GenerationConfig, "seed")] = None,
+    stop_strings: Annotated[list[str] | None, field_option(GenerationConfig, "stop_strings")] = None,
 ) -> None:
     """Let a trained run write text, or make samples.
 
@@ -56,7 +56,7 @@ def command(
         "stop_strings": stop_strings,
     }  # fmt: skip
     asked = {name: value for name, value in given.items() if value is not None}
-    decoding(asked)  # what is wrong with options and names is said before torch is imported
+    read_generation_config(asked)  # what is wrong with options and names is said before torch is imported
     if output is not None:
         check_sample_file(output)
     checkpoint = open_run(run)
@@ -76,7 +76,7 @@ def command(
 def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
     from dlx.engine.inference.generate import stream, with_seed
 
-    how = decoding(asked)
+    how = read_generation_config(asked)
     _warn(restored.notes)
     prompt = sys.stdin.read() if prompt == "-" else prompt
     for number in range(n):

@@ -24,9 +24,9 @@ from dlx.facts import DataFacts, Lengths
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.recipe import Recipe
 from dlx.sources import Column, LazySamples, Samples, Spans, TextBlocks
-from dlx.tasks import MASK, STEPS, WEIGHT
+from dlx.tasks import MASK, TERMS, WEIGHT
 
-RESERVED = ("target", WEIGHT, STEPS, "rows", "numeric", "categorical")
+RESERVED = ("target", WEIGHT, TERMS, "rows", "numeric", "categorical")
 """Fields of a batch that are dlx's own."""
 
 

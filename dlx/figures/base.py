@@ -81,6 +81,13 @@ def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
     return figure
 
 
+def count_confusions(labels: Any, predicted: Any, classes: int) -> np.ndarray:
+    """Return the confusion matrix: how many samples of each class (rows) were predicted to be of which (columns)."""
+    matrix = np.zeros((classes, classes), dtype=int)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
+
+
 def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     for (i, j), count in np.ndenumerate(counts):
         if count:

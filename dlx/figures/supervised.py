@@ -1,4 +1,4 @@
-"""Pictures of what a supervised network said: the worst samples as images or as rows of a table."""
+"""Figures of supervised predictions: the samples with the highest loss, as images or as rows of a table."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ from dlx.figures.worst import TILES, worst_examples, worst_rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._supervised.module import Judged
 
+def worst_samples(
+    inputs: Mapping[str, Any], rows: Any, losses: Any, labels: Any, predictions: Any, facts: DataFacts
+) -> dict[str, Figure]:
+    """Draw the samples with the highest loss: a sheet of images, or a table.
 
-def worst(judged: Judged, facts: DataFacts, labels: Any, predictions: Any, classes: Sequence[str]) -> dict[str, Figure]:
-    """Draw the samples with the highest loss: a sheet of images, or a table."""
-    order = np.argsort(-np.nan_to_num(judged.losses, nan=np.inf), kind="stable")[:TILES]
-    rows, losses = judged.rows[order], judged.losses[order]
-    name = facts.inputs[0]
+    inputs  the data's own arrays; `rows` are those of the samples
+    """
+    order = np.argsort(-np.nan_to_num(losses, nan=np.inf), kind="stable")[:TILES]
+    rows, losses, name = rows[order], losses[order], facts.inputs[0]
     if facts.fields[name].axes == "CHW":
         stats = facts.fields[name].stats
         peak = max(stats.high) if stats is not None else 0
-        images = np.stack([judged.inputs[name][row] for row in rows]) / (peak or 1.0)
-        return {"worst_examples": worst_examples(images, labels[order], predictions[order], losses, classes)}
-    said: dict[str, Sequence[Any]] = {
-        "true": _named(labels[order], classes),
-        "predicted": _named(predictions[order], classes),
+        images = np.stack([inputs[name][row] for row in rows]) / (peak or 1.0)
+        return {"worst_examples": worst_examples(images, labels[order], predictions[order], losses, facts.classes)}
+    answers: dict[str, Sequence[Any]] = {
+        "true": _class_names(labels[order], facts.classes),
+        "predicted": _class_names(predictions[order], facts.classes),
         "loss": list(losses),
     }
-    return {"worst_rows": worst_rows({**said, **_columns(judged.inputs, rows, facts)})}
+    return {"worst_rows": worst_rows({**answers, **_columns(inputs, rows, facts)})}
 
 
-def _named(values: Any, classes: Sequence[str]) -> list[Any]:
+def _class_names(values: Any, classes: Sequence[str]) -> list[Any]:
     return [classes[int(v)] for v in values] if classes else [float(v) for v in values]
 
 
 def _columns(inputs: Mapping[str, Any], rows: Any, facts: DataFacts) -> dict[str, list[Any]]:
-    """Return the columns of a table as people know them: categories by their names."""
+    """Return the columns of a table, with categories by their names."""
     found: dict[str, list[Any]] = {}
     for field in facts.inputs:
         spec = facts.fields[field]

@@ -76,7 +76,7 @@ def _sweep_steps(plan: Plan, sweep: Sweep, trials: int) -> int:
         return trials * sweep.seeds * plan.length.steps
     total, before, going_on = 0.0, 0, float(trials)
     for rung in (*sweep.halving.rungs, None):
-        until = plan.length.steps if rung is None else min(plan.length.steps, rung * plan.length.steps_per_epoch)
+        until = plan.length.steps if rung is None else min(plan.length.steps, int(rung * plan.length.steps_per_epoch))
         total += going_on * max(0, until - before)
         before, going_on = until, going_on * sweep.halving.keep
     return round(total) * sweep.seeds

@@ -25,7 +25,11 @@ class TrainingLength:
     """How long training is: optimizer steps in all, and in an epoch."""
 
     steps: int
-    steps_per_epoch: int
+    steps_per_epoch: float
+
+    def every(self, steps: int) -> TrainingLength:
+        """Return the length of what takes one step in so many."""
+        return TrainingLength(max(1, self.steps // steps), self.steps_per_epoch / steps)
 
     def count(self, amount: float | str) -> int:
         """Return an amount of training in steps: 0.1 is a fraction of all steps, 500 is steps, "3 epochs" is epochs."""

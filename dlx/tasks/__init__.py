@@ -25,18 +25,17 @@ if TYPE_CHECKING:
 EVERY_ROLE = EVERY
 WEIGHT = "weight"
 """Field of a batch that is shared by several processes: what each sample's loss counts in the mean."""
+TERMS = "loss.terms"
+"""Field of a batch whose loss is no mean over samples: how many terms a sample has on average in the whole batch, or
+what they weigh. A sum of terms divided by the sum of this is the batch's mean, whatever part of it the sum is taken of.
+"""
 MASK = ".mask"
 """Ending of the field of a batch that says which steps of a sequence, (B, T), are real and not padding. Where it is
 absent, all are.
 """
-STEPS = "target.steps"
-"""Field of a batch whose targets are sequences of varying length: how long they are on average, for every sample. A sum
-over real steps divided by the sum of this is a mean over steps, whatever share of the batch it is taken of.
-"""
-
 
 Networks = Mapping[str, tuple[Layer, Spec]]
-"""The networks of a task before they are built: the layers of each role, and what they receive."""
+"""The networks of a task before they are built: the layers of each role, and their input."""
 
 
 def for_role(components: Mapping[str, C], role: str) -> C:
@@ -46,7 +45,7 @@ def for_role(components: Mapping[str, C], role: str) -> C:
 
 @dataclass(frozen=True)
 class Role:
-    """What a task requires of one of its networks: what it is given, and what it must return (None: anything)."""
+    """What a task requires of one of its networks: its input, and the output that it must return (None: anything)."""
 
     input: Spec
     output: TensorSpec | None = None
@@ -62,7 +61,7 @@ class Learning:
     length: TrainingLength = field(default_factory=lambda: TrainingLength(1, 1))
     monitor: str = "val/loss"
     micro_batches: int = 1
-    """In how many micro-batches the gradient of a batch is computed."""
+    """Gradient accumulation: in how many micro-batches the gradient of a batch is computed."""
     log_every_n_steps: int = 50
     """Steps between points of the loss curve."""
 
@@ -115,40 +114,47 @@ class ChanceLevel(Rule):
 
 
 class Task(Component):
-    """What is learned, and how it is judged."""
+    """What is learned, and how it is evaluated."""
 
     family = "tasks"
     default_role: ClassVar[str] = "network"
     """The role that `model:` fills when it is not a mapping of roles."""
     target_kind: ClassVar[str | None] = None
-    """How a target is encoded, as `dlx.data.prepare` lists the kinds; None where there is none."""
+    """How the target is encoded, as `dlx.data.prepare` lists the kinds; None where there is none."""
     special_tokens: ClassVar[tuple[str, ...]] = ()
-    """Special tokens that the task needs in every vocabulary, behind the tokenizer's own."""
+    """Special tokens that the task needs in every vocabulary, after the tokenizer's own."""
     monitor: ClassVar[str] = "val/loss"
     """The metric by which the best checkpoint is chosen."""
     monitor_mode: ClassVar[str] = "min"
-    memorizes: ClassVar[bool] = True
-    """Whether the loss falls to nothing on a batch that is learned by heart: not where it is a bound or a game."""
+    """Whether "min" or "max" of it is best."""
     shared_gradient: ClassVar[bool] = False
-    """Whether several networks move down one gradient, which none of them may then evaluate again for itself."""
+    """Whether several networks are trained by the gradient of one loss, and not each by its own."""
     trains_auxiliary_outputs: ClassVar[bool] = False
-    """Whether it judges what layers inside of a network answer, as it judges what comes out of it."""
+    """Whether auxiliary outputs of layers inside of a network are trained with the same loss as its output."""
     generates_text: ClassVar[bool] = False
-    """Whether it says of an input how it goes on, which `dlx generate` writes and `dlx predict` has no table for."""
-    embedding_description: ClassVar[str] = "what the last layer with weights receives"
+    """Whether it generates text, by `dlx generate`, so that `dlx predict` has no table for it."""
+    embedding_description: ClassVar[str] = "the input of the last layer with weights"
     """In words, what `dlx embed` gives of an input: what the module's `embed` returns, where it has one."""
     needs_full_parameters: ClassVar[bool] = False
-    """Whether learning uses weights other than by the network's forward pass, and then its backward pass."""
+    """Whether training uses weights other than by the network's forward pass, and then its backward pass."""
+
+    @property
+    def learning_metric(self) -> str:
+        """The metric that a few hundred steps must improve, if anything is learned."""
+        return "loss"
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether a sample's loss depends on the other samples of its batch, or micro-batch."""
+        return False
 
     @property
     def accepts_soft_targets(self) -> bool:
-        """Whether targets may be mixtures of several samples' targets."""
+        """Whether targets may be mixtures of several samples' targets (mixup, cutmix)."""
         return False
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        """Return the networks that the task trains. Raises: ShapeError if the task cannot be learned from these
-        data.
-        """
+        """Return what each network that the task trains must be. Raises: ShapeError if the data do not fit."""
         raise NotImplementedError
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
@@ -156,11 +162,11 @@ class Task(Component):
         return model.tree(self.roles(facts)[role].input)
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
-        """Return how many numbers are kept in training besides networks and optimizers: copies, queues, memories."""
+        """Return how many numbers training keeps besides networks and optimizers: momentum encoders, queues, chains."""
         return 0
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        """Return the metrics measured on every split, without the split: name → "higher" or "lower" is better."""
+        """Return the metrics of every evaluated split, without the split: name → "higher" or "lower" is better."""
         raise NotImplementedError
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
@@ -172,25 +178,27 @@ class Task(Component):
         return facts
 
     def resolve_auto(self, facts: DataFacts) -> Self:
-        """Return the task with every `auto` decided that is not about layers: those stand in the plan's table."""
+        """Return the task with every `auto` resolved that is not about layers: those are in the plan's table."""
         return self
 
     def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         """Return the task with its loss changed by the regularizers that act on it."""
         return self
 
+    def role_length(self, role: str, length: TrainingLength) -> TrainingLength:
+        """Return the length of a role's schedule: how many optimizer steps its network takes in this training."""
+        return length
+
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
-        """Make the LightningModule that trains the networks."""
+        """Return the LightningModule that trains the networks."""
         raise NotImplementedError
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
-        """Return the table of `dlx predict` by column for what the module predicts, (N, K): probabilities of classes,
-        if not otherwise.
-        """
+        """Return the table of `dlx predict` by column, of predictions (N, K): probabilities of classes by default."""
         from dlx.tasks._supervised.predictions import classification_table
 
         return classification_table(values, facts)
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        """Return matplotlib figures by name for the predictions on a split."""
+        """Return matplotlib figures by name, of what an evaluation collected."""
         return {}

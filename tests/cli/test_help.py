@@ -6,7 +6,7 @@ from typing import get_type_hints
 
 import dlx as api
 from dlx.commands import generate
-from dlx.decoding.options import Decoding
+from dlx.decoding.config import GenerationConfig
 
 
 def options_of(command):
@@ -16,7 +16,7 @@ def options_of(command):
 
 def test_every_field_of_decoding_is_an_option_of_generate():
     options = options_of(generate.command)
-    for name, field in Decoding.model_fields.items():
+    for name, field in GenerationConfig.model_fields.items():
         assert options[name].default == (f"--{name.replace('_', '-')}")
         shown = options[name].show_default
         assert shown == (False if field.default in (None, ()) else str(field.default)), name
@@ -25,6 +25,6 @@ def test_every_field_of_decoding_is_an_option_of_generate():
 
 def test_the_help_shows_the_defaults_of_the_section(dlx):
     shown = " ".join(re.sub("[│╭╮╰╯─]", " ", dlx("generate", "--help", light=True, COLUMNS="100").stdout).split())
-    assert f"[default: ({Decoding.model_fields['max_new_tokens'].default})]" in shown
+    assert f"[default: ({GenerationConfig.model_fields['max_new_tokens'].default})]" in shown
     samples = inspect.signature(api.sample).parameters["n"].default
     assert f"How many: 1 text, {samples} samples." in shown

@@ -12,46 +12,46 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks.diffusion._process_torch import (
-    Process,
-    ancestral,
-    cosine_levels,
-    implicit,
-    linear_levels,
-    times,
+from dlx.tasks.diffusion.noise_scheduler import (
+    NoiseScheduler,
+    cosine_alphas_cumprod,
+    ddim_step,
+    ddpm_step,
+    linear_alphas_cumprod,
+    sampling_timesteps,
 )
 from dlx.tensors import Stats, TensorSpec
 
-LEVELS = {"linear": linear_levels, "cosine": cosine_levels}
-every_noise = pytest.mark.parametrize("noise", LEVELS)
+ALPHAS = {"linear": linear_alphas_cumprod, "cosine": cosine_alphas_cumprod}
+every_noise = pytest.mark.parametrize("noise", ALPHAS)
 
 
 @every_noise
-def test_levels_fall_from_one_to_almost_nothing(noise):
-    levels = np.array(LEVELS[noise](1000))
+def test_alphas_fall_from_one_to_almost_nothing(noise):
+    levels = np.array(ALPHAS[noise](1000))
     assert levels[0] == 1 and levels[-1] < 1e-4 and (np.diff(levels) < 0).all()
 
 
-def test_levels_are_the_papers():
+def test_alphas_are_the_papers():
     betas = np.linspace(1e-4, 0.02, 1000)
-    assert np.allclose(linear_levels(1000)[1:], np.cumprod(1 - betas))
+    assert np.allclose(linear_alphas_cumprod(1000)[1:], np.cumprod(1 - betas))
     t = np.arange(1001) / 1000
     curve = np.cos((t + 0.008) / 1.008 * np.pi / 2) ** 2
-    assert np.allclose(cosine_levels(1000)[:-1], (curve / curve[0])[:-1], rtol=1e-6)
+    assert np.allclose(cosine_alphas_cumprod(1000)[:-1], (curve / curve[0])[:-1], rtol=1e-6)
 
 
 @every_noise
 def test_a_noised_sample_has_the_moments_of_many_small_steps(noise):
     """x after t steps, against t steps of the chain itself."""
-    levels = LEVELS[noise](50)
-    process = Process(levels)
+    levels = ALPHAS[noise](50)
+    scheduler = NoiseScheduler(levels)
     torch.manual_seed(0)
     x = torch.tensor([1.5]).repeat(200_000)
     state = x.clone()
     for t in range(1, 31):
         kept = levels[t] / levels[t - 1]
         state = math.sqrt(kept) * state + math.sqrt(1 - kept) * torch.randn_like(state)
-    at_once = process.noised(x, torch.full((len(x),), 30), torch.randn_like(x))
+    at_once = scheduler.add_noise(x, torch.full((len(x),), 30), torch.randn_like(x))
     assert at_once.mean().item() == pytest.approx(state.mean().item(), abs=0.01)
     assert at_once.std().item() == pytest.approx(state.std().item(), abs=0.01)
     assert at_once.mean().item() == pytest.approx(1.5 * math.sqrt(levels[30]), abs=0.01)
@@ -60,8 +60,8 @@ def test_a_noised_sample_has_the_moments_of_many_small_steps(noise):
 @pytest.mark.parametrize("s", [0, 1, 9, 19])
 def test_the_posterior_is_that_of_two_gaussians(s):
     """q(x_s | x_t, x_0) ∝ q(x_t | x_s) q(x_s | x_0), whose precisions add up."""
-    levels, t, x, x_t = cosine_levels(30), 20, 0.7, -1.2
-    mean, deviation = Process(levels).posterior(torch.tensor(x), torch.tensor(x_t), t, s)
+    levels, t, x, x_t = cosine_alphas_cumprod(30), 20, 0.7, -1.2
+    mean, deviation = NoiseScheduler(levels).posterior(torch.tensor(x), torch.tensor(x_t), t, s)
     kept = levels[t] / levels[s]
     if s == 0:
         assert (mean.item(), deviation) == (pytest.approx(x), 0)
@@ -74,46 +74,46 @@ def test_the_posterior_is_that_of_two_gaussians(s):
 
 
 @pytest.mark.parametrize("s", [0, 7, 19])
-def test_ddim_with_eta_one_is_ancestral(s):
-    process, x, x_t, fresh = Process(linear_levels(30)), *torch.randn(3, 5, 2)
-    one = implicit(1.0)(process, x, x_t, 20, s, fresh)
-    assert torch.allclose(one, ancestral(process, x, x_t, 20, s, fresh), atol=1e-5)
-    assert not torch.allclose(one, implicit(0.0)(process, x, x_t, 20, s, fresh), atol=1e-3) or s == 0
+def test_ddim_with_eta_one_is_ddpm_step(s):
+    scheduler, x, x_t, fresh = NoiseScheduler(linear_alphas_cumprod(30)), *torch.randn(3, 5, 2)
+    one = ddim_step(1.0)(scheduler, x, x_t, 20, s, fresh)
+    assert torch.allclose(one, ddpm_step(scheduler, x, x_t, 20, s, fresh), atol=1e-5)
+    assert not torch.allclose(one, ddim_step(0.0)(scheduler, x, x_t, 20, s, fresh), atol=1e-3) or s == 0
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_a_step_back_with_the_truth_keeps_the_moments(eta):
     """From x_t of a known x_0, the state after s steps is as if x_0 had got noise for s steps."""
-    process, t, s = Process(cosine_levels(40)), 30, 12
+    scheduler, t, s = NoiseScheduler(cosine_alphas_cumprod(40)), 30, 12
     torch.manual_seed(0)
     x = torch.full((200_000,), 0.8)
-    x_t = process.noised(x, torch.full((len(x),), t), torch.randn_like(x))
-    x_s = implicit(eta)(process, x, x_t, t, s, torch.randn_like(x))
-    assert x_s.mean().item() == pytest.approx(0.8 * math.sqrt(process.levels[s]), abs=0.01)
-    assert x_s.std().item() == pytest.approx(math.sqrt(1 - process.levels[s]), abs=0.01)
+    x_t = scheduler.add_noise(x, torch.full((len(x),), t), torch.randn_like(x))
+    x_s = ddim_step(eta)(scheduler, x, x_t, t, s, torch.randn_like(x))
+    assert x_s.mean().item() == pytest.approx(0.8 * math.sqrt(scheduler.alphas_cumprod[s]), abs=0.01)
+    assert x_s.std().item() == pytest.approx(math.sqrt(1 - scheduler.alphas_cumprod[s]), abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
 def test_whatever_is_predicted_means_the_same_sample(kind):
-    process, (x, eps) = Process(cosine_levels(40)), torch.randn(2, 6, 3)
+    scheduler, (x, eps) = NoiseScheduler(cosine_alphas_cumprod(40)), torch.randn(2, 6, 3)
     for t in (1, 20, 38):
         t_B = torch.full((6,), t)
-        x_t = process.noised(x, t_B, eps)
-        said = process.wanted(kind, x, t_B, eps)
-        assert torch.allclose(process.sample_of(kind, said, x_t, t), x, atol=1e-3)
-        assert torch.allclose(process.noise_of(x, x_t, t), eps, atol=1e-3)
+        x_t = scheduler.add_noise(x, t_B, eps)
+        prediction = scheduler.prediction_target(kind, x, t_B, eps)
+        assert torch.allclose(scheduler.predicted_sample(kind, prediction, x_t, t), x, atol=1e-3)
+        assert torch.allclose(scheduler.noise_between(x, x_t, t), eps, atol=1e-3)
 
 
 def test_v_is_noise_at_first_and_the_sample_at_last():
-    process, (x, eps) = Process(cosine_levels(100)), torch.randn(2, 4, 3)
-    assert torch.allclose(process.wanted("v_prediction", x, torch.zeros(4, dtype=int), eps), eps)
-    assert torch.allclose(process.wanted("v_prediction", x, torch.full((4,), 100), eps), -x, atol=0.05)
+    scheduler, (x, eps) = NoiseScheduler(cosine_alphas_cumprod(100)), torch.randn(2, 4, 3)
+    assert torch.allclose(scheduler.prediction_target("v_prediction", x, torch.zeros(4, dtype=int), eps), eps)
+    assert torch.allclose(scheduler.prediction_target("v_prediction", x, torch.full((4,), 100), eps), -x, atol=0.05)
 
 
-def test_samplers_stop_where_they_are_told():
-    assert times(10, 10) == list(range(10, -1, -1))
-    assert times(1000, 4) == [1000, 750, 500, 250, 0]
-    assert times(10, 99) == times(10, 10)
+def test_samplers_stop_at_even_times():
+    assert sampling_timesteps(10, 10) == list(range(10, -1, -1))
+    assert sampling_timesteps(1000, 4) == [1000, 750, 500, 250, 0]
+    assert sampling_timesteps(10, 99) == sampling_timesteps(10, 10)
 
 
 # -- the whole task --------------------------------------------------------------------------------------------------
@@ -125,20 +125,20 @@ GAUSSIAN = DataFacts(
 
 
 class Exact(nn.Module):
-    """What the best of all networks says where the data are N(MEAN, DEVIATION²)."""
+    """What the best of all networks predicts where the data are N(MEAN, DEVIATION²)."""
 
     takes_context = True
 
-    def __init__(self, process, predicts):
+    def __init__(self, scheduler, prediction_type):
         super().__init__()
-        self.process, self.predicts = process, predicts
+        self.scheduler, self.prediction_type = scheduler, prediction_type
 
     def forward(self, x_t, context=None):
-        t_B = (context["time"] * self.process.steps / 1000).round().long()
-        signal, noise = self.process.signal[t_B, None], self.process.noise[t_B, None]
+        t_B = (context["time"] * self.scheduler.timesteps / 1000).round().long()
+        signal, noise = self.scheduler.signal[t_B, None], self.scheduler.noise[t_B, None]
         gain = signal * DEVIATION**2 / (signal**2 * DEVIATION**2 + noise**2)
         x = MEAN + gain * (x_t - signal * MEAN)
-        return self.process.wanted(self.predicts, x, t_B, (x_t - signal * x) / noise)
+        return self.scheduler.prediction_target(self.prediction_type, x, t_B, (x_t - signal * x) / noise)
 
 
 def made(task, facts=GAUSSIAN, network=None):
@@ -159,7 +159,7 @@ def test_with_the_exact_denoiser_samples_are_the_data(prediction_type, sampler):
     module = made(
         {"prediction_type": prediction_type, "scaling": "none", "clip_sample": False, "sampling_steps": 200, **sampler}
     )
-    module.networks["denoiser"] = Exact(module.process, prediction_type)
+    module.networks["denoiser"] = Exact(module.scheduler, prediction_type)
     samples = module.sample(20_000, seed=1)
     assert samples.mean().item() == pytest.approx(MEAN, abs=0.02)
     assert samples.std().item() == pytest.approx(DEVIATION, abs=0.02)
@@ -167,10 +167,10 @@ def test_with_the_exact_denoiser_samples_are_the_data(prediction_type, sampler):
 
 def test_the_loss_with_the_exact_denoiser_is_the_noise_that_cannot_be_known():
     module = made({"scaling": "none", "prediction_type": "sample"})
-    module.networks["denoiser"] = Exact(module.process, "sample")
+    module.networks["denoiser"] = Exact(module.scheduler, "sample")
     torch.manual_seed(0)
     x, t_B = MEAN + DEVIATION * torch.randn(100_000, 1), torch.full((100_000,), 300)
-    signal, noise = module.process.signal[300].item(), module.process.noise[300].item()
+    signal, noise = module.scheduler.signal[300].item(), module.scheduler.noise[300].item()
     left = 1 / (1 / DEVIATION**2 + signal**2 / noise**2)
     errors_B = module.errors(x, t_B, torch.randn_like(x), None)
     assert errors_B.mean().item() == pytest.approx(left, rel=0.02)
@@ -180,7 +180,7 @@ def test_the_same_seed_makes_the_same_samples_in_the_units_of_the_data():
     module = made({"sampling_steps": 5}).eval()
     assert torch.equal(module.sample(7, seed=3), module.sample(7, seed=3))
     assert not torch.equal(module.sample(7, seed=3), module.sample(7, seed=4))
-    assert torch.equal(module.scaling.back(module.scaling(torch.tensor([[5.0]]))), torch.tensor([[5.0]]))
+    assert torch.equal(module.scaling.inverse(module.scaling(torch.tensor([[5.0]]))), torch.tensor([[5.0]]))
 
 
 def test_images_are_scaled_to_their_range_and_kept_in_it():
@@ -202,8 +202,8 @@ LABELED = DataFacts(
 )
 
 
-class Told(nn.Module):
-    """Says the number of its label."""
+class Label(nn.Module):
+    """Predicts the number of its label."""
 
     takes_context = True
 
@@ -215,19 +215,19 @@ def test_guidance_goes_beyond_what_the_class_changes():
     module = made(
         {"conditional": True, "guidance_scale": 4.0, "prediction_type": "sample", "clip_sample": False},
         LABELED,
-        Told(),
+        Label(),
     )
-    said = module.denoised(torch.zeros(2, 1), 10, torch.tensor([0, 1]))
+    prediction = module.denoise(torch.zeros(2, 1), 10, torch.tensor([0, 1]))
     hidden = 2
-    assert said.flatten().tolist() == [(1 + 3) * k - 3 * hidden for k in (0, 1)]
+    assert prediction.flatten().tolist() == [(1 + 3) * k - 3 * hidden for k in (0, 1)]
 
 
-def test_labels_are_hidden_as_often_as_asked():
-    module = made({"conditional": True, "label_dropout": 0.25}, LABELED, Told())
+def test_labels_are_dropped_as_often_as_asked():
+    module = made({"conditional": True, "label_dropout": 0.25}, LABELED, Label())
     seen = []
     module.errors = lambda x, t_B, eps, label_B: seen.append(label_B) or x
     torch.manual_seed(0)
-    module.objective({"x": torch.zeros(10_000, 1), "target": torch.ones(10_000, dtype=torch.long)})
+    module.loss(module.prepare_step({"x": torch.zeros(10_000, 1), "target": torch.ones(10_000, dtype=torch.long)}))
     assert set(seen[0].tolist()) == {1, 2}
     assert (seen[0] == 2).float().mean().item() == pytest.approx(0.25, abs=0.02)
 

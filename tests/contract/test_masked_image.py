@@ -1,4 +1,4 @@
-"""Patches taken out of images: which, what the encoder sees of the rest, what is asked, and what may begin with it."""
+"""Masked autoencoders: which patches are hidden, what the encoder sees of the rest, and the loss of hidden pixels."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks.masked_image.module import joined, patches, split
+from dlx.tasks.masked_image.module import choose_visible, to_images, to_patches
 from dlx.tensors import Stats, TensorSpec
 
 IMAGE = TensorSpec((2, 8, 12), "CHW", stats=Stats((0.5, 0.5), (0.3, 0.3), (0.0, 0.0), (1.0, 1.0)))
@@ -48,14 +48,14 @@ def images(n=4):
 
 def test_patches_are_cut_row_by_row_and_joined_again():
     x = images()
-    found = patches(x, 4)
+    found = to_patches(x, 4)
     assert found.shape == (4, 6, 32)
     assert torch.equal(found[1, 4].view(2, 4, 4), x[1, :, 4:8, 4:8])
-    assert torch.equal(joined(found, 4, x), x)
+    assert torch.equal(to_images(found, 4, x), x)
 
 
 def test_a_share_of_the_patches_is_hidden_evenly():
-    visible, hidden = split(torch.rand(5000, 6), 4)
+    visible, hidden = choose_visible(torch.rand(5000, 6), 4)
     assert visible.shape == (5000, 2) and (hidden.sum(1) == 4).all()
     assert not hidden.gather(1, visible).any()
     assert (hidden.float().mean(0) - 4 / 6).abs().max() < 0.03
@@ -63,49 +63,49 @@ def test_a_share_of_the_patches_is_hidden_evenly():
 
 def test_the_encoder_sees_nothing_of_hidden_patches():
     module, x = made().eval(), images()
-    visible, hidden = split(torch.rand(4, 6), 3)
-    changed = joined(torch.where(hidden[..., None], torch.randn(4, 6, 32), patches(x, 4)), 4, x)
+    visible, hidden = choose_visible(torch.rand(4, 6), 3)
+    changed = to_images(torch.where(hidden[..., None], torch.randn(4, 6, 32), to_patches(x, 4)), 4, x)
     assert not torch.equal(changed, x)
-    assert torch.equal(module.given_back(x, visible), module.given_back(changed, visible))
-    seen = joined(torch.where(hidden[..., None], patches(x, 4), torch.randn(4, 6, 32)), 4, x)
-    assert not torch.allclose(module.given_back(x, visible), module.given_back(seen, visible))
+    assert torch.equal(module.decode(x, visible), module.decode(changed, visible))
+    seen = to_images(torch.where(hidden[..., None], to_patches(x, 4), torch.randn(4, 6, 32)), 4, x)
+    assert not torch.allclose(module.decode(x, visible), module.decode(seen, visible))
 
 
 def test_only_visible_patches_are_computed():
     module, x = made().eval(), images()
     lengths = []
     module.networks["encoder"].body.blocks.register_forward_hook(lambda m, i, o: lengths.append(o.shape[1]))
-    module.given_back(x, split(torch.rand(4, 6), 4)[0])
-    module.features(x)
+    module.decode(x, choose_visible(torch.rand(4, 6), 4)[0])
+    module.encoder(x)
     assert lengths == [2, 6]
 
 
 def test_the_order_of_visible_patches_does_not_matter():
     module, x = made().eval(), images()
-    visible, _ = split(torch.rand(4, 6), 3)
-    assert torch.allclose(module.given_back(x, visible), module.given_back(x, visible.flip(1)), atol=1e-5)
+    visible, _ = choose_visible(torch.rand(4, 6), 3)
+    assert torch.allclose(module.decode(x, visible), module.decode(x, visible.flip(1)), atol=1e-5)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
 def test_the_loss_is_the_mean_square_of_hidden_pixels(normalize):
     module, x = made(norm_pix_loss=normalize).eval(), images()
     draws = torch.rand(4, 6)
-    error, given, hidden = module.asked(x, draws)
+    error, decoded, hidden = module.reconstruct(x, draws)
     for i in range(4):
-        wanted = patches(x[i : i + 1], 4)[0][hidden[i]]
+        wanted = to_patches(x[i : i + 1], 4)[0][hidden[i]]
         if normalize:
             wanted = (wanted - wanted.mean(1, keepdim=True)) / (wanted.var(1, keepdim=True, correction=0) + 1e-6).sqrt()
-        assert error[i].item() == pytest.approx((given[i][hidden[i]] - wanted).square().mean().item(), rel=1e-4)
+        assert error[i].item() == pytest.approx((decoded[i][hidden[i]] - wanted).square().mean().item(), rel=1e-4)
 
 
 def test_features_are_the_mean_over_all_patches():
     module, x = made().eval(), images()
-    assert torch.allclose(module.features(x), module.networks["encoder"].body(x).mean(1), atol=1e-6)
+    assert torch.allclose(module.encoder(x), module.networks["encoder"].body(x).mean(1), atol=1e-6)
 
 
 def test_every_weight_learns():
     module = made()
-    module.loss_of({"image": images(), "rows": torch.arange(4)}).backward()
+    module.loss(module.prepare_step({"image": images(), "rows": torch.arange(4)})).backward()
     learning = {n for n, p in module.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     assert learning == {n for n, _ in module.named_parameters() if ".probe." not in n}
 
@@ -152,7 +152,7 @@ def test_hidden_steps_are_filled_with_one_vector_in_their_places():
 
 def test_reconstructions_are_drawn(tmp_path):
     class Outputs:
-        made = {"sheet": np.random.default_rng(0).random((3, 8, 1, 8, 8))}
+        extras = {"reconstructions": np.random.default_rng(0).random((3, 8, 1, 8, 8))}
 
     (figure,) = task().figures(Outputs, FACTS).values()
     figure.savefig(tmp_path / "reconstructions.png")

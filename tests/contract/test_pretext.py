@@ -1,4 +1,4 @@
-"""Questions about images: how they were turned, how their tiles lie, and what permutations are far from one another."""
+"""Pretext tasks: rotations of images, tiles and where they lie, and permutations that are far from one another."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks._ssl.pretext_module import laid_out, tiles
+from dlx.tasks._ssl.tiles import cut_tiles, place_tiles
 from dlx.tasks.jigsaw.module import permutations
 from dlx.tensors import Stats, TensorSpec
 
@@ -26,7 +26,7 @@ FACTS = DataFacts(
     counts={"train": 9},
 )
 CONVS = {"type": "layers", "layers": [{"conv": {"channels": 4, "kernel": 3, "padding": "same"}}, "relu"]}
-QUESTIONS = [{"type": "rotation"}, {"type": "jigsaw", "permutations": 5}, {"type": "relative_patch"}]
+PRETEXTS = [{"type": "rotation"}, {"type": "jigsaw", "permutations": 5}, {"type": "relative_patch"}]
 
 
 def made(task, model=CONVS):
@@ -51,19 +51,19 @@ def batch(n=8):
 
 
 def test_tiles_are_the_cells_row_by_row():
-    found = tiles(numbered(), 3, 0, torch.rand(2, 18))
+    found = cut_tiles(numbered(), 3, 0, torch.rand(2, 18))
     assert found.shape == (2, 9, 1, 3, 3)
     assert found[1, 5, 0].tolist() == [[133, 134, 135], [142, 143, 144], [151, 152, 153]]
-    again = laid_out(found, torch.arange(9).expand(2, -1), torch.zeros(2, 1, 9, 9), 3)
+    again = place_tiles(found, torch.arange(9).expand(2, -1), torch.zeros(2, 1, 9, 9), 3)
     assert torch.equal(again, numbered())
 
 
 def test_smaller_tiles_lie_anywhere_in_their_cells():
     draws = torch.zeros(1, 18)
-    assert tiles(numbered(1), 3, 1, draws)[0, 4, 0].tolist() == [[30, 31], [39, 40]]
+    assert cut_tiles(numbered(1), 3, 1, draws)[0, 4, 0].tolist() == [[30, 31], [39, 40]]
     draws[0, 8] = draws[0, 9] = 0.99
-    assert tiles(numbered(1), 3, 1, draws)[0, 4, 0].tolist() == [[40, 41], [49, 50]]
-    corners = tiles(numbered(1).repeat(4000, 1, 1, 1), 3, 1, torch.rand(4000, 18))[:, 4, 0, 0, 0]
+    assert cut_tiles(numbered(1), 3, 1, draws)[0, 4, 0].tolist() == [[40, 41], [49, 50]]
+    corners = cut_tiles(numbered(1).repeat(4000, 1, 1, 1), 3, 1, torch.rand(4000, 18))[:, 4, 0, 0, 0]
     where, counts = corners.unique(return_counts=True)
     assert where.tolist() == [30, 31, 39, 40] and counts.min() > 800
 
@@ -92,62 +92,61 @@ def _distance(one, other):
     return sum(a != b for a, b in zip(one, other, strict=True))
 
 
-# -- questions ------------------------------------------------------------------------------------------------------
+# -- examples -------------------------------------------------------------------------------------------------------
 
 
-def test_tiles_are_shuffled_as_the_answer_says():
+def test_tiles_are_shuffled_as_the_label_says():
     module = made({"type": "jigsaw", "permutations": 5, "gap": 0})
     draws = torch.rand(50, module.draws)
-    asked = module.ask(numbered(50), draws)
+    examples = module.examples(numbered(50), draws)
     order = permutations(5, 9)
-    assert set(asked.truth.tolist()) == set(range(5))
-    for i, answer in enumerate(asked.truth.tolist()):
-        cells = [int(tile[0, 0, 0] - 100 * i) for tile in asked.pieces[i]]
-        assert cells == [27 * (cell // 3) + 3 * (cell % 3) for cell in order[answer]]
-    shuffled, solved = module.drawn(asked, asked.truth, numbered(50))
+    assert set(examples.labels.tolist()) == set(range(5))
+    for i, label in enumerate(examples.labels.tolist()):
+        cells = [int(tile[0, 0, 0] - 100 * i) for tile in examples.pieces[i]]
+        assert cells == [27 * (cell // 3) + 3 * (cell % 3) for cell in order[label]]
+    shuffled, solved = module.pictures(examples, examples.labels, numbered(50))
     assert torch.equal(solved, numbered(50))
-    assert torch.equal(shuffled[asked.truth == 0], numbered(50)[asked.truth == 0])
+    assert torch.equal(shuffled[examples.labels == 0], numbered(50)[examples.labels == 0])
 
 
-def test_a_patch_lies_where_the_answer_says():
+def test_a_patch_lies_where_the_label_says():
     module = made({"type": "relative_patch", "gap": 0})
-    asked = module.ask(numbered(80), torch.rand(80, module.draws))
+    examples = module.examples(numbered(80), torch.rand(80, module.draws))
     offsets = {0: (-3, -3), 1: (-3, 0), 2: (-3, 3), 3: (0, -3), 4: (0, 3), 5: (3, -3), 6: (3, 0), 7: (3, 3)}
-    assert set(asked.truth.tolist()) == set(offsets)
-    for pieces, answer in zip(asked.pieces, asked.truth.tolist(), strict=True):
-        down, right = offsets[answer]
+    assert set(examples.labels.tolist()) == set(offsets)
+    for pieces, label in zip(examples.pieces, examples.labels.tolist(), strict=True):
+        down, right = offsets[label]
         assert (pieces[1] - pieces[0] == 9 * down + right).all()
-    one, other = module.drawn(asked, asked.truth, numbered(80))
+    one, other = module.pictures(examples, examples.labels, numbered(80))
     assert torch.equal(one, other) and (one == numbered(80)).sum() == 80 * 18
 
 
-def test_a_turned_image_is_turned_back():
+def test_a_rotated_image_is_rotated_back():
     module = made({"type": "rotation"})
-    asked = module.ask(numbered(3), torch.rand(3, 1))
-    assert asked.truth.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
-    _, back = module.drawn(asked, asked.truth, numbered(3))
+    examples = module.examples(numbered(3), torch.rand(3, 1))
+    assert examples.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    _, back = module.pictures(examples, examples.labels, numbered(3))
     assert torch.equal(back, numbered(3).repeat(4, 1, 1, 1))
 
 
-@pytest.mark.parametrize("task", QUESTIONS, ids=lambda t: t["type"])
+@pytest.mark.parametrize("task", PRETEXTS, ids=lambda t: t["type"])
 def test_the_head_sees_the_features_of_all_pieces_side_by_side(task):
     module = made(task)
-    asked = module.ask(batch()["image"], torch.rand(8, module.draws))
-    scores = module.answered(asked)
-    each = torch.stack([module.features(asked.pieces[:, g]) for g in range(asked.pieces.shape[1])], 1)
-    assert torch.allclose(scores, module.head["answer"].said(each.flatten(1)), atol=1e-5)
-    assert scores.shape == (len(asked.truth), Task.model_validate(task).answers)
+    examples = module.examples(batch()["image"], torch.rand(8, module.draws))
+    logits = module.logits(examples)
+    each = torch.stack([module.encoder(examples.pieces[:, g]) for g in range(examples.pieces.shape[1])], 1)
+    assert torch.allclose(logits, module.encoder.heads["pretext"].classifier(each.flatten(1)), atol=1e-5)
+    assert logits.shape == (len(examples.labels), Task.model_validate(task).num_labels)
 
 
-@pytest.mark.parametrize("task", QUESTIONS, ids=lambda t: t["type"])
+@pytest.mark.parametrize("task", PRETEXTS, ids=lambda t: t["type"])
 def test_the_probe_sends_no_gradient_into_the_encoder(task):
     module = made(task)
-    torch.manual_seed(2)
-    module.objective(batch()).backward()
+    prepared = module.prepare_step(batch())
+    (module.loss(prepared) + module.penalty(prepared, "encoder")).backward()
     first = [p.grad.clone() for p in module.networks["encoder"].body.parameters()]
     module.zero_grad()
-    torch.manual_seed(2)
-    module.loss_of(batch()).backward()
+    module.loss(prepared).backward()
     assert all(torch.equal(a, p.grad) for a, p in zip(first, module.networks["encoder"].body.parameters(), strict=True))
     assert all(g.abs().sum() > 0 for g in first)
 
@@ -160,12 +159,12 @@ def test_a_network_that_cannot_see_tiles_is_refused():
     assert problem.loc == ("gap",) and "nothing is left" in problem.message
 
 
-def test_questions_are_drawn(tmp_path):
+def test_examples_are_drawn(tmp_path):
     task = Task.model_validate({"type": "jigsaw"})
 
     class Outputs:
-        made = {"sheet": np.random.default_rng(0).random((3, 8, 1, 9, 9))}
+        extras = {"examples": np.random.default_rng(0).random((3, 8, 1, 9, 9))}
 
     (figure,) = task.figures(Outputs, FACTS).values()
-    figure.savefig(tmp_path / "questions.png")
-    assert task.figures(type("Nothing", (), {"made": {}}), FACTS) == {}
+    figure.savefig(tmp_path / "examples.png")
+    assert task.figures(type("Nothing", (), {"extras": {}}), FACTS) == {}

@@ -13,8 +13,8 @@ from dlx.models import Model
 from dlx.optimizers import Optimizer
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks.rbm._estimates_torch import annealed, enumerated
-from dlx.tasks.rbm.module import DREAM
+from dlx.tasks.rbm.module import NEGATIVE_PHASE, UNIT
+from dlx.tasks.rbm.partition import annealed_importance_sampling, exact_log_partition
 from dlx.tensors import TensorSpec
 
 
@@ -81,14 +81,14 @@ def test_gaussian_units_are_drawn_around_what_hidden_units_say():
 def test_the_partition_function_is_the_sum_over_all_states():
     made = machine(6, 5)
     whole = torch.logsumexp(-made.free_energy(states(6)), 0)
-    assert enumerated(made).item() == pytest.approx(whole.item(), rel=1e-5)
+    assert exact_log_partition(made).item() == pytest.approx(whole.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [0.1, 1.0])
 def test_annealed_importance_sampling_finds_the_partition_function(size):
     made = machine(20, 10, size=size)
-    found = annealed(made, 200, 500, torch.Generator().manual_seed(0))
-    assert found.item() == pytest.approx(enumerated(made).item(), abs=0.1)
+    found = annealed_importance_sampling(made, 200, 500, torch.Generator().manual_seed(0))
+    assert found.item() == pytest.approx(exact_log_partition(made).item(), abs=0.1)
 
 
 # -- learning ----------------------------------------------------------------------------------------------------------
@@ -105,40 +105,40 @@ def module_of(task, layers):
     return task.build({"encoder": tree.build(PIXELS)}, facts, learning)
 
 
-class Going:
-    """A trainer as far as the module looks at it."""
+class Trainer:
+    """A trainer as far as the module needs one."""
 
     def __init__(self, step):
         self.global_step = step
 
 
-def going(module, step, steps, monkeypatch):
-    monkeypatch.setattr(type(module), "trainer", Going(step), raising=False)
-    monkeypatch.setattr(type(module), "planned_steps", steps)
+def set_step(module, step, steps, monkeypatch):
+    monkeypatch.setattr(type(module), "trainer", Trainer(step), raising=False)
+    monkeypatch.setattr(type(module), "total_steps", steps)
 
 
-def test_weights_move_by_what_is_there_less_what_is_dreamt(monkeypatch):
+def test_weights_move_by_the_data_less_the_negative_phase(monkeypatch):
     module = module_of({}, [{"rbm": 4}])
-    going(module, 0, 10, monkeypatch)
+    set_step(module, 0, 10, monkeypatch)
     (made,) = module.machines
-    seen, dreamt = torch.rand(8, 6), torch.rand(8, 6).round()
-    loss = module.loss_of({"x": seen, DREAM: dreamt, "rows": torch.arange(8)})
+    seen, negative = torch.rand(8, 6), torch.rand(8, 6).round()
+    loss = module.loss({"x": seen, NEGATIVE_PHASE: negative, UNIT: torch.zeros(8).long(), "rows": torch.arange(8)})
     loss.backward()
-    h, h_dreamt = made(seen).detach(), made(dreamt).detach()
-    assert torch.allclose(made.weight.grad, (h_dreamt.T @ dreamt - h.T @ seen) / 8, atol=1e-6)
-    assert torch.allclose(made.hidden_bias.grad, (h_dreamt - h).mean(0), atol=1e-6)
-    assert torch.allclose(made.visible_bias.grad, (dreamt - seen).mean(0), atol=1e-6)
+    h, h_negative = made(seen).detach(), made(negative).detach()
+    assert torch.allclose(made.weight.grad, (h_negative.T @ negative - h.T @ seen) / 8, atol=1e-6)
+    assert torch.allclose(made.hidden_bias.grad, (h_negative - h).mean(0), atol=1e-6)
+    assert torch.allclose(made.visible_bias.grad, (negative - seen).mean(0), atol=1e-6)
     assert loss.item() > 0
 
 
 def test_machines_learn_one_after_the_other(monkeypatch):
     module = module_of({}, [{"rbm": 5}, {"rbm": 3}])
     for step, first_learns in ((0, True), (4, True), (5, False), (9, False), (10, False)):
-        going(module, step, 10, monkeypatch)
+        set_step(module, step, 10, monkeypatch)
         module.zero_grad()
         seen = torch.rand(8, 6)
-        dream = torch.rand(8, 6 if first_learns else 5)
-        loss = module.loss_of({"x": seen, DREAM: dream, "rows": torch.arange(8)})
+        negative = torch.rand(8, 6 if first_learns else 5)
+        loss = module.loss({"x": seen, NEGATIVE_PHASE: negative, UNIT: torch.zeros(8).long(), "rows": torch.arange(8)})
         loss.backward()
         assert [m.weight.grad is not None for m in module.machines] == [first_learns, not first_learns]
 
@@ -148,20 +148,18 @@ def test_the_pseudo_likelihood_is_that_of_each_unit_given_the_others():
     (made,) = module.machines
     torch.nn.init.normal_(made.weight)
     seen = torch.rand(1, 6).round()
-    surprises = [module._surprise(made, seen, torch.tensor([i])).item() / 6 for i in range(6)]
+    losses = [module._sample_loss(made, seen, torch.tensor([i])).item() / 6 for i in range(6)]
     for i in range(6):
         both = seen.repeat(2, 1)
         both[0, i], both[1, i] = seen[0, i], 1 - seen[0, i]
         expected = -torch.log_softmax(-made.free_energy(both), 0)[0]
-        assert surprises[i] == pytest.approx(expected.item(), rel=1e-4)
+        assert losses[i] == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_persistent_chains_go_on_and_are_in_the_checkpoint(monkeypatch):
     module = module_of({"persistent": True, "chains": 7}, [{"rbm": 4}])
     before = module.state_dict()["chains_0"].clone()
     assert before.shape == (7, 6)
-    going(module, 0, 10, monkeypatch)
-    monkeypatch.setattr(type(module), "update_together", lambda self, roles, batch, objective: torch.tensor(0.0))
-    monkeypatch.setattr(type(module), "note_loss", lambda self, loss: None)
-    module.learn({"x": torch.rand(3, 6), "rows": torch.arange(3)})
+    set_step(module, 0, 10, monkeypatch)
+    module.prepare_step({"x": torch.rand(3, 6), "rows": torch.arange(3)})
     assert not torch.equal(module.state_dict()["chains_0"], before)

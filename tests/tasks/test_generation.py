@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-
 from dlx.decoding.detokenize import pieces, until
 from dlx.decoding.options import Decoding
 from dlx.decoding.search import Reader, allowed, draw, probabilities, search, write, write_whole
+
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.nn.context import apply

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dlx.decoding.options import decoding
 from rich.console import Console
 from typer.testing import CliRunner
 
 import dlx
 from dlx.cli import app
 from dlx.data.prepare import prepare
-from dlx.decoding.options import decoding
 from dlx.engine.build.experiment import build_batches, build_module
 from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.inference.generate import stream
@@ -277,9 +277,9 @@ def test_text_comes_as_it_is_written(letters):
     module = restore(letters.folder).module
     steps, network = [], module.networks["network"]
     network.register_forward_hook(lambda *_: steps.append(1))
-    from dlx.decoding.options import Decoding
+    from dlx.decoding.config import GenerationConfig
 
-    seen = [len(steps) for _ in module.stream("abc", Decoding(temperature=0, max_new_tokens=5))]
+    seen = [len(steps) for _ in module.stream("abc", GenerationConfig(temperature=0, max_new_tokens=5))]
     assert seen[:6] == [0, 1, 2, 3, 4, 5]  # the prompt comes before anything is computed
 
 

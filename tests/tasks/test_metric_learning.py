@@ -6,6 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from dlx.tasks.metric_learning._distances_torch import squared
+from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
+from dlx.tasks.metric_learning._retrieval_torch import retrieved
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from dlx.engine.build.experiment import build
@@ -14,9 +17,6 @@ from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
-from dlx.tasks.metric_learning._distances_torch import squared
-from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
-from dlx.tasks.metric_learning._retrieval_torch import retrieved
 
 
 def drawn(seed, n=14, classes=4):

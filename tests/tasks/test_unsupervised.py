@@ -460,7 +460,7 @@ def test_what_a_vae_makes_is_measured_as_it_is_sampled(tmp_path):
     with torch.no_grad():
         meter.update(module.decoded(noise), real)
     assert found["test/mmd"] == pytest.approx(meter.compute().item(), rel=1e-4)
-    with pytest.raises(RecipeError, match="accuracy judges predictions, not samples"):
+    with pytest.raises(RecipeError, match="accuracy compares predictions, not samples"):
         planned({"type": "vae", "metrics": ["accuracy"]}, tmp_path)
 
 

@@ -26,7 +26,7 @@ from dlx.engine.data.padding import Sequences, array_to_device
 from dlx.engine.data.workers import iterate_workers
 from dlx.facts import DataFacts
 from dlx.sources import LazySamples, Spans
-from dlx.tasks import MASK, STEPS, WEIGHT
+from dlx.tasks import MASK, WEIGHT
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
 
@@ -120,9 +120,8 @@ class Batches:
         if self.shuffle and self.num_replicas > 1:
             yield from self._shards(chosen, first)
             return
-        for number, (batch, rows) in enumerate(zip(self._gather(chosen), chosen, strict=True), first):
-            batch = self._transform_seeded(batch, number) if self.random else self._transform(batch)
-            yield self._with_target_lengths(batch, rows)
+        for number, batch in enumerate(self._gather(chosen), first):
+            yield self._transform_seeded(batch, number) if self.random else self._transform(batch)
 
     def _shards(self, chosen: list[np.ndarray], first: int) -> Iterator[Batch]:
         """Yield this process's part of every batch, each sample with its weight in the batch's mean loss.
@@ -137,15 +136,7 @@ class Batches:
             else:
                 batch = self._transform(batch)
             batch[WEIGHT] = torch.full((len(batch["rows"]),), weight, device=batch["rows"].device)
-            yield self._with_target_lengths(batch, chosen[number - first])
-
-    def _with_target_lengths(self, batch: Batch, rows: np.ndarray) -> Batch:
-        """Add how many steps a target has on average in all of these rows, of which the batch may be a part."""
-        target = self.fields.get("target")
-        if isinstance(target, Sequences) and target.varies:
-            mean = float(target.spans.lengths[rows].mean())
-            batch[STEPS] = torch.full((len(batch["rows"]),), mean, device=batch["rows"].device)
-        return batch
+            yield batch
 
     def _transform(self, batch: Batch) -> Batch:
         for transform in self.transforms:

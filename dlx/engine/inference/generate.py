@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dlx.decoding.options import Decoding
+from dlx.decoding.config import GenerationConfig
 from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.errors import UsageError
 from dlx.nn.protocols import Generates
 
 
-def stream(restored: RestoredRun, prompt: str | None, how: Decoding) -> Iterator[str]:
+def stream(restored: RestoredRun, prompt: str | None, how: GenerationConfig) -> Iterator[str]:
     """Generate a text piece by piece: the prompt, and what follows it.
 
     Raises: UsageError if the run is no language model, or does not know the prompt.
@@ -22,7 +22,7 @@ def stream(restored: RestoredRun, prompt: str | None, how: Decoding) -> Iterator
     return restored.module.stream(prompt, how)
 
 
-def generate(run: str | Path, prompt: str | None, n: int, how: Decoding) -> list[str]:
+def generate(run: str | Path, prompt: str | None, n: int, how: GenerationConfig) -> list[str]:
     """Return n texts that begin with a prompt; each is drawn by a seed of its own, the first by that of the options.
 
     Raises: UsageError; CheckpointError.
@@ -31,6 +31,6 @@ def generate(run: str | Path, prompt: str | None, n: int, how: Decoding) -> list
     return ["".join(stream(restored, prompt, with_seed(how, i))) for i in range(n)]
 
 
-def with_seed(how: Decoding, number: int) -> Decoding:
+def with_seed(how: GenerationConfig, number: int) -> GenerationConfig:
     """Return the decoding options of the text of this number."""
     return how if number == 0 else how.evolve("seed", how.seed + number)

@@ -98,8 +98,8 @@ def _gradient_norms(experiment: Experiment) -> dict[str, Any]:
 def _expert_use(experiment: Experiment) -> dict[str, Any]:
     """Draw how often a mixture chose its experts on the split that was evaluated last."""
     from dlx.figures.experts import use_of_experts
-    from dlx.nn.layer_metrics import counting
+    from dlx.nn.layer_metrics import layers_with_metrics
 
     networks: Any = experiment.module.networks
-    tallies = {name.partition(".")[2]: m.metric_counts.cpu().numpy() for name, m in counting(networks)}
+    tallies = {name.partition(".")[2]: m.metric_counts.cpu().numpy() for name, m in layers_with_metrics(networks)}
     return {"experts": use_of_experts(tallies)} if tallies else {}

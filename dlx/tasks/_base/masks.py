@@ -1,4 +1,4 @@
-"""What is in scope where a network's input comes in: which steps of its sequences are real."""
+"""Attention masks of a network's input: which steps of its sequences are real and not padding. Torch-free."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dlx.facts import DataFacts
 from dlx.tensors import Spec, TensorSpec, with_context
 
 
-def masks(facts: DataFacts) -> dict[str, str]:
-    """Return under which names networks find the masks of input fields that are sequences: name in scope → field.
+def mask_names(facts: DataFacts) -> dict[str, str]:
+    """Return under which names networks find the attention masks of input fields: name in the context → field.
 
     That of the only input is `mask`; in a record each is `<field>_mask`, which `field` and `provide` make the mask of
     what they choose.
@@ -16,17 +16,17 @@ def masks(facts: DataFacts) -> dict[str, str]:
     return {"mask" if len(facts.inputs) == 1 else f"{name}_mask": name for name in sequences}
 
 
-def scoped(facts: DataFacts) -> Spec:
-    """Return what a network receives, with the masks of what varies in length in scope."""
-    found = {name: facts.fields[field] for name, field in masks(facts).items()}
-    return with_context(facts.input, {name: mask(spec) for name, spec in found.items() if spec.dims[0] is None})
+def input_with_masks(facts: DataFacts) -> Spec:
+    """Return a network's input, with the attention masks of what varies in length in its context."""
+    found = {name: facts.fields[field] for name, field in mask_names(facts).items()}
+    return with_context(facts.input, {name: mask_spec(spec) for name, spec in found.items() if spec.dims[0] is None})
 
 
-def mask(x: TensorSpec) -> TensorSpec:
-    """Return what the mask of a sequence is."""
+def mask_spec(x: TensorSpec) -> TensorSpec:
+    """Return what the attention mask of a sequence is."""
     return TensorSpec(x.dims[:1], "T", "bool")
 
 
 def is_sequence(x: TensorSpec) -> bool:
-    """Say whether x has steps in time."""
+    """Return whether x has steps in time."""
     return x.axes.startswith("T")

@@ -1,4 +1,4 @@
-"""What tasks share in which one network makes samples and another tells them from the data."""
+"""Generative adversarial networks: a generator of samples, and a discriminator of samples and data. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dlx.layers import Layer
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.rules import CheckContext, Problem
+from dlx.schedules import TrainingLength
 from dlx.tasks import Role, UnfitSetting
-from dlx.tasks._base.heads import Head, ended, numbers
+from dlx.tasks._base.heads import HeadChoice, numeric_input, reshaping_network
 from dlx.tasks._generative.spec import Generative
 from dlx.tensors import TensorSpec
 
@@ -27,23 +28,22 @@ class Adversarial(Generative):
     """A task with a generator, from noise to a sample, and a discriminator, from a sample to one number."""
 
     default_role: ClassVar[str] = GENERATOR
-    memorizes: ClassVar[bool] = False
-    embedding_description: ClassVar[str] = "what the last layer of the discriminator receives"
+    embedding_description: ClassVar[str] = "the input of the discriminator's last layer"
     needs_full_parameters: ClassVar[bool] = True
     latent_dim: int = Field(64, gt=0)
-    """Numbers drawn from N(0, 1) of which the generator makes a sample."""
+    """Size of the noise from N(0, I) that the generator maps to a sample (latent vector)."""
     critic_steps: int = Field(1, gt=0)
-    """Steps of the discriminator, each with a batch of its own, for one of the generator."""
+    """Optimizer steps of the discriminator, each with a batch of its own, for one of the generator."""
     conditional: bool = False
-    """Whether both networks are told the class, as `label` in their context."""
+    """Whether both networks are conditioned on the class, as `label` in their context."""
     metrics: Named[Metric] = Field(
         {"mmd": {}, "generative_precision": {}, "generative_recall": {}, "diversity": {}}, validate_default=True
     )  # type: ignore[assignment]
-    """What is measured on val and test, of as many samples that are made as the split has; the first of them chooses
-    the best checkpoint.
+    """What is measured on val and test, of as many generated samples as the split has; the first of them chooses the
+    best checkpoint.
     """
-    head: Head = "auto"
-    """`auto` ends each network in the shape that it needs; `none` where the models themselves do."""
+    head: HeadChoice = "auto"
+    """Last layers of the networks: `auto` brings features into the required shape; `none` where models end in it."""
 
     @property
     def is_conditional(self) -> bool:
@@ -60,21 +60,28 @@ class Adversarial(Generative):
         first = next(iter(self.metrics.values()), None)
         return "max" if first is not None and first.higher_is_better else "min"
 
+    @property
+    def learning_metric(self) -> str:
+        return next(iter(self.metrics), "loss")
+
+    def role_length(self, role: str, length: TrainingLength) -> TrainingLength:
+        return length.every(self.critic_steps) if role == GENERATOR else length
+
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        x = numbers(facts, self.type)
-        told = {"label": TensorSpec((), "", "int64", vocab=(len(facts.classes),))} if self.conditional else {}
+        x = numeric_input(facts, self.type)
+        context = {"label": TensorSpec((), "", "int64", vocab=(len(facts.classes),))} if self.conditional else {}
         return {
-            GENERATOR: Role(TensorSpec((self.latent_dim,), "F", context=told), TensorSpec(x.dims, x.axes)),
-            DISCRIMINATOR: Role(x.replace(context=told), TensorSpec((1,), "F")),
+            GENERATOR: Role(TensorSpec((self.latent_dim,), "F", context=context), TensorSpec(x.dims, x.axes)),
+            DISCRIMINATOR: Role(x.replace(context=context), TensorSpec((1,), "F")),
         }
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         wanted = self.roles(facts)[role]
         assert wanted.output is not None
-        return ended(model, wanted.input, wanted.output, self.head)
+        return reshaping_network(model, wanted.input, wanted.output, self.type, self.head)
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return self.of_samples()
+        return self.generated_metric_names()
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
@@ -82,19 +89,19 @@ class Adversarial(Generative):
             yield UnfitSetting.at("a GAN needs a metric, by which the best checkpoint is chosen", "metrics")
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
-        """Return how much the discriminator takes each sample for one of the data."""
+        """Return the discriminator's score of each sample: the higher, the more it takes it for real."""
         return {"score": values[:, 0].tolist()}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import clouds, sheet, strips
 
-        made = outputs.made["made"]
-        if made.ndim == 4:
-            ways = outputs.made["interpolation"]
+        samples = outputs.extras["samples"]
+        if samples.ndim == 4:
+            paths = outputs.extras["interpolation"]
             return {
-                "samples": sheet(made, f"{len(made)} samples of noise"),
-                "interpolation": strips(ways, [""] * len(ways), "From one noise to another, along an arc"),
+                "samples": sheet(samples, f"{len(samples)} samples"),
+                "interpolation": strips(paths, [""] * len(paths), "From one noise to another along an arc"),
             }
-        if made.ndim == 2 and made.shape[1] >= 2:
-            return {"samples": clouds(outputs.values["real"], made, f"{len(made)} samples of noise, over the data")}
+        if samples.ndim == 2 and samples.shape[1] >= 2:
+            return {"samples": clouds(outputs.values["real"], samples, f"{len(samples)} samples over the data")}
         return {}

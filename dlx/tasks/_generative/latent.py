@@ -1,4 +1,4 @@
-"""Ways between codes, and images along them. R ways, S steps, Z code."""
+"""Interpolation between codes, and images along it. R paths, S steps, Z code."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from dlx.nn.images import as_picture
 from dlx.tensors import TensorSpec
 
-WAYS, STEPS = 6, 10
+PATHS, STEPS = 6, 10  # paths that are drawn, and codes on each
 
 
 def slerp(one_RZ: Tensor, other_RZ: Tensor, steps: int) -> Tensor:
-    """Return codes from one to the other along an arc, (R, S, Z).
+    """Return codes from one to the other by spherical interpolation (slerp), (R, S, Z).
 
     Codes of N(0, I) lie near a sphere, of which the straight line between two would leave the surface; where both point
     the same way it is taken all the same.
@@ -30,6 +30,6 @@ def slerp(one_RZ: Tensor, other_RZ: Tensor, steps: int) -> Tensor:
 
 
 def images_along(decode: Callable[[Tensor], Tensor], codes_RSZ: Tensor, spec: TensorSpec) -> Tensor:
-    """Return the images (R, S, C, H, W) that come of codes."""
+    """Return the images (R, S, C, H, W) that codes are decoded to."""
     images = as_picture(decode(codes_RSZ.flatten(0, 1)), spec)
     return images.reshape(*codes_RSZ.shape[:2], *images.shape[1:])

@@ -1,4 +1,4 @@
-"""What tasks share that make samples out of noise: what is measured of these, beside samples of the data."""
+"""Generative models: samples from noise, compared with data by metrics. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dlx.metrics import Metric, UnfitMetric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Task, UnfitData
 
-MADE = "samples"
+SAMPLES = "samples"
 
 
 class Generative(Task):
-    """A task whose module makes samples."""
+    """A task whose module generates samples."""
 
     metrics: Named[Metric] = Field({}, validate_default=True)
-    """What is measured on val and test of samples that are made, such as mmd."""
+    """What is measured on val and test of generated samples, such as mmd."""
 
     @property
     def is_conditional(self) -> bool:
@@ -32,15 +32,15 @@ class Generative(Task):
         """Classes, where they are read."""
         return "classes" if self.is_conditional else None
 
-    def of_samples(self) -> dict[str, str]:
-        """Return what is measured of samples: name → "higher" or "lower" is better."""
+    def generated_metric_names(self) -> dict[str, str]:
+        """Return the metrics of generated samples: name → "higher" or "lower" is better."""
         return {name: metric.direction for name, metric in self.metrics.items()}
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
         facts = context.facts
-        for name in (name for name, metric in self.metrics.items() if MADE not in metric.target_kinds):
-            yield UnfitMetric.at(f"{self.metrics[name].type} judges predictions, not samples", "metrics", name)
+        for name in (name for name, metric in self.metrics.items() if SAMPLES not in metric.target_kinds):
+            yield UnfitMetric.at(f"{self.metrics[name].type} compares predictions, not samples", "metrics", name)
         if self.is_conditional and (len(facts.classes) < 2 or facts.multilabel):
             asking: list[Loc] = [("metrics", name) for name, metric in self.metrics.items() if metric.needs_classes]
             loc = asking[0] if asking else ("conditional",)

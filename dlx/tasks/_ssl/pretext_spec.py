@@ -1,4 +1,4 @@
-"""What tasks share that learn features by saying how an image was changed."""
+"""Pretext tasks: features are learned by predicting how an image was changed. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,63 +13,64 @@ from dlx.layers import Layer, infer_shape
 from dlx.models import Model
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import UnfitData, UnfitSetting
-from dlx.tasks._base.heads import numbers
-from dlx.tasks._ssl.spec import Probing, vector
+from dlx.tasks._base.heads import numeric_input
+from dlx.tasks._ssl.spec import EncoderTask, pooling_layer
 from dlx.tensors import Spec, TensorSpec
 
-ANSWER = "answer"
+HEAD = "pretext"
 IMAGE = "CHW"
 
 
-class Pretext(Probing):
-    """A question about an image with one of several answers, which is asked of the features of one or more pieces.
+class Pretext(EncoderTask):
+    """A classification whose labels are made of the image itself, of the features of one or more pieces of it.
 
     The same encoder sees every piece; a head reads the features of all pieces of an image side by side.
     """
 
     pieces: ClassVar[int] = 1
-    """How many pieces of an image a question is about."""
-    rows: ClassVar[tuple[str, str, str]] = ("image", "as it is shown", "as it is said to be")
-    """What the rows of a sheet of questions are."""
+    """How many pieces of an image an example has."""
+    rows: ClassVar[tuple[str, str, str]] = ("image", "example", "prediction")
+    """What the rows of a sheet of examples are."""
     hidden: int = Field(128, gt=0)
-    """Size of the layer between features and answer: without it, features would come to know little but the answer."""
+    """Size of the hidden layer between features and logits: without it, features would hold little but the label."""
 
     @property
-    def answers(self) -> int:
-        """How many answers there are."""
+    def num_labels(self) -> int:
+        """How many labels there are."""
         raise NotImplementedError
 
-    def heads(self) -> dict[str, list[Any]]:
-        return {ANSWER: [{"pieces": {"branches": ["identity"] * self.pieces}}, {"said": self.reading()}]}
+    @property
+    def learning_metric(self) -> str:
+        return f"{self.type}_accuracy"
 
-    def reading(self) -> list[Any]:
-        """Return the layers that make an answer of the features of all pieces."""
-        return [{"linear": self.hidden}, "relu", {"linear": self.answers}]
+    def heads(self) -> dict[str, list[Any]]:
+        classifier = [{"linear": self.hidden}, "relu", {"linear": self.num_labels}]
+        return {HEAD: [{"pieces": {"branches": ["identity"] * self.pieces}}, {"classifier": classifier}]}
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {**super().metric_names(facts), f"{self.type}_accuracy": "higher"}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        """Draw images, how they are shown, and how they would be by what the network says of them."""
+        """Draw images, examples of them, and how the images would be if predictions were true."""
         from dlx.figures.samples import strips
 
-        sheet = outputs.made.get("sheet")
-        return {} if sheet is None else {"questions": strips(sheet, self.rows)}
+        images = outputs.extras.get("examples")
+        return {} if images is None else {"examples": strips(images, self.rows)}
 
 
 class OfTiles(Pretext):
-    """A question about tiles of an image: random crops of the cells of a grid."""
+    """Examples are tiles of an image: random crops of the cells of a grid."""
 
     grid: ClassVar[int] = 3
     """Cells in a row, and in a column."""
     gap: int = Field(1, ge=0)
-    """Pixels by which a tile is smaller than its cell, in which it lies at random: else lines that go on from tile to
-    tile tell where they belong.
+    """Pixels by which a tile is smaller than its cell, in which it lies at random: otherwise lines that continue from
+    tile to tile would give the label away.
     """
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
-        x = numbers(context.facts, self.type)
+        x = numeric_input(context.facts, self.type)
         if x.axes != IMAGE:
             yield UnfitData.at(f"{self.type} cuts images into tiles, but the input is {x}")
         elif min(self._sides(x)) < 1:
@@ -77,7 +78,7 @@ class OfTiles(Pretext):
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         """Return the network for whole images, which must take tiles with the same weights."""
-        x = numbers(facts, self.type)
+        x = numeric_input(facts, self.type)
         tile = TensorSpec((x.dims[0], *self._sides(x)), IMAGE)
         (image, of_image), (piece, of_tile) = (_features(model.tree(x), size) for size in (x, tile))
         if (image, of_image) != (piece, of_tile):
@@ -95,4 +96,6 @@ class OfTiles(Pretext):
 
 def _features(body: Layer, x: TensorSpec) -> tuple[Spec, int]:
     """Return the vector of features that a network makes of x, and by how many weights."""
-    return infer_shape((), Layer.model_validate([body, *vector(infer_shape((), body, x))]), x), body.cost(x).parameters
+    return infer_shape((), Layer.model_validate([body, pooling_layer(infer_shape((), body, x))]), x), body.cost(
+        x
+    ).parameters

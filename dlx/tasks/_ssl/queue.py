@@ -1,4 +1,4 @@
-"""What was seen last: rows that take the place of the oldest. M places."""
+"""Feature queue (memory bank): features that were seen last, which take the place of the oldest. M places."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class FeatureQueue(nn.Module):
 
     def put(self, rows: Mapping[str, Tensor]) -> None:
         """Put rows where the oldest are."""
-        for name, found in rows.items():
-            last = of_all(found)[-self.size :]
+        for name, value in rows.items():
+            last = gather_rows(value)[-self.size :]
             places = (self.place + torch.arange(len(last), device=last.device)) % self.size
-            kept: Tensor = getattr(self, name)
-            kept[places] = last.to(kept.dtype)
+            buffer: Tensor = getattr(self, name)
+            buffer[places] = last.to(buffer.dtype)
         self.place.copy_((self.place + len(last)) % self.size)
 
 
-def of_all(rows: Tensor) -> Tensor:
-    """Return the rows of all processes, which may have different numbers of them, by rank."""
+def gather_rows(rows: Tensor) -> Tensor:
+    """Return the rows of all processes (all-gather), which may have different numbers of them, by rank."""
     if not torch.distributed.is_initialized():
         return rows
     counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(torch.distributed.get_world_size())]

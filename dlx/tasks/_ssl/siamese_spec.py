@@ -1,4 +1,4 @@
-"""What tasks share that predict one view's projection from the other's, with no others to tell it from."""
+"""Siamese networks: one view's projection is predicted from the other's, without negatives. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dlx.facts import DataFacts
 from dlx.tasks._ssl.views_spec import PROJECTOR, MultiView
 
 PREDICTION, PREDICTOR = "prediction", "predictor"
-SPREAD = "projection_std"
+PROJECTION_STD, COSINE_SIMILARITY = "projection_std", "cosine_similarity"
 COLLAPSED = 0.1
-"""Below this spread all samples are projected to nearly the same direction."""
+"""Below this projection_std all samples are projected to nearly the same direction."""
 
 
 class Siamese(MultiView):
@@ -20,16 +20,20 @@ class Siamese(MultiView):
 
     Were all features the same, the loss would be at its minimum (collapse). That this has not happened is measured as
     `projection_std`: the standard deviation of projections of length 1, times √projection_dim; it is 1 where they point
-    in all directions, and 0 where all are the same.
+    in all directions, and 0 where all are the same. `cosine_similarity` is that of predictions and what they predict.
     """
 
-    comparable: ClassVar[bool] = False
-    projector_at: ClassVar[str] = f"{PREDICTION}.{PROJECTOR}"
+    has_fixed_target: ClassVar[bool] = False
+    projector_path: ClassVar[str] = f"{PREDICTION}.{PROJECTOR}"
     predictor_hidden: int = Field(32, gt=0)
     """Size of the hidden layer of the predictor."""
 
+    @property
+    def learning_metric(self) -> str:
+        return COSINE_SIMILARITY
+
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().metric_names(facts), SPREAD: "higher"}
+        return {**super().metric_names(facts), PROJECTION_STD: "higher", COSINE_SIMILARITY: "higher"}
 
     def heads(self) -> dict[str, list[Any]]:
         predictor = [{"linear": self.predictor_hidden}, "batch_norm", "relu", {"linear": self.projection_dim}]

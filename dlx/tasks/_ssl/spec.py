@@ -1,4 +1,4 @@
-"""What tasks share that learn features without labels: how the features are judged, inside the same run."""
+"""Self-supervised learning: an encoder of features without labels, evaluated inside the same run. Torch-free."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from dlx.component import Section
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
 from dlx.models import Model
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Networks, Role, Task, UnfitData
-from dlx.tasks._base.heads import numbers
-from dlx.tensors import Spec, TensorSpec, elements
+from dlx.tasks._base.heads import numeric_input, pooling
+from dlx.tensors import Spec, elements
 
 ROLE = "encoder"
 PROBE, UNTRAINED = "probe", "untrained_probe"
@@ -56,11 +55,10 @@ class FeatureEvaluation(Section):
         return [*accuracies, *(["knn_accuracy"] if self.linear_probe and self.knn_neighbors else [])]
 
 
-class Probing(Task):
-    """A task with one network, an encoder, whose features are evaluated by how well they tell classes apart."""
+class EncoderTask(Task):
+    """A task with an encoder, whose features are evaluated by how well they tell classes apart."""
 
     default_role: ClassVar[str] = ROLE
-    memorizes: ClassVar[bool] = False
     embedding_description: ClassVar[str] = "the features of the encoder"
     needs_full_parameters: ClassVar[bool] = True
     evaluate: FeatureEvaluation = FeatureEvaluation()
@@ -68,37 +66,37 @@ class Probing(Task):
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
-        """Classes are read only where something is judged by them."""
+        """Classes are read only to evaluate features."""
         return "classes" if self.evaluate.linear_probe else None
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return {ROLE: Role(numbers(facts, self.type))}
+        return {ROLE: Role(numeric_input(facts, self.type))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        x = numbers(facts, self.type)
+        x = numeric_input(facts, self.type)
         body = model.tree(x)
         features = infer_shape((), body, x)
         probe = [{"batch_norm": {"affine": False}}, {"linear": len(facts.classes)}]
         heads = {**self.heads(), **dict.fromkeys(self.evaluate.probes(), probe)}
-        layers: list[Any] = [body.evolve("name", "body"), *vector(features)]
+        layers: list[Any] = [body.evolve("name", "body"), pooling_layer(features)]
         if heads:
             of = [{"type": "sequential", "name": name, "layers": head} for name, head in heads.items()]
             layers.append({"type": "branches", "name": "heads", "join": "concat", "of": of})
         return Layer.model_validate(layers)
 
     def heads(self) -> dict[str, list[Any]]:
-        """Return what stands on the features for the task itself, by name."""
+        """Return the task's own heads on the features, by name."""
         return {}
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
-        """Count the features that probes learn from with their classes, of 8 bytes, and the encoder as it was."""
+        """Count the memory bank with its classes, of 8 bytes, and the untrained encoder."""
         evaluate = self.evaluate
         if not evaluate.probes():
             return 0
-        kept = min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"]))
+        size = min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"]))
         width = next(elements(x) for path, _, x in walk(*networks[ROLE]) if path == "heads")
-        untrained = weights(networks[ROLE], "body") if evaluate.untrained_probe else 0
-        return kept * (width * len(evaluate.probes()) + 2) + untrained
+        untrained = num_weights(networks[ROLE], "body") if evaluate.untrained_probe else 0
+        return size * (width * len(evaluate.probes()) + 2) + untrained
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         return {"loss": "lower", **dict.fromkeys(self.evaluate.metric_names(), "higher")}
@@ -122,15 +120,12 @@ class Probing(Task):
         return {"features": embedding(values["features"], values.get("target", outputs.rows), *shade)}
 
 
-def weights(network: tuple[Layer, Spec], *paths: str) -> int:
+def num_weights(network: tuple[Layer, Spec], *paths: str) -> int:
     """Return how many weights and buffers the layers at these paths have together."""
     costs = [layer.cost(x) for path, layer, x in walk(*network) if path in paths]  # type: ignore[arg-type]
     return sum(cost.parameters + cost.buffers for cost in costs)
 
 
-def vector(features: Any) -> list[Any]:
-    """Return what makes one vector of features."""
-    if not isinstance(features, TensorSpec):
-        raise ShapeError("the model must end in one tensor, but ends in several fields")
-    pools: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
-    return [{"sequential": {"name": "pool", "layers": pools.get(features.axes, ["global_pool"])}}]
+def pooling_layer(features: Spec) -> dict[str, Any]:
+    """Return the layer that makes one vector of features."""
+    return {"sequential": {"name": "pool", "layers": pooling(features)}}

@@ -1,10 +1,9 @@
-"""Training with a target: one network, one loss, metrics on every evaluated split."""
+"""Supervised learning: one network, one loss, metrics on every evaluated split.   B batch, K outputs, N samples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,184 +11,173 @@ import torchmetrics
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
-from dlx.losses import Loss
-from dlx.metrics import Metric
 from dlx.nn.context import Context, apply
 from dlx.nn.features import before_last
 from dlx.nn.gradient_norms import gradient_norms_by_step
 from dlx.nn.protocols import AuxiliaryOutput
-from dlx.tasks import Learning
+from dlx.tasks import TERMS, Learning
+from dlx.tasks._base.evaluation import EvaluationBuffer
+from dlx.tasks._base.gradient_accumulation import Batch, mean_terms
+from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._base.module import TaskModule
-from dlx.tasks._base.optimizer_step import Batch
 
-KEPT_OUTPUTS = 20_000  # test predictions that are kept for pictures
+if TYPE_CHECKING:
+    from dlx.tasks._supervised.spec import Supervised
 
-
-@dataclass(frozen=True)
-class Judged:
-    """What a network said about N samples: arrays on the CPU, and the inputs that it saw, as the source has them."""
-
-    rows: np.ndarray
-    predictions: np.ndarray
-    targets: np.ndarray
-    losses: np.ndarray
-    inputs: Mapping[str, Any]
-
-
-@dataclass
-class Outputs:
-    """Predictions, targets and each sample's loss, gathered batch by batch."""
-
-    rows: list[Tensor] = field(default_factory=list)
-    predictions: list[Tensor] = field(default_factory=list)
-    targets: list[Tensor] = field(default_factory=list)
-    losses: list[Tensor] = field(default_factory=list)
-
-    def add(self, batch: Batch, prediction: Tensor, losses: Tensor) -> None:
-        """Keep a batch, unless there is enough."""
-        if sum(len(p) for p in self.predictions) < KEPT_OUTPUTS:
-            pairs = ((self.rows, batch["rows"]), (self.predictions, prediction), (self.targets, batch["target"]))
-            for kept, value in (*pairs, (self.losses, losses)):
-                kept.append(value.detach().cpu())
-
-    def join(self, other: Outputs) -> None:
-        """Add what another process gathered."""
-        for kept, more in ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self)):
-            kept.extend(more)
-
-    def joined(self, arrays: Mapping[str, Any]) -> Judged:
-        """Return everything as arrays, with the inputs of these samples taken from the data's own."""
-        rows, predictions, targets, losses = (
-            torch.cat(x).float().numpy() for x in (self.rows, self.predictions, self.targets, self.losses)
-        )
-        return Judged(rows.astype(int), predictions, targets, losses, arrays)
+MAX_SAMPLES = 20_000  # of a test, of which figures are drawn
 
 
 class SupervisedModule(TaskModule):
     """One network that maps the input to a prediction of the target."""
 
+    task: Supervised
+    outputs: Any
+
     def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        loss: Loss,
-        metrics: Mapping[str, Metric],
+        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Supervised
     ) -> None:
-        super().__init__(networks, facts, learning)
+        super().__init__(networks, facts, learning, task)
         (self.role,) = networks
-        self.judge = loss
-        self.loss: Callable[[Tensor, Tensor], Tensor] = loss.build(facts)
-        self._metrics = built(metrics, facts)
+        self.criterion: Callable[[Tensor, Tensor], Tensor] = self.build_criterion()
+        self._metrics = self.build_meters()
         self.loss_meter = torchmetrics.MeanMetric()
-        self.outputs = Outputs()
-        self._auxiliary_heads = [m for m in self.networks.modules() if isinstance(m, AuxiliaryOutput)]
+        self.outputs = self.new_outputs()
+        self._auxiliary_outputs = [m for m in self.networks.modules() if isinstance(m, AuxiliaryOutput)]
 
-    def predict(self, output_BK: Tensor) -> Tensor:
-        """Return the prediction (B, …) of the network's output: probabilities, or values in the target's units."""
-        return self.judge.predict(output_BK, self.facts)
+    def build_criterion(self) -> nn.Module:
+        """Return the loss function, called with outputs and targets."""
+        return self.task.loss.build(self.facts)
 
-    def loss_of(self, output_BK: Tensor, target: Tensor) -> Tensor:
-        """Return the mean loss of a batch."""
-        return self.loss(output_BK, target)
+    def build_meters(self) -> nn.ModuleDict:
+        """Return the metrics that compare predictions with targets."""
+        return build_meters(self.task.metrics, self.facts)
 
     def forward(self, x: Any, context: Context | None = None) -> Tensor:
         output_BK: Tensor = apply(self.networks[self.role], x, context)
         return output_BK
 
-    def learn(self, batch: Batch) -> None:
-        self.note_loss(self.update(self.role, batch, self.objective))
+    # -- loss and prediction ------------------------------------------------------------------------------------------
 
-    def objective(self, batch: Batch) -> Tensor:
-        """Return the mean loss of a batch, with that of what layers inside of the network answer."""
-        loss = self.mean_loss(self.run(self.role, batch), batch)
-        for head in self._auxiliary_heads:
-            if head.auxiliary_output is not None:
-                loss = loss + head.weight * self.mean_loss(head.auxiliary_output, batch)
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch, with that of auxiliary outputs of the network."""
+        loss = self.output_loss(self.run(self.role, batch), batch)
+        for layer in self._auxiliary_outputs:
+            if layer.auxiliary_output is not None:
+                loss = loss + layer.weight * self.output_loss(layer.auxiliary_output, batch)
         return loss
 
-    def mean_loss(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss of an answer to a batch."""
-        return self.loss_of(output, batch["target"])
+    def output_loss(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the mean loss of an output; of a micro-batch, its part of the batch's mean."""
+        target = self.loss_target(batch)
+        loss = self.criterion(self.loss_output(output, batch), target)
+        return loss * (self.loss_terms(target) / batch[TERMS].sum()) if TERMS in batch else loss
 
-    def embed(self, batch: Batch) -> Tensor:
-        """Return what the last layer with weights receives, one vector (B, F) a sample."""
-        return before_last(
-            self.networks[self.role], lambda: self.run(self.role, batch), self.context_of(batch).get("mask")
-        )
-
-    def figure_inputs(self, batch: Batch) -> Any:
-        kept, self.outputs = self.outputs, type(self.outputs)()
-        self._reset()
-        self.test_step(batch, 0)
-        looked, self.outputs = self.outputs, kept
-        return looked
-
-    def gradient_norms(self, batch: Batch) -> dict[str, np.ndarray]:
-        """Return, for every recurrent layer, how much the state after each step matters to the loss of a batch."""
-        norms = gradient_norms_by_step(self.networks[self.role].eval(), lambda: self.objective(batch))
-        return {name: norm_T.cpu().numpy() for name, norm_T in norms.items()}
-
-    def on_validation_epoch_start(self) -> None:
-        self._reset()
-
-    def on_test_epoch_start(self) -> None:
-        self._reset()
-        self.outputs = Outputs()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._measure(batch)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        output_BK = self._measure(batch)
-        pairs = zip(output_BK, batch["target"], strict=True)
-        losses = torch.stack([self.loss_of(o[None], t[None]) for o, t in pairs])
-        self.outputs.add(batch, self.judge.point(self.predict(output_BK)), losses)
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.predict(self.run(self.role, batch))
-
-    def measured(self, split: str) -> dict[str, Tensor]:
-        scalars = {f"{split}/{name}": meter.compute() for name, meter in self.meters.items()}
-        return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
-
-    def _measure(self, batch: Batch) -> Tensor:
-        target: Tensor = batch["target"]
-        output: Tensor = self.run(self.role, batch).float()
-        self.loss_meter.update(self.loss_of(output, target).detach(), weight=len(target))
-        self.compare(self.predict(output), target)
+    def loss_output(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the outputs (N, …) that the loss compares with targets."""
         return output
 
-    def compare(self, prediction: Tensor, target: Tensor) -> None:
-        """Update every metric with a batch's predictions."""
-        point = self.judge.point(prediction)
-        for meter in self.meters.values():
-            meter.update(point, target.long() if self.facts.classes else target)
+    @property
+    def loss_dtype(self) -> torch.dtype:
+        """In what numbers are compared with targets: that of the networks, but of 32 bits at least."""
+        return torch.promote_types(self.dtype, torch.float32)  # type: ignore[arg-type]
+
+    def loss_target(self, batch: Batch) -> Tensor:
+        """Return the targets (N, …) that the loss compares with outputs."""
+        return batch["target"]
+
+    def loss_terms(self, target: Tensor) -> Tensor | int:
+        """Return the denominator of the mean loss of these targets."""
+        return len(target) if self.averages_samples else self.task.loss.denominator(target, self.facts)
+
+    def prepare_step(self, batch: Batch) -> Batch:
+        if not self.splits_batches or self.averages_samples:
+            return batch
+        return {**batch, TERMS: mean_terms(self.loss_terms(self.loss_target(batch)), batch)}
+
+    @property
+    def averages_samples(self) -> bool:
+        """Whether the loss is a mean over samples that all count the same."""
+        return self.task.loss.averages_samples(self.facts)
+
+    def predict(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the prediction of the network's output: probabilities, or values in the target's units."""
+        return self.task.loss.predict(output, self.facts)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.predict(self.run(self.role, batch), batch)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return the input of the last layer with weights, one vector (B, F) a sample."""
+        mask_BT = self.context_of(batch).get("mask")
+        return before_last(self.networks[self.role], lambda: self.run(self.role, batch), mask_BT)
+
+    def gradient_norms(self, batch: Batch) -> dict[str, np.ndarray]:
+        """Return, for every recurrent layer, the norm of the loss's gradient in the state after each step."""
+        norms = gradient_norms_by_step(self.networks[self.role].eval(), lambda: self.loss(batch))
+        return {name: norm_T.cpu().numpy() for name, norm_T in norms.items()}
+
+    # -- evaluation ---------------------------------------------------------------------------------------------------
 
     @property
     def meters(self) -> dict[str, torchmetrics.Metric]:
         """The metrics by name; as modules of this one they move to its device."""
-        return by_name(self._metrics)
+        return meters_by_name(self._metrics)
 
-    def _reset(self) -> None:
+    def new_outputs(self) -> Any:
+        """Return an empty buffer for a test's outputs."""
+        return EvaluationBuffer(MAX_SAMPLES)
+
+    def on_validation_epoch_start(self) -> None:
+        self.reset_metrics()
+
+    def on_test_epoch_start(self) -> None:
+        self.reset_metrics()
+        self.outputs = self.new_outputs()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.evaluate_batch(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        output = self.evaluate_batch(batch)
+        predictions, targets = self.predictions_and_targets(output, batch)
+        losses = self.sample_losses(output, batch)
+        self.outputs.add(batch["rows"], {"predictions": predictions, "targets": targets, "losses": losses})
+
+    def evaluate_batch(self, batch: Batch) -> Tensor:
+        """Update the metrics with a batch; return the network's output."""
+        output: Tensor = self.run(self.role, batch).float()
+        target = self.loss_target(batch)
+        loss = self.criterion(self.loss_output(output, batch), target)
+        self.loss_meter.update(loss.detach(), weight=self.loss_terms(target))
+        self.update_metrics(*self.predictions_and_targets(output, batch))
+        return output
+
+    def predictions_and_targets(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return predictions (N, …), one value for each target, and the targets, as metrics compare them."""
+        return self.task.loss.point(self.predict(output, batch)), batch["target"]
+
+    def update_metrics(self, prediction: Tensor, target: Tensor) -> None:
+        """Update every metric with predictions."""
+        for meter in self.meters.values() if len(target) else ():
+            meter.update(prediction, target.long() if self.facts.classes else target)
+
+    def sample_losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the loss (N,) of every sample by itself."""
+        pairs = zip(self.loss_output(output, batch), self.loss_target(batch), strict=True)
+        return torch.stack([self.criterion(o[None], t[None]) for o, t in pairs])
+
+    def compute_metrics(self, split: str) -> dict[str, Tensor]:
+        scalars = {f"{split}/{name}": meter.compute() for name, meter in self.meters.items()}
+        return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
+
+    def reset_metrics(self) -> None:
+        """Forget what was measured of the last split."""
         for meter in (self.loss_meter, *self.meters.values()):
             meter.reset()
 
-
-def built(metrics: Mapping[str, Metric], facts: DataFacts) -> nn.ModuleDict:
-    """Return metrics as modules; `by_name` gives them back under their names."""
-    return nn.ModuleDict({_key(name): metric.build(facts) for name, metric in metrics.items()})
-
-
-def by_name(metrics: nn.ModuleDict) -> dict[str, torchmetrics.Metric]:
-    """Return built metrics by their names."""
-    return {_name(key): meter for key, meter in metrics.items()}  # type: ignore[misc]
-
-
-def _key(name: str) -> str:
-    """Return a module name for a metric: torch forbids dots and some attribute names."""
-    return f"metric_{name.replace('.', '__')}"
-
-
-def _name(key: str) -> str:
-    return key.removeprefix("metric_").replace("__", ".")
+    def figure_inputs(self, batch: Batch) -> Any:
+        kept, self.outputs = self.outputs, self.new_outputs()
+        self.reset_metrics()
+        self.test_step(batch, 0)
+        found, self.outputs = self.outputs, kept
+        return found

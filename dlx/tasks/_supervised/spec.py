@@ -1,4 +1,4 @@
-"""What classification and regression share before torch: a head, a loss, metrics, and the checks between them."""
+"""Supervised learning: one network with a head, a loss and metrics. Torch-free."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, cast
 
 from dlx.component import Component, Named
-from dlx.errors import ShapeError
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
 from dlx.losses import Loss
@@ -15,7 +14,8 @@ from dlx.models import Model
 from dlx.regularizers import Regularizer
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import ChanceLevel, Role, Task
-from dlx.tasks._base.masks import scoped
+from dlx.tasks._base.heads import head
+from dlx.tasks._base.masks import input_with_masks
 from dlx.tasks._supervised.predictions import classification_table, regression_table, target_names
 from dlx.tensors import Spec, TensorSpec
 from dlx.trees import iter_layers, map_layers
@@ -23,17 +23,17 @@ from dlx.trees import iter_layers, map_layers
 ROLE = Task.default_role
 
 
-class Supervision(Task):
+class Supervised(Task):
     """A task with one network, a target, a loss and metrics."""
 
     trains_auxiliary_outputs: ClassVar[bool] = True
 
     loss: Loss
-    """What is minimized."""
+    """The loss function, which training minimizes."""
     metrics: Named[Metric]
     """What is measured on val and test."""
     head: Literal["auto", "none"] | list[Layer] = "auto"
-    """What turns features into the output: `auto` pools where needed and adds a linear layer; `none` where the model
+    """The layers from features to the output: `auto` pools where needed and adds a linear layer; `none` where the model
     itself ends in the required shape; or layers of your own."""
 
     @property
@@ -41,38 +41,36 @@ class Supervision(Task):
         return self.loss.accepts_soft_targets
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return {ROLE: Role(scoped(facts), TensorSpec((self.loss.out_features(facts),), "F"))}
+        return {ROLE: Role(input_with_masks(facts), TensorSpec((self.loss.out_features(facts),), "F"))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        x = self.roles(facts)[role].input
+        wanted = self.roles(facts)[role]
+        x, output = wanted.input, wanted.output
+        assert output is not None
         body = model.tree(x)
         if self.head == "none" or (self.head == "auto" and model.has_head):
             return body
-        body = self._answering(body, x, facts).evolve("name", "body")
-        return Layer.model_validate([body, self._ending(infer_shape((), body, x), facts)])
+        body = self._with_auxiliary_heads(body, x, output).evolve("name", "body")
+        return Layer.model_validate([body, self._head(infer_shape((), body, x), output)])
 
-    def _answering(self, body: Layer, x: Spec, facts: DataFacts) -> Layer:
-        """Give every layer that makes an answer of its own the head that the network's end has."""
+    def _with_auxiliary_heads(self, body: Layer, x: Spec, output: TensorSpec) -> Layer:
+        """Give every layer with an auxiliary output the head that the network has at its end."""
         if not any(isinstance(part, Layer) and part.has_auxiliary_output for part in iter_layers(body)):
             return body
         inputs = {id(layer): inner for _, layer, inner in walk(body, x) if layer.has_auxiliary_output}
 
-        def ended(layer: Component) -> Component:
+        def with_head(layer: Component) -> Component:
             if id(layer) not in inputs:
                 return layer
-            end = self._ending(layer.auxiliary_shape(inputs[id(layer)]), facts)  # type: ignore[attr-defined]
+            end = self._head(layer.auxiliary_shape(inputs[id(layer)]), output)  # type: ignore[attr-defined]
             return layer.evolve("layers", [*layer.layers, end])  # type: ignore[attr-defined]
 
-        return cast(Layer, map_layers(body, ended))
+        return cast(Layer, map_layers(body, with_head))
 
-    def _ending(self, features: Spec, facts: DataFacts) -> Layer:
+    def _head(self, features: Spec, output: TensorSpec) -> Layer:
         """Return the head of features."""
-        head = self.head if isinstance(self.head, list) else self.automatic(features, facts)
-        return Layer.model_validate({"type": "sequential", "name": "head", "layers": head})
-
-    def automatic(self, features: Spec, facts: DataFacts) -> list[Any]:
-        """Return the layers of the automatic head."""
-        return _head(features, self.loss.out_features(facts))
+        layers = self.head if isinstance(self.head, list) else head(features, output, self.type)
+        return Layer.model_validate({"type": "sequential", "name": "head", "layers": layers})
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         own = {name: m.direction for key, m in self.metrics.items() for name in m.names(key, facts)}
@@ -95,11 +93,3 @@ class Supervision(Task):
         if facts.classes:
             return classification_table(values, facts, self.loss.probabilistic)
         return regression_table(values, target_names(facts), self.loss)
-
-
-def _head(features: Spec, width: int) -> list[Any]:
-    """Return layers that make `width` numbers of features of any shape."""
-    if not isinstance(features, TensorSpec):
-        raise ShapeError("the model must end in one tensor, but ends in several fields")
-    pool: dict[str, list[Any]] = {"F": [], "TF": ["time_pool"]}
-    return [*pool.get(features.axes, ["global_pool"]), {"type": "linear", "features": width}]

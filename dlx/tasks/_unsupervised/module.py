@@ -1,13 +1,11 @@
-"""Training without a target: what is measured is a number for every sample, or what all samples are together."""
+"""Learning without a target: metrics are a number for every sample, or of all samples of a split together."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torchmetrics
 from torch import Tensor, nn
@@ -15,59 +13,26 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.tasks import Learning, Task
+from dlx.tasks._base.evaluation import EvaluationBuffer
+from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._base.module import TaskModule
-from dlx.tasks._base.optimizer_step import Batch, Objective
-from dlx.tasks._supervised.module import built, by_name
 from dlx.tensors import TensorSpec
 
-KEPT_SAMPLES = 2000  # test samples that are kept for pictures
+if TYPE_CHECKING:
+    from dlx.tasks._ssl.linear_probe import LinearProbe
 
-
-@dataclass(frozen=True)
-class EvaluationArrays:
-    """What pictures are drawn of: arrays with an entry for each of `rows`, and arrays of samples made from nothing."""
-
-    rows: np.ndarray
-    values: Mapping[str, np.ndarray]
-    made: Mapping[str, np.ndarray]
-    inputs: Mapping[str, Any]
-
-
-@dataclass
-class EvaluationBuffer:
-    """Values of test samples, gathered batch by batch, and what was made once they were over."""
-
-    rows: list[Tensor] = field(default_factory=list)
-    values: dict[str, list[Tensor]] = field(default_factory=dict)
-    made: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def add(self, rows: Tensor, **values: Tensor) -> None:
-        """Keep a batch, unless there is enough."""
-        if sum(map(len, self.rows)) < KEPT_SAMPLES:
-            self.rows.append(rows.cpu())
-            for name, value in values.items():
-                self.values.setdefault(name, []).append(value.detach().float().cpu())
-
-    def join(self, other: EvaluationBuffer) -> None:
-        """Add what another process gathered."""
-        self.rows += other.rows
-        for name, value in other.values.items():
-            self.values.setdefault(name, []).extend(value)
-
-    def joined(self, arrays: Mapping[str, Any]) -> EvaluationArrays:
-        """Return everything as arrays."""
-        values = {name: torch.cat(value).numpy() for name, value in self.values.items()}
-        return EvaluationArrays(torch.cat(self.rows).numpy(), values, self.made, arrays)
+MAX_SAMPLES = 2000  # of a test, of which figures are drawn
 
 
 class FixedNoise:
-    """Standard normal numbers that are the same whenever a network is judged, however its samples are batched.
+    """Standard normal numbers that are the same in every evaluation, however its samples are batched.
 
     They are drawn once from a seed, a row for each of the first samples; later ones take the same rows again.
     """
 
-    ROWS, MOST = 4096, 2**22
+    MAX_ROWS, MAX_NUMBERS = 4096, 2**22
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -77,150 +42,162 @@ class FixedNoise:
         """Return the noise (B, *shape) of the samples with these numbers."""
         key = tuple(shape)
         if key not in self._tables:
-            rows = max(64, min(self.ROWS, self.MOST // math.prod(key)))
+            rows = max(64, min(self.MAX_ROWS, self.MAX_NUMBERS // math.prod(key)))
             generator = torch.Generator().manual_seed(self.seed)
             self._tables[key] = torch.randn(rows, *key, generator=generator).to(index_B.device)
         return self._tables[key][index_B % len(self._tables[key])]
 
 
-def unwatched(steps: Sequence[Any], what: str) -> Iterator[Any]:
-    """Go through the steps toward something while nobody watches."""
+def iterate_silently(steps: Sequence[Any], what: str) -> Iterator[Any]:
+    """Iterate over the steps of what takes long, without showing progress."""
     return iter(steps)
 
 
 class UnsupervisedModule(TaskModule):
     """Networks that learn from inputs alone.
 
-    A task overrides `judge`, which measures samples one by one, and may override `summary`, for what is known only of
-    all samples of a split together.
-
-    measured  what is a mean over samples
-    metrics   what is measured of samples that are made, by `made`
+    A task overrides `evaluate_batch`, which measures samples one by one, and may override `split_metrics`, for what is
+    known only of all samples of a split together.
     """
 
     sampling_steps: int = 1
-    """How often samples that are made of noise go through a network, unless asked otherwise."""
-    watched: Callable[[Sequence[Any], str], Iterator[Any]] = staticmethod(unwatched)
-    """Goes through the steps of what may take long, for a person who watches."""
+    """How often samples go through a network, unless asked otherwise."""
+    watched: Callable[[Sequence[Any], str], Iterator[Any]] = staticmethod(iterate_silently)
+    """Iterates over the steps of what may take long, with a progress display where a person watches."""
 
-    def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        measured: Sequence[str],
-        metrics: Mapping[str, Metric] | None = None,
-    ) -> None:
-        super().__init__(networks, facts, learning)
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Task) -> None:
+        super().__init__(networks, facts, learning, task)
         self.spec: TensorSpec = facts.input  # type: ignore[assignment]
-        self.means = nn.ModuleDict({f"mean_{name}": torchmetrics.MeanMetric() for name in measured})
-        self._metrics = built(metrics or {}, facts)
-        self.outputs = EvaluationBuffer()
-        self.keeps = False
+        self.probe = self.build_probe()
+        names = [*self.sample_metrics(), *(self.probe.options.metric_names() if self.probe is not None else ())]
+        self.means = nn.ModuleDict({f"mean_{name}": torchmetrics.MeanMetric() for name in names})
+        self._metrics = build_meters(self.generated_metrics(), facts)
+        self.outputs = EvaluationBuffer(MAX_SAMPLES)
+        self.collects_outputs = False
         self.noise = FixedNoise()
-        self._judged = 0
+        self._evaluated = 0
 
-    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
-        """Return each metric's value for every sample; `index_B` numbers the samples of the split."""
-        raise NotImplementedError
+    # -- what a task overrides ----------------------------------------------------------------------------------------
 
-    def made(self, batch: Batch, index_B: Tensor) -> Tensor:
-        """Return samples made of noise, one for each of these numbers, and of the classes of a batch where told."""
-        raise NotImplementedError
+    def sample_metrics(self) -> Sequence[str]:
+        """Return the names of the metrics that are means over samples."""
+        return ()
 
-    def summary(self, split: str) -> dict[str, Tensor]:
-        """Return what is measured of all samples of a split together."""
+    def generated_metrics(self) -> Mapping[str, Metric]:
+        """Return the metrics that compare generated samples with data."""
         return {}
 
-    def figure_inputs(self, batch: Batch) -> EvaluationBuffer:
-        kept, self.outputs, self.keeps = self.outputs, EvaluationBuffer(), True
-        try:
-            self.evaluate_batch(batch, torch.arange(len(batch["rows"]), device=batch["rows"].device))
-            self.show(few=True)
-            return self.outputs
-        finally:
-            self.outputs, self.keeps = kept, False
+    def build_probe(self) -> LinearProbe | None:
+        """Return what evaluates the features of an encoder; None where there is none."""
+        return None
 
-    def begin(self) -> None:
-        """Forget what was gathered of the last split."""
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+        """Return each sample metric's value for every sample; `index_B` numbers the samples of the split."""
+        raise NotImplementedError
 
-    def show(self, few: bool = False) -> None:
-        """Make what pictures need besides the samples that were judged; `few`, and fast, while training goes on."""
+    def generate(self, batch: Batch, index_B: Tensor) -> Tensor:
+        """Return samples from noise, one for each of these numbers, of the classes of the batch where conditional."""
+        raise NotImplementedError
 
-    def update_together(self, roles: Sequence[str], batch: Batch, objective: Objective) -> Tensor:
-        """Move several networks down the gradient of one objective; return the loss, detached."""
+    def split_metrics(self, split: str) -> dict[str, Tensor]:
+        """Return the metrics of all samples of a split together."""
+        return {}
 
-        def whole(portion: Batch) -> Tensor:
-            return objective(portion) + self.penalties(roles)
+    def on_split_start(self) -> None:
+        """Forget what was collected of the last split."""
 
-        first, *others = (self.updates[role] for role in roles)
-        return first(batch, whole, others)
+    def collect_figures(self, few: bool = False) -> None:
+        """Add to the outputs what figures need besides evaluated samples; `few`, and fast, while training goes on."""
 
-    def penalties(self, roles: Sequence[str]) -> Tensor | float:
-        """Return what regularizers and layers add to the loss of several networks."""
-        regularizers = self.learning.regularizers.values()
-        terms = [r.penalty(self.networks[role]) for role in roles for r in regularizers]
-        terms += [m.auxiliary_loss for m in self._auxiliary]  # type: ignore[misc]
-        return sum((t for t in terms if t is not None), start=0.0)
+    # -- training -----------------------------------------------------------------------------------------------------
 
-    # -- what Lightning calls -----------------------------------------------------------------------------------------
+    def penalty(self, batch: Batch, *roles: str) -> Tensor | float:
+        penalty = super().penalty(batch, *roles)
+        return penalty if self.probe is None else penalty + self.probe.loss(len(batch["rows"]))
+
+    def after_step(self, batch: Batch) -> None:
+        if self.probe is not None:
+            self.probe.remember(self.input_of(batch), batch)
+
+    # -- evaluation ---------------------------------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
         self._reset()
-        self.keeps = False
+        self.collects_outputs = False
 
     def on_test_epoch_start(self) -> None:
         self._reset()
-        self.outputs, self.keeps = EvaluationBuffer(), True
+        self.outputs, self.collects_outputs = EvaluationBuffer(MAX_SAMPLES), True
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.measure(batch)
+        self.update_metrics(batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self.measure(batch)
+        self.update_metrics(batch)
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
-        self.show()
+        self.collect_figures()
 
-    def measured(self, split: str) -> dict[str, Tensor]:
-        means = {key.removeprefix("mean_"): mean.compute() for key, mean in self.means.items()}  # type: ignore[operator]
-        of_made = {name: meter.compute() for name, meter in by_name(self._metrics).items()}
-        return {f"{split}/{name}": value for name, value in {**means, **of_made, **self.summary(split)}.items()}
-
-    def measure(self, batch: Batch) -> dict[str, Tensor]:
-        """Measure a batch of the split that is evaluated."""
+    def update_metrics(self, batch: Batch) -> None:
+        """Evaluate a batch of the split."""
         size = len(batch["rows"])
-        here = torch.arange(self._judged, self._judged + size, device=batch["rows"].device)
-        self._judged += size
-        index_B = here * self.trainer.world_size + self.trainer.global_rank
-        found = self.evaluate_batch(batch, index_B)
-        made = self.made(batch, index_B).float() if self._metrics else None
-        for meter in by_name(self._metrics).values():
-            meter.update(made, self.input_of(batch), batch.get("target"))
+        place_B = torch.arange(self._evaluated, self._evaluated + size, device=batch["rows"].device)
+        self._evaluated += size
+        index_B = place_B * self.trainer.world_size + self.trainer.global_rank
+        found = self._evaluate(batch, index_B)
+        generated = self.generate(batch, index_B).float() if self._metrics else None
+        for meter in meters_by_name(self._metrics).values():
+            meter.update(generated, self.input_of(batch), batch.get("target"))
         for key, mean in self.means.items():
             mean.update(found[key.removeprefix("mean_")].detach())  # type: ignore[operator]
-        return found
+
+    def compute_metrics(self, split: str) -> dict[str, Tensor]:
+        means = {key.removeprefix("mean_"): mean.compute() for key, mean in self.means.items()}  # type: ignore[operator]
+        of_generated = {name: meter.compute() for name, meter in meters_by_name(self._metrics).items()}
+        found = {**means, **of_generated, **self.split_metrics(split)}
+        return {f"{split}/{name}": value for name, value in found.items()}
+
+    def figure_inputs(self, batch: Batch) -> EvaluationBuffer:
+        kept, self.outputs, self.collects_outputs = self.outputs, EvaluationBuffer(MAX_SAMPLES), True
+        try:
+            self._evaluate(batch, torch.arange(len(batch["rows"]), device=batch["rows"].device))
+            self.collect_figures(few=True)
+            return self.outputs
+        finally:
+            self.outputs, self.collects_outputs = kept, False
+
+    def _evaluate(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+        """Return each sample metric's value for every sample, those of its features among them."""
+        found = self.evaluate_batch(batch, index_B)
+        if self.probe is None:
+            return found
+        x = self.input_of(batch)
+        features_BF = self.probe.encoder(x)
+        if self.collects_outputs:
+            target = {"target": batch["target"]} if "target" in batch else {}
+            self.outputs.add(batch["rows"], {"features": features_BF, **target})
+        return found | self.probe.evaluate(features_BF, x, batch)
 
     def _reset(self) -> None:
-        self._judged = 0
+        self._evaluated = 0
         for meter in (*self.means.values(), *self._metrics.values()):
             meter.reset()  # type: ignore[operator]
-        self.begin()
+        self.on_split_start()
 
 
-def flat(values_B: Tensor) -> Tensor:
+def to_vectors(values_B: Tensor) -> Tensor:
     """Return (B, N): every sample as a vector."""
     return values_B.flatten(1)
 
 
-def unit(values_BF: Tensor) -> Tensor:
+def l2_normalize(values_BF: Tensor) -> Tensor:
     """Return vectors of length 1, in 32 bits or more."""
     return F.normalize(values_BF.to(torch.promote_types(values_BF.dtype, torch.float32)), dim=1)
 
 
-def span(spec: TensorSpec) -> tuple[float, float]:
-    """Return the least and the greatest value of a field; from −1 to 1 where the data do not say."""
+def value_range(spec: TensorSpec) -> tuple[float, float]:
+    """Return the smallest and the greatest value of a field; −1 and 1 where the data do not say."""
     if spec.stats is None or not spec.stats.low:
         return -1.0, 1.0
     return min(spec.stats.low), max(spec.stats.high)

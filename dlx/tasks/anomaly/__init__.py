@@ -29,16 +29,16 @@ class NoThreshold(Rule):
 
 
 class Anomaly(Autoencoding):
-    """Finds samples that are not like those it learned from: an autoencoder gives them back badly.
+    """Anomaly detection: an autoencoder reconstructs samples badly that are not like those it was trained on.
 
-    The score of a sample is the mean squared error of its reconstruction. From the `quantile` of the scores of ordinary
-    val samples on it is called strange. Where classes are known, `data.split.holdout_classes` names the strange ones:
-    none of their samples is learned from, and loss, mse and threshold are of the others alone.
+    The score of a sample is the mean squared error of its reconstruction; above the `quantile` of the scores of normal
+    val samples it is an anomaly. Where classes are known, `data.split.holdout_classes` names those that are anomalies:
+    none of their samples is trained on, and loss, mse and threshold are of the others alone.
 
     Shapes:  encoder: input → (latent_dim,); decoder: (latent_dim,) → input.
-    Units:   auroc is the probability that a strange sample has a higher score than an ordinary one; recall is the
-             share of strange samples above the threshold, false_positive_rate that of ordinary ones; anomaly_rate is
-             that of all samples where classes are not known.
+    Units:   auroc is the probability that an anomaly has a higher score than a normal sample; recall is the fraction
+             of anomalies above the threshold, false_positive_rate that of normal samples; anomaly_rate is that of all
+             samples where classes are not known.
     Source:  Sakurada & Yairi 2014, doi:10.1145/2689746.2689747.
 
     Example:
@@ -47,25 +47,25 @@ class Anomaly(Autoencoding):
 
     type: Literal["anomaly"] = "anomaly"
     latent_dim: int = Field(8, gt=0)
-    """Size of the code (latent vector); a wide one gives back strange samples as well."""
+    """Size of the code (latent vector); a wide one reconstructs anomalies as well."""
     quantile: float = Field(0.95, gt=0, lt=1)
-    """Share of the ordinary val samples that lie below the threshold."""
+    """Fraction of the normal val samples that lie below the threshold."""
     labeled: bool = False
-    """Whether the target says which samples are strange: those of the classes in `data.split.holdout_classes`."""
+    """Whether the target says which samples are anomalies: those of the classes in `data.split.holdout_classes`."""
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
-        """Classes are read only to judge by."""
+        """Classes are read only to evaluate by."""
         return "classes" if self.labeled else None
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        judged = {"auroc": "higher", "recall": "higher", "false_positive_rate": "lower"}
-        return {"loss": "lower", "mse": "lower", **(judged if self.labeled else {"anomaly_rate": "lower"})}
+        of_classes = {"auroc": "higher", "recall": "higher", "false_positive_rate": "lower"}
+        return {"loss": "lower", "mse": "lower", **(of_classes if self.labeled else {"anomaly_rate": "lower"})}
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
         if self.labeled and all(context.facts.class_counts):
-            message = "no class is strange: name those that are in data.split.holdout_classes"
+            message = "no class is an anomaly: name those that are in data.split.holdout_classes"
             yield UnfitSetting.at(message, "labeled")
         if not context.facts.counts.get("val"):
             yield NoThreshold.at("there is no val split, so that no score is above the threshold")
@@ -73,7 +73,7 @@ class Anomaly(Autoencoding):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.anomaly.module import AnomalyModule
 
-        return AnomalyModule(networks, facts, learning, self, self.quantile, self.labeled)
+        return AnomalyModule(networks, facts, learning, self)
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         return {"score": values[:, 0].tolist(), "is_anomaly": [bool(v) for v in values[:, 1]]}
@@ -81,8 +81,10 @@ class Anomaly(Autoencoding):
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import scores, strips
 
-        error, strange = outputs.values["error"], outputs.values["strange"] > 0
-        title = f"{int(strange.sum())} strange among {len(error)} samples" if self.labeled else f"{len(error)} samples"
-        drawn = {"scores": scores(error[~strange], error[strange], float(outputs.made["threshold"]), title)}
-        sheet = outputs.made.get("sheet")
-        return drawn if sheet is None else {**drawn, "reconstructions": strips(sheet, ("strangest", "given back"))}
+        error, anomalous = outputs.values["error"], outputs.values["anomalous"] > 0
+        title = f"{len(error)} samples"
+        title = f"{int(anomalous.sum())} anomalies among {title}" if self.labeled else title
+        drawn = {"scores": scores(error[~anomalous], error[anomalous], float(outputs.extras["threshold"]), title)}
+        images = outputs.extras.get("reconstructions")
+        names = ("highest scores", "reconstruction")
+        return drawn if images is None else {**drawn, "reconstructions": strips(images, names)}

@@ -1,8 +1,9 @@
-"""Scores of samples by their reconstruction, and a threshold between ordinary and strange. N samples of a split."""
+"""Anomaly detection: scores of samples by their reconstruction, and a threshold. N samples of a split."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,90 +13,87 @@ from torchmetrics.functional.classification import binary_auroc
 from dlx.facts import DataFacts
 from dlx.nn.images import as_picture
 from dlx.tasks import Learning
-from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
-from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER, Autoencoding
-from dlx.tasks._unsupervised.module import flat
+from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
+from dlx.tasks._unsupervised.module import to_vectors
 
-GATHERED = ("loss", "mse", "strange")
+if TYPE_CHECKING:
+    from dlx.tasks.anomaly import Anomaly
+
+COLLECTED = ("loss", "mse", "anomalous")
 
 
 class AnomalyModule(AutoencoderModule):
-    """An autoencoder that knows from which error on a sample is strange."""
+    """An autoencoder that knows from which error on a sample is an anomaly."""
 
+    task: Anomaly
     threshold: Tensor
-    unseen: Tensor
+    is_holdout_class: Tensor
 
-    def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        task: Autoencoding,
-        quantile: float,
-        labeled: bool,
-    ) -> None:
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Anomaly) -> None:
         super().__init__(networks, facts, learning, task)
-        self.quantile, self.labeled = quantile, labeled
         self.register_buffer("threshold", torch.tensor(torch.finfo(torch.float32).max))
-        unseen = [count == 0 for count in facts.class_counts]
-        self.register_buffer("unseen", torch.tensor(unseen or [False]), persistent=False)
-        self.gathered = nn.ModuleDict({name: CatMetric() for name in GATHERED})
+        holdout = [count == 0 for count in facts.class_counts]
+        self.register_buffer("is_holdout_class", torch.tensor(holdout or [False]), persistent=False)
+        self.collected = nn.ModuleDict({name: CatMetric() for name in COLLECTED})
 
-    def singly(self, task: Autoencoding, facts: DataFacts) -> list[str]:
-        return []
+    def sample_metrics(self) -> Sequence[str]:
+        return ()
 
-    def begin(self) -> None:
-        for gathered in self.gathered.values():
-            gathered.reset()  # type: ignore[operator]
+    def on_split_start(self) -> None:
+        for meter in self.collected.values():
+            meter.reset()  # type: ignore[operator]
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         found = super().evaluate_batch(batch, index_B)
-        for name, value_B in zip(GATHERED, (found["loss"], found["mse"], self.strange(batch)), strict=True):
-            self.gathered[name].update(value_B)  # type: ignore[operator]
+        for name, value_B in zip(COLLECTED, (found["loss"], found["mse"], self.anomalous(batch)), strict=True):
+            self.collected[name].update(value_B)  # type: ignore[operator]
         return found
 
-    def strange(self, batch: Batch) -> Tensor:
-        """Return 1 for samples that are known to be strange, 0 for others (B,)."""
-        strange_B = self.unseen[batch["target"]] if self.labeled else torch.zeros_like(batch["rows"])
-        return strange_B.float()
+    def anomalous(self, batch: Batch) -> Tensor:
+        """Return 1 for samples that are known to be anomalies, 0 for others (B,)."""
+        known_B = self.is_holdout_class[batch["target"]] if self.task.labeled else torch.zeros_like(batch["rows"])
+        return known_B.float()
 
-    def also_kept(self, batch: Batch) -> dict[str, Tensor]:
-        return {"strange": self.strange(batch)}
+    def more_outputs(self, batch: Batch) -> dict[str, Tensor]:
+        return {"anomalous": self.anomalous(batch)}
 
-    def summary(self, split: str) -> dict[str, Tensor]:
-        loss_N, mse_N, strange_N = (self.gathered[name].compute() for name in GATHERED)  # type: ignore[operator]
-        strange_N = strange_N > 0
-        ordinary_N = mse_N[~strange_N]
+    def split_metrics(self, split: str) -> dict[str, Tensor]:
+        loss_N, mse_N, anomalous_N = (self.collected[name].compute() for name in COLLECTED)  # type: ignore[operator]
+        anomalous_N = anomalous_N > 0
+        normal_N = mse_N[~anomalous_N]
         if self.trainer.state.fn == "fit":
-            self.threshold.copy_(ordinary_N.quantile(self.quantile))
+            self.threshold.copy_(normal_N.quantile(self.task.quantile))
         above_N = (mse_N > self.threshold).float()
-        found = {"loss": loss_N[~strange_N].mean(), "mse": ordinary_N.mean()}
-        if not self.labeled:
+        found = {"loss": loss_N[~anomalous_N].mean(), "mse": normal_N.mean()}
+        if not self.task.labeled:
             return {**found, "anomaly_rate": above_N.mean()}
         return {
             **found,
-            "auroc": binary_auroc(mse_N, strange_N.long()),
-            "recall": (above_N * strange_N).sum() / strange_N.sum().clamp_min(1),
-            "false_positive_rate": above_N[~strange_N].mean(),
+            "auroc": binary_auroc(mse_N, anomalous_N.long()),
+            "recall": (above_N * anomalous_N).sum() / anomalous_N.sum().clamp_min(1),
+            "false_positive_rate": above_N[~anomalous_N].mean(),
         }
 
-    def show(self, few: bool = False) -> None:
-        self.outputs.made["threshold"] = self.threshold.cpu().numpy().copy()
+    def collect_figures(self, few: bool = False) -> None:
+        self.outputs.extras["threshold"] = self.threshold.cpu().numpy().copy()
 
-    def keep_sheet(self, x: Tensor, seen: Tensor, again: Tensor, error_B: Tensor) -> None:
-        """Keep the samples with the highest scores so far, and what became of them."""
+    def collect_reconstructions(self, x: Tensor, seen: Tensor, again: Tensor, error_B: Tensor) -> None:
+        """Collect the images with the highest scores so far, and their reconstructions."""
         if self.spec.axes != "CHW":
             return
         pairs = torch.stack([as_picture(images, self.spec) for images in (x, again)])
-        if "sheet" in self.outputs.made:
-            pairs = torch.cat([torch.from_numpy(self.outputs.made["sheet"]), pairs], 1)
-            error_B = torch.cat([torch.from_numpy(self.outputs.made["errors"]), error_B.cpu()])
+        extras = self.outputs.extras
+        if "reconstructions" in extras:
+            pairs = torch.cat([torch.from_numpy(extras["reconstructions"]), pairs], 1)
+            error_B = torch.cat([torch.from_numpy(extras["errors"]), error_B.cpu()])
         worst = error_B.cpu().argsort(descending=True, stable=True)[:SHEET]
-        self.outputs.made |= {"sheet": pairs[:, worst].numpy(), "errors": error_B.cpu()[worst].numpy()}
+        extras |= {"reconstructions": pairs[:, worst].numpy(), "errors": error_B.cpu()[worst].numpy()}
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return each sample's score, and 1 where it is an anomaly (B, 2)."""
         x = self.input_of(batch)
-        again = self.reconstructed(self.networks[DECODER](self.networks[ENCODER](x)))
-        score_B = flat((again - x).square()).mean(1)
+        again = self.reconstruction(self.networks[DECODER](self.networks[ENCODER](x)))
+        score_B = to_vectors((again - x).square()).mean(1)
         return torch.stack([score_B, (score_B > self.threshold).float()], 1)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Autoencoder(Autoencoding):
-    """Gives its input back through a narrow code, and so learns what is worth keeping.
+    """Autoencoder: reconstructs its input from a narrow code, which so holds what matters most in it.
 
-    The code is the point: an encoder makes it of the input, a decoder makes the input of it again. Linear networks find
-    the plane of PCA, deeper ones a curved surface. With `noise` the input is disturbed first and must be given back
-    clean; `sparsity` and `contractive_weight` keep a code from copying where it is wide enough to.
+    An encoder maps the input to the code, a decoder maps it back. Linear networks find the plane of PCA, deeper ones a
+    curved surface. With `noise` the input is made noisy first and must be reconstructed without it (denoising
+    autoencoder); `sparsity` and `contractive_weight` keep a code from copying where it is wide enough to.
 
     Shapes:  encoder: input → (latent_dim,); decoder: (latent_dim,) → input.
     Units:   psnr in decibels over the range of the train split; psnr_gain is over that of the noisy input; loss and mse
@@ -40,7 +40,7 @@ class Autoencoder(Autoencoding):
         from dlx.figures.embedding import embedding
         from dlx.figures.samples import strips
 
-        sheet = outputs.made.get("sheet")
-        rows = ("input", "given back") if self.noise == "none" else ("input", "disturbed", "given back")
-        drawn = {} if sheet is None else {"reconstructions": strips(sheet, rows)}
+        images = outputs.extras.get("reconstructions")
+        rows = ("input", "reconstruction") if self.noise == "none" else ("input", "noisy", "reconstruction")
+        drawn = {} if images is None else {"reconstructions": strips(images, rows)}
         return {**drawn, "codes": embedding(outputs.values["code"], outputs.values["error"], "error")}

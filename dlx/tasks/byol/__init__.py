@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class BYOL(Siamese):
-    """Learns features from which it predicts how a slowly following copy of itself projects the other view.
+    """BYOL: features from which the projection is predicted that a momentum encoder makes of the other view.
 
-    There are no others to tell a sample from; the predictor, and the copy, c ← m c + (1 − m) w after every step, keep
-    the features from becoming all the same. m grows from `momentum` to 1 as a cosine. Works with smaller batches
-    than simclr. What `views` change is what features will ignore.
+    There are no negatives; the predictor, and the momentum encoder, c ← m c + (1 − m) w after every step, keep the
+    features from collapsing. m grows from `momentum` to 1 as a cosine. Works with smaller batches than simclr. What
+    `views` change is what features will ignore.
 
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is the squared distance between predictions and projections of length 1, added for both directions:
@@ -30,10 +30,10 @@ class BYOL(Siamese):
         {type: byol, momentum: 0.98, projection_dim: 16}
     """
 
-    followed: ClassVar[bool] = True
+    has_momentum_encoder: ClassVar[bool] = True
     type: Literal["byol"] = "byol"
     momentum: float = Field(0.996, ge=0, lt=1)
-    """Share of the copy that is kept in the first step."""
+    """Fraction of the momentum encoder that is kept in the first step."""
 
     def projector(self) -> list[Any]:
         return [{"linear": self.projection_hidden}, "batch_norm", "relu", {"linear": self.projection_dim}]

@@ -11,18 +11,17 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, UnfitData
-from dlx.tasks._supervised.spec import Supervision
+from dlx.tasks._supervised.spec import Supervised
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class Classification(Supervision):
-    """Says to which class a sample belongs, or to which classes where several may be true at once.
+class Classification(Supervised):
+    """Classification: predicts the class of a sample, or its labels where several may be true at once (multi-label).
 
-    The network returns one score a class; probabilities are their softmax, or each one's sigmoid for several labels.
-    A target
+    The network returns one logit a class; probabilities are their softmax, or each one's sigmoid for labels. A target
     of several 0/1 columns makes it multi-label.
 
     Shapes:  input → (K,) for K classes, also where K = 2.
@@ -34,7 +33,7 @@ class Classification(Supervision):
     type: Literal["classification"] = "classification"
     target_kind: ClassVar[str | None] = "classes"
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
-    """What is minimized."""
+    """The loss function, which training minimizes."""
     metrics: Named[Metric] = Field({"accuracy": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test."""
 
@@ -50,7 +49,7 @@ class Classification(Supervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks._supervised.module import SupervisedModule
 
-        return SupervisedModule(networks, facts, learning, self.loss, self.metrics)
+        return SupervisedModule(networks, facts, learning, self)
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.classification.figures import draw

@@ -14,7 +14,7 @@ from dlx.models import Model
 from dlx.rules import CheckContext, Problem, Rule
 from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.predictions import regression_table
-from dlx.tasks._supervised.spec import Supervision
+from dlx.tasks._supervised.spec import Supervised
 from dlx.tasks.forecasting._baselines import baselines
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class ScaledTwice(Rule):
     code: ClassVar[str] = "DLX454"
 
 
-class Forecasting(Supervision):
-    """Says what comes next in a series, at every step of the horizon at once.
+class Forecasting(Supervised):
+    """Forecasting: predicts the next values of a time series, at every step of the horizon at once.
 
-    Beside each metric stands the same of two forecasts that learn nothing: `<metric>.naive` repeats the last value,
-    `<metric>.seasonal_naive` (where the series has a season) what was one season before. The network sees the series in
-    units of `scaling` and predicts in them; metrics are in the series' own.
+    Beside each metric is the same of two naive forecasts, which learn nothing: `<metric>.naive` repeats the last value,
+    `<metric>.seasonal_naive` (where the series has a season) the value one season before. The network sees the series
+    in units of `scaling` and predicts in them; metrics are in the series' own.
 
     Shapes:  history (steps, columns), or a record of it and of the future (horizon, known) → (horizon · targets,), for
              each quantile of the loss.
@@ -57,12 +57,12 @@ class Forecasting(Supervision):
     type: Literal["forecasting"] = "forecasting"
     target_kind: ClassVar[str | None] = "regression"
     loss: Loss = Field("mae", validate_default=True)  # type: ignore[assignment]
-    """What is minimized, in units of `scaling`."""
+    """The loss function, which training minimizes, in units of `scaling`."""
     metrics: Named[Metric] = Field({"mase": {}, "smape": {}, "rmse": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test, in the units of the target."""
     scaling: Literal["window", "series"] = "window"
-    """By which mean and deviation a network sees values: those of each window's own history, so that it can follow a
-    series to where it has never been; or those of the train split, so that it knows where it is."""
+    """By which mean and standard deviation values are scaled: those of each window's own history, so that the network
+    can follow a series to where it has never been; or those of the train split, so that it knows the level."""
 
     @property
     def accepts_soft_targets(self) -> bool:
@@ -97,7 +97,7 @@ class Forecasting(Supervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.forecasting.module import ForecastingModule
 
-        return ForecastingModule(networks, facts, learning, self.loss, self.metrics, self.scaling == "window")
+        return ForecastingModule(networks, facts, learning, self)
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the value of each step of the horizon, with quantiles and interval where the loss makes them."""

@@ -1,4 +1,4 @@
-"""Pictures of forecasts: windows with what was before, what came, and what others say; and how errors grow."""
+"""Figures of forecasts: windows with history, actual values and naive forecasts; and how errors grow with the step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dlx.tasks.forecasting.module import JudgedForecasts
+    from dlx.tasks._base.evaluation import EvaluationArrays
 
 WINDOWS = 6
 SHOWN_BEFORE = (3, 8)  # horizons of history that are drawn at least and at most; in between two seasons
@@ -22,21 +22,21 @@ NAMES = {NAIVE: "naive", SEASONAL: "seasonal naive"}
 LOOKS = {NAIVE: (GRAY, ":"), SEASONAL: (ORANGE, "--")}
 
 
-def draw(judged: JudgedForecasts, facts: DataFacts) -> dict[str, Figure]:
+def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw forecasts of windows from all over the test split, and the error at each step of the horizon."""
-    past_NLF, target_NTF, forecast_NTF = series_of(judged, facts)
+    past_NLF, target_NTF, forecast_NTF = series_of(arrays, facts)
     others = {who: naive(who, past_NLF, target_NTF.shape[1], facts.season) for who in baselines(facts)}
-    pictures = {"forecasts": forecasts(judged, facts, past_NLF, others)}
+    pictures = {"forecasts": forecasts(arrays, facts, past_NLF, others)}
     if target_NTF.shape[1] > 1:
         pictures["error_by_step"] = error_by_step(target_NTF, forecast_NTF, others)
     return pictures
 
 
-def series_of(judged: JudgedForecasts, facts: DataFacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def series_of(arrays: EvaluationArrays, facts: DataFacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return history, target and forecast of the target columns, (N, steps, columns) each."""
     columns = facts.fields["target"].dims[1] or 1
-    past = np.stack([judged.inputs["history"][row] for row in judged.rows])[..., :columns]
-    target, forecast = (x.reshape(len(x), -1, columns) for x in (judged.targets, judged.predictions))
+    past = np.stack([arrays.inputs["history"][row] for row in arrays.rows])[..., :columns]
+    target, forecast = (arrays.values[n].reshape(len(arrays.rows), -1, columns) for n in ("targets", "predictions"))
     return past, target, forecast
 
 
@@ -46,9 +46,11 @@ def naive(who: str, past_NLF: np.ndarray, horizon: int, season: int) -> np.ndarr
     return past_NLF[:, past_NLF.shape[1] - period + np.arange(horizon) % period]
 
 
-def forecasts(judged: JudgedForecasts, facts: DataFacts, past_NLF: np.ndarray, others: dict[str, np.ndarray]) -> Figure:
+def forecasts(
+    arrays: EvaluationArrays, facts: DataFacts, past_NLF: np.ndarray, others: dict[str, np.ndarray]
+) -> Figure:
     """Draw the first target column of some windows, the earliest first."""
-    _, target_NTF, forecast_NTF = series_of(judged, facts)
+    _, target_NTF, forecast_NTF = series_of(arrays, facts)
     chosen = np.unique(np.linspace(0, len(target_NTF) - 1, WINDOWS).astype(int))
     across = min(len(chosen), 2)
     down = -(-len(chosen) // across)
@@ -63,24 +65,24 @@ def forecasts(judged: JudgedForecasts, facts: DataFacts, past_NLF: np.ndarray, o
         steps = np.arange(1, target_NTF.shape[1] + 1)
         marker = "o" if len(steps) == 1 else None
         axes.plot(np.arange(1 - len(past), 1), past, color=GRAY, linewidth=1.2, label="history")
-        ends = _interval(judged, i, target_NTF.shape[1:])
+        ends = _interval(arrays, i, target_NTF.shape[1:])
         if ends is not None:
             _shade(axes, steps, *ends)
         for who, values in others.items():
             color, line = LOOKS[who]
             axes.plot(steps, values[i, :, 0], line, color=color, linewidth=1.2, label=NAMES[who], marker=marker)
-        axes.plot(steps, target_NTF[i, :, 0], color="black", linewidth=1.6, label="what came", marker=marker)
+        axes.plot(steps, target_NTF[i, :, 0], color="black", linewidth=1.6, label="actual", marker=marker)
         axes.plot(steps, forecast_NTF[i, :, 0], color=BLUE, linewidth=1.6, label="forecast", marker=marker)
         axes.axvline(0.5, color="#C8C8C8", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     for axes in grid[-1]:
-        axes.set_xlabel("steps after the last that is known", fontsize=9)
+        axes.set_xlabel("steps after the last known value", fontsize=9)
     name = facts.fields["target"].names
     figure.supylabel(short(name[0], 30) if name else "target", fontsize=9)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
-    figure.suptitle(_in_words(judged, target_NTF, forecast_NTF, others), fontsize=12, fontweight="bold")
+    figure.suptitle(_in_words(arrays, target_NTF, forecast_NTF, others), fontsize=12, fontweight="bold")
     return figure
 
 
@@ -117,20 +119,22 @@ def _shade(axes: Axes, steps: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
         axes.fill_between(steps, low, high, color=BLUE, alpha=0.2, linewidth=0, label="interval")
 
 
-def _interval(judged: JudgedForecasts, i: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+def _interval(arrays: EvaluationArrays, i: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the ends of the interval of the first column of a window."""
-    if judged.low is None or judged.high is None:
+    if "low" not in arrays.values:
         return None
-    return judged.low[i].reshape(shape)[:, 0], judged.high[i].reshape(shape)[:, 0]
+    low, high = (arrays.values[end][i].reshape(shape)[:, 0] for end in ("low", "high"))
+    return low, high
 
 
 def _in_words(
-    judged: JudgedForecasts, target_NTF: np.ndarray, forecast_NTF: np.ndarray, others: dict[str, np.ndarray]
+    arrays: EvaluationArrays, target_NTF: np.ndarray, forecast_NTF: np.ndarray, others: dict[str, np.ndarray]
 ) -> str:
     own = np.abs(forecast_NTF - target_NTF).mean()
     said = [f"{NAMES[who]} {np.abs(values - target_NTF).mean():.4g}" for who, values in others.items()]
     text = f"Mean absolute error {own:.4g}; {', '.join(said)}"
-    if judged.low is None or judged.high is None:
+    if "low" not in arrays.values:
         return text
-    inside = ((judged.low <= judged.targets) & (judged.targets <= judged.high)).mean()
-    return f"{text}\n{percent(inside)} of what came lies in the interval"
+    low, high, actual = (arrays.values[name] for name in ("low", "high", "targets"))
+    inside = ((low <= actual) & (actual <= high)).mean()
+    return f"{text}\n{percent(inside)} of actual values lie in the interval"

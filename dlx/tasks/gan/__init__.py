@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class GAN(Adversarial):
-    """A generator learns to make samples that a discriminator, which learns beside it, cannot tell from the data.
+    """Generative adversarial network: a generator learns to make samples that a discriminator cannot tell from data.
 
-    D, D(G(z)) are scores. minimax: D maximizes log σ(D(x)) + log(1 − σ(D(G(z)))), which G minimizes; its gradient
+    D(x) and D(G(z)) are scores. minimax: D maximizes log σ(D(x)) + log(1 − σ(D(G(z)))), which G minimizes; its gradient
     vanishes where D is sure. non_saturating: G maximizes log σ(D(G(z))) instead. least_squares pulls scores to 1 and 0.
-    hinge: max(0, 1 − D(x)) + max(0, 1 + D(G(z))), and G maximizes D(G(z)); with spectral norms it is the calm choice.
-    All may collapse onto few modes, which is measured, and said. Samples are sharper than a VAE's and made in one step.
+    hinge: max(0, 1 − D(x)) + max(0, 1 + D(G(z))), and G maximizes D(G(z)); stable with spectral norms. All may collapse
+    onto few modes (mode collapse), which is measured and reported. Samples are sharper than a VAE's, in one step.
 
     Shapes:  generator: (latent_dim,) → sample; discriminator: sample → (1,).
     Units:   train/loss is the discriminator's; mmd is in squared units of its kernel, the other metrics are shares;
@@ -34,21 +34,11 @@ class GAN(Adversarial):
 
     type: Literal["gan"] = "gan"
     loss: Literal["minimax", "non_saturating", "least_squares", "hinge"] = "non_saturating"
-    """What the two minimize."""
+    """Adversarial loss that the two networks minimize."""
     r1_gamma: float = Field(0.0, ge=0)
-    """γ: the discriminator pays γ/2 times the squared slope of its scores at the data."""
+    """γ of R1 regularization: the discriminator's loss has γ/2 times the squared gradient of its scores at the data."""
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.gan.module import GANModule
 
-        return GANModule(
-            networks,
-            facts,
-            learning,
-            self.loss,
-            self.latent_dim,
-            self.critic_steps,
-            self.conditional,
-            self.metrics,
-            self.r1_gamma,
-        )
+        return GANModule(networks, facts, learning, self)

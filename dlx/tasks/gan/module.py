@@ -1,37 +1,29 @@
-"""The discriminator that pays for its slope at the data."""
+"""GAN: the discriminator may be penalized for the gradient of its scores at the data (R1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from dlx.facts import DataFacts
-from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.gan_module import AdversarialModule, squared_gradient_norm
+
+if TYPE_CHECKING:
+    from dlx.tasks.gan import GAN
 
 
 class GANModule(AdversarialModule):
-    """A generator and a discriminator, with R1."""
+    """A generator and a discriminator, with R1 regularization."""
 
-    def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        game: str,
-        latent: int,
-        critic_steps: int,
-        conditional: bool,
-        metrics: Mapping[str, Metric],
-        r1: float,
-    ) -> None:
-        super().__init__(networks, facts, learning, game, latent, critic_steps, conditional, metrics)
-        self.r1 = r1
+    task: GAN
 
-    def gradient_penalty(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
-        if not self.r1:
+    @property
+    def adversarial_loss(self) -> str:
+        return self.task.loss
+
+    def gradient_penalty(self, real: Tensor, generated: Tensor, batch: Batch) -> Tensor | float:
+        if not self.task.r1_gamma:
             return 0.0
         at = real.detach().requires_grad_()
-        return 0.5 * self.r1 * squared_gradient_norm(self.score(at, label_B), at).mean()
+        return 0.5 * self.task.r1_gamma * squared_gradient_norm(self.score(at, self.label_of(batch)), at).mean()

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class Jigsaw(OfTiles):
-    """Learns features by putting the nine tiles of an image back in order.
+    """Jigsaw puzzles: features are learned by predicting how the nine tiles of an image were shuffled.
 
-    Tiles are shuffled by one of a few permutations, and which one it was must be said. The encoder sees every tile by
-    itself; only the head sees all of them. The permutations are far from one another, so that no two are told apart by
-    a pair of tiles: each next one is the farthest from those that were chosen, by the number of tiles that lie
-    elsewhere. The first one leaves tiles where they are.
+    Tiles are shuffled by one of a few permutations, which has to be predicted. The encoder sees every tile by itself;
+    only the head sees all of them. The permutations are far from one another, so that no two are told apart by a pair
+    of tiles: each next one has the greatest Hamming distance to those that were chosen. The first one leaves tiles
+    where they are.
 
     Shapes:  images (C, H, W) → features; the encoder must also take tiles of (H / 3 − gap, W / 3 − gap).
     Units:   loss is a mean cross-entropy in nats, ln of the number of permutations by chance.
@@ -35,10 +35,10 @@ class Jigsaw(OfTiles):
     type: Literal["jigsaw"] = "jigsaw"
     pieces: ClassVar[int] = OfTiles.grid**2
     permutations: int = Field(100, ge=2, le=1000)
-    """How many ways to shuffle there are."""
+    """How many permutations there are."""
 
     @property
-    def answers(self) -> int:
+    def num_labels(self) -> int:
         return self.permutations
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

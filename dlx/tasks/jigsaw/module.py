@@ -1,4 +1,4 @@
-"""In which order tiles belong. B batch, P permutations, G tiles, N candidates."""
+"""Jigsaw puzzles: the permutation of shuffled tiles. B batch, P permutations, G tiles, N candidates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.pretext_module import Asked, TilesModule
+from dlx.tasks._ssl.pretext_module import PretextExamples, TilesModule
 
 if TYPE_CHECKING:
     from dlx.tasks.jigsaw import Jigsaw
@@ -38,7 +38,9 @@ def permutations(count: int, length: int) -> tuple[tuple[int, ...], ...]:
 
 
 class JigsawModule(TilesModule):
-    """An encoder of tiles, and a head that says by which permutation they were shuffled."""
+    """An encoder of tiles, and a head that predicts by which permutation they were shuffled."""
+
+    task: Jigsaw
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Jigsaw) -> None:
         super().__init__(networks, facts, learning, task)
@@ -46,13 +48,13 @@ class JigsawModule(TilesModule):
         self.register_buffer("order_PG", order_PG, persistent=False)
         self.order_PG: Tensor
 
-    def ask(self, x_BCHW: Tensor, draws_BD: Tensor) -> Asked:
+    def examples(self, x_BCHW: Tensor, draws_BD: Tensor) -> PretextExamples:
         count = len(self.order_PG)
-        truth_B = (draws_BD[:, -1] * count).long().clamp(max=count - 1)
+        label_B = (draws_BD[:, -1] * count).long().clamp(max=count - 1)
         tiles_BGCHW = self.cut(x_BCHW, draws_BD)
-        return Asked(tiles_BGCHW.take_along_dim(self.order_PG[truth_B][..., None, None, None], 1), truth_B)
+        return PretextExamples(tiles_BGCHW.take_along_dim(self.order_PG[label_B][..., None, None, None], 1), label_B)
 
-    def drawn(self, asked: Asked, said_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return shuffled tiles, and the same where they belong by what is said."""
-        as_shuffled = self.laid(asked.pieces, self.order_PG[:1].expand(len(said_Q), -1), x_BCHW)
-        return as_shuffled, self.laid(asked.pieces, self.order_PG[said_Q], x_BCHW)
+    def pictures(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return shuffled tiles, and the same in the places that are predicted."""
+        shuffled = self.place(examples.pieces, self.order_PG[:1].expand(len(predicted_Q), -1), x_BCHW)
+        return shuffled, self.place(examples.pieces, self.order_PG[predicted_Q], x_BCHW)

@@ -12,7 +12,7 @@ from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, Role, UnfitData, UnfitSetting
-from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
+from dlx.tasks._supervised.sequence_spec import SequenceTask, with_vocabulary
 from dlx.tokenizers import UNK, restore
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from dlx.layers import Layer
 
-MEASURED = ("perplexity", "bits_per_character", "bits_per_byte")
+METRICS = ("perplexity", "bits_per_character", "bits_per_byte")
 
 
-class LanguageModeling(StepSupervision):
-    """Says at every token of a text which one comes next.
+class LanguageModeling(SequenceTask):
+    """Language modeling: predicts the next token at every token of a text.
 
-    Learns from running text (source `text`), with a network that looks back only, such as gpt or lstm; one that looks
-    ahead is refused when training begins. `dlx generate` lets a trained one write. Beside the loss, in nats a token, it
-    measures what does not depend on how text was cut into tokens: bits per character and per byte of the text.
+    Learns from running text (source `text`), with a causal network, such as gpt or lstm; one that looks ahead is
+    refused when training begins. `dlx generate` generates text by a trained one. Beside the loss, in nats a token, it
+    measures what does not depend on the tokenizer: bits per character and per byte of the text.
 
     Shapes:  (T,) tokens → (T, vocabulary) scores of the next token.
     Units:   loss and metrics are means over all tokens of a split; perplexity is e to the mean of −log p.
@@ -41,23 +41,26 @@ class LanguageModeling(StepSupervision):
     type: Literal["language_modeling"] = "language_modeling"
     generates_text: ClassVar[bool] = True
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
-    """What is minimized; each token of the vocabulary is a class."""
+    """The loss function, which training minimizes; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({}, validate_default=True)  # type: ignore[assignment]
     """What else is measured on val and test; each token is a sample."""
     sample_tokens: int = Field(400, ge=0)
-    """Tokens that the trained network writes into the run's `sample.txt`; 0 for none."""
+    """Tokens that the trained network generates into the run's `sample.txt`; 0 for none."""
     prompt: str | None = None
-    """What that begins with; null is a new line or, where the text has none, what comes after the end of a document."""
-    monitor: ClassVar[str] = "val/loss"
+    """The prompt of that sample; null is a new line or, where the text has none, the end of a document."""
+
+    @property
+    def learning_metric(self) -> str:
+        return "perplexity"
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return super().roles(worded(facts))
+        return super().roles(with_vocabulary(facts))
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        return super().network(role, model, worded(facts))
+        return super().network(role, model, with_vocabulary(facts))
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().metric_names(facts), **dict.fromkeys(MEASURED, "lower")}
+        return {**super().metric_names(facts), **dict.fromkeys(METRICS, "lower")}
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         facts = context.facts
@@ -71,10 +74,9 @@ class LanguageModeling(StepSupervision):
                 yield UnfitSetting.at("the prompt has a token that is nowhere in the train split", "prompt")
 
     def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts:
-        return worded(facts)
+        return with_vocabulary(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.language_modeling.module import LanguageModelingModule
 
-        how = (self.sample_tokens, self.prompt)
-        return LanguageModelingModule(networks, worded(facts), learning, self.loss, self.metrics, how)
+        return LanguageModelingModule(networks, with_vocabulary(facts), learning, self)

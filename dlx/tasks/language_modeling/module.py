@@ -1,136 +1,136 @@
-"""Which token comes next, and the text that comes of it. B batch, T tokens, V vocabulary, N tokens of a batch."""
+"""Language modeling: the next token at every token, and the text that it generates. B batch, T tokens, V vocabulary,
+N tokens of a batch.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torchmetrics
 from torch import Tensor, nn
 
-from dlx.decoding.detokenize import pieces, until
-from dlx.decoding.options import Decoding
-from dlx.decoding.search import Reader, search, write
+from dlx.decoding.beam_search import beam_search
+from dlx.decoding.config import GenerationConfig
+from dlx.decoding.sampling import generate_tokens
+from dlx.decoding.stepwise import StepwiseDecoder
+from dlx.decoding.text_stream import stop_before, stream_text
 from dlx.errors import RunError, UsageError
 from dlx.facts import DataFacts
-from dlx.losses import Loss
-from dlx.metrics import Metric
 from dlx.nn.context import Cache, apply
 from dlx.tasks import Learning
-from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._supervised.sequence_module import StepsModule, looks_ahead, negative_log_likelihood
+from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._supervised.sequence_module import SequenceModule, is_causal, negative_log_likelihood
 from dlx.tokenizers import EOS, UNK, restore
 
+if TYPE_CHECKING:
+    from dlx.tasks.language_modeling import LanguageModeling
 
-class LanguageModelingModule(StepsModule):
-    """One network that scores the next token at every token.
 
-    how  how many tokens the sample at the end has, and what it begins with
-    """
+class LanguageModelingModule(SequenceModule):
+    """One network that gives logits of the next token at every token."""
+
+    task: LanguageModeling
 
     def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        loss: Loss,
-        metrics: Mapping[str, Metric],
-        how: tuple[int, str | None],
+        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: LanguageModeling
     ) -> None:
-        super().__init__(networks, facts, learning, loss, metrics)
+        super().__init__(networks, facts, learning, task)
         self.codec = restore(facts.tokenizers["tokens"])
-        self.sample_tokens, self.sample_prompt = how
-        self.window = facts.fields["tokens"].dims[0]
-        self.nats, self.letters, self.bytes, self.tokens = (torchmetrics.SumMetric() for _ in range(4))
+        self.context_length = facts.fields["tokens"].dims[0]
+        self.nats, self.characters, self.bytes, self.tokens = (torchmetrics.SumMetric() for _ in range(4))
 
     def on_fit_start(self) -> None:
-        if looks_ahead(self, len(self.codec.tokens), min(self.window or 8, 8)):
+        if not is_causal(self, len(self.codec.tokens), min(self.context_length or 8, 8)):
             raise RunError(
                 "the network looks ahead: its score of a token changes with the tokens after it; "
                 "use causal layers, such as those of gpt, lstm and tcn"
             )
 
-    def compare(self, prediction: Tensor, target: Tensor) -> None:
-        """Count only where metrics are asked for: the shares of a whole vocabulary are many numbers."""
-        if self.meters:
-            super().compare(prediction, target)
-
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return −log p (B, T) of every token."""
-        scores_BTV, target_BT = self.run(self.role, batch), batch["target"]
-        return negative_log_likelihood(scores_BTV.flatten(0, 1), target_BT.flatten()).view_as(target_BT)
+        """Return the negative log-likelihood (B, T) of every token."""
+        logits_BTV, target_BT = self.run(self.role, batch), batch["target"]
+        return negative_log_likelihood(logits_BTV.flatten(0, 1), target_BT.flatten()).view_as(target_BT)
 
-    def measured(self, split: str) -> dict[str, Tensor]:
+    # -- evaluation ---------------------------------------------------------------------------------------------------
+
+    def evaluate_batch(self, batch: Batch) -> Tensor:
+        logits_BTV = super().evaluate_batch(batch)
+        target_BT = batch["target"]
+        self.nats.update(negative_log_likelihood(logits_BTV.flatten(0, 1), target_BT.flatten()).double().sum())
+        self.tokens.update(target_BT.numel())
+        text = self.codec.decode(target_BT.flatten().tolist())  # blocks of a split follow one another
+        self.characters.update(len(text))
+        self.bytes.update(len(text.encode()))
+        return logits_BTV
+
+    def predictions_and_targets(self, logits_BTV: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        if not self.meters:  # the probabilities of a whole vocabulary are many numbers
+            return logits_BTV, batch["target"]
+        return super().predictions_and_targets(logits_BTV, batch)
+
+    def compute_metrics(self, split: str) -> dict[str, Tensor]:
         bits = self.nats.compute() / math.log(2)
         return {
-            **super().measured(split),
+            **super().compute_metrics(split),
             f"{split}/perplexity": (self.nats.compute() / self.tokens.compute()).exp(),
-            f"{split}/bits_per_character": bits / self.letters.compute().clamp(min=1),
+            f"{split}/bits_per_character": bits / self.characters.compute().clamp(min=1),
             f"{split}/bits_per_byte": bits / self.bytes.compute().clamp(min=1),
         }
 
-    def _measure(self, batch: Batch) -> Tensor:
-        scores_NV = super()._measure(batch)
-        target_BT = batch["target"]
-        self.nats.update(negative_log_likelihood(scores_NV, target_BT.flatten()).double().sum())
-        self.tokens.update(target_BT.numel())
-        text = self.codec.decode(target_BT.flatten().tolist())  # blocks of a split follow one another
-        self.letters.update(len(text))
-        self.bytes.update(len(text.encode()))
-        return scores_NV
-
-    def _reset(self) -> None:
-        super()._reset()
-        for meter in (self.nats, self.letters, self.bytes, self.tokens):
+    def reset_metrics(self) -> None:
+        super().reset_metrics()
+        for meter in (self.nats, self.characters, self.bytes, self.tokens):
             meter.reset()
 
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # -- text generation ----------------------------------------------------------------------------------------------
 
     def generated_texts(self) -> dict[str, str]:
-        """Return a sample of what the network writes."""
-        if not self.sample_tokens:
+        """Return a sample of the text that the network generates."""
+        if not self.task.sample_tokens:
             return {}
-        how = Decoding(max_new_tokens=self.sample_tokens)
-        return {"sample": "".join(self.stream(self.sample_prompt, how))}
+        config = GenerationConfig(max_new_tokens=self.task.sample_tokens)
+        return {"sample": "".join(self.stream(self.task.prompt, config))}
 
-    def stream(self, prompt: str | None, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: str | None, config: GenerationConfig) -> Iterator[str]:
         """Yield a text, piece by piece: the prompt, and what follows it.
 
         None is a new line or, where that is no token, the end of a document. Raises: UsageError if the prompt has an
         unknown token.
         """
         if prompt is None:
-            prompt = "" if UNK in self._read("\n") else "\n"
-        ids = self._read(prompt)
+            prompt = "" if UNK in self._encode("\n") else "\n"
+        ids = self._encode(prompt)
         if UNK in ids:
             known = self.codec.decode(ids[: ids.index(UNK)])
             raise UsageError(f"the prompt has a token that was never seen in training, after {known!r}")
-        tokens = self._best(ids, how) if how.num_beams > 1 else self._drawn(ids, how)
+        tokens = self._beam_search(ids, config) if config.num_beams > 1 else self._generate(ids, config)
         yield prompt
-        yield from until(pieces(self.codec, ids, tokens), how.stop_strings)
+        yield from stop_before(stream_text(self.codec, ids, tokens), config.stop_strings)
 
-    def _read(self, prompt: str) -> list[int]:
+    def _encode(self, prompt: str) -> list[int]:
         return self.codec.encode([prompt])[0].tolist() or [EOS]
 
-    def _drawn(self, ids: list[int], how: Decoding) -> Iterator[int]:
+    def _generate(self, ids: list[int], config: GenerationConfig) -> Iterator[int]:
         self.eval()
-        for token_B in write(self._reader(), torch.tensor([ids], device=self.device), how, [how.seed]):
+        prompt_1T = torch.tensor([ids], device=self.device)
+        for token_B in generate_tokens(self._decoder(), prompt_1T, config, [config.seed]):
             yield int(token_B)
 
-    def _best(self, ids: list[int], how: Decoding) -> Iterator[int]:
+    def _beam_search(self, ids: list[int], config: GenerationConfig) -> Iterator[int]:
+        def has_ended(tokens: Any) -> bool:
+            return any(stop in self.codec.decode(tokens) for stop in config.stop_strings)
+
         self.eval()
-        found = search(self._reader(), torch.tensor([ids], device=self.device), how, self._stopped(how))
-        yield from found[0]
+        (found,) = beam_search(self._decoder(), torch.tensor([ids], device=self.device), config, has_ended)
+        yield from found
 
-    def _stopped(self, how: Decoding) -> Any:
-        return lambda text: any(stop in self.codec.decode(text) for stop in how.stop_strings)
+    def _decoder(self) -> StepwiseDecoder:
+        """Return what gives the next token's logits; the network never looks back further than it did in training."""
 
-    def _reader(self) -> Reader:
-        """Return what scores the next token; the network never looks back further than it did in training."""
-
-        def run(new_BT: Tensor, cache: Cache) -> Tensor:
+        def forward(new_BT: Tensor, cache: Cache) -> Tensor:
             return apply(self.networks[self.role], new_BT, {"cache": cache})  # type: ignore[no-any-return]
 
-        return Reader(run, self.window)
+        return StepwiseDecoder(forward, self.context_length)

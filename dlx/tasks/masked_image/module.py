@@ -1,8 +1,10 @@
-"""Patches that were taken out of images. B batch, T patches, S seen ones, P pixels of a patch, D decoder's features."""
+"""Masked autoencoder: pixels of hidden patches. B batch, T patches, S visible ones, P pixels of a patch, D decoder's
+features.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,88 +14,99 @@ from dlx.facts import DataFacts
 from dlx.nn.context import apply
 from dlx.nn.images import as_picture
 from dlx.tasks import Learning
-from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._ssl.module import ProbedModule
-from dlx.tasks._unsupervised.module import span
+from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._ssl.linear_probe import ProbedEncoder
+from dlx.tasks._unsupervised.module import UnsupervisedModule, value_range
 from dlx.tasks.masked_image._roles import DECODER, EMBED, ENCODER
 
 if TYPE_CHECKING:
     from dlx.tasks.masked_image import MaskedImage
 
 SHEET = 8  # images on a sheet of reconstructions
-LEAST = 1e-6  # variance that a patch of one color is taken to have
+MIN_VARIANCE = 1e-6  # that a patch of one color is taken to have
+DRAWS = "draws"
+"""Field of a batch: random numbers (B, T), by which patches are hidden."""
 
 
-def patches(x_BCHW: Tensor, side: int) -> Tensor:
+def to_patches(x_BCHW: Tensor, size: int) -> Tensor:
     """Return the patches (B, T, P) of images, row by row."""
-    cells: Tensor = x_BCHW.unflatten(3, (-1, side)).unflatten(2, (-1, side))  # type: ignore[no-untyped-call]
+    cells: Tensor = x_BCHW.unflatten(3, (-1, size)).unflatten(2, (-1, size))  # type: ignore[no-untyped-call]
     return cells.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
-def joined(patches_BTP: Tensor, side: int, like_BCHW: Tensor) -> Tensor:
+def to_images(patches_BTP: Tensor, size: int, like_BCHW: Tensor) -> Tensor:
     """Return the images whose patches these are."""
-    _, channels, high, wide = like_BCHW.shape
-    cells: Tensor = patches_BTP.unflatten(2, (channels, side, side)).unflatten(1, (high // side, wide // side))
+    _, channels, height, width = like_BCHW.shape
+    cells: Tensor = patches_BTP.unflatten(2, (channels, size, size)).unflatten(1, (height // size, width // size))
     return cells.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
 
 
-def split(draws_BT: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
-    """Return the numbers of the patches that are seen (B, S), and which are hidden, (B, T) bool."""
+def choose_visible(draws_BT: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of the visible patches (B, S), and which are hidden, (B, T) bool."""
     visible_BS = draws_BT.argsort(dim=1, stable=True)[:, hidden:]
     return visible_BS, torch.ones_like(draws_BT, dtype=torch.bool).scatter(1, visible_BS, False)
 
 
-class MaskedImageModule(ProbedModule):
-    """An encoder of the patches that are seen, and a decoder of all."""
+class MaskedImageModule(ProbedEncoder, UnsupervisedModule):
+    """An encoder of visible patches, and a decoder of all."""
+
+    task: MaskedImage
 
     def __init__(
         self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MaskedImage
     ) -> None:
         super().__init__(networks, facts, learning, task)
-        self.side, self.normalize = task.patch_size, task.norm_pix_loss
-        self.count, self.hidden = task.patches(facts), task.hidden(facts)
+        self.patches, self.hidden = task.num_patches(facts), task.num_hidden(facts)
 
-    def given_back(self, x_BCHW: Tensor, visible_BS: Tensor) -> Tensor:
-        """Return what the networks make of every patch (B, T, P)."""
+    def sample_metrics(self) -> Sequence[str]:
+        return ("loss",)
+
+    def decode(self, x_BCHW: Tensor, visible_BS: Tensor) -> Tensor:
+        """Return the decoder's output for every patch (B, T, P), given the visible ones."""
         encoder: Any = self.networks[ENCODER]
         context = {"visible": visible_BS}
-        seen_BSD = self.head[EMBED](apply(encoder.body, x_BCHW, context))
-        given_BTP: Tensor = apply(self.networks[DECODER], seen_BSD, context)
-        return given_BTP
+        seen_BSD = self.encoder.heads[EMBED](apply(encoder.body, x_BCHW, context))
+        decoded_BTP: Tensor = apply(self.networks[DECODER], seen_BSD, context)
+        return decoded_BTP
 
-    def wanted(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the patches (B, T, P) to be given back, and the mean and deviation (B, T, 1) that were taken out."""
-        patches_BTP = patches(x_BCHW, self.side)
-        if not self.normalize:
+    def targets(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the patches (B, T, P) to be reconstructed, and the mean and standard deviation (B, T, 1) taken out."""
+        patches_BTP = to_patches(x_BCHW, self.task.patch_size)
+        if not self.task.norm_pix_loss:
             return patches_BTP, torch.zeros_like(patches_BTP[..., :1]), torch.ones_like(patches_BTP[..., :1])
         mean_BT1 = patches_BTP.mean(2, keepdim=True)
-        deviation_BT1 = (patches_BTP.var(2, keepdim=True, correction=0) + LEAST).sqrt()
-        return (patches_BTP - mean_BT1) / deviation_BT1, mean_BT1, deviation_BT1
+        std_BT1 = (patches_BTP.var(2, keepdim=True, correction=0) + MIN_VARIANCE).sqrt()
+        return (patches_BTP - mean_BT1) / std_BT1, mean_BT1, std_BT1
 
-    def asked(self, x_BCHW: Tensor, draws_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each image's error over its hidden patches (B,), what was given back, and which were hidden."""
-        visible_BS, hidden_BT = split(draws_BT, self.hidden)
-        given_BTP = self.given_back(x_BCHW, visible_BS)
-        error_BT = (given_BTP.float() - self.wanted(x_BCHW)[0]).square().mean(2)
-        return (error_BT * hidden_BT).sum(1) / self.hidden, given_BTP, hidden_BT
+    def reconstruct(self, x_BCHW: Tensor, draws_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each image's error over its hidden patches (B,), the decoder's output, and which were hidden."""
+        visible_BS, hidden_BT = choose_visible(draws_BT, self.hidden)
+        decoded_BTP = self.decode(x_BCHW, visible_BS)
+        error_BT = (decoded_BTP.float() - self.targets(x_BCHW)[0]).square().mean(2)
+        return (error_BT * hidden_BT).sum(1) / self.hidden, decoded_BTP, hidden_BT
 
-    def loss_of(self, batch: Batch) -> Tensor:
-        x_BCHW = self.input_of(batch)
-        error_B, *_ = self.asked(x_BCHW, torch.rand(len(x_BCHW), self.count, device=x_BCHW.device))
+    def prepare_step(self, batch: Batch) -> Batch:
+        rows = batch["rows"]
+        return {**batch, DRAWS: torch.rand(len(rows), self.patches, device=rows.device)}
+
+    def loss(self, batch: Batch) -> Tensor:
+        error_B, *_ = self.reconstruct(self.input_of(batch), batch[DRAWS])
         return error_B.mean()
 
-    def judged(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
+    def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x_BCHW = self.input_of(batch)
-        error_B, given_BTP, hidden_BT = self.asked(x_BCHW, self.noise(index_B, (self.count,)))
-        if self.trainer.testing and "sheet" not in self.outputs.made:
-            self._keep_sheet(x_BCHW[:SHEET], given_BTP[:SHEET].float(), hidden_BT[:SHEET, :, None])
+        error_B, decoded_BTP, hidden_BT = self.reconstruct(x_BCHW, self.noise(index_B, (self.patches,)))
+        if self.trainer.testing and "reconstructions" not in self.outputs.extras:
+            some = (x_BCHW, decoded_BTP.float(), hidden_BT[..., None])
+            self._collect_reconstructions(*(values[:SHEET] for values in some))
         return {"loss": error_B}
 
-    def _keep_sheet(self, x_BCHW: Tensor, given_BTP: Tensor, hidden_BT1: Tensor) -> None:
-        """Keep the first images, what was seen of them, and with what was given back in the place of hidden patches."""
-        _, mean_BT1, deviation_BT1 = self.wanted(x_BCHW)
-        whole_BTP = patches(x_BCHW, self.side)
-        blank = torch.full_like(whole_BTP, sum(span(self.spec)) / 2)
-        filled = [torch.where(hidden_BT1, put, whole_BTP) for put in (blank, given_BTP * deviation_BT1 + mean_BT1)]
-        strips = [x_BCHW, *(joined(patches_BTP, self.side, x_BCHW) for patches_BTP in filled)]
-        self.outputs.made["sheet"] = torch.stack([as_picture(strip, self.spec) for strip in strips]).numpy()
+    def _collect_reconstructions(self, x_BCHW: Tensor, decoded_BTP: Tensor, hidden_BT1: Tensor) -> None:
+        """Collect the first images, what was visible of them, and with the reconstruction of hidden patches."""
+        _, mean_BT1, std_BT1 = self.targets(x_BCHW)
+        patches_BTP = to_patches(x_BCHW, self.task.patch_size)
+        blank_BTP = torch.full_like(patches_BTP, sum(value_range(self.spec)) / 2)
+        put = (blank_BTP, decoded_BTP * std_BT1 + mean_BT1)
+        filled = [torch.where(hidden_BT1, put_BTP, patches_BTP) for put_BTP in put]
+        rows = [x_BCHW, *(to_images(some_BTP, self.task.patch_size, x_BCHW) for some_BTP in filled)]
+        self.outputs.extras["reconstructions"] = torch.stack([as_picture(row, self.spec) for row in rows]).numpy()

@@ -12,7 +12,7 @@ from dlx.layers import Layer, infer_shape
 from dlx.models import Model
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import ChanceLevel, Learning, Role, Task, UnfitData
-from dlx.tasks._base.masks import is_sequence, scoped
+from dlx.tasks._base.masks import input_with_masks, is_sequence
 from dlx.tensors import Spec, TensorSpec
 from dlx.tokenizers import MASKED
 
@@ -26,20 +26,20 @@ ENDS = 3
 
 
 class MaskedLM(Task):
-    """Says which words stood where some were taken out of a text, from all that stand around them.
+    """Masked language modeling: predicts tokens that were masked in a text, from all that stand around them (BERT).
 
-    Of every text a share of the tokens is chosen, anew each time it is read in training; most of these are replaced by
-    the mask token, some by a word drawn at random, and some stay. Loss and metrics are of the chosen tokens alone. With
+    Of every text a fraction of the tokens is chosen, anew each time it is read in training; most of these are replaced
+    by the mask token, some by a random token, and some stay. Loss and metrics are of the chosen tokens alone. With
     `next_sentence` a text is two pieces of running text, of which the second follows the first or is from elsewhere,
-    and which of these it is must be said too. What the network has learned of a language then serves a task of few
-    samples, by `init_from`, with the tokenizer of this run.
+    which is predicted too (next-sentence prediction). What the network has learned of a language then serves a task of
+    few samples (transfer learning), by `init_from`, with the tokenizer of this run.
 
-    Shapes:  (T,) tokens → (T, features), the model's; then scores of all words for each chosen token. Running text in
+    Shapes:  (T,) tokens → (T, features), the model's; then logits of all tokens for each chosen one. Running text in
              pairs: blocks of `length` tokens are cut in the middle, and T is 3 more.
     Units:   loss in nats a chosen token, plus those a pair; perplexity is e to the mean of −log p of chosen tokens. The
-             plan counts the scores of every token, of which only those of chosen ones are computed.
+             plan counts the logits of every token, of which only those of chosen ones are computed.
     Raises:  ShapeError if the input is not one text, or the model does not keep the steps apart.
-    Source:  Devlin et al. 2018, arXiv:1810.04805. Deviations: the scores have a table of their own; a piece from
+    Source:  Devlin et al. 2018, arXiv:1810.04805. Deviations: the logits have a table of their own; a piece from
              elsewhere is always the same one of its text, and of the same length.
 
     Example:
@@ -47,21 +47,20 @@ class MaskedLM(Task):
     """
 
     type: Literal["masked_lm"] = "masked_lm"
-    memorizes: ClassVar[bool] = False
     needs_full_parameters: ClassVar[bool] = True
     special_tokens: ClassVar[tuple[str, ...]] = (MASKED,)
     mask_ratio: float = Field(0.15, gt=0, le=1)
-    """Share of the tokens of a text that are chosen; at least one is."""
+    """Fraction of the tokens of a text that are chosen; at least one is."""
     mask_replace_prob: float = Field(0.8, ge=0, le=1)
-    """Share of the chosen tokens in whose place the mask token stands."""
+    """Fraction of the chosen tokens that are replaced by the mask token."""
     random_replace_prob: float = Field(0.1, ge=0, le=1)
-    """Share of the chosen tokens in whose place any word stands."""
+    """Fraction of the chosen tokens that are replaced by a random token."""
     next_sentence: bool = False
-    """Whether pieces of running text are paired, and the network says if one follows the other."""
+    """Next-sentence prediction: whether pieces of running text are paired, and the network predicts if one follows."""
     hidden: int | None = Field(None, gt=0)
-    """Features of the layer between the model and the scores; null is as many as the model's."""
+    """Features of the layer between the model and the logits; null is as many as the model's."""
     num_examples: int = Field(5, ge=0)
-    """Texts of the test split with what the network put into them, in the run's `masked.txt`."""
+    """Texts of the test split with the network's predictions, in the run's `masked.txt`."""
 
     @model_validator(mode="after")
     def _shares_of_a_whole(self) -> Self:
@@ -72,26 +71,30 @@ class MaskedLM(Task):
 
     @property
     def target_kind(self) -> str | None:  # type: ignore[override]
-        """Pairs are made where something is to be said of them."""
+        """Pairs are made for next-sentence prediction."""
         return "pairs" if self.next_sentence else None
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
-        return {ROLE: Role(self._seen(facts))}
+        return {ROLE: Role(self._input(facts))}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        x = self._seen(facts)
+        x = self._input(facts)
         body = model.tree(x)
         features = infer_shape((), body, x)
         if not isinstance(features, TensorSpec) or features.axes != "TF":
             raise ShapeError(f"masked_lm needs features of every step, but the model ends in {features}; {_ADVICE}")
         width, words = self.hidden or features.dims[-1], _tokens(facts).vocab[0]
         between = [{"linear": width}, "gelu", {"layer_norm": {"eps": 1e-12}}]
-        heads: dict[str, list[Any]] = {"words": [*between, {"linear": words}]}
+        heads: dict[str, list[Any]] = {"masked_tokens": [*between, {"linear": words}]}
         if self.next_sentence:
-            heads["follows"] = [{"linear": width}, "tanh", {"linear": 2}]
+            heads["next_sentence"] = [{"linear": width}, "tanh", {"linear": 2}]
         of = [{"type": "sequential", "name": name, "layers": layers} for name, layers in heads.items()]
         named = body.evolve("name", "body")
         return Layer.model_validate([named, {"type": "branches", "name": "heads", "join": "concat", "of": of}])
+
+    @property
+    def learning_metric(self) -> str:
+        return "accuracy"
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         pairs = {"next_sentence_loss": "lower", "next_sentence_accuracy": "higher"} if self.next_sentence else {}
@@ -117,10 +120,10 @@ class MaskedLM(Task):
         """Return the mean of the features of each text's tokens."""
         return {f"feature_{i + 1}": values[:, i].tolist() for i in range(values.shape[1])}
 
-    def _seen(self, facts: DataFacts) -> Spec:
-        """Return what the network reads: a text, or a pair with what tells its texts apart in scope."""
+    def _input(self, facts: DataFacts) -> Spec:
+        """Return the network's input: a text, or a pair with its segment ids in the context."""
         if not self.next_sentence:
-            return scoped(facts)
+            return input_with_masks(facts)
         x = _tokens(facts)
         assert x.dims[0] is not None
         pair = x.replace(dims=(x.dims[0] + ENDS,))

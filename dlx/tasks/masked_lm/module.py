@@ -1,4 +1,6 @@
-"""Which words were taken out of a text. B batch, T steps, N chosen tokens of a batch, V vocabulary, F features."""
+"""Masked language modeling, with next-sentence prediction. B batch, T steps, N chosen tokens of a batch, V vocabulary,
+F features.
+"""
 
 from __future__ import annotations
 
@@ -13,155 +15,127 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.nn.context import Context, apply
-from dlx.tasks import Learning, Task
-from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks import TERMS, Learning, Task
+from dlx.tasks._base.gradient_accumulation import Batch, mean_terms
 from dlx.tasks._unsupervised.module import UnsupervisedModule
-from dlx.tokenizers import BOS, EOS, MASKED, PAD, SPECIAL, restore
+from dlx.tasks.masked_lm.masking import mask_tokens, pair_texts
+from dlx.tokenizers import MASKED, SPECIAL, restore
 
 if TYPE_CHECKING:
     from dlx.tasks.masked_lm import MaskedLM
 
 PERIOD = 1009
-"""Numbers by which the draws of one text are ahead of those of the text before it, where a split is judged."""
+"""Numbers by which the draws of one text are ahead of those of the text before it, in an evaluation."""
+TOKENS, MASKED_TOKENS, CHOSEN = "tokens", "masked_tokens", "chosen"
+"""Fields of a batch: texts (B, T), the same masked, and which tokens were chosen, (B, T) bool."""
+SEGMENT, FOLLOWS = "segment", "follows"
+"""Fields of a batch of pairs: segment ids (B, T), and whether the second piece follows the first (B,), 0 or 1."""
 
 
 @dataclass(frozen=True)
-class Read:
-    """Texts as the network reads them: tokens (B, T), what is in scope, and whether the second piece follows the first
-    (B,), 0 or 1.
-    """
+class Logits:
+    """Logits of chosen tokens (N, V), and of whether pieces follow one another (B, 2)."""
 
     tokens: Tensor
-    context: Context
-    follows: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was said of a batch: scores of the chosen tokens (N, V), and of whether pieces follow one another (B, 2)."""
-
-    words: Tensor
     follows: Tensor | None
 
 
-def masked(tokens_BT: Tensor, draws_BT3: Tensor, task: MaskedLM, words: range, mask: int) -> tuple[Tensor, Tensor]:
-    """Return what is seen of texts of which a share is hidden, and which tokens were chosen, (B, T) bool.
-
-    draws  for every token three numbers from 0 to 1: whether it is chosen, what is put there, and which of the `words`
-    """
-    eligible_BT = ~torch.isin(tokens_BT, torch.tensor([PAD, BOS, EOS], device=tokens_BT.device))
-    most_B = (task.mask_ratio * eligible_BT.sum(1)).round().clamp(min=1)
-    place_BT = draws_BT3[..., 0].masked_fill(~eligible_BT, 2.0).argsort(dim=1, stable=True).argsort(dim=1)
-    chosen_BT = (place_BT < most_B[:, None]) & eligible_BT
-    how_BT = draws_BT3[..., 1]
-    random_BT = words.start + (draws_BT3[..., 2] * len(words)).long().clamp(max=len(words) - 1)
-    put_BT = torch.where(how_BT < task.mask_replace_prob + task.random_replace_prob, random_BT, tokens_BT)
-    put_BT = torch.where(how_BT < task.mask_replace_prob, torch.full_like(tokens_BT, mask), put_BT)
-    return torch.where(chosen_BT, put_BT, tokens_BT), chosen_BT
-
-
-def pairs(tokens_BT: Tensor, other_BS: Tensor, follows_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Return begin, the first half of the tokens, end, their second half or the other one, end; and the segments."""
-    first_BT, second_BS = tokens_BT.tensor_split([tokens_BT.shape[1] - other_BS.shape[1]], dim=1)
-    second_BS = torch.where(follows_B[:, None], second_BS, other_BS)
-    begin_B1, end_B1 = (torch.full_like(tokens_BT[:, :1], token) for token in (BOS, EOS))
-    pair_BT = torch.cat([begin_B1, first_BT, end_B1, second_BS, end_B1], 1)
-    second = torch.arange(pair_BT.shape[1], device=pair_BT.device) >= first_BT.shape[1] + 2
-    return pair_BT, second.long().expand_as(pair_BT)
-
-
 class MaskedLMModule(UnsupervisedModule):
-    """One network with a head that scores words, and one that says whether two pieces follow one another."""
+    """One network with a head for masked tokens, and one for next-sentence prediction."""
+
+    task: MaskedLM
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MaskedLM) -> None:
-        super().__init__(
-            networks, facts, learning, ("next_sentence_loss", "next_sentence_accuracy") if task.next_sentence else ()
-        )
-        self.task = task
+        super().__init__(networks, facts, learning, task)
         self.field = facts.inputs[0]
         self.codec = restore(facts.tokenizers[self.field])
-        self.words = range(len(SPECIAL), len(self.codec.tokens) - len(self.codec.specials))
+        self.vocabulary = range(len(SPECIAL), len(self.codec.tokens) - len(self.codec.specials))
         self.mask_token = self.codec.special(MASKED)
-        self.nats, self.right, self.count = (torchmetrics.SumMetric() for _ in range(3))
-        self.shown: list[str] = []
+        self.nats, self.correct, self.count = (torchmetrics.SumMetric() for _ in range(3))
+        self.examples: list[str] = []
 
-    def read(self, batch: Batch, coin_B: Tensor) -> Read:
-        """Return the texts of a batch; in pairs, where half of the second pieces are from elsewhere."""
-        tokens_BT, context = batch[self.field], self.context_of(batch)
-        if not self.task.next_sentence:
-            return Read(tokens_BT, context)
-        follows_B = coin_B < 0.5
-        pair_BT, segment_BT = pairs(tokens_BT, batch["other"], follows_B)
-        return Read(pair_BT, {**context, "segment": segment_BT}, follows_B.long())
+    def sample_metrics(self) -> Sequence[str]:
+        return ("next_sentence_loss", "next_sentence_accuracy") if self.task.next_sentence else ()
+
+    @property
+    def network(self) -> Any:
+        """The network: body and heads."""
+        return self.networks[Task.default_role]
 
     def features(self, tokens_BT: Tensor, context: Context) -> Tensor:
-        """Return (B, T, F)."""
-        network: Any = self.networks[Task.default_role]
-        features_BTF: Tensor = apply(network.body, tokens_BT, context)
+        """Return the features (B, T, F) of texts."""
+        features_BTF: Tensor = apply(self.network.body, tokens_BT, context)
         return features_BTF
 
-    def answered(self, seen_BT: Tensor, chosen_BT: Tensor, read: Read) -> Said:
-        """Return what the network says of texts with tokens hidden."""
-        network: Any = self.networks[Task.default_role]
-        features_BTF = self.features(seen_BT, read.context)
-        follows_B2 = None if read.follows is None else network.heads.follows(features_BTF[:, 0])
-        return Said(network.heads.words(features_BTF[chosen_BT]), follows_B2)
+    def logits(self, batch: Batch) -> Logits:
+        """Return the network's logits for a masked batch."""
+        context = self.context_of(batch) | ({SEGMENT: batch[SEGMENT]} if SEGMENT in batch else {})
+        features_BTF = self.features(batch[MASKED_TOKENS], context)
+        follows_B2 = self.network.heads.next_sentence(features_BTF[:, 0]) if FOLLOWS in batch else None
+        return Logits(self.network.heads.masked_tokens(features_BTF[batch[CHOSEN]]), follows_B2)
 
-    def hidden(self, read: Read, draws_BT3: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is seen of texts, and which tokens were chosen."""
-        return masked(read.tokens, draws_BT3, self.task, self.words, self.mask_token)
+    def pair(self, batch: Batch, coin_B: Tensor) -> Batch:
+        """Return a batch with its texts; in pairs, where half of the second pieces are from elsewhere."""
+        if not self.task.next_sentence:
+            return {**batch, TOKENS: batch[self.field]}
+        follows_B = coin_B < 0.5
+        pair_BT, segment_BT = pair_texts(batch[self.field], batch["other"], follows_B)
+        return {**batch, TOKENS: pair_BT, SEGMENT: segment_BT, FOLLOWS: follows_B.long()}
 
-    # -- learning -----------------------------------------------------------------------------------------------------
+    def mask(self, batch: Batch, draws_BT3: Tensor) -> Batch:
+        """Return a batch with its texts masked."""
+        seen_BT, chosen_BT = mask_tokens(batch[TOKENS], draws_BT3, self.task, self.vocabulary, self.mask_token)
+        return {**batch, MASKED_TOKENS: seen_BT, CHOSEN: chosen_BT}
 
-    def learn(self, batch: Batch) -> None:
-        self.note_loss(self.update(Task.default_role, batch, self.objective))
+    # -- loss ---------------------------------------------------------------------------------------------------------
 
-    def objective(self, batch: Batch) -> Tensor:
+    def prepare_step(self, batch: Batch) -> Batch:
+        device = batch["rows"].device
+        batch = self.pair(batch, torch.rand(len(batch["rows"]), device=device))
+        batch = self.mask(batch, torch.rand(*batch[TOKENS].shape, 3, device=device))
+        return {**batch, TERMS: mean_terms(batch[CHOSEN].sum(), batch)} if self.splits_batches else batch
+
+    def loss(self, batch: Batch) -> Tensor:
         """Return the mean loss of the chosen tokens, and of the pairs."""
-        read = self.read(batch, torch.rand(len(batch["rows"]), device=batch["rows"].device))
-        seen_BT, chosen_BT = self.hidden(read, torch.rand(*read.tokens.shape, 3, device=read.tokens.device))
-        said, truth_N = self.answered(seen_BT, chosen_BT, read), read.tokens[chosen_BT]
-        loss = F.cross_entropy(said.words, truth_N, reduction="sum") / max(1, len(truth_N))
-        if said.follows is None or read.follows is None:
-            return loss
-        return loss + F.cross_entropy(said.follows, read.follows)
+        logits, target_N = self.logits(batch), batch[TOKENS][batch[CHOSEN]]
+        terms = batch[TERMS].sum() if TERMS in batch else max(1, len(target_N))
+        loss = F.cross_entropy(logits.tokens, target_N, reduction="sum") / terms
+        return loss if logits.follows is None else loss + F.cross_entropy(logits.follows, batch[FOLLOWS])
 
-    # -- judging ------------------------------------------------------------------------------------------------------
+    # -- evaluation ---------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        for meter in (self.nats, self.right, self.count):
+    def on_split_start(self) -> None:
+        for meter in (self.nats, self.correct, self.count):
             meter.reset()
 
     def on_test_epoch_start(self) -> None:
         super().on_test_epoch_start()
-        self.shown = []
+        self.examples = []
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
-        read = self.read(batch, self._fixed(index_B)[:, 0])
-        step_T = torch.arange(read.tokens.shape[1], device=index_B.device)
-        seen_BT, chosen_BT = self.hidden(read, self._fixed(index_B[:, None] * PERIOD + step_T))
-        said, truth_N = self.answered(seen_BT, chosen_BT, read), read.tokens[chosen_BT]
-        best_N = said.words.argmax(1)
-        self.nats.update(F.cross_entropy(said.words.float(), truth_N, reduction="sum").double())
-        self.right.update((best_N == truth_N).sum())
-        self.count.update(len(truth_N))
+        batch = self.pair(batch, self._fixed_uniform(index_B)[:, 0])
+        step_T = torch.arange(batch[TOKENS].shape[1], device=index_B.device)
+        batch = self.mask(batch, self._fixed_uniform(index_B[:, None] * PERIOD + step_T))
+        logits, target_N = self.logits(batch), batch[TOKENS][batch[CHOSEN]]
+        predicted_N = logits.tokens.argmax(1)
+        self.nats.update(F.cross_entropy(logits.tokens.float(), target_N, reduction="sum").double())
+        self.correct.update((predicted_N == target_N).sum())
+        self.count.update(len(target_N))
         if self.trainer.testing:
-            self._keep(batch, read, seen_BT, chosen_BT, best_N)
-        if said.follows is None or read.follows is None:
+            self._collect_examples(batch, predicted_N)
+        if logits.follows is None:
             return {}
-        next_loss_B = F.cross_entropy(said.follows.float(), read.follows, reduction="none")
-        return {
-            "next_sentence_loss": next_loss_B,
-            "next_sentence_accuracy": (said.follows.argmax(1) == read.follows).float(),
-        }
+        loss_B = F.cross_entropy(logits.follows.float(), batch[FOLLOWS], reduction="none")
+        correct_B = (logits.follows.argmax(1) == batch[FOLLOWS]).float()
+        return {"next_sentence_loss": loss_B, "next_sentence_accuracy": correct_B}
 
-    def summary(self, split: str) -> dict[str, Tensor]:
+    def split_metrics(self, split: str) -> dict[str, Tensor]:
         count = self.count.compute().clamp(min=1)
         mean = self.nats.compute() / count
         of_pairs = self.means["mean_next_sentence_loss"].compute() if self.task.next_sentence else 0.0  # type: ignore[operator]
-        return {"loss": mean + of_pairs, "perplexity": mean.exp(), "accuracy": self.right.compute() / count}
+        return {"loss": mean + of_pairs, "perplexity": mean.exp(), "accuracy": self.correct.compute() / count}
 
-    def _fixed(self, index: Tensor) -> Tensor:
+    def _fixed_uniform(self, index: Tensor) -> Tensor:
         """Return three numbers from 0 to 1 that are always the same for the same index."""
         uniform: Tensor = torch.special.ndtr(self.noise(index, (3,)))
         return uniform
@@ -174,31 +148,31 @@ class MaskedLMModule(UnsupervisedModule):
         mean_BF: Tensor = (features_BTF * real_BT1).sum(1) / real_BT1.sum(1)
         return mean_BF
 
-    # -- looking ------------------------------------------------------------------------------------------------------
+    # -- examples -----------------------------------------------------------------------------------------------------
 
     def generated_texts(self) -> dict[str, str]:
-        """Return texts of the test split with what the network put where tokens were hidden."""
-        return {"masked": "\n".join(self.shown)} if self.shown else {}
+        """Return texts of the test split with the tokens that the network predicts where some were masked."""
+        return {"masked": "\n".join(self.examples)} if self.examples else {}
 
-    def _keep(self, batch: Batch, read: Read, seen_BT: Tensor, chosen_BT: Tensor, best_N: Tensor) -> None:
-        """Write down the first texts: each chosen token as [what it was → what is said], and ! where that is wrong."""
-        answers_BT = read.tokens.clone()
-        answers_BT[chosen_BT] = best_N
-        for row in range(min(len(seen_BT), self.task.num_examples - len(self.shown))):
-            columns = (read.tokens[row], answers_BT[row], chosen_BT[row])
-            self.shown.append(self._written(*(column.tolist() for column in columns)))
+    def _collect_examples(self, batch: Batch, predicted_N: Tensor) -> None:
+        """Write down the first texts: each chosen token as [token → prediction!], or [token] where that is right."""
+        answers_BT = batch[TOKENS].clone()
+        answers_BT[batch[CHOSEN]] = predicted_N
+        for row in range(min(len(answers_BT), self.task.num_examples - len(self.examples))):
+            columns = (batch[TOKENS][row], answers_BT[row], batch[CHOSEN][row])
+            self.examples.append(self._example(*(column.tolist() for column in columns)))
 
-    def _written(self, tokens: Sequence[int], answers: Sequence[int], chosen: Sequence[bool]) -> str:
-        def named(token: int) -> str:
+    def _example(self, tokens: Sequence[int], answers: Sequence[int], chosen: Sequence[bool]) -> str:
+        def name(token: int) -> str:
             text = self.codec.decode([token])
             return text.strip() or ("␣" if text else str(self.codec.tokens[token]))
 
-        said, run = [], []
-        for token, answer, blank in zip(tokens, answers, chosen, strict=True):
-            if not blank:
+        parts, run = [], []
+        for token, answer, is_chosen in zip(tokens, answers, chosen, strict=True):
+            if not is_chosen:
                 run.append(token)
                 continue
-            wrong = "" if token == answer else f" → {named(answer)}!"
-            said += [self.codec.decode(run), f"[{named(token)}{wrong}]"]
+            wrong = "" if token == answer else f" → {name(answer)}!"
+            parts += [self.codec.decode(run), f"[{name(token)}{wrong}]"]
             run = []
-        return " ".join(" ".join([*said, self.codec.decode(run)]).split()) + "\n"
+        return " ".join(" ".join([*parts, self.codec.decode(run)]).split()) + "\n"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning, Networks
-from dlx.tasks._ssl.views_spec import MultiView
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, MultiView
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 class MoCo(MultiView):
-    """Learns features by which a view of a sample finds the other view of it among the views of many others.
+    """MoCo: contrastive learning of features, with a momentum encoder and a queue of negatives.
 
-    The others come from a queue of the last keys, so that there are many with small batches too. Keys are made by a
-    copy of the encoder that follows it slowly, k ← m k + (1 − m) q after every step, so that they stay comparable.
-    Prefer it to simclr where memory allows only small batches. What `views` change is what features will ignore.
+    A view of a sample has to find the key of its other view among the last keys of others (InfoNCE loss); they come
+    from a queue, so that there are many with small batches too. Keys are made by a momentum encoder,
+    k ← m k + (1 − m) q after every step, so that they stay comparable. Prefer it to simclr where memory allows only
+    small batches. What `views` change is what features will ignore.
 
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is a mean cross-entropy in nats, ln(1 + queue_size) by chance; on val and test of up to 1,024 samples.
+             contrastive_accuracy is how often a view's twin is the nearest of up to 511 other views.
     Source:  He et al. 2020, arXiv:1911.05722, with the projection head of Chen et al. 2020, arXiv:2003.04297; batch
              normalization is not shuffled: each view has the statistics of its own batch.
 
@@ -30,15 +32,22 @@ class MoCo(MultiView):
         {type: moco, queue_size: 512, momentum: 0.99, projection_dim: 16}
     """
 
-    comparable: ClassVar[bool] = False
-    followed: ClassVar[bool] = True
+    has_fixed_target: ClassVar[bool] = False
+    has_momentum_encoder: ClassVar[bool] = True
     type: Literal["moco"] = "moco"
     queue_size: int = Field(4096, gt=0)
-    """How many keys of earlier samples are kept."""
+    """Keys of earlier samples in the queue."""
     momentum: float = Field(0.999, ge=0, lt=1)
-    """Share of the copy that is kept in a step: it looks back about 1 / (1 − momentum) steps."""
+    """Fraction of the momentum encoder that is kept in a step: it averages about 1 / (1 − momentum) steps."""
     temperature: float = Field(0.2, gt=0)
-    """Cosines are divided by it: the smaller, the more the nearest others count."""
+    """Cosine similarities are divided by it: the smaller, the more the nearest negatives count."""
+
+    @property
+    def learning_metric(self) -> str:
+        return CONTRASTIVE_ACCURACY
+
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         return super().buffer_elements(networks, facts) + self.queue_size * self.projection_dim

@@ -1,4 +1,4 @@
-"""Queries find their keys among the keys of others. B batch, P projection, Q queue."""
+"""MoCo: queries find their keys among a queue of the keys of others. B batch, P projection, Q queue."""
 
 from __future__ import annotations
 
@@ -11,45 +11,51 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.queue import FeatureQueue
-from dlx.tasks._ssl.views_module import MultiViewModule
-from dlx.tasks._unsupervised.module import unit
+from dlx.tasks._ssl.views_module import MultiViewModule, contrastive_accuracy
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY
+from dlx.tasks._unsupervised.module import l2_normalize
 
 if TYPE_CHECKING:
     from dlx.tasks.moco import MoCo
 
 
 def info_nce(query_BP: Tensor, key_BP: Tensor, others_QP: Tensor, temperature: float) -> Tensor:
-    """Return the mean cross-entropy with which each query finds its key among those of others, all of length 1."""
+    """Return the InfoNCE loss: the mean cross-entropy of finding each query's key among others. All are of length 1."""
     own_B1 = (query_BP * key_BP).sum(1, keepdim=True)
-    scores = torch.cat([own_B1, query_BP @ others_QP.T], dim=1) / temperature
-    return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
+    logits = torch.cat([own_B1, query_BP @ others_QP.T], dim=1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
 class MoCoModule(MultiViewModule):
-    """An encoder with a projection head, a copy of both that follows, and a queue of what the copy made."""
+    """An encoder with a projection head, a momentum encoder of both, and a queue of its keys."""
+
+    task: MoCo
 
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MoCo) -> None:
         super().__init__(networks, facts, learning, task)
-        self.temperature, self.momentum = task.temperature, task.momentum
-        self.following = MomentumEncoder(self.projecting)
-        self.queue = FeatureQueue({"keys_QP": unit(torch.randn(task.queue_size, task.projection_dim))})
-        self._fresh: list[Tensor] = []
+        self.momentum_encoder = MomentumEncoder(self.projection_layers)
+        self.queue = FeatureQueue({"keys_QP": l2_normalize(torch.randn(task.queue_size, task.projection_dim))})
+        self._new_keys: list[Tensor] = []
 
-    def compared(self, one: Tensor, other: Tensor) -> Tensor:
-        query_BP = unit(self.projector(self.features(one)))
+    def view_loss(self, one: Tensor, other: Tensor) -> Tensor:
+        query_BP = l2_normalize(self.projector(self.encoder(one)))
         with torch.no_grad():
-            key_BP = unit(self.following(other))
+            key_BP = l2_normalize(self.momentum_encoder(other))
         if self.training:
-            self._fresh.append(key_BP)
+            self._new_keys.append(key_BP)
         keys_QP: Tensor = self.queue.get_buffer("keys_QP")
-        return info_nce(query_BP, key_BP, keys_QP, self.temperature)
+        return info_nce(query_BP, key_BP, keys_QP, self.task.temperature)
 
-    def remember(self, batch: Batch) -> None:
+    def after_step(self, batch: Batch) -> None:
         """Put the keys of a batch into the queue, in however many micro-batches and however often they were made."""
-        super().remember(batch)
-        self.queue.put({"keys_QP": torch.cat(self._fresh)[-len(batch["rows"]) :]})
-        self._fresh.clear()
-        self.following.follow(self.projecting, self.momentum)
+        super().after_step(batch)
+        self.queue.put({"keys_QP": torch.cat(self._new_keys)[-len(batch["rows"]) :]})
+        self._new_keys.clear()
+        self.momentum_encoder.update(self.projection_layers, self.task.momentum)
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        accuracy = contrastive_accuracy(self.project(one), self.project(other))
+        return {**super().view_metrics(one, other), CONTRASTIVE_ACCURACY: accuracy}

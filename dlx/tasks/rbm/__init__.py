@@ -10,8 +10,8 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.models import Model
 from dlx.tasks import Learning, Networks
-from dlx.tasks._base.heads import numbers
-from dlx.tasks._ssl.spec import ROLE, Probing
+from dlx.tasks._base.heads import numeric_input
+from dlx.tasks._ssl.spec import ROLE, EncoderTask
 from dlx.tensors import elements
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class RBMTask(Probing):
-    """Learns the probabilities of samples by restricted Boltzmann machines: the layers `rbm` of the model.
+class RBMTask(EncoderTask):
+    """Restricted Boltzmann machine: learns the distribution of samples, by the layers `rbm` of the model.
 
-    No loss is minimized: weights move toward what hidden and visible units do together on the data, and away from what
-    they do after `gibbs_steps` of the machine's own dreaming, which began at the data (contrastive divergence) or where
-    the last step's ended (persistent). Several `rbm` layers are a deep belief network: they are learned one after the
-    other, each that is not frozen in an equal part of all steps, on the probabilities of the one below. A classifier of
-    the same layers can then begin with them (`init_from`).
+    Contrastive divergence: weights move toward the correlations of hidden and visible units on the data, and away from
+    those after `gibbs_steps` of Gibbs sampling, which began at the data or where the last step's ended (persistent).
+    Several `rbm` layers are a deep belief network: they are trained one after the other (greedy layer-wise), each that
+    is not frozen in an equal part of all steps, on the probabilities of the one below. A classifier of the same layers
+    can then begin with them (`init_from`).
 
-    Shapes:  any → what the model makes of it; the layers hold `visible` units of 0 or 1, or gaussian ones.
+    Shapes:  any → any; the layers hold `visible` units of 0 or 1, or gaussian ones.
     Units:   loss is the negative pseudo-likelihood in nats for bernoulli units, estimated from one unit of each sample,
              half the squared error of reconstruction for gaussian ones, and the sum over layers for several;
              log_likelihood is in nats per sample.
@@ -43,21 +43,21 @@ class RBMTask(Probing):
 
     type: Literal["rbm"] = "rbm"
     gibbs_steps: int = Field(1, ge=1)
-    """k: how often hidden and visible units are drawn in turn before weights move away from what is there."""
+    """k of CD-k: steps of Gibbs sampling, hidden and then visible units, to the negative phase."""
     persistent: bool = False
-    """Whether drawing goes on where it ended, and not from the data again."""
+    """Persistent contrastive divergence: Gibbs sampling goes on where it ended, and not from the data again."""
     chains: int = Field(100, ge=1)
-    """With `persistent`: how many states are drawn side by side."""
+    """With `persistent`: how many chains are sampled side by side."""
     ais_chains: int = Field(0, ge=0)
     """Chains of the annealed importance sampling by which log_likelihood is estimated on val and test; 0 leaves it
     out.
     """
     ais_temperatures: int = Field(1000, ge=2)
-    """With `ais_chains`: steps from a machine without weights to the one that was learned."""
+    """With `ais_chains`: steps from a machine without weights to the trained one."""
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
         tree = super().network(role, model, facts)
-        x = numbers(facts, self.type)
+        x = numeric_input(facts, self.type)
         found = [layer for _, layer, _ in walk(tree, x) if layer.is_energy_based]
         if not found:
             raise ShapeError("the task rbm learns layers of that name, but the model has none; write {rbm: 64}")
@@ -82,6 +82,6 @@ class RBMTask(Probing):
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.figures.samples import sheet
 
-        dreams = outputs.made.get("samples")
-        drawn = {} if dreams is None else {"samples": sheet(dreams, f"{len(dreams)} dreams of the machine")}
+        samples = outputs.extras.get("samples")
+        drawn = {} if samples is None else {"samples": sheet(samples, f"{len(samples)} samples")}
         return {**super().figures(outputs, facts), **drawn}

@@ -11,15 +11,15 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, UnfitData
-from dlx.tasks._supervised.spec import Supervision
+from dlx.tasks._supervised.spec import Supervised
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class Regression(Supervision):
-    """Predicts one number or several.
+class Regression(Supervised):
+    """Regression: predicts one number or several.
 
     Shapes:  input → (K,) for K target columns.
 
@@ -30,12 +30,12 @@ class Regression(Supervision):
     type: Literal["regression"] = "regression"
     target_kind: ClassVar[str | None] = "regression"
     loss: Loss = Field("mse", validate_default=True)  # type: ignore[assignment]
-    """What is minimized."""
+    """The loss function, which training minimizes."""
     metrics: Named[Metric] = Field({"mse": {}, "mae": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test, in the units of the target."""
     standardize: bool = True
-    """Whether the network learns the target in units of its deviation around its mean; loss is in these units,
-    metrics are not."""
+    """Whether the target is standardized for the network, to mean 0 and standard deviation 1; the loss is in these
+    units, metrics are not."""
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
@@ -45,9 +45,7 @@ class Regression(Supervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.regression.module import RegressionModule
 
-        return RegressionModule(
-            networks, facts, learning, self.loss, self.metrics, self.standardize and self.loss.allows_standardization
-        )
+        return RegressionModule(networks, facts, learning, self)
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.regression.figures import draw

@@ -1,4 +1,4 @@
-"""Pictures of a regression's test predictions."""
+"""Figures of a regression's test predictions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from dlx.facts import DataFacts
 from dlx.figures.base import predicted_vs_true
-from dlx.figures.supervised import worst
+from dlx.figures.supervised import worst_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._supervised.module import Judged
+    from dlx.tasks._base.evaluation import EvaluationArrays
 
 
-def draw(judged: Judged, facts: DataFacts) -> dict[str, Figure]:
+def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw predictions against the truth, and the samples that are furthest from it."""
-    names = facts.fields["target"].names
-    pictures = {"predicted_vs_true": predicted_vs_true(judged.predictions, judged.targets, names)}
-    return pictures | worst(judged, facts, judged.targets[:, 0], judged.predictions[:, 0], ())
+    predictions, targets, losses = (arrays.values[name] for name in ("predictions", "targets", "losses"))
+    return {
+        "predicted_vs_true": predicted_vs_true(predictions, targets, facts.fields["target"].names),
+        **worst_samples(arrays.inputs, arrays.rows, losses, targets[:, 0], predictions[:, 0], facts),
+    }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RelativePatch(OfTiles):
-    """Learns features by saying where a patch lies beside another: above, below, left, right, or at a corner.
+    """Relative patch location: features are learned by predicting where a patch lies beside another.
 
     The patches are tiles of an image: the one in the middle, and one of the eight around it. Both are seen by the same
     encoder, each by itself; the head sees the features of both.
@@ -30,10 +30,10 @@ class RelativePatch(OfTiles):
 
     type: Literal["relative_patch"] = "relative_patch"
     pieces: ClassVar[int] = 2
-    rows: ClassVar[tuple[str, str, str]] = ("image", "the patches", "as it is said to be")
+    rows: ClassVar[tuple[str, str, str]] = ("image", "patches", "prediction")
 
     @property
-    def answers(self) -> int:
+    def num_labels(self) -> int:
         return self.grid**2 - 1
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

@@ -1,32 +1,35 @@
-"""Where a patch lies beside another. B batch, Q questions, G pieces."""
+"""Relative patch location: where a patch lies beside another. B batch, Q examples, G pieces."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from dlx.tasks._ssl.pretext_module import Asked, TilesModule
+from dlx.tasks._ssl.pretext_module import PretextExamples, TilesModule
 
 
 class RelativePatchModule(TilesModule):
-    """An encoder of patches, and a head that says in which of eight places the second one lies."""
+    """An encoder of patches, and a head that predicts in which of eight places the second one lies."""
 
     @property
     def middle(self) -> int:
-        """Number of the cell in the middle."""
-        return self.grid**2 // 2
+        """Index of the cell in the middle."""
+        return self.task.grid**2 // 2
 
-    def ask(self, x_BCHW: Tensor, draws_BD: Tensor) -> Asked:
-        places = self.grid**2 - 1
-        truth_B = (draws_BD[:, -1] * places).long().clamp(max=places - 1)
-        return Asked(self.cut(x_BCHW, draws_BD).take_along_dim(self._cells(truth_B)[..., None, None, None], 1), truth_B)
+    def examples(self, x_BCHW: Tensor, draws_BD: Tensor) -> PretextExamples:
+        places = self.task.grid**2 - 1
+        label_B = (draws_BD[:, -1] * places).long().clamp(max=places - 1)
+        cells_BG = self._cells(label_B)
+        pieces = self.cut(x_BCHW, draws_BD).take_along_dim(cells_BG[..., None, None, None], 1)
+        return PretextExamples(pieces, label_B)
 
-    def drawn(self, asked: Asked, said_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both patches where they lie, and the second one where it is said to."""
-        one, other = (self.laid(asked.pieces, self._cells(answer), x_BCHW) for answer in (asked.truth, said_Q))
-        return one, other
+    def pictures(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both patches where they lie, and the second one where it is predicted."""
+        labels = (examples.labels, predicted_Q)
+        actual, predicted = (self.place(examples.pieces, self._cells(label_Q), x_BCHW) for label_Q in labels)
+        return actual, predicted
 
-    def _cells(self, answer_Q: Tensor) -> Tensor:
-        """Return the cells (Q, G) of both patches: the middle, and the one that an answer names."""
-        other_Q = answer_Q + (answer_Q >= self.middle).long()
-        return torch.stack([torch.full_like(answer_Q, self.middle), other_Q], 1)
+    def _cells(self, label_Q: Tensor) -> Tensor:
+        """Return the cells (Q, G) of both patches: the middle, and the one that a label stands for."""
+        other_Q = label_Q + (label_Q >= self.middle).long()
+        return torch.stack([torch.full_like(label_Q, self.middle), other_Q], 1)

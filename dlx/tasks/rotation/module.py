@@ -1,28 +1,28 @@
-"""Which way up an image stands. B batch, R turns, Q = R · B questions, F features."""
+"""Rotation: by how many quarters an image was rotated. B batch, R rotations, Q = R · B examples."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from dlx.tasks._ssl.pretext_module import Asked, PretextModule
-from dlx.tasks.rotation._turns import TURNS
+from dlx.tasks._ssl.pretext_module import PretextExamples, PretextModule
+from dlx.tasks.rotation._rotations import ROTATIONS
 
 
-def turned(x_BCHW: Tensor) -> Tensor:
-    """Return every image in every way, (R · B, C, H, W): first all that are not turned, then all by 90 degrees, …"""
-    return torch.cat([x_BCHW.rot90(k, dims=(2, 3)) for k in range(TURNS)])
+def rotations(x_BCHW: Tensor) -> Tensor:
+    """Return every image in every rotation, (R · B, C, H, W): first all that are not rotated, then all by 90°, …"""
+    return torch.cat([x_BCHW.rot90(k, dims=(2, 3)) for k in range(ROTATIONS)])
 
 
 class RotationModule(PretextModule):
-    """An encoder, and a head that says by how many quarters an image was turned."""
+    """An encoder, and a head that predicts by how many quarters an image was rotated."""
 
-    def ask(self, x_BCHW: Tensor, draws_BD: Tensor) -> Asked:
-        truth_Q = torch.arange(TURNS, device=x_BCHW.device).repeat_interleave(len(x_BCHW))
-        return Asked(turned(x_BCHW).unsqueeze(1), truth_Q)
+    def examples(self, x_BCHW: Tensor, draws_BD: Tensor) -> PretextExamples:
+        label_Q = torch.arange(ROTATIONS, device=x_BCHW.device).repeat_interleave(len(x_BCHW))
+        return PretextExamples(rotations(x_BCHW).unsqueeze(1), label_Q)
 
-    def drawn(self, asked: Asked, said_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return turned images, and the same turned back as far as is said."""
-        turned_QCHW = asked.pieces[:, 0]
-        back = [image.rot90(-k, dims=(1, 2)) for image, k in zip(turned_QCHW, said_Q.tolist(), strict=True)]
-        return turned_QCHW, torch.stack(back)
+    def pictures(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rotated images, and the same rotated back as far as is predicted."""
+        rotated_QCHW = examples.pieces[:, 0]
+        back = [image.rot90(-k, dims=(1, 2)) for image, k in zip(rotated_QCHW, predicted_Q.tolist(), strict=True)]
+        return rotated_QCHW, torch.stack(back)

@@ -1,4 +1,4 @@
-"""Pictures of a segmentation: the worst images with their masks laid over, and how well each class is found."""
+"""Figures of a segmentation: the worst images with their masks laid over, and the IoU of each class."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dlx.tasks.segmentation.module import JudgedMasks
+    from dlx.tasks._base.evaluation import EvaluationArrays
 
 OVERLAY = 0.55  # how much of a pixel's color is its class's
 NAMED = 20  # classes that fit into a legend
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#E69F00")  # of Okabe and Ito
 
 
-def draw(judged: JudgedMasks, facts: DataFacts) -> dict[str, Figure]:
-    """Draw the worst images, the overlap of each class, and which classes' pixels are confused."""
+def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
+    """Draw the worst images, the IoU of each class, and which classes' pixels are confused."""
+    pixels = arrays.extras["confusion_matrix"]
     return {
-        "worst_masks": worst_masks(judged, facts),
-        "iou": overlaps(judged.pixels, facts.classes),
-        "confusion_matrix": confusion_matrix(judged.pixels, facts.classes),
+        "worst_masks": worst_masks(arrays, facts),
+        "iou": overlaps(pixels, facts.classes),
+        "confusion_matrix": confusion_matrix(pixels, facts.classes),
     }
 
 
-def worst_masks(judged: JudgedMasks, facts: DataFacts) -> Figure:
+def worst_masks(arrays: EvaluationArrays, facts: DataFacts) -> Figure:
     """Draw each of the worst images as it is, with its true mask, and with the predicted one."""
     from matplotlib.patches import Patch
 
     name = facts.inputs[0]
-    images = displayable(np.stack([judged.inputs[name][row] for row in judged.rows]))
+    images = displayable(np.stack([arrays.inputs[name][row] for row in arrays.rows]))
     colors = colors_of(len(facts.classes))
     across = 2 if len(images) > 1 else 1
     down = -(-len(images) // across)
@@ -45,14 +46,15 @@ def worst_masks(judged: JudgedMasks, facts: DataFacts) -> Figure:
         axes.set_axis_off()
     for i, image in enumerate(images):
         first, second, third = grid[i // across, 3 * (i % across) :][:3]
-        _show(first, image, f"loss {judged.losses[i]:.3g}")
-        _show(second, laid_over(image, judged.targets[i], colors), "true")
-        _show(third, laid_over(image, judged.predictions[i], colors), "predicted")
+        _show(first, image, f"loss {arrays.values['losses'][i]:.3g}")
+        _show(second, laid_over(image, arrays.values["targets"][i], colors), "true")
+        _show(third, laid_over(image, arrays.values["predictions"][i], colors), "predicted")
     shown = range(1, min(len(facts.classes), NAMED))
     keys = [Patch(color=colors[k], label=short(facts.classes[k])) for k in shown]
     figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6) or 1, frameon=False, fontsize=9)
-    right = judged.pixels.trace() / max(judged.pixels.sum(), 1)
-    text = f"The {len(images)} worst of {judged.count} images; of all pixels {percent(right)} are right"
+    pixels = arrays.extras["confusion_matrix"]
+    accuracy, count = pixels.trace() / max(pixels.sum(), 1), pixels.sum() // arrays.values["targets"][0].size
+    text = f"The {len(images)} worst of {count} images; pixel accuracy {percent(accuracy)}"
     figure.suptitle(text, fontsize=12, fontweight="bold")
     return figure
 

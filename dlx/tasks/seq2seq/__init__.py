@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.component import Component, Named
+from dlx.decoding.config import GenerationConfig
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.losses import Loss
@@ -13,8 +14,8 @@ from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, Role, UnfitData
-from dlx.tasks._base.masks import mask
-from dlx.tasks._supervised.sequence_spec import StepSupervision, worded
+from dlx.tasks._base.masks import mask_spec
+from dlx.tasks._supervised.sequence_spec import SequenceTask, with_vocabulary
 from dlx.tasks._supervised.spec import ROLE
 from dlx.tensors import TensorSpec, with_context
 
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Seq2Seq(StepSupervision):
-    """Reads one text and writes another, token after token.
+class Seq2Seq(SequenceTask):
+    """Sequence to sequence: reads one text and generates another, token after token, as in translation.
 
-    In training the network is shown the target up to each token and says which comes next (teacher forcing); on val and
-    test it also writes by itself, by argmax or a beam, and what it wrote is compared with the target. For networks that
-    read fields `source` and `target`, such as seq2seq and transformer.
+    In training the network reads the target up to each token and predicts the next one (teacher forcing); on val and
+    test it also generates a text by itself, by greedy or beam search, which is compared with the target. For networks
+    that read fields `source` and `target`, such as seq2seq and transformer.
 
-    Shapes:  {source: (S,) tokens, target: (T,) tokens} → (T, vocabulary) scores of the next token of the target.
+    Shapes:  {source: (S,) tokens, target: (T,) tokens} → (T, vocabulary) logits of the next token of the target.
     Units:   loss is in nats, a mean over all tokens of a split, the end token among them.
     Source:  Sutskever et al. 2014, arXiv:1409.3215.
 
@@ -41,51 +42,53 @@ class Seq2Seq(StepSupervision):
     type: Literal["seq2seq"] = "seq2seq"
     target_kind: ClassVar[str | None] = "tokens"
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
-    """What is minimized; each token of the vocabulary is a class."""
+    """The loss function, which training minimizes; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({"exact_match": {}}, validate_default=True)  # type: ignore[assignment]
-    """What is measured on val and test: of what is written, or, where each token is a sample, of what is said of the
-    next token."""
+    """What is measured on val and test: of the generated text, or, where each token is a sample, of the predicted next
+    token."""
     num_beams: int = Field(1, ge=1)
-    """Texts that are continued side by side, of which the most probable is kept; 1 takes the most probable token."""
+    """Beam search: hypotheses that are continued side by side; 1 is greedy search."""
     length_penalty: float = Field(0.6, ge=0)
-    """Of a beam: log-probabilities are divided by ((5 + length) / 6) to this power."""
+    """Of beam search: log-probabilities are divided by ((5 + length) / 6) to this power."""
     max_length: int | None = Field(None, ge=1)
-    """Tokens that are written at most; null is the length of the longest target there is."""
+    """Tokens that are generated at most; null is the length of the longest target."""
 
     def roles(self, facts: DataFacts) -> dict[str, Role]:
         source, target = facts.fields[facts.inputs[0]], facts.fields["target"]
         steps = None if target.dims[0] is None else target.dims[0] - 1
         seen = target.replace(dims=(steps,))
         varying = {"memory_mask": source, "mask": seen}
-        scope = {name: mask(spec) for name, spec in varying.items() if spec.dims[0] is None}
-        output = TensorSpec((steps, self.loss.out_features(worded(facts))), "TF", context=scope)
+        scope = {name: mask_spec(spec) for name, spec in varying.items() if spec.dims[0] is None}
+        output = TensorSpec((steps, self.loss.out_features(with_vocabulary(facts))), "TF", context=scope)
         return {ROLE: Role(with_context({"source": source, "target": seen}, scope), output)}
 
     def network(self, role: str, model: Model, facts: DataFacts) -> Layer:
-        return super().network(role, model, worded(facts))
+        return super().network(role, model, with_vocabulary(facts))
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
-        yield from super(StepSupervision, self).check(context)
+        yield from super(SequenceTask, self).check(context)
         facts = context.facts
         inputs = [facts.fields[name] for name in facts.inputs]
         if facts.kind != "tokens" or len(inputs) != 1 or not inputs[0].vocab or inputs[0].axes != "T":
             yield UnfitData.at("seq2seq needs one text to read and one to write, as in the source `parallel_text`")
 
     def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts:
-        return facts if isinstance(judge, Metric) and judge.compares_texts else worded(facts)
+        return facts if isinstance(judge, Metric) and judge.compares_texts else with_vocabulary(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
-        from dlx.decoding.options import Decoding
         from dlx.tasks.seq2seq.module import Seq2SeqModule
 
-        target = facts.fields["target"]
-        longest = self.max_length or target.dims[0] or facts.lengths["target"].max
-        beam = Decoding(max_new_tokens=longest, num_beams=self.num_beams, length_penalty=self.length_penalty)
-        how = beam if self.num_beams > 1 else Decoding(max_new_tokens=longest, temperature=0.0)
-        return Seq2SeqModule(networks, facts, learning, self.loss, self.metrics, how)
+        return Seq2SeqModule(networks, with_vocabulary(facts), learning, self)
+
+    def generation(self, facts: DataFacts) -> GenerationConfig:
+        """Return how texts are generated."""
+        length = self.max_length or facts.fields["target"].dims[0] or facts.lengths["target"].max
+        if self.num_beams == 1:
+            return GenerationConfig(max_new_tokens=length, temperature=0.0)
+        return GenerationConfig(max_new_tokens=length, num_beams=self.num_beams, length_penalty=self.length_penalty)
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
-        """Return the text that is written for each source."""
+        """Return the text that is generated for each source."""
         from dlx.tokenizers import restore
 
         codec = restore(facts.tokenizers["target"])

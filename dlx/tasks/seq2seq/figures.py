@@ -1,4 +1,4 @@
-"""Pictures of translations: where the network looked at each token that it wrote."""
+"""Figures of translations: the attention to the source at each token that was generated."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dlx.figures.base import headline, new_figure, short
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks.seq2seq.module import Written
+    from dlx.tasks.seq2seq.module import AttentionMap, Translations
 
 
-def draw(written: Written) -> dict[str, Figure]:
-    """Draw where the network looked while it wrote some texts."""
-    return {"attention": attention(written.maps)} if written.maps else {}
+def draw(translations: Translations) -> dict[str, Figure]:
+    """Draw the attention in some translations."""
+    return {"attention": attention(translations.attention)} if translations.attention else {}
 
 
-def attention(maps: list[tuple[list[str], list[str], np.ndarray]]) -> Figure:
-    """Draw for each text which share of the attention lay on which token of the source (columns) at each step."""
+def attention(maps: list[AttentionMap]) -> Figure:
+    """Draw for each text the attention weights at each step (row) on the tokens of the source (columns)."""
     across = min(len(maps), 2)
     down = -(-len(maps) // across)
     widest, tallest = (max(len(tokens[k]) for tokens in maps) for k in (0, 1))
@@ -35,8 +35,8 @@ def attention(maps: list[tuple[list[str], list[str], np.ndarray]]) -> Figure:
         axes.set_xticks(range(len(source)), [short(token, 12) for token in source], fontsize=8, rotation=90)
         axes.set_yticks(range(len(target)), [short(token, 12) for token in target], fontsize=8)
         axes.tick_params(length=0)
-        axes.set_xlabel("read", fontsize=9)
-        axes.set_ylabel("written", fontsize=9)
+        axes.set_xlabel("source", fontsize=9)
+        axes.set_ylabel("generated", fontsize=9)
         headline(axes, f"{share_TS.max(1).mean():.0%} on one token", size=9)
-    figure.suptitle("Where the network looked at each token that it wrote", fontsize=12, fontweight="bold")
+    figure.suptitle("Attention to the source at each generated token", fontsize=12, fontweight="bold")
     return figure

@@ -1,78 +1,69 @@
-"""Reading a text and writing another.
+"""Sequence to sequence: a network reads a text and generates another.
 
 B batch, S steps of the source, T steps of the target without its end, V vocabulary, H heads, N tokens of a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dlx.decoding.options import Decoding
-from dlx.decoding.search import Reader, write_whole
+from dlx.decoding.sampling import generate
+from dlx.decoding.stepwise import StepwiseDecoder
 from dlx.facts import DataFacts
-from dlx.losses import Loss
+from dlx.layers.attention.module import CrossAttention
 from dlx.metrics import Metric
 from dlx.nn.context import Cache, apply
-from dlx.nn.protocols import AttentionWeights
-from dlx.tasks import MASK, STEPS, Learning
-from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._supervised.module import built, by_name
-from dlx.tasks._supervised.sequence_module import StepsModule
-from dlx.tasks._supervised.sequence_spec import worded
+from dlx.tasks import MASK, Learning
+from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._base.meters import build_meters, meters_by_name
+from dlx.tasks._supervised.sequence_module import SequenceModule
 from dlx.tokenizers import BOS, EOS, PAD, restore
 
-MAPS = 4  # texts whose attention is drawn
-SHOWN = 30  # texts that are kept to be read
+if TYPE_CHECKING:
+    from dlx.tasks.seq2seq import Seq2Seq
+
+ATTENTION_TEXTS = 4  # texts whose attention is drawn
+EXAMPLES = 30  # texts that are written down to be read
+
+AttentionMap = tuple[list[str], list[str], np.ndarray]
+"""Tokens of a source, generated tokens, and the attention (T, S)."""
 
 
 @dataclass
-class Written:
-    """Texts that were written, to be looked at: source, what was written, and what was wanted; maps of attention."""
+class Translations:
+    """Texts of a test: source, what was generated, and the target; and the attention in some of them."""
 
     rows: list[int] = field(default_factory=list)
     texts: list[tuple[str, str, str]] = field(default_factory=list)
-    maps: list[tuple[list[str], list[str], np.ndarray]] = field(default_factory=list)
+    attention: list[AttentionMap] = field(default_factory=list)
 
-    def join(self, other: Written) -> None:
-        """Add what another process wrote."""
-        self.rows += other.rows
-        self.texts += other.texts
-
-    def joined(self, arrays: Mapping[str, Any]) -> Written:
+    def joined(self, inputs: Mapping[str, Any]) -> Translations:
         """Return itself."""
         return self
 
 
-class Seq2SeqModule(StepsModule):
-    """One network that reads a source and scores the next token of a target.
-
-    how  how it writes by itself
-    """
+class Seq2SeqModule(SequenceModule):
+    """One network that reads a source and gives logits of the next token of a target (teacher forcing)."""
 
     figure_samples = 16
+    task: Seq2Seq
+    outputs: Translations
 
-    def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        loss: Loss,
-        metrics: Mapping[str, Metric],
-        how: Decoding,
-    ) -> None:
-        steps = {name: metric for name, metric in metrics.items() if not metric.compares_texts}
-        super().__init__(networks, worded(facts), learning, loss, steps)
-        self.how = how
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Seq2Seq) -> None:
+        super().__init__(networks, facts, learning, task)
+        self.config = task.generation(facts)
         self.source = facts.inputs[0]
-        self._of_texts = built({name: metric for name, metric in metrics.items() if metric.compares_texts}, facts)
-        self.outputs: Any = Written()
-        self.reads, self.writes = (restore(facts.tokenizers[name]) for name in (self.source, "target"))
+        self._text_metrics = build_meters(_metrics(task, of_texts=True), facts)
+        self.source_codec, self.target_codec = (restore(facts.tokenizers[name]) for name in (self.source, "target"))
+
+    def build_meters(self) -> nn.ModuleDict:
+        return build_meters(_metrics(self.task, of_texts=False), self.facts)
 
     def input_of(self, batch: Batch) -> dict[str, Tensor]:
         return {"source": batch[self.source], "target": batch["target"][:, :-1]}
@@ -83,117 +74,122 @@ class Seq2SeqModule(StepsModule):
             masks["mask"] = batch["target" + MASK][:, 1:]  # a token is shown if there is one after it
         return {name: mask for name, mask in masks.items() if mask is not None}
 
-    def counted(self, batch: Batch) -> Tensor:
-        return (batch[STEPS] - 1).sum()  # nothing comes after the last token
+    def loss_output(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
+        return logits_BTV[self._real_steps(batch)]
 
-    def steps(self, scores_BTV: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss_target(self, batch: Batch) -> Tensor:
+        return batch["target"][:, 1:][self._real_steps(batch)]  # what comes after each token
+
+    def _real_steps(self, batch: Batch) -> Tensor:
         next_BT = batch["target"][:, 1:]
-        real_BT = batch["target" + MASK][:, 1:] if "target" + MASK in batch else torch.ones_like(next_BT).bool()
-        return scores_BTV[real_BT], next_BT[real_BT]
+        return batch["target" + MASK][:, 1:] if "target" + MASK in batch else torch.ones_like(next_BT).bool()
 
-    def compare(self, prediction: Tensor, target: Tensor) -> None:
-        """Count only where metrics are asked for: the shares of a whole vocabulary are many numbers."""
-        if self.meters:
-            super().compare(prediction, target)
+    # -- text generation ----------------------------------------------------------------------------------------------
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return what is written (B, max_new_tokens), padded."""
-        return torch.tensor([text + [PAD] * (self.how.max_new_tokens - len(text)) for text in self.write(batch)])
+        """Return the generated tokens (B, max_new_tokens), padded."""
+        length = self.config.max_new_tokens
+        return torch.tensor([tokens + [PAD] * (length - len(tokens)) for tokens in self.generate(batch)])
 
     @torch.no_grad()
-    def write(self, batch: Batch) -> list[list[int]]:
-        """Return what the network writes for each source, without begin and end."""
+    def generate(self, batch: Batch) -> list[list[int]]:
+        """Return the tokens that the network generates for each source, without begin and end."""
         source_BS, mask_BS = batch[self.source], batch.get(self.source + MASK)
 
-        def run(new_BT: Tensor, cache: Cache) -> Tensor:
-            each = len(new_BT) // len(source_BS)  # texts of a beam
+        def forward(new_BT: Tensor, cache: Cache) -> Tensor:
+            beams = len(new_BT) // len(source_BS)
             context: dict[str, Any] = {"cache": cache}
             if mask_BS is not None:
-                context["memory_mask"] = mask_BS.repeat_interleave(each, 0)
-            x = {"source": source_BS.repeat_interleave(each, 0), "target": new_BT}
+                context["memory_mask"] = mask_BS.repeat_interleave(beams, 0)
+            x = {"source": source_BS.repeat_interleave(beams, 0), "target": new_BT}
             return apply(self.networks[self.role], x, context)  # type: ignore[no-any-return]
 
         begin_B1 = torch.full((len(source_BS), 1), BOS, device=source_BS.device)
-        return write_whole(Reader(run), begin_B1, self.how)
+        return generate(StepwiseDecoder(forward), begin_B1, self.config)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        written = self._judged(batch, writes=True)
-        count = SHOWN - len(self.outputs.rows)
-        wanted = _wanted(batch)
-        for i in range(min(count, len(wanted))):
-            self.outputs.rows.append(int(batch["rows"][i]))
-            source = [token for token in batch[self.source][i].tolist() if token]
-            said = (self.reads.decode(source), self.writes.decode(written[i]), self.writes.decode(wanted[i]))
-            self.outputs.texts.append(said)
-        if batch_idx == 0:
-            self.outputs.maps = self.maps({name: value[:MAPS] for name, value in batch.items()}, written[:MAPS])
+    # -- evaluation ---------------------------------------------------------------------------------------------------
+
+    def predictions_and_targets(self, logits_BTV: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        if not self.meters:  # the probabilities of a whole vocabulary are many numbers
+            return logits_BTV, batch["target"]
+        return super().predictions_and_targets(logits_BTV, batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._judged(batch, writes=bool(self._of_texts))
+        self.evaluate_batch(batch)
+        if self._text_metrics:
+            self._evaluate_texts(batch)
 
-    def measured(self, split: str) -> dict[str, Tensor]:
-        whole = {f"{split}/{name}": meter.compute() for name, meter in by_name(self._of_texts).items()}
-        return {**super().measured(split), **whole}
-
-    def on_test_epoch_start(self) -> None:
-        super().on_test_epoch_start()
-        self.outputs = Written()
-
-    def generated_texts(self) -> dict[str, str]:
-        """Return some of what was written on the test split, to be read."""
-        blocks = [f"{source}\n→ {said}\n= {true}\n" for source, said, true in self.outputs.texts]
-        return {"written": "\n".join(blocks)} if blocks else {}
-
-    @torch.no_grad()
-    def maps(self, batch: Batch, written: list[list[int]]) -> list[tuple[list[str], list[str], np.ndarray]]:
-        """Return the tokens of each source, what was written, and which share of attention lay where, (T, S).
-
-        Of several layers the one that looks most firmly is taken, and the mean over its heads.
-        """
-        looking = [
-            m
-            for m in self.networks.modules()
-            if isinstance(m, AttentionWeights) and getattr(m, "memory", None) == "memory"
-        ]
-        if not looking:
-            return []
-        found = []
-        for i, text in enumerate(written):
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.evaluate_batch(batch)
+        generated, targets = self._evaluate_texts(batch)
+        for i in range(min(EXAMPLES - len(self.outputs.rows), len(targets))):
+            self.outputs.rows.append(int(batch["rows"][i]))
             source = [token for token in batch[self.source][i].tolist() if token]
-            x = {"source": source, "target": [BOS, *text]}
-            maps = self._looked({name: torch.tensor([ids], device=self.device) for name, ids in x.items()}, looking)
-            share_TS = max(maps, key=lambda m: float(m.amax(1).mean()))
-            ends = [self.writes.tokens[token] for token in [*text, EOS]]
-            found.append(([self.reads.tokens[token] for token in source], ends, share_TS.cpu().numpy()))
-        return found
+            text, target = (self.target_codec.decode(tokens[i]) for tokens in (generated, targets))
+            self.outputs.texts.append((self.source_codec.decode(source), text, target))
+        if batch_idx == 0:
+            first = {name: value[:ATTENTION_TEXTS] for name, value in batch.items()}
+            self.outputs.attention = self.attention(first, generated[:ATTENTION_TEXTS])
 
-    def _looked(self, x: dict[str, Tensor], looking: list[Any]) -> list[Tensor]:
-        """Return the attention (T, S) of each of the modules, the mean over its heads."""
-        for module in looking:
-            module.store_attention = True
-        try:
-            apply(self.networks[self.role], x, {})
-            return [module.attention_weights[0].mean(0).float() for module in looking]
-        finally:
-            for module in looking:
-                module.store_attention = False
+    def _evaluate_texts(self, batch: Batch) -> tuple[list[list[int]], list[list[int]]]:
+        """Update the metrics of texts; return what was generated, and the targets."""
+        generated = self.generate(batch)
+        targets = [[token for token in ids if token not in (PAD, BOS, EOS)] for ids in batch["target"].tolist()]
+        for meter in meters_by_name(self._text_metrics).values():
+            meter.update(generated, targets)
+        return generated, targets
 
-    def _judged(self, batch: Batch, writes: bool) -> list[list[int]]:
-        """Measure a batch; return what was written, if it is to write."""
-        self._measure(batch)
-        if not writes:
-            return []
-        written = self.write(batch)
-        for meter in by_name(self._of_texts).values():
-            meter.update(written, _wanted(batch))
-        return written
+    def compute_metrics(self, split: str) -> dict[str, Tensor]:
+        of_texts = {f"{split}/{name}": meter.compute() for name, meter in meters_by_name(self._text_metrics).items()}
+        return {**super().compute_metrics(split), **of_texts}
 
-    def _reset(self) -> None:
-        super()._reset()
-        for meter in by_name(self._of_texts).values():
+    def reset_metrics(self) -> None:
+        super().reset_metrics()
+        for meter in meters_by_name(self._text_metrics).values():
             meter.reset()
 
+    def new_outputs(self) -> Translations:
+        return Translations()
 
-def _wanted(batch: Batch) -> list[list[int]]:
-    """Return the targets, without begin, end and padding."""
-    return [[token for token in ids if token not in (PAD, BOS, EOS)] for ids in batch["target"].tolist()]
+    def generated_texts(self) -> dict[str, str]:
+        """Return some of the texts generated on the test split."""
+        blocks = [f"{source}\n→ {generated}\n= {target}\n" for source, generated, target in self.outputs.texts]
+        return {"generated": "\n".join(blocks)} if blocks else {}
+
+    @torch.no_grad()
+    def attention(self, batch: Batch, generated: list[list[int]]) -> list[AttentionMap]:
+        """Return the attention to the source of each generated text, the mean over heads.
+
+        Of several layers that with the most concentrated attention is taken.
+        """
+        layers = [m for m in self.networks.modules() if isinstance(m, CrossAttention) and m.memory == "memory"]
+        if not layers:
+            return []
+        found = []
+        for i, tokens in enumerate(generated):
+            source = [token for token in batch[self.source][i].tolist() if token]
+            x = {"source": source, "target": [BOS, *tokens]}
+            maps = self._attention_maps(
+                {name: torch.tensor([ids], device=self.device) for name, ids in x.items()}, layers
+            )
+            share_TS = max(maps, key=lambda m: float(m.amax(1).mean()))
+            written = [self.target_codec.tokens[token] for token in [*tokens, EOS]]
+            found.append(([self.source_codec.tokens[token] for token in source], written, share_TS.cpu().numpy()))
+        return found
+
+    def _attention_maps(self, x: dict[str, Tensor], layers: Sequence[CrossAttention]) -> list[Tensor]:
+        """Return the attention (T, S) of each of the layers, the mean over its heads."""
+        for layer in layers:
+            layer.store_attention = True
+        try:
+            apply(self.networks[self.role], x, {})
+            found = [layer.attention_weights for layer in layers]
+            return [weights_BHTS[0].mean(0).float() for weights_BHTS in found if weights_BHTS is not None]
+        finally:
+            for layer in layers:
+                layer.store_attention = False
+
+
+def _metrics(task: Seq2Seq, of_texts: bool) -> dict[str, Metric]:
+    """Return the metrics that compare whole texts, or those of which each token is a sample."""
+    return {name: metric for name, metric in task.metrics.items() if metric.compares_texts == of_texts}

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.views_spec import MultiView
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, MultiView
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 
 class SimCLR(MultiView):
-    """Learns features in which two changed views of one sample are near and those of others far.
+    """SimCLR: contrastive learning of features in which two views of one sample are near and those of others far.
 
-    Every sample of a batch is changed twice by `views`; a projection head maps the features of both to vectors of
-    length 1, and each has to find its twin among all others of the batch by their angle. Larger batches give more
-    others to tell apart; what `views` change is what features will ignore. `data.augment` would change both views
-    alike.
+    Every sample of a batch is augmented twice by `views`; a projector maps the features of both to vectors of length 1,
+    and each has to find its twin among all others of the batch (NT-Xent loss). Larger batches give more negatives; what
+    `views` change is what features will ignore. `data.augment` would change both views alike.
 
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is a mean cross-entropy in nats, ln(2 · batch − 1) by chance; on val and test it is taken among up to
-             256 samples at a time, of the first 1,024.
+             256 samples at a time, of the first 1,024; contrastive_accuracy is how often the twin is nearest.
     Source:  Chen et al. 2020, arXiv:2002.05709; with `train.gradient_accumulation` or several processes a view is told
              from those of its own portion alone.
 
@@ -34,7 +33,18 @@ class SimCLR(MultiView):
 
     type: Literal["simclr"] = "simclr"
     temperature: float = Field(0.5, gt=0)
-    """Cosines are divided by it: the smaller, the more the nearest others count."""
+    """Cosine similarities are divided by it: the smaller, the more the nearest negatives count."""
+
+    @property
+    def learning_metric(self) -> str:
+        return CONTRASTIVE_ACCURACY
+
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}
+
+    @property
+    def compares_samples(self) -> bool:
+        return True
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.simclr.module import SimCLRModule

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 class SimSiam(Siamese):
-    """Learns features from which it predicts its own projection of the other view, taken as given.
+    """SimSiam: features from which the projection of the other view is predicted, whose gradient is stopped.
 
-    No others to tell a sample from, no queue, no copy: that no gradient flows into what is predicted is what keeps the
-    features from becoming all the same; `stop_gradient: false` shows it. What `views` change is what features will
-    ignore.
+    No negatives, no queue, no momentum encoder: the stopped gradient is what keeps the features from collapsing;
+    `stop_gradient: false` shows it. What `views` change is what features will ignore.
 
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is minus the mean cosine between predictions and projections, −1 to 1; on val and test of up to 1,024
@@ -30,7 +29,7 @@ class SimSiam(Siamese):
 
     type: Literal["simsiam"] = "simsiam"
     stop_gradient: bool = True
-    """Whether what is predicted is taken as given."""
+    """Whether no gradient flows into the projection that is predicted."""
 
     def projector(self) -> list[Any]:
         hidden: list[Any] = [{"linear": self.projection_hidden}, "batch_norm", "relu"]

@@ -11,15 +11,15 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, UnfitData
-from dlx.tasks._supervised.sequence_spec import StepSupervision
+from dlx.tasks._supervised.sequence_spec import SequenceTask
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class TokenClassification(StepSupervision):
-    """Says of every token of a text to which class it belongs: parts of speech, names.
+class TokenClassification(SequenceTask):
+    """Token classification: predicts the class of every token of a text, such as parts of speech or named entities.
 
     Each real token is a sample of loss and metrics; padding counts nowhere. The network must keep the steps apart.
 
@@ -32,7 +32,7 @@ class TokenClassification(StepSupervision):
     type: Literal["token_classification"] = "token_classification"
     target_kind: ClassVar[str | None] = "classes"
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
-    """What is minimized."""
+    """The loss function, which training minimizes."""
     metrics: Named[Metric] = Field({"accuracy": {}, "f1": {}}, validate_default=True)  # type: ignore[assignment]
     """What is measured on val and test; each token is a sample."""
 
@@ -46,7 +46,7 @@ class TokenClassification(StepSupervision):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.token_classification.module import TokenClassificationModule
 
-        return TokenClassificationModule(networks, facts, learning, self.loss, self.metrics)
+        return TokenClassificationModule(networks, facts, learning, self)
 
     def predictions_table(self, values: Any, facts: DataFacts) -> dict[str, list[Any]]:
         """Return the classes of each text's tokens, with a space between."""

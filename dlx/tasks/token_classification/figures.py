@@ -1,26 +1,23 @@
-"""Pictures of what was said of the tokens of the test split."""
+"""Figures of the classes predicted for the tokens of the test split."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dlx.facts import DataFacts
-from dlx.figures.base import confusion_matrix, reliability_diagram
+from dlx.figures.base import confusion_matrix, count_confusions, reliability_diagram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dlx.tasks._supervised.module import Judged
+    from dlx.tasks._base.evaluation import EvaluationArrays
 
 
-def draw(judged: Judged, facts: DataFacts) -> dict[str, Figure]:
-    """Draw which classes are confused, and whether probabilities mean what they say."""
-    answers, labels = judged.predictions.argmax(1), judged.targets.astype(int)
-    matrix = np.zeros((len(facts.classes), len(facts.classes)), dtype=int)
-    np.add.at(matrix, (labels, answers), 1)
+def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
+    """Draw which classes are confused, and whether probabilities are calibrated."""
+    probabilities, labels = arrays.values["predictions"], arrays.values["targets"].astype(int)
+    predicted = probabilities.argmax(1)
     return {
-        "confusion_matrix": confusion_matrix(matrix, facts.classes),
-        "reliability": reliability_diagram(judged.predictions.max(1), answers == labels),
+        "confusion_matrix": confusion_matrix(count_confusions(labels, predicted, len(facts.classes)), facts.classes),
+        "reliability": reliability_diagram(probabilities.max(1), predicted == labels),
     }

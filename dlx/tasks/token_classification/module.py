@@ -1,38 +1,34 @@
-"""A class for every token.   B batch, T steps, K classes, N real steps of a batch."""
+"""Token classification: a class for every token.   B batch, T steps, K classes, N real steps of a batch."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from dlx.facts import IGNORED
-from dlx.tasks import MASK
-from dlx.tasks._base.optimizer_step import Batch
-from dlx.tasks._supervised.sequence_module import TARGET, StepsModule, negative_log_likelihood, real
+from dlx.nn.ignored import drop_ignored
+from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._supervised.sequence_module import SequenceModule, negative_log_likelihood, real_steps
 
 
-class TokenClassificationModule(StepsModule):
-    """One network that scores every class at every token."""
+class TokenClassificationModule(SequenceModule):
+    """One network that gives logits of every class at every token."""
+
+    def build_criterion(self) -> nn.Module:
+        return self.task.loss.build_elementwise(self.facts)
+
+    def select_steps(self, values_BT: Tensor, batch: Batch) -> Tensor:
+        """Return the values (N, …) of the tokens that have a class."""
+        values_NX = real_steps(values_BT, batch)
+        return drop_ignored(values_NX, real_steps(batch["target"], batch))[0] if self.facts.ignored else values_NX
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the number of each token's class (B, T), −1 where there is padding."""
-        codes_BT: Tensor = self.run(self.role, batch).argmax(-1)
+        """Return the index of each token's class (B, T), −1 where there is padding."""
+        index_BT: Tensor = self.run(self.role, batch).argmax(-1)
         mask_BT = self.context_of(batch).get("mask")
-        return codes_BT if mask_BT is None else codes_BT.masked_fill(~mask_BT, -1)
-
-    def steps(self, scores_BTK: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        return self._labeled(scores_BTK, batch), self._labeled(batch["target"], batch)
-
-    def _labeled(self, values_BT: Tensor, batch: Batch) -> Tensor:
-        """Return the values (N, …) of the tokens that have a class."""
-        if not self.facts.ignored:
-            return real(values_BT, batch)
-        labeled_BT = batch["target"] != IGNORED
-        mask_BT = batch.get(TARGET + MASK)
-        return values_BT[labeled_BT if mask_BT is None else labeled_BT & mask_BT]
+        return index_BT if mask_BT is None else index_BT.masked_fill(~mask_BT, -1)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        scores_NK = self._measure(batch)
-        target_N = self._labeled(batch["target"], batch)
-        rows_N = self._labeled(batch["rows"][:, None].expand_as(batch["target"]), batch)
-        flat = {"rows": rows_N, "target": target_N}
-        self.outputs.add(flat, self.predict(scores_NK), negative_log_likelihood(scores_NK, target_N))
+        logits_BTK = self.evaluate_batch(batch)
+        prediction_NK, target_N = self.predictions_and_targets(logits_BTK, batch)
+        rows_N = self.select_steps(batch["rows"][:, None].expand_as(batch["target"]), batch)
+        losses_N = negative_log_likelihood(self.loss_output(logits_BTK, batch), target_N)
+        self.outputs.add(rows_N, {"predictions": prediction_NK, "targets": target_N, "losses": losses_N})

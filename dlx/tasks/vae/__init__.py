@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
-"""What is a mean over samples."""
-
 
 class VAE(Coding, Generative):
-    """Learns a distribution of codes behind the data, and so can make new samples of codes drawn at random.
+    """Variational autoencoder (VAE): learns a distribution of codes behind the data, which can be sampled and decoded.
 
     The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).
-    Maximized is the evidence lower bound, E_q log p(x|z) − β KL(q(z|x) ‖ N(0, I)); its gradient flows through z = μ + σ
-    ε. β above 1 wants codes whose numbers are independent, `kl_annealing` and `free_bits` keep them from being ignored.
+    It maximizes the evidence lower bound (ELBO), E_q log p(x|z) − β KL(q(z|x) ‖ N(0, I)), whose gradient flows through
+    z = μ + σ ε. β above 1 favors codes with independent dimensions; KL annealing and free bits keep a code from being
+    ignored (posterior collapse).
 
     Shapes:  encoder: input → (2 · latent_dim,), means and log-variances; decoder: (latent_dim,) → input.
     Units:   loss is the negative bound (ELBO) in nats per sample with β = 1, a density for gaussian; kl and
@@ -39,29 +38,37 @@ class VAE(Coding, Generative):
     """
 
     type: Literal["vae"] = "vae"
-    memorizes: ClassVar[bool] = False
     per_sample: ClassVar[tuple[str, ...]] = ("loss", "reconstruction_loss", "kl", "bits_per_dimension")
     """Metrics that are means over samples."""
     embedding_description: ClassVar[str] = "the mean of the code"
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """Distribution of an element given the code; bernoulli for black and white, or values between 0 and 1."""
     std: float = Field(1.0, gt=0)
-    """With gaussian likelihood: its standard deviation, in the units that the network sees."""
+    """With gaussian likelihood: its standard deviation, in the units of the network's input."""
     beta: float = Field(1.0, ge=0)
-    """β: what the divergence of codes from N(0, I) counts in training."""
+    """β: weight of the KL divergence from N(0, I) in training."""
     kl_annealing: float = Field(0.0, ge=0)
-    """How long β grows from 0."""
+    """KL annealing: how long β grows linearly from 0."""
     free_bits: float = Field(0.0, ge=0)
-    """Nats of divergence, of each number of the code, that cost nothing."""
+    """Nats of KL divergence, of each dimension of the code, that cost nothing."""
     importance_samples: int = Field(0, ge=0)
-    """Codes for each sample in the importance-weighted bound, on val and test; 0 leaves it out."""
+    """Codes for each sample in the importance-weighted bound (IWAE), on val and test; 0 leaves it out."""
 
-    def coded(self) -> int:
+    @property
+    def encoder_features(self) -> int:
         return 2 * self.latent_dim
+
+    @property
+    def learning_metric(self) -> str:
+        return "reconstruction_loss"
+
+    @property
+    def compares_samples(self) -> bool:
+        return self.free_bits > 0  # a limit of the batch's mean
 
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         tighter = {"iwae_loss": "lower"} if self.importance_samples else {}
-        return {**dict.fromkeys(self.per_sample, "lower"), **tighter, **self.of_samples()}
+        return {**dict.fromkeys(self.per_sample, "lower"), **tighter, **self.generated_metric_names()}
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
@@ -78,4 +85,4 @@ class VAE(Coding, Generative):
         from dlx.tasks.vae.figures import draw
 
         codes, values = outputs.values["code"], outputs.values["kl"]
-        return {**draw(outputs.made), "codes": embedding(codes, values, "KL in nats")}
+        return {**draw(outputs.extras), "codes": embedding(codes, values, "KL in nats")}

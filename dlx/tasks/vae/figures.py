@@ -1,4 +1,4 @@
-"""Pictures of what a variational autoencoder makes."""
+"""Figures of a variational autoencoder: samples, reconstructions, and what each dimension of the code changes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(made: Mapping[str, np.ndarray]) -> dict[str, Figure]:
-    """Draw samples, reconstructions, and what each number of the code does; nothing where the data are no images."""
-    if "sheet" not in made:
+def draw(images: Mapping[str, np.ndarray]) -> dict[str, Figure]:
+    """Draw images that were generated; nothing where the data are no images."""
+    if "reconstructions" not in images:
         return {}
-    walked, ways = made["traversal"], made["interpolation"]
-    names = [f"number {i + 1}" for i in range(len(walked))]
+    traversal, interpolation, samples = (images[name] for name in ("traversal", "interpolation", "samples"))
+    names = [f"dimension {i + 1}" for i in range(len(traversal))]
     return {
-        "samples": sheet(made["samples"], f"{len(made['samples'])} samples of codes drawn at random"),
-        "reconstructions": strips(made["sheet"], ("input", "given back")),
-        "interpolation": strips(ways, [""] * len(ways), "From one sample's code to another's, along an arc"),
-        "traversal": strips(walked, names, "The code's numbers, one at a time, from −2.5 to 2.5"),
+        "samples": sheet(samples, f"{len(samples)} samples of codes drawn from N(0, I)"),
+        "reconstructions": strips(images["reconstructions"], ("input", "reconstruction")),
+        "interpolation": strips(interpolation, [""] * len(interpolation), "From one code to another along an arc"),
+        "traversal": strips(traversal, names, "One dimension of the code at a time, from −2.5 to 2.5"),
     }

@@ -1,9 +1,9 @@
-"""The variational autoencoder. B batch, Z code, K importance samples."""
+"""Variational autoencoder: the evidence lower bound (ELBO). B batch, Z code, K importance samples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,146 +11,151 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.metrics import Metric
 from dlx.nn.images import as_picture
 from dlx.tasks import Learning
-from dlx.tasks._base.optimizer_step import Batch
+from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
-from dlx.tasks._generative.latent import STEPS, WAYS, images_along, slerp
-from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, flat
+from dlx.tasks._generative.latent import PATHS, STEPS, images_along, slerp
+from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, to_vectors
 
 if TYPE_CHECKING:
     from dlx.tasks.vae import VAE
 
-BOTH = (ENCODER, DECODER)
 SHEET, SAMPLES = 10, 64
-TRAVERSED, REACH = 10, 2.5  # numbers of the code that are walked along, from −2.5 to 2.5 deviations
+TRAVERSED, REACH = 10, 2.5  # dimensions of the code that are walked along, from −2.5 to 2.5 standard deviations
+NOISE = "noise"
+"""Field of a batch: the noise (B, Z) of its codes."""
 
 
 class VAEModule(UnsupervisedModule):
     """Maximizes the evidence lower bound."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: VAE) -> None:
-        tighter = ["iwae_loss"] if task.importance_samples else []
-        super().__init__(networks, facts, learning, [*task.per_sample, *tighter], task.metrics)
-        self.task = task
-        self.drawn = FixedNoise(seed=1)
+    task: VAE
 
-    def encoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: VAE) -> None:
+        super().__init__(networks, facts, learning, task)
+        self.prior_noise = FixedNoise(seed=1)
+
+    def sample_metrics(self) -> Sequence[str]:
+        return [*self.task.per_sample, *(["iwae_loss"] if self.task.importance_samples else [])]
+
+    def generated_metrics(self) -> Mapping[str, Metric]:
+        return self.task.metrics
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the log-variance (B, Z) of the codes of inputs."""
         mean_BZ, log_variance_BZ = self.networks[ENCODER](x).float().chunk(2, 1)
         return mean_BZ, log_variance_BZ
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the mean code (B, Z) of each sample of a batch."""
-        return self.encoded(self.input_of(batch))[0]
+        return self.encode(self.input_of(batch))[0]
 
-    def learn(self, batch: Batch) -> None:
-        self.note_loss(self.update_together(BOTH, batch, self.objective))
+    # -- loss ---------------------------------------------------------------------------------------------------------
 
-    def objective(self, batch: Batch) -> Tensor:
-        """Return the mean negative bound of a batch, with β and what codes have free."""
+    def prepare_step(self, batch: Batch) -> Batch:
+        rows = batch["rows"]
+        return {**batch, NOISE: torch.randn(len(rows), self.task.latent_dim, device=rows.device)}
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean negative bound of a batch, with β and free bits."""
         x = self.input_of(batch)
-        mean_BZ, log_variance_BZ = self.encoded(x)
-        code_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * torch.randn_like(mean_BZ)
-        kl_Z = divergence(mean_BZ, log_variance_BZ).mean(0)
-        costly = kl_Z.clamp_min(self.task.free_bits).sum() if self.task.free_bits else kl_Z.sum()
-        loss: Tensor = self.negative_log_likelihood(code_BZ, x).mean() + self.beta() * costly
+        mean_BZ, log_variance_BZ = self.encode(x)
+        code_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * batch[NOISE]
+        kl_Z = kl_divergence(mean_BZ, log_variance_BZ).mean(0)
+        kl = kl_Z.clamp_min(self.task.free_bits).sum() if self.task.free_bits else kl_Z.sum()
+        loss: Tensor = self.negative_log_likelihood(code_BZ, x).mean() + self.beta() * kl
         return loss
 
     def beta(self) -> float:
-        """Return what the divergence counts in this step."""
-        steps = self.task.kl_annealing
-        whole = steps * self.planned_steps if steps < 1 else steps
-        return self.task.beta * min(1.0, self.trainer.global_step / whole) if whole else self.task.beta
+        """Return the weight of the KL divergence in this step."""
+        annealing = self.task.kl_annealing
+        steps = annealing * self.total_steps if annealing < 1 else annealing
+        return self.task.beta * min(1.0, self.trainer.global_step / steps) if steps else self.task.beta
 
     def negative_log_likelihood(self, code_BZ: Tensor, x: Tensor) -> Tensor:
         """Return −log p(x|z) in nats for every sample."""
         decoded = self.networks[DECODER](code_BZ).float()
         if self.task.likelihood == "bernoulli":
-            return flat(F.binary_cross_entropy_with_logits(decoded, x, reduction="none")).sum(1)
-        deviation = self.task.std
-        constant = 0.5 * math.log(2 * math.pi) + math.log(deviation)
-        return flat(0.5 * ((decoded - x) / deviation).square() + constant).sum(1)
+            return to_vectors(F.binary_cross_entropy_with_logits(decoded, x, reduction="none")).sum(1)
+        constant = 0.5 * math.log(2 * math.pi) + math.log(self.task.std)
+        return to_vectors(0.5 * ((decoded - x) / self.task.std).square() + constant).sum(1)
 
-    def decoded(self, code_BZ: Tensor) -> Tensor:
+    def decode(self, code_BZ: Tensor) -> Tensor:
         """Return the mean of p(x|z), in the units that the network sees."""
-        made: Tensor = self.networks[DECODER](code_BZ)
-        return made.sigmoid() if self.task.likelihood == "bernoulli" else made
+        decoded: Tensor = self.networks[DECODER](code_BZ)
+        return decoded.sigmoid() if self.task.likelihood == "bernoulli" else decoded
+
+    # -- evaluation ---------------------------------------------------------------------------------------------------
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x = self.input_of(batch)
-        mean_BZ, log_variance_BZ = self.encoded(x)
-        deviation_BZ = (0.5 * log_variance_BZ).exp()
+        mean_BZ, log_variance_BZ = self.encode(x)
+        std_BZ = (0.5 * log_variance_BZ).exp()
         noise_KBZ = self.noise(index_B, (max(self.task.importance_samples, 1), self.task.latent_dim)).transpose(0, 1)
-        kl_B = divergence(mean_BZ, log_variance_BZ).sum(1)
-        surprise_B = self.negative_log_likelihood(mean_BZ + deviation_BZ * noise_KBZ[0], x)
-        found = {"loss": surprise_B + kl_B, "reconstruction_loss": surprise_B, "kl": kl_B}
+        kl_B = kl_divergence(mean_BZ, log_variance_BZ).sum(1)
+        nll_B = self.negative_log_likelihood(mean_BZ + std_BZ * noise_KBZ[0], x)
+        found = {"loss": nll_B + kl_B, "reconstruction_loss": nll_B, "kl": kl_B}
         found["bits_per_dimension"] = found["loss"] / (math.log(2) * self.spec.elements)
         if self.task.importance_samples:
-            found["iwae_loss"] = self._weighted(x, mean_BZ, deviation_BZ, noise_KBZ)
-        if self.keeps:
-            self.outputs.add(batch["rows"], code=mean_BZ, kl=kl_B)
-            if "sheet" not in self.outputs.made:
-                self._keep_sheet(x, mean_BZ)
+            found["iwae_loss"] = self._iwae_loss(x, mean_BZ, std_BZ, noise_KBZ)
+        if self.collects_outputs:
+            self.outputs.add(batch["rows"], {"code": mean_BZ, "kl": kl_B})
+            if self.spec.axes == "CHW" and "reconstructions" not in self.outputs.extras:
+                pairs = (x[:SHEET], self.decode(mean_BZ[:SHEET]))
+                images = torch.stack([as_picture(images, self.spec) for images in pairs])
+                self.outputs.extras["reconstructions"] = images.numpy()
         return found
 
-    def _weighted(self, x: Tensor, mean_BZ: Tensor, deviation_BZ: Tensor, noise_KBZ: Tensor) -> Tensor:
+    def _iwae_loss(self, x: Tensor, mean_BZ: Tensor, std_BZ: Tensor, noise_KBZ: Tensor) -> Tensor:
         """Return −log of the mean of p(x, z) / q(z|x) over K codes z of q, for every sample."""
-        weights = []
+        log_weights = []
         for noise_BZ in noise_KBZ:
-            code_BZ = mean_BZ + deviation_BZ * noise_BZ
-            prior_B = -0.5 * code_BZ.square().sum(1)
-            posterior_B = (-0.5 * noise_BZ.square() - deviation_BZ.log()).sum(1)  # the constants of both cancel
-            weights.append(prior_B - posterior_B - self.negative_log_likelihood(code_BZ, x))
-        return math.log(len(weights)) - torch.stack(weights).logsumexp(0)
+            code_BZ = mean_BZ + std_BZ * noise_BZ
+            log_prior_B = -0.5 * code_BZ.square().sum(1)
+            log_posterior_B = (-0.5 * noise_BZ.square() - std_BZ.log()).sum(1)  # the constants of both cancel
+            log_weights.append(log_prior_B - log_posterior_B - self.negative_log_likelihood(code_BZ, x))
+        return math.log(len(log_weights)) - torch.stack(log_weights).logsumexp(0)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return each sample's error and reconstruction (B, 1 + N)."""
         x = self.input_of(batch)
-        again = self.decoded(self.encoded(x)[0])
-        return torch.cat([flat((again - x).square()).mean(1, keepdim=True), flat(again)], 1)
+        again = self.decode(self.encode(x)[0])
+        return torch.cat([to_vectors((again - x).square()).mean(1, keepdim=True), to_vectors(again)], 1)
 
-    # -- what it makes ------------------------------------------------------------------------------------------------
+    # -- samples ------------------------------------------------------------------------------------------------------
 
-    def made(self, batch: Batch, index_B: Tensor) -> Tensor:
-        return self.decoded(self.drawn(index_B, (self.task.latent_dim,)))
+    def generate(self, batch: Batch, index_B: Tensor) -> Tensor:
+        return self.decode(self.prior_noise(index_B, (self.task.latent_dim,)))
 
     @torch.no_grad()
     def sample(self, n: int, seed: int) -> Tensor:
         """Return n samples of codes drawn from N(0, I), each the mean of its distribution."""
         noise_NZ = torch.randn(n, self.task.latent_dim, generator=torch.Generator().manual_seed(seed))
-        return self.decoded(noise_NZ.to(self.device))
+        return self.decode(noise_NZ.to(self.device))
 
     @torch.no_grad()
-    def show(self, few: bool = False) -> None:
-        self.outputs.made["samples"] = as_picture(self.sample(SAMPLES, 0), self.spec).numpy()
+    def collect_figures(self, few: bool = False) -> None:
+        extras = self.outputs.extras
+        extras["samples"] = as_picture(self.sample(SAMPLES, 0), self.spec).numpy()
         if self.spec.axes == "CHW" and self.outputs.rows:
             means_NZ = torch.cat(self.outputs.values["code"])
-            ways = {"traversal": traversed(means_NZ), "interpolation": slerp(*_pairs(means_NZ), STEPS)}
-            for name, codes_RSZ in ways.items():
-                images = images_along(self.decoded, codes_RSZ.to(self.device), self.spec)
-                self.outputs.made[name] = images.numpy()
-
-    def _keep_sheet(self, x: Tensor, mean_BZ: Tensor) -> None:
-        if self.spec.axes == "CHW":
-            pairs = (x[:SHEET], self.decoded(mean_BZ[:SHEET]))
-            self.outputs.made["sheet"] = torch.stack([as_picture(images, self.spec) for images in pairs]).numpy()
+            pairs = min(PATHS, len(means_NZ) // 2)
+            ends = means_NZ[:pairs], means_NZ[pairs : 2 * pairs]
+            for name, codes_RSZ in {"traversal": traverse(means_NZ), "interpolation": slerp(*ends, STEPS)}.items():
+                extras[name] = images_along(self.decode, codes_RSZ.to(self.device), self.spec).numpy()
 
 
-def traversed(means_NZ: Tensor) -> Tensor:
-    """Return codes (R, S, Z) along the numbers of the code that say the most, the others being 0."""
+def traverse(means_NZ: Tensor) -> Tensor:
+    """Return codes (R, S, Z) along the dimensions of the code that vary most over samples, the others being 0."""
     chosen = means_NZ.var(0).argsort(descending=True)[:TRAVERSED]
     codes_RSZ = torch.zeros(len(chosen), STEPS, means_NZ.shape[1])
-    for row, number in enumerate(chosen):
-        codes_RSZ[row, :, number] = torch.linspace(-REACH, REACH, STEPS)
+    for row, dimension in enumerate(chosen):
+        codes_RSZ[row, :, dimension] = torch.linspace(-REACH, REACH, STEPS)
     return codes_RSZ
 
 
-def _pairs(means_NZ: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the codes of samples between which one can go."""
-    ways = min(WAYS, len(means_NZ) // 2)
-    return means_NZ[:ways], means_NZ[ways : 2 * ways]
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return KL(N(mean, variance) ‖ N(0, 1)) in nats, element by element."""
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the KL divergence KL(N(mean, variance) ‖ N(0, 1)) in nats, element by element."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class WGAN(Adversarial):
-    """A GAN whose discriminator, a critic, measures how far what is made must be moved to become the data.
+    """Wasserstein GAN: a GAN whose discriminator, a critic, measures the Wasserstein distance of samples and data.
 
-    The critic maximizes E D(x) − E D(G(z)), which is the Wasserstein distance if its slope is nowhere above 1, and the
-    generator minimizes it; there is a gradient even where both are far apart, so that modes are rarely lost. The slope
-    is held by a penalty, λ E (‖∇D(x̂)‖ − 1)² at points between data and samples, or by clipping every weight. A penalty
-    looks at each sample's gradient: no batch normalization in the critic. Adam with betas [0.5, 0.9] is usual, RMSprop
-    with clipping.
+    The critic maximizes E D(x) − E D(G(z)), which is that distance if the critic is 1-Lipschitz, and the generator
+    minimizes it; there is a gradient even where both are far apart, so that modes are rarely lost. The critic is kept
+    Lipschitz by a gradient penalty, λ E (‖∇D(x̂)‖ − 1)² at points between samples and data, or by weight clipping. The
+    penalty is of each sample's gradient: no batch normalization in the critic. Adam with betas [0.5, 0.9] is usual,
+    RMSprop with clipping.
 
     Shapes:  generator: (latent_dim,) → sample; discriminator: sample → (1,).
-    Units:   train/loss is the critic's: minus the estimated distance, with the penalty.
-    Source:  Arjovsky et al. 2017, arXiv:1701.07875; penalty: Gulrajani et al. 2017, arXiv:1704.00028.
+    Units:   train/loss is the critic's: minus the estimated distance, plus the gradient penalty.
+    Source:  Arjovsky et al. 2017, arXiv:1701.07875; gradient penalty: Gulrajani et al. 2017, arXiv:1704.00028.
 
     Example:
         {type: wgan, latent_dim: 32, lipschitz: gradient_penalty, gradient_penalty_weight: 10.0}
@@ -33,7 +33,7 @@ class WGAN(Adversarial):
 
     type: Literal["wgan"] = "wgan"
     critic_steps: int = Field(5, gt=0)
-    """Steps of the critic, each with a batch of its own, for one of the generator."""
+    """Optimizer steps of the critic, each with a batch of its own, for one of the generator."""
     lipschitz: Literal["gradient_penalty", "weight_clipping"] = "gradient_penalty"
     """How the critic is kept (nearly) 1-Lipschitz."""
     gradient_penalty_weight: float = Field(10.0, ge=0)
@@ -44,14 +44,4 @@ class WGAN(Adversarial):
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.wgan.module import WGANModule
 
-        return WGANModule(
-            networks,
-            facts,
-            learning,
-            self.latent_dim,
-            self.critic_steps,
-            self.conditional,
-            self.metrics,
-            penalty=self.gradient_penalty_weight if self.lipschitz == "gradient_penalty" else 0.0,
-            clip=self.clip_value if self.lipschitz == "weight_clipping" else None,
-        )
+        return WGANModule(networks, facts, learning, self)

@@ -1,47 +1,50 @@
-"""The critic whose slope is held near 1."""
+"""Wasserstein GAN: a critic that is kept (nearly) 1-Lipschitz, by a gradient penalty or by weight clipping."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dlx.facts import DataFacts
-from dlx.metrics import Metric
-from dlx.tasks import Learning
+from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.gan_module import AdversarialModule, squared_gradient_norm
 from dlx.tasks._generative.gan_spec import DISCRIMINATOR
 
+if TYPE_CHECKING:
+    from dlx.tasks.wgan import WGAN
+
+INTERPOLATION = "interpolation"
+"""Field of a batch: how far from a generated to a real sample the gradient is penalized (B,)."""
+
 
 class WGANModule(AdversarialModule):
-    """A generator and a critic, whose slope a penalty (0 for none) or clipped weights (None for none) hold."""
+    """A generator and a critic."""
 
-    def __init__(
-        self,
-        networks: Mapping[str, nn.Module],
-        facts: DataFacts,
-        learning: Learning,
-        latent: int,
-        critic_steps: int,
-        conditional: bool,
-        metrics: Mapping[str, Metric],
-        penalty: float,
-        clip: float | None,
-    ) -> None:
-        super().__init__(networks, facts, learning, "wasserstein", latent, critic_steps, conditional, metrics)
-        self.penalty_weight, self.clip = penalty, clip
+    task: WGAN
 
-    def restrain(self) -> None:
-        if self.clip is not None:
+    @property
+    def adversarial_loss(self) -> str:
+        return "wasserstein"
+
+    def prepare_step(self, batch: Batch) -> Batch:
+        batch = super().prepare_step(batch)
+        if self.task.lipschitz != "gradient_penalty" or not self.task.gradient_penalty_weight:
+            return batch
+        real = self.input_of(batch)
+        return {**batch, INTERPOLATION: torch.rand(len(real), device=real.device, dtype=real.dtype)}
+
+    def gradient_penalty(self, real: Tensor, generated: Tensor, batch: Batch) -> Tensor | float:
+        """Return λ (‖∇D(x̂)‖ − 1)² at points x̂ between generated and real samples."""
+        if INTERPOLATION not in batch:
+            return 0.0
+        share = batch[INTERPOLATION].view(-1, *[1] * (real.ndim - 1))
+        between = torch.lerp(generated.detach().to(real.dtype), real, share).requires_grad_()
+        norm_B = (squared_gradient_norm(self.score(between, self.label_of(batch)), between) + 1e-12).sqrt()
+        return self.task.gradient_penalty_weight * (norm_B - 1).square().mean()
+
+    def constrain_weights(self) -> None:
+        if self.task.lipschitz == "weight_clipping":
             with torch.no_grad():
                 for weight in self.networks[DISCRIMINATOR].parameters():
-                    weight.clamp_(-self.clip, self.clip)
-
-    def gradient_penalty(self, real: Tensor, made: Tensor, label_B: Tensor | None) -> Tensor | float:
-        if not self.penalty_weight:
-            return 0.0
-        share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-        between = torch.lerp(made.detach().to(real.dtype), real, share).requires_grad_()
-        norm_B = (squared_gradient_norm(self.score(between, label_B), between) + 1e-12).sqrt()
-        return self.penalty_weight * (norm_B - 1).square().mean()
+                    weight.clamp_(-self.task.clip_value, self.task.clip_value)

@@ -1,4 +1,4 @@
-"""What pairs and triplets of a batch cost. B batch; the diagonal pairs a sample with itself."""
+"""Contrastive and triplet loss of a batch. B batch; the diagonal pairs a sample with itself."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def contrastive(distance_BB: Tensor, same_BB: Tensor, margin: float) -> Tensor:
-    """Return the mean over all pairs of d²/2 within a class, and max(0, margin − d)²/2 between classes."""
+def contrastive_loss(distance_BB: Tensor, same_BB: Tensor, margin: float) -> Tensor:
+    """Return the contrastive loss: a mean over pairs of d²/2 within a class, max(0, margin − d)²/2 between classes."""
     apart_BB = (margin - (distance_BB + 1e-12).sqrt()).clamp_min(0).square()
     cost_BB = torch.where(same_BB, distance_BB, apart_BB) / 2
     return _mean(cost_BB, torch.ones_like(same_BB).triu(1))
 
 
-def triplet(distance_BB: Tensor, same_BB: Tensor, margin: float, mining: str) -> Tensor:
-    """Return the mean of max(0, d²(anchor, positive) − d²(anchor, negative) + margin) over mined triplets."""
+def triplet_loss(distance_BB: Tensor, same_BB: Tensor, margin: float, mining: str) -> Tensor:
+    """Return the triplet loss: the mean of max(0, d²(a, positive) − d²(a, negative) + margin) over mined triplets."""
     positive_BB = same_BB & ~torch.eye(len(same_BB), dtype=torch.bool, device=same_BB.device)
-    return _MINED[mining](distance_BB, positive_BB, ~same_BB, margin)
+    return _MINING[mining](distance_BB, positive_BB, ~same_BB, margin)
 
 
 def _semi_hard(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: float) -> Tensor:
@@ -46,7 +46,7 @@ def _all(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: 
     return _mean(cost_BBB, positive_BB[:, :, None] & negative_BB[:, None, :] & (cost_BBB > 0))
 
 
-_MINED: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
+_MINING: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "semi_hard": _semi_hard,
     "hard": _hard,
     "all": _all,

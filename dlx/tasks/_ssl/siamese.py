@@ -1,0 +1,39 @@
+"""Siamese networks: one view's projection predicted from the other's. P projection, V = 2B views, N samples."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from dlx.tasks._ssl.encoder import FeatureEncoder
+from dlx.tasks._ssl.siamese_spec import COLLAPSED, PREDICTION, PREDICTOR
+from dlx.tasks._ssl.views_spec import PROJECTOR
+from dlx.tasks._unsupervised.module import l2_normalize
+
+
+class PredictionHead:
+    """The heads of a siamese network: a projector of features, and a predictor of the other view's projection."""
+
+    def __init__(self, encoder: FeatureEncoder) -> None:
+        head = encoder.heads[PREDICTION]
+        self.projector: nn.Module = head.get_submodule(PROJECTOR)
+        self.predictor: nn.Module = head.get_submodule(PREDICTOR)
+
+
+def cosine_to_other_view(prediction_VP: Tensor, target_VP: Tensor) -> Tensor:
+    """Return the cosine similarity (V,) of each view's prediction and the other view's target."""
+    other_VP = target_VP.roll(len(target_VP) // 2, dims=0)
+    return (l2_normalize(prediction_VP) * l2_normalize(other_VP)).sum(1)
+
+
+def projection_std(projection_NP: Tensor) -> Tensor:
+    """Return the mean standard deviation of projections of length 1, over that of directions that lie everywhere."""
+    return l2_normalize(projection_NP).std(0, correction=0).mean() * math.sqrt(projection_NP.shape[1])
+
+
+def collapse_notes(std: float) -> list[str]:
+    """Return a sentence that says so, where the projections have collapsed."""
+    if std >= COLLAPSED:
+        return []
+    return [f"the projections have collapsed: their spread is {std:.3f} of 1, so that all samples look the same"]

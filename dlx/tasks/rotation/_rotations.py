@@ -1,0 +1,3 @@
+"""How many rotations of an image there are."""
+
+ROTATIONS = 4

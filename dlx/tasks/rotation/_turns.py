@@ -1,3 +1,0 @@
-"""How many ways an image is turned."""
-
-TURNS = 4
