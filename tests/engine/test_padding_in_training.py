@@ -7,13 +7,12 @@ import torch
 from dlx.augmentations import Augmentation
 from dlx.engine.build.experiment import build_module
 from dlx.engine.data.batches import Batches, build_augmentation, move_to_device
-from dlx.engine.data.padding import Sequences
 from dlx.facts import DataFacts, Lengths
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.sources import Spans
-from dlx.tasks import MASK, STEPS
+from dlx.tasks import MASK
 from dlx.tensors import TensorSpec
 
 WORDS = 12
@@ -134,18 +133,6 @@ def test_tokens_that_an_augmentation_removed_are_not_real():
         for row, ids in zip(batch["rows"], batch["text"], strict=True):
             before = len(TEXTS[row])
             assert (ids != 0).sum() == before - min(max(1, round(0.5 * before)), before - 1)
-
-
-def test_a_mean_over_steps_is_the_same_from_shares_of_a_batch():
-    tags = Spans.of(TEXTS)
-    fields = {"target": Sequences.on_device(tags, torch.device("cpu"))}
-    made = Batches(fields, np.arange(20), 10, seed=0, shuffle=True)
-    for batch, rows in zip(made, made.batch_rows(), strict=True):
-        real = sum(len(TEXTS[row]) for row in rows)
-        assert batch[STEPS].sum().item() == pytest.approx(real)
-        values = batch["target"].double()
-        parts = [values[:3].sum() / batch[STEPS][:3].sum() * 0.3, values[3:].sum() / batch[STEPS][3:].sum() * 0.7]
-        assert sum(parts).item() == pytest.approx(sum(TEXTS[row].sum() for row in rows) / real)
 
 
 def test_the_plan_counts_varying_lengths_by_their_mean_and_memory_by_the_longest():

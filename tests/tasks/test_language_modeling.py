@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dlx.decoding.options import decoding
 from rich.console import Console
 from typer.testing import CliRunner
 
 import dlx
 from dlx.cli import app
 from dlx.data.prepare import prepare
+from dlx.decoding.config import read_generation_config
 from dlx.engine.build.experiment import build_batches, build_module
 from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.inference.generate import stream
@@ -26,7 +26,7 @@ from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError, RunError, UsageError
 from dlx.plan import make
 from dlx.recipe.load import load as read
-from dlx.tasks._base.optimizer_step import split
+from dlx.tasks._base.gradient_accumulation import split
 from dlx.tasks.language_modeling.module import LanguageModelingModule
 
 LM = """
@@ -138,16 +138,16 @@ def test_a_network_of_one_vector_and_other_data_are_refused_at_their_line():
 
 def test_a_language_model_resumes_exactly(folder):
     whole = train(LM)
-    learn, seen = LanguageModelingModule.learn, []
+    train_batch, seen = LanguageModelingModule.train_batch, []
 
     def stopping(self, batch):
         seen.append(1)
         if len(seen) == 8:
             raise Cut
-        learn(self, batch)
+        train_batch(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LanguageModelingModule, "learn", stopping)
+        patch.setattr(LanguageModelingModule, "train_batch", stopping)
         with pytest.raises(Cut):
             train(LM, **{"train.checkpoint_every_n_seconds": 1e-9})
     run = dlx.resume("last", console=Console(file=io.StringIO()))
@@ -157,18 +157,19 @@ def test_a_language_model_resumes_exactly(folder):
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
-def test_tokens_of_all_micro_batches_count_the_same(folder):
+def test_tokens_of_all_micro_batches_count_the_same(folder, monkeypatch):
     """The gradient of a batch of sentences is that of the mean over its tokens, in micro-batches too."""
     _, module, batches = built(TAGS)
     module.double()
     batch = next(b for b in batches["train"] if "target.mask" in b)
-    whole = module.objective(batch)
-    scores, target = module.steps(module.run(module.role, batch), batch)
+    whole = module.loss(batch)
+    logits, target = module.loss_output(module.run(module.role, batch), batch), module.loss_target(batch)
     assert len(target) == batch["target.mask"].sum()
-    assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(scores, target).item(), rel=1e-6)
-    parts = list(split(batch, 3))
+    assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, target).item(), rel=1e-6)
+    monkeypatch.setattr(type(module), "splits_batches", True)
+    parts = split(module.prepare_step(batch), 3)
     shares = [len(part["rows"]) / len(batch["rows"]) for part in parts]
-    apart = sum(module.objective(part) * share for part, share in zip(parts, shares, strict=True))
+    apart = sum(module.loss(part) * share for part, share in zip(parts, shares, strict=True))
     assert apart.item() == pytest.approx(whole.item(), rel=1e-6)
 
 
@@ -227,7 +228,7 @@ def test_writing_ends_before_a_stop(letters):
 def test_wrong_options_and_prompts_are_said(letters, folder):
     for options, said in (
         ({"top_k": 0}, "top-k"),
-        ({"num_beams": 2, "seed": 1}, "a beam draws nothing"),
+        ({"num_beams": 2, "seed": 1}, "beam search samples nothing"),
         ({"x": 1}, "x"),
     ):
         with pytest.raises(UsageError, match=said):
@@ -236,7 +237,7 @@ def test_wrong_options_and_prompts_are_said(letters, folder):
         dlx.generate(letters.folder, "ab?")
     plan, module, _ = built(TAGS)
     with pytest.raises(UsageError, match="token_classification does not write"):
-        stream(RestoredRun(plan, module, Path(), []), "a", decoding({}))
+        stream(RestoredRun(plan, module, Path(), []), "a", read_generation_config({}))
 
 
 def test_a_prompt_that_is_nowhere_in_the_text_is_refused_at_its_line():

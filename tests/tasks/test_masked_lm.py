@@ -1,4 +1,4 @@
-"""Words hidden in texts: how many, what is asked of them, pairs of pieces, what another task begins with."""
+"""Masked language modeling: masking, next-sentence pairs, metrics, and what another task begins with."""
 
 import csv
 import io
@@ -25,7 +25,8 @@ from dlx.errors import DataError, RecipeError, UsageError
 from dlx.facts import DataFacts
 from dlx.sources import Spans
 from dlx.tasks import Task
-from dlx.tasks.masked_lm.module import MaskedLMModule, masked, pairs
+from dlx.tasks.masked_lm.masking import mask_tokens, pair_texts
+from dlx.tasks.masked_lm.module import MaskedLMModule
 from dlx.tokenizers import BOS, EOS, PAD, Tokenizer, restore
 
 TEXTS = """
@@ -95,31 +96,31 @@ def built(text, **changes):
 
 
 class Always(torch.nn.Module):
-    """Says the same of everything."""
+    """Returns the same logits for everything."""
 
-    def __init__(self, said):
+    def __init__(self, logits):
         super().__init__()
-        self.said = said
+        self.logits = logits
 
     def forward(self, x):
-        return self.said.expand(len(x), -1)
+        return self.logits.expand(len(x), -1)
 
 
 def task(**fields):
     return Task.model_validate({"type": "masked_lm", **fields})
 
 
-def hidden(tokens, **fields):
+def masked(tokens, **fields):
     torch.manual_seed(0)
-    return masked(tokens, torch.rand(*tokens.shape, 3), task(**fields), range(4, 100), 100)
+    return mask_tokens(tokens, torch.rand(*tokens.shape, 3), task(**fields), range(4, 100), 100)
 
 
-# -- what is hidden -------------------------------------------------------------------------------------------------
+# -- masking --------------------------------------------------------------------------------------------------------
 
 
 def test_fifteen_percent_are_chosen_of_which_most_are_masked():
     tokens = torch.randint(4, 100, (400, 100))
-    seen, chosen = hidden(tokens)
+    seen, chosen = masked(tokens)
     assert (chosen.sum(1) == 15).all()
     assert torch.equal(seen[~chosen], tokens[~chosen])
     put, truth = seen[chosen], tokens[chosen]
@@ -130,23 +131,23 @@ def test_fifteen_percent_are_chosen_of_which_most_are_masked():
 
 
 def test_places_are_drawn_evenly():
-    _, chosen = hidden(torch.full((6000, 20), 7))
+    _, chosen = masked(torch.full((6000, 20), 7))
     assert (chosen.float().mean(0) - 0.15).abs().max() < 0.02
 
 
 def test_what_is_no_word_is_never_chosen_and_one_word_always_is():
     tokens = torch.tensor([[BOS, 9, EOS, PAD, PAD], [BOS, 9, 9, 9, EOS], [BOS, EOS, PAD, PAD, PAD]])
-    _, chosen = hidden(tokens, mask_ratio=1.0)
+    _, chosen = masked(tokens, mask_ratio=1.0)
     assert chosen.tolist() == (tokens == 9).tolist()
-    _, chosen = hidden(tokens, mask_ratio=0.01)
+    _, chosen = masked(tokens, mask_ratio=0.01)
     assert chosen.sum(1).tolist() == [1, 1, 0]
 
 
 def test_padding_changes_nothing_of_what_is_chosen():
     tokens, draws = torch.randint(4, 100, (50, 12)), torch.rand(50, 20, 3)
     padded = F.pad(tokens, (0, 8), value=PAD)
-    one = masked(tokens, draws[:, :12], task(), range(4, 100), 100)
-    other = masked(padded, draws, task(), range(4, 100), 100)
+    one = mask_tokens(tokens, draws[:, :12], task(), range(4, 100), 100)
+    other = mask_tokens(padded, draws, task(), range(4, 100), 100)
     assert all(torch.equal(a, b[:, :12]) for a, b in zip(one, other, strict=True))
 
 
@@ -182,7 +183,7 @@ def test_texts_may_begin_and_end_with_tokens_that_say_so():
 def test_a_pair_is_two_halves_of_a_block_or_of_two():
     first = torch.tensor([[10, 11, 12, 13, 14], [20, 21, 22, 23, 24]])
     other = torch.tensor([[33, 34, 35], [43, 44, 45]])
-    tokens, segment = pairs(first, other, torch.tensor([True, False]))
+    tokens, segment = pair_texts(first, other, torch.tensor([True, False]))
     assert tokens.tolist() == [[BOS, 10, 11, EOS, 12, 13, 14, EOS], [BOS, 20, 21, EOS, 43, 44, 45, EOS]]
     assert segment.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 2
 
@@ -217,11 +218,11 @@ def test_what_it_cannot_learn_is_refused(text, change, match):
         planned(text, **change)
 
 
-# -- what is measured -----------------------------------------------------------------------------------------------
+# -- metrics --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [TEXTS, RUNNING])
-def test_the_measures_of_a_network_without_knowledge_are_those_of_chance(text):
+def test_the_metrics_of_a_network_without_knowledge_are_those_of_chance(text):
     plan, module, batches = built(text)
     for parameter in module.parameters():
         parameter.data.zero_()
@@ -240,27 +241,28 @@ def test_loss_and_accuracy_are_of_the_chosen_tokens_alone():
     with silence_lightning():
         (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     module.eval()
-    read = module.read(batch, torch.zeros(len(batch["rows"])))
-    index = torch.arange(len(batch["rows"]))[:, None] * 1009 + torch.arange(read.tokens.shape[1])
-    seen, chosen = module.hidden(read, torch.special.ndtr(module.noise(index, (3,))))
-    network = module.networks["network"]
-    scores = network.heads.words(network.body(seen, module.context_of(batch)))
-    nats = -scores.log_softmax(-1).gather(-1, read.tokens.unsqueeze(-1)).squeeze(-1)
+    tokens = batch["text"]
+    index = torch.arange(len(tokens))[:, None] * 1009 + torch.arange(tokens.shape[1])
+    masked = module.mask({**batch, "tokens": tokens}, torch.special.ndtr(module.noise(index, (3,))))
+    network, chosen = module.networks["network"], masked["chosen"]
+    logits = network.heads.masked_tokens(network.body(masked["masked_tokens"], module.context_of(batch)))
+    nats = -logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
     assert found["test/loss"] == pytest.approx(nats[chosen].mean().item(), rel=1e-5)
-    right = (scores.argmax(-1) == read.tokens)[chosen].float().mean().item()
+    right = (logits.argmax(-1) == tokens)[chosen].float().mean().item()
     assert found["test/accuracy"] == pytest.approx(right, rel=1e-5)
 
 
-def test_masks_are_new_in_training_and_the_same_in_judging():
+def test_masks_are_new_in_every_training_step(monkeypatch):
     _, module, batches = built(TEXTS)
     batch = next(iter(batches["train"]))
-    losses = {module.eval().objective(batch).item() for _ in range(4)}
+    monkeypatch.setattr(type(module), "splits_batches", False)
+    losses = {module.eval().loss(module.prepare_step(batch)).item() for _ in range(4)}
     assert len(losses) == 4
 
 
-def test_the_loss_of_pairs_is_added_and_judged_by_itself():
+def test_the_loss_of_pairs_is_added_and_measured_by_itself():
     plan, module, batches = built(RUNNING)
-    module.networks["network"].heads.follows = Always(torch.tensor([0.0, 2.0]))
+    module.networks["network"].heads.next_sentence = Always(torch.tensor([0.0, 2.0]))
     with silence_lightning():
         (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
     rows = len(batches["test"].rows)
@@ -281,7 +283,7 @@ def test_texts_are_written_with_what_was_put_into_them():
     plan, module, batches = built(TEXTS, **{"task.num_examples": 2})
     with silence_lightning():
         build_trainer(plan).test(module, batches["test"], verbose=False)
-    lines = module.texts()["masked"].strip().split("\n\n")
+    lines = module.generated_texts()["masked"].strip().split("\n\n")
     assert len(lines) == 2 and all("[" in line for line in lines)
 
 
@@ -304,16 +306,16 @@ def test_predictions_are_the_mean_features_of_real_tokens():
 @pytest.mark.parametrize("text", [TEXTS, RUNNING])
 def test_it_goes_on_exactly(text):
     whole = train(text)
-    original, steps = MaskedLMModule.update, []
+    original, steps = MaskedLMModule.train_batch, []
 
-    def update(self, *args):
+    def train_batch(self, *args):
         steps.append(1)
         if len(steps) == 6:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MaskedLMModule, "update", update)
+        patch.setattr(MaskedLMModule, "train_batch", train_batch)
         with pytest.raises(SystemExit):
             train(text)
     run = dlx.resume("last", console=Console(file=io.StringIO()))
@@ -363,7 +365,7 @@ def test_the_tokenizer_of_a_run_is_found_by_name_and_field():
         planned(MOODS)
 
 
-def test_a_run_is_judged_without_the_one_whose_tokenizer_it_has():
+def test_a_run_is_evaluated_without_the_one_whose_tokenizer_it_has():
     before = train(TEXTS)
     run = train(MOODS)
     shutil.rmtree(before.folder)
@@ -409,8 +411,8 @@ def test_two_processes_have_the_stages_of_one():
     assert two.stages == dict.fromkeys(two.stages, True) and len(two.stages) == 2
     kept = [sorted(run.folder.rglob("tokenizers.json")) for run in (one, two)]
     assert [path.read_text() for path in kept[0]] == [path.read_text() for path in kept[1]] and len(kept[0]) >= 2
-    judged = [name for name in one.metrics if name.startswith(("test/", "val/"))]
-    assert {n: two.metrics[n] for n in judged} == pytest.approx({n: one.metrics[n] for n in judged}, rel=0.02)
+    measured = [name for name in one.metrics if name.startswith(("test/", "val/"))]
+    assert {n: two.metrics[n] for n in measured} == pytest.approx({n: one.metrics[n] for n in measured}, rel=0.02)
 
 
 @pytest.mark.parametrize("where", [{}, {"path": "a", "run": "b"}, {"path": "a", "field": "b"}])

@@ -1,4 +1,4 @@
-"""Metric learning: pairs, triplets and what is near, against loops over all of them."""
+"""Metric learning: losses of pairs and triplets, and retrieval, against loops over all of them."""
 
 import itertools
 import math
@@ -6,9 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from dlx.tasks.metric_learning._distances_torch import squared
-from dlx.tasks.metric_learning._pairs_torch import contrastive, triplet
-from dlx.tasks.metric_learning._retrieval_torch import retrieved
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from dlx.engine.build.experiment import build
@@ -17,6 +14,9 @@ from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
+from dlx.tasks.metric_learning.distances import squared_distances
+from dlx.tasks.metric_learning.pair_losses import contrastive_loss, triplet_loss
+from dlx.tasks.metric_learning.retrieval import retrieval_metrics
 
 
 def drawn(seed, n=14, classes=4):
@@ -63,7 +63,7 @@ def mean(costs):
 def test_triplets_are_those_that_loops_find(mining, by_loops, seed):
     z, target = drawn(seed)
     z.requires_grad_()
-    ours = triplet(squared(z, z), target[:, None] == target, 0.7, mining)
+    ours = triplet_loss(squared_distances(z, z), target[:, None] == target, 0.7, mining)
     assert ours.item() == pytest.approx(mean(by_loops(z, target, 0.7)), rel=1e-6)
     ours.backward()
     assert bool(z.grad.isfinite().all()) and z.grad.abs().sum() > 0
@@ -73,7 +73,7 @@ def test_triplets_are_those_that_loops_find(mining, by_loops, seed):
 @pytest.mark.parametrize("target", [[0, 0, 0, 0], [0, 1, 2, 3], [0]])
 def test_where_there_are_no_triplets_nothing_is_learned(mining, target):
     z, target = torch.randn(len(target), 3, requires_grad=True), torch.tensor(target)
-    loss = triplet(squared(z, z), target[:, None] == target, 0.2, mining)
+    loss = triplet_loss(squared_distances(z, z), target[:, None] == target, 0.2, mining)
     loss.backward()
     assert loss.item() == 0 and torch.equal(z.grad, torch.zeros_like(z))
 
@@ -87,10 +87,12 @@ def test_pairs_are_drawn_together_and_pushed_apart_up_to_a_margin():
         costs.append((distance if target[i] == target[j] else max(0.0, 1.5 - distance)) ** 2 / 2)
     z[1] = z[0]  # a distance of nothing has a gradient, too
     z.requires_grad_()
-    contrastive(squared(z, z), target[:, None] == target, 1.5).backward()
+    contrastive_loss(squared_distances(z, z), target[:, None] == target, 1.5).backward()
     assert bool(z.grad.isfinite().all())
     z, _ = drawn(0)
-    assert contrastive(squared(z, z), target[:, None] == target, 1.5).item() == pytest.approx(mean(costs), rel=1e-6)
+    assert contrastive_loss(squared_distances(z, z), target[:, None] == target, 1.5).item() == pytest.approx(
+        mean(costs), rel=1e-6
+    )
 
 
 def by_loops(z, target, k):
@@ -107,10 +109,10 @@ def by_loops(z, target, k):
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_what_is_near_is_what_loops_find(k):
+def test_retrieval_is_what_loops_find(k):
     z, target = drawn(7, n=30)
     target[0] = 9  # alone in its class
-    found = retrieved(z, target, [k], 1)
+    found = retrieval_metrics(z, target, [k], 1)
     recall, precision = by_loops(z, target, k)
     assert found[f"recall_at_{k}"].item() == pytest.approx(float(recall))
     assert found["map_at_r"].item() == pytest.approx(float(precision))
@@ -124,14 +126,14 @@ def test_neighbors_vote_as_scikit_learn_counts_them():
         others = np.arange(len(z)) != i
         model = KNeighborsClassifier(5).fit(z.numpy()[others], target.numpy()[others])
         votes.append(model.predict(z.numpy()[i : i + 1])[0] == target[i].item())
-    assert retrieved(z, target, [1], 5)["knn_accuracy"].item() == pytest.approx(np.mean(votes))
+    assert retrieval_metrics(z, target, [1], 5)["knn_accuracy"].item() == pytest.approx(np.mean(votes))
 
 
-def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
-    strange = [7, 8, 9]
+def test_classes_that_are_not_in_train_are_searched_among_one_another(tmp_path):
+    holdout = [7, 8, 9]
     recipe = {
         "task": {"metric_learning": {"embedding_dim": 4, "recall_at": [1]}},
-        "data": {"source": {"sklearn": "digits"}, "split": {"holdout_classes": [str(n) for n in strange], "test": 0.2}},
+        "data": {"source": {"sklearn": "digits"}, "split": {"holdout_classes": [str(n) for n in holdout], "test": 0.2}},
         "model": {"mlp": [16]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
@@ -143,14 +145,14 @@ def test_classes_that_are_not_in_train_ask_one_another_apart(tmp_path):
     with torch.no_grad():
         parts = [(experiment.module.embed(batch), batch["target"]) for batch in experiment.batches["test"]]
     z, target = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    for name, those in (("holdout_recall_at_1", np.isin(target, strange)), ("recall_at_1", ~np.isin(target, strange))):
+    for name, those in (("holdout_recall_at_1", np.isin(target, holdout)), ("recall_at_1", ~np.isin(target, holdout))):
         near = NearestNeighbors(n_neighbors=2).fit(z[those]).kneighbors(z[those], return_distance=False)[:, 1]
         right = np.mean(target[those][near] == target[those])
         assert found[f"test/{name}"] == pytest.approx(right, abs=0.011)  # where several are as near, one is taken
 
 
-def test_of_samples_that_are_all_alone_nothing_is_asked():
-    found = retrieved(torch.randn(3, 2), torch.arange(3), [1, 5], 5)
+def test_samples_that_are_alone_in_their_class_are_no_queries():
+    found = retrieval_metrics(torch.randn(3, 2), torch.arange(3), [1, 5], 5)
     assert {name: value.item() for name, value in found.items()} == {
         "recall_at_1": 0, "recall_at_5": 0, "knn_accuracy": 0, "map_at_r": 0
     }  # fmt: skip

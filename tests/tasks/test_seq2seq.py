@@ -16,7 +16,7 @@ from dlx.errors import RecipeError
 from dlx.installation import install_command
 from dlx.metrics import Metric
 from dlx.nn.context import apply
-from dlx.tasks._base.optimizer_step import split
+from dlx.tasks._base.gradient_accumulation import split
 from dlx.tokenizers import BOS, EOS
 
 RECURRENT = "{type: seq2seq, embedding_dim: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
@@ -58,49 +58,50 @@ def test_the_loss_is_the_mean_over_all_real_tokens(tmp_path, model):
     for one in alone(batch):
         shown, wanted = one["target"][:, :-1], one["target"][:, 1:]
         assert shown[0, 0] == BOS and wanted[0, -1] == EOS
-        scores_BTV = apply(module.networks["network"], {"source": one["source"], "target": shown}, {})
-        total += torch.nn.functional.cross_entropy(scores_BTV[0], wanted[0], reduction="sum").item()
+        logits_BTV = apply(module.networks["network"], {"source": one["source"], "target": shown}, {})
+        total += torch.nn.functional.cross_entropy(logits_BTV[0], wanted[0], reduction="sum").item()
         count += wanted.numel()
-    assert module.objective(batch).item() == pytest.approx(total / count, rel=1e-5)
+    assert module.loss(batch).item() == pytest.approx(total / count, rel=1e-5)
 
 
-def test_portions_of_a_batch_add_up_to_its_loss(tmp_path):
+def test_micro_batches_add_up_to_the_loss_of_their_batch(tmp_path, monkeypatch):
     module, batches = made(recipe(tmp_path))
     batch = next(iter(batches["train"]))
-    parts = list(split(batch, 3))
-    total = sum(module.objective(part) * len(part["rows"]) / len(batch["rows"]) for part in parts)
-    assert total.item() == pytest.approx(module.objective(batch).item(), rel=1e-5)
+    monkeypatch.setattr(type(module), "splits_batches", True)
+    parts = split(module.prepare_step(batch), 3)
+    total = sum(module.loss(part) * len(part["rows"]) / len(batch["rows"]) for part in parts)
+    assert total.item() == pytest.approx(module.loss(batch).item(), rel=1e-5)
 
 
 @models
-def test_writing_with_a_cache_is_writing_without(tmp_path, model):
+def test_generation_with_a_cache_is_generation_without(tmp_path, model):
     module, batches = made(recipe(tmp_path, model))
     batch = {name: value[:8] for name, value in next(iter(batches["test"])).items()}
-    for one, written in zip(alone(batch), module.write(batch), strict=True):
+    for one, generated in zip(alone(batch), module.generate(batch), strict=True):
         text = [BOS]
-        for _ in range(module.how.max_new_tokens):
-            scores_V = apply(module.networks["network"], {**one, "target": torch.tensor([text])}, {})[0, -1]
-            scores_V[:3] = -torch.inf
-            text.append(int(scores_V.argmax()))
+        for _ in range(module.config.max_new_tokens):
+            logits_V = apply(module.networks["network"], {**one, "target": torch.tensor([text])}, {})[0, -1]
+            logits_V[:3] = -torch.inf
+            text.append(int(logits_V.argmax()))
             if text[-1] == EOS:
                 break
-        assert written == [token for token in text[1:] if token != EOS]
+        assert generated == [token for token in text[1:] if token != EOS]
 
 
 def test_a_beam_of_several_sentences_is_that_of_each(tmp_path):
     module, batches = made(recipe(tmp_path, task="{seq2seq: {num_beams: 3, max_length: 4}}"))
     batch = {name: value[:5] for name, value in next(iter(batches["test"])).items()}
-    assert module.write(batch) == [module.write(one)[0] for one in alone(batch)]
+    assert module.generate(batch) == [module.generate(one)[0] for one in alone(batch)]
 
 
 def test_bleu_of_batches_is_sacrebleus_of_the_corpus(tmp_path):
     module, _ = made(recipe(tmp_path))
-    letters = module.writes.encode(["a b c d e a", "b c a", "e e d c b a a b", "c"])
-    said = module.writes.encode(["a b c d e e", "b c a a", "e d d c b a a b", "c a"])
+    letters = module.target_codec.encode(["a b c d e a", "b c a", "e e d c b a a b", "c"])
+    generated = module.target_codec.encode(["a b c d e e", "b c a a", "e d d c b a a b", "c a"])
     metric = Metric.model_validate("bleu").build(module.facts)
     for part in (slice(0, 1), slice(1, 4)):
-        metric.update(said[part], letters[part])
-    texts = [[module.writes.decode(ids) for ids in group] for group in (said, letters)]
+        metric.update(generated[part], letters[part])
+    texts = [[module.target_codec.decode(ids) for ids in group] for group in (generated, letters)]
     expected = sacrebleu.corpus_bleu(texts[0], [texts[1]]).score
     assert 20 < expected < 90
     assert metric.compute().item() == pytest.approx(expected, rel=1e-5)
@@ -127,9 +128,9 @@ def test_label_smoothing_reaches_the_loss(tmp_path):
     plain, batches = made(recipe(tmp_path))
     smoothed, _ = made(recipe(tmp_path, regularize={"label_smoothing": 0.2}))
     batch = next(iter(batches["train"]))
-    scores_NV, target_N = plain.steps(plain.run(plain.role, batch), batch)
-    expected = torch.nn.functional.cross_entropy(scores_NV, target_N, label_smoothing=0.2)
-    assert smoothed.objective(batch).item() == pytest.approx(expected.item(), rel=1e-5)
+    logits_NV, target_N = plain.loss_output(plain.run(plain.role, batch), batch), plain.loss_target(batch)
+    expected = torch.nn.functional.cross_entropy(logits_NV, target_N, label_smoothing=0.2)
+    assert smoothed.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_what_is_no_pair_of_texts_is_refused(tmp_path):
@@ -144,7 +145,7 @@ def quiet():
     return Console(file=io.StringIO())
 
 
-def test_texts_are_learned_judged_drawn_and_predicted(tmp_path, monkeypatch):
+def test_texts_are_learned_evaluated_drawn_and_predicted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["one", "two", "three", "four", "five"]
     pairs = [(words[i % 5], words[(i + 1) % 5]) for i in range(100)]
@@ -178,7 +179,7 @@ def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
     module, batches = restore("last").module, made(loaded)[1]
     batch = {name: value[:16] for name, value in next(iter(batches["test"])).items()}
     wanted = [[int(i) for i in ids if i not in (0, BOS, EOS)] for ids in batch["target"]]
-    for source, _, share_TS in module.maps(batch, wanted):
+    for source, _, share_TS in module.attention(batch, wanted):
         assert share_TS.argmax(1)[: len(source)].tolist() == [*reversed(range(len(source)))]
 
 

@@ -27,12 +27,12 @@ from dlx.nn.filters import first_filters
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
-from dlx.tasks._generative.autoencoder_module import contraction
-from dlx.tasks._generative.autoencoder_module import divergence as sparsity
-from dlx.tasks._generative.gan_module import GAMES, squared_gradient_norm
+from dlx.tasks._generative.autoencoder_module import bernoulli_kl, contractive_penalty
+from dlx.tasks._generative.gan_module import ADVERSARIAL_LOSSES, squared_gradient_norm
 from dlx.tasks._generative.latent import slerp
 from dlx.tasks._unsupervised.module import FixedNoise
-from dlx.tasks.vae.module import divergence, traversed
+from dlx.tasks.vae.module import kl_divergence as normal_kl
+from dlx.tasks.vae.module import traverse
 from dlx.tensors import TensorSpec
 
 RING = {"gaussians": {"n_samples": 300}}
@@ -84,29 +84,29 @@ def test_encoder_and_decoder_move_as_one_network_would(tmp_path):
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_contraction_is_on_average_the_closed_form_of_a_sigmoid_layer():
+def test_the_contractive_penalty_is_on_average_the_closed_form_of_a_sigmoid_layer():
     torch.manual_seed(0)
     layer, x = nn.Linear(5, 4), torch.randn(6, 5, requires_grad=True)
     code = layer(x).sigmoid()
     exact = ((code * (1 - code)).square() @ layer.weight.square().sum(1)).mean()
-    estimates = [contraction(code, x, torch.randn_like(code)).item() for _ in range(3000)]
+    estimates = [contractive_penalty(code, x, torch.randn_like(code)).item() for _ in range(3000)]
     assert sum(estimates) / len(estimates) == pytest.approx(exact.item(), rel=0.05)
 
 
-def test_sparsity_is_the_divergence_of_bernoullis():
+def test_sparsity_is_the_kl_divergence_of_bernoullis():
     p = torch.tensor([0.01, 0.2, 0.9])
     expected = kl_divergence(Bernoulli(torch.tensor(0.05)), Bernoulli(p))
-    assert torch.allclose(sparsity(0.05, p), expected, atol=1e-6)
+    assert torch.allclose(bernoulli_kl(0.05, p), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("noise", "noise_level", "share"), [("masking", 0.3, {0.0: 0.3}), ("salt_and_pepper", 0.2, {-2.0: 0.1, 3.0: 0.1})]
 )
-def test_noise_disturbs_the_share_that_it_is_told_to(noise, noise_level, share, tmp_path):
+def test_noise_changes_as_many_numbers_as_it_should(noise, noise_level, share, tmp_path):
     module, _ = made(planned({"type": "autoencoder", "noise": noise, "noise_level": noise_level}, tmp_path))
     module.low, module.high = -2.0, 3.0
     x = torch.full((20_000,), 1.5)
-    seen = module.disturbed(x, torch.randn_like(x))
+    seen = module.add_noise(x, torch.randn_like(x))
     for value, expected in share.items():
         assert (seen == value).float().mean().item() == pytest.approx(expected, abs=0.01)
     assert (seen == 1.5).float().mean().item() == pytest.approx(1 - sum(share.values()), abs=0.01)
@@ -134,17 +134,17 @@ def test_values_outside_of_zero_to_one_are_refused_where_they_have_no_likelihood
 
 
 def test_an_optimizer_that_evaluates_again_is_refused_where_two_networks_share_a_gradient(tmp_path):
-    with pytest.raises(RecipeError, match="several networks of autoencoder move down one gradient"):
+    with pytest.raises(RecipeError, match="several networks of autoencoder move"):
         planned("autoencoder", tmp_path, optimizer={"encoder": "lbfgs", "decoder": "adam"})
 
 
 # -- anomalies ---------------------------------------------------------------------------------------------------------
 
-STRANGE = {"source": {"sklearn": "digits"}, "split": {"holdout_classes": ["3"], "val": 0.2, "test": 0.2}}
+HELD_OUT = {"source": {"sklearn": "digits"}, "split": {"holdout_classes": ["3"], "val": 0.2, "test": 0.2}}
 
 
 def test_nothing_is_learned_from_unseen_classes_and_auroc_ranks_them(tmp_path):
-    plan = planned({"type": "anomaly", "labeled": True, "quantile": 0.8}, tmp_path, STRANGE)
+    plan = planned({"type": "anomaly", "labeled": True, "quantile": 0.8}, tmp_path, HELD_OUT)
     module, batches = made(plan)
     assert all(3 not in batch["target"] for batch in batches["train"])
     assert plan.facts.class_counts[3] == 0 < plan.facts.class_counts[2]
@@ -152,30 +152,30 @@ def test_nothing_is_learned_from_unseen_classes_and_auroc_ranks_them(tmp_path):
         build_trainer(plan).fit(module, ChunkLoader(batches["train"], 4), batches["val"])
         (found,) = build_trainer(plan).validate(module, batches["val"], verbose=False)
     whole = [module.predict_step(b, 0)[:, 0] for b in batches["val"]]
-    score, strange = torch.cat(whole), torch.cat([b["target"] for b in batches["val"]]) == 3
-    assert module.threshold.item() == pytest.approx(score[~strange].quantile(0.8).item(), rel=1e-5)
-    above = score[strange][:, None] > score[~strange]
+    score, anomalous = torch.cat(whole), torch.cat([b["target"] for b in batches["val"]]) == 3
+    assert module.threshold.item() == pytest.approx(score[~anomalous].quantile(0.8).item(), rel=1e-5)
+    above = score[anomalous][:, None] > score[~anomalous]
     assert found["val/auroc"] == pytest.approx(above.float().mean().item(), abs=1e-4)
     assert found["val/false_positive_rate"] == pytest.approx(0.2, abs=0.01)
-    assert found["val/loss"] == pytest.approx(score[~strange].mean().item(), rel=1e-4)
+    assert found["val/loss"] == pytest.approx(score[~anomalous].mean().item(), rel=1e-4)
 
 
 def test_classes_that_are_not_there_cannot_be_unseen(tmp_path):
     from dlx.errors import DataError
 
     with pytest.raises(DataError, match="there is no class eleven"):
-        planned({"type": "anomaly", "labeled": True}, tmp_path, {**STRANGE, "split": {"holdout_classes": ["eleven"]}})
-    with pytest.raises(RecipeError, match="no class is strange"):
+        planned({"type": "anomaly", "labeled": True}, tmp_path, {**HELD_OUT, "split": {"holdout_classes": ["eleven"]}})
+    with pytest.raises(RecipeError, match="no class is an anomaly"):
         planned({"type": "anomaly", "labeled": True}, tmp_path, {"source": {"sklearn": "digits"}})
 
 
 # -- variational autoencoders ------------------------------------------------------------------------------------------
 
 
-def test_divergence_is_that_of_torch_distributions():
+def test_the_kl_divergence_is_that_of_torch_distributions():
     mean, log_variance = torch.randn(5, 3), torch.randn(5, 3)
     expected = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0))
-    assert torch.allclose(divergence(mean, log_variance), expected, atol=1e-6)
+    assert torch.allclose(normal_kl(mean, log_variance), expected, atol=1e-6)
 
 
 def linear_gaussian(tmp_path, samples):
@@ -238,11 +238,11 @@ def test_beta_grows_over_the_annealing_and_free_bits_cost_nothing(tmp_path):
     batch = first_of(batches)
     x = batch["numeric"]
     torch.manual_seed(0)
-    mean, log_variance = module.encoded(x)
-    surprise = module.negative_log_likelihood(mean + (0.5 * log_variance).exp() * torch.randn_like(mean), x).mean()
+    mean, log_variance = module.encode(x)
+    nll = module.negative_log_likelihood(mean + (0.5 * log_variance).exp() * torch.randn_like(mean), x).mean()
     module.beta = lambda: 1.0
     torch.manual_seed(0)
-    assert module.objective(batch).item() == pytest.approx(surprise.item() + 2 * 50.0, rel=1e-5)
+    assert module.loss(module.prepare_step(batch)).item() == pytest.approx(nll.item() + 2 * 50.0, rel=1e-5)
 
 
 def test_the_likelihoods_are_those_of_torch_distributions(tmp_path):
@@ -257,7 +257,7 @@ def test_the_likelihoods_are_those_of_torch_distributions(tmp_path):
 # -- generative adversarial networks -----------------------------------------------------------------------------------
 
 
-def test_games_are_those_of_the_papers():
+def test_adversarial_losses_are_those_of_the_papers():
     real, fake = torch.randn(9), torch.randn(9)
     p, q = real.sigmoid(), fake.sigmoid()
     expected = {
@@ -267,10 +267,10 @@ def test_games_are_those_of_the_papers():
         "hinge": ((1 - real).clamp_min(0) + (1 + fake).clamp_min(0), -fake),
         "wasserstein": (fake - real, -fake),
     }
-    assert set(GAMES) == set(expected)
-    for name, (verdict, deceit) in GAMES.items():
-        assert torch.allclose(verdict(real, fake), expected[name][0], atol=1e-6), name
-        assert torch.allclose(deceit(fake), expected[name][1], atol=1e-6), name
+    assert set(ADVERSARIAL_LOSSES) == set(expected)
+    for name, (of_discriminator, of_generator) in ADVERSARIAL_LOSSES.items():
+        assert torch.allclose(of_discriminator(real, fake), expected[name][0], atol=1e-6), name
+        assert torch.allclose(of_generator(fake), expected[name][1], atol=1e-6), name
 
 
 def test_training_is_the_loop_that_one_would_write_by_hand(tmp_path):
@@ -299,7 +299,7 @@ def test_training_is_the_loop_that_one_would_write_by_hand(tmp_path):
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_slopes_and_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_path):
+def test_gradient_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_path):
     task = {"type": "wgan", "latent_dim": 3, "gradient_penalty_weight": 10.0}
     model = {"generator": {"layers": ["identity"]}, "discriminator": {"layers": ["identity"]}}
     module, batches = made(planned(task, tmp_path, model=model))
@@ -307,15 +307,17 @@ def test_slopes_and_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_pa
     weight = next(module.networks["discriminator"].parameters())
     with torch.no_grad():
         weight.copy_(torch.tensor([[3.0, 4.0]]))
-    assert module.restraint(x, -x, None).item() == pytest.approx(10 * (5 - 1) ** 2, rel=1e-5)
+    assert module.gradient_penalty(x, -x, {"interpolation": torch.rand(len(x))}).item() == pytest.approx(
+        10 * (5 - 1) ** 2, rel=1e-5
+    )
     at = x.clone().requires_grad_()
     assert torch.allclose(squared_gradient_norm(module.score(at, None), at), torch.full((len(x),), 25.0))
     gan, _ = made(planned({"type": "gan", "latent_dim": 3, "r1_gamma": 0.2}, tmp_path, model=model))
     gan.networks.load_state_dict(module.networks.state_dict())
-    assert gan.restraint(x, -x, None).item() == pytest.approx(0.1 * 25, rel=1e-5)
+    assert gan.gradient_penalty(x, -x, {}).item() == pytest.approx(0.1 * 25, rel=1e-5)
 
 
-def test_clipping_bounds_the_critic_alone(tmp_path):
+def test_weight_clipping_bounds_the_critic_alone(tmp_path):
     plan = planned(
         {"type": "wgan", "latent_dim": 3, "lipschitz": "weight_clipping", "clip_value": 0.03, "critic_steps": 1},
         tmp_path,
@@ -327,8 +329,10 @@ def test_clipping_bounds_the_critic_alone(tmp_path):
 
 
 def test_a_conditional_generator_makes_what_it_is_asked_for(tmp_path):
-    told = {"layers": [{"branches": {"join": "concat", "of": ["identity", {"label_embedding": 4}]}}, {"linear": 8}]}
-    plan = planned({"type": "gan", "latent_dim": 3, "conditional": True}, tmp_path, model=told)
+    conditioned = {
+        "layers": [{"branches": {"join": "concat", "of": ["identity", {"label_embedding": 4}]}}, {"linear": 8}]
+    }
+    plan = planned({"type": "gan", "latent_dim": 3, "conditional": True}, tmp_path, model=conditioned)
     module, batches = made(plan)
     fit(plan, module, batches)
     assert torch.equal(module.sample(8, 1), module.sample(8, 1))
@@ -338,7 +342,7 @@ def test_a_conditional_generator_makes_what_it_is_asked_for(tmp_path):
     assert not torch.allclose(in_turn[3], module.sample(8, 1, label=4)[3])
 
 
-def test_collapse_is_said(tmp_path):
+def test_collapse_is_reported(tmp_path):
     plan = planned({"type": "gan", "latent_dim": 3, "metrics": ["modes_covered", "diversity"]}, tmp_path)
     module, batches = made(plan)
     with torch.no_grad():
@@ -377,15 +381,15 @@ class Cut(BaseException):
 
 def trained(plan, folder, cut=None):
     experiment = build(plan)
-    learn, taken = experiment.module.learn, []
+    train_batch, taken = experiment.module.train_batch, []
 
     def until(batch):
         taken.append(1)
         if len(taken) == cut:
             raise Cut
-        learn(batch)
+        train_batch(batch)
 
-    experiment.module.learn = until
+    experiment.module.train_batch = until
     with silence_lightning(), SignalHandler() as stoppable:
         Fit(folder, Console(file=io.StringIO()), None, {}, stoppable, False, lambda *_: None)(experiment)
     return load_checkpoint(list_checkpoints(folder)[0])
@@ -414,7 +418,7 @@ def test_a_run_that_was_cut_off_ends_as_one_that_never_was(name, tmp_path):
     assert whole["global_step"] == again["global_step"] == 12
     assert whole["state_dict"].keys() == again["state_dict"].keys()
     assert all(torch.equal(value, again["state_dict"][key]) for key, value in whole["state_dict"].items())
-    assert torch.equal(whole["task"]["_last_point"], again["task"]["_last_point"])
+    assert torch.equal(whole["loss_curve"]["last"], again["loss_curve"]["last"])
     states = [
         [s for o in c["optimizer_states"] for p in o["state"].values() for s in p.values()] for c in (whole, again)
     ]
@@ -428,7 +432,7 @@ def test_noise_of_a_sample_does_not_depend_on_its_batch():
     assert math.isclose(noise(torch.arange(4096), (3,)).mean().item(), 0, abs_tol=0.02)
 
 
-# -- what is made ------------------------------------------------------------------------------------------------------
+# -- samples -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_arc_keeps_its_distance_from_the_middle_and_ends_where_it_should():
@@ -442,12 +446,12 @@ def test_an_arc_keeps_its_distance_from_the_middle_and_ends_where_it_should():
 
 
 def test_a_traversal_changes_one_number_at_a_time():
-    codes = traversed(torch.randn(50, 4) * torch.tensor([0.1, 3.0, 0.5, 1.0]))
+    codes = traverse(torch.randn(50, 4) * torch.tensor([0.1, 3.0, 0.5, 1.0]))
     assert [row.abs().sum(0).argmax().item() for row in codes] == [1, 3, 2, 0]
     assert ((codes != 0).sum(2) <= 1).all() and codes.abs().max() == 2.5
 
 
-def test_what_a_vae_makes_is_measured_as_it_is_sampled(tmp_path):
+def test_samples_of_a_vae_are_measured_as_they_are_drawn(tmp_path):
     task = {"type": "vae", "latent_dim": 2, "metrics": ["mmd", "modes_covered"]}
     plan = planned(task, tmp_path)
     module, batches = made(plan)
@@ -458,7 +462,7 @@ def test_what_a_vae_makes_is_measured_as_it_is_sampled(tmp_path):
     noise = FixedNoise(seed=1)(torch.arange(len(real)), (2,))
     meter = Metric.model_validate("mmd").build(plan.network_facts)
     with torch.no_grad():
-        meter.update(module.decoded(noise), real)
+        meter.update(module.decode(noise), real)
     assert found["test/mmd"] == pytest.approx(meter.compute().item(), rel=1e-4)
     with pytest.raises(RecipeError, match="accuracy compares predictions, not samples"):
         planned({"type": "vae", "metrics": ["accuracy"]}, tmp_path)
