@@ -6,44 +6,17 @@ Console elsewhere.
 
 from __future__ import annotations
 
-import codecs
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
+
+from dlx.console.characters import FALLBACK, is_printable, printable
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from dlx.console.rich_console import SafeConsole
 
-JOINERS = "\u200c\u200d"  # zero-width joiners, which scripts and emoji are written with
-REPLACEMENTS = {
-    "×": "x", "→": "->", "←": "<-", "–": "-", "—": "-", "−": "-", "…": "...", "·": "*", "≥": ">=", "≤": "<=", "±": "+-",
-    "ⁿ": "^n", "“": '"', "”": '"', "’": "'", **dict(zip("▁▂▃▄▅▆▇█", "_.-~=+*#", strict=True)),
-}  # fmt: skip
-"""What stands for characters of dlx's own words where a stream cannot encode them."""
-FALLBACK = "dlx.fallback"
-"""Name of the error handler of `str.encode` that does so."""
-
-
-def printable(text: str) -> str:
-    r"""Return a text with its control characters made visible, as `\x1b`: no terminal obeys it. Line ends stay."""
-    return text if text.isprintable() else "".join(c if _is_harmless(c) else _escaped(c) for c in text)
-
-
-def is_printable(text: str) -> bool:
-    """Return whether a text is printed as it is."""
-    return printable(text) == text
-
-
-def _is_harmless(character: str) -> bool:
-    if character.isprintable() or character in "\n\t" or character in JOINERS:
-        return True
-    return unicodedata.category(character) in ("Zs", "Co", "Cn")
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+__all__ = ["echo", "is_printable", "new_console", "printable", "say", "styled", "use_fallback_encoding"]
 
 
 def echo(text: object = "", *, error: bool = False, end: str = "\n", flush: bool = False) -> None:
@@ -86,13 +59,3 @@ def use_fallback_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=FALLBACK)
-
-
-def _replace(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    found = error.object[error.start : error.end]
-    return "".join(REPLACEMENTS.get(c, _escaped(c)) for c in found), error.end
-
-
-codecs.register_error(FALLBACK, _replace)

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from dlx.console import printable
+from dlx.console.characters import printable
 
 
 class SafeConsole(Console):

@@ -17,7 +17,7 @@ from dlx.engine.build.experiment import build, build_batches, build_module
 from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.engine.training.chunks import ChunkLoader
-from dlx.engine.training.fit import Fit
+from dlx.engine.training.fit import FaultTolerantFit
 from dlx.engine.training.signals import SignalHandler
 from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError
@@ -391,7 +391,7 @@ def trained(plan, folder, cut=None):
 
     experiment.module.train_batch = until
     with silence_lightning(), SignalHandler() as stoppable:
-        Fit(folder, Console(file=io.StringIO()), None, {}, stoppable, False, lambda *_: None)(experiment)
+        FaultTolerantFit(folder, Console(file=io.StringIO()), None, {}, stoppable, lambda *_: None)(experiment)
     return load_checkpoint(list_checkpoints(folder)[0])
 
 
