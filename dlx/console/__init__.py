@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dlx.console.rich_console import SafeConsole
 
-__all__ = ["echo", "is_printable", "new_console", "printable", "say", "styled", "use_fallback_encoding"]
+__all__ = ["FALLBACK", "echo", "is_printable", "new_console", "printable", "say", "styled", "use_fallback_encoding"]
 
 
 def echo(text: object = "", *, error: bool = False, end: str = "\n", flush: bool = False) -> None:
