@@ -1,7 +1,8 @@
-"""Notices for a person who waits: printed only where something takes longer than a moment."""
+"""Notices for a person: that something takes longer than a moment, and what to type next."""
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,3 +20,8 @@ def notice_if_slow(show: Callable[[str], object], text: str, seconds: float = MO
         yield
     finally:
         timer.cancel()
+
+
+def dlx_command(*words: object) -> str:
+    """Return a command of dlx as it is typed in a shell, quoted where it must be: `dlx train 'my recipe.yaml'`."""
+    return shlex.join(["dlx", *map(str, words)])

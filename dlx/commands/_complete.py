@@ -1,4 +1,4 @@
-"""What the shell offers for a half-written word; nothing but the file system is read."""
+"""Shell completion: the words that may follow; only the file system is read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def families(incomplete: str) -> list[str]:
 
 
 def listed(incomplete: str) -> list[str]:
-    """What `dlx list` lists: families, and the recipes of the gallery."""
+    """Families, and `recipes`: the arguments of `dlx list`."""
     return [*families(incomplete), *(["recipes"] if "recipes".startswith(incomplete) else [])]
 
 

@@ -1,4 +1,4 @@
-"""Blocks of a network that are the same, one after the other: the first is shown, the others are summed up."""
+"""Repeated blocks of a network: the first one is shown, those equal to it are summed up in one row."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Layers = Sequence[dict[str, Any]]
 """Rows of a plan, each with the `name` of a layer: numbers in it count what stands one after the other."""
 
 
-def without_repeats(layers: Layers) -> Iterator[dict[str, Any]]:
+def collapse_repeats(layers: Layers) -> Iterator[dict[str, Any]]:
     """Yield the rows of layers; of equal blocks in a row those of the first, and one for all others."""
     at = 0
     while at < len(layers):
-        for depth in _counting(layers[at]["name"]):
+        for depth in _number_positions(layers[at]["name"]):
             first, *others = _equal_blocks(layers[at:], depth)
             if len(others) * len(first) > 1:  # otherwise nothing is saved
-                yield from without_repeats(first)
-                yield _summed(others, depth)
+                yield from collapse_repeats(first)
+                yield _sum_blocks(others, depth)
                 at += len(first) * (1 + len(others))
                 break
         else:
@@ -27,7 +27,7 @@ def without_repeats(layers: Layers) -> Iterator[dict[str, Any]]:
             at += 1
 
 
-def _counting(name: str) -> list[int]:
+def _number_positions(name: str) -> list[int]:
     """Return where numbers stand in a name."""
     return [i for i, part in enumerate(name.split(".")) if part.isdigit()]
 
@@ -40,18 +40,18 @@ def _equal_blocks(layers: Layers, depth: int) -> list[Layers]:
         start = [*begun[:depth], str(number)]
         rest = layers[len(blocks) * len(blocks[0]) if blocks else 0 :]
         block = list(takewhile(lambda row, start=start: row["name"].split(".")[: depth + 1] == start, rest))  # type: ignore[misc]
-        if not block or (blocks and _signature(block, depth) != _signature(blocks[0], depth)):
+        if not block or (blocks and _without_number(block, depth) != _without_number(blocks[0], depth)):
             break
         blocks.append(block)
     return blocks
 
 
-def _signature(block: Layers, depth: int) -> list[dict[str, Any]]:
+def _without_number(block: Layers, depth: int) -> list[dict[str, Any]]:
     """Return everything about the rows of a block but its number."""
     return [{**row, "name": row["name"].split(".")[depth + 1 :]} for row in block]
 
 
-def _summed(blocks: Sequence[Layers], depth: int) -> dict[str, Any]:
+def _sum_blocks(blocks: Sequence[Layers], depth: int) -> dict[str, Any]:
     """Return one row for several blocks."""
     first, last = (block[0]["name"].split(".")[: depth + 1] for block in (blocks[0], blocks[-1]))
     rows = [row for block in blocks for row in block]

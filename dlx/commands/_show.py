@@ -1,4 +1,4 @@
-"""How results are printed: tables for people, JSON for tools."""
+"""Printing of results: tables for people, JSON for programs, notices on stderr."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from dlx.console import echo, is_printable, say, styled
+from dlx.notices import dlx_command
 
 
 def print_notice(text: str) -> None:
-    """Print what a person who waits should know, on stderr at once."""
+    """Print a progress notice on stderr at once."""
     echo(text, error=True, flush=True)
+
+
+def print_next(*words: object) -> None:
+    """Print the command that follows, on stderr, quoted for a shell."""
+    echo(f"next: {dlx_command(*words)}", error=True)
 
 
 def open_run(run: str) -> Path:
@@ -30,7 +36,7 @@ def print_json(value: Any) -> None:
     sys.stdout.write((text if is_printable(text) else json.dumps(value, indent=2)) + "\n")
 
 
-def summary(run: Any, console: Any) -> None:
+def print_summary(run: Any, console: Any) -> None:
     """Print how a run ended, its metrics, whether its claims held, where it is, and what to do next."""
     from rich.table import Table
 
@@ -54,7 +60,7 @@ def summary(run: Any, console: Any) -> None:
 
 
 def format_bytes(count: float) -> str:
-    """Write a number of bytes for people."""
+    """Format a number of bytes with its binary unit."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

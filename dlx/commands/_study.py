@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlx.commands._show import format_bytes, print_json
-from dlx.console import echo, new_console, say
+from dlx.commands._show import format_bytes, print_json, print_next
+from dlx.console import new_console, say
 from dlx.recipe.load import LoadedRecipe
 
 
@@ -38,7 +38,7 @@ def print_study_plan(loaded: LoadedRecipe, steps_per_second: float | None, as_js
         facts.add_row("hours", _from_to(found["hours"], "{:.2f}".format))
     console.print(facts)
     verb = "sweep" if found["sweep"] else "compare"
-    echo(f"next: dlx {verb} {loaded.path}", error=True)
+    print_next(verb, loaded.path)
 
 
 def _from_to(pair: Any, write: Any) -> str:

@@ -1,4 +1,4 @@
-"""Compare runs: what their recipes say differently, beside what came of it."""
+"""Compare runs: the settings in which their recipes differ, their metrics and learning curves."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def command(
         list[str],
         typer.Argument(help="Runs by name, MLflow id or directory; or one recipe.", autocompletion=complete),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Picture of the curves.")] = Path("comparison.png"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Figure of the curves.")] = Path("comparison.png"),
     root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Compare runs: what their recipes say differently, beside what came of it.
+    """Compare runs: the settings in which their recipes differ, their metrics and learning curves.
 
-    Their learning curves are drawn over each other in a PNG. Runs that make samples, and measure them alike, are set
-    beside each other by the quality, speed and coverage of these, with a picture of its own.
+    The learning curves are drawn into one figure. Generative runs with the same metrics of samples are also compared by
+    quality, speed and coverage of their samples, in a second figure.
 
-    Of a recipe with a section `compare` the variants are trained, as far as they are not yet, and told apart.
+    For a recipe with a section `compare`, the variants that are missing are trained, and their differences tested.
     """
     if len(runs) == 1 and Path(runs[0]).suffix in (".yaml", ".yml"):
         _compare_variants(runs[0], root, as_json, strict)
         return
     if len(runs) < 2:
-        raise UsageError("name two runs or more, which dlx runs lists, or a recipe with a section `compare`")
+        raise UsageError("name two runs or more (dlx runs lists them), or a recipe with a section `compare`")
     if output.suffix != ".png":
-        raise UsageError(f"{output}: the picture is written as .png")
+        raise UsageError(f"{output}: the figure is written as .png")
 
     from dlx.run_folders import find_run_folder
     from dlx.tracking.comparison import compare_runs

@@ -1,4 +1,4 @@
-"""Write the reference pages of all components, and of a recipe's sections, as Markdown."""
+"""Write the reference pages of all components and of the sections of a recipe, as Markdown."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dlx.console import echo
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; pages that are there are replaced.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the pages; existing ones are replaced.")],
 ) -> None:
-    """Write the reference pages of all components, and of a recipe's sections, as Markdown.
+    """Write the reference pages of all components and of the sections of a recipe, as Markdown.
 
-    Components of plugins are in them too.
+    Components of plugins are included.
     """
     from dlx.files import write_atomic
     from dlx.plugins import activate_plugins

@@ -1,4 +1,4 @@
-"""Look whether everything that dlx needs is here: versions, devices, tracker, cache, optional packages."""
+"""Check the installation: versions, devices, tracker, cache, optional packages."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NAME_WIDTH = 17  # of the longest requirement
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `help` says what to do where something is missing."""
+class Check:
+    """The result of one check; `help` is what to do where something is missing."""
 
     name: str
     state: str
@@ -32,15 +32,15 @@ class Finding:
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Look whether everything that dlx needs is here: versions, devices, tracker, cache, optional packages.
+    """Check the installation: versions, devices, tracker, cache, optional packages.
 
-    Exits with 1 if something is missing without which dlx does not work; optional packages are only named.
+    The exit code is 1 if something is missing that dlx needs; absent optional packages are only listed.
     """
     found = []
-    for finding in _findings():
-        found.append(finding)
+    for check in _checks():
+        found.append(check)
         if not as_json:
-            echo(finding, flush=True)  # one after the other: to ask devices and a tracker takes seconds
+            echo(check, flush=True)  # at once: devices and the tracker take seconds to answer
     if as_json:
         from dlx.commands._show import print_json
 
@@ -50,7 +50,7 @@ def command(
     echo("next: dlx train RECIPE", error=True)
 
 
-def _findings() -> Iterator[Finding]:
+def _checks() -> Iterator[Check]:
     yield from _versions()
     yield from _devices()
     yield _tracker()
@@ -59,16 +59,16 @@ def _findings() -> Iterator[Finding]:
     yield from _extras()
 
 
-def _versions() -> list[Finding]:
-    """Compare what is installed with what dlx asks for."""
+def _versions() -> list[Check]:
+    """Compare the installed versions with the requirements."""
     import platform
 
     from dlx.installation import requirements
 
-    return [Finding("python", platform.python_version()), *map(_package, requirements())]
+    return [Check("python", platform.python_version()), *map(_package, requirements())]
 
 
-def _package(requirement: str) -> Finding:
+def _package(requirement: str) -> Check:
     from importlib.metadata import PackageNotFoundError, version
 
     from packaging.requirements import Requirement
@@ -77,12 +77,12 @@ def _package(requirement: str) -> Finding:
     try:
         here = version(wanted.name)
     except PackageNotFoundError:
-        return Finding(wanted.name, "is not installed", False, f"pip install '{wanted}'")
+        return Check(wanted.name, "is not installed", False, f"pip install '{wanted}'")
     fits = wanted.specifier.contains(here, prereleases=True)
-    return Finding(wanted.name, here, fits, "" if fits else f"pip install '{wanted}'")
+    return Check(wanted.name, here, fits, "" if fits else f"pip install '{wanted}'")
 
 
-def _devices() -> list[Finding]:
+def _devices() -> list[Check]:
     import os
 
     from dlx.plan.hardware import resolve_hardware
@@ -91,21 +91,21 @@ def _devices() -> list[Finding]:
     hardware = resolve_hardware(Hardware())
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
-        Finding("device", f"{hardware.accelerator}, precision {hardware.precision}"),
-        Finding("threads", f"{hardware.num_threads} of {usable} cores that this process may use"),
+        Check("device", f"{hardware.accelerator}, precision {hardware.precision}"),
+        Check("threads", f"{hardware.num_threads} of {usable} cores that this process may use"),
     ]
 
 
-def _tracker() -> Finding:
+def _tracker() -> Check:
     from dlx.tracking.status import tracker_status
 
     address, why = tracker_status()
     if why is None:
-        return Finding("tracker", f"{address} answers")
-    return Finding("tracker", f"{address}: {why}", False, "runs are kept and sent later; dlx runs --sync")
+        return Check("tracker", f"{address} answers")
+    return Check("tracker", f"{address}: {why}", False, "runs are stored here and sent later: dlx runs --sync")
 
 
-def _cache() -> Finding:
+def _cache() -> Check:
     import os
 
     from dlx.files import cache_folder
@@ -113,15 +113,15 @@ def _cache() -> Finding:
     folder = cache_folder()
     there = next(p for p in (folder, *folder.parents) if p.exists())
     if not os.access(there, os.W_OK):
-        return Finding("cache", f"{folder} cannot be written", False, "set DLX_CACHE to a folder of yours")
-    return Finding("cache", f"{folder}, {_size(folder)}")
+        return Check("cache", f"{folder} cannot be written", False, "set DLX_CACHE to a writable folder")
+    return Check("cache", f"{folder}, {_size(folder)}")
 
 
-def _runs() -> Finding:
+def _runs() -> Check:
     root = RUNS
     unsent = len(list(root.glob("*/tracking.jsonl")))
-    waiting = f", {unsent} under way or not all sent" if unsent else ""
-    return Finding("runs", f"{len(list(root.glob('*/run.json')))} in {root.absolute()}, {_size(root)}{waiting}")
+    waiting = f", {unsent} running or not completely sent" if unsent else ""
+    return Check("runs", f"{len(list(root.glob('*/run.json')))} in {root.absolute()}, {_size(root)}{waiting}")
 
 
 def _size(folder: Path) -> str:
@@ -129,8 +129,8 @@ def _size(folder: Path) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def _extras() -> list[Finding]:
-    """Name the optional packages that are absent, and the command that installs them."""
+def _extras() -> list[Check]:
+    """List the optional packages that are absent, and the command that installs them."""
     from packaging.requirements import Requirement
 
     from dlx.installation import DISTRIBUTION, extras, install_command
@@ -140,5 +140,5 @@ def _extras() -> list[Finding]:
         needs = [Requirement(line) for line in lines]
         absent = [r.name for r in needs if r.name != DISTRIBUTION and not _package(str(r)).fine]
         state = f"without {', '.join(absent)}" if absent else "complete"
-        found.append(Finding(f"[{extra}]", state, help=install_command(extra) if absent else ""))
+        found.append(Check(f"[{extra}]", state, help=install_command(extra) if absent else ""))
     return found

@@ -1,4 +1,4 @@
-"""Write what a trained network makes of inputs: codes, or features before its answer."""
+"""Compute embeddings of inputs with a trained run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def command(
         "embedding.parquet"
     ),
 ) -> None:
-    """Write what a trained network makes of inputs: codes, or features before its answer.
+    """Compute embeddings of inputs with a trained run.
 
-    There is one vector a sample: of autoencoders the code, of a VAE its mean, of encoders that learned without labels
-    their features, of others what the last layer with weights receives.
+    Each sample gets one vector: the latent code of an autoencoder, the mean of a VAE's posterior, the features of a
+    self-supervised encoder, and otherwise the input of the last layer with weights.
     """
     import dlx
     from dlx.commands._show import open_run
@@ -34,4 +34,4 @@ def command(
     for note in found.notes:
         echo(f"warning: {note}", error=True)
     found.write(output)
-    echo(f"{len(found):,} vectors of {found.values.shape[1]:,} numbers ({found.what}) are in {output}", error=True)
+    echo(f"{len(found):,} vectors of {found.values.shape[1]:,} numbers ({found.what}) in {output}", error=True)

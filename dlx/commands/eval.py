@@ -1,4 +1,4 @@
-"""Measure a trained run again, on one of its splits or on other data."""
+"""Evaluate a trained run on one of its splits or on other data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from dlx.commands._complete import runs
 from dlx.console import echo, new_console, say, styled
 from dlx.errors import UsageError
+from dlx.notices import dlx_command
 
 Part = Literal["test", "val", "train"]
 
@@ -19,10 +20,10 @@ def command(
         str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
     ],
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
-    data: Annotated[Path | None, typer.Option("--data", help="Another file or folder, all of it.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Evaluate on this file or folder instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Measure a trained run again, on one of its splits or on other data."""
+    """Evaluate a trained run on one of its splits or on other data."""
     if split not in get_args(Part):
         raise UsageError(f"there is no split '{split}'; there are {', '.join(get_args(Part))}")
 
@@ -49,4 +50,4 @@ def command(
         )
     say(console, f"{done.checkpoint}: {done.samples:,} samples of {done.data or done.split}")
     console.print(table)
-    say(console, f"next        dlx predict {run} INPUT   ·   dlx ui")
+    say(console, f"next        {dlx_command('predict', run)} INPUT   ·   dlx ui")

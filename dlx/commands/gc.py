@@ -1,4 +1,4 @@
-"""Find what old and dead runs have left on disk; with --delete it goes."""
+"""List files of old runs that can be deleted, and delete them with --delete."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dlx.run_folders import RUNS
 
 def command(
     root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
-    keep: Annotated[int, typer.Option("--keep", min=0, help="So many newest runs keep all of their checkpoints.")] = 10,
-    days: Annotated[float, typer.Option("--days", min=0, help="Younger runs keep all of their checkpoints.")] = 7,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete what is listed; without it nothing is.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=0, help="The newest runs that keep all checkpoints.")] = 10,
+    days: Annotated[float, typer.Option("--days", min=0, help="Runs of fewer days keep all checkpoints.")] = 7,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the files; without it they are listed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Find what old and dead runs have left on disk; with --delete it goes.
+    """List files of old runs that can be deleted, and delete them with --delete.
 
-    The best checkpoint of a run, and what a tracker has not taken yet, always stay.
+    The best checkpoint of a run, and tracking data that MLflow has not received, are never deleted.
     """
     from dlx.tracking.leftovers import find_leftovers
 

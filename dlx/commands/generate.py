@@ -1,4 +1,4 @@
-"""Let a trained run write text, or make samples."""
+"""Generate text, or samples, with a trained run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlx.console import echo
 from dlx.decoding.config import GenerationConfig, read_generation_config
 from dlx.errors import UsageError
 
-BETWEEN = "\n" + 15 * "-" + "\n"
+SEPARATOR = "\n" + 15 * "-" + "\n"
 TEXTS, SAMPLES = (inspect.signature(made).parameters["n"].default for made in (dlx.generate, dlx.sample))
 
 
@@ -25,14 +25,16 @@ def command(
         str, typer.Argument(help="An MLflow run id, a name, a directory, a checkpoint, or `last`.", autocompletion=runs)
     ],
     prompt: Annotated[
-        str | None, typer.Option("--prompt", help="What the text begins with, or a new line; - reads it from stdin.")
+        str | None, typer.Option("--prompt", help="Text to continue, by default a new line; - reads it from stdin.")
     ] = None,
     n: Annotated[
         int | None, typer.Option("-n", min=1, help=f"How many: {TEXTS} text, {SAMPLES} samples.", show_default=False)
     ] = None,
-    label: Annotated[str | None, typer.Option("--class", help="Of which class samples are; of all in turn.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps from noise to a sample.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where samples go: .png or .npz.")] = None,
+    label: Annotated[str | None, typer.Option("--class", help="Class of the samples, by default all in turn.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Sampling steps from noise to a sample.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A .png, .svg, .pdf, .npz or .npy file.")
+    ] = None,
     max_new_tokens: Annotated[int | None, field_option(GenerationConfig, "max_new_tokens")] = None,
     temperature: Annotated[float | None, field_option(GenerationConfig, "temperature")] = None,
     top_k: Annotated[int | None, field_option(GenerationConfig, "top_k")] = None,
@@ -43,9 +45,9 @@ def command(
     seed: Annotated[int | None, field_option(GenerationConfig, "seed")] = None,
     stop_strings: Annotated[list[str] | None, field_option(GenerationConfig, "stop_strings")] = None,
 ) -> None:
-    """Let a trained run write text, or make samples.
+    """Generate text, or samples, with a trained run.
 
-    Text goes on from a prompt; images and points are drawn, or kept as arrays.
+    A language model continues a prompt. Images and points are drawn, or saved as arrays.
     """
     from dlx.commands._show import open_run
     from dlx.engine.inference.files import check_sample_file
@@ -66,42 +68,43 @@ def command(
 
     restored = restore(checkpoint)
     if can_sample(restored):
-        _make(restored, n or SAMPLES, seed or 0, label, steps, output, list(asked))
+        _generate_samples(restored, n or SAMPLES, seed or 0, label, steps, output, list(asked))
     elif (label, steps, output) != (None, None, None):
-        raise UsageError(f"a run of the task {restored.plan.recipe.task.type} makes no samples, of which these tell")
+        task = restored.plan.recipe.task.type
+        raise UsageError(f"--class, --steps and -o are for samples, and the task {task} generates none")
     else:
-        _write(restored, prompt, n or TEXTS, asked | ({} if seed is None else {"seed": seed}))
+        _generate_text(restored, prompt, n or TEXTS, asked | ({} if seed is None else {"seed": seed}))
 
 
-def _write(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
+def _generate_text(restored: Any, prompt: str | None, n: int, asked: dict[str, Any]) -> None:
     from dlx.engine.inference.generate import stream, with_seed
 
-    how = read_generation_config(asked)
-    _warn(restored.notes)
+    options = read_generation_config(asked)
+    _print_warnings(restored.notes)
     prompt = sys.stdin.read() if prompt == "-" else prompt
     for number in range(n):
-        pieces = stream(restored, prompt, with_seed(how, number))
+        pieces = stream(restored, prompt, with_seed(options, number))
         first = next(pieces)
-        echo((BETWEEN if number else "") + first, end="", flush=True)
+        echo((SEPARATOR if number else "") + first, end="", flush=True)
         for piece in pieces:
             echo(piece, end="", flush=True)
     echo()
 
 
-def _warn(notes: list[str]) -> None:
+def _print_warnings(notes: list[str]) -> None:
     for note in notes:
         echo(f"warning: {note}", error=True)
 
 
-def _make(
+def _generate_samples(
     restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
 ) -> None:
     from dlx.engine.inference.sample import sample_with
 
     if writing:
-        raise UsageError(f"the run makes samples and writes no text, of which --{writing[0].replace('_', '-')} tells")
+        raise UsageError(f"--{writing[0].replace('_', '-')} is for text, and this run generates samples")
     path = output or Path("samples.png")
     made = sample_with(restored, n, seed, label, steps)
-    _warn(made.notes)
+    _print_warnings(made.notes)
     made.write(path)
-    echo(f"{n:,} samples are in {path}", error=True)
+    echo(f"{n:,} samples written to {path}", error=True)

@@ -1,4 +1,4 @@
-"""Look at data and write a commented recipe that trains on it as it is; or copy a recipe of the gallery."""
+"""Inspect data and write a commented recipe for it, or copy a recipe of the gallery."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.commands._show import print_next
 from dlx.console import echo
 
 SCHEMA = "recipe.schema.json"
@@ -19,7 +20,7 @@ def command(
         typer.Argument(help="A table (csv, tsv, jsonl, parquet), a folder of images, a text (txt), or iris, digits …."),
     ] = None,
     pair: Annotated[
-        str | None, typer.Argument(help="A second text, whose lines are to be written for those of the first.")
+        str | None, typer.Argument(help="A second text: its line n is the target of line n of the first.")
     ] = None,
     recipe: Annotated[
         str | None,
@@ -34,19 +35,19 @@ def command(
     ] = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of text files, such as cp1252.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The recipe to write.")] = Path("recipe.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing recipe.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Look at data and write a commented recipe that trains on it as it is; or copy a recipe of the gallery.
+    """Inspect data and write a commented recipe for it, or copy a recipe of the gallery.
 
-    The schema with which editors check recipes is written beside it.
+    The JSON Schema for editors is written beside it.
     """
     from dlx.errors import UsageError
 
     if (data is None) == (recipe is None):
         raise UsageError("give data: dlx init DATA, or a recipe of the gallery: dlx init --recipe NAME")
     if recipe is not None and (pair, target) != (None, None):
-        raise UsageError("a recipe of the gallery has its own data; --recipe goes without a second text and --target")
+        raise UsageError("a recipe of the gallery has its own data: leave out --target and the second text")
     if output.exists() and not force:
         raise UsageError(f"{output} exists; choose another name with -o, or replace it with --force")
     if data is not None:
@@ -56,7 +57,7 @@ def command(
         _draft(data, found, output, force, as_json)
     else:
         _copy(str(recipe), output, force, as_json)
-    echo(f"next: dlx train {output}", error=True)
+    print_next("train", output)
 
 
 def _inspect(
@@ -79,7 +80,7 @@ def _draft(data: str, found: Any, output: Path, force: bool, as_json: bool) -> N
     from dlx.data.draft import draft
 
     _write(output, draft(found, Path(data).name.partition(".")[0], SCHEMA), force, as_json, asdict(found))
-    _say(found)
+    _print_findings(found)
 
 
 def _copy(name: str, output: Path, force: bool, as_json: bool) -> None:
@@ -105,7 +106,7 @@ def _write(recipe: Path, text: str, force: bool, as_json: bool, found: dict[str,
         echo(recipe)
 
 
-def _say(found: Any) -> None:
+def _print_findings(found: Any) -> None:
     """Print what was found in the data."""
     inputs = ", ".join(list(found.inputs)[:8])
     echo(f"{found.rows:,} {found.unit}, inputs {inputs}, {found.task} of '{found.target}'", error=True)

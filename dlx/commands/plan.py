@@ -1,4 +1,4 @@
-"""Show what a recipe will build and cost: layers, shapes, parameters, memory."""
+"""Show the layers, shapes, parameters, multiply-adds and memory of a recipe, without training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import recipes
-from dlx.commands._repeats import without_repeats
-from dlx.commands._show import format_bytes
+from dlx.commands._repeats import collapse_repeats
+from dlx.commands._show import format_bytes, print_next
 from dlx.console import new_console, say
 
-WIDE = 120  # columns where no terminal says how many there are
+PIPE_WIDTH = 120  # columns where no terminal says how many there are
 
 
 def command(
@@ -24,9 +24,9 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
-    """Show what a recipe will build and cost: layers, shapes, parameters, memory.
+    """Show the layers, shapes, parameters, multiply-adds and memory of a recipe, without training.
 
-    The data are read once, for their shapes; nothing is trained.
+    The data are read once for their shapes, and remembered.
     """
     import dlx
     from dlx.commands._show import print_notice
@@ -49,22 +49,22 @@ def command(
 
     messages = new_console(error=True)
     for stage, part in found.get("stages", {"": found}).items():
-        _print(part, ": ".join(filter(None, [found["name"], stage])), messages)
-    say(messages, " ".join(["next: dlx train", str(recipe), *(overrides or [])]))
+        _print_plan(part, ": ".join(filter(None, [found["name"], stage])), messages)
+    print_next("train", recipe, *(overrides or []))
 
 
-def _print(found: dict[str, Any], name: str, messages: Any) -> None:
+def _print_plan(found: dict[str, Any], name: str, messages: Any) -> None:
 
-    console = new_console(width=None if sys.stdout.isatty() else WIDE)
+    console = new_console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for role, network in found["networks"].items():
         title = name if len(found["networks"]) == 1 else f"{name}: {role}"
-        console.print(_layers(title, network, found["batch_size"]))
-    console.print(_facts(found))
+        console.print(_layer_table(title, network, found["batch_size"]))
+    console.print(_fact_table(found))
     for warning in found["warnings"]:
         say(messages, (f"note[{warning['code']}]:", "yellow"), f" {warning['message']}")
 
 
-def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
+def _layer_table(title: str, network: dict[str, Any], batch: int) -> Any:
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -72,8 +72,8 @@ def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
         table.add_column(heading, overflow="fold")
     for heading in ("parameters", "multiply-adds", f"activations of {batch}"):
         table.add_column(heading, justify="right")
-    layers = list(without_repeats(network["layers"]))
-    learns = [_learns(layer, network["layer_decay"]) for layer in layers]
+    layers = list(collapse_repeats(network["layers"]))
+    learns = [_describe_learning(layer, network["layer_decay"]) for layer in layers]
     if any(learns):
         table.add_column("learns", overflow="fold")
     table.add_row("", "input", network["input"], style="dim")
@@ -86,24 +86,25 @@ def _layers(title: str, network: dict[str, Any], batch: int) -> Any:
     return table
 
 
-def _learns(layer: dict[str, Any], decay: float | None) -> str:
-    """Say how a layer learns if it is not with the whole lr from the first step on; `decay` is that of an unknown
-    number of modules behind it.
+def _describe_learning(layer: dict[str, Any], decay: float | None) -> str:
+    """Return the learning rate and first step of a layer where they are not those of the optimizer; "" otherwise.
+
+    `decay` is the layer-wise decay where the number of modules behind the layer is not known.
     """
     factor, step = layer["lr_factor"], layer["learns_from"]
     if factor is None or step == "never":
         return step or ""
     factors = [f"{factor:.3g}"] if factor != 1 else []
     factors += [f"{decay:g}ⁿ"] if decay is not None else []
-    said = [" × ".join(["lr", *factors])] if factors else []
-    return ", ".join([*said, f"from step {step:,}"] if step else said)
+    text = [" × ".join(["lr", *factors])] if factors else []
+    return ", ".join([*text, f"from step {step:,}"] if step else text)
 
 
 def _costs(cost: dict[str, Any], batch: int) -> tuple[str, str, str]:
     return f"{cost['parameters']:,}", f"{cost['macs']:,}", format_bytes(batch * cost["activation_bytes"])
 
 
-def _facts(found: dict[str, Any]) -> Any:
+def _fact_table(found: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -113,24 +114,24 @@ def _facts(found: dict[str, Any]) -> Any:
     if any(network["layer_decay"] for network in found["networks"].values()):
         table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
-    table.add_row("samples", ", ".join(_count(split, data) for split in data["samples"]))
+    table.add_row("samples", ", ".join(_describe_samples(split, data) for split in data["samples"]))
     for text in data["inferred"]:
         table.add_row("read", text)
     for name, field in data["inputs"].items():
-        table.add_row("input", f"{name}: {field['shape']} {field['type']}, seen as {field['seen']}")
+        table.add_row("input", f"{name}: {field['shape']} {field['type']}, transformed to {field['seen']}")
     if data["target"]:
-        table.add_row("target", _target(data))
+        table.add_row("target", _describe_target(data))
     for name, value in found["auto"].items():
         table.add_row("auto", f"{name} = {value}")
     return table
 
 
-def _count(split: str, data: dict[str, Any]) -> str:
+def _describe_samples(split: str, data: dict[str, Any]) -> str:
     used = data["limits"].get(split)
     return f"{split} {data['samples'][split]:,}" + (f" (of which {used:,} are used)" if used is not None else "")
 
 
-def _target(data: dict[str, Any]) -> str:
+def _describe_target(data: dict[str, Any]) -> str:
     if not data["classes"]:
         return "tokens" if data["kind"] == "tokens" else "numbers"
     shown = [f"{name} ({n:,})" for name, n in zip(data["classes"], data["class_counts"], strict=True)]

@@ -1,4 +1,4 @@
-"""Predict what a trained run says of new inputs."""
+"""Predict the target of new inputs with a trained run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dlx.commands._complete import runs
 from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
 
-SHOWN = 50  # rows of a table on a terminal
-WIDEST = 60  # letters of a cell
+MAX_ROWS = 50  # of a table on a terminal
+MAX_CELL = 60  # letters
 SPLITS = ("train", "val", "test")
 WRITERS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 
@@ -36,7 +36,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the predictions as JSON.")] = False,
 ) -> None:
-    """Predict what a trained run says of new inputs."""
+    """Predict the target of new inputs with a trained run."""
     if output is not None and output.suffix and output.suffix not in WRITERS:
         raise UsageError(f"{output}: predictions are written as {', '.join(WRITERS)}")
     if (split is None) == (not inputs):
@@ -55,7 +55,7 @@ def command(
         echo(f"{len(found.write_masks(output)):,} masks are in {output}", error=True)
     elif output is not None:
         write_table(found.frame(), output)
-        echo(f"{len(found):,} predictions are in {output}", error=True)
+        echo(f"{len(found):,} predictions written to {output}", error=True)
     if as_json:
         print_json(found.frame().to_dict(orient="records"))
     elif output is None and sys.stdout.isatty():
@@ -64,8 +64,8 @@ def command(
         found.frame().to_csv(sys.stdout, index=False)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
 
 
 def _table(found: Any) -> None:
@@ -75,9 +75,9 @@ def _table(found: Any) -> None:
     for name in found.columns:
         table.add_column(name)
     rows = zip(*found.columns.values(), strict=True)
-    for _, row in zip(range(SHOWN), rows, strict=False):
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else _cut(str(v)) for v in row))
+    for _, row in zip(range(MAX_ROWS), rows, strict=False):
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else _shorten(str(v)) for v in row))
     console = new_console()
     console.print(table)
-    if len(found) > SHOWN:
-        say(console, f"{len(found) - SHOWN:,} more rows; write them all with -o predictions.csv")
+    if len(found) > MAX_ROWS:
+        say(console, f"{len(found) - MAX_ROWS:,} more rows; write them all with -o predictions.csv")

@@ -1,4 +1,4 @@
-"""List the runs of this directory, newest last: state, recipe, verdict, the metric that says most."""
+"""List the runs of this folder, newest last: state, main metric, and whether the claims held."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from dlx.console import echo, new_console, say, styled
 from dlx.run_folders import RUNS
 
-SECONDS = 10.0  # that the list may be followed by, for what a tracker has not taken yet
+SECONDS = 10.0  # for sending after the list is printed
 COLORS = {"RUNNING": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "UNREADABLE": "red"}
 
 
@@ -20,14 +20,14 @@ def command(
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help="test/accuracy>0.9, state=FAILED, or a part of a name.")
     ] = None,
-    sort: Annotated[str | None, typer.Option("--sort", help="A metric or a column; -metric turns it round.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many, the last ones.")] = None,
-    sync: Annotated[bool, typer.Option("--sync", help="Send all that the tracker has not taken, then list.")] = False,
+    sort: Annotated[str | None, typer.Option("--sort", help="Sort by a metric or a column; -NAME reverses it.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the last runs, at most so many.")] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Send all unsent tracking data first.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """List the runs of this directory, newest last: state, recipe, verdict, the metric that says most.
+    """List the runs of this folder, newest last: state, main metric, and whether the claims held.
 
-    What a tracker did not take while it was away is sent, and a run whose process is gone is marked as KILLED there.
+    Tracking data that MLflow has not received are sent, and runs whose process is gone are marked as KILLED.
     """
     from dlx.commands._show import print_json
     from dlx.tracking.listing import filter_runs, list_runs
@@ -51,16 +51,16 @@ def command(
 
 
 def _sync(root: Path, seconds: float | None) -> bool:
-    """Send what waits; MLflow is imported only where something does. Return whether something could not be sent."""
+    """Send unsent tracking data, importing MLflow only if there are any. Return whether something could not be sent."""
     from dlx.tracking.spool import is_running
     from dlx.tracking.sync import sync_runs, unsent_runs
 
     if not any(not is_running(folder) for folder in unsent_runs(root)):
         return False
-    troubles = sync_runs(root, seconds)
-    for trouble in troubles:
-        echo(f"warning: {trouble}", error=True)
-    return bool(troubles)
+    failures = sync_runs(root, seconds)
+    for failure in failures:
+        echo(f"warning: {failure}", error=True)
+    return bool(failures)
 
 
 def _print(found: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Write the JSON Schema of recipes, with which editors complete and check them."""
+"""Write the JSON Schema of recipes, by which editors complete and check them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dlx.console import echo
 
 def command(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write; stdout by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The schema is JSON in any case.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Accepted, though the schema is always JSON.")] = False,
 ) -> None:
-    """Write the JSON Schema of recipes, with which editors complete and check them.
+    """Write the JSON Schema of recipes, by which editors complete and check them.
 
     A recipe that begins with `# yaml-language-server: $schema=recipe.schema.json` is checked while it is typed.
     """

@@ -1,4 +1,4 @@
-"""Show a component, a recipe in full, a run, an error code, a model's layers, or a recipe of the gallery."""
+"""Show a component, a recipe in canonical form, a run, an error code, the layers of a model, or a gallery recipe."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import components, recipes
+from dlx.commands._show import print_next
 from dlx.console import echo, new_console
 
 
@@ -24,13 +25,13 @@ def command(
             autocompletion=recipes,
         ),
     ] = None,
-    origins: Annotated[bool, typer.Option("--origins", help="Of a recipe: where every value was written.")] = False,
+    origins: Annotated[bool, typer.Option("--origins", help="For a recipe: where each value was written.")] = False,
     input_: Annotated[
-        str | None, typer.Option("--input", help="Of a model: its input, such as 1x28x28 or 64@1000.")
+        str | None, typer.Option("--input", help="For a model: its input, such as 1x28x28 or 64@1000.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Show a component, a recipe in full, a run, an error code, a model's layers, or a recipe of the gallery.
+    """Show a component, a recipe in canonical form, a run, an error code, the layers of a model, or a gallery recipe.
 
     dlx show conv · dlx show layers/dropout · dlx show recipe.yaml optimizer.lr=0.1 · dlx show last ·
     dlx show error DLX301 · dlx show model mlp hidden=[64,32] · dlx show recipe mnist-lenet5
@@ -40,25 +41,25 @@ def command(
     activate_plugins()
     words = more or []
     if what == "error" and words:
-        _error(words[0], as_json)
+        _show_error_code(words[0], as_json)
     elif what == "model" and words:
-        _model(words[0], words[1:], input_, as_json)
+        _show_model(words[0], words[1:], input_, as_json)
     elif what == "recipe" and words:
-        _gallery(words[0], words[1:], origins, as_json)
+        _show_gallery_recipe(words[0], words[1:], origins, as_json)
     elif Path(what).suffix in (".yaml", ".yml"):
-        _recipe(Path(what), words, origins, as_json)
+        _show_recipe(Path(what), words, origins, as_json)
     else:
-        _component_or_run(what, as_json)
+        _show_component_or_run(what, as_json)
 
 
-def _error(code: str, as_json: bool) -> None:
+def _show_error_code(code: str, as_json: bool) -> None:
     from dlx.reference.codes import explain
 
     text = explain(code)
     _print_json({"code": code.upper(), "text": text}) if as_json else echo(text)
 
 
-def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> None:
+def _show_model(name: str, settings: list[str], given: str | None, as_json: bool) -> None:
     from dlx.plan.architecture import find_input, parse_input, parse_model, shortest_spelling
     from dlx.plan.networks import describe_shape
 
@@ -70,25 +71,25 @@ def _model(name: str, settings: list[str], given: str | None, as_json: bool) -> 
         dims = {key: list(field.dims) for key, field in x.items()} if isinstance(x, Mapping) else list(x.dims)
         _print_json({"type": name, "input": dims, "layers": layers})
     else:
-        echo(_yaml({"model": {"type": "layers", "layers": layers}}), end="")
+        echo(_to_yaml({"model": {"type": "layers", "layers": layers}}), end="")
     whole = "" if model.has_head else " without the task's head"
     cost = f"{tree.cost(x).parameters:,} parameters{whole}"  # type: ignore[arg-type]
     echo(f"for an input of {describe_shape(x)}: {cost}; dlx show models/{name} says more", error=True)
 
 
-def _gallery(name: str, overrides: list[str], origins: bool, as_json: bool) -> None:
-    """Print a recipe of the gallery as it is written; in full, as a recipe's file, where that is asked for."""
+def _show_gallery_recipe(name: str, overrides: list[str], origins: bool, as_json: bool) -> None:
+    """Print the text of a gallery recipe; its canonical form with overrides, --origins or --json."""
     from dlx.reference.recipes import recipe_file
 
     path = recipe_file(name)
     if overrides or origins or as_json:
-        _recipe(path, overrides, origins, as_json)
+        _show_recipe(path, overrides, origins, as_json)
         return
     echo(path.read_text(encoding="utf-8"), end="")
-    echo(f"next: dlx train {name}   ·   dlx init --recipe {name}", error=True)
+    print_next("train", name)
 
 
-def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> None:
+def _show_recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> None:
     from dlx.recipe.load import load
     from dlx.recipe.origins import origins_of
 
@@ -98,11 +99,11 @@ def _recipe(path: Path, overrides: list[str], origins: bool, as_json: bool) -> N
         _print_json([vars(o) for o in found]) if as_json else echo("\n".join(map(str, found)))
     else:
         values = loaded.to_stored()
-        _print_json(values) if as_json else echo(_yaml(values), end="")
-    echo(" ".join(["next: dlx plan", str(path), *overrides]), error=True)
+        _print_json(values) if as_json else echo(_to_yaml(values), end="")
+    print_next("plan", path, *overrides)
 
 
-def _component_or_run(word: str, as_json: bool) -> None:
+def _show_component_or_run(word: str, as_json: bool) -> None:
     from dlx.errors import UsageError
     from dlx.recipe.gallery import nearest_recipe
     from dlx.reference.components import describe_component, find_components, similar_names
@@ -111,7 +112,7 @@ def _component_or_run(word: str, as_json: bool) -> None:
     if docs:
         from dataclasses import asdict
 
-        _print_json([asdict(doc) for doc in docs]) if as_json else _print_docs(docs)
+        _print_json([asdict(doc) for doc in docs]) if as_json else _print_components(docs)
         return
     from dlx.tracking.store import find_run
 
@@ -122,10 +123,10 @@ def _component_or_run(word: str, as_json: bool) -> None:
         except UsageError as error:
             meant = [*similar_names(word), *(f"recipe {name}" for name in [nearest_recipe(word)] if name)]
             raise UsageError(f"{error}; did you mean {', '.join(meant)}?" if meant else str(error)) from None
-    _run(folder, as_json)
+    _show_run(folder, as_json)
 
 
-def _run(folder: Path, as_json: bool) -> None:
+def _show_run(folder: Path, as_json: bool) -> None:
     import json
 
     from dlx.recipe.yaml.document import read
@@ -135,19 +136,19 @@ def _run(folder: Path, as_json: bool) -> None:
     if as_json:
         _print_json({"run": run, "recipe": read(resolved).root.plain() if resolved.exists() else None})
         return
-    echo(_yaml({"run": run}))
+    echo(_to_yaml({"run": run}))
     echo(resolved.read_text(encoding="utf-8") if resolved.exists() else "", end="")
-    echo(f"next: dlx eval {folder}", error=True)
+    print_next("eval", folder)
 
 
-def _print_docs(docs: list[Any]) -> None:
+def _print_components(docs: list[Any]) -> None:
     from rich import box
     from rich.table import Table
 
     console = new_console()
     for doc in docs:
         console.print(f"{doc.family}/{doc.type}", style="bold")
-        console.print("\n" + "\n\n".join(map(_joined, doc.text.split("\n\n"))) + "\n", soft_wrap=True)
+        console.print("\n" + "\n\n".join(map(_join_lines, doc.text.split("\n\n"))) + "\n", soft_wrap=True)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("field", "takes", "default", ""):
             table.add_column(heading, overflow="fold", no_wrap=heading == "field")
@@ -160,17 +161,17 @@ def _print_docs(docs: list[Any]) -> None:
         if doc.install:
             console.print(f"Needs: {doc.install}\n")
         console.print(f"Example:\n\n{doc.example}\n")
-    echo(f"next: dlx list {docs[0].family}", error=True)
+    print_next("list", docs[0].family)
 
 
-def _joined(paragraph: str) -> str:
+def _join_lines(paragraph: str) -> str:
     """Return running text on one line; formulas and labeled lines as they are."""
     lines = paragraph.splitlines()
     running = not any(line.startswith(" ") or ":  " in line for line in lines)
     return " ".join(lines) if running else paragraph
 
 
-def _yaml(value: Any) -> str:
+def _to_yaml(value: Any) -> str:
     import yaml
 
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)

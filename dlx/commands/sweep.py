@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.commands._show import print_next
 from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
+from dlx.notices import dlx_command
 
 
 def command(
@@ -35,7 +37,7 @@ def command(
 
         study = stop_sweep(stop, root)
         echo(f"{study.name} stops after the trials in hand", error=True)
-        echo(f"next: dlx sweep --resume {study.name}", error=True)
+        print_next("sweep", "--resume", study.name)
         return
     if status is not None:
         report = _status(status, root)
@@ -93,6 +95,7 @@ def _print(report: Any) -> None:
         best = report.folder / report.run_of(report.best[0])
         say(console, f"best        {best}\nfigures     {report.folder / 'figures'}")
     if report.is_finished:
-        say(console, f"next        dlx eval {report.name}   ·   dlx predict {report.name} INPUT   ·   dlx ui")
+        evaluate, predict = (dlx_command(verb, report.name) for verb in ("eval", "predict"))
+        say(console, f"next        {evaluate}   ·   {predict} INPUT   ·   dlx ui")
     else:
-        say(console, f"next        dlx sweep --resume {report.name}")
+        say(console, f"next        {dlx_command('sweep', '--resume', report.name)}")

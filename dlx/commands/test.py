@@ -1,4 +1,4 @@
-"""Run recipes for the claims that they make, and say which held."""
+"""Run recipes and check their claims (`expect`)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dlx.run_folders import RUNS
 
 def command(
     recipes: Annotated[list[Path], typer.Argument(help="Recipes, or folders of recipes.")],
-    root: Annotated[Path, typer.Option("--root", help="Where runs are kept.")] = RUNS,
+    root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = RUNS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run recipes for the claims that they make, and say which held."""
+    """Run recipes and check their claims (`expect`)."""
     paths = [p for given in recipes for p in (sorted(given.rglob("*.yaml")) if given.is_dir() else [given])]
     if not paths:
         raise UsageError(f"there is no recipe in {', '.join(map(str, recipes))}")
@@ -46,7 +46,7 @@ def command(
         console = new_console()
         console.print(table)
         failed = len({row.recipe for row in rows if not row.passes})
-        say(console, f"{len(paths) - failed} of {len(paths)} recipes keep their claims")
+        say(console, f"{len(paths) - failed} of {len(paths)} recipes meet their claims")
         say(console, "next        dlx runs   ·   dlx show RECIPE")
     if not all(row.passes for row in rows):
         raise typer.Exit(1)

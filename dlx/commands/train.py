@@ -1,4 +1,4 @@
-"""Train a recipe, test what came of it, and track the run."""
+"""Train a recipe, evaluate the best checkpoint on the test split, and track the run in MLflow."""
 
 from __future__ import annotations
 
@@ -18,26 +18,24 @@ def command(
     ] = "",
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: optimizer.lr=0.01")] = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", help="Go on with this run where it was interrupted.", autocompletion=runs)
+        str | None, typer.Option("--resume", help="Resume this run from its newest checkpoint.", autocompletion=runs)
     ] = None,
     allow_change: Annotated[
-        bool, typer.Option("--allow-change", help="With --resume: go on though the recipe changed.")
+        bool, typer.Option("--allow-change", help="With --resume: accept changes of the recipe.")
     ] = False,
-    fast_dev_run: Annotated[bool, typer.Option("--fast-dev-run", help="Two batches of everything.")] = False,
-    find_lr: Annotated[
-        bool, typer.Option("--find-lr", help="Find the learning rate first, and train with it.")
-    ] = False,
+    fast_dev_run: Annotated[bool, typer.Option("--fast-dev-run", help="Run two batches of each split.")] = False,
+    find_lr: Annotated[bool, typer.Option("--find-lr", help="Find the learning rate by a range test first.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Train though the plan says that the memory is too small.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Train a recipe, test what came of it, and track the run."""
+    """Train a recipe, evaluate the best checkpoint on the test split, and track the run in MLflow."""
     import dlx
-    from dlx.commands._show import print_json, summary
+    from dlx.commands._show import print_json, print_summary
 
-    recipe, changes = _told_apart(recipe, overrides or [], resume)
+    recipe, changes = _split_words(recipe, overrides or [], resume)
 
     from dlx.rank import is_worker
 
@@ -47,19 +45,19 @@ def command(
         loaded = dlx.load(recipe, changes)  # what is wrong with it is said before anything heavy is imported
         run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr, force=force)
     if is_worker():
-        return  # the first process speaks
+        return  # the process of rank 0 prints
     if as_json:
         print_json(run.to_json())
     else:
-        summary(run, new_console())
+        print_summary(run, new_console())
     if strict and not run.claims_hold:
         raise typer.Exit(1)
 
 
-def _told_apart(recipe: str, overrides: list[str], resume: str | None) -> tuple[str, list[str]]:
+def _split_words(recipe: str, overrides: list[str], resume: str | None) -> tuple[str, list[str]]:
     """Return the recipe and the overrides: with --resume the first word may be an override already."""
     if "=" in recipe and not Path(recipe).exists():
         recipe, overrides = "", [recipe, *overrides]
     if not recipe and resume is None:
-        raise UsageError("give a recipe: dlx train RECIPE, or a run to go on with: dlx train --resume RUN")
+        raise UsageError("give a recipe: dlx train RECIPE, or a run to resume: dlx train --resume RUN")
     return recipe, overrides

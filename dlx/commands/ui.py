@@ -1,4 +1,4 @@
-"""Show the runs in a browser: starts MLflow's server for this directory's store."""
+"""Start MLflow's UI for the runs of this folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 from dlx.console import echo
 from dlx.run_folders import RUNS
 
-SECONDS = 30.0  # for what the tracker has not taken yet
+SYNC_SECONDS = 30.0  # for sending tracking data first
 
 
 def command(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this computer.")] = 5000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the address as JSON, once it answers.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this computer (127.0.0.1).")] = 5000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the address as JSON once the server answers.")] = False,
 ) -> None:
-    """Show the runs in a browser: starts MLflow's server for this directory's store."""
+    """Start MLflow's UI for the runs of this folder."""
     import sys
 
     from dlx.commands._show import print_json, print_notice
@@ -24,8 +24,8 @@ def command(
     from dlx.tracking.sync import sync_runs
 
     print_notice("starting MLflow's server …")
-    for trouble in sync_runs(RUNS, SECONDS):
-        echo(f"warning: {trouble}", error=True)
+    for failure in sync_runs(RUNS, SYNC_SECONDS):
+        echo(f"warning: {failure}", error=True)
     with serve(port) as server:
         if as_json:
             print_json({"url": server.url, "store": server.store, "pid": server.pid})

@@ -1,4 +1,4 @@
-"""Check recipes without running them: every error at its line."""
+"""Check recipes without running them, and report every error at its line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.commands._show import print_next
 from dlx.console import echo
 
 
@@ -15,7 +16,7 @@ def command(
     recipe: Annotated[list[Path], typer.Argument(help="One recipe or several.", autocompletion=recipes)],
     as_json: Annotated[bool, typer.Option("--json", help="Print the errors as JSON.")] = False,
 ) -> None:
-    """Check recipes without running them: every error at its line.
+    """Check recipes without running them, and report every error at its line.
 
     The shapes of layers are checked too once `dlx plan` or `dlx train` has seen the data.
     """
@@ -35,9 +36,9 @@ def command(
                 echo(
                     f"{c.path}: ok"
                     if c.shapes_checked
-                    else f"{c.path}: ok (shapes not checked: the data are not read yet)"
+                    else f"{c.path}: ok (shapes not checked: the data have not been read yet)"
                 )
     if wrong:
         render(wrong)
         raise typer.Exit(2)
-    echo(f"next: dlx plan {recipe[0]}", error=True)
+    print_next("plan", recipe[0])

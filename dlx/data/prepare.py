@@ -72,7 +72,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[
     names = _choose_target(data, samples) if target_kind is not None else ()
     samples = _drop_missing_targets(samples, names, data.on_error)
     _check_skipped(samples, data)
-    samples, repeated = _without_repeats(samples, (*inputs, *names)) if data.split.deduplicate else (samples, [])
+    samples, repeated = _collapse_repeats(samples, (*inputs, *names)) if data.split.deduplicate else (samples, [])
     sequence = _sequence(samples, names) if target_kind == "tokens" else ()
     targets = {n: samples.columns[n] for n in names}
     target = encode_target(list(targets.values()), names, target_kind) if names and not sequence else EncodedTarget()
@@ -97,7 +97,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[
     return Prepared(facts, arrays, rows, samples.problems, samples.identity, {**samples.columns, **samples.left_out})
 
 
-def _without_repeats(samples: Samples, names: Sequence[str]) -> tuple[Samples, list[str]]:
+def _collapse_repeats(samples: Samples, names: Sequence[str]) -> tuple[Samples, list[str]]:
     """Return the samples without those that are equal to an earlier one, and how many these were."""
     keys = row_keys({n: samples.columns[n] for n in dict.fromkeys(names)}) if samples.time is None else None
     if keys is None:

@@ -13,6 +13,7 @@ import yaml
 
 from dlx.errors import UsageError
 from dlx.files import write_atomic
+from dlx.notices import dlx_command
 from dlx.recipe.load import LoadedRecipe, load
 from dlx.run_folders import STUDY, run_folders
 from dlx.studies.journal import Journal
@@ -82,7 +83,7 @@ def open_study(name: str, root: Path) -> StudyFolder:
     if fitting:
         raise UsageError(f"'{name}' may mean {', '.join(f.name for f in fitting[-5:])}; write more of it")
     if any(f.name.startswith(name) for f in run_folders(root)):
-        raise UsageError(f"'{name}' is a run and not a study: dlx train --resume {name}")
+        raise UsageError(f"'{name}' is a run and not a study: {dlx_command('train', '--resume', name)}")
     raise UsageError(f"there is no study '{name}' here; there are {', '.join(f.name for f in known[-5:]) or 'none'}")
 
 

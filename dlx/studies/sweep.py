@@ -15,6 +15,7 @@ from typing import Any
 
 from dlx.errors import RunError, UsageError
 from dlx.files import touch
+from dlx.notices import dlx_command
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.study import Sweep
@@ -91,7 +92,7 @@ def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> Swee
 def _sweep_of(study: StudyFolder) -> Sweep:
     spec = study.loaded.study
     if spec is None or spec.sweep is None:
-        raise UsageError(f"{study.name} compares and does not search: dlx compare --resume {study.name}")
+        raise UsageError(f"{study.name} compares and does not search: {dlx_command('compare', '--resume', study.name)}")
     return spec.sweep
 
 

@@ -60,7 +60,7 @@ def test_class_and_steps_are_those_that_are_asked_for(generate):
 
 
 def test_a_sheet_is_drawn(generate, tmp_path):
-    assert "9 samples are in sheet.png" in generate("-n", "9", into="sheet.png")
+    assert "9 samples written to sheet.png" in generate("-n", "9", into="sheet.png")
     assert np.asarray(Image.open(tmp_path / "sheet.png")).std() > 0
 
 

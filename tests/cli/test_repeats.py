@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 import dlx.plan
-from dlx.commands._repeats import COSTS, without_repeats
+from dlx.commands._repeats import COSTS, collapse_repeats
 from dlx.plan.report import report
 from dlx.recipe.load import load
 
@@ -16,7 +16,7 @@ def row(name, kind="linear", parameters=1):
 
 
 def names(rows):
-    return [found["name"] for found in without_repeats(rows)]
+    return [found["name"] for found in collapse_repeats(rows)]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_sums_of_a_real_network_stay(tmp_path):
     text = "task: classification\ndata: {source: {random_images: {image_size: 64}}}\nmodel: {resnet: {depth: 152}}\n"
     (tmp_path / "r.yaml").write_text(text)
     (network,) = report(dlx.plan.make(load(tmp_path / "r.yaml")))["networks"].values()
-    shown = list(without_repeats(network["layers"]))
+    shown = list(collapse_repeats(network["layers"]))
     assert len(shown) < len(network["layers"]) / 4
     for cost in COSTS:
         assert sum(found[cost] for found in shown) == sum(found[cost] for found in network["layers"])

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from dlx.errors import UsageError
+from dlx.notices import dlx_command
 
 
 def is_finished(folder: Path) -> bool:
@@ -19,5 +20,5 @@ def is_finished(folder: Path) -> bool:
 def refuse_finished(folder: Path) -> None:
     """Raise UsageError if a run is finished, with what trains it on."""
     if is_finished(folder):
-        name = folder.name
-        raise UsageError(f"{name} is finished. To train it on: dlx train --resume {name} train.epochs=N --allow-change")
+        again = dlx_command("train", "--resume", folder.name, "train.epochs=N", "--allow-change")
+        raise UsageError(f"{folder.name} is finished. To train it on: {again}")

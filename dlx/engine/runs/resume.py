@@ -19,6 +19,7 @@ from dlx.engine.runs.run import RunRequest, execute
 from dlx.engine.training.fit import ResumePoint, newest_checkpoint
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
+from dlx.notices import dlx_command
 from dlx.plan import Plan
 from dlx.recipe import load as reading
 from dlx.recipe.load import LoadedRecipe
@@ -90,9 +91,8 @@ def find_interrupted(run: str, recipe: Path | None, overrides: Sequence[str], al
     start = newest_checkpoint(folder / "checkpoints", damaged.append)
     if start is None:
         why = "".join(f"\n{note.partition(';')[0]}" for note in damaged)
-        raise UsageError(
-            f"{folder} has no checkpoint to go on from; train it again: dlx train {folder}/recipe.yaml{why}"
-        )
+        again = dlx_command("train", folder / "recipe.yaml")
+        raise UsageError(f"{folder} has no checkpoint to resume from; train it again: {again}{why}")
     return check_resumable(folder, start, _load_recipe(folder, start.metadata, recipe, overrides), allow_change)
 
 

@@ -30,6 +30,7 @@ from dlx.engine.training.threads import with_fastest_threads
 from dlx.engine.training.trainer import silence_lightning
 from dlx.errors import UsageError
 from dlx.nn.protocols import HasNotes, HasOutputs
+from dlx.notices import dlx_command
 from dlx.plan import Plan
 from dlx.plan.hardware import is_worth_trying
 from dlx.plugins import active_plugins
@@ -234,8 +235,9 @@ def report_stop(request: RunRequest) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, RunStopped):
         whole, saved = request.parent or request.folder, list_checkpoints(request.checkpoints)
-        again = f"nothing is saved yet. Train it again: dlx train {whole}/recipe.yaml"
-        goes_on = f"saved {saved[0]}. Go on with: dlx train --resume {whole.name}" if saved else again
+        again = f"nothing is saved yet. Train it again: {dlx_command('train', whole / 'recipe.yaml')}"
+        resume = dlx_command("train", "--resume", whole.name)
+        goes_on = f"saved {saved[0]}. Go on with: {resume}" if saved else again
         say(request.console, f"stopped: {goes_on}")
         raise
 

@@ -21,6 +21,7 @@ from dlx.engine.runs.run import RunRequest
 from dlx.engine.training.checkpointer import BEST
 from dlx.engine.training.fit import newest_checkpoint
 from dlx.errors import UsageError
+from dlx.notices import dlx_command
 from dlx.plan import Plan
 from dlx.plan.report import outline
 from dlx.rank import process_rank
@@ -102,7 +103,9 @@ def _recipe_base(folder: Path) -> Path:
         start = newest_checkpoint(folder / place / "checkpoints", lambda _: None)
         if start is not None:
             return Path(start.metadata["base"])
-    raise UsageError(f"{folder} has no checkpoint to go on from; train it again: dlx train {folder}/recipe.yaml")
+    raise UsageError(
+        f"{folder} has no checkpoint to go on from; train it again: {dlx_command('train', folder / 'recipe.yaml')}"
+    )
 
 
 def _refuse_changes(folder: Path, changed: Changes, allow_change: bool) -> None:

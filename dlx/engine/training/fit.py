@@ -27,6 +27,7 @@ from dlx.engine.training.progress import ProgressDisplay
 from dlx.engine.training.signals import SignalHandler
 from dlx.engine.training.trainer import build_trainer
 from dlx.errors import CheckpointError, DivergedError, RunError
+from dlx.notices import dlx_command
 from dlx.plan import Plan
 from dlx.recipe.schema.train import Train
 
@@ -199,7 +200,8 @@ class FaultTolerantFit:
             return "Make the network or its input smaller"
         if list_checkpoints(self.folder):
             run = self.folder.parent.name
-            return f"Go on with: dlx train --resume {run} train.gradient_accumulation={number} --allow-change"
+            change = f"train.gradient_accumulation={number}"
+            return f"Go on with: {dlx_command('train', '--resume', run, change, '--allow-change')}"
         return f"Start again with train.gradient_accumulation={number}"
 
     def _build_module(self, plan: Plan) -> pl.LightningModule:
