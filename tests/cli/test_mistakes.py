@@ -16,7 +16,9 @@ def run(tmp_path):
     folder = tmp_path / "runs" / "toy-1"
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "checkpoints" / "best.ckpt").write_bytes(b"")
-    (folder / "run.json").write_text(json.dumps({"name": "toy", "metrics": {"test/accuracy": 0.5}}))
+    (folder / "run.json").write_text(
+        json.dumps({"name": "toy", "status": "FINISHED", "metrics": {"test/accuracy": 0.5}})
+    )
     (folder / "resolved.yaml").write_text(RECIPE)
     (tmp_path / "r.yaml").write_text(RECIPE)
     return tmp_path
@@ -43,7 +45,7 @@ def run(tmp_path):
         (["train", "absent.yaml"], "no file absent.yaml"),
         (["train", "r.yaml", "model=leenear"], "leenear"),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_a_mistake_is_found_without_torch(dlx, run, words, message):
     result = dlx(*words, cwd=run)
@@ -60,13 +62,13 @@ def test_a_mistake_is_found_without_torch(dlx, run, words, message):
         (["embed", "last", "r.yaml"], "loading runs/toy-1/checkpoints/best.ckpt"),
         (["generate", "last"], "loading runs/toy-1/checkpoints/best.ckpt"),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_something_is_on_the_screen_before_torch_is_imported(dlx, run, words, notice):
     """Importing it takes seconds. Here it cannot be imported: what is printed was printed before."""
     result = dlx(*words, cwd=run)
     assert result.returncode == 1 and "must not be imported" in result.stderr
-    assert result.stderr.startswith(notice)
+    assert notice in result.stderr.partition("Traceback")[0]
 
 
 def test_a_notice_is_shown_only_where_something_takes_long():
