@@ -45,7 +45,7 @@ class OnDisk(LazySamples):
 def batches(lazy=False, **changes):
     arrays = {**ARRAYS, "image": OnDisk(), "target": torch.from_numpy(ARRAYS["target"])} if lazy else ARRAYS
     fields = arrays if lazy else move_to_device(arrays, torch.device("cpu"))
-    return Batches(fields, **{"rows": np.arange(N), "size": 8, "seed": 0, "shuffled": True, **changes})
+    return Batches(fields, **{"rows": np.arange(N), "size": 8, "seed": 0, "shuffle": True, **changes})
 
 
 def augmented(lazy=False, **changes):
@@ -144,7 +144,7 @@ def test_what_the_caller_draws_between_batches_changes_nothing():
 @pytest.mark.parametrize("make", [batches, augmented])
 def test_samples_on_disk_give_the_same_bits_as_samples_in_memory(make, workers):
     for epoch in range(2):
-        assert same(list(make(epoch=epoch)), list(make(lazy=True, epoch=epoch, workers=workers)))
+        assert same(list(make(epoch=epoch)), list(make(lazy=True, epoch=epoch, num_workers=workers)))
 
 
 def test_steps_never_change_the_data():

@@ -36,7 +36,7 @@ for _ in range(int(sys.argv[2])):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     finished += len(os.read(heard, 100_000))
-    again = load(path)
+    again = load_checkpoint(path)
     assert again["step"] in (finished, finished + 1), (again["step"], finished)
     assert (again["state_dict"]["w"] == again["step"]).all()
 """

@@ -11,7 +11,6 @@ from torch import nn
 import dlx
 from dlx.engine.build.activation_checkpointing import checkpoint_activations
 from dlx.engine.build.experiment import build, build_module
-from dlx.engine.data.verify import read_planned_data
 from dlx.engine.training.chunks import ChunkLoader
 from dlx.engine.training.lr_finder import LossRecorder
 from dlx.engine.training.threads import with_fastest_threads
@@ -200,7 +199,7 @@ def test_threads_are_what_the_first_steps_say(planned, two_cores, monkeypatch, f
         return step(self, x)
 
     monkeypatch.setattr(nn.Linear, "forward", slowed)
-    chosen = with_fastest_threads(plan, read_planned_data(plan))
+    chosen = with_fastest_threads(plan)
     assert chosen.recipe.hardware.num_threads == chosen.resolved.hardware.num_threads == faster
     assert chosen.auto_values["hardware.num_threads"] == f"{faster} (tried 1 and 2)"
     assert torch.get_num_threads() == before

@@ -107,7 +107,7 @@ def test_what_cannot_be_drawn_is_said_and_stops_nothing(here, monkeypatch):
     run = trained("vae", 2)
     assert [note for note in run.notes if "no ink" in note] == [
         "figures of the task could not be drawn: ValueError: no ink",
-        "figures of step 6 are missing: no ink",
+        "figures of step 6 are missing: ValueError: no ink",
     ]
     assert "test/loss" in run.metrics and "learning_curves.png" in {path.name for path in run.figures}
 

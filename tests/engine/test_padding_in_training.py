@@ -31,7 +31,7 @@ FACTS = DataFacts(
 def batches(**changes):
     arrays = {"text": Spans.of(TEXTS), "target": np.arange(len(TEXTS)) % 2}
     fields = move_to_device(arrays, torch.device("cpu"))
-    return Batches(fields, **{"rows": np.arange(len(TEXTS)), "size": 8, "seed": 0, "shuffled": True, **changes})
+    return Batches(fields, **{"rows": np.arange(len(TEXTS)), "size": 8, "seed": 0, "shuffle": True, **changes})
 
 
 def learner(model):

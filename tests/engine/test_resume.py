@@ -237,7 +237,7 @@ def test_an_epoch_that_was_over_but_for_its_validation_has_one_empty_burst():
         def __len__(self):
             return 4
 
-        def from_batch(self, first):
+        def iterate_from(self, first):
             return iter(range(first, 4))
 
     from dlx.engine.training.chunks import Position

@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_listed(here):
         ({"init_from": {"run": "first", "roles": {"encoder": "network"}}}, "no such network; there are network"),
         ({"freeze": ["*"]}, "nothing is left of network that could learn"),
         ({"freeze": {"layers": "body.1", "until": 0.5, "gradual": True}}, "this names one layer"),
-        ({"freeze": {"layers": "body.*", "gradual": True}}, "say until when"),
+        ({"freeze": {"layers": "body.*", "gradual": True}}, "gradual unfreezing needs `until`"),
         ({"optimizer.lr_scale": {"hed": 3.0}}, "no layer with weights is named 'hed'; did you mean head.0"),
         ({"optimizer.layers_pattern": "bdy.*", "optimizer.layer_decay": 0.5}, "no layer with weights is named 'bdy"),
     ],

@@ -101,7 +101,7 @@ def test_f11_a_batch_that_does_not_fit_is_computed_in_portions(train, monkeypatc
 
     monkeypatch.setattr(SupervisedModule, "objective", objective)
     run, said = train()
-    assert "a batch of 16 is now computed in 4 portions; the effective batch size is unchanged" in said
+    assert "a batch of 16 is now computed in 4 micro-batches; the effective batch size is unchanged" in said
     assert run.metrics["test/loss"] == pytest.approx(whole.metrics["test/loss"], rel=1e-4)
     assert any("out of memory" in note for note in run.notes)
 
