@@ -117,7 +117,7 @@ def test_an_augmentation_follows_from_seed_epoch_and_batch_alone():
     torch.rand(7)
     assert same(first, list(augmented()))
     # The same rows under another epoch, seed or batch number are changed in another way.
-    plain = {"shuffled": False, "rows": np.tile(np.arange(8), 2)}
+    plain = {"shuffle": False, "rows": np.tile(np.arange(8), 2)}
     one, two = augmented(**plain)
     assert not torch.equal(one["image"], two["image"])
     assert not torch.equal(one["image"], next(iter(augmented(**plain, epoch=1)))["image"])
