@@ -58,6 +58,14 @@ class AttentionWeights(Protocol):
 
 
 @runtime_checkable
+class CrossAttentionWeights(AttentionWeights, Protocol):
+    """Cross-attention weights: those of a module that attends to another sequence."""
+
+    memory: str
+    """The name in the context of what is attended to."""
+
+
+@runtime_checkable
 class ChangesContext(Protocol):
     """Context change: a module behind which other named values are in scope than before it."""
 

@@ -1,4 +1,4 @@
-"""Layers in the middle of a network answer too, in training, and are judged as its end is."""
+"""Auxiliary heads: layers in the middle of a network predict the target too, in training."""
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from dlx.engine.build.experiment import build
 from dlx.errors import RecipeError
 from dlx.facts import DataFacts
 from dlx.models import Model
+from dlx.nn.protocols import AuxiliaryOutput
 from dlx.plan import make
 from dlx.tasks import Task
 from dlx.tensors import TensorSpec
@@ -44,7 +45,7 @@ def test_googlenet_has_the_parameters_of_its_three_ends():
     tree = Task.model_validate("classification").network("network", model, facts)
     assert tree.cost(photo).parameters == 13_004_888  # as torchvision's, with auxiliary classifiers
     with torch.device("meta"):
-        heads = [m for m in tree.build(photo).modules() if hasattr(m, "auxiliary_output")]
+        heads = [m for m in tree.build(photo).modules() if isinstance(m, AuxiliaryOutput)]
         assert [head.weight for head in heads] == [0.3, 0.3]
         assert heads[0].layers(torch.empty(2, 512, 14, 14)).shape == (2, 1000)
 
@@ -52,7 +53,7 @@ def test_googlenet_has_the_parameters_of_its_three_ends():
 def test_the_loss_is_that_of_the_end_and_a_share_of_that_of_the_middle(planned):
     experiment = build(planned())
     module, batch = experiment.module.train(), next(iter(experiment.batches["train"]))
-    loss = module.objective(batch)
+    loss = module.loss(batch)
     network = module.networks["network"]
     x, y = batch["image"], batch["target"]
     middle = network.body[2](network.body[1](x.flatten(1)))
@@ -64,21 +65,21 @@ def test_the_loss_is_that_of_the_end_and_a_share_of_that_of_the_middle(planned):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
-def test_outside_of_training_only_the_end_answers(planned):
+def test_outside_of_training_only_the_end_predicts(planned):
     experiment = build(planned())
     module, batch = experiment.module.eval(), next(iter(experiment.batches["val"]))
-    loss = module.objective(batch)
+    loss = module.loss(batch)
     assert module.networks["network"].body.early.auxiliary_output is None
     assert torch.equal(loss, F.cross_entropy(module(batch["image"]), batch["target"]))
 
 
-def test_a_head_of_ones_own_is_that_of_every_answer(planned):
+def test_a_head_of_ones_own_is_that_of_every_output(planned):
     plan = planned("task.head=[{linear: 20}, tanh, {linear: 10}]")
     network = build(plan).module.networks["network"]
     assert len(network.body.early.layers.head) == len(network.head) == 3
 
 
-def test_without_a_target_nobody_could_judge_an_answer(planned):
+def test_without_a_target_an_auxiliary_head_is_refused(planned):
     with pytest.raises(RecipeError) as refused:
         planned(
             "task=autoencoder",
@@ -87,7 +88,7 @@ def test_without_a_target_nobody_could_judge_an_answer(planned):
     assert any("has no target by which it could judge" in d.message for d in refused.value.diagnostics)
 
 
-def test_every_step_of_a_sequence_is_judged_in_the_middle_too(tmp_path):
+def test_every_step_of_a_sequence_has_a_loss_in_the_middle_too(tmp_path):
     (tmp_path / "text.txt").write_text("abcd efgh " * 200)
     (tmp_path / "r.yaml").write_text(
         "task: {language_modeling: {sample_tokens: 0}}\n"
@@ -97,7 +98,7 @@ def test_every_step_of_a_sequence_is_judged_in_the_middle_too(tmp_path):
     )
     experiment = build(make(dlx.load(tmp_path / "r.yaml")))
     module, batch = experiment.module.train(), next(iter(experiment.batches["train"]))
-    loss, (head,) = module.objective(batch), module._auxiliary_heads
+    loss, (head,) = module.loss(batch), module._auxiliary_outputs
     wanted = F.cross_entropy(head.auxiliary_output.flatten(0, 1), batch["target"].flatten())
     end = F.cross_entropy(module(batch["tokens"]).flatten(0, 1), batch["target"].flatten())
     assert torch.allclose(loss, end + 0.3 * wanted)

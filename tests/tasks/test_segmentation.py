@@ -78,34 +78,36 @@ def test_dice_without_background_and_with_cross_entropy():
 
 def test_other_losses_see_each_pixel_as_a_sample():
     masks, output = blocks(), scores(blocks())
-    plain = built("segmentation").loss_of(output, masks)
+    plain = built("segmentation").output_loss(output, {"target": masks})
     torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(output, masks))
-    focal = built({"segmentation": {"loss": {"focal": 2.0}}}).loss_of(output, masks)
+    focal = built({"segmentation": {"loss": {"focal": 2.0}}}).output_loss(output, {"target": masks})
     expected = kornia.losses.focal_loss(output, masks, alpha=None, gamma=2.0, reduction="mean")
     torch.testing.assert_close(focal, expected * 3, rtol=1e-4, atol=1e-5)  # kornia divides by the classes too
 
 
 def test_overlaps_are_scikit_learns_over_all_batches():
     module, masks = built("segmentation"), blocks()
-    answers = scores(masks).softmax(1)
+    predictions = scores(masks).softmax(1)
     for part in (slice(0, 3), slice(3, None)):
-        module.compare(answers[part], masks[part])
+        module.update_metrics(predictions[part], masks[part])
     module.loss_meter.update(0.0)
-    measured = module.measured("val")
-    true, said = masks.flatten(), answers.argmax(1).flatten()
-    for name, iou in zip(CLASSES, sklearn.metrics.jaccard_score(true, said, average=None), strict=True):
+    measured = module.compute_metrics("val")
+    true, predicted = masks.flatten(), predictions.argmax(1).flatten()
+    for name, iou in zip(CLASSES, sklearn.metrics.jaccard_score(true, predicted, average=None), strict=True):
         assert measured[f"val/iou.{name}"].item() == pytest.approx(iou)
-    assert measured["val/mean_iou"].item() == pytest.approx(sklearn.metrics.jaccard_score(true, said, average="macro"))
-    assert measured["val/accuracy"].item() == pytest.approx((true == said).float().mean().item())
+    assert measured["val/mean_iou"].item() == pytest.approx(
+        sklearn.metrics.jaccard_score(true, predicted, average="macro")
+    )
+    assert measured["val/accuracy"].item() == pytest.approx((true == predicted).float().mean().item())
 
 
 def test_a_class_that_is_nowhere_does_not_count_in_the_mean():
     module = built("segmentation")
     masks = torch.zeros(1, 4, 4, dtype=torch.long)
     masks[0, :2] = 1
-    module.compare(torch.nn.functional.one_hot(masks, 3).movedim(-1, 1).float(), masks)
+    module.update_metrics(torch.nn.functional.one_hot(masks, 3).movedim(-1, 1).float(), masks)
     module.loss_meter.update(0.0)
-    measured = module.measured("val")
+    measured = module.compute_metrics("val")
     assert measured["val/mean_iou"].item() == 1.0
     assert measured["val/iou.car"].item() == 0.0
 

@@ -160,16 +160,16 @@ def test_texts_are_learned_evaluated_drawn_and_predicted(tmp_path, monkeypatch):
     run = dlx.train("r.yaml", console=quiet())
     assert run.metrics["test/exact_match"] == 1.0
     assert run.metrics["test/accuracy"] == 1.0
-    assert {"attention.png", "resolved.txt"} <= {path.name for path in run.figures}
+    assert {"attention.png", "generated.txt"} <= {path.name for path in run.figures}
     assert dlx.evaluate("last").metrics["test/exact_match"] == 1.0
     (tmp_path / "new.txt").write_text("two\nfive\n")
     assert dlx.predict("last", ["new.txt"]).columns["prediction"] == ["three", "one"]
 
 
 @pytest.mark.slow
-def test_what_is_written_backwards_is_read_from_its_end(tmp_path, monkeypatch):
+def test_a_reversed_text_is_attended_to_from_its_end(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = "{type: seq2seq, embedding: 16, encoder: {gru: {hidden: 24, bidirectional: true}}, cell: {gru: 48}"
+    model = "{type: seq2seq, embedding_dim: 16, encoder: {gru: {hidden: 24, bidirectional: true}}, cell: {gru: 48}"
     loaded = recipe(
         tmp_path,
         model + ", attention: luong}",

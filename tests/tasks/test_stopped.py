@@ -21,13 +21,13 @@ class Steps:
         self.left = after
 
     def __call__(self, original):
-        def learn(module, loss):
+        def log_train_loss(module, loss):
             self.left -= 1
             if self.left == 0:
                 os.kill(os.getpid(), signal.SIGTERM)
             return original(module, loss)
 
-        return learn
+        return log_train_loss
 
 
 CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, batch_norm]}"
@@ -38,7 +38,7 @@ STOPPED = {
         "{source: {reverse: {n_samples: 60}}}",
         "{type: seq2seq, embedding_dim: 8, encoder: {gru: 8}, cell: {gru: 8}}",
     ),
-    "answers in the middle": (
+    "auxiliary head": (
         "classification",
         DIGITS,
         "{type: layers, layers: [flatten, {linear: 8}, {dropout: 0.2}, {auxiliary_head: [{linear: 8}, relu]}, relu]}",
@@ -65,7 +65,7 @@ STOPPED = {
     ),
     "noise inside": ("vae", DIGITS, "{encoder: {mlp: [8]}, decoder: {mlp: [8]}}"),
 }
-FAST = ("seq2seq", "answers in the middle", "two texts", "two networks")
+FAST = ("seq2seq", "auxiliary head", "two texts", "two networks")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_f08_a_run_that_was_stopped_goes_on_exactly(case, folder):
     )
     whole = dlx.train("r.yaml", root=folder / "whole", console=Console(file=io.StringIO()))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TaskModule, "note_loss", Steps(3)(TaskModule.note_loss))
+        patch.setattr(TaskModule, "log_train_loss", Steps(3)(TaskModule.log_train_loss))
         with pytest.raises(SystemExit):
             dlx.train("r.yaml", console=Console(file=io.StringIO()))
     run = dlx.resume("last", console=Console(file=io.StringIO()))

@@ -43,6 +43,12 @@ class EvaluationBuffer:
             for name, value in values.items():
                 self.values.setdefault(name, []).append(_on_cpu(value))
 
+    def join(self, other: EvaluationBuffer) -> None:
+        """Add what another process collected; its extras are those of this one, or of its samples alone."""
+        self.rows += other.rows
+        for name, more in other.values.items():
+            self.values.setdefault(name, []).extend(more)
+
     def joined(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
         """Return everything as arrays, beside the data's own."""
         values = {name: torch.cat(value).numpy() for name, value in self.values.items()}

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from dlx.decoding.sampling import generate
 from dlx.decoding.stepwise import StepwiseDecoder
 from dlx.facts import DataFacts
-from dlx.layers.attention.module import CrossAttention
 from dlx.metrics import Metric
 from dlx.nn.context import Cache, apply
+from dlx.nn.protocols import CrossAttentionWeights
 from dlx.tasks import MASK, Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._base.meters import build_meters, meters_by_name
@@ -42,6 +42,11 @@ class Translations:
     rows: list[int] = field(default_factory=list)
     texts: list[tuple[str, str, str]] = field(default_factory=list)
     attention: list[AttentionMap] = field(default_factory=list)
+
+    def join(self, other: Translations) -> None:
+        """Add those of another process."""
+        self.rows += other.rows
+        self.texts += other.texts
 
     def joined(self, inputs: Mapping[str, Any]) -> Translations:
         """Return itself."""
@@ -162,7 +167,7 @@ class Seq2SeqModule(SequenceModule):
 
         Of several layers that with the most concentrated attention is taken.
         """
-        layers = [m for m in self.networks.modules() if isinstance(m, CrossAttention) and m.memory == "memory"]
+        layers = [m for m in self.networks.modules() if isinstance(m, CrossAttentionWeights) and m.memory == "memory"]
         if not layers:
             return []
         found = []
@@ -177,7 +182,7 @@ class Seq2SeqModule(SequenceModule):
             found.append(([self.source_codec.tokens[token] for token in source], written, share_TS.cpu().numpy()))
         return found
 
-    def _attention_maps(self, x: dict[str, Tensor], layers: Sequence[CrossAttention]) -> list[Tensor]:
+    def _attention_maps(self, x: dict[str, Tensor], layers: Sequence[CrossAttentionWeights]) -> list[Tensor]:
         """Return the attention (T, S) of each of the layers, the mean over its heads."""
         for layer in layers:
             layer.store_attention = True
