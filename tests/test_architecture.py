@@ -193,7 +193,7 @@ def test_only_tracking_knows_mlflow():
 def test_one_file_goes_backward():
     names = {"backward", "manual_backward"}
     calls = {p for p, tree in TREES.items() for c in _calls(tree) if getattr(c.func, "attr", "") in names}
-    assert [str(path.relative_to(ROOT)) for path in calls] == ["dlx/tasks/_base/optimizer_step.py"]
+    assert [str(path.relative_to(ROOT)) for path in calls] == ["dlx/tasks/_base/gradient_accumulation.py"]
 
 
 WRITERS = {

@@ -17,7 +17,7 @@ FALLBACK = "dlx.fallback"
 
 def printable(text: str) -> str:
     r"""Return a text with its control characters made visible, as `\x1b`: no terminal obeys it. Line ends stay."""
-    return text if text.isprintable() else "".join(c if _is_harmless(c) else _escaped(c) for c in text)
+    return text if text.isprintable() else "".join(c if _is_harmless(c) else _escape(c) for c in text)
 
 
 def is_printable(text: str) -> bool:
@@ -31,7 +31,7 @@ def _is_harmless(character: str) -> bool:
     return unicodedata.category(character) in ("Zs", "Co", "Cn")
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
@@ -39,7 +39,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]
-    return "".join(REPLACEMENTS.get(c, _escaped(c)) for c in found), error.end
+    return "".join(REPLACEMENTS.get(c, _escape(c)) for c in found), error.end
 
 
 codecs.register_error(FALLBACK, _replace)

@@ -68,7 +68,7 @@ def test_a_sheet_is_drawn(generate, tmp_path):
     ("options", "said"),
     [
         (["--class", "eleven"], "the classes are 0, 1"),
-        (["--prompt", "a", "--top-k", "3"], "writes no text, of which --top-k tells"),
+        (["--prompt", "a", "--top-k", "3"], "--top-k is for text, and this run generates samples"),
     ],
 )
 def test_what_the_run_does_not_do_is_refused(generate, options, said):

@@ -108,7 +108,7 @@ def test_what_cannot_judge_is_refused_before_the_first_step(reader, folder):
 
 def test_samples_can_be_made_where_the_judge_is_gone(reader, folder, monkeypatch):
     run = dlx.train(dlx.load("maker.yaml"), console=quiet())
-    monkeypatch.setattr("dlx.engine.inference.restore.find_run", lambda *_: pytest.fail("asked for"))
+    monkeypatch.setattr("dlx.engine.inference.restore.find_checkpoint", lambda *_: pytest.fail("asked for"))
     plan = planned(folder, "nobody")
     module = build_module(plan)
     attach(module, plan)

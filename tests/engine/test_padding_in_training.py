@@ -69,13 +69,13 @@ def test_padding_changes_neither_loss_nor_gradient(model):
     rows = np.array([0, 1, 2, 3, 4])
     (padded,) = batches(rows=rows, shuffle=False)
     assert "text" + MASK in padded
-    together = module.objective(padded)
+    together = module.loss(padded)
     together.backward()
     gradients = {n: p.grad.clone() for n, p in module.named_parameters()}
     module.zero_grad()
     alone = [next(iter(batches(rows=rows[i : i + 1], shuffle=False))) for i in range(len(rows))]
     assert all("text" + MASK not in batch for batch in alone)
-    apart = sum(module.objective(batch) for batch in alone) / len(rows)
+    apart = sum(module.loss(batch) for batch in alone) / len(rows)
     apart.backward()
     assert together.item() == pytest.approx(apart.item(), rel=1e-9)
     assert len({len(TEXTS[i]) for i in rows}) > 1

@@ -79,7 +79,7 @@ def training(plan):
     optimizer = module.configure_optimizers()[0]["optimizer"]
 
     def forward():
-        return module.loss_of(module(module.input_of(batch)), batch["target"])
+        return module.output_loss(module(module.input_of(batch)), batch)
 
     def step():
         forward().backward()

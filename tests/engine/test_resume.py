@@ -42,14 +42,14 @@ def quiet():
     return Console(file=io.StringIO())
 
 
-def at_step(monkeypatch, step, act, method="learn"):
+def at_step(monkeypatch, step, act, method="train_batch"):
     """Act before the step that comes after so many, or before the validation that comes after it."""
     original, seen = getattr(SupervisedModule, method), []
 
     def wrapped(self, *args):
-        if self.trainer.state.fn == "fit" and (method == "learn" or self.trainer.global_step == step):
+        if self.trainer.state.fn == "fit" and (method == "train_batch" or self.trainer.global_step == step):
             seen.append(1)
-            if len(seen) == (step + 1 if method == "learn" else 1):
+            if len(seen) == (step + 1 if method == "train_batch" else 1):
                 act()
         return original(self, *args)
 
@@ -93,7 +93,7 @@ def whole(tmp_path_factory):
         return dlx.train("r.yaml", root=folder / "runs", console=quiet())
 
 
-def interrupted(tmp_path, monkeypatch, step, act, method="learn", **changes):
+def interrupted(tmp_path, monkeypatch, step, act, method="train_batch", **changes):
     (tmp_path / "r.yaml").write_text(RECIPE)
     monkeypatch.chdir(tmp_path)
     with pytest.MonkeyPatch.context() as patch:

@@ -60,19 +60,19 @@ def quiet():
 @pytest.mark.parametrize("name", CASES)
 def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(UnsupervisedModule, "show", lambda self: None)
+    monkeypatch.setattr(UnsupervisedModule, "collect_figures", lambda self, few=False: None)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES[name][0], MODEL=CASES[name][1]))
     whole = dlx.train("r.yaml", console=quiet())
-    original, steps = UnsupervisedModule.note_loss, []
+    original, steps = UnsupervisedModule.log_train_loss, []
 
-    def note_loss(self, *args):
+    def log_train_loss(self, *args):
         steps.append(1)
         if len(steps) == 6:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UnsupervisedModule, "note_loss", note_loss)
+        patch.setattr(UnsupervisedModule, "log_train_loss", log_train_loss)
         with pytest.raises(SystemExit):
             dlx.train("r.yaml", console=quiet())
     run = dlx.resume("last", console=quiet())

@@ -76,16 +76,16 @@ def terminate():
 
 def stopped(at, act, changes=()):
     """Train until something happens before a step, counted over both stages."""
-    original, seen = SupervisedModule.learn, []
+    original, seen = SupervisedModule.train_batch, []
 
-    def learn(self, batch):
+    def train_batch(self, batch):
         seen.append(1)
         if len(seen) == at + 1:
             act()
         return original(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SupervisedModule, "learn", learn)
+        patch.setattr(SupervisedModule, "train_batch", train_batch)
         with pytest.raises((Cut, SystemExit)):
             dlx.train("r.yaml", changes, console=quiet())
 
@@ -168,13 +168,13 @@ def test_a_run_that_is_cut_off_between_stages_goes_on_exactly(whole, here, monke
 KILLED = """
 import os, signal, dlx
 from dlx.tasks._supervised.module import SupervisedModule
-original, seen = SupervisedModule.learn, []
-def learn(self, batch):
+original, seen = SupervisedModule.train_batch, []
+def train_batch(self, batch):
     seen.append(1)
     if len(seen) == {step}:
         os.kill(os.getpid(), signal.SIGKILL)
     return original(self, batch)
-SupervisedModule.learn = learn
+SupervisedModule.train_batch = train_batch
 dlx.train("r.yaml", {{"train.checkpoint_every_n_seconds": 1e-9}})
 """
 

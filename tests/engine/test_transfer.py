@@ -123,14 +123,14 @@ def test_frozen_layers_stay_as_they_are(base, here):
 
 def test_frozen_layers_learn_from_the_step_on_that_is_said(here, monkeypatch):
     seen = []
-    original = SupervisedModule.learn
+    original = SupervisedModule.train_batch
 
-    def learn(self, batch):
+    def train_batch(self, batch):
         original(self, batch)
         body, head = (getattr(self.networks["network"], part) for part in ("body", "head"))
         seen.append((body[1].weight.requires_grad, body[2].training, head[0].weight.requires_grad))
 
-    monkeypatch.setattr(SupervisedModule, "learn", learn)
+    monkeypatch.setattr(SupervisedModule, "train_batch", train_batch)
     dlx.train(
         "r.yaml", {"freeze": [{"layers": "body.2", "until": 6.0}, {"layers": "body", "until": 0.25}]}, console=quiet()
     )
@@ -144,15 +144,15 @@ DEEP = {"model.layers": ["flatten", *[{"linear": 8}, "batch_norm", "relu"] * 2, 
 
 def test_layers_begin_to_learn_one_by_one_from_the_last(here, monkeypatch):
     seen = []
-    original = SupervisedModule.learn
+    original = SupervisedModule.train_batch
 
-    def learn(self, batch):
+    def train_batch(self, batch):
         original(self, batch)
         body = self.networks["network"].body
         seen.append("".join(str(int(body[i].weight.requires_grad and body[i].training)) for i in (1, 2, 4, 5)))
         assert self.networks["network"].head[0].weight.requires_grad
 
-    monkeypatch.setattr(SupervisedModule, "learn", learn)
+    monkeypatch.setattr(SupervisedModule, "train_batch", train_batch)
     freeze = {"layers": "body.*", "until": 0.99, "gradual": True}  # ends after 0.99 · 8 steps: 4 layers, 2 steps each
     dlx.train("r.yaml", {**DEEP, "freeze": [freeze]}, console=quiet())
     assert seen == ["0000"] * 2 + ["0001"] * 2 + ["0011"] * 2 + ["0111"] * 2
@@ -193,16 +193,16 @@ def test_layers_are_trained_by_their_rates(here):
 def test_a_run_goes_on_without_the_one_that_it_began_with(here, monkeypatch):
     changes = {"init_from": "first", "freeze": [{"layers": "body", "until": 0.7}, {"layers": "body.2"}]}
     whole = dlx.train("r.yaml", changes, console=quiet())
-    original, steps = SupervisedModule.learn, []
+    original, steps = SupervisedModule.train_batch, []
 
-    def learn(self, batch):
+    def train_batch(self, batch):
         steps.append(1)
         if len(steps) == 4:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SupervisedModule, "learn", learn)
+        patch.setattr(SupervisedModule, "train_batch", train_batch)
         with pytest.raises(SystemExit):
             dlx.train("r.yaml", changes, console=quiet())
     for folder in here.glob("runs/first-*"):

@@ -39,14 +39,14 @@ def train(tmp_path, monkeypatch):
 
 def broken(monkeypatch, when, value=math.nan):
     """Make the loss of some batches another number; `when` gets the count of batches so far."""
-    original, seen = SupervisedModule.objective, []
+    original, seen = SupervisedModule.loss, []
 
-    def objective(self, batch):
+    def loss(self, batch):
         seen.append(1)
         loss = original(self, batch)
         return loss * value if when(len(seen)) else loss
 
-    monkeypatch.setattr(SupervisedModule, "objective", objective)
+    monkeypatch.setattr(SupervisedModule, "loss", loss)
     return seen
 
 
@@ -78,28 +78,28 @@ def test_f10_after_three_times_it_fails_and_says_which_weights_went_first(train,
 
 
 def test_f10_weights_that_are_lost_are_named(train, monkeypatch):
-    original = SupervisedModule.learn
+    original = SupervisedModule.train_batch
 
-    def learn(self, batch):
+    def train_batch(self, batch):
         original(self, batch)
         with torch.no_grad():
             dict(self.named_parameters())["networks.network.head.0.weight"].fill_(math.nan)
 
-    monkeypatch.setattr(SupervisedModule, "learn", learn)
+    monkeypatch.setattr(SupervisedModule, "train_batch", train_batch)
     with pytest.raises(RunError, match=r"first weights that are not finite are networks\.network\.head\.0\.weight"):
         train()
 
 
 def test_f11_a_batch_that_does_not_fit_is_computed_in_portions(train, monkeypatch):
     whole, _ = train()
-    original = SupervisedModule.objective
+    original = SupervisedModule.loss
 
-    def objective(self, batch):
+    def loss(self, batch):
         if len(batch["rows"]) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
         return original(self, batch)
 
-    monkeypatch.setattr(SupervisedModule, "objective", objective)
+    monkeypatch.setattr(SupervisedModule, "loss", loss)
     run, said = train()
     assert "a batch of 16 is now computed in 4 micro-batches; the effective batch size is unchanged" in said
     assert run.metrics["test/loss"] == pytest.approx(whole.metrics["test/loss"], rel=1e-4)
@@ -107,25 +107,25 @@ def test_f11_a_batch_that_does_not_fit_is_computed_in_portions(train, monkeypatc
 
 
 def test_f11_a_sample_that_does_not_fit_is_the_end(train, monkeypatch):
-    def objective(self, batch):
+    def loss(self, batch):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(SupervisedModule, "objective", objective)
+    monkeypatch.setattr(SupervisedModule, "loss", loss)
     with pytest.raises(RunError, match="a single sample does not fit"):
         train()
 
 
 @pytest.mark.parametrize(("lasts", "advice"), [(0, "Start again with"), (10, r"Go on with: dlx train --resume (\S+)")])
 def test_f11_with_several_devices_the_advice_is_one_that_can_be_followed(train, monkeypatch, lasts, advice):
-    original, seen = SupervisedModule.objective, []
+    original, seen = SupervisedModule.loss, []
 
-    def objective(self, batch):
+    def loss(self, batch):
         seen.append(1)
         if len(seen) > lasts and len(batch["rows"]) > 8:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
         return original(self, batch)
 
-    monkeypatch.setattr(SupervisedModule, "objective", objective)
+    monkeypatch.setattr(SupervisedModule, "loss", loss)
     monkeypatch.setattr("dlx.engine.training.fit.is_distributed", lambda: True)
     with pytest.raises(RunError, match=rf"on one device\. {advice} train\.gradient_accumulation=2\b") as caught:
         train(**{"train.checkpoint_every_n_seconds": 0.001})
