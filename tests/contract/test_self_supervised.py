@@ -17,8 +17,6 @@ from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
 from dlx.schedules import Schedule
 from dlx.tasks import Learning, Task
-from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
-from dlx.tasks._ssl.queue import FeatureQueue
 from dlx.tasks._ssl.siamese import PredictionHead, projection_std
 from dlx.tasks._ssl.views_module import contrastive_accuracy
 from dlx.tasks.byol.module import momentum_at
@@ -145,37 +143,12 @@ def test_the_untrained_encoder_stays_as_it_was_and_both_probes_see_the_same_samp
     assert not torch.equal(bank.untrained_probe, bank.probe)
 
 
-def test_a_queue_holds_what_came_last():
-    queue = FeatureQueue({"x": torch.zeros(5)})
-    seen = []
-    for size in (2, 3, 1, 4, 9):
-        rows = torch.arange(len(seen) + 1, len(seen) + 1 + size).float()
-        queue.put({"x": rows})
-        seen += rows.tolist()
-        assert sorted(queue.x.tolist())[-min(5, len(seen)) :] == seen[-5:]
-
-
 def test_the_queue_takes_the_keys_of_a_batch_however_often_they_were_made():
     module = made({"type": "moco", "queue_size": 5, "projection_dim": 2, "evaluate": NO_PROBE})
     for part in ([9.0, 9.0], [9.0], [1.0, 2.0], [3.0]):  # a closure that was evaluated twice, each in two micro-batches
         module._new_keys.append(torch.tensor(part)[:, None].expand(-1, 2))
     module.after_step({"rows": torch.arange(3), "image": torch.rand(3, 1, 4, 4)})
     assert module.queue.keys_QP[:3, 0].tolist() == [1.0, 2.0, 3.0] and module._new_keys == []
-
-
-def test_a_momentum_encoder_follows_and_keeps_its_own_statistics():
-    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    copy = MomentumEncoder([network])
-    before = [p.clone() for p in copy.parameters()]
-    with torch.no_grad():
-        for p in network.parameters():
-            p.add_(1.0)
-    network(torch.randn(4, 2))
-    copy.update([network], 0.75)
-    for old, new in zip(before, copy.parameters(), strict=True):
-        assert torch.allclose(new, old + 0.25)
-    assert not any(p.requires_grad for p in copy.parameters())
-    assert copy[0][1].running_mean.tolist() == [0, 0, 0]
 
 
 def cosine(a, b):

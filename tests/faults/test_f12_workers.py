@@ -23,9 +23,9 @@ DEADLY = """
                 os.kill(os.getpid(), signal.SIGKILL)
             return np.zeros(4, dtype=np.float32)
 
-    print(len(list(Batches({"x": Deadly()}, np.arange(7), 2, 0, workers=1))), flush=True)
+    print(len(list(Batches({"x": Deadly()}, np.arange(7), 2, 0, num_workers=1))), flush=True)
     try:
-        list(Batches({"x": Deadly()}, np.arange(8), 2, 0, workers=1))
+        list(Batches({"x": Deadly()}, np.arange(8), 2, 0, num_workers=1))
     except RunError as error:
         print(error, flush=True)
 """
@@ -53,7 +53,7 @@ SMALL = """
         def __getitem__(self, row): return np.ones(100_000, dtype=np.float32)
 
     for workers in (0, 1):
-        print(len(list(Batches({"x": Large()}, np.arange(8), 2, 0, workers=workers))), flush=True)
+        print(len(list(Batches({"x": Large()}, np.arange(8), 2, 0, num_workers=workers))), flush=True)
 """
 
 

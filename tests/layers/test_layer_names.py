@@ -8,7 +8,11 @@ from dlx.layers import Layer
 from dlx.layers._names import RESERVED
 from dlx.nn import protocols
 
-PROTOCOLS = [value for value in vars(protocols).values() if is_protocol(value)]
+OF_TASKS = {
+    "Samples", "Embeds", "Generates", "HasTexts", "HasOutputs", "HasNotes", "HasGradientNorms", "ComparesFeatures",
+}  # fmt: skip
+"""Protocols that are asked of the module of a task, never of a layer."""
+PROTOCOLS = [value for name, value in vars(protocols).items() if is_protocol(value) and name not in OF_TASKS]
 
 
 @pytest.mark.parametrize("container", [nn.Module(), nn.Sequential(), nn.ModuleDict(), nn.ModuleList()])

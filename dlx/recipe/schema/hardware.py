@@ -204,7 +204,9 @@ class Hardware(Section):
         if self.compile and not any(map(shutil.which, (compiler, "clang++", "cl"))):
             message = f"torch compiles with a C++ compiler, and there is no {compiler}: install one (apt install g++)"
             yield NoCompiler.at(message, "compile")
-        if self.channels_last and not any(context.facts.fields[name].axes == "CHW" for name in context.facts.inputs):
+        if self.channels_last is True and not any(
+            context.facts.fields[name].axes == "CHW" for name in context.facts.inputs
+        ):
             yield NoImages.at("there are no images whose channels could be last", "channels_last")
 
     def _check_checkpointing(self, context: CheckContext) -> Iterator[Problem]:
