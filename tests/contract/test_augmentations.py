@@ -352,7 +352,7 @@ def test_synonyms_come_from_the_same_line_of_the_thesaurus():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "thesaurus.txt: cannot be read"),
+        (None, "thesaurus.txt: no such file"),
         ("word1, word2\nword3\n", "thesaurus.txt:2: 'word3' stands alone"),
         ("other, strange\nword1, odd\n", "no line holds two words that are tokens"),
     ],
