@@ -116,7 +116,7 @@ def _refuse_changes(folder: Path, changed: Changes, allow_change: bool) -> None:
             listed = "; ".join(map(str, lasting))
             raise UsageError(f"the stage {name} is finished, and its recipe is what it was: {listed}")
         resuming.refuse_changes(lasting, allow_change)
-    if all(stage_status(folder).values()):
+    if all(stage_status(folder).values()) and read_run(folder) is not None:
         raise UsageError(f"{folder.name} is finished, with all of its stages")
 
 
