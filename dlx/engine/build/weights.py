@@ -50,7 +50,7 @@ def match_weights(
         taken[role] = {n: v for n, v in found.items() if v is not None}
     if wrong:
         listed = "\n".join(f"  {line}" for line in wrong[:12]) + ("\n  …" if len(wrong) > 12 else "")
-        raise UsageError(f"init_from: {weights_origin} does not fit; choose layers with `only`:\n{listed}")
+        raise UsageError(f"init_from: {origin} does not fit; choose layers with `only`:\n{listed}")
     return taken
 
 
