@@ -69,6 +69,14 @@ def save_figure(figure: Any, path: Path, dpi: float | str = "figure") -> None:
             figure.savefig(file, format=path.suffix.removeprefix("."), dpi=dpi)
 
 
+def save_figures(figures: Mapping[str, Any], folder: Path, dpi: float | str = "figure") -> dict[str, Path]:
+    """Save matplotlib figures as PNG in a directory, each under its name; return where they are."""
+    paths = {name: folder / f"{name}.png" for name in figures}
+    for name, path in paths.items():
+        save_figure(figures[name], path, dpi)
+    return paths
+
+
 def save_array(path: Path, array: Any) -> None:
     """Save an array as .npy."""
     import numpy as np

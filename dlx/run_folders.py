@@ -34,12 +34,17 @@ def find_run_folder(run: str, root: Path | None = None) -> Path:
     fitting += [f for f in [*folders, *parts] if f not in fitting and (mlflow_id(f) or "").startswith(run)]
     exact = [f for f in fitting if run in (run_name(f), mlflow_id(f))]
     of_recipe = [f for f in fitting if run_name(f).rpartition("-")[0] == run]
-    named = exact or of_recipe[-1:] or fitting
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise UsageError(f"'{run}' may mean {', '.join(run_name(f) for f in named[-5:])}; write more of it")
+    found = single_match(run, exact or of_recipe[-1:] or fitting)
+    if found is not None:
+        return found
     raise UsageError(f"there is no run '{run}' here; there are {', '.join(f.name for f in folders[-5:]) or 'none'}")
+
+
+def single_match(asked: str, fitting: list[Path]) -> Path | None:
+    """Return the only directory that fits what was asked for; None if none does. Raises: UsageError if several do."""
+    if len(fitting) > 1:
+        raise UsageError(f"'{asked}' may mean {', '.join(run_name(f) for f in fitting[-5:])}; write more of it")
+    return fitting[0] if fitting else None
 
 
 def run_folders(root: Path) -> list[Path]:

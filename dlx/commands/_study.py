@@ -55,14 +55,17 @@ def print_comparison(report: Any) -> None:
     table = Table(title=f"{report.name}: {report.metric}, {level} intervals", title_justify="left")
     for heading in ("variant", "mean", "difference", "P(better)", "p (Holm)", "verdict"):
         table.add_column(heading, overflow="fold")
-    for name, told in report.variants.items():
-        row: list[Any] = [name, f"{told.interval.mean:.4g} ± {(told.interval.high - told.interval.low) / 2:.2g}"]
-        if told.difference is None:
+    for name, summary in report.variants.items():
+        row: list[Any] = [
+            name,
+            f"{summary.interval.mean:.4g} ± {(summary.interval.high - summary.interval.low) / 2:.2g}",
+        ]
+        if summary.difference is None:
             row += ["", "", "", report.sentence(name)]
         else:
-            d = told.difference.interval
-            row += [f"{d.mean:+.4g} [{d.low:+.2g}, {d.high:+.2g}]", f"{told.difference.better:.3f}"]
-            row += [f"{told.p:.3g}", report.sentence(name)]
+            d = summary.difference.interval
+            row += [f"{d.mean:+.4g} [{d.low:+.2g}, {d.high:+.2g}]", f"{summary.difference.better:.3f}"]
+            row += [f"{summary.p:.3g}", report.sentence(name)]
         table.add_row(*row)
     console.print(table)
     for claim, (wanted, held) in report.claims.items():

@@ -60,7 +60,6 @@ def _status(name: str, root: Path) -> Any:
 
 
 def _search(recipe: str, overrides: list[str], resume: str | None, workers: int | None, root: Path) -> Any:
-
     import dlx
 
     console = new_console(error=True)
@@ -87,9 +86,9 @@ def _print(report: Any) -> None:
     console.print(table)
     for trial in [t for t in report.trials.values() if t.status == "failed"][:5]:
         say(console, f"note: trial {trial.number} failed: {trial.reason}")
-    for metric, (claim, value, held) in report.claims.items():
-        shown = "–" if value is None else f"{value:.6g}"
-        say(console, f"claim       {metric} {claim}: {shown}, {'held' if held else 'failed'}")
+    for claim in report.claims:
+        shown = "–" if claim.value is None else f"{claim.value:.6g}"
+        say(console, f"claim       {claim.metric} {claim.claim}: {shown}, {'held' if claim.held else 'failed'}")
     say(console, f"study       {report.folder}")
     if report.best:
         best = report.folder / report.run_of(report.best[0])

@@ -11,8 +11,9 @@ from typing import Any
 from dlx.console import say
 from dlx.engine.runs.outcome import ClaimVerdict, read_run
 from dlx.errors import DlxError, RunError, UsageError
-from dlx.files import save_figure
-from dlx.plan.study import StudyPlan, is_better_higher, load_compared, plan_study
+from dlx.files import save_figures
+from dlx.plan.plan import is_better_higher
+from dlx.plan.study import StudyPlan, load_compared, plan_study
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import BASE, Compare
@@ -25,7 +26,7 @@ from dlx.tracking.spool import read_state
 
 
 @dataclass(frozen=True)
-class Told:
+class VariantSummary:
     """What can be said of a variant.
 
     values      the metric of each training, in the order of seeds or folds
@@ -51,7 +52,7 @@ class ComparisonReport:
     maximize: bool
     confidence: float
     repeated: str
-    variants: Mapping[str, Told]
+    variants: Mapping[str, VariantSummary]
     claims: Mapping[str, tuple[Any, bool]]
     figures: Mapping[str, Path] = field(default_factory=dict)
 
@@ -62,7 +63,7 @@ class ComparisonReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        variants = {name: asdict(told) for name, told in self.variants.items()}
+        variants = {name: asdict(summary) for name, summary in self.variants.items()}
         claims = {name: {"claim": claim, "held": held} for name, (claim, held) in self.claims.items()}
         places = {name: str(path) for name, path in self.figures.items()}
         plain = {"folder": str(self.folder), "variants": variants, "claims": claims, "figures": places}
@@ -70,15 +71,15 @@ class ComparisonReport:
 
     def sentence(self, name: str) -> str:
         """Say of a variant what the figures say."""
-        told = self.variants[name]
-        found = told.difference
+        summary = self.variants[name]
+        found = summary.difference
         if found is None:
             return "what the others are compared with"
-        if told.apart:
+        if summary.apart:
             better = (found.interval.mean > 0) == self.maximize
             return f"{'better' if better else 'worse'} than {BASE}"
         more = f"; about {found.needed} {self.repeated} would do" if found.needed is not None else ""
-        return f"not told apart{more if found.needed and found.needed > len(told.values) else ''}"
+        return f"not told apart{more if found.needed and found.needed > len(summary.values) else ''}"
 
 
 def compare_variants(loaded: LoadedRecipe, root: Path, console: Any) -> ComparisonReport:
@@ -174,7 +175,7 @@ def _report(
     }
     corrected = holm({name: d.p for name, d in found.items()})
     variants = {
-        name: Told(
+        name: VariantSummary(
             own,
             interval_of(own, compare.confidence),
             found.get(name),
@@ -197,7 +198,7 @@ def draw_comparison(report: ComparisonReport) -> dict[str, Path]:
     """Draw the figures of a comparison as PNG and return where they are."""
     from dlx.figures import studies as figures
 
-    values = {name: told.values for name, told in report.variants.items()}
+    values = {name: summary.values for name, summary in report.variants.items()}
     intervals = {n: (t.interval.mean, t.interval.low, t.interval.high) for n, t in report.variants.items()}
     found = {n: t.difference.interval for n, t in report.variants.items() if t.difference is not None}
     apart = {name: report.variants[name].apart for name in found}
@@ -206,22 +207,19 @@ def draw_comparison(report: ComparisonReport) -> dict[str, Path]:
         "variants": figures.comparison(values, intervals, report.metric, BASE),
         "differences": figures.differences(spans, apart, report.metric),
     }
-    folder = report.folder / "figures"
-    for name, figure in drawn.items():
-        save_figure(figure, folder / f"{name}.png", dpi=120)
-    return {name: folder / f"{name}.png" for name in drawn}
+    return save_figures(drawn, report.folder / "figures", dpi=120)
 
 
-def _claim_of(claim: str, wanted: Any, found: Mapping[str, Difference], variants: Mapping[str, Told]) -> bool:
+def _claim_of(claim: str, wanted: Any, found: Mapping[str, Difference], variants: Mapping[str, VariantSummary]) -> bool:
     _, name, *mean = claim.split("/")
     return holds(wanted, variants[name].interval.mean) if mean else claim_holds(wanted, found[name].interval)
 
 
 def finish_comparison(record: StudyRecord, report: ComparisonReport) -> None:
     """Write down what was found: the differences are the metrics of the study."""
-    found = {n: told.difference.interval.mean for n, told in report.variants.items() if told.difference is not None}
-    metrics = {f"compare/{name}": value for name, value in found.items()}
-    metrics |= {f"compare/{name}/mean": told.interval.mean for name, told in report.variants.items()}
+    variants = report.variants.items()
+    metrics = {f"compare/{name}": v.difference.interval.mean for name, v in variants if v.difference is not None}
+    metrics |= {f"compare/{name}/mean": v.interval.mean for name, v in variants}
     record.run.metrics = metrics
     record.run.verdict = [ClaimVerdict(m, claim, metrics.get(m), held) for m, (claim, held) in report.claims.items()]
     held = record.run.claims_hold if record.run.verdict else None

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dlx.engine.runs.folder import make_run_folder
 from dlx.errors import UsageError
 from dlx.files import write_atomic
 from dlx.notices import dlx_command
 from dlx.recipe.load import LoadedRecipe, load
-from dlx.run_folders import STUDY, run_folders
+from dlx.recipe.schema.study import Sweep
+from dlx.run_folders import STUDY, run_folders, single_match
 from dlx.studies.journal import Journal
 
 RECIPE = "study.yaml"
@@ -32,6 +33,15 @@ class StudyFolder:
     def name(self) -> str:
         """The name of the study: that of its folder."""
         return self.path.name
+
+    @property
+    def sweep(self) -> Sweep:
+        """What it searches. Raises: UsageError if it only compares."""
+        study = self.loaded.study
+        if study is None or study.sweep is None:
+            again = dlx_command("compare", self.path / RECIPE)
+            raise UsageError(f"{self.name} compares and does not search: {again}")
+        return study.sweep
 
     @property
     def journal(self) -> Journal:
@@ -54,19 +64,11 @@ def trial_folder(number: int, seed: int, seeds: int) -> str:
 
 def create_study(loaded: LoadedRecipe, root: Path) -> StudyFolder:
     """Make the folder of a new study. Raises: UsageError if nothing can be written there."""
-    for _ in range(20):
-        path = root / f"{loaded.recipe.name}-{secrets.token_hex(3)}"
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UsageError(f"{root} cannot be written: {error.strerror}") from None
-        write_atomic(path / RECIPE, complete_recipe(loaded).encode())
-        state = {"name": loaded.recipe.name, "base": os.path.relpath(loaded.base.absolute(), path.absolute())}
-        write_atomic(path / STUDY, json.dumps(state, indent=2).encode())
-        return StudyFolder(path, _read(path))
-    raise UsageError(f"{root} cannot be written")
+    path = make_run_folder(root, loaded.recipe.name, inside="")
+    write_atomic(path / RECIPE, complete_recipe(loaded).encode())
+    state = {"name": loaded.recipe.name, "base": os.path.relpath(loaded.base.absolute(), path.absolute())}
+    write_atomic(path / STUDY, json.dumps(state, indent=2).encode())
+    return StudyFolder(path, _read(path))
 
 
 def open_study(name: str, root: Path) -> StudyFolder:
@@ -77,11 +79,9 @@ def open_study(name: str, root: Path) -> StudyFolder:
     if name == "last" and known:
         return StudyFolder(known[-1], _read(known[-1]))
     exact = [f for f in known if f.name == name]
-    fitting = exact or [f for f in known if f.name.startswith(name)]
-    if len(fitting) == 1:
-        return StudyFolder(fitting[0], _read(fitting[0]))
-    if fitting:
-        raise UsageError(f"'{name}' may mean {', '.join(f.name for f in fitting[-5:])}; write more of it")
+    found = single_match(name, exact or [f for f in known if f.name.startswith(name)])
+    if found is not None:
+        return StudyFolder(found, _read(found))
     if any(f.name.startswith(name) for f in run_folders(root)):
         raise UsageError(f"'{name}' is a run and not a study: {dlx_command('train', '--resume', name)}")
     raise UsageError(f"there is no study '{name}' here; there are {', '.join(f.name for f in known[-5:]) or 'none'}")

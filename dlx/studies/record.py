@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlx.engine.runs.outcome import ClaimVerdict, Run
+from dlx.engine.runs.outcome import Run
 from dlx.engine.training.checkpointer import BEST
 from dlx.plan import Plan
 from dlx.studies.folder import StudyFolder
@@ -58,7 +58,7 @@ def finish_record(record: StudyRecord, study: StudyFolder, report: SweepReport, 
         run.checkpoint = folder / "checkpoints" / BEST
         run.metrics = report.metrics
         run.seconds = sum(t.seconds for t in report.trials.values())
-    run.verdict = [ClaimVerdict(metric, *claim) for metric, claim in report.claims.items()]
+    run.verdict = report.claims
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
     record.record.finish(run.metrics, run.claims_hold if run.verdict else None, figures, checkpoint)
     record.close("FINISHED")

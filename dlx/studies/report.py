@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.files import save_figure
-from dlx.recipe.schema.claims import holds
+from dlx.engine.runs.outcome import ClaimVerdict, judge
+from dlx.files import save_figures
 from dlx.recipe.schema.study import Sweep
 from dlx.search_space import SearchSpace
 from dlx.studies.folder import StudyFolder, trial_folder
@@ -25,7 +25,7 @@ class SweepReport:
 
     best    those that have a value, the best first
     epochs_share  epochs that were trained, of those that all trials would have trained without halving
-    claims  of the recipe: what is claimed, the value, and whether the claim holds
+    claims  of the recipe, and whether they hold
     """
 
     name: str
@@ -37,12 +37,12 @@ class SweepReport:
     limit: int
     seeds: int
     epochs_share: float
-    claims: Mapping[str, tuple[Any, float | None, bool]]
+    claims: list[ClaimVerdict]
 
     @property
     def held(self) -> bool:
         """Whether every claim holds."""
-        return all(held for _, _, held in self.claims.values())
+        return all(claim.held for claim in self.claims)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -80,7 +80,7 @@ class SweepReport:
             "trials": self.limit,
             "counts": self.counts,
             "best": None if best is None else _plain(best),
-            "claims": {n: {"claim": c, "value": v, "held": h} for n, (c, v, h) in self.claims.items()},
+            "claims": {c.metric: {"claim": c.claim, "value": c.value, "held": c.held} for c in self.claims},
             "table": [_plain(trial) for trial in self.trials.values()],
         }
 
@@ -107,11 +107,9 @@ def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepRe
         scheduler.limit,
         seeds,
         _epochs_share(scheduler.sweep, trials, study.loaded.recipe.train.epochs),
-        claims={},
+        claims=[],
     )
-    known, wanted = report.metrics, {**spec.expect, **study.loaded.recipe.expect}
-    claims = {m: (c, known.get(m), m in known and holds(c, known[m])) for m, c in wanted.items()}
-    return replace(report, claims=claims)
+    return replace(report, claims=judge({**spec.expect, **study.loaded.recipe.expect}, report.metrics))
 
 
 def _epochs_share(sweep: Sweep, trials: Mapping[int, Trial], epochs: int | None) -> float:
@@ -163,9 +161,7 @@ def draw_sweep(sweep: Sweep, report: SweepReport, epochs: int | None, folder: Pa
     if sweep.halving is not None and epochs is not None:
         passed = {t.number: list(t.values.values()) for t in known}
         drawn["rungs"] = figures.rungs([*sweep.halving.rungs, epochs], passed, report.monitor)
-    for name, figure in drawn.items():
-        save_figure(figure, folder / f"{name}.png", dpi=120)
-    return [folder / f"{name}.png" for name in drawn]
+    return list(save_figures(drawn, folder, dpi=120).values())
 
 
 def _varies(name: str, points: list[Any]) -> bool:

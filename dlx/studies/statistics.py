@@ -67,7 +67,7 @@ def difference(
     else:
         p = _sign_flips(found) if resampled else float(2 * stats.t.sf(abs(mean) / error, n - 1))
         better = float(stats.t.cdf((mean if maximize else -mean) / error, n - 1))
-    return Difference(interval, p, better, _needed(mean, spread, confidence))
+    return Difference(interval, p, better, _count_needed_seeds(mean, spread, confidence))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -128,7 +128,7 @@ def _deviation(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def _needed(mean: float, spread: float, confidence: float) -> int | None:
+def _count_needed_seeds(mean: float, spread: float, confidence: float) -> int | None:
     """Return the pairs with which a t-test would find such a difference with the probability POWER."""
     from scipy import stats
 

@@ -15,15 +15,12 @@ from typing import Any
 
 from dlx.errors import RunError, UsageError
 from dlx.files import touch
-from dlx.notices import dlx_command
-from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
-from dlx.recipe.schema.study import Sweep
 from dlx.studies.display import Display
 from dlx.studies.folder import StudyFolder, create_study, open_study
 from dlx.studies.record import finish_record, study_record
 from dlx.studies.report import SweepReport, draw_sweep, report_of
-from dlx.studies.worker import STOP, worker_of
+from dlx.studies.worker import STOP, Worker, worker_of
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 30.0
@@ -55,8 +52,7 @@ def resume_sweep(name: str, options: SweepOptions) -> SweepReport:
 
 def sweep_status(name: str, root: Path) -> SweepReport:
     """Return what a sweep has found so far. Raises: UsageError if there is none of this name."""
-    study = open_study(name, root)
-    return _report(study, worker_of(study).scheduler)
+    return _report(worker_of(open_study(name, root)))
 
 
 def stop_sweep(name: str, root: Path) -> StudyFolder:
@@ -67,11 +63,9 @@ def stop_sweep(name: str, root: Path) -> StudyFolder:
 
 
 def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> SweepReport:
-    spec = _sweep_of(study)
-    plan = make(study.loaded)
-    count = options.workers or spec.workers
     worker = worker_of(study)
-    record = study_record(plan, study, resumed)
+    count = options.workers or study.sweep.workers
+    record = study_record(worker.plan, study, resumed)
     with record.marked(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
         if count == 1:
             worker.tell = display.update
@@ -79,28 +73,18 @@ def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> Swee
         else:
             with _processes(study.path, count) as processes:
                 _wait(processes, lambda: display.update(study.journal.read()))
-    report = _report(study, worker.scheduler)
+    report = _report(worker)
     if not report.best and report.counts["failed"]:
         failed = next(t for t in report.trials.values() if t.status == "failed")
         record.close("FAILED")
         raise RunError(f"no trial came to an end; trial {failed.number}: {failed.reason}")
-    figures = draw_sweep(spec, report, study.loaded.recipe.train.epochs, study.path / "figures")
+    figures = draw_sweep(study.sweep, report, study.loaded.recipe.train.epochs, study.path / "figures")
     finish_record(record, study, report, figures)
     return report
 
 
-def _sweep_of(study: StudyFolder) -> Sweep:
-    spec = study.loaded.study
-    if spec is None or spec.sweep is None:
-        raise UsageError(f"{study.name} compares and does not search: {dlx_command('compare', '--resume', study.name)}")
-    return spec.sweep
-
-
-def _report(study: StudyFolder, scheduler: Any) -> SweepReport:
-    from dlx.studies.worker import monitor_of
-
-    monitor, _ = monitor_of(_sweep_of(study), make(study.loaded))
-    return report_of(study, monitor, scheduler)
+def _report(worker: Worker) -> SweepReport:
+    return report_of(worker.study, worker.trainer.monitor, worker.scheduler)
 
 
 @contextmanager

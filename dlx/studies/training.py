@@ -36,7 +36,6 @@ def train_whole(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
 
 
 def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_after_epoch: int | None) -> Run:
-
     finished = read_run(folder)
     if finished is not None:
         return finished

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import DlxError
+from dlx.plan import Plan, make
+from dlx.plan.plan import is_better_higher
 from dlx.plan.study import load_trial
-from dlx.recipe.schema.study import Sweep
 from dlx.studies.folder import StudyFolder, open_study
 from dlx.studies.journal import Trial
 from dlx.studies.leases import Lease, is_alive
@@ -32,10 +33,12 @@ STOP = "stop"
 class Worker:
     """Trains trials of a sweep until there are none left.
 
+    plan   of the recipe itself
     tell   called after everything that happens, with the trials as they are then
     """
 
     study: StudyFolder
+    plan: Plan
     scheduler: Scheduler
     trainer: Trainer
     tell: Callable[[dict[int, Trial]], object] = lambda trials: None
@@ -87,25 +90,14 @@ def _reason(error: BaseException) -> str:
 
 
 def worker_of(study: StudyFolder) -> Worker:
-    """Return a worker for a study; its trainings say nothing themselves."""
-    from dlx.plan.plan import make
-
-    spec, loaded = study.loaded.study, study.loaded
-    assert spec is not None and spec.sweep is not None
-    plan = make(loaded)
-    monitor, maximize = monitor_of(spec.sweep, plan)
-    sampler = spec.sweep.search.build(spec.sweep.space, loaded.recipe.seed, maximize)
-    limit = spec.sweep.search.limit(spec.sweep.space)
-    scheduler = Scheduler(spec.sweep, maximize, limit, sampler.propose)
-    return Worker(study, scheduler, Trainer(study, spec.sweep, monitor, maximize))
-
-
-def monitor_of(sweep: Sweep, plan: Any) -> tuple[str, bool]:
-    """Return the metric that a sweep searches for, and whether the largest is the best."""
-    from dlx.plan.study import is_better_higher
-
+    """Return a worker for a study; its trainings say nothing themselves. Raises: UsageError if it does not search."""
+    sweep, plan = study.sweep, make(study.loaded)
     monitor = sweep.monitor or plan.recipe.task.monitor
-    return monitor, is_better_higher(plan, monitor)
+    maximize = is_better_higher(plan, monitor)
+    space = sweep.space
+    sampler = sweep.search.build(space, study.loaded.recipe.seed, maximize)
+    scheduler = Scheduler(sweep, maximize, sweep.search.limit(space), sampler.propose)
+    return Worker(study, plan, scheduler, Trainer(study, sweep, monitor, maximize))
 
 
 def main() -> None:

@@ -1,17 +1,18 @@
 """Comparisons as a person runs them: pairs of trainings, what can be told apart, and what is trained again."""
 
-import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
-from rich.console import Console
+from kit import quiet
 from scipy import stats
 
 import dlx
-from dlx.errors import RecipeError
+from dlx.errors import RecipeError, UsageError
 from dlx.studies.comparison import claim_holds
 from dlx.studies.statistics import Interval
+from dlx.studies.sweep import sweep_status
 
 RECIPE = """
 name: digits
@@ -28,10 +29,6 @@ compare:
   seeds: 3
 expect: {compare/slow: "< 0", compare/same: "> 0"}
 """
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 @pytest.fixture
@@ -106,3 +103,10 @@ def test_variants_are_checked_before_the_first_training(folder):
 )
 def test_a_claim_is_about_the_whole_interval(claim, low, high, held):
     assert claim_holds(claim, Interval((low + high) / 2, low, high)) is held
+
+
+def test_a_comparison_is_no_search_and_goes_on_by_its_own_recipe(folder):
+    report = dlx.compare("r.yaml", console=quiet())
+    with pytest.raises(UsageError, match=r"compares and does not search: dlx compare \S+study\.yaml"):
+        sweep_status(report.folder.name, Path("runs"))
+    assert dlx.compare(report.folder / "study.yaml", console=quiet()).folder.resolve() == report.folder.resolve()

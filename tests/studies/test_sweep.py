@@ -1,6 +1,5 @@
 """Sweeps as a person runs them: their trials are runs, interruptions cost nothing, several workers share them."""
 
-import io
 import json
 import signal
 import subprocess
@@ -9,7 +8,7 @@ import time
 
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.errors import RecipeError, RunError, UsageError
@@ -32,10 +31,6 @@ sweep:
   monitor: val/accuracy
 expect: {sweep/best: ">= 0.8"}
 """
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import dlx.plan
+from dlx.engine.runs.outcome import judge
 from dlx.errors import DlxError, RecipeError
 from dlx.recipe.load import load
-from dlx.recipe.schema.claims import holds
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,7 @@ def _check_claims(path: Path, root: Path, console: Any, began: float) -> list[Cl
     seconds = time.monotonic() - began
     if not claims:
         return [ClaimResult(str(path), None, None, None, "no claims", seconds, False)]
-    rows = []
-    for metric, claim in claims.items():
-        held = metric in known and holds(claim, known[metric])
-        rows.append(
-            ClaimResult(str(path), metric, claim, known.get(metric), "held" if held else "failed", seconds, trained)
-        )
-    return rows
+    return [
+        ClaimResult(str(path), v.metric, v.claim, v.value, "held" if v.held else "failed", seconds, trained)
+        for v in judge(claims, known)
+    ]

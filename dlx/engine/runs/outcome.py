@@ -84,9 +84,12 @@ def read_run(folder: Path) -> Run | None:
 
 def check_claims(plan: Plan, metrics: Mapping[str, float]) -> list[ClaimVerdict]:
     """Return the verdict on every claim of the recipe, by the plan's quantities and the run's metrics."""
-    known = {**plan.quantities, **metrics}
-    claims = plan.recipe.expect.items()
-    return [ClaimVerdict(m, claim, known.get(m), m in known and holds(claim, known[m])) for m, claim in claims]
+    return judge(plan.recipe.expect, {**plan.quantities, **metrics})
+
+
+def judge(claims: Mapping[str, Any], known: Mapping[str, float]) -> list[ClaimVerdict]:
+    """Return the verdict on every claim by what is known of its metric."""
+    return [ClaimVerdict(m, c, known.get(m), m in known and holds(c, known[m])) for m, c in claims.items()]
 
 
 def _to_plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,12 @@ class RunRequest:
         """The directory of its checkpoints."""
         return self.folder / "checkpoints"
 
-    @property
+    @cached_property
     def stored(self) -> dict[str, Any]:
         """The resolved recipe as it is stored."""
         return self.loaded.to_stored(self.plan.resolved)
 
-    @property
+    @cached_property
     def metadata(self) -> dict[str, Any]:
         """What every checkpoint carries: enough to build the experiment again without its recipe."""
         return {

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
+from torch import Tensor, nn
 
 import dlx.plan
 from dlx.console import say
 from dlx.engine.build.weights import match_weights
 from dlx.engine.runs import resume as resuming
 from dlx.engine.runs import run as running
+from dlx.engine.runs.finished import is_finished
 from dlx.engine.runs.folder import make_run_folder, write_recipe
-from dlx.engine.runs.outcome import Run, read_run
+from dlx.engine.runs.outcome import Run
 from dlx.engine.runs.run import RunRequest
 from dlx.engine.training.checkpointer import BEST
 from dlx.engine.training.fit import newest_checkpoint
@@ -74,8 +75,10 @@ def resume(
     if not stage_status(folder):
         return resuming.resume(run, console, recipe, overrides, allow_change, callbacks)
     before = reading.load(folder / "resolved.yaml")
-    own = reading.load(folder / "resolved.yaml", overrides) if recipe is None else reading.load(recipe, overrides)
-    loaded = own.with_base(_recipe_base(folder)) if recipe is None else own
+    if recipe is None:
+        loaded = reading.load(folder / "resolved.yaml", overrides).with_base(_recipe_base(folder))
+    else:
+        loaded = reading.load(recipe, overrides)
     if list(before.stages) != list(loaded.stages):
         asked = ", ".join(loaded.stages) or "none"
         raise UsageError(f"{folder.name} has the stages {', '.join(before.stages)}, the recipe {asked}")
@@ -112,11 +115,11 @@ def _refuse_changes(folder: Path, changed: Changes, allow_change: bool) -> None:
     """Raise UsageError if a run may not go on with these changes, or has nothing left to do."""
     for name, place in stage_places(changed).items():
         lasting = [change for change in changed[name] if change.permission != "free"]
-        if lasting and read_run(folder / place) is not None:
+        if lasting and is_finished(folder / place):
             listed = "; ".join(map(str, lasting))
             raise UsageError(f"the stage {name} is finished, and its recipe is what it was: {listed}")
         resuming.refuse_changes(lasting, allow_change)
-    if all(stage_status(folder).values()) and read_run(folder) is not None:
+    if is_finished(folder):
         raise UsageError(f"{folder.name} is finished, with all of its stages")
 
 
@@ -128,15 +131,20 @@ def _check_stages(plan: Plan) -> None:
         init_from = stage.recipe.init_from
         if init_from is None or init_from.stage is None:
             continue
-        networks = {role: network.tree.build(network.input) for role, network in stage.networks.items()}  # type: ignore[arg-type]
+        networks = _build_networks(stage)
         weights = _untrained_weights(plan.stages[init_from.stage])
         match_weights(networks, weights, init_from, f"the stage {init_from.stage}")
 
 
 def _untrained_weights(plan: Plan) -> dict[str, Tensor]:
     """Return weights as a checkpoint of the plan would hold them, not yet trained."""
-    built = {role: network.tree.build(network.input) for role, network in plan.networks.items()}  # type: ignore[arg-type]
-    return {f"{role}.{name}": value for role, net in built.items() for name, value in net.state_dict().items()}
+    built = _build_networks(plan).items()
+    return {f"{role}.{name}": value for role, net in built for name, value in net.state_dict().items()}
+
+
+def _build_networks(plan: Plan) -> dict[str, nn.Module]:
+    """Return the networks of a plan, not yet trained."""
+    return {role: network.tree.build(network.input) for role, network in plan.networks.items()}  # type: ignore[arg-type]
 
 
 def _execute_stages(request: RunRequest, allow_change: bool = False) -> Run:
