@@ -1,6 +1,7 @@
 """What many tests need: a component's example, what it refuses, and the samples of a source."""
 
 import inspect
+import io
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from dlx.component import Section, leaf_class
 from dlx.diagnostic import Diagnostic
@@ -21,6 +23,11 @@ from dlx.rules import Problem
 from dlx.sources import Samples, Source
 from dlx.tasks import Task
 
+MINIMAL = """\
+task: classification
+data: {source: {sklearn: iris}}
+model: {type: layers, layers: [{linear: 8}]}
+"""
 RECIPE = {"data": {"source": "moons", "transforms": []}, "model": {"mlp": {"hidden": [4]}}, "task": "classification"}
 
 
@@ -50,6 +57,11 @@ def refusals(holder: Section, facts: DataFacts, **sections: Any) -> list[Problem
 
 def _with_counts(facts: DataFacts) -> DataFacts:
     return facts if facts.counts else replace(facts, counts={"train": 64, "val": 16, "test": 16})
+
+
+def quiet() -> Console:
+    """Return a console that shows nothing."""
+    return Console(file=io.StringIO())
 
 
 def composed(path: Path, *overrides: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Recipes are found, not listed. One that needs minutes carries the tag `slow`; on
 snippet has its data written by that snippet, as a reader would.
 """
 
-import io
 import os
 import re
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.errors import DataError, RecipeError
@@ -118,10 +117,6 @@ def train(path, planned, shared, fast=False):
         search = dlx.sweep if loaded.study.sweep is not None else dlx.compare
         return search(loaded, root=shared / "runs", console=quiet())
     return dlx.train(loaded, root=shared / "runs", fast=fast, console=quiet())
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 def test_the_gallery_is_there():

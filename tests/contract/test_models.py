@@ -3,6 +3,7 @@
 import pytest
 import torch
 from kit import example
+from model_inputs import BATCH, INPUTS, sample
 from torch import nn
 
 from dlx.component import leaf_class, types
@@ -10,42 +11,9 @@ from dlx.engine.build.experiment import to_channels_last
 from dlx.errors import ShapeError
 from dlx.models import Model
 from dlx.nn.context import apply
-from dlx.tensors import Stats, TensorSpec, context_of
+from dlx.tensors import TensorSpec, context_of
 
-BATCH = 3
-FLAT = TensorSpec((7,), "F")
-IMAGE = TensorSpec((1, 28, 28), "CHW")
-PHOTO = TensorSpec((3, 64, 64), "CHW")
-STATS = Stats(mean=(10.0, 20.0), std=(2.0, 5.0), missing=(False, True))
-NUMBERS = TensorSpec((2,), "F", names=("age", "hours"), stats=STATS)
-CODES = TensorSpec((2,), "F", "int64", vocab=(3, 5), names=("work", "sex"))
-TOKENS = TensorSpec((9,), "T", "int64", vocab=(11,))
-SERIES = TensorSpec((9, 4), "TF")
-CONDITIONS = {"time": TensorSpec((), ""), "label": TensorSpec((), "", "int64", vocab=(3,))}
-INPUTS = {
-    "flat": FLAT,
-    "image": IMAGE,
-    "photo": PHOTO,
-    "numbers": NUMBERS,
-    "codes": CODES,
-    "table": {"numeric": NUMBERS, "categorical": CODES},
-    "tokens": TOKENS,
-    "series": SERIES,
-    "conditioned": FLAT.replace(context=CONDITIONS),
-    "conditioned_image": TensorSpec((1, 8, 8), "CHW", context=CONDITIONS),
-    "pair": {"source": TOKENS, "target": TOKENS.replace(dims=(6,), vocab=(13,))},
-}
 MODELS = types("models")
-
-
-def sample(x: object) -> object:
-    if not isinstance(x, TensorSpec):
-        return {name: sample(field) for name, field in x.items()}
-    if not x.dims:
-        return torch.randint(x.vocab[0], (BATCH,)) if x.vocab else torch.rand(BATCH)
-    if x.vocab:
-        return torch.stack([torch.randint(x.vocab[i % len(x.vocab)], (BATCH,)) for i in range(x.elements)], 1)
-    return torch.randn(BATCH, *x.dims)
 
 
 def fits(model: Model, x: object) -> bool:

@@ -1,11 +1,9 @@
 """A metric compares samples by what the network of another run makes of them, in that run's own units."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 from scipy.linalg import sqrtm
 
 import dlx
@@ -32,10 +30,6 @@ model: {mlp: [8]}
 train: {epochs: 1, limit_train_samples: 64, limit_val_samples: 50, limit_test_samples: 180, figures: false}
 hardware: {accelerator: cpu, num_threads: 1}
 """
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 @pytest.fixture(scope="module")

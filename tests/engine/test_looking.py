@@ -1,12 +1,11 @@
 """Pictures are drawn while training goes on, and change nothing."""
 
-import io
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.engine.build.experiment import build
@@ -47,10 +46,6 @@ CASES = {
     "classification": ("classification", DROPPING, {"confusion_matrix", "filters"}),
     "anomaly": ("{type: anomaly, labeled: true}", DROPPING, {"scores", "reconstructions"}),
 }
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 def recipe(name, split=SPLIT):

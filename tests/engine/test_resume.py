@@ -1,6 +1,5 @@
 """F08, F09, F24: a run that was stopped anywhere ends as the run that never was, bit for bit."""
 
-import io
 import os
 import signal
 import time
@@ -8,7 +7,7 @@ import time
 import pytest
 import torch
 from filelock import FileLock
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.engine.checkpoint import AtomicCheckpointIO, load_checkpoint
@@ -36,10 +35,6 @@ STEPS, PER_EPOCH = 32, 8
 
 class Cut(BaseException):
     """The power goes out: nothing is saved any more."""
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 def at_step(monkeypatch, step, act, method="train_batch"):

@@ -1,12 +1,11 @@
 """Tasks that learn without labels go on exactly where they were stopped: chains, kept features and noise too."""
 
-import io
 import os
 import signal
 
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.engine.checkpoint import load_checkpoint
@@ -51,10 +50,6 @@ CASES = {
     "simsiam": ("{type: simsiam}", "{mlp: [8]}"),
     "metric_learning": ("{type: metric_learning, embedding_dim: 4}", "{mlp: [8]}"),
 }
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,6 +1,5 @@
 """Recipes in stages: one training after the other, each an ordinary run, and all of them one that goes on exactly."""
 
-import io
 import json
 import os
 import signal
@@ -9,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.engine.checkpoint import load_checkpoint
@@ -44,10 +43,6 @@ STEPS = 8
 
 class Cut(BaseException):
     """The power goes out: nothing is saved any more."""
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 @pytest.fixture(scope="module")

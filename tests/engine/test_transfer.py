@@ -1,6 +1,5 @@
 """Weights that begin as another run's ended, and layers that wait before they learn."""
 
-import io
 import json
 import os
 import shutil
@@ -8,7 +7,7 @@ import signal
 
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.engine.build.experiment import build_module
@@ -28,10 +27,6 @@ train: {epochs: 2, batch_size: 32, limit_train_samples: 128, limit_val_samples: 
 hardware: {accelerator: cpu, num_threads: 1}
 """
 STEPS = 8
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 @pytest.fixture(scope="module")

@@ -2,29 +2,10 @@
 
 import pytest
 import torch
+from text_inputs import build_model, pair, random_tokens, tokens
 
-from dlx.models import Model
 from dlx.nn.context import Cache, apply
 from dlx.tensors import TensorSpec
-
-
-def tokens(length, words):
-    return TensorSpec((length,), "T", "int64", (words,))
-
-
-def pair(words, source=7, target=5):
-    return {"source": tokens(source, words), "target": tokens(target, words)}
-
-
-def built(spelling, x, family=Model):
-    torch.manual_seed(0)
-    tree = family.model_validate(spelling)
-    return (tree.tree(x) if family is Model else tree).build(x).eval()
-
-
-def some(length, words, batch=2):
-    return torch.randint(words, (batch, length), generator=torch.Generator().manual_seed(2))
-
 
 SMALL = {"features": 16, "num_layers": 2, "num_heads": 2}
 DECODERS = {
@@ -44,13 +25,13 @@ DECODERS = {
 
 
 def inputs(x, target):
-    return target if isinstance(x, TensorSpec) else {"source": some(7, 11), "target": target}
+    return target if isinstance(x, TensorSpec) else {"source": random_tokens(7, 11), "target": target}
 
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_step_by_step_scores_are_those_of_the_whole(name):
     spelling, x = DECODERS[name]
-    module, target = built(spelling, x), some(6, 11)
+    module, target = build_model(spelling, x), random_tokens(6, 11)
     mask = {} if isinstance(x, TensorSpec) else {"memory_mask": torch.arange(7) < torch.tensor([[7], [4]])}
     whole = apply(module, inputs(x, target), mask)
     cache, parts = Cache(), []
@@ -63,7 +44,7 @@ def test_step_by_step_scores_are_those_of_the_whole(name):
 @pytest.mark.parametrize("name", DECODERS)
 def test_later_tokens_never_change_earlier_scores(name):
     spelling, x = DECODERS[name]
-    module, target = built(spelling, x), some(6, 11)
+    module, target = build_model(spelling, x), random_tokens(6, 11)
     changed = target.clone()
     changed[:, 4:] = (changed[:, 4:] + 1) % 11
     before, after = apply(module, inputs(x, target), {}), apply(module, inputs(x, changed), {})
@@ -72,8 +53,8 @@ def test_later_tokens_never_change_earlier_scores(name):
 
 
 def test_a_padded_source_translates_as_it_does_alone():
-    module = built(DECODERS["transformer"][0], pair(11))
-    source, target = some(7, 11), some(5, 11)
+    module = build_model(DECODERS["transformer"][0], pair(11))
+    source, target = random_tokens(7, 11), random_tokens(5, 11)
     mask = torch.arange(7) < torch.tensor([[7], [4]])
     both = apply(module, {"source": source, "target": target}, {"memory_mask": mask})
     alone = apply(module, {"source": source[1:, :4], "target": target[1:]}, {})

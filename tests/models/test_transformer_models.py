@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from text_inputs import build_model, pair, random_tokens, tokens
 from torch import nn
 
 from dlx.component import leaf_class
@@ -12,24 +13,6 @@ from dlx.regularizers import Regularizer
 from dlx.tensors import TensorSpec
 
 IMAGE = TensorSpec((3, 224, 224), "CHW")
-
-
-def tokens(length, words):
-    return TensorSpec((length,), "T", "int64", (words,))
-
-
-def pair(words, source=7, target=5):
-    return {"source": tokens(source, words), "target": tokens(target, words)}
-
-
-def built(spelling, x, family=Model):
-    torch.manual_seed(0)
-    tree = family.model_validate(spelling)
-    return (tree.tree(x) if family is Model else tree).build(x).eval()
-
-
-def some(length, words, batch=2):
-    return torch.randint(words, (batch, length), generator=torch.Generator().manual_seed(2))
 
 
 @pytest.mark.parametrize(
@@ -66,12 +49,12 @@ DECODERS = {
 
 
 def inputs(x, target):
-    return target if isinstance(x, TensorSpec) else {"source": some(7, 11), "target": target}
+    return target if isinstance(x, TensorSpec) else {"source": random_tokens(7, 11), "target": target}
 
 
 def test_a_tied_table_serves_both_ends():
-    module = built({"tied_embedding": {"features": 4, "layers": ["relu"], "bias": True}}, tokens(5, 9), Layer)
-    x, table = some(5, 9), module.embedding.weight
+    module = build_model({"tied_embedding": {"features": 4, "layers": ["relu"], "bias": True}}, tokens(5, 9), Layer)
+    x, table = random_tokens(5, 9), module.embedding.weight
     assert sum(p.numel() for p in module.parameters()) == 9 * 4 + 9
     torch.testing.assert_close(module(x), table[x].relu() @ table.T + module.bias)
     with pytest.raises(ShapeError, match="must end in the table's 4 features"):
@@ -124,7 +107,7 @@ def test_texts_of_varying_length_are_planned_and_run():
     for spelling, x in (({"type": "gpt", **SMALL, "max_length": 8}, varying), (DECODERS["t5"][0], both)):
         tree = Model.model_validate(spelling).tree(x)
         assert tree.shape(x).dims == (None, 11)
-        assert tree.build(x)(inputs(x, some(4, 11))).shape == (2, 4, 11)
+        assert tree.build(x)(inputs(x, random_tokens(4, 11))).shape == (2, 4, 11)
     with pytest.raises(ShapeError, match="need a `max_length`"):
         Model.model_validate({"type": "gpt", **SMALL}).tree(varying).shape(varying)
 
@@ -203,7 +186,7 @@ def test_t5_starts_with_logits_of_a_deviation_of_one():
     model, x = Model.model_validate({"type": "t5", "num_layers": 1, "dropout": 0.0}), pair(500)
     module = model.tree(x).build(x).eval()
     initialize(module, model.tree(x), x, model.init)
-    target = some(5, 500)
-    logits = module({"source": some(7, 500), "target": target})
+    target = random_tokens(5, 500)
+    logits = module({"source": random_tokens(7, 500), "target": target})
     others = torch.ones_like(logits, dtype=torch.bool).scatter(2, target[..., None], False)  # a word is like itself
     assert logits[others].std().item() == pytest.approx(1.0, rel=0.1)

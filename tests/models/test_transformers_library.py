@@ -2,29 +2,11 @@
 
 import pytest
 import torch
+from text_inputs import build_model, pair, random_tokens, tokens
 from torch import nn
 
-from dlx.models import Model
 from dlx.nn.context import apply
 from dlx.tensors import TensorSpec
-
-
-def tokens(length, words):
-    return TensorSpec((length,), "T", "int64", (words,))
-
-
-def pair(words, source=7, target=5):
-    return {"source": tokens(source, words), "target": tokens(target, words)}
-
-
-def built(spelling, x, family=Model):
-    torch.manual_seed(0)
-    tree = family.model_validate(spelling)
-    return (tree.tree(x) if family is Model else tree).build(x).eval()
-
-
-def some(length, words, batch=2):
-    return torch.randint(words, (batch, length), generator=torch.Generator().manual_seed(2))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +40,7 @@ def taken(names, state):
 def test_gpt_is_gpt2(library):
     config = {"n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 11, "n_positions": 8}
     theirs = shaken(library.GPT2LMHeadModel(library.GPT2Config(**config, bos_token_id=0, eos_token_id=0)))
-    ours = built({"type": "gpt", "features": 16, "num_layers": 2, "num_heads": 2, "max_length": 8}, tokens(8, 11))
+    ours = build_model({"type": "gpt", "features": 16, "num_layers": 2, "num_heads": 2, "max_length": 8}, tokens(8, 11))
     state = {k.removeprefix("transformer."): v for k, v in theirs.state_dict().items()}
     state = {k: v.T if v.ndim == 2 and k.startswith("h.") else v for k, v in state.items()}  # it stores them turned
     names = {"0.embedding.weight": ["wte.weight"], "0.layers.0.weight": ["wpe.weight"], **linear("0.layers.2", "ln_f")}
@@ -71,7 +53,7 @@ def test_gpt_is_gpt2(library):
         names |= linear(f"{block}.feed_forward.layers.layer.0", f"h.{i}.mlp.c_fc")
         names |= linear(f"{block}.feed_forward.layers.layer.2", f"h.{i}.mlp.c_proj")
     load(ours, taken(names, state))
-    x = some(8, 11)
+    x = random_tokens(8, 11)
     torch.testing.assert_close(ours(x), theirs(x).logits, rtol=1e-4, atol=1e-4)
 
 
@@ -81,7 +63,7 @@ def test_gpt_with_its_options_is_llama(library):
     theirs = shaken(library.LlamaModel(library.LlamaConfig(**config)))
     options = {"norm": "rms_norm", "position_embedding": "rope", "activation": "silu", "gated": True, "bias": False}
     sizes = {"features": 16, "num_layers": 2, "num_heads": 4, "num_kv_heads": 2, "hidden": 24}
-    ours = built({"type": "gpt", **sizes, **options, "tie_word_embeddings": False}, tokens(8, 11))
+    ours = build_model({"type": "gpt", **sizes, **options, "tie_word_embeddings": False}, tokens(8, 11))
     names = {"0.weight": ["embed_tokens.weight"], "2.weight": ["norm.weight"]}
     only = ("weight",)
     for i in range(2):
@@ -95,14 +77,16 @@ def test_gpt_with_its_options_is_llama(library):
         names |= linear(f"{block}.feed_forward.layers.layer.0.1", f"{other}.mlp.up_proj", kinds=only)
         names |= linear(f"{block}.feed_forward.layers.layer.1", f"{other}.mlp.down_proj", kinds=only)
     load(ours, taken(names, theirs.state_dict()))
-    x = some(8, 11)
+    x = random_tokens(8, 11)
     torch.testing.assert_close(ours(x), theirs(x).last_hidden_state, rtol=1e-4, atol=1e-4)
 
 
 def test_bert_is_bert(library):
     config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     theirs = shaken(library.BertModel(library.BertConfig(**config, vocab_size=11, max_position_embeddings=9)))
-    ours = built({"type": "bert", "features": 16, "num_layers": 2, "num_heads": 2, "max_length": 9}, tokens(8, 11))
+    ours = build_model(
+        {"type": "bert", "features": 16, "num_layers": 2, "num_heads": 2, "max_length": 9}, tokens(8, 11)
+    )
     start = ("word_embeddings", "position_embeddings", "token_type_embeddings")
     names = {f"{i}.weight": [f"embeddings.{name}.weight"] for i, name in enumerate(start)}
     names |= linear("norm", "embeddings.LayerNorm") | linear("pooler.1", "pooler.dense")
@@ -116,7 +100,7 @@ def test_bert_is_bert(library):
         names |= linear(f"{block}.feed_forward.layers.layer.2", f"{other}.output.dense")
         names |= linear(f"{block}.feed_forward.then", f"{other}.output.LayerNorm")
     load(ours, taken(names, theirs.state_dict()))
-    x, mask = some(8, 11), torch.arange(8) < torch.tensor([[8], [5]])
+    x, mask = random_tokens(8, 11), torch.arange(8) < torch.tensor([[8], [5]])
     segment = (torch.arange(8) > 3).long().expand(2, 8)
     expected = theirs(x, attention_mask=mask.long(), token_type_ids=segment).pooler_output
     torch.testing.assert_close(apply(ours, x, {"mask": mask, "segment": segment}), expected, rtol=1e-4, atol=1e-4)
@@ -126,7 +110,7 @@ def test_vit_is_vit(library):
     config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config |= {"image_size": 8, "patch_size": 4, "num_channels": 3, "layer_norm_eps": 1e-6}
     theirs = shaken(library.ViTModel(library.ViTConfig(**config), add_pooling_layer=False))
-    ours = built(
+    ours = build_model(
         {"type": "vit", "features": 16, "num_layers": 2, "num_heads": 2, "patch_size": 4}, TensorSpec((3, 8, 8), "CHW")
     )
     names = linear("0.project", "embeddings.patch_embeddings.projection") | linear("norm", "layernorm")
@@ -162,7 +146,7 @@ def test_t5_is_t5(library, gated):
         "max_distance": 6,
     }
     options = {"activation": {"gelu": {"approximate": "tanh"}}, "gated": True} if gated else {}
-    ours = built({"type": "t5", **sizes, **options}, pair(11))
+    ours = build_model({"type": "t5", **sizes, **options}, pair(11))
     names, only = {"0.embedding.weight": ["shared.weight"]}, ("weight",)
     for side, other in (("0.layers.0.layers.2", "encoder"), ("0.layers.0.then.2", "decoder")):
         first = f"{other}.block.0.layer.0.SelfAttention"
@@ -185,7 +169,7 @@ def test_t5_is_t5(library, gated):
             for name, called in maps.items():
                 names |= linear(f"{mine}.layer.{name}", f"{layer}.DenseReluDense.{called}", kinds=only)
     load(ours, taken(names, theirs.state_dict()))
-    source, target = some(7, 11), some(5, 11)
+    source, target = random_tokens(7, 11), random_tokens(5, 11)
     mask = torch.arange(7) < torch.tensor([[7], [4]])
     expected = theirs(input_ids=source, attention_mask=mask.long(), decoder_input_ids=target).logits
     given = apply(ours, {"source": source, "target": target}, {"memory_mask": mask})

@@ -1,20 +1,13 @@
 """Transformers have the parameters and multiply-adds of their papers."""
 
 import pytest
+from text_inputs import pair, tokens
 
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.tensors import TensorSpec
 
 IMAGE = TensorSpec((3, 224, 224), "CHW")
-
-
-def tokens(length, words):
-    return TensorSpec((length,), "T", "int64", (words,))
-
-
-def pair(words, source=7, target=5):
-    return {"source": tokens(source, words), "target": tokens(target, words)}
 
 
 PUBLISHED = [

@@ -4,25 +4,12 @@ import math
 
 import pytest
 import torch
+from vision_inputs import CIFAR, PHOTO, with_head
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer, walk
 from dlx.models import Model, initialize
 from dlx.tensors import TensorSpec
-
-PHOTO = TensorSpec((3, 224, 224), "CHW")
-CIFAR = TensorSpec((3, 32, 32), "CHW")
-SCAN = TensorSpec((1, 128, 128), "CHW")
-CLASSES = {PHOTO: 1000, CIFAR: 10, SCAN: 2}
-
-
-def with_head(model, x):
-    """The tree of a model with what classification (or, on a scan, segmentation) puts behind it."""
-    body = Model.model_validate(model).tree(x)
-    if x == SCAN:
-        return Layer.model_validate([*body.layers, {"conv": {"channels": 2, "kernel": 1}}])
-    pool = [] if body.shape(x).axes == "F" else ["global_pool"]
-    return Layer.model_validate([*body.layers, *pool, {"linear": CLASSES[x]}])
 
 
 def kinds(tree, x):

@@ -1,69 +1,49 @@
 """Vision models have the parameters and multiply-adds of their papers."""
 
 import pytest
+from vision_inputs import CIFAR, PHOTO, SCAN, with_head, with_options
 
-from dlx.layers import Layer
 from dlx.models import Model
-from dlx.tensors import TensorSpec
-
-PHOTO = TensorSpec((3, 224, 224), "CHW")
-CIFAR = TensorSpec((3, 32, 32), "CHW")
-SCAN = TensorSpec((1, 128, 128), "CHW")
-CLASSES = {PHOTO: 1000, CIFAR: 10, SCAN: 2}
-
-
-def with_head(model, x):
-    """The tree of a model with what classification (or, on a scan, segmentation) puts behind it."""
-    body = Model.model_validate(model).tree(x)
-    if x == SCAN:
-        return Layer.model_validate([*body.layers, {"conv": {"channels": 2, "kernel": 1}}])
-    pool = [] if body.shape(x).axes == "F" else ["global_pool"]
-    return Layer.model_validate([*body.layers, *pool, {"linear": CLASSES[x]}])
-
-
-def named(name, **options):
-    return tuple({"type": name, **options}.items())
-
 
 # Parameters with 1,000 classes: the papers where they state them to the digit, else the reference implementations.
 PARAMETERS = [
-    (named("alexnet"), 61_100_840),
-    (named("alexnet", groups=2), 60_965_224),
-    (named("vgg", depth=11), 132_863_336),
-    (named("vgg", depth=13), 133_047_848),
-    (named("vgg", depth=16), 138_357_544),
-    (named("vgg", depth=19), 143_667_240),
-    (named("vgg", depth=16, batch_norm=True), 138_365_992),
-    (named("googlenet"), 6_624_904),
-    (named("googlenet", batch_norm=False, large_kernel=5), 6_998_552),  # Caffe's bvlc_googlenet
-    (named("resnet", depth=18), 11_689_512),
-    (named("resnet", depth=34), 21_797_672),
-    (named("resnet", depth=50), 25_557_032),
-    (named("resnet", depth=101), 44_549_160),
-    (named("resnet", depth=152), 60_192_808),
-    (named("densenet", depth=121), 7_978_856),
-    (named("densenet", depth=161), 28_681_000),
-    (named("densenet", depth=169), 14_149_480),
-    (named("densenet", depth=201), 20_013_928),
-    (named("mobilenet", version=1), 4_231_976),
-    (named("mobilenet", version=2), 3_504_872),
-    (named("mobilenet", version=2, width_mult=0.5), 1_968_680),
-    (named("convnext", size="tiny"), 28_589_128),
-    (named("convnext", size="small"), 50_223_688),
-    (named("convnext", size="base"), 88_591_464),
+    (with_options("alexnet"), 61_100_840),
+    (with_options("alexnet", groups=2), 60_965_224),
+    (with_options("vgg", depth=11), 132_863_336),
+    (with_options("vgg", depth=13), 133_047_848),
+    (with_options("vgg", depth=16), 138_357_544),
+    (with_options("vgg", depth=19), 143_667_240),
+    (with_options("vgg", depth=16, batch_norm=True), 138_365_992),
+    (with_options("googlenet"), 6_624_904),
+    (with_options("googlenet", batch_norm=False, large_kernel=5), 6_998_552),  # Caffe's bvlc_googlenet
+    (with_options("resnet", depth=18), 11_689_512),
+    (with_options("resnet", depth=34), 21_797_672),
+    (with_options("resnet", depth=50), 25_557_032),
+    (with_options("resnet", depth=101), 44_549_160),
+    (with_options("resnet", depth=152), 60_192_808),
+    (with_options("densenet", depth=121), 7_978_856),
+    (with_options("densenet", depth=161), 28_681_000),
+    (with_options("densenet", depth=169), 14_149_480),
+    (with_options("densenet", depth=201), 20_013_928),
+    (with_options("mobilenet", version=1), 4_231_976),
+    (with_options("mobilenet", version=2), 3_504_872),
+    (with_options("mobilenet", version=2, width_mult=0.5), 1_968_680),
+    (with_options("convnext", size="tiny"), 28_589_128),
+    (with_options("convnext", size="small"), 50_223_688),
+    (with_options("convnext", size="base"), 88_591_464),
 ]
 # Multiply-adds of one 224 × 224 image in units of 10⁹, as the papers and model cards state them ("FLOPs" there).
 MULTIPLY_ADDS = [
-    (named("alexnet"), 0.714),
-    (named("vgg", depth=16), 15.47),
-    (named("googlenet"), 1.50),
-    (named("resnet", depth=18), 1.81),
-    (named("resnet", depth=50), 4.09),
-    (named("resnet", depth=152), 11.51),
-    (named("densenet", depth=121), 2.83),
-    (named("mobilenet", version=1), 0.569),
-    (named("mobilenet", version=2), 0.301),
-    (named("convnext", size="tiny"), 4.46),
+    (with_options("alexnet"), 0.714),
+    (with_options("vgg", depth=16), 15.47),
+    (with_options("googlenet"), 1.50),
+    (with_options("resnet", depth=18), 1.81),
+    (with_options("resnet", depth=50), 4.09),
+    (with_options("resnet", depth=152), 11.51),
+    (with_options("densenet", depth=121), 2.83),
+    (with_options("mobilenet", version=1), 0.569),
+    (with_options("mobilenet", version=2), 0.301),
+    (with_options("convnext", size="tiny"), 4.46),
 ]
 
 

@@ -5,24 +5,10 @@ import functools
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from vision_inputs import CIFAR, PHOTO, SCAN, with_head, with_options
 
-from dlx.layers import Layer, walk
+from dlx.layers import walk
 from dlx.models import Model
-from dlx.tensors import TensorSpec
-
-PHOTO = TensorSpec((3, 224, 224), "CHW")
-CIFAR = TensorSpec((3, 32, 32), "CHW")
-SCAN = TensorSpec((1, 128, 128), "CHW")
-CLASSES = {PHOTO: 1000, CIFAR: 10, SCAN: 2}
-
-
-def with_head(model, x):
-    """The tree of a model with what classification (or, on a scan, segmentation) puts behind it."""
-    body = Model.model_validate(model).tree(x)
-    if x == SCAN:
-        return Layer.model_validate([*body.layers, {"conv": {"channels": 2, "kernel": 1}}])
-    pool = [] if body.shape(x).axes == "F" else ["global_pool"]
-    return Layer.model_validate([*body.layers, *pool, {"linear": CLASSES[x]}])
 
 
 @functools.cache
@@ -33,22 +19,18 @@ def on_meta(model, x):
         return tree, tree.build(x).eval()
 
 
-def named(name, **options):
-    return tuple({"type": name, **options}.items())
-
-
 # Multiply-adds of one 224 × 224 image in units of 10⁹, as the papers and model cards state them ("FLOPs" there).
 MULTIPLY_ADDS = [
-    (named("alexnet"), 0.714),
-    (named("vgg", depth=16), 15.47),
-    (named("googlenet"), 1.50),
-    (named("resnet", depth=18), 1.81),
-    (named("resnet", depth=50), 4.09),
-    (named("resnet", depth=152), 11.51),
-    (named("densenet", depth=121), 2.83),
-    (named("mobilenet", version=1), 0.569),
-    (named("mobilenet", version=2), 0.301),
-    (named("convnext", size="tiny"), 4.46),
+    (with_options("alexnet"), 0.714),
+    (with_options("vgg", depth=16), 15.47),
+    (with_options("googlenet"), 1.50),
+    (with_options("resnet", depth=18), 1.81),
+    (with_options("resnet", depth=50), 4.09),
+    (with_options("resnet", depth=152), 11.51),
+    (with_options("densenet", depth=121), 2.83),
+    (with_options("mobilenet", version=1), 0.569),
+    (with_options("mobilenet", version=2), 0.301),
+    (with_options("convnext", size="tiny"), 4.46),
 ]
 
 
@@ -141,17 +123,17 @@ def test_mobilenet_stages_have_the_sizes_of_table_two():
 
 
 BUILT = [(model, PHOTO) for model, _ in MULTIPLY_ADDS] + [
-    (named("alexnet", groups=2), PHOTO),
-    (named("googlenet", batch_norm=False, large_kernel=5), PHOTO),
-    (named("resnet", depth=18, stem="cifar", width=32), PHOTO),
-    (named("resnet", depth=50, preactivation=True), PHOTO),
-    (named("resnet", depth=34, residual=False), PHOTO),
-    (named("resnet", depth=20), CIFAR),
-    (named("resnet", depth=56, shortcut="B", preactivation=True), CIFAR),
-    (named("densenet", depth=121, growth_rate=12, stem="cifar"), CIFAR),
-    (named("vgg", depth=13, pool_size=1, hidden=512, batch_norm=True), CIFAR),
-    (named("unet"), SCAN),
-    (named("unet", upsampling="upsample", norm="batch_norm"), SCAN),
+    (with_options("alexnet", groups=2), PHOTO),
+    (with_options("googlenet", batch_norm=False, large_kernel=5), PHOTO),
+    (with_options("resnet", depth=18, stem="cifar", width=32), PHOTO),
+    (with_options("resnet", depth=50, preactivation=True), PHOTO),
+    (with_options("resnet", depth=34, residual=False), PHOTO),
+    (with_options("resnet", depth=20), CIFAR),
+    (with_options("resnet", depth=56, shortcut="B", preactivation=True), CIFAR),
+    (with_options("densenet", depth=121, growth_rate=12, stem="cifar"), CIFAR),
+    (with_options("vgg", depth=13, pool_size=1, hidden=512, batch_norm=True), CIFAR),
+    (with_options("unet"), SCAN),
+    (with_options("unet", upsampling="upsample", norm="batch_norm"), SCAN),
 ]
 
 

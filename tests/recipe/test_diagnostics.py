@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from kit import MINIMAL
 from pydantic import ValidationError
 
 import dlx
@@ -20,26 +21,6 @@ from dlx.recipe.diagnostics.places import diagnose_at
 from dlx.recipe.load import load
 from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.yaml.document import parse
-
-MINIMAL = """\
-task: classification
-data: {source: {sklearn: iris}}
-model: {type: layers, layers: [{linear: 8}]}
-"""
-
-
-@pytest.fixture
-def refused(tmp_path):
-    """Diagnostics of a minimal recipe that is changed by this text."""
-
-    def refused(text, *overrides):
-        (tmp_path / "base.yaml").write_text(MINIMAL)
-        (tmp_path / "r.yaml").write_text(f"extends: base.yaml\n{text}")
-        with pytest.raises(RecipeError) as error:
-            load(tmp_path / "r.yaml", overrides)
-        return error.value.diagnostics
-
-    return refused
 
 
 def under(d):

@@ -1,30 +1,10 @@
 """What is wrong with the stages of a recipe is told at once, each thing with its path."""
 
 import pytest
+from kit import MINIMAL
 
 from dlx.errors import RecipeError
 from dlx.recipe.load import load
-
-MINIMAL = """\
-task: classification
-data: {source: {sklearn: iris}}
-model: {type: layers, layers: [{linear: 8}]}
-"""
-
-
-@pytest.fixture
-def refused(tmp_path):
-    """Diagnostics of a minimal recipe that is changed by this text."""
-
-    def refused(text, *overrides):
-        (tmp_path / "base.yaml").write_text(MINIMAL)
-        (tmp_path / "r.yaml").write_text(f"extends: base.yaml\n{text}")
-        with pytest.raises(RecipeError) as error:
-            load(tmp_path / "r.yaml", overrides)
-        return error.value.diagnostics
-
-    return refused
-
 
 EVERYTHING = """\
 seed: 010

@@ -1,12 +1,11 @@
 """Texts that are written: losses without padding, writing with and without a cache, BLEU as sacrebleu has it."""
 
 import importlib.util
-import io
 
 import pytest
 import sacrebleu
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.data.prepare import prepare
@@ -139,10 +138,6 @@ def test_what_is_no_pair_of_texts_is_refused(tmp_path):
 
 
 # -- the whole way -----------------------------------------------------------------------------------------------------
-
-
-def quiet():
-    return Console(file=io.StringIO())
 
 
 def test_texts_are_learned_evaluated_drawn_and_predicted(tmp_path, monkeypatch):
