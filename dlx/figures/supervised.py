@@ -1,4 +1,4 @@
-"""Figures of supervised predictions: the samples with the highest loss, as images or as rows of a table."""
+"""Figures of supervised predictions: which classes are confused, and the samples with the highest loss."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.facts import DataFacts
+from dlx.figures.base import confusion_matrix, count_confusions, reliability_diagram
 from dlx.figures.worst import TILES, worst_examples, worst_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def class_figures(probabilities_NK: np.ndarray, labels_N: np.ndarray, classes: Sequence[str]) -> dict[str, Figure]:
+    """Draw which classes are confused, and whether probabilities are calibrated."""
+    predicted_N = probabilities_NK.argmax(1)
+    return {
+        "confusion_matrix": confusion_matrix(count_confusions(labels_N, predicted_N, len(classes)), classes),
+        "reliability": reliability_diagram(probabilities_NK.max(1), predicted_N == labels_N),
+    }
 
 
 def worst_samples(

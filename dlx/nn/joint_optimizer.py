@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch.optim import Optimizer
-
 
 class JointOptimizer:
     """Has the parameter groups of several optimizers: what is clipped is the gradient of all networks together."""
@@ -18,8 +16,3 @@ class JointOptimizer:
     def param_groups(self) -> list[dict[str, Any]]:
         """The parameter groups of all, in order."""
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]
-
-
-def each_optimizer(optimizer: Optimizer | JointOptimizer) -> list[Any]:
-    """Return the optimizers that are stepped: those of a joint one, or the one that it is."""
-    return optimizer.optimizers if isinstance(optimizer, JointOptimizer) else [optimizer]

@@ -73,19 +73,28 @@ class Recurrent(nn.Module):
     def _ends(self, y_BTH: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the forward states at the last real step, and behind them the backward ones at the first."""
         ahead_BTH, *back = y_BTH.split(self.core.hidden_size, -1)
-        if mask_BT is None:
-            return torch.cat([ahead_BTH[:, -1], *(b_BTH[:, 0] for b_BTH in back)], -1)
-        steps_T = torch.arange(1, y_BTH.shape[1] + 1, device=y_BTH.device)
-        last_B1 = (steps_T * mask_BT).argmax(1, keepdim=True)
-        first_B1 = mask_BT.to(torch.uint8).argmax(1, keepdim=True)
-        ends = [at_steps(ahead_BTH, last_B1), *(at_steps(b_BTH, first_B1) for b_BTH in back)]
-        return torch.cat(ends, -1)[:, 0]
+        return torch.cat([last_step(ahead_BTH, mask_BT), *(first_step(b_BTH, mask_BT) for b_BTH in back)], -1)
 
 
 def at_steps(x_BTF: Tensor, steps_BN: Tensor) -> Tensor:
     """Return (B, N, F): of each sample the steps whose indices are given."""
     samples_B1 = torch.arange(x_BTF.shape[0], device=x_BTF.device)[:, None]
     return x_BTF[samples_B1, steps_BN]
+
+
+def first_step(x_BTF: Tensor, mask_BT: Tensor | None) -> Tensor:
+    """Return (B, F): the first real step of each sample."""
+    if mask_BT is None:
+        return x_BTF[:, 0]
+    return at_steps(x_BTF, mask_BT.to(torch.uint8).argmax(1, keepdim=True))[:, 0]
+
+
+def last_step(x_BTF: Tensor, mask_BT: Tensor | None) -> Tensor:
+    """Return (B, F): the last real step of each sample."""
+    if mask_BT is None:
+        return x_BTF[:, -1]
+    order_T = torch.arange(1, mask_BT.shape[1] + 1, device=mask_BT.device)
+    return at_steps(x_BTF, (order_T * mask_BT).argmax(1, keepdim=True))[:, 0]
 
 
 def recall(kept: Mapping[str, Tensor]) -> State | None:

@@ -5,7 +5,6 @@ B batch, F features, K classes, M in the memory bank
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -38,7 +37,7 @@ class LinearProbe(nn.Module):
         self.encoder, self.options, self.classes = encoder, evaluate, len(facts.classes)
         self.probes = evaluate.probes()
         self.untrained = MomentumEncoder(encoder.layers) if UNTRAINED in self.probes else None
-        size = min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"]))
+        size = evaluate.bank_size(facts)
         width = next(encoder.heads[PROBE].parameters()).shape[1] if self.probes else 0
         features = {probe: torch.zeros(size, width) for probe in self.probes}
         self.bank = FeatureQueue({**features, CLASSES: torch.full((size,), UNKNOWN)}) if self.probes else None

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from dlx.facts import DataFacts
+from dlx.tasks import Learning
 from dlx.tasks._ssl.encoder import FeatureEncoder
-from dlx.tasks._ssl.siamese_spec import COLLAPSED, PREDICTION, PREDICTOR
+from dlx.tasks._ssl.siamese_spec import COLLAPSED, COSINE_SIMILARITY, PREDICTION, PREDICTOR, PROJECTION_STD
+from dlx.tasks._ssl.views_module import MultiViewModule
 from dlx.tasks._ssl.views_spec import PROJECTOR
 from dlx.tasks._unsupervised.module import l2_normalize
+
+if TYPE_CHECKING:
+    from dlx.tasks._ssl.siamese_spec import Siamese
 
 
 class PredictionHead:
@@ -19,6 +27,38 @@ class PredictionHead:
         head = encoder.heads[PREDICTION]
         self.projector: nn.Module = head.get_submodule(PROJECTOR)
         self.predictor: nn.Module = head.get_submodule(PREDICTOR)
+
+
+class SiameseModule(MultiViewModule):
+    """An encoder with projector and predictor; a task says what is predicted in `prediction_similarity`."""
+
+    task: Siamese
+
+    def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Siamese) -> None:
+        super().__init__(networks, facts, learning, task)
+        self.notes: list[str] = []
+
+    @property
+    def projector(self) -> nn.Module:
+        return PredictionHead(self.encoder).projector
+
+    @property
+    def predictor(self) -> nn.Module:
+        """The prediction head: from a projection to that of the other view."""
+        return PredictionHead(self.encoder).predictor
+
+    def prediction_similarity(self, one: Tensor, other: Tensor) -> Tensor:
+        """Return the mean cosine similarity of predictions and what they predict."""
+        raise NotImplementedError
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        return {**super().view_metrics(one, other), COSINE_SIMILARITY: self.prediction_similarity(one, other)}
+
+    def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
+        std = projection_std(self.project(samples))
+        if self.trainer.testing:
+            self.notes = collapse_notes(float(std))
+        return {PROJECTION_STD: std}
 
 
 def cosine_to_other_view(prediction_VP: Tensor, target_VP: Tensor) -> Tensor:

@@ -49,6 +49,10 @@ class FeatureEvaluation(Section):
         """Return the names of the linear probes."""
         return [PROBE, *([UNTRAINED] if self.untrained_probe else [])] if self.linear_probe else []
 
+    def bank_size(self, facts: DataFacts) -> int:
+        """Return how many features the memory bank keeps."""
+        return min(self.memory_bank, math.ceil(self.label_fraction * facts.counts["train"]))
+
     def metric_names(self) -> list[str]:
         """Return what is measured of the features."""
         accuracies = [f"{probe}_accuracy" for probe in self.probes()]
@@ -93,7 +97,7 @@ class EncoderTask(Task):
         evaluate = self.evaluate
         if not evaluate.probes():
             return 0
-        size = min(evaluate.memory_bank, math.ceil(evaluate.label_fraction * facts.counts["train"]))
+        size = evaluate.bank_size(facts)
         width = next(elements(x) for path, _, x in walk(*networks[ROLE]) if path == "heads")
         untrained = num_weights(networks[ROLE], "body") if evaluate.untrained_probe else 0
         return size * (width * len(evaluate.probes()) + 2) + untrained

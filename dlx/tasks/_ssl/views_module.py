@@ -14,7 +14,7 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
-from dlx.tasks._ssl.views_spec import PROJECTOR
+from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, PROJECTOR
 from dlx.tasks._unsupervised.module import UnsupervisedModule, l2_normalize, value_range
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ class MultiViewModule(ProbedEncoder, UnsupervisedModule):
 
     def project(self, x: Tensor) -> Tensor:
         """Return the projections (B, P) of samples."""
-        for layer in self.projection_layers:
-            x = layer(x)
-        return x
+        projection_BP: Tensor = self.projector(self.encoder(x))
+        return projection_BP
 
     # -- loss ---------------------------------------------------------------------------------------------------------
 
@@ -103,6 +102,14 @@ class MultiViewModule(ProbedEncoder, UnsupervisedModule):
     def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
         """Return what is measured of the samples as they are."""
         return {}
+
+
+class ContrastiveModule(MultiViewModule):
+    """An encoder whose views find their twins among those of other samples."""
+
+    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
+        accuracy = contrastive_accuracy(self.project(one), self.project(other))
+        return {**super().view_metrics(one, other), CONTRASTIVE_ACCURACY: accuracy}
 
 
 def contrastive_accuracy(one_BP: Tensor, other_BP: Tensor) -> Tensor:

@@ -61,3 +61,14 @@ class MultiView(EncoderTask):
         yield from super().check(context)
         for i in (i for i, view in enumerate(self.views) if view.mixes):
             yield UnfitSetting.at(f"{self.views[i].type} mixes samples, so that none has a twin", "views", i)
+
+
+class Contrastive(MultiView):
+    """A task whose encoder brings the views of a sample together and those of others apart."""
+
+    @property
+    def learning_metric(self) -> str:
+        return CONTRASTIVE_ACCURACY
+
+    def metric_names(self, facts: DataFacts) -> dict[str, str]:
+        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}

@@ -149,8 +149,12 @@ class SupervisedModule(TaskModule):
         target = self.loss_target(batch)
         loss = self.criterion(self.loss_output(output, batch), target)
         self.loss_meter.update(loss.detach(), weight=self.loss_terms(target))
-        self.update_metrics(*self.predictions_and_targets(output, batch))
+        self.evaluate_output(output, batch)
         return output
+
+    def evaluate_output(self, output: Tensor, batch: Batch) -> None:
+        """Update the metrics with the predictions of an output."""
+        self.update_metrics(*self.predictions_and_targets(output, batch))
 
     def predictions_and_targets(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return predictions (N, …), one value for each target, and the targets, as metrics compare them."""

@@ -33,6 +33,10 @@ class SequenceModule(SupervisedModule):
     def predictions_and_targets(self, logits_BTK: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.predict(self.loss_output(logits_BTK, batch), batch), self.loss_target(batch)
 
+    def evaluate_output(self, output: Tensor, batch: Batch) -> None:
+        if self.meters:  # the probabilities of a whole vocabulary are many numbers
+            super().evaluate_output(output, batch)
+
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self.evaluate_batch(batch)
 

@@ -10,7 +10,7 @@ from dlx.rules import CheckContext, Problem
 from dlx.tasks import Role, UnfitData
 from dlx.tasks._base.masks import input_with_masks, is_sequence
 from dlx.tasks._supervised.spec import ROLE, Supervised
-from dlx.tensors import TensorSpec, context_of
+from dlx.tensors import TensorSpec, context_of, describe
 
 
 class SequenceTask(Supervised):
@@ -30,8 +30,7 @@ class SequenceTask(Supervised):
         yield from super().check(context)
         x = context.facts.input
         if not isinstance(x, TensorSpec) or not is_sequence(x):
-            actual = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
-            yield UnfitData.at(f"{self.type} reads one sequence, but the input is {actual}; choose by data.inputs")
+            yield UnfitData.at(f"{self.type} reads one sequence, but the input is {describe(x)}; choose by data.inputs")
 
 
 def with_vocabulary(facts: DataFacts) -> DataFacts:

@@ -15,8 +15,6 @@ from dlx.nn.images import as_picture
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
-from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
-from dlx.tasks._unsupervised.module import to_vectors
 
 if TYPE_CHECKING:
     from dlx.tasks.anomaly import Anomaly
@@ -93,7 +91,5 @@ class AnomalyModule(AutoencoderModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return each sample's score, and 1 where it is an anomaly (B, 2)."""
-        x = self.input_of(batch)
-        again = self.reconstruction(self.networks[DECODER](self.networks[ENCODER](x)))
-        score_B = to_vectors((again - x).square()).mean(1)
+        score_B = super().predict_step(batch, batch_idx)[:, 0]
         return torch.stack([score_B, (score_B > self.threshold).float()], 1)

@@ -13,15 +13,13 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
-from dlx.tasks._ssl.siamese import PredictionHead, collapse_notes, cosine_to_other_view, projection_std
-from dlx.tasks._ssl.siamese_spec import COSINE_SIMILARITY, PROJECTION_STD
-from dlx.tasks._ssl.views_module import MultiViewModule
+from dlx.tasks._ssl.siamese import SiameseModule, cosine_to_other_view
 
 if TYPE_CHECKING:
     from dlx.tasks.byol import BYOL
 
 
-class BYOLModule(MultiViewModule):
+class BYOLModule(SiameseModule):
     """An encoder with projector and predictor, and a momentum encoder of the first two."""
 
     task: BYOL
@@ -29,19 +27,14 @@ class BYOLModule(MultiViewModule):
     def __init__(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: BYOL) -> None:
         super().__init__(networks, facts, learning, task)
         self.momentum_encoder = MomentumEncoder(self.projection_layers)
-        self.notes: list[str] = []
-
-    @property
-    def projector(self) -> nn.Module:
-        return PredictionHead(self.encoder).projector
 
     def view_loss(self, one: Tensor, other: Tensor) -> Tensor:
         """Return ‖p − z′‖² of predictions and projections of length 1, added for both directions."""
-        return 4 * (1 - self._cosine_similarity(one, other))
+        return 4 * (1 - self.prediction_similarity(one, other))
 
-    def _cosine_similarity(self, one: Tensor, other: Tensor) -> Tensor:
-        views, head = torch.cat([one, other]), PredictionHead(self.encoder)
-        prediction_VP = head.predictor(head.projector(self.encoder(views)))
+    def prediction_similarity(self, one: Tensor, other: Tensor) -> Tensor:
+        views = torch.cat([one, other])
+        prediction_VP = self.predictor(self.project(views))
         with torch.no_grad():
             target_VP = self.momentum_encoder(views)
         return cosine_to_other_view(prediction_VP, target_VP).mean()
@@ -50,15 +43,6 @@ class BYOLModule(MultiViewModule):
         super().after_step(batch)
         momentum = momentum_at(self.task.momentum, self.trainer.global_step, self.total_steps)
         self.momentum_encoder.update(self.projection_layers, momentum)
-
-    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
-        return {**super().view_metrics(one, other), COSINE_SIMILARITY: self._cosine_similarity(one, other)}
-
-    def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
-        std = projection_std(self.projector(self.encoder(samples)))
-        if self.trainer.testing:
-            self.notes = collapse_notes(float(std))
-        return {PROJECTION_STD: std}
 
 
 def momentum_at(first: float, step: int, steps: int) -> float:

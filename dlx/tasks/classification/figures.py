@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlx.facts import DataFacts
-from dlx.figures.base import confusion_matrix, count_confusions, reliability_diagram
-from dlx.figures.supervised import worst_samples
+from dlx.figures.supervised import class_figures, worst_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw which classes are confused, whether probabilities are calibrated, and the samples with the highest loss."""
     probabilities, labels = arrays.values["predictions"], arrays.values["targets"].astype(int)
-    predicted = probabilities.argmax(1)
     return {
-        "confusion_matrix": confusion_matrix(count_confusions(labels, predicted, len(facts.classes)), facts.classes),
-        "reliability": reliability_diagram(probabilities.max(1), predicted == labels),
-        **worst_samples(arrays.inputs, arrays.rows, arrays.values["losses"], labels, predicted, facts),
+        **class_figures(probabilities, labels, facts.classes),
+        **worst_samples(arrays.inputs, arrays.rows, arrays.values["losses"], labels, probabilities.argmax(1), facts),
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.facts import DataFacts
 from dlx.figures.base import BLUE, GRAY, ORANGE, headline, new_figure, percent, short
-from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines
+from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines, repeated_steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw forecasts of windows from all over the test split, and the error at each step of the horizon."""
     past_NLF, target_NTF, forecast_NTF = series_of(arrays, facts)
     others = {who: naive(who, past_NLF, target_NTF.shape[1], facts.season) for who in baselines(facts)}
-    pictures = {"forecasts": forecasts(arrays, facts, past_NLF, others)}
+    pictures = {"forecasts": forecasts(arrays, facts, (past_NLF, target_NTF, forecast_NTF), others)}
     if target_NTF.shape[1] > 1:
         pictures["error_by_step"] = error_by_step(target_NTF, forecast_NTF, others)
     return pictures
@@ -42,15 +42,14 @@ def series_of(arrays: EvaluationArrays, facts: DataFacts) -> tuple[np.ndarray, n
 
 def naive(who: str, past_NLF: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """Return a forecast (N, T, F) that learns nothing."""
-    period = season if who == SEASONAL else 1
-    return past_NLF[:, past_NLF.shape[1] - period + np.arange(horizon) % period]
+    return past_NLF[:, repeated_steps(who, past_NLF.shape[1], horizon, season)]
 
 
 def forecasts(
-    arrays: EvaluationArrays, facts: DataFacts, past_NLF: np.ndarray, others: dict[str, np.ndarray]
+    arrays: EvaluationArrays, facts: DataFacts, series: tuple[np.ndarray, ...], others: dict[str, np.ndarray]
 ) -> Figure:
-    """Draw the first target column of some windows, the earliest first."""
-    _, target_NTF, forecast_NTF = series_of(arrays, facts)
+    """Draw the first target column of some windows, the earliest first: history, target and forecast, and others."""
+    past_NLF, target_NTF, forecast_NTF = series
     chosen = np.unique(np.linspace(0, len(target_NTF) - 1, WINDOWS).astype(int))
     across = min(len(chosen), 2)
     down = -(-len(chosen) // across)

@@ -20,7 +20,7 @@ from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._supervised.module import SupervisedModule
-from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines
+from dlx.tasks.forecasting._baselines import baselines, repeated_steps
 
 if TYPE_CHECKING:
     from dlx.tasks.forecasting import Forecasting
@@ -97,13 +97,9 @@ class ForecastingModule(SupervisedModule):
     def naive_forecasts(self, batch: Batch) -> dict[str, Tensor]:
         """Return the forecasts (B, K) that learn nothing."""
         past_BLF = batch["history"][..., : self.columns]
-        season = self.facts.season
-        before = past_BLF.shape[1] - season + torch.arange(self.horizon) % season
-        found = {
-            NAIVE: past_BLF[:, -1:].expand(-1, self.horizon, -1),
-            SEASONAL: past_BLF[:, before.to(past_BLF.device)],
-        }
-        return {who: found[who].flatten(1).contiguous() for who in self._baselines}
+        history, season = past_BLF.shape[1], self.facts.season
+        steps = {who: repeated_steps(who, history, self.horizon, season) for who in self._baselines}
+        return {who: past_BLF[:, repeated].flatten(1) for who, repeated in steps.items()}
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
 

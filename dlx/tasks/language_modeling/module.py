@@ -66,11 +66,6 @@ class LanguageModelingModule(SequenceModule):
         self.bytes.update(len(text.encode()))
         return logits_BTV
 
-    def predictions_and_targets(self, logits_BTV: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        if not self.meters:  # the probabilities of a whole vocabulary are many numbers
-            return logits_BTV, batch["target"]
-        return super().predictions_and_targets(logits_BTV, batch)
-
     def compute_metrics(self, split: str) -> dict[str, Tensor]:
         bits = self.nats.compute() / math.log(2)
         return {

@@ -13,7 +13,7 @@ from dlx.models import Model
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import ChanceLevel, Learning, Role, Task, UnfitData
 from dlx.tasks._base.masks import input_with_masks, is_sequence
-from dlx.tensors import Spec, TensorSpec
+from dlx.tensors import Spec, TensorSpec, describe
 from dlx.tokenizers import MASKED
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ class MaskedLM(Task):
         facts = context.facts
         x = facts.input
         if not isinstance(x, TensorSpec) or not (is_sequence(x) and x.vocab and facts.inputs[0] in facts.tokenizers):
-            actual = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
-            yield UnfitData.at(f"masked_lm reads one text, but the input is {actual}; choose by data.inputs")
+            yield UnfitData.at(f"masked_lm reads one text, but the input is {describe(x)}; choose by data.inputs")
         elif context.networks:
             chance = math.log(_tokens(facts).vocab[0]) + math.log(2) * self.next_sentence
             yield ChanceLevel.at(f"a loss of {chance:.2f} is chance: it gives every class the same probability")

@@ -7,14 +7,14 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning, Networks
-from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, MultiView
+from dlx.tasks._ssl.views_spec import Contrastive
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class MoCo(MultiView):
+class MoCo(Contrastive):
     """MoCo: contrastive learning of features, with a momentum encoder and a queue of negatives.
 
     A view of a sample has to find the key of its other view among the last keys of others (InfoNCE loss); they come
@@ -41,13 +41,6 @@ class MoCo(MultiView):
     """Fraction of the momentum encoder that is kept in a step: it averages about 1 / (1 − momentum) steps."""
     temperature: float = Field(0.2, gt=0)
     """Cosine similarities are divided by it: the smaller, the more the nearest negatives count."""
-
-    @property
-    def learning_metric(self) -> str:
-        return CONTRASTIVE_ACCURACY
-
-    def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         return super().buffer_elements(networks, facts) + self.queue_size * self.projection_dim

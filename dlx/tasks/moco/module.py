@@ -14,8 +14,7 @@ from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.queue import FeatureQueue
-from dlx.tasks._ssl.views_module import MultiViewModule, contrastive_accuracy
-from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY
+from dlx.tasks._ssl.views_module import ContrastiveModule
 from dlx.tasks._unsupervised.module import l2_normalize
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def info_nce(query_BP: Tensor, key_BP: Tensor, others_QP: Tensor, temperature: f
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
-class MoCoModule(MultiViewModule):
+class MoCoModule(ContrastiveModule):
     """An encoder with a projection head, a momentum encoder of both, and a queue of its keys."""
 
     task: MoCo
@@ -41,7 +40,7 @@ class MoCoModule(MultiViewModule):
         self._new_keys: list[Tensor] = []
 
     def view_loss(self, one: Tensor, other: Tensor) -> Tensor:
-        query_BP = l2_normalize(self.projector(self.encoder(one)))
+        query_BP = l2_normalize(self.project(one))
         with torch.no_grad():
             key_BP = l2_normalize(self.momentum_encoder(other))
         if self.training:
@@ -55,7 +54,3 @@ class MoCoModule(MultiViewModule):
         self.queue.put({"keys_QP": torch.cat(self._new_keys)[-len(batch["rows"]) :]})
         self._new_keys.clear()
         self.momentum_encoder.update(self.projection_layers, self.task.momentum)
-
-    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
-        accuracy = contrastive_accuracy(self.project(one), self.project(other))
-        return {**super().view_metrics(one, other), CONTRASTIVE_ACCURACY: accuracy}

@@ -79,15 +79,12 @@ class Seq2SeqModule(SequenceModule):
             masks["mask"] = batch["target" + MASK][:, 1:]  # a token is shown if there is one after it
         return {name: mask for name, mask in masks.items() if mask is not None}
 
-    def loss_output(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
-        return logits_BTV[self._real_steps(batch)]
-
     def loss_target(self, batch: Batch) -> Tensor:
-        return batch["target"][:, 1:][self._real_steps(batch)]  # what comes after each token
+        return self.select_steps(batch["target"][:, 1:], batch)  # what comes after each token
 
-    def _real_steps(self, batch: Batch) -> Tensor:
-        next_BT = batch["target"][:, 1:]
-        return batch["target" + MASK][:, 1:] if "target" + MASK in batch else torch.ones_like(next_BT).bool()
+    def select_steps(self, values_BT: Tensor, batch: Batch) -> Tensor:
+        mask_BT = batch.get("target" + MASK)
+        return values_BT.flatten(0, 1) if mask_BT is None else values_BT[mask_BT[:, 1:]]
 
     # -- text generation ----------------------------------------------------------------------------------------------
 
@@ -113,11 +110,6 @@ class Seq2SeqModule(SequenceModule):
         return generate(StepwiseDecoder(forward), begin_B1, self.config)
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
-
-    def predictions_and_targets(self, logits_BTV: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        if not self.meters:  # the probabilities of a whole vocabulary are many numbers
-            return logits_BTV, batch["target"]
-        return super().predictions_and_targets(logits_BTV, batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.evaluate_batch(batch)

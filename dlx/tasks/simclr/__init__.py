@@ -7,14 +7,14 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, MultiView
+from dlx.tasks._ssl.views_spec import Contrastive
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class SimCLR(MultiView):
+class SimCLR(Contrastive):
     """SimCLR: contrastive learning of features in which two views of one sample are near and those of others far.
 
     Every sample of a batch is augmented twice by `views`; a projector maps the features of both to vectors of length 1,
@@ -34,13 +34,6 @@ class SimCLR(MultiView):
     type: Literal["simclr"] = "simclr"
     temperature: float = Field(0.5, gt=0)
     """Cosine similarities are divided by it: the smaller, the more the nearest negatives count."""
-
-    @property
-    def learning_metric(self) -> str:
-        return CONTRASTIVE_ACCURACY
-
-    def metric_names(self, facts: DataFacts) -> dict[str, str]:
-        return {**super().metric_names(facts), CONTRASTIVE_ACCURACY: "higher"}
 
     @property
     def compares_samples(self) -> bool:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dlx.tasks._ssl.views_module import MultiViewModule, contrastive_accuracy
-from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY
+from dlx.tasks._ssl.views_module import ContrastiveModule
 from dlx.tasks._unsupervised.module import l2_normalize
 
 if TYPE_CHECKING:
@@ -25,15 +24,11 @@ def nt_xent(one_BP: Tensor, other_BP: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(logits_VV, twin_V)
 
 
-class SimCLRModule(MultiViewModule):
+class SimCLRModule(ContrastiveModule):
     """An encoder and a projection head."""
 
     task: SimCLR
 
     def view_loss(self, one: Tensor, other: Tensor) -> Tensor:
-        one_BP, other_BP = self.projector(self.encoder(torch.cat([one, other]))).chunk(2)
+        one_BP, other_BP = self.project(torch.cat([one, other])).chunk(2)
         return nt_xent(one_BP, other_BP, self.task.temperature)
-
-    def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
-        accuracy = contrastive_accuracy(self.project(one), self.project(other))
-        return {**super().view_metrics(one, other), CONTRASTIVE_ACCURACY: accuracy}

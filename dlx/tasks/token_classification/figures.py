@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlx.facts import DataFacts
-from dlx.figures.base import confusion_matrix, count_confusions, reliability_diagram
+from dlx.figures.supervised import class_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,8 +16,4 @@ if TYPE_CHECKING:
 def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw which classes are confused, and whether probabilities are calibrated."""
     probabilities, labels = arrays.values["predictions"], arrays.values["targets"].astype(int)
-    predicted = probabilities.argmax(1)
-    return {
-        "confusion_matrix": confusion_matrix(count_confusions(labels, predicted, len(facts.classes)), facts.classes),
-        "reliability": reliability_diagram(probabilities.max(1), predicted == labels),
-    }
+    return class_figures(probabilities, labels, facts.classes)
