@@ -4,7 +4,6 @@ DlxError                    one sentence for the user; the command line prints i
 ├── RecipeError             a recipe is wrong: carries diagnostics with file, line and column (exit 2)
 ├── UsageError              a command was called in a way that cannot work (exit 2)
 ├── ShapeError              a layer does not fit its input; gains a place in the recipe on its way up (exit 2)
-├── MissingPackageError     an optional package is not installed; says what to install (exit 2)
 ├── DataError               the data contradict the recipe or themselves (exit 1)
 ├── CheckpointError         a checkpoint is damaged, foreign or absent (exit 1)
 └── RunError                training failed (exit 1)
@@ -56,12 +55,6 @@ class ShapeError(DlxError):
     def within(self, *loc: str | int) -> ShapeError:
         """Return the same error, seen from one level further out."""
         return ShapeError(self.message, (*loc, *self.loc))
-
-
-class MissingPackageError(DlxError):
-    """A component needs a package that is not installed."""
-
-    exit_code = 2
 
 
 class DataError(DlxError):

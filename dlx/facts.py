@@ -73,6 +73,11 @@ class DataFacts:
         return {name: self.fields[name] for name in self.inputs}
 
     @property
+    def has_one_class_each(self) -> bool:
+        """Whether the target is one class of the whole sample, by which samples can be stratified."""
+        return self.kind == "classes" and not self.fields["target"].axes
+
+    @property
     def kind(self) -> Kind:
         """What the target is: one of several classes, a 0/1 vector of labels, numbers, or a sequence of tokens."""
         if not self.classes:

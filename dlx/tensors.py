@@ -90,6 +90,11 @@ def elements(x: Spec) -> int:
     return x.elements if isinstance(x, TensorSpec) else sum(field.elements for field in x.values())
 
 
+def describe(x: Spec) -> str:
+    """Say what an input is: its shape, or the names of its fields."""
+    return str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
+
+
 def context_of(x: Spec) -> Mapping[str, TensorSpec]:
     """Return the context of x, the named values that its layers may read; a record's is that of its fields."""
     if isinstance(x, TensorSpec):

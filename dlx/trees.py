@@ -12,10 +12,16 @@ Change = Callable[[Component], Component]
 def iter_layers(tree: Component) -> Iterator[Component]:
     """Yield a layer and every layer inside it, in the order of the recipe."""
     yield tree
+    for item in inner_layers(tree):
+        yield from iter_layers(item)
+
+
+def inner_layers(tree: Component) -> Iterator[Component]:
+    """Yield the layers directly inside a layer."""
     for _, value in tree:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, Component) and item.family == tree.family:
-                yield from iter_layers(item)
+                yield item
 
 
 def map_layers(tree: Component, change: Change) -> Component:

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.augmentations._images import Change, keep_target
 from dlx.augmentations._tokens import TokenAugmentation
-from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,12 +24,7 @@ class RandomInsertion(TokenAugmentation):
     primary: ClassVar[str] = "fraction"
     type: Literal["random_insertion"] = "random_insertion"
 
-    def build(self, x: TensorSpec, classes: int) -> Change:
-        self.validate_input(x)
-        return keep_target(self._apply)
-
-    def _apply(self, tokens: Tensor) -> Tensor:
-        from dlx.augmentations._random import sample_mask
+    def change_tokens(self, tokens: Tensor) -> Tensor:
         from dlx.augmentations._tokens_torch import insert_tokens
 
-        return tokens.where(~sample_mask(tokens, self.p), insert_tokens(tokens, self.fraction))
+        return insert_tokens(tokens, self.fraction)

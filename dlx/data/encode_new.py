@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.data.inputs import encode_categories
 from dlx.data.prepare import Prepared
-from dlx.data.rows import count_rows, is_missing, take_rows
+from dlx.data.rows import lacks_any, take_rows
 from dlx.data.targets import encode_target
 from dlx.data.text import TextEncoder, running_text_fields
 from dlx.errors import DataError
@@ -133,9 +133,7 @@ def _targets(data: Data, samples: Samples) -> tuple[str, ...]:
 
 def _with_targets(samples: Samples, names: tuple[str, ...]) -> Samples:
     """Return the samples that have a target; those without are listed in `problems`."""
-    missing = np.zeros(count_rows(samples), dtype=bool)
-    for name in names:
-        missing |= is_missing(samples.columns[name])
+    missing = lacks_any(samples, names)
     if not missing.any():
         return samples
     problems = [*samples.problems, f"{missing.sum()} samples have no target and are left out"]

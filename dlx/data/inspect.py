@@ -25,6 +25,7 @@ from dlx.data.inspect_text import (
 from dlx.data.leaks import DISTINCT, ROWS, find_leaks, is_identifier
 from dlx.data.recognize import image_fields, recognize
 from dlx.data.rows import count_rows, is_missing, row_keys
+from dlx.data.targets import class_name
 from dlx.errors import DataError, UsageError
 from dlx.nearest import nearest
 from dlx.sources import Column, Samples, Source, Spans
@@ -182,17 +183,13 @@ def _inspect_source(source: dict[str, Any], base: Path, task: str, wanted: str |
 
 def _target(samples: Samples, wanted: str | None) -> str:
     """Return the column to predict: the one that is asked for, one of a usual name, or the last that is possible."""
+    if wanted is not None:
+        return wanted
     names = list(samples.columns)
-    if wanted is None:
-        usual = [name for name in names if name.strip().lower() in TARGET_NAMES]
-        possible = [name for name in names if not _reason_to_ignore(name, samples.columns[name])]
-        telling = [name for name in possible if not _is_all_distinct(samples.columns[name])]
-        return (usual or telling or possible or names)[-1]
-    if wanted not in names:
-        near = nearest(wanted, names)
-        hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names)}"
-        raise UsageError(f"--target: there is no column '{wanted}'{hint}")
-    return wanted
+    usual = [name for name in names if name.strip().lower() in TARGET_NAMES]
+    possible = [name for name in names if not _reason_to_ignore(name, samples.columns[name])]
+    telling = [name for name in possible if not _is_all_distinct(samples.columns[name])]
+    return (usual or telling or possible or names)[-1]
 
 
 def _is_all_distinct(column: Column) -> bool:
@@ -271,12 +268,8 @@ def _classes(column: Column, values: Any, asked: bool = False) -> dict[str, int]
         whole = bool((distinct == np.round(distinct)).all())
         if not whole or len(distinct) > FEW_VALUES or len(values) < ROWS_PER_CLASS * len(distinct):
             return {}
-    names = [column.classes[int(v)] if column.classes else _name(v) for v in values]
+    names = [column.classes[int(v)] if column.classes else class_name(v) for v in values]
     return dict(Counter(names).most_common())
-
-
-def _name(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _describe(column: Column, is_text: bool = False) -> str:

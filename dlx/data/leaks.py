@@ -51,6 +51,8 @@ def find_leaks(inputs: Mapping[str, Column], target: Mapping[str, Column], rows:
 
 def _shared_rows(inputs: Mapping[str, Column], rows: Mapping[str, np.ndarray]) -> list[str]:
     """Return a warning where samples of val or test are equal to samples of train."""
+    if not len(rows["val"]) and not len(rows["test"]):
+        return []
     if sum(getattr(column.values, "nbytes", 0) for column in inputs.values()) > MAX_BYTES:
         return []
     keys = row_keys(inputs)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dlx.data.inputs import EncodedInputs, encode_inputs
 from dlx.data.leaks import find_leaks
-from dlx.data.rows import count_rows, is_missing, row_keys, take_rows
+from dlx.data.rows import count_rows, lacks_any, row_keys, take_rows
 from dlx.data.splits import split_documents, split_rows
 from dlx.data.statistics import missing_numbers
 from dlx.data.targets import EncodedTarget, align_to_tokens, encode_target, encode_text_target
@@ -244,9 +244,7 @@ def _check_field(name: str, samples: Samples, what: str) -> str:
 
 def _drop_missing_targets(samples: Samples, names: tuple[str, ...], on_error: str) -> Samples:
     """Leave out the rows that have no target, or refuse them."""
-    missing = np.zeros(count_rows(samples), dtype=bool)
-    for name in names:
-        missing |= is_missing(samples.columns[name])
+    missing = lacks_any(samples, names)
     if not missing.any():
         return samples
     rows = np.flatnonzero(missing)

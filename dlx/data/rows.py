@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,14 @@ def is_missing(column: Column) -> np.ndarray:
     if values.dtype.kind == "f":
         return np.asarray(np.isnan(values.reshape(len(values), -1)).any(axis=1))
     return np.zeros(len(values), dtype=bool)
+
+
+def lacks_any(samples: Samples, names: Iterable[str]) -> np.ndarray:
+    """Return which samples lack a value in any of these columns."""
+    missing = np.zeros(count_rows(samples), dtype=bool)
+    for name in names:
+        missing |= is_missing(samples.columns[name])
+    return missing
 
 
 def row_keys(columns: Mapping[str, Column]) -> np.ndarray | None:

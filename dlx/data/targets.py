@@ -173,9 +173,9 @@ def _encode_classes(column: Column, name: str) -> tuple[np.ndarray, tuple[str, .
             row, label = bad[0] // max(1, codes[0].size) + 1, codes.reshape(-1)[bad[0]]
             raise DataError(f"row {row}: label {label} of {name}, but there are {len(column.classes)} classes")
         return codes, column.classes
-    values = np.array([_class_name(v) for v in column.values], dtype=object)
+    values = np.array([class_name(v) for v in column.values], dtype=object)
     found = sorted(set(column.values), key=lambda v: (isinstance(v, str), v))
-    classes = tuple(_class_name(v) for v in found)
+    classes = tuple(class_name(v) for v in found)
     if len(classes) > max(100, len(values) // 2):
         raise DataError(
             f"target {name} has {len(classes)} different values in {len(values)} rows: use `task: regression`"
@@ -184,7 +184,8 @@ def _encode_classes(column: Column, name: str) -> tuple[np.ndarray, tuple[str, .
     return np.array([index[v] for v in values], dtype=np.int64), classes
 
 
-def _class_name(value: Any) -> str:
+def class_name(value: Any) -> str:
+    """Return what the class of a value is called; 3.0 is 3."""
     return str(int(value)) if isinstance(value, (float, np.floating)) and float(value).is_integer() else str(value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -28,10 +27,3 @@ class TimeInstanceNorm(nn.InstanceNorm1d):
     def forward(self, x_BTF: Tensor) -> Tensor:
         """Return normalized features of the same shape."""
         return super().forward(x_BTF.transpose(1, 2)).transpose(1, 2)
-
-
-def broadcast_along(values_C: Tensor, axis: int, ndim: int) -> Tensor:
-    """Return numbers of each feature, reshaped to multiply a tensor of ndim dimensions whose features are at axis."""
-    shape = [1] * ndim
-    shape[axis] = -1
-    return torch.reshape(values_C, shape)

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from dlx.component import Component
 from dlx.layers import Child, Layer, infer_shape
 from dlx.tensors import Cost, Spec, TensorSpec
+from dlx.trees import inner_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,11 +15,10 @@ if TYPE_CHECKING:
 MAX_LAYERS = 100_000
 
 
-def count_layers(layer: Layer) -> int:
+def count_layers(layer: Component) -> int:
     """Return how many layers a layer stands for, itself and the copies of those inside included."""
-    inside = (item for _, value in layer for item in (value if isinstance(value, list) else [value]))
     copies = layer.times if isinstance(layer, Repeat) else 1
-    return 1 + copies * sum(count_layers(item) for item in inside if isinstance(item, Layer))
+    return 1 + copies * sum(map(count_layers, inner_layers(layer)))
 
 
 class Repeat(Layer):

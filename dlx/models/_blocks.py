@@ -1,4 +1,4 @@
-"""Layers that convolutional architectures share, as written in YAML."""
+"""Layers that architectures share, as written in YAML."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def conv(channels: int, kernel: int, stride: int = 1, groups: int = 1, bias: boo
 def conv_norm(channels: int, kernel: int, stride: int = 1, groups: int = 1, then: Any = "relu") -> list[Any]:
     """Return convolution, batch norm and an activation."""
     return [conv(channels, kernel, stride, groups), "batch_norm", then]
+
+
+def dropout(p: float) -> list[Any]:
+    """Return a dropout layer, or none where nothing is dropped."""
+    return [{"dropout": p}] if p else []
 
 
 def repeat(layers: list[Any], times: int) -> list[Any]:

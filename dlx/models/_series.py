@@ -6,7 +6,7 @@ from typing import Any
 
 from dlx.errors import ShapeError
 from dlx.models import Model
-from dlx.tensors import Spec, TensorSpec
+from dlx.tensors import Spec, TensorSpec, describe
 
 
 class SeriesModel(Model):
@@ -14,8 +14,7 @@ class SeriesModel(Model):
 
     def architecture(self, x: Spec) -> list[Any]:
         if not isinstance(x, TensorSpec) or x.axes != "TF":
-            given = str(x) if isinstance(x, TensorSpec) else f"the fields {', '.join(x)}"
-            raise ShapeError(f"{self.type} reads the history of a series, but the input is {given}")
+            raise ShapeError(f"{self.type} reads the history of a series, but the input is {describe(x)}")
         return ["identity"]
 
     def forecast_head(self, target: TensorSpec, outputs: int) -> list[Any]:

@@ -34,11 +34,6 @@ def feed_forward(
     return {"feed_forward": fields}
 
 
-def dropout(p: float) -> list[Any]:
-    """Return a dropout layer, or none where nothing is dropped."""
-    return [{"dropout": p}] if p else []
-
-
 def require_pair(x: Spec, what: str) -> None:
     """Raise a ShapeError if x is not the record that encoder and decoder read: tokens of a source and a target."""
     if isinstance(x, TensorSpec) or not {"source", "target"} <= set(x):

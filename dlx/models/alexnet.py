@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv
+from dlx.models._blocks import conv, dropout
 from dlx.tensors import Spec
 
 # sum over 5 neighbors with α = 1e-4 in the paper is the mean over them with 5e-4
@@ -72,6 +72,6 @@ class AlexNet(Model):
 
     def _dense(self, name: str) -> list[Any]:
         """Return a fully connected layer with dropout: of its output in 2012, of its input in 2014."""
-        drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
+        drop: list[Any] = dropout(self.dropout)
         dense: list[Any] = [{name: {"linear": self.hidden}}, "relu"]
         return [*drop, *dense] if self.groups == 1 else [*dense, *drop]

@@ -8,6 +8,7 @@ from pydantic import Field
 from dlx.errors import ShapeError
 from dlx.layers import require_axes
 from dlx.models import Model
+from dlx.models._blocks import conv, dropout
 from dlx.models._condition import KEY, with_condition
 from dlx.tensors import Spec, TensorSpec
 
@@ -61,7 +62,7 @@ class DenoiserUNet(Model):
 
     def _blocks(self, given: int, width: int) -> list[Any]:
         """Return residual blocks, of which the first is given another number of channels."""
-        drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
+        drop: list[Any] = dropout(self.dropout)
         blocks = []
         for channels in (given, *[width] * (self.num_blocks - 1)):
             first: list[Any] = [_norm(channels), "silu", _conv(width), {"film": KEY}]
@@ -85,7 +86,7 @@ class DenoiserUNet(Model):
 
 
 def _conv(channels: int) -> dict[str, Any]:
-    return {"conv": {"channels": channels, "kernel": 3, "padding": "same"}}
+    return conv(channels, 3, bias=True)
 
 
 def _norm(channels: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv
+from dlx.models._blocks import conv, dropout
 from dlx.tensors import Spec
 
 MODULES: dict[str, tuple[int, int, int, int, int, int]] = {  # table 1: 1×1, reduced, 3×3, reduced, 5×5, pooled
@@ -64,7 +64,7 @@ class GoogLeNet(Model):
             layers.append({f"inception{name}": self._inception(*widths)})
             layers += [HALVE] if name in LAST_BEFORE_POOL else []
             layers += [{f"head{name}": self._head()}] if self.aux_logits and name in LAST_BEFORE_HEAD else []
-        return [*layers, "global_pool", *([{"dropout": self.dropout}] if self.dropout else [])]
+        return [*layers, "global_pool", *dropout(self.dropout)]
 
     def _head(self) -> dict[str, Any]:
         """Return an auxiliary classifier, without the last linear layer, which the task adds."""

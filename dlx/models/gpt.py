@@ -7,7 +7,8 @@ from pydantic import Field
 from dlx.initializers import Initializer
 from dlx.layers import Layer, require_axes
 from dlx.models import Model
-from dlx.models._transformer import attention, dropout, feed_forward, transformer_blocks
+from dlx.models._blocks import dropout
+from dlx.models._transformer import attention, feed_forward, transformer_blocks
 from dlx.tensors import Spec
 
 

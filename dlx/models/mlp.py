@@ -6,6 +6,7 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
+from dlx.models._blocks import dropout
 from dlx.models._features import to_features
 from dlx.tensors import Spec
 
@@ -41,5 +42,5 @@ class MLP(Model):
             layers.append({"linear": size})
             layers += [self.norm] if self.norm is not None else []
             layers.append(self.activation)
-            layers += [{"dropout": self.dropout}] if self.dropout else []
+            layers += dropout(self.dropout)
         return layers

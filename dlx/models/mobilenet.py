@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv_norm
+from dlx.models._blocks import conv_norm, dropout
 from dlx.tensors import Spec
 
 # channels and stride of each separable convolution: table 1 of the first paper
@@ -51,7 +51,7 @@ class MobileNet(Model):
         require_axes(x, "CHW", self.type)
         stem = {"stem": conv_norm(self._scale_channels(32), 3, stride=2, then=ACTIVATION)}
         body = self._version1() if self.version == 1 else self._version2()
-        return [stem, *body, "global_pool", *([{"dropout": self.dropout}] if self.dropout else [])]
+        return [stem, *body, "global_pool", *dropout(self.dropout)]
 
     def _version1(self) -> list[Any]:
         layers: list[Any] = []

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.models._transformer import dropout, require_pair
+from dlx.models._blocks import dropout
+from dlx.models._transformer import require_pair
 from dlx.tensors import Spec
 
 

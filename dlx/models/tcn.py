@@ -6,6 +6,7 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
+from dlx.models._blocks import dropout
 from dlx.models._sequence import Output, pool_steps, to_sequence
 from dlx.tensors import Spec
 
@@ -48,5 +49,5 @@ class TCN(Model):
 
     def _block(self, features: int, dilation: int) -> dict[str, Any]:
         conv = {"features": features, "kernel": self.kernel, "dilation": dilation, "weight_norm": self.weight_norm}
-        half = [{"causal_conv": conv}, self.activation, *([{"dropout": self.dropout}] if self.dropout else [])]
+        half = [{"causal_conv": conv}, self.activation, *dropout(self.dropout)]
         return {"residual": {"layers": [*half, *half], "then": self.activation}}

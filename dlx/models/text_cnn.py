@@ -6,6 +6,7 @@ from pydantic import Field
 
 from dlx.layers import Layer
 from dlx.models import Model
+from dlx.models._blocks import dropout
 from dlx.models._sequence import to_sequence
 from dlx.tensors import Spec
 
@@ -45,4 +46,4 @@ class TextCNN(Model):
             for kernel in self.kernels
         ]
         start = to_sequence(x, self.embedding_dim, self.type)
-        return [*start, {"branches": phrases}, *([{"dropout": self.dropout}] if self.dropout else [])]
+        return [*start, {"branches": phrases}, *dropout(self.dropout)]

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from dlx.initializers import Initializer
 from dlx.models import Model
-from dlx.models._transformer import attention, dropout, feed_forward, require_pair, transformer_blocks
+from dlx.models._blocks import dropout
+from dlx.models._transformer import attention, feed_forward, require_pair, transformer_blocks
 from dlx.tensors import Spec
 
 

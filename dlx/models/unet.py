@@ -8,6 +8,7 @@ from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
+from dlx.models._blocks import conv, dropout
 from dlx.tensors import Spec, TensorSpec
 
 
@@ -46,17 +47,17 @@ class UNet(Model):
     def architecture(self, x: Spec) -> list[Any]:
         self._check(require_axes(x, "CHW", self.type))
         *finer, coarsest = self.channels
-        layers = self._double_conv(coarsest) + ([{"dropout": self.dropout}] if self.dropout else [])
-        lost = self._cropped
+        layers = self._double_conv(coarsest) + dropout(self.dropout)
+        lost = self._pixels_lost
         for width in reversed(finer):
             across: Any = {"crop": 2 * lost} if lost else "identity"
             around = {"branches": {"join": "concat", "of": [across, [{"max_pool": 2}, *layers, *self._up(width)]]}}
             layers = [*self._double_conv(width), around, *self._double_conv(width)]
-            lost = 2 * lost + 2 * self._cropped
+            lost = 2 * lost + 2 * self._pixels_lost
         return layers
 
     @property
-    def _cropped(self) -> int:
+    def _pixels_lost(self) -> int:
         """Number of pixels that two convolutions take off each side."""
         return 2 if self.padding == "valid" else 0
 
@@ -69,13 +70,13 @@ class UNet(Model):
     def _up(self, width: int) -> list[Any]:
         if self.upsampling == "conv_transpose":
             return [{"conv_transpose": {"channels": width, "kernel": 2, "stride": 2}}]
-        return [{"upsample": 2}, {"conv": {"channels": width, "kernel": 3, "padding": "same"}}]
+        return [{"upsample": 2}, conv(width, 3, bias=True)]
 
     def _check(self, x: TensorSpec) -> None:
         """Raise ShapeError where a level has an odd number of pixels, of which half cannot be doubled again."""
         for size in x.spatial:
             for level in range(len(self.channels) - 1):
-                size = None if size is None else size - 2 * self._cropped
+                size = None if size is None else size - 2 * self._pixels_lost
                 if size is not None and (size % 2 or size <= 0):
                     wanted = f"level {level + 1} has {size} pixels, which cannot be halved"
                     raise ShapeError(f"unet with {len(self.channels)} levels does not fit a {x} input: {wanted}")

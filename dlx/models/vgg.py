@@ -7,7 +7,7 @@ from pydantic import Field
 from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
-from dlx.models._blocks import conv
+from dlx.models._blocks import conv, dropout
 from dlx.tensors import Spec
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -57,6 +57,6 @@ class VGG(Model):
         for i, (width, times) in enumerate(zip(WIDTHS, CONVOLUTIONS[self.depth], strict=True)):
             norm: list[Any] = ["batch_norm"] if self.batch_norm else []
             layers.append({f"stage{i + 1}": [*[conv(width, 3, bias=True), *norm, "relu"] * times, {"max_pool": 2}]})
-        drop: list[Any] = [{"dropout": self.dropout}] if self.dropout else []
+        drop: list[Any] = dropout(self.dropout)
         dense: list[Any] = [{"linear": self.hidden}, "relu", *drop]
         return [*layers, {"adaptive_avg_pool": self.pool_size}, "flatten", {"dense": dense * 2}]

@@ -18,8 +18,7 @@ def resolve_sections(recipe: Recipe, facts: DataFacts) -> Recipe:
     """Return the recipe with every `auto` of its sections resolved."""
     data = recipe.data
     if data.split.by == "auto":
-        one_each = facts.kind == "classes" and not facts.fields["target"].axes
-        by = "order" if facts.ordered else "stratified" if one_each else "random"
+        by = "order" if facts.ordered else "stratified" if facts.has_one_class_each else "random"
         data = data.evolve("split.by", by)
     if data.transforms == "auto":
         image = any(facts.fields[name].axes in ("CHW", "CDHW") for name in facts.inputs)

@@ -231,3 +231,8 @@ def _training_length(recipe: Recipe, facts: DataFacts) -> TrainingLength:
     if samples < 1:
         raise DataError("there are no samples to train on")
     return TrainingLength(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
+
+
+def is_better_higher(plan: Plan, metric: str) -> bool:
+    """Say whether a larger value of a metric is the better one."""
+    return plan.recipe.task.metric_names(plan.network_facts).get(metric.partition("/")[2]) == "higher"

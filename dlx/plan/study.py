@@ -148,7 +148,7 @@ def check_study(loaded: LoadedRecipe, known: Known) -> tuple[StudyPlan, list[Dia
         return list(plans.values())[-1] if plans else None
 
     base = planned(lambda: loaded)
-    wrong += list(_misplaced(loaded, base))
+    wrong += list(_find_contradictions(loaded, base))
     extremes: list[Plan | None] = []
     variants: dict[str, Plan | None] = {}
     if loaded.study.sweep is not None:
@@ -161,7 +161,7 @@ def check_study(loaded: LoadedRecipe, known: Known) -> tuple[StudyPlan, list[Dia
     return StudyPlan(loaded, base, tuple(p for p in extremes if p is not None), compared), sort_diagnostics(wrong)
 
 
-def _misplaced(loaded: LoadedRecipe, base: Plan | None) -> Iterator[Diagnostic]:
+def _find_contradictions(loaded: LoadedRecipe, base: Plan | None) -> Iterator[Diagnostic]:
     """Say what in a study contradicts the recipe that it is made of."""
     assert loaded.study is not None and loaded.composed is not None and loaded.composed.study is not None
     study, where = loaded.study, loaded.composed.study
@@ -244,11 +244,6 @@ def _unknown_metrics(loaded: LoadedRecipe, base: Plan) -> Iterator[Diagnostic]:
             yield diagnose_at(
                 where, ("expect", claim), message, "DLX401", f"there are {', '.join(study_metrics(loaded))}"
             )
-
-
-def is_better_higher(plan: Plan, metric: str) -> bool:
-    """Say whether a larger value of a metric is the better one."""
-    return plan.recipe.task.metric_names(plan.network_facts).get(metric.partition("/")[2]) == "higher"
 
 
 def study_metrics(loaded: LoadedRecipe) -> list[str]:

@@ -34,15 +34,17 @@ def recipe_schema() -> Schema:
     bases = {base_class(family).__name__: family for family in families()}
     defs = {name: schema for name, schema in root.pop("$defs").items() if name not in bases}
     for name, family in bases.items():
-        leaves = {key: _open(schema, bases) for key, schema in _leaves(family, bases).items()}
+        leaves = {key: _open_fields(schema, bases) for key, schema in _leaves(family, bases).items()}
         defs |= leaves | _primaries(family, leaves)
         defs[name] = _choice(family)
         defs[f"{name}.named"] = _named_map(family)
         defs[f"{name}.roles"] = _roles(family)
-    defs = {name: schema if "." in name or name in bases else _open(schema, bases) for name, schema in defs.items()}
+    defs = {
+        name: schema if "." in name or name in bases else _open_fields(schema, bases) for name, schema in defs.items()
+    }
     _add_blocks(defs)
     defs["Reference"] = REFERENCE
-    used = _without_titles(_reachable(_extending(_open(root, bases), defs), defs))
+    used = _without_titles(_reachable(_extending(_open_fields(root, bases), defs), defs))
     return {"$schema": DIALECT, "title": "dlx recipe", **used}
 
 
@@ -174,7 +176,7 @@ def _roles(family: str) -> Schema:
     return _if(by_role, {"additionalProperties": _ref(base)}, _ref(base))
 
 
-def _open(schema: Any, bases: dict[str, str]) -> Any:
+def _open_fields(schema: Any, bases: dict[str, str]) -> Any:
     """Return a section's schema with maps of components in all spellings, and references wherever a value stands."""
     if not isinstance(schema, dict) or "properties" not in schema:
         return schema

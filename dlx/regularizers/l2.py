@@ -33,5 +33,5 @@ class L2(Regularizer):
     def penalty(self, network: nn.Module) -> Tensor | None:
         import torch
 
-        terms = [p.square().sum() for p in weights(network)]
+        terms = [p.square().sum() for p in weights(network.parameters())]
         return self.alpha / 2 * torch.stack(terms).sum() if terms else None

@@ -74,10 +74,10 @@ class _CmaSampler:
             if place < len(candidates):
                 found: np.ndarray = candidates[place]
                 return found
-            optimizer.tell(self._judged(candidates, first, history))
+            optimizer.tell(self._with_costs(candidates, first, history))
             first += len(candidates)
 
-    def _judged(self, candidates: list[Any], first: int, history: History) -> list[tuple[Any, float]]:
+    def _with_costs(self, candidates: list[Any], first: int, history: History) -> list[tuple[Any, float]]:
         """Return candidates with what came of them, to be minimized; those without a value are as bad as the worst."""
         values = [history[first + i][1] * self.sign if first + i in history else None for i in range(len(candidates))]
         worst = max((value for value in values if value is not None), default=0.0)

@@ -216,10 +216,10 @@ def source_for_suffix(suffix: str, own: Source) -> Source | None:
         return own
     for name in types("sources"):
         leaf = cast(type[Source], leaf_class("sources", name))
-        if suffix in leaf.suffixes and _needed(leaf) == [leaf.primary]:
+        if suffix in leaf.suffixes and _required_fields(leaf) == [leaf.primary]:
             return leaf.model_validate({"type": name, leaf.primary: "."})
     return None
 
 
-def _needed(leaf: type[Source]) -> list[str]:
+def _required_fields(leaf: type[Source]) -> list[str]:
     return [name for name, field in leaf.model_fields.items() if field.is_required()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
+from dlx.sources._cells import as_name, parse_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +51,6 @@ def parse_times(cells: np.ndarray, form: str | None) -> Times:
 
     Raises: DataError if it cannot be told whether the day or the month comes first.
     """
-    from dlx.sources._cells import parse_numbers
-
     values, wrong = parse_numbers(cells)
     if form is None and not wrong.any():
         compact = _compact_form(cells)
@@ -69,13 +68,9 @@ def parse_times(cells: np.ndarray, form: str | None) -> Times:
 def _read(cells: np.ndarray, form: str | None, what: str) -> Times:
     import pandas as pd
 
-    text = pd.Series([None if cell is None else _as_text(cell) if form else cell for cell in cells], dtype=object)
+    text = pd.Series([None if cell is None else as_name(cell) if form else cell for cell in cells], dtype=object)
     found = pd.to_datetime(text, errors="coerce", format=form, utc=True).dt.tz_localize(None).to_numpy()
     return Times(found, form, f"{what + ', ' if what else ''}read as {form}" if form else "")
-
-
-def _as_text(cell: Any) -> str:
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _compact_form(cells: np.ndarray) -> str | None:
@@ -83,7 +78,7 @@ def _compact_form(cells: np.ndarray) -> str | None:
     import numpy as np
     import pandas as pd
 
-    texts = [_as_text(cell) for cell in cells if cell is not None]
+    texts = [as_name(cell) for cell in cells if cell is not None]
     lengths = {len(text) for text in texts}
     if len(lengths) != 1 or not all(text.isascii() and text.isdigit() for text in texts):
         return None

@@ -24,6 +24,8 @@ COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2})?.*")
 UNIT = re.compile(r"([$€£¥]?)\s*[-+]?[\d.,]*\d\s*([^\d\s]{0,6})")
 PLAIN = ("str", "bool", "int", "float")
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+"""Cells that mean that a value is missing, unless a recipe says others."""
 
 
 def clean_cells(cells: np.ndarray, missing: Collection[str]) -> np.ndarray:

@@ -74,7 +74,7 @@ def decode_files(decoder: Decoder, paths: Sequence[Path]) -> Decoded:
     folder = cache_folder() / "decoded"
     file = folder / f"{_key(decoder, paths)}.npy"
     try:
-        return _mapped(file, len(paths))
+        return _memory_map(file, len(paths))
     except (OSError, ValueError, KeyError):
         pass  # not there, or damaged: decoded anew
     try:
@@ -100,7 +100,7 @@ def _key(decoder: Decoder, paths: Sequence[Path]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _mapped(file: Path, count: int) -> Decoded:
+def _memory_map(file: Path, count: int) -> Decoded:
     """Return what was decoded before. Raises: OSError, ValueError or KeyError if it is not there whole."""
     import numpy as np
 
@@ -129,7 +129,7 @@ def _decode_into(file: Path, decoder: Decoder, paths: Sequence[Path]) -> Decoded
         scratch.replace(file)
     finally:
         scratch.unlink(missing_ok=True)
-    return _mapped(file, len(paths))
+    return _memory_map(file, len(paths))
 
 
 def _in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) -> dict[int, str]:

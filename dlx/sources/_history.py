@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
 from dlx.sources._calendar import Steps, Unit, count_steps, format_times, parse_times
-from dlx.sources._cells import as_name, clean_cells, parse_numbers
+from dlx.sources._cells import MISSING, as_name, clean_cells, parse_numbers
 from dlx.sources._raw_table import RawTable
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ SEASONS = {("M", 1.0): 12, ("Q", 1.0): 4, ("D", 1.0): 7, ("h", 1.0): 24, ("min",
 SHORTEST_SERIES, MAX_COVARIATES = 40, 8
 """Fewer moments are no series from which to learn; more columns are not taken along unasked."""
 NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 Gaps = Literal["skip", "forward_fill", "ignore"]
 

@@ -45,7 +45,7 @@ class LetterSequences(Source):
         return self.n_samples * self.min_length * 2
 
     @model_validator(mode="after")
-    def _ordered(self) -> LetterSequences:
+    def _check_lengths(self) -> LetterSequences:
         if self.min_length > self.max_length:
             raise ValueError(f"min_length {self.min_length} is greater than max_length {self.max_length}")
         return self
@@ -60,9 +60,6 @@ class LetterSequences(Source):
         drawn = [letters[random.integers(0, self.n_symbols, length)].tolist() for length in lengths]
         columns = {"source": text_column(drawn), "target": text_column([function(sequence) for sequence in drawn])}
         return Samples(columns, ("source",), "target")
-
-    def files(self, base: Path) -> list[Path]:
-        return []
 
     def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
         """Read sequences from files, one a line."""

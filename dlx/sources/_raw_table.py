@@ -101,6 +101,13 @@ def _with_columns_of(like: RawTable, rows: RawTable, optional: Sequence[str]) ->
     return replace(rows, names=list(like.names), columns=columns, warnings=[*rows.warnings, *unknown])
 
 
+def unknown_column(path: str, name: str, names: Sequence[str]) -> DataError:
+    """Return the error of a column that is asked for and that a table lacks."""
+    near = nearest(name, names)
+    meant = f"; did you mean '{near[0]}'?" if near else ""
+    return DataError(f"{path} has no column '{name}'{meant}; it has {', '.join(names)}")
+
+
 def missing_column(rows: RawTable, absent: Sequence[str], why: str) -> str:
     """Return what to say of columns that a file lacks: the nearest name that it has, or all of them."""
     near = nearest(absent[0], rows.names)

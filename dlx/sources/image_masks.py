@@ -109,7 +109,7 @@ class ImageMasks(Source):
             return Decoder(name, {"size": list(size)}, size)
         return Decoder(name, {"channels": self.channels, "size": list(size)}, (self.channels, *size))
 
-    def _ignored(self) -> tuple[int, ...]:
+    def _ignore_values(self) -> tuple[int, ...]:
         return () if self.ignore is None else (self.ignore,) if isinstance(self.ignore, int) else self.ignore
 
     def _pairs(self, base: Path) -> tuple[list[_Pair], list[str]]:
@@ -131,7 +131,7 @@ class ImageMasks(Source):
         import numpy as np
 
         limit = len(self.classes) or 256
-        wrong = (values >= limit) & ~np.isin(values, self._ignored())
+        wrong = (values >= limit) & ~np.isin(values, self._ignore_values())
         if not wrong.any():
             return ""
         row, column = divmod(int(wrong.argmax()), values.shape[1])
@@ -144,7 +144,7 @@ class ImageMasks(Source):
         """Return the class indices of all pixels, how the classes were found, and why they may be others."""
         import numpy as np
 
-        ignored = self._ignored()
+        ignored = self._ignore_values()
         if self.classes:
             codes = np.where(np.isin(values, ignored), IGNORED, values.astype(np.int64))
             return Column(codes, "HW", "categorical", self.classes), [], []

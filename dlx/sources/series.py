@@ -8,13 +8,13 @@ from pydantic import Field, Strict, model_validator
 
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
-from dlx.nearest import nearest
 from dlx.sources import Column, NewInputs, Recognized, Samples, Source, Spans
 from dlx.sources._calendar import FREQUENCIES, Unit
+from dlx.sources._cells import MISSING
 from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._history import MISSING, Gaps, History, HistoryReader, Segment, recognize_series
-from dlx.sources._raw_table import RawTable, read_table
+from dlx.sources._history import Gaps, History, HistoryReader, Segment, recognize_series
+from dlx.sources._raw_table import RawTable, read_table, unknown_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,7 @@ class Series(Source):
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         (file,) = self.files(base)
-        rows = self._open(file)
+        rows = self._read_columns(file)
         history = self._read_history(rows)
         raise_or_skip(f"cannot use {self.path}", history.problems, on_error)
         return self._windows(history, rows)
@@ -108,7 +108,7 @@ class Series(Source):
         names, moments, warnings = list[str](), list[str](), list[str]()
         for path in paths:
             source = self.with_path(path)
-            history = source._read_history(source._open(path))
+            history = source._read_history(source._read_columns(path))
             raise_or_skip(f"cannot use {path}", history.problems, "raise")
             for name, segments in history.segments.items():
                 short = source._too_short(name, segments)
@@ -135,13 +135,11 @@ class Series(Source):
         reason = f"{which} ends in {steps} steps without a gap, fewer than the {self.history} of `history`"
         return reason if steps < self.history else ""
 
-    def _open(self, file: Path) -> RawTable:
+    def _read_columns(self, file: Path) -> RawTable:
         rows = read_table(file, TextFormat(expected=frozenset(self._columns()), missing=MISSING))
         for name in self._columns():
             if name not in rows.names:
-                near = nearest(name, rows.names)
-                meant = f"; did you mean '{near[0]}'?" if near else ""
-                raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(rows.names)}")
+                raise unknown_column(self.path, name, rows.names)
         return rows
 
     def _targets(self) -> tuple[str, ...]:
@@ -186,7 +184,7 @@ class Series(Source):
             time=when,
             season=self.season,
             identity=identity,
-            inferred=[text for text in (rows.inferred, self._inferred(history)) if text],
+            inferred=[text for text in (rows.inferred, self._describe_times(history)) if text],
             warnings=[*rows.warnings, *self._lost(history, len(first))],
         )
 
@@ -197,7 +195,7 @@ class Series(Source):
             f"gap has {longest} (see `gaps`)"
         )
 
-    def _inferred(self, history: History) -> str:
+    def _describe_times(self, history: History) -> str:
         """Return how times were read, and how long a step is."""
         if self.time is None or not history.clock.unit:
             return ""

@@ -10,12 +10,11 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.nearest import nearest
 from dlx.sources import Column, NewInputs, Recognized, Samples, Source
-from dlx.sources._cells import as_categories, clean_cells, doubt_categories, is_numeric, parse_numbers
+from dlx.sources._cells import MISSING, as_categories, clean_cells, doubt_categories, is_numeric, parse_numbers
 from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._raw_table import RawTable, missing_column, read_table, table_columns
+from dlx.sources._raw_table import RawTable, missing_column, read_table, table_columns, unknown_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +64,7 @@ class Table(Source):
     """Column to predict, or several; columns of a file without names are c1, c2, …."""
     types: dict[str, Literal["numeric", "categorical", "text", "ignore"]] = Field(default_factory=dict)
     """What columns are, where it should not be inferred; text is cut into tokens by `data.tokenizer`."""
-    missing_values: tuple[str, ...] = Field(("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"), strict=False)
+    missing_values: tuple[str, ...] = Field(MISSING, strict=False)
     """Cells that mean that a value is missing, after spaces around them are removed."""
     separator: Literal["auto"] | Annotated[str, Field(min_length=1, max_length=1)] = "auto"
     """Character between cells; auto is a tab for .tsv, else the one that stands equally often in every line."""
@@ -97,7 +96,7 @@ class Table(Source):
         samples = self._samples(columns, splits, sorted(bad), problems)
         doubts = [doubt_categories(n, cells[n]) for n, c in columns.items() if self._is_inferred(n, c)]
         warnings = [*(warning for rows in splits.values() for warning in rows.warnings), *filter(None, doubts)]
-        return replace(samples, inferred=self._inferred(columns, splits), warnings=warnings)
+        return replace(samples, inferred=self._describe_reading(columns, splits), warnings=warnings)
 
     def files(self, base: Path) -> list[Path]:
         return [base / Path(path).expanduser() for path in self._paths().values()]
@@ -109,7 +108,7 @@ class Table(Source):
         import numpy as np
 
         form = self._format("auto", (), frozenset(table_columns(facts)))
-        tables = [self._named(read_table(path, form), facts) for path in paths]
+        tables = [self._rename_columns(read_table(path, form), facts) for path in paths]
         places = [(rows.path, line) for rows in tables for line in rows.lines]
         problems = [problem for rows in tables for problem in rows.problems]
         bad: dict[int, str] = {}
@@ -125,7 +124,7 @@ class Table(Source):
     def _format(self, header: bool | str, columns: tuple[str, ...], expected: frozenset[str]) -> TextFormat:
         return TextFormat(self.separator, self.encoding, self.quoted, header, columns, expected, self.missing_values)
 
-    def _named(self, rows: RawTable, facts: DataFacts) -> RawTable:
+    def _rename_columns(self, rows: RawTable, facts: DataFacts) -> RawTable:
         """Return rows under the names that training knew; by their place where the file, or training, has none."""
         wanted = list(table_columns(facts))
         inputs = [name for name in self.columns if name not in self._targets()]
@@ -155,9 +154,7 @@ class Table(Source):
         for split, path in zip(self._paths(), self.files(base), strict=True):
             splits[split] = read_table(path, form, splits.get("train"), ignored)
         for name in sorted(mentioned - set(splits["train"].names)):
-            near = nearest(name, splits["train"].names)
-            meant = f"; did you mean '{near[0]}'?" if near else ""
-            raise DataError(f"{self.path} has no column '{name}'{meant}; it has {', '.join(splits['train'].names)}")
+            raise unknown_column(self.path, name, splits["train"].names)
         return splits
 
     def _cells(self, splits: list[RawTable]) -> dict[str, np.ndarray]:
@@ -186,7 +183,7 @@ class Table(Source):
         """Say whether an input is one of categories only because its cells are no numbers."""
         return column.kind == "categorical" and name not in self.types and name not in self._targets()
 
-    def _inferred(self, columns: Mapping[str, Column], splits: Mapping[str, RawTable]) -> list[str]:
+    def _describe_reading(self, columns: Mapping[str, Column], splits: Mapping[str, RawTable]) -> list[str]:
         """Return how the files were read, and what kind each column is for which the recipe names none."""
         read = [rows.inferred for rows in splits.values() if rows.inferred]
         kinds = {n: c.kind for n, c in columns.items() if n not in self.types and n not in self._targets()}

@@ -29,8 +29,9 @@ from dlx.engine.distributed.collectives import rank
 from dlx.engine.distributed.processes import world_size
 from dlx.facts import DataFacts
 from dlx.models import initialize
-from dlx.plan import WORKERS, Plan
+from dlx.plan import Plan
 from dlx.plan.blocks import blocks
+from dlx.plan.plan import is_better_higher
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import Learning, for_role
 
@@ -126,8 +127,7 @@ def checkpoint_monitor(plan: Plan) -> tuple[str | None, str]:
         return None, task.monitor_mode
     if monitor == task.monitor:
         return monitor, task.monitor_mode
-    better = task.metric_names(facts).get(monitor.partition("/")[2], "lower")
-    return monitor, "max" if better == "higher" else "min"
+    return monitor, "max" if is_better_higher(plan, monitor) else "min"
 
 
 def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
@@ -143,7 +143,7 @@ def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         max(1, max(_eval_batch_size(plan), train.batch_size) // train.gradient_accumulation),
         recipe.seed,
         transforms=[convert, *transforms, *layout],
-        num_workers=int(recipe.data.num_workers if recipe.data.num_workers != "auto" else WORKERS),
+        num_workers=int(recipe.data.num_workers),
         device=device,
         rank=rank() % world_size(plan),
         num_replicas=world_size(plan),
@@ -163,12 +163,16 @@ def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     return {name: batches for name, batches in splits.items() if len(batches.rows)}
 
 
+def build_test_batches(plan: Plan, prepared: Prepared) -> Batches:
+    """Return the batches of all test samples, however few of them the recipe tests in training."""
+    return build_batches(plan.evolve("recipe.train.limit_test_samples", None), prepared)["test"]
+
+
 def used_rows(plan: Plan, prepared: Prepared, split: str) -> np.ndarray:
     """Return the rows of a split that are used: all, or an even draw of as many as the recipe allows."""
     train, facts = plan.recipe.train, prepared.facts
     limits = {"train": train.limit_train_samples, "val": train.limit_val_samples, "test": train.limit_test_samples}
-    one_each = facts.kind == "classes" and not facts.fields["target"].axes
-    labels = prepared.arrays["target"] if one_each and "target" in prepared.arrays else None
+    labels = prepared.arrays.get("target") if facts.has_one_class_each else None
     return limit_rows(prepared.rows[split], limits[split], labels, plan.recipe.seed)
 
 

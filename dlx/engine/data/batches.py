@@ -21,7 +21,7 @@ from torch import Tensor
 
 from dlx.augmentations import Augmentation
 from dlx.engine.data.classes import batch_by_class
-from dlx.engine.data.lengths import bucket_by_length
+from dlx.engine.data.lengths import bucket_by_length, cut_rows
 from dlx.engine.data.padding import Sequences, array_to_device
 from dlx.engine.data.workers import iterate_workers
 from dlx.facts import DataFacts
@@ -91,10 +91,10 @@ class Batches:
     def batch_rows(self) -> list[np.ndarray]:
         """Return the row numbers of every batch of this epoch."""
         if not self.shuffle:
-            return _cut_rows(self.rows[self.rank :: self.num_replicas], self.size)
+            return cut_rows(self.rows[self.rank :: self.num_replicas], self.size)
         lengths = self._lengths()
         if lengths is None or self.samples_per_class:
-            batches = _cut_rows(self.rows[permutation(self.seed, self.epoch, len(self.rows))], self.size)
+            batches = cut_rows(self.rows[permutation(self.seed, self.epoch, len(self.rows))], self.size)
         else:
             batches = [self.rows[at] for at in bucket_by_length(lengths, self.size, self.seed, self.epoch)]
         if self.size > 1 and len(batches) > 1:
@@ -192,10 +192,6 @@ class _Decoder(torch.utils.data.Dataset[Batch]):
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         return {name: v[row] for name, v in self.fields.items()}
-
-
-def _cut_rows(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def move_to_device(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:

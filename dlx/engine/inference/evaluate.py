@@ -9,7 +9,7 @@ from typing import Any, Literal
 from dlx.console import new_console
 from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import Prepared, prepare_for
-from dlx.engine.build.experiment import build_batches, used_rows
+from dlx.engine.build.experiment import build_batches, build_test_batches, used_rows
 from dlx.engine.data.batches import Batches
 from dlx.engine.data.verify import files_changed_since, matches_plan
 from dlx.engine.inference.feature_extractor import attach
@@ -91,4 +91,4 @@ def _split_batches(plan: Plan, prepared: Prepared, split: SplitName) -> Batches:
     if not len(prepared.rows[split]):
         raise UsageError(f"the run's data have no {split} split; its samples are in train")
     rows = {**prepared.rows, "test": used_rows(plan, prepared, split)}
-    return build_batches(plan.evolve("recipe.train.limit_test_samples", None), replace(prepared, rows=rows))["test"]
+    return build_test_batches(plan, replace(prepared, rows=rows))

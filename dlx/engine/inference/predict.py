@@ -13,7 +13,7 @@ import torch
 
 from dlx.data.encode_new import all_as_test, encode_new_inputs
 from dlx.data.prepare import Prepared
-from dlx.engine.build.experiment import build_batches
+from dlx.engine.build.experiment import build_test_batches
 from dlx.engine.data.batches import Batches
 from dlx.engine.inference.evaluate import read_own_data
 from dlx.engine.inference.files import input_files
@@ -99,7 +99,7 @@ def predict_split(run: str | Path, split: str, keep: Sequence[str] = ()) -> Pred
     if not len(rows):
         raise UsageError(f"the run's data have no {split} split")
     one = replace(prepared, rows={**prepared.rows, "test": rows})
-    values = _run_predict(restored, build_batches(plan.evolve("recipe.train.limit_test_samples", None), one)["test"])
+    values = _run_predict(restored, build_test_batches(plan, one))
     absent = [name for name in keep if name not in prepared.extras]
     if absent:
         raise UsageError(f"--keep: there is no column '{absent[0]}'; there are {', '.join(prepared.extras)}")
@@ -231,7 +231,7 @@ def _run_predict(restored: RestoredRun, batches: Batches) -> np.ndarray:
 
 def input_batches(arrays: dict[str, Any], plan: Plan) -> Batches:
     """Return batches of all samples."""
-    return build_batches(plan.evolve("recipe.train.limit_test_samples", None), all_as_test(arrays, plan.facts))["test"]
+    return build_test_batches(plan, all_as_test(arrays, plan.facts))
 
 
 def _pad_outputs(outputs: list[torch.Tensor]) -> list[torch.Tensor]:

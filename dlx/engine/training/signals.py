@@ -17,11 +17,7 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class RunStopped(SystemExit):
-    """A person or the system ended the run; `code` is the exit status of the process, `saved` whether it can resume."""
-
-    def __init__(self, code: int, saved: bool = False) -> None:
-        super().__init__(code)
-        self.saved = saved
+    """A person or the system ended the run; `code` is the exit status of the process."""
 
 
 class SignalHandler(Checkpoint):
@@ -46,7 +42,7 @@ class SignalHandler(Checkpoint):
             signal.signal(number, handler)
         self._before = {}
         if exception[0] is None and self.received is not None:
-            raise RunStopped(EXIT_CODES[self.received], saved=True)
+            raise RunStopped(EXIT_CODES[self.received])
 
     def _install(self) -> None:
         for number in self._before:
@@ -63,7 +59,7 @@ class SignalHandler(Checkpoint):
             return
         if saving and self.checkpointer is not None:
             self.checkpointer.save(trainer)
-        raise RunStopped(EXIT_CODES[self.received], saved=True)
+        raise RunStopped(EXIT_CODES[self.received])
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._install()  # Lightning has put handlers of its own in their place

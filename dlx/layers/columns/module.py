@@ -100,10 +100,10 @@ class OneHot(nn.Module):
         if self.training or not any(self.untrained):
             return encoded_BF
         columns = zip(encoded_BF.split(self.vocab, 1), codes_BM.unbind(1), self.untrained, strict=True)
-        return torch.cat([_averaged(x_BV, codes_B) if u else x_BV for x_BV, codes_B, u in columns], dim=1)
+        return torch.cat([_mean_of_unknown(x_BV, codes_B) if u else x_BV for x_BV, codes_B, u in columns], dim=1)
 
 
-def _averaged(encoded_BV: Tensor, codes_B: Tensor) -> Tensor:
+def _mean_of_unknown(encoded_BV: Tensor, codes_B: Tensor) -> Tensor:
     """Return the encoding of a column in which code 0 is the mean of all others."""
     mean_V = encoded_BV.new_full((encoded_BV.shape[1],), 1 / max(1, encoded_BV.shape[1] - 1))
     mean_V[0] = 0.0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlx.nn.context import Context, mask_of, state_of
-from dlx.nn.recurrent import Recurrent, State, at_steps, choose, join_parts, parts_of, recall, remember
+from dlx.nn.recurrent import Recurrent, State, choose, first_step, join_parts, last_step, parts_of, recall, remember
 
 
 @dataclass
@@ -39,19 +39,10 @@ def mean_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
 
 def backward_end_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
     """Return where the backward states of a bidirectional encoder end: half of the first real step, (B, D / 2)."""
-    half_BSE = values_BSD.chunk(2, dim=-1)[1]
-    return half_BSE[:, 0] if mask_BS is None else at_steps(half_BSE, mask_BS.long().argmax(1, keepdim=True))[:, 0]
+    return first_step(values_BSD.chunk(2, dim=-1)[1], mask_BS)
 
 
-def last_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
-    """Return the last real step, (B, D)."""
-    if mask_BS is None:
-        return values_BSD[:, -1]
-    order_S = torch.arange(1, mask_BS.shape[1] + 1, device=mask_BS.device)
-    return at_steps(values_BSD, (order_S * mask_BS).argmax(1, keepdim=True))[:, 0]
-
-
-SUMMARIES = {"mean": mean_of, "backward": backward_end_of, "last": last_of}
+SUMMARIES = {"mean": mean_of, "backward": backward_end_of, "last": last_step}
 
 
 class _Decoder(nn.Module):

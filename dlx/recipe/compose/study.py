@@ -79,7 +79,7 @@ def _segments(mark: Mark, path: str) -> list[tuple[str, Mark]]:
 def _with_value(node: Node, parts: list[tuple[str, Mark]], value: Node) -> Node:
     ahead = next((i for i, (part, _) in enumerate(parts) if part.isdigit()), len(parts))
     if ahead == len(parts):
-        return merge(node, _nested(parts, value))
+        return merge(node, _nest(parts, value))
     holder = node.find(tuple(part for part, _ in parts[:ahead]))
     part, mark = parts[ahead]
     item = None if holder is None else holder.child(int(part))
@@ -91,10 +91,10 @@ def _with_value(node: Node, parts: list[tuple[str, Mark]], value: Node) -> Node:
     items = list(holder.value)
     items[int(part)] = _with_value(item, rest, value) if rest else replace(value, history=(*item.history, item.mark))
     whole = holder.with_value(items)
-    return merge(node, _nested(parts[:ahead], whole)) if ahead else whole
+    return merge(node, _nest(parts[:ahead], whole)) if ahead else whole
 
 
-def _nested(parts: list[tuple[str, Mark]], value: Node) -> Node:
+def _nest(parts: list[tuple[str, Mark]], value: Node) -> Node:
     for part, mark in reversed(parts):
         value = Node({part: value}, value.mark, {part: mark})
     return value

@@ -6,13 +6,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from dlx.console import FALLBACK, new_console, printable, styled
 from dlx.diagnostic import Diagnostic, sort_diagnostics
-
-if TYPE_CHECKING:
-    pass
 
 _WIDTH = 100
 _Parts = list[tuple[str, str]]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from dlx.component import field_names
-from dlx.diagnostic import Diagnostic, Loc, Mark, redact_diagnostic, sort_diagnostics
+from dlx.diagnostic import Diagnostic, Loc, Mark, sort_diagnostics
 from dlx.recipe.diagnostics.messages import FieldError, Sections, explain, show_value, wrong_type
+from dlx.recipe.diagnostics.places import Place, locate, locate_name, notes_of
 from dlx.recipe.yaml.node import Node
-
-if TYPE_CHECKING:
-    from dlx.recipe.compose.compose import ComposedRecipe
-from dlx.recipe.diagnostics.places import Place, locate, locate_name, notes_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -32,11 +29,10 @@ class _LocatedError:
         return bool(self.place.left) and self.problem.kind not in ("missing", "unknown_field")
 
 
-def diagnostics_of(error: ValidationError, recipe: ComposedRecipe | Node, sections: Sections) -> list[Diagnostic]:
+def diagnostics_of(error: ValidationError, root: Node, sections: Sections) -> list[Diagnostic]:
     """Return one diagnostic for everything that the schema finds wrong, sorted by place; `sections` holds the field
     names of each section of a recipe.
     """
-    root, secrets = parts_of(recipe)
     found = [_find(line, root) for line in error.errors(include_url=False)]
     found = [_with_missing_field(f, found, sections) for f in found]
     found = [f for f in found if not _follows_from_typo(f, found) and not _is_outdone(f, found)]
@@ -46,7 +42,7 @@ def diagnostics_of(error: ValidationError, recipe: ComposedRecipe | Node, sectio
         first = group[0]
         notes = notes_of(first.place.node)
         diagnostics.append(Diagnostic.from_mark(first.mark, code, message, suggestion, first.loc, notes))
-    return sort_diagnostics(redact_diagnostic(d, secrets) for d in diagnostics)
+    return sort_diagnostics(diagnostics)
 
 
 def _find(line: Any, root: Node) -> _LocatedError:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dlx.diagnostic import Diagnostic, Loc, Mark, dotted_path, redact_diagnostic
+from dlx.diagnostic import Diagnostic, Loc, Mark, dotted_path
 from dlx.recipe.yaml.node import Node
-
-if TYPE_CHECKING:
-    from dlx.recipe.compose.compose import ComposedRecipe
 
 _NOTHING = object()
 
@@ -140,7 +136,7 @@ def notes_of(node: Node) -> tuple[str, ...]:
 
 
 def diagnose_at(
-    recipe: ComposedRecipe | Node,
+    root: Node,
     loc: Loc,
     message: str,
     code: str,
@@ -151,16 +147,7 @@ def diagnose_at(
 
     Of a layer that nobody wrote, such as one of a named architecture, it says where inside of that it stands.
     """
-    root, secrets = parts_of(recipe)
     place = locate(root, loc)
     inside = next((place.left[i - 1 :] for i, part in enumerate(place.left) if i and isinstance(part, int)), ())
     message += f" (in its {dotted_path(inside)})" if inside else ""
-    diagnostic = Diagnostic.from_mark(
-        place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node))
-    )
-    return redact_diagnostic(diagnostic, secrets)
-
-
-def parts_of(recipe: ComposedRecipe | Node) -> tuple[Node, Collection[str]]:
-    """Return the tree of a recipe, and the values in it that came from the environment."""
-    return (recipe, ()) if isinstance(recipe, Node) else (recipe.root, recipe.secrets)
+    return Diagnostic.from_mark(place.name_mark, code, message, suggestion, place.loc, (*notes, *notes_of(place.node)))

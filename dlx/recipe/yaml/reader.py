@@ -82,7 +82,7 @@ class Reader:
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            self._open(event)
+            self._begin_node(event)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._close(event)
 
@@ -144,7 +144,7 @@ class Reader:
                 "leave the tag out; " + QUOTE,
             )
 
-    def _open(self, event: Any) -> None:
+    def _begin_node(self, event: Any) -> None:
         mark = self._mark(event)
         self._refuse_tag(event, mark)
         if self._wants_key():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -46,15 +47,13 @@ class GradClip(Regularizer):
         return self.adaptive is not None  # a unit's norm is that of all its weights
 
     def callback(self) -> pl.Callback:
-        from dlx.regularizers.grad_clip.module import (
-            AdaptiveGradientClipping,
-            GradientNormClipping,
-            GradientValueClipping,
-        )
+        from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+        from dlx.regularizers.grad_clip.module import GradientClipping, adaptive_clip_grad_
 
         if self.norm is not None:
-            return GradientNormClipping(self.norm)
+            return GradientClipping(partial(clip_grad_norm_, max_norm=self.norm))
         if self.value is not None:
-            return GradientValueClipping(self.value)
+            return GradientClipping(partial(clip_grad_value_, clip_value=self.value))
         assert self.adaptive is not None  # the validator saw to it
-        return AdaptiveGradientClipping(self.adaptive)
+        return GradientClipping(partial(adaptive_clip_grad_, ratio=self.adaptive))

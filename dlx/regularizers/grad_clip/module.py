@@ -1,8 +1,8 @@
-"""Three ways to bound a gradient, each a function and the callback that calls it before every optimizer step."""
+"""Gradient clipping before every optimizer step, and the way to clip that torch does not have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -14,40 +14,16 @@ from dlx.regularizers._unscale_torch import unscale_gradients
 MIN_UNIT_NORM = 1e-3  # of a unit's weights in the paper, so that zero-initialized units can move
 
 
-class GradientNormClipping(pl.Callback):
-    """Scales all gradients together to at most a norm."""
+class GradientClipping(pl.Callback):
+    """Bounds the gradient before every optimizer step, by a function of the parameters that changes it in place."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
-        nn.utils.clip_grad_norm_(unscale_gradients(trainer, optimizer), self.limit)
-
-
-class GradientValueClipping(pl.Callback):
-    """Clamps every element of the gradients to an interval around zero."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
+    def __init__(self, clip: Callable[[Sequence[nn.Parameter]], object]) -> None:
+        self.clip = clip
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        nn.utils.clip_grad_value_(unscale_gradients(trainer, optimizer), self.limit)
-
-
-class AdaptiveGradientClipping(pl.Callback):
-    """Scales each unit's gradient to at most a fraction of the norm of its weights."""
-
-    def __init__(self, ratio: float) -> None:
-        self.ratio = ratio
-
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
-        adaptive_clip_grad_(unscale_gradients(trainer, optimizer), self.ratio)
+        self.clip(unscale_gradients(trainer, optimizer))
 
 
 @torch.no_grad()

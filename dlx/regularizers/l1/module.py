@@ -27,13 +27,13 @@ class L1Callback(AfterStepCallback):
 def soft_threshold_(optimizer: torch.optim.Optimizer, alpha: float) -> None:
     """Move each weight toward zero by its lr · alpha, but not past zero."""
     for group in optimizer.param_groups:
-        for weight in (p for p in group["params"] if p.requires_grad and p.ndim >= 2):
+        for weight in weights(group["params"]):
             local = weight.to_local() if hasattr(weight, "to_local") else weight  # of a sharded parameter, the shard
             local.copy_(nn.functional.softshrink(local, group["lr"] * alpha))
 
 
 def sparsity(network: nn.Module) -> float:
     """Return the fraction of the trainable weights that is exactly zero."""
-    tensors = weights(network)
+    tensors = weights(network.parameters())
     zeros = sum(int((tensor == 0).sum()) for tensor in tensors)
     return zeros / max(1, sum(tensor.numel() for tensor in tensors))

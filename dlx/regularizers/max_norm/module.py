@@ -20,5 +20,5 @@ class MaxNormConstraint(AfterStepCallback):
 @torch.no_grad()
 def clip_weight_norms_(network: nn.Module, limit: float) -> None:
     """Rescale the weights of each unit in place to at most the limit."""
-    for weight in weights(network):
+    for weight in weights(network.parameters()):
         weight.mul_(limit / unit_norms(weight).clamp(min=limit))
