@@ -100,4 +100,4 @@ def test_the_command_says_one_sentence_and_exits_with_1(tmp_path):
     assert result.returncode == 1
     assert result.stdout == ""
     loading, said = result.stderr.strip().splitlines()
-    assert loading == "loading bad.ckpt …" and said.startswith("error: ")
+    assert loading == f"loading {path} …" and said.startswith("error: ")
