@@ -31,6 +31,7 @@ def search_history(numbers: Sequence[int], values: Sequence[float], metric: str,
     at = int(np.argmax(best == best[-1]))
     axes.plot(numbers[at], best[at], "*", color=ORANGE, markersize=14, label=f"trial {numbers[at]}")
     axes.set(xlabel="trial", ylabel=metric)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
     _plain(axes)
     headline(axes, f"Best {metric}: {best[-1]:.4g}, found in trial {numbers[at]} of {len(numbers)}")
@@ -44,7 +45,7 @@ def parameter_slices(points: Sequence[Point], values: Sequence[float], metric: s
 
     names = _names(points)
     columns = min(3, len(names))
-    figure = new_figure(3.6 * columns + 0.6, 3.0 * -(-len(names) // columns))
+    figure = new_figure(max(3.6 * columns + 0.6, 6.4), 3.0 * -(-len(names) // columns))  # no narrower than its title
     grid = figure.subplots(-(-len(names) // columns), columns, squeeze=False, sharey=True)
     drawn: Any = None
     blues = ListedColormap(colormaps["Blues"](np.linspace(0.25, 1, 256)))
