@@ -23,6 +23,8 @@ SHOWN = 9
 
 def search_history(numbers: Sequence[int], values: Sequence[float], metric: str, maximize: bool) -> Figure:
     """Draw what came of each trial, and the best value so far."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(7.5, 4)
     axes = figure.add_subplot()
     best = (np.maximum if maximize else np.minimum).accumulate(np.asarray(values))
@@ -31,7 +33,7 @@ def search_history(numbers: Sequence[int], values: Sequence[float], metric: str,
     at = int(np.argmax(best == best[-1]))
     axes.plot(numbers[at], best[at], "*", color=ORANGE, markersize=14, label=f"trial {numbers[at]}")
     axes.set(xlabel="trial", ylabel=metric)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     _plain(axes)
     headline(axes, f"Best {metric}: {best[-1]:.4g}, found in trial {numbers[at]} of {len(numbers)}")
