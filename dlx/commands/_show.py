@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,28 @@ def print_summary(run: Any, console: Any) -> None:
         verdict = "" if claim is None else styled(("held", "green") if claim.held else ("failed", "red"))
         table.add_row(metric, "–" if value is None else f"{value:.6g}", str(claim.claim) if claim else "", verdict)
     console.print(table)
+    print_origins(run.verdict, console)
     for note in run.notes:
         say(console, f"note: {note}")
     say(console, f"run         {run.folder}\ncheckpoint  {run.checkpoint}")
     if run.figures:
         say(console, f"figures     {run.folder / 'figures'}")
     say(console, "next        dlx ui   ·   dlx eval last   ·   dlx predict last INPUT")
+
+
+def print_claims(claims: Iterable[Any], console: Any) -> None:
+    """Print whether each claim held, and where its bound comes from."""
+    for claim in claims:
+        shown = "–" if claim.value is None else f"{claim.value:.6g}"
+        origin = f" ({claim.origin})" if claim.origin else ""
+        say(console, f"claim       {claim.metric} {claim.claim}: {shown}, {'held' if claim.held else 'failed'}{origin}")
+
+
+def print_origins(claims: Iterable[Any], console: Any) -> None:
+    """Print where the bounds of claims come from, as far as recipes say."""
+    for claim in claims:
+        if claim.origin:
+            say(console, f"claim       {claim.metric} {claim.claim}: {claim.origin}")
 
 
 def format_bytes(count: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlx.commands._show import format_bytes, print_json, print_next
+from dlx.commands._show import format_bytes, print_claims, print_json, print_next
 from dlx.console import new_console, say
 from dlx.recipe.load import LoadedRecipe
 
@@ -68,8 +68,7 @@ def print_comparison(report: Any) -> None:
             row += [f"{summary.p:.3g}", report.sentence(name)]
         table.add_row(*row)
     console.print(table)
-    for claim, (wanted, held) in report.claims.items():
-        say(console, f"claim       {claim} {wanted}: {'held' if held else 'failed'}")
+    print_claims(report.claims, console)
     for name, path in report.figures.items():
         say(console, f"{name:11} {path}")
     say(console, f"study       {report.folder}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import recipes
-from dlx.commands._show import print_next
+from dlx.commands._show import print_claims, print_next
 from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
 from dlx.notices import dlx_command
@@ -86,9 +86,7 @@ def _print(report: Any) -> None:
     console.print(table)
     for trial in [t for t in report.trials.values() if t.status == "failed"][:5]:
         say(console, f"note: trial {trial.number} failed: {trial.reason}")
-    for claim in report.claims:
-        shown = "–" if claim.value is None else f"{claim.value:.6g}"
-        say(console, f"claim       {claim.metric} {claim.claim}: {shown}, {'held' if claim.held else 'failed'}")
+    print_claims(report.claims, console)
     say(console, f"study       {report.folder}")
     if report.best:
         best = report.folder / report.run_of(report.best[0])

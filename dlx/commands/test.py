@@ -25,7 +25,7 @@ def command(
     from rich.table import Table
 
     import dlx
-    from dlx.commands._show import print_json
+    from dlx.commands._show import print_json, print_origins
 
     rows = dlx.test(paths, root=root)
     for row in rows:
@@ -45,6 +45,7 @@ def command(
             table.add_row(row.recipe, claim, value, styled((row.verdict, color)), f"{row.seconds:.1f}")
         console = new_console()
         console.print(table)
+        print_origins(rows, console)
         failed = len({row.recipe for row in rows if not row.passes})
         say(console, f"{len(paths) - failed} of {len(paths)} recipes meet their claims")
         say(console, "next        dlx runs   ·   dlx show RECIPE")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.console import say
-from dlx.engine.runs.outcome import ClaimVerdict, read_run
+from dlx.engine.runs.outcome import ClaimVerdict, read_run, verdict_on
 from dlx.errors import DlxError, RunError, UsageError
 from dlx.files import save_figures
 from dlx.plan.plan import is_better_higher
@@ -53,18 +53,18 @@ class ComparisonReport:
     confidence: float
     repeated: str
     variants: Mapping[str, VariantSummary]
-    claims: Mapping[str, tuple[Any, bool]]
+    claims: list[ClaimVerdict]
     figures: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
         """Whether every claim holds."""
-        return all(held for _, held in self.claims.values())
+        return all(claim.held for claim in self.claims)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         variants = {name: asdict(summary) for name, summary in self.variants.items()}
-        claims = {name: {"claim": claim, "held": held} for name, (claim, held) in self.claims.items()}
+        claims = {claim.metric: asdict(claim) for claim in self.claims}
         places = {name: str(path) for name, path in self.figures.items()}
         plain = {"folder": str(self.folder), "variants": variants, "claims": claims, "figures": places}
         return {**vars(self), **plain, "held": self.held}
@@ -184,11 +184,12 @@ def _report(
         )
         for name, own in values.items()
     }
-    claims = {
-        claim: (wanted, _claim_of(claim, wanted, found, variants))
-        for claim, wanted in study.loaded.study.expect.items()
-        if claim.partition("/")[0] == "compare"
-    }
+    metrics = _metrics(variants)
+    claims = [
+        verdict_on(name, claim, metrics.get(name), _meets(name, claim.bound, found, variants))
+        for name, claim in study.loaded.study.expect.items()
+        if name.partition("/")[0] == "compare"
+    ]
     return ComparisonReport(
         study.name, study.path, metric, maximize, compare.confidence, _repeated(compare), variants, claims
     )
@@ -210,23 +211,25 @@ def draw_comparison(report: ComparisonReport) -> dict[str, Path]:
     return save_figures(drawn, report.folder / "figures", dpi=120)
 
 
-def _claim_of(claim: str, wanted: Any, found: Mapping[str, Difference], variants: Mapping[str, VariantSummary]) -> bool:
+def _meets(claim: str, bound: Any, found: Mapping[str, Difference], variants: Mapping[str, VariantSummary]) -> bool:
     _, name, *mean = claim.split("/")
-    return holds(wanted, variants[name].interval.mean) if mean else claim_holds(wanted, found[name].interval)
+    return holds(bound, variants[name].interval.mean) if mean else claim_holds(bound, found[name].interval)
 
 
 def finish_comparison(record: StudyRecord, report: ComparisonReport) -> None:
     """Write down what was found: the differences are the metrics of the study."""
-    variants = report.variants.items()
-    metrics = {f"compare/{name}": v.difference.interval.mean for name, v in variants if v.difference is not None}
-    metrics |= {f"compare/{name}/mean": v.interval.mean for name, v in variants}
-    record.run.metrics = metrics
-    record.run.verdict = [ClaimVerdict(m, claim, metrics.get(m), held) for m, (claim, held) in report.claims.items()]
+    record.run.metrics, record.run.verdict = _metrics(report.variants), report.claims
     held = record.run.claims_hold if record.run.verdict else None
-    record.record.finish(metrics, held, list(report.figures.values()), None)
+    record.record.finish(record.run.metrics, held, list(report.figures.values()), None)
     record.close("FINISHED")
 
 
-def claim_holds(claim: Any, interval: Interval) -> bool:
-    """Say whether a claim about a difference holds: of the whole interval, not of its middle alone."""
-    return holds(claim, interval.low) and holds(claim, interval.high)
+def _metrics(variants: Mapping[str, VariantSummary]) -> dict[str, float]:
+    """Return the differences to the base, and the mean of each variant."""
+    found = {f"compare/{n}": v.difference.interval.mean for n, v in variants.items() if v.difference is not None}
+    return found | {f"compare/{name}/mean": variant.interval.mean for name, variant in variants.items()}
+
+
+def claim_holds(bound: Any, interval: Interval) -> bool:
+    """Say whether a bound of a difference is met: by the whole interval, not by its middle alone."""
+    return holds(bound, interval.low) and holds(bound, interval.high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class SweepReport:
             "trials": self.limit,
             "counts": self.counts,
             "best": None if best is None else _plain(best),
-            "claims": {c.metric: {"claim": c.claim, "value": c.value, "held": c.held} for c in self.claims},
+            "claims": {c.metric: asdict(c) for c in self.claims},
             "table": [_plain(trial) for trial in self.trials.values()],
         }
 

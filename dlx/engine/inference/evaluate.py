@@ -59,7 +59,8 @@ def evaluate(run: str | Path, split: SplitName = "test", data: str | Path | None
     with silence_lightning():
         found = dict(build_trainer(plan).test(restored.module, batches, verbose=False)[0])
     metrics = {f"{split}/{name.partition('/')[2]}": float(value) for name, value in found.items()}
-    known = {m: holds(claim, metrics[m]) for m, claim in plan.recipe.expect.items() if m in metrics and data is None}
+    claims = plan.recipe.expect.items() if data is None else ()
+    known = {m: holds(claim.bound, metrics[m]) for m, claim in claims if m in metrics}
     shown = None if data is None else str(data)
     return Evaluation(
         restored.checkpoint, split, shown, len(batches.rows), metrics, known, notes + list(prepared.problems)

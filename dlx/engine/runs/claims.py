@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dlx.plan
-from dlx.engine.runs.outcome import judge
+from dlx.engine.runs.outcome import ClaimVerdict, judge
 from dlx.errors import DlxError, RecipeError
 from dlx.recipe.load import load
+from dlx.recipe.schema.claims import describe_origin
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,19 @@ class ClaimResult:
     seconds: float
     trained: bool
     message: str = ""
+    source: str = ""
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    post_hoc: bool = False
 
     @property
     def passes(self) -> bool:
         """Whether nothing speaks against the claim."""
         return self.verdict in ("held", "no claims")
+
+    @property
+    def origin(self) -> str:
+        """Where the bound comes from, in a few words."""
+        return describe_origin(self.source, self.baseline, self.post_hoc)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -63,7 +73,19 @@ def _check_claims(path: Path, root: Path, console: Any, began: float) -> list[Cl
     seconds = time.monotonic() - began
     if not claims:
         return [ClaimResult(str(path), None, None, None, "no claims", seconds, False)]
-    return [
-        ClaimResult(str(path), v.metric, v.claim, v.value, "held" if v.held else "failed", seconds, trained)
-        for v in judge(claims, known)
-    ]
+    return [_result(str(path), verdict, seconds, trained) for verdict in judge(claims, known)]
+
+
+def _result(recipe: str, verdict: ClaimVerdict, seconds: float, trained: bool) -> ClaimResult:
+    return ClaimResult(
+        recipe,
+        verdict.metric,
+        verdict.claim,
+        verdict.value,
+        "held" if verdict.held else "failed",
+        seconds,
+        trained,
+        source=verdict.source,
+        baseline=verdict.baseline,
+        post_hoc=verdict.post_hoc,
+    )

@@ -11,17 +11,29 @@ from typing import Any
 
 from dlx.files import write_atomic
 from dlx.plan import Plan
-from dlx.recipe.schema.claims import holds
+from dlx.recipe.schema.claims import Claim, describe_origin, holds
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """Whether a claim of the recipe held; `value` is None where the metric was not measured."""
+    """Whether a claim of the recipe held; `value` is None where the metric was not measured.
+
+    claim                       the bound
+    source, baseline, post_hoc  where the bound comes from, as in the recipe
+    """
 
     metric: str
     claim: Any
     value: float | None
     held: bool
+    source: str = ""
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    post_hoc: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Where the bound comes from, in a few words."""
+        return describe_origin(self.source, self.baseline, self.post_hoc)
 
 
 @dataclass
@@ -87,9 +99,16 @@ def check_claims(plan: Plan, metrics: Mapping[str, float]) -> list[ClaimVerdict]
     return judge(plan.recipe.expect, {**plan.quantities, **metrics})
 
 
-def judge(claims: Mapping[str, Any], known: Mapping[str, float]) -> list[ClaimVerdict]:
+def judge(claims: Mapping[str, Claim], known: Mapping[str, float]) -> list[ClaimVerdict]:
     """Return the verdict on every claim by what is known of its metric."""
-    return [ClaimVerdict(m, c, known.get(m), m in known and holds(c, known[m])) for m, c in claims.items()]
+    return [
+        verdict_on(m, claim, known.get(m), m in known and holds(claim.bound, known[m])) for m, claim in claims.items()
+    ]
+
+
+def verdict_on(metric: str, claim: Claim, value: float | None, held: bool) -> ClaimVerdict:
+    """Return the verdict on a claim, with where its bound comes from."""
+    return ClaimVerdict(metric, claim.bound, value, held, claim.source, claim.baseline, claim.post_hoc)
 
 
 def _to_plain(value: Any) -> Any:

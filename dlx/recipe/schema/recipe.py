@@ -12,7 +12,7 @@ from dlx.layers import walk
 from dlx.models import Model
 from dlx.monitors import no_such_metric
 from dlx.optimizers import Optimizer
-from dlx.recipe.schema.claims import WITHOUT_NULLS, Claim
+from dlx.recipe.schema.claims import WITHOUT_NULLS, ClaimField
 from dlx.recipe.schema.data import Data
 from dlx.recipe.schema.hardware import Hardware
 from dlx.recipe.schema.permission import FIXED, FREE
@@ -115,9 +115,9 @@ class Recipe(Section):
     """Devices, processes, number format and memory layout."""
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Where the run is written down."""
-    expect: Annotated[dict[str, Claim], WITHOUT_NULLS, FREE] = Field(default_factory=dict)
-    """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`); null takes back
-    one of a recipe that this one changes.
+    expect: Annotated[dict[str, ClaimField], WITHOUT_NULLS, FREE] = Field(default_factory=dict)
+    """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`): a bound, or a
+    mapping {bound: …, source: …, baseline: …, post_hoc: …}; null takes back one of a recipe that this one changes.
     """
 
     def canonical(self) -> dict[str, Any]:

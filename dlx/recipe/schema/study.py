@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dlx.component import Section
-from dlx.recipe.schema.claims import WITHOUT_NULLS, Claim
+from dlx.recipe.schema.claims import WITHOUT_NULLS, ClaimField
 from dlx.search_space import SearchSpace, read_domain
 from dlx.searchers import Searcher
 
@@ -111,7 +111,7 @@ class Study(Section):
     """A search."""
     compare: Compare | None = None
     """A comparison."""
-    expect: Annotated[dict[str, Claim], WITHOUT_NULLS] = Field(default_factory=dict)
+    expect: Annotated[dict[str, ClaimField], WITHOUT_NULLS] = Field(default_factory=dict)
     """Claims: `compare/VARIANT` is a difference to `base`, of which the whole interval must meet the claim,
     `compare/VARIANT/mean` its mean; `sweep/best` the best value of the search, `sweep/epochs_share` the share of all
     epochs that halving trained.
