@@ -5,7 +5,7 @@ from __future__ import annotations
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
-def in_words(count: int) -> str:
+def format_size(count: int) -> str:
     """Write a number of bytes as people do: `1.5 GiB`; integers of any size."""
     if count < 1024:
         return f"{count} B"

@@ -41,7 +41,7 @@ class WrongDirection(Rule):
 
 def check_direction(who: str, metric: str, mode: str, context: CheckContext) -> Iterator[Problem]:
     """Refuse what waits for its metric to become worse."""
-    better = context.better(metric)
+    better = context.metric_mode(metric)
     if better is not None and mode != better:
         message = f"{who} waits for {_EXTREME[mode]} {metric}, but {_EXTREME[better]} one is better"
         yield WrongDirection.at(f"{message}: write mode: {better}", "mode")

@@ -128,5 +128,5 @@ class CheckContext(Protocol):
     def peak_activations(self, role: str, activation_checkpointing: bool) -> int:
         """Return the bytes of one sample's activations in a network that are alive at once at most."""
 
-    def better(self, metric: str) -> Literal["min", "max"] | None:
+    def metric_mode(self, metric: str) -> Literal["min", "max"] | None:
         """Return in which direction a metric is better; None where that is not known."""

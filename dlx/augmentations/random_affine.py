@@ -41,7 +41,7 @@ class RandomAffine(Augmentation):
 
     @field_validator("scale")
     @classmethod
-    def _scale_rises(cls, scale: list[float]) -> list[float]:
+    def _check_scale(cls, scale: list[float]) -> list[float]:
         return check_ascending(scale, "scale")
 
     def validate_input(self, x: TensorSpec) -> None:

@@ -38,7 +38,7 @@ class RandomErasing(Augmentation):
 
     @field_validator("scale", "ratio")
     @classmethod
-    def _ranges_rise(cls, values: list[float]) -> list[float]:
+    def _check_ranges(cls, values: list[float]) -> list[float]:
         return check_ascending(values, "a range")
 
     def validate_input(self, x: TensorSpec) -> None:

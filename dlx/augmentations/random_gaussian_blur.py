@@ -34,7 +34,7 @@ class RandomGaussianBlur(Augmentation):
 
     @field_validator("sigma")
     @classmethod
-    def _sigma_rises(cls, sigma: list[float]) -> list[float]:
+    def _check_sigma(cls, sigma: list[float]) -> list[float]:
         return check_ascending(sigma, "sigma")
 
     def validate_input(self, x: TensorSpec) -> None:

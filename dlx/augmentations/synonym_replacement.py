@@ -65,14 +65,14 @@ class SynonymReplacement(TokenAugmentation):
         choices_GK = torch.tensor([[*others, *[0] * (widest - len(others))] for others in self._synonyms.values()])
         count_G = torch.tensor([len(others) for others in self._synonyms.values()])
 
-        def changed(tokens: Tensor) -> Tensor:
+        def change_tokens(tokens: Tensor) -> Tensor:
             from dlx.augmentations._random import sample_mask
             from dlx.augmentations._tokens_torch import replace_tokens
 
             tables = [table.to(tokens.device) for table in (group_V, choices_GK, count_G)]
             return tokens.where(~sample_mask(tokens, self.p), replace_tokens(tokens, self.fraction, *tables))
 
-        return keep_target(changed)
+        return keep_target(change_tokens)
 
     def _lines(self, file: Path) -> Iterator[list[str]]:
         for number, line in enumerate(split_lines(read_text_file(file, "utf-8")), 1):

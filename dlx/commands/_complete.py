@@ -37,7 +37,7 @@ def families(incomplete: str) -> list[str]:
     return [name for name in packages if name.startswith(incomplete) and _leaves(name)]
 
 
-def listed(incomplete: str) -> list[str]:
+def list_arguments(incomplete: str) -> list[str]:
     """Families, and `recipes`: the arguments of `dlx list`."""
     return [*families(incomplete), *(["recipes"] if "recipes".startswith(incomplete) else [])]
 

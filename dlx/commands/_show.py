@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dlx.console import echo, is_printable, say, styled
+from dlx.console import echo, is_printable, say, styled_text
 from dlx.notices import dlx_command
 
 
@@ -49,7 +49,7 @@ def print_summary(run: Any, console: Any) -> None:
     for metric in dict.fromkeys([*sorted(run.metrics), *claims]):
         claim = claims.get(metric)
         value = run.metrics.get(metric, claim.value if claim else None)
-        verdict = "" if claim is None else styled(("held", "green") if claim.held else ("failed", "red"))
+        verdict = "" if claim is None else styled_text(("held", "green") if claim.held else ("failed", "red"))
         table.add_row(metric, "–" if value is None else f"{value:.6g}", str(claim.claim) if claim else "", verdict)
     console.print(table)
     print_origins(run.verdict, console)

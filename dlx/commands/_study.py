@@ -32,16 +32,16 @@ def print_study_plan(loaded: LoadedRecipe, steps_per_second: float | None, as_js
         say(console, f"{loaded.recipe.name}: {variants}; {found['compare']['repeats']} trainings of each")
     facts = Table.grid(padding=(0, 2))
     for name, unit in (("parameters", "{:,.0f}"), ("macs", "{:,.0f}"), ("steps", "{:,.0f}")):
-        facts.add_row({"macs": "multiply-adds"}.get(name, name), _from_to(found[name], unit.format))
+        facts.add_row({"macs": "multiply-adds"}.get(name, name), _format_range(found[name], unit.format))
     facts.add_row("memory", f"{format_bytes(found['memory'][1])} at most")
     if found["hours"] is not None:
-        facts.add_row("hours", _from_to(found["hours"], "{:.2f}".format))
+        facts.add_row("hours", _format_range(found["hours"], "{:.2f}".format))
     console.print(facts)
     verb = "sweep" if found["sweep"] else "compare"
     print_next(verb, loaded.path)
 
 
-def _from_to(pair: Any, write: Any) -> str:
+def _format_range(pair: Any, write: Any) -> str:
     low, high = map(write, pair)
     return low if low == high else f"{low} to {high}"
 

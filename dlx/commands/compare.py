@@ -43,7 +43,7 @@ def command(
 
     folders = [find_run_folder(run, root) for run in runs]
     found = compare_runs(folders)
-    samples, figures = _drawn(folders, found.runs, output)
+    samples, figures = _draw(folders, found.runs, output)
     if as_json:
         from dlx.commands._show import print_json
 
@@ -64,11 +64,11 @@ def _compare_variants(recipe: str, root: Path, as_json: bool, strict: bool) -> N
         print_json(report.to_json())
     else:
         print_comparison(report)
-    if strict and not report.held:
+    if strict and not report.claims_hold:
         raise typer.Exit(1)
 
 
-def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:
+def _draw(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[Any, dict[str, Path]]:
     """Draw curves, and samples if they can be compared; return what is known of samples, and where figures are."""
     from dlx.figures.runs import compared_curves, quality_against_speed
     from dlx.tracking.comparison import learning_curves
@@ -78,18 +78,18 @@ def _drawn(folders: list[Path], names: tuple[str, ...], output: Path) -> tuple[A
     try:
         figure = compared_curves({name: learning_curves(folder) for name, folder in zip(names, folders, strict=True)})
         if figure is not None:
-            figures["curves"] = _saved(figure, output)
+            figures["curves"] = _save(figure, output)
     except UsageError as error:
         echo(f"warning: {error}", error=True)
     samples = trilemma(folders)
     if samples is not None:
         quality, coverage = ((m.label, m.values) for m in (samples.quality, samples.coverage))
         figure = quality_against_speed(names, samples.seconds, quality, coverage)
-        figures["samples"] = _saved(figure, output.with_name(f"{output.stem}-samples.png"))
+        figures["samples"] = _save(figure, output.with_name(f"{output.stem}-samples.png"))
     return samples, figures
 
 
-def _saved(figure: Any, path: Path) -> Path:
+def _save(figure: Any, path: Path) -> Path:
     from dlx.files import save_figure
 
     save_figure(figure, path)
@@ -112,11 +112,11 @@ def _print(found: Any, samples: Any, figures: dict[str, Path]) -> None:
         for heading in (title, *found.runs):
             table.add_column(heading, overflow="fold")
         for name, values in rows.items():
-            table.add_row(name, *map(_shown, values))
+            table.add_row(name, *map(_format, values))
         console.print(table if rows else f"no {title} differs")
     for name, path in figures.items():
         console.print(f"{name:11} {path}", soft_wrap=True)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

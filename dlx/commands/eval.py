@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast, get_args
 import typer
 
 from dlx.commands._complete import runs
-from dlx.console import echo, new_console, say, styled
+from dlx.console import echo, new_console, say, styled_text
 from dlx.errors import UsageError
 from dlx.notices import dlx_command
 
@@ -46,7 +46,7 @@ def command(
     for name, value in sorted(done.metrics.items()):
         held = done.claims.get(name)
         table.add_row(
-            name, f"{value:.6g}", "" if held is None else styled(("held", "green") if held else ("failed", "red"))
+            name, f"{value:.6g}", "" if held is None else styled_text(("held", "green") if held else ("failed", "red"))
         )
     say(console, f"{done.checkpoint}: {done.samples:,} samples of {done.data or done.split}")
     console.print(table)

@@ -99,12 +99,12 @@ def _print_warnings(notes: list[str]) -> None:
 def _generate_samples(
     restored: Any, n: int, seed: int, label: str | None, steps: int | None, output: Path | None, writing: list[str]
 ) -> None:
-    from dlx.engine.inference.sample import sample_with
+    from dlx.engine.inference.sample import draw_samples
 
     if writing:
         raise UsageError(f"--{writing[0].replace('_', '-')} is for text, and this run generates samples")
     path = output or Path("samples.png")
-    made = sample_with(restored, n, seed, label, steps)
+    made = draw_samples(restored, n, seed, label, steps)
     _print_warnings(made.notes)
     made.write(path)
     echo(f"{n:,} samples written to {path}", error=True)

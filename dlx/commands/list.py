@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dlx.commands._complete import listed
+from dlx.commands._complete import list_arguments
 from dlx.console import echo, new_console
 
 PIPED = 200
@@ -20,7 +20,9 @@ NEXT = {
 
 
 def command(
-    family: Annotated[str | None, typer.Argument(help="Such as layers, or recipes.", autocompletion=listed)] = None,
+    family: Annotated[
+        str | None, typer.Argument(help="Such as layers, or recipes.", autocompletion=list_arguments)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the families of components, the components of one family, or the recipes of the gallery."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.console import echo, new_console, say, styled
+from dlx.console import echo, new_console, say, styled_text
 from dlx.run_folders import RUNS
 
 SECONDS = 10.0  # for sending after the list is printed
@@ -77,7 +77,7 @@ def _print(found: list[Any]) -> None:
     for run in found:
         moment = datetime.fromtimestamp(run.time).strftime("%m-%d %H:%M")
         result = "–" if run.value is None else f"{run.metric} {run.value:.4g}"
-        state = styled((run.state, COLORS.get(run.state, "white")), " (unsent)" if run.unsent else "")
+        state = styled_text((run.state, COLORS.get(run.state, "white")), " (unsent)" if run.unsent else "")
         table.add_row(run.run, state, result, run.verdict, moment, f"{run.seconds:.1f}")
     console.print(table)
     say(console, "next        dlx show RUN   ·   dlx compare RUN RUN   ·   dlx ui")

@@ -49,7 +49,7 @@ def command(
         print_json(report.to_json())
     else:
         _print(report)
-    if strict and not report.held:
+    if strict and not report.claims_hold:
         raise typer.Exit(1)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlx.console import echo, new_console, say, styled
+from dlx.console import echo, new_console, say, styled_text
 from dlx.errors import UsageError
 from dlx.run_folders import RUNS
 
@@ -42,7 +42,7 @@ def command(
             color = "green" if row.passes else "red"
             claim = "" if row.metric is None else f"{row.metric} {row.claim}"
             value = "–" if row.value is None else f"{row.value:.6g}"
-            table.add_row(row.recipe, claim, value, styled((row.verdict, color)), f"{row.seconds:.1f}")
+            table.add_row(row.recipe, claim, value, styled_text((row.verdict, color)), f"{row.seconds:.1f}")
         console = new_console()
         console.print(table)
         print_origins(rows, console)

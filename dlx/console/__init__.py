@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     from dlx.console.rich_console import SafeConsole
 
-__all__ = ["FALLBACK", "echo", "is_printable", "new_console", "printable", "say", "styled", "use_fallback_encoding"]
+__all__ = [
+    "FALLBACK",
+    "echo",
+    "is_printable",
+    "new_console",
+    "printable",
+    "say",
+    "styled_text",
+    "use_fallback_encoding",
+]
 
 
 def echo(text: object = "", *, error: bool = False, end: str = "\n", flush: bool = False) -> None:
@@ -27,7 +36,7 @@ def echo(text: object = "", *, error: bool = False, end: str = "\n", flush: bool
         stream.flush()
 
 
-def styled(*parts: str | tuple[str, str]) -> Text:
+def styled_text(*parts: str | tuple[str, str]) -> Text:
     """Return a Rich text of parts, each plain or with a style; no part is read as markup."""
     from rich.text import Text
 
@@ -37,7 +46,7 @@ def styled(*parts: str | tuple[str, str]) -> Text:
 
 def say(console: Any, *parts: str | tuple[str, str]) -> None:
     """Print a line of parts on any Rich console, plain or with a style, without breaking it."""
-    console.print(styled(*parts), soft_wrap=True, highlight=False)
+    console.print(styled_text(*parts), soft_wrap=True, highlight=False)
 
 
 def new_console(

@@ -31,17 +31,17 @@ def prepare_new_data(data: Data, base: Path, target_kind: str | None, facts: Dat
         text = TextEncoder.from_stored(facts.tokenizers["tokens"])
         documents = list(samples.columns[name].values)
         arrays, _ = running_text_fields({"test": documents}, text, samples.blocks, target_kind, ends=len(documents) > 1)
-        return all_as_test(arrays, facts, samples.problems)
+        return as_test_split(arrays, facts, samples.problems)
     names = _targets(data, samples) if target_kind is not None else ()
     samples = _with_targets(samples, names)
     arrays, warnings = encode_new_inputs(samples.columns, facts)
     if names:
         arrays["target"] = encode_new_target([samples.columns[n] for n in names], names, target_kind, facts)
     problems = [*samples.problems, *samples.warnings, *warnings]
-    return replace(all_as_test(arrays, facts, problems), identity=samples.identity)
+    return replace(as_test_split(arrays, facts, problems), identity=samples.identity)
 
 
-def all_as_test(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[str] = ()) -> Prepared:
+def as_test_split(arrays: Mapping[str, Any], facts: DataFacts, problems: Sequence[str] = ()) -> Prepared:
     """Return encoded samples, all of them in `test`."""
     n, none = len(next(iter(arrays.values()))), np.array([], dtype=int)
     return Prepared(facts, arrays, {"train": none, "val": none, "test": np.arange(n)}, list(problems))

@@ -115,7 +115,7 @@ def _add_spans(result: EncodedInputs, name: str, values: Spans, spec: TensorSpec
     result.arrays[name] = values
     if values.length is None:
         result.lengths[name] = lengths_of(values, train)
-    stats = statistics(values[train].covered(), spec.axes) if spec.is_float else None
+    stats = statistics(values[train].values_in_spans(), spec.axes) if spec.is_float else None
     result.fields[name] = spec.replace(dims=(values.length, *spec.dims[1:]), stats=stats)
 
 

@@ -188,11 +188,11 @@ def _target(samples: Samples, wanted: str | None) -> str:
     names = list(samples.columns)
     usual = [name for name in names if name.strip().lower() in TARGET_NAMES]
     possible = [name for name in names if not _reason_to_ignore(name, samples.columns[name])]
-    telling = [name for name in possible if not _is_all_distinct(samples.columns[name])]
+    telling = [name for name in possible if not _has_unique_values(samples.columns[name])]
     return (usual or telling or possible or names)[-1]
 
 
-def _is_all_distinct(column: Column) -> bool:
+def _has_unique_values(column: Column) -> bool:
     """Say whether a column holds categories none of which occurs twice, as messages and names are."""
     present = [v for v in column.values if v is not None]
     return column.kind == "categorical" and len(set(present)) == len(present)

@@ -45,7 +45,7 @@ def find_leaks(inputs: Mapping[str, Column], target: Mapping[str, Column], rows:
     if len(target) == 1:
         (column,) = target.values()
         others = {name: c for name, c in scalars.items() if name not in identifiers}
-        found += _says_target(others, column, next(iter(target)))
+        found += _find_target_copies(others, column, next(iter(target)))
     return found
 
 
@@ -85,7 +85,7 @@ def is_identifier(name: str, column: Column) -> bool:
         numbers = values.astype("float64")
         whole = bool((numbers == np.round(numbers)).all())
         running = whole and numbers.max() - numbers.min() + 1 <= 1.1 * distinct
-        return whole and (bool(running) or _is_called_one(name))
+        return whole and (bool(running) or _has_identifier_name(name))
     words = [str(value) for value in values]
     if any(len(word.split()) != 1 for word in words) or all(NUMBERS.fullmatch(word) for word in words):
         return False
@@ -98,17 +98,17 @@ def _repeats(values: np.ndarray) -> float:
     return float(np.median(counts))
 
 
-def _is_called_one(name: str) -> bool:
+def _has_identifier_name(name: str) -> bool:
     words = name.lower().replace("-", "_").split("_")
     return bool({"id", "index", "key", "uuid", "nr", "no", "number"} & set(words)) or name.lower().endswith("id")
 
 
-def _says_target(columns: Mapping[str, Column], target: Column, name: str) -> list[str]:
+def _find_target_copies(columns: Mapping[str, Column], target: Column, name: str) -> list[str]:
     if target.kind == "numeric" and target.axes == "" and len(set(target.values[: 10 * ROWS].tolist())) > MAX_NAMED:
         return _sums(columns, target, name)
     if target.axes != "" or isinstance(target.values, (list, tuple)) or target.kind not in ("categorical", "numeric"):
         return []
-    named = [c for c, column in columns.items() if _names_class(column, target)]
+    named = [c for c, column in columns.items() if _contains_class_names(column, target)]
     return (
         [f"{', '.join(named)} says {name} under another name: leave it out, or it is all that is learned"]
         if named
@@ -148,7 +148,7 @@ def _fits(columns_NF: np.ndarray, y: np.ndarray, scale: float) -> np.ndarray | N
     return found if abs(columns_NF @ found - y).max() <= NEAR * scale else None
 
 
-def _names_class(column: Column, target: Column) -> bool:
+def _contains_class_names(column: Column, target: Column) -> bool:
     """Say whether every value of a column stands for one class alone, and every class for one value."""
     values = [str(value) for value in column.values]
     classes = [str(value) for value in target.values]

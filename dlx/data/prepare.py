@@ -92,7 +92,7 @@ def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[
         _facts(encoded, target, texts, rows, samples),
         multilabel=target_kind == "labels" or target.multilabel,
         fingerprint=_fingerprint(arrays, rows, files),
-        warnings=(*samples.warnings, *repeated, *encoded.warnings, *target.doubts(rows["train"]), *leaks),
+        warnings=(*samples.warnings, *repeated, *encoded.warnings, *target.class_warnings(rows["train"]), *leaks),
     )
     return Prepared(facts, arrays, rows, samples.problems, samples.identity, {**samples.columns, **samples.left_out})
 

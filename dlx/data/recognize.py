@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.component import leaf_class, types
 from dlx.errors import DataError, UsageError
-from dlx.sources import Recognized, Source
+from dlx.sources import Recognition, Source
 
 OF_ANY_TARGET = ("classification", "regression")
 """Tasks of data whose target decides between them."""
@@ -20,9 +20,9 @@ LARGEST_SIDE = 128
 STEP = 8
 
 
-def recognize(path: Path, task: str | None) -> tuple[str, Recognized]:
+def recognize(path: Path, task: str | None) -> tuple[str, Recognition]:
     """Return the source that recognizes a file or folder best. Raises: UsageError if none does, or not for the task."""
-    asked = {name: cast(type[Source], leaf_class("sources", name)).recognizes(path) for name in types("sources")}
+    asked = {name: cast(type[Source], leaf_class("sources", name)).recognize(path) for name in types("sources")}
     found = {name: how for name, how in asked.items() if how is not None}
     fitting = {n: how for n, how in found.items() if task is None or task in (how.task or OF_ANY_TARGET)}
     if not found:

@@ -40,7 +40,7 @@ class EncodedTarget:
         values = self.arrays["target"][train]
         if self.multilabel:
             return tuple(int(n) for n in values.sum(axis=0))
-        codes = values.covered() if isinstance(values, Spans) else values.reshape(-1)
+        codes = values.values_in_spans() if isinstance(values, Spans) else values.reshape(-1)
         return tuple(int(n) for n in np.bincount(codes[codes != IGNORED], minlength=len(self.classes)))
 
     @property
@@ -51,7 +51,7 @@ class EncodedTarget:
         values = self.arrays["target"]
         return bool(((values.values if isinstance(values, Spans) else values) == IGNORED).any())
 
-    def doubts(self, train: np.ndarray) -> list[str]:
+    def class_warnings(self, train: np.ndarray) -> list[str]:
         """Return why the values of a target may not be classes: most of many have hardly a sample."""
         if self.strata is None:
             return []
@@ -71,7 +71,7 @@ class EncodedTarget:
         values, spec = self.arrays["target"][train], self.fields["target"]
         if isinstance(values, Spans):
             naive = () if history is None else _seasonal_differences(values, history[train], season)
-            stats = replace(statistics(values.covered(), spec.axes), naive=naive)
+            stats = replace(statistics(values.values_in_spans(), spec.axes), naive=naive)
             return {"target": spec.replace(stats=stats)}
         return {"target": spec.replace(stats=statistics(values, spec.axes))}
 
@@ -103,7 +103,7 @@ def _seasonal_differences(target: Spans, history: Spans, season: int) -> tuple[f
     windows that have such a step: those of the history too, whose first season has none.
     """
     begins = history.starts + season
-    places = Spans(target.values, begins, target.starts + target.lengths - begins).places()
+    places = Spans(target.values, begins, target.starts + target.lengths - begins).covered_indices()
     change_NF = np.abs(target.values[places] - target.values[places - season])
     return tuple(float(c) for c in change_NF.mean(axis=0, dtype=np.float64))
 

@@ -42,7 +42,7 @@ class GenerationConfig(Section):
     """Strings before which generation ends."""
 
     @model_validator(mode="after")
-    def _beam_search_samples_nothing(self) -> Self:
+    def _check_beam_search(self) -> Self:
         given = [name for name in SAMPLING_FIELDS if name in self.model_fields_set]
         if self.num_beams > 1 and given:
             raise ValueError(f"beam search samples nothing: leave out {', '.join(given)}, or num_beams")

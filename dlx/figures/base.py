@@ -37,7 +37,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def headline(axes: Axes, text: str, size: float = 11) -> None:
+def set_title(axes: Axes, text: str, size: float = 11) -> None:
     """Write a title that begins where the plot does, in several lines where one does not fit into the figure."""
     axes.set_title(text, loc="left", fontsize=size, fontweight="bold", pad=8, wrap=True)
 
@@ -74,10 +74,10 @@ def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
     axes.imshow(np.ma.masked_array(shares, diagonal | (counts == 0)), cmap="Oranges", norm=PowerNorm(0.5, 0, 1))
     if len(counts) <= COUNTED_CLASSES:
         _write_counts(axes, counts, shares)
-    _name_classes(axes, [short(c) for c in classes], rows[:, 0], side)
+    _label_ticks(axes, [short(c) for c in classes], rows[:, 0], side)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (samples)" if len(counts) <= COUNTED_CLASSES else "true")
-    headline(axes, _confusion_in_words(counts, classes))
+    set_title(axes, _confusion_title(counts, classes))
     return figure
 
 
@@ -96,7 +96,7 @@ def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
             axes.text(j, i, str(count), ha="center", va="center", fontsize=size, color="white" if dark else "black")
 
 
-def _name_classes(axes: Axes, names: list[str], totals: np.ndarray, inches: float) -> None:
+def _label_ticks(axes: Axes, names: list[str], totals: np.ndarray, inches: float) -> None:
     count = len(names)
     ticks = np.arange(0, count, math.ceil(count / NAMED_CLASSES))
     shown = [names[i] for i in ticks]
@@ -113,7 +113,7 @@ def _name_classes(axes: Axes, names: list[str], totals: np.ndarray, inches: floa
     axes.spines[:].set_color("#C8C8C8")
 
 
-def _confusion_in_words(counts: np.ndarray, classes: Sequence[str]) -> str:
+def _confusion_title(counts: np.ndarray, classes: Sequence[str]) -> str:
     total = counts.sum()
     if total == 0:
         return "No samples"
@@ -155,12 +155,12 @@ def reliability_diagram(confidence: Any, correct: Any, bins: int = 15) -> Figure
     below.bar(edges[:-1], count, width, align="edge", color=GRAY, edgecolor="white")
     below.set(xlabel="confidence", ylabel="samples")
     for axes in (top, below):
-        _tidy(axes)
-    headline(top, _calibration_in_words(ece, confidence, correct))
+        _style(axes)
+    set_title(top, _calibration_title(ece, confidence, correct))
     return figure
 
 
-def _calibration_in_words(ece: float, confidence: np.ndarray, correct: np.ndarray) -> str:
+def _calibration_title(ece: float, confidence: np.ndarray, correct: np.ndarray) -> str:
     if not len(confidence):
         return "No samples"
     excess = float(confidence.mean() - correct.mean()) * 100
@@ -176,7 +176,7 @@ def predicted_vs_true(predicted: Any, true: Any, names: Sequence[str] = ()) -> F
     """Draw predictions against the truth, one panel for each output; on the dashed line they agree."""
     predicted, true = (_columns(v) for v in (predicted, true))
     outputs = min(predicted.shape[1], PANELS)
-    columns = _columns_of_panels(outputs)
+    columns = _panel_columns(outputs)
     figure = new_figure(4.9 * columns + 0.3, 4.7 * math.ceil(outputs / columns))
     grid = figure.subplots(math.ceil(outputs / columns), columns, squeeze=False)
     for k, axes in enumerate(grid.flat):
@@ -196,7 +196,7 @@ def _draw_agreement(axes: Axes, predicted: np.ndarray, true: np.ndarray, name: s
     finite = np.isfinite(predicted) & np.isfinite(true)
     predicted, true = predicted[finite], true[finite]
     if not len(true):
-        headline(axes, f"{name}: no finite predictions" if name else "No finite predictions")
+        set_title(axes, f"{name}: no finite predictions" if name else "No finite predictions")
         return
     low, high = min(predicted.min(), true.min()), max(predicted.max(), true.max())
     margin = 0.04 * (high - low) or 1.0
@@ -208,11 +208,11 @@ def _draw_agreement(axes: Axes, predicted: np.ndarray, true: np.ndarray, name: s
         axes.scatter(true, predicted, s=16 if len(true) > 300 else 26, color=BLUE, alpha=0.45, linewidths=0)
     axes.plot(ends, ends, "--", color=GRAY, linewidth=1.2)
     axes.set(xlim=ends, ylim=ends, xlabel="true", ylabel="predicted", aspect="equal")
-    _tidy(axes)
+    _style(axes)
     rmse = math.sqrt(np.mean((predicted - true) ** 2))
     spread = np.var(true)
     r2 = f"R² {1 - rmse**2 / spread:.3f}" if spread > 0 else "R² undefined"
-    headline(axes, f"{short(name, 24)}: {r2}, RMSE {rmse:.4g}" if name else f"{r2}, RMSE {rmse:.4g}")
+    set_title(axes, f"{short(name, 24)}: {r2}, RMSE {rmse:.4g}" if name else f"{r2}, RMSE {rmse:.4g}")
 
 
 def learning_curves(history: Mapping[str, Curve], better: Mapping[str, str] | None = None) -> Figure:
@@ -227,7 +227,7 @@ def learning_curves(history: Mapping[str, Curve], better: Mapping[str, str] | No
         if len(curve):
             panels.setdefault(metric, {})[split] = curve
     names = sorted(panels, key=lambda m: (m != "loss", "" in panels[m], m))[:PANELS]
-    columns = _columns_of_panels(len(names))
+    columns = _panel_columns(len(names))
     rows = max(math.ceil(len(names) / columns), 1)
     figure = new_figure(4.8 * columns + 0.4, 3.5 * rows + 0.2)
     for axes, metric in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
@@ -254,12 +254,12 @@ def _draw_curves(axes: Axes, metric: str, curves: Mapping[str, Curve], direction
     if metric.endswith("loss") and _spans_decades(everything, 2):
         axes.set_yscale("log")
     axes.set(xlabel="step")
-    _tidy(axes)
-    headline(axes, _curve_in_words(axes, metric, curves, direction))
+    _style(axes)
+    set_title(axes, _mark_best(axes, metric, curves, direction))
     axes.legend(frameon=False, fontsize=9)
 
 
-def _curve_in_words(axes: Axes, metric: str, curves: Mapping[str, Curve], direction: str | None) -> str:
+def _mark_best(axes: Axes, metric: str, curves: Mapping[str, Curve], direction: str | None) -> str:
     """Return what the curve of val, or else of train, comes to, and mark its best point where one is known."""
     split = next(s for s in ("val", "train", *curves) if s in curves)
     steps, values = np.asarray(curves[split], dtype=float).T
@@ -286,12 +286,12 @@ def _spans_decades(values: np.ndarray, decades: float) -> bool:
     return bool(len(finite) and finite.min() > 0 and finite.max() / finite.min() > 10**decades)
 
 
-def _columns_of_panels(count: int) -> int:
+def _panel_columns(count: int) -> int:
     """Return in how many columns panels stand: three at most, and four panels in a square."""
     return 2 if count == 4 else min(max(count, 1), 3)
 
 
-def _tidy(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E8E8E8", linewidth=0.7)
     axes.set_axisbelow(True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.figures.base import headline, new_figure, percent
+from dlx.figures.base import new_figure, percent, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,10 +24,10 @@ def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] 
     Points have the color of their class, or else the shade of their value.
     """
     vectors, value = np.asarray(vectors_NF, dtype=float), np.asarray(value_N, dtype=float)
-    plane, share = _principal(vectors)
+    plane, share = _project_pca(vectors)
     planes = {f"PCA: {percent(share)} of the variance": plane}
     if len(vectors) >= FEWEST:
-        planes["t-SNE: near are those that are alike"] = _neighbors(vectors[:NEIGHBORS_OF])
+        planes["t-SNE: near are those that are alike"] = _project_tsne(vectors[:NEIGHBORS_OF])
     figure = new_figure(5.2 * len(planes) + 1, 5)
     drawn: Any = None
     for axes, (title, points) in zip(figure.subplots(1, len(planes), squeeze=False).flat, planes.items(), strict=True):
@@ -36,14 +36,14 @@ def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] 
         )
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color("#C8C8C8")
-        headline(axes, title)
+        set_title(axes, title)
     bar = figure.colorbar(drawn, ax=figure.axes, label=label, shrink=0.8)
     if classes:
         bar.set_ticks(list(range(len(classes))), labels=list(classes))
     return figure
 
 
-def _principal(vectors: np.ndarray) -> tuple[np.ndarray, float]:
+def _project_pca(vectors: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the vectors on the plane of their first two principal components, and its share of their variance."""
     from sklearn.decomposition import PCA
 
@@ -55,7 +55,7 @@ def _principal(vectors: np.ndarray) -> tuple[np.ndarray, float]:
     return plane, min(float(found.explained_variance_ratio_.sum()), 1.0)
 
 
-def _neighbors(vectors: np.ndarray) -> np.ndarray:
+def _project_tsne(vectors: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     if vectors.std(0).max() == 0:

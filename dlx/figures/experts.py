@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.figures.base import BLUE, GRAY, headline, new_figure, short
+from dlx.figures.base import BLUE, GRAY, new_figure, set_title, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ACROSS = 3
 
 
-def use_of_experts(tallies: Mapping[str, np.ndarray]) -> Figure:
+def expert_use(tallies: Mapping[str, np.ndarray]) -> Figure:
     """Draw for every layer of experts which share of all choices fell on each; the dashed line is even use."""
     across = min(len(tallies), ACROSS)
     down = math.ceil(len(tallies) / across)
@@ -32,7 +32,7 @@ def use_of_experts(tallies: Mapping[str, np.ndarray]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
         axes.set_xlabel(short(name, 34), fontsize=8)
-        headline(axes, f"least {share_E.min():.1%}, most {share_E.max():.1%}", size=9)
+        set_title(axes, f"least {share_E.min():.1%}, most {share_E.max():.1%}", size=9)
     grid[0, 0].set_ylabel("share of choices", fontsize=9)
     figure.suptitle("How often each expert was chosen", fontsize=12, fontweight="bold")
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.figures.base import BLUE, GREEN, ORANGE, headline, new_figure, short
+from dlx.figures.base import BLUE, GREEN, ORANGE, new_figure, set_title, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,11 +28,11 @@ def gradient_norm_by_step(norms: Mapping[str, np.ndarray]) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     if len(norms) > 1:
         axes.legend(frameon=False, fontsize=9)
-    headline(axes, _in_words(next(iter(norms.values()))))
+    set_title(axes, _title(next(iter(norms.values()))))
     return figure
 
 
-def _in_words(norm_T: np.ndarray) -> str:
+def _title(norm_T: np.ndarray) -> str:
     first, last = float(norm_T[0]), float(norm_T[-1])
     if min(first, last) <= TINY:
         return "Nothing of the loss is felt at one end of the sequence"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.figures.base import BLUE, GRAY, ORANGE, headline, new_figure
+from dlx.figures.base import BLUE, GRAY, ORANGE, new_figure, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ GAP = 1  # pixels between two tiles
 BETWEEN = (0.80, 0.85, 0.92)  # their color, which is neither that of ink nor that of paper
 
 
-def tiled(images_NCHW: Any, columns: int) -> np.ndarray:
+def tile_images(images_NCHW: Any, columns: int) -> np.ndarray:
     """Return images side by side in rows, as one image (H, W, 3) with colored lines between them."""
     images = np.asarray(images_NCHW, dtype=float)
     channels = images.shape[1] if images.shape[1] in (1, 3) else 1
@@ -39,24 +39,24 @@ def sheet(images_NCHW: Any, title: str = "") -> Figure:
     """Draw samples on one sheet, as many columns as rows."""
     count = len(images_NCHW)
     columns = math.ceil(math.sqrt(count))
-    picture = tiled(images_NCHW, columns)
+    picture = tile_images(images_NCHW, columns)
     side = min(WIDEST, 0.75 * columns + 0.5)
     figure = new_figure(side, side * picture.shape[0] / picture.shape[1] + 0.5)
     _show(figure.add_subplot(), picture)
-    headline(figure.axes[0], title or f"{count} samples")
+    set_title(figure.axes[0], title or f"{count} samples")
     return figure
 
 
 def strips(strips_RNCHW: Any, names: Sequence[str], title: str = "") -> Figure:
     """Draw rows of images of which each column belongs together, such as an input and what became of it."""
     rows, count, _, height, _ = strips_RNCHW.shape
-    picture = tiled(np.asarray(strips_RNCHW).reshape(rows * count, *strips_RNCHW.shape[2:]), count)
+    picture = tile_images(np.asarray(strips_RNCHW).reshape(rows * count, *strips_RNCHW.shape[2:]), count)
     wide = min(WIDEST, 0.8 * count + 1.2)
     figure = new_figure(wide, (wide - 1.2) * picture.shape[0] / picture.shape[1] + 0.6)
     axes = figure.add_subplot()
     _show(axes, picture, ticks=True)
     axes.set_yticks([(height + GAP) * (r + 0.5) for r in range(rows)], list(names), fontsize=9)
-    headline(axes, title or " → ".join(names))
+    set_title(axes, title or " → ".join(names))
     return figure
 
 
@@ -69,7 +69,7 @@ def _show(axes: Any, picture: np.ndarray, ticks: bool = False) -> None:
         axes.set_yticks([])
 
 
-def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
+def scatter(real_N2: Any, made_N2: Any, title: str) -> Figure:
     """Draw points of the data, if there are any, and points that were made, over one another."""
     figure = new_figure(5.4, 5.4)
     axes = figure.add_subplot()
@@ -81,11 +81,11 @@ def clouds(real_N2: Any, made_N2: Any, title: str) -> Figure:
     middle, half = (low + high) / 2, 0.65 * float((high - low).max()) or 1.0
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
     axes.legend(frameon=False, fontsize=9, loc="upper right", markerscale=3)
-    headline(axes, title)
+    set_title(axes, title)
     return figure
 
 
-def scores(ordinary: Any, strange: Any, threshold: float, title: str) -> Figure:
+def score_histogram(ordinary: Any, strange: Any, threshold: float, title: str) -> Figure:
     """Draw how the scores of ordinary and of strange samples lie, and the threshold between them."""
     figure = new_figure(6, 3.8)
     axes = figure.add_subplot()
@@ -98,5 +98,5 @@ def scores(ordinary: Any, strange: Any, threshold: float, title: str) -> Figure:
     axes.set(xlabel="error of reconstruction", ylabel="density")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
-    headline(axes, title)
+    set_title(axes, title)
     return figure

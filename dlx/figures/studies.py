@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.figures.base import BLUE, GRAY, GREEN, ORANGE, headline, new_figure, short
+from dlx.figures.base import BLUE, GRAY, GREEN, ORANGE, new_figure, set_title, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +35,8 @@ def search_history(numbers: Sequence[int], values: Sequence[float], metric: str,
     axes.set(xlabel="trial", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
-    _plain(axes)
-    headline(axes, f"Best {metric}: {best[-1]:.4g}, found in trial {numbers[at]} of {len(numbers)}")
+    _style(axes)
+    set_title(axes, f"Best {metric}: {best[-1]:.4g}, found in trial {numbers[at]} of {len(numbers)}")
     return figure
 
 
@@ -60,7 +60,7 @@ def parameter_slices(points: Sequence[Point], values: Sequence[float], metric: s
         axes.plot(places[having.index(best)], values[best], "*", color=ORANGE, markersize=12)
         _scale(axes, places, labels)
         axes.set_xlabel(short(name, 34), fontsize=9)
-        _plain(axes)
+        _style(axes)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
@@ -92,7 +92,7 @@ def parallel_coordinates(points: Sequence[Point], values: Sequence[float], metri
     axes.tick_params(length=0, pad=18)
     axes.set(yticks=[], ylim=(-0.02, 1.02))
     axes.spines[:].set_visible(False)
-    headline(axes, "Trials through their parameters; the best is orange\n")
+    set_title(axes, "Trials through their parameters; the best is orange\n")
     return figure
 
 
@@ -105,8 +105,8 @@ def importances(shares: Mapping[str, float], metric: str) -> Figure:
     for place, (_, share) in enumerate(ordered):
         axes.text(share + 0.01, place, f"{share:.2f}", va="center", fontsize=9)
     axes.set(xlim=(0, 1.08), xlabel=f"share of the variance of {metric} (fANOVA)")
-    _plain(axes)
-    headline(axes, f"{ordered[-1][0]} matters most" if ordered else "No parameter could be compared")
+    _style(axes)
+    set_title(axes, f"{ordered[-1][0]} matters most" if ordered else "No parameter could be compared")
     return figure
 
 
@@ -122,9 +122,9 @@ def rungs(epochs: Sequence[int], values: Mapping[int, Sequence[float]], metric: 
         )
     axes.set(xlabel="epoch", ylabel=metric)
     axes.set_xticks(list(epochs))
-    _plain(axes)
+    _style(axes)
     counts = [sum(len(found) > i for found in values.values()) for i in range(len(epochs))]
-    headline(axes, "Trials at each rung: " + " → ".join(map(str, counts)))
+    set_title(axes, "Trials at each rung: " + " → ".join(map(str, counts)))
     return figure
 
 
@@ -145,8 +145,8 @@ def comparison(
     axes.axvline(intervals[base][0], color=GRAY, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(names)), [short(name, 24) for name in names])
     axes.set(xlabel=metric, ylim=(-0.6, len(names) - 0.4))
-    _plain(axes)
-    headline(axes, f"{metric}: mean and interval of each variant")
+    _style(axes)
+    set_title(axes, f"{metric}: mean and interval of each variant")
     return figure
 
 
@@ -163,9 +163,9 @@ def differences(found: Mapping[str, tuple[float, float, float]], apart: Mapping[
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(names)), [short(name, 24) for name in names])
     axes.set(xlabel=f"difference of {metric} to base, in pairs", ylim=(-0.6, len(names) - 0.4))
-    _plain(axes)
+    _style(axes)
     told = [name for name in found if apart[name]]
-    headline(axes, f"Told apart from base: {', '.join(told) or 'none'}")
+    set_title(axes, f"Told apart from base: {', '.join(told) or 'none'}")
     return figure
 
 
@@ -211,7 +211,7 @@ def _unit_of_numbers(values: Any) -> tuple[np.ndarray, float, float]:
     return (numbers - low) / ((high - low) or 1.0), low, high
 
 
-def _plain(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.figures.base import GRAY, ORANGE, headline, new_figure, short
+from dlx.figures.base import GRAY, ORANGE, new_figure, set_title, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, clas
     columns = min(max(math.ceil(math.sqrt(len(order))), 3), 5)
     rows = max(math.ceil(len(order) / columns), 1)
     figure = new_figure(1.9 * columns, 2.3 * rows + 0.5)
-    shown = displayable(np.asarray(images)[order])
+    shown = to_unit_range(np.asarray(images)[order])
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
@@ -41,7 +41,7 @@ def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, clas
         gray = image.shape[-1] == 1
         axes.imshow(image[..., 0] if gray else image, cmap="gray" if gray else None, vmin=0, vmax=1)
         _caption(axes, labels[i], predictions[i], losses[i], classes)
-    figure.suptitle(_sheet_in_words(labels, predictions, len(order), classes), fontsize=12, fontweight="bold")
+    figure.suptitle(_sheet_title(labels, predictions, len(order), classes), fontsize=12, fontweight="bold")
     return figure
 
 
@@ -50,7 +50,7 @@ def _worst_first(losses: np.ndarray) -> np.ndarray:
     return np.argsort(-np.where(np.isnan(losses), np.inf, losses), kind="stable")
 
 
-def displayable(images: np.ndarray) -> np.ndarray:
+def to_unit_range(images: np.ndarray) -> np.ndarray:
     """Return images (N, H, W, 1 or 3) from 0 to 1."""
     channels = images[:, None] if images.ndim == 3 else images
     channels = np.moveaxis(channels, 1, -1)
@@ -75,7 +75,7 @@ def _name(value: Any, classes: Sequence[str]) -> str:
     return short(classes[int(value)] if len(classes) else float(value), ONE_LINE)
 
 
-def _sheet_in_words(labels: np.ndarray, predictions: np.ndarray, shown: int, classes: Sequence[str]) -> str:
+def _sheet_title(labels: np.ndarray, predictions: np.ndarray, shown: int, classes: Sequence[str]) -> str:
     if not len(classes):
         return f"The {shown} worst of {len(labels)} (true → predicted)"
     wrong = int((labels.astype(int) != predictions.astype(int)).sum())
@@ -97,7 +97,7 @@ def worst_rows(table: Mapping[str, Sequence[Any]]) -> Figure:
     axes.set_axis_off()
     left_out = len(first) + len(others) - len(columns)
     note = f"; {left_out} columns left out" if left_out else ""
-    headline(axes, f"The {len(order)} worst of {size}{note}", size=12)
+    set_title(axes, f"The {len(order)} worst of {size}{note}", size=12)
     if columns and size:
         cells = [[short(_value(table[c][i]), 14) for c in columns] for i in order]
         _draw_table(axes, cells, [short(c, 14) for c in columns], len(first))

@@ -38,12 +38,12 @@ class LayerNorm(Layer):
     """Whether the shift is learned too."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
-        self._normalized(x)
+        self._normalized_dims(x)
         return x
 
     def cost(self, x: TensorSpec) -> Cost:
         size = 1
-        for d in self._normalized(x):
+        for d in self._normalized_dims(x):
             size *= d
         return Cost(parameters=size * self.elementwise_affine * (1 + self.bias), activations=x.elements)
 
@@ -53,9 +53,9 @@ class LayerNorm(Layer):
         from dlx.layers._channels_torch import ChannelLayerNorm
 
         make = ChannelLayerNorm if self.normalized_shape == "features" and x.axes in IMAGES else nn.LayerNorm
-        return make(self._normalized(x), self.eps, self.elementwise_affine, self.bias)
+        return make(self._normalized_dims(x), self.eps, self.elementwise_affine, self.bias)
 
-    def _normalized(self, x: TensorSpec) -> tuple[int, ...]:
+    def _normalized_dims(self, x: TensorSpec) -> tuple[int, ...]:
         features = num_features(x, self.type)
         if self.normalized_shape == "features":
             return (features,)

@@ -39,7 +39,7 @@ class Repeat(Layer):
     """The layer that is repeated; a list is sequential."""
 
     @model_validator(mode="after")
-    def _few_enough(self) -> Self:
+    def _check_times(self) -> Self:
         layers = count_layers(self)
         if layers > MAX_LAYERS:
             raise ValueError(f"this makes {layers:,} layers of it; a network has at most {MAX_LAYERS:,}")
@@ -59,9 +59,9 @@ class Repeat(Layer):
         return total
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.nn.context import in_order
+        from dlx.nn.context import make_sequential
 
-        return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return make_sequential({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     def _copies(self, x: TensorSpec) -> tuple[list[Child], Spec]:
         """Return each copy and the output of the last; once a copy keeps the shape, all after it do."""

@@ -37,6 +37,6 @@ class Sequential(Layer):
         return propagate(self.layers, x, "layers")[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.nn.context import in_order
+        from dlx.nn.context import make_sequential
 
-        return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return make_sequential({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]

@@ -55,6 +55,8 @@ class SpectralNorm(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from torch.nn.utils.parametrizations import spectral_norm
 
-        from dlx.nn.context import in_order
+        from dlx.nn.context import make_sequential
 
-        return in_order({"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.n_power_iterations)})
+        return make_sequential(
+            {"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.n_power_iterations)}
+        )

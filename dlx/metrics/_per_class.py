@@ -50,7 +50,7 @@ class ClassMetric(Metric):
 
     @model_validator(mode="before")
     @classmethod
-    def _positive_is_binary(cls, fields: Any) -> Any:
+    def _check_positive(cls, fields: Any) -> Any:
         if not isinstance(fields, dict) or fields.get("positive") is None:
             return fields
         if fields.get("average", BINARY) != BINARY:

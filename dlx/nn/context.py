@@ -70,7 +70,7 @@ def state_of(context: Context | None, module: nn.Module) -> dict[str, Tensor] | 
     return None if cache is None else cache.of(module)
 
 
-def steps_seen(context: Context | None) -> int:
+def past_length(context: Context | None) -> int:
     """Return how many steps came before x: 0 where x is a whole sequence."""
     cache = None if context is None else context.get("cache")
     return 0 if cache is None else int(cache.length)
@@ -102,7 +102,7 @@ class ContextSequence(nn.Sequential):
         return context
 
 
-def in_order(modules: Mapping[str, nn.Module]) -> nn.Sequential:
+def make_sequential(modules: Mapping[str, nn.Module]) -> nn.Sequential:
     """Return modules that are applied one after the other: torch's own Sequential where a context changes nothing."""
     ordered = OrderedDict(modules)
     plain = not any(takes_context(module) or _changes_context(module) for module in ordered.values())

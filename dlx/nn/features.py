@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-def before_last(network: nn.Module, run: Callable[[], object], mask_BT: Tensor | None = None) -> Tensor:
+def penultimate_features(network: nn.Module, run: Callable[[], object], mask_BT: Tensor | None = None) -> Tensor:
     """Return what the last layer with weights receives when `run` evaluates the network: (B, F).
 
     Maps are averaged over their positions, sequences over their steps, of which the mask says which are real.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlx.nn.recurrent import Recurrent, State, parts_of
+from dlx.nn.recurrent import Recurrent, State, split_state
 
 
 def gradient_norms_by_step(network: nn.Module, loss: Callable[[], Tensor]) -> dict[str, Tensor]:
@@ -46,7 +46,7 @@ def _stepwise(states: list[State]) -> Callable[[nn.Module, tuple[Any, ...], Any]
         outputs: list[Tensor] = []
         for x_B1F in x_BTF.split(1, 1):
             _, state = core.forward(x_B1F, state)
-            outputs.append(parts_of(state)[0][-1])  # not torch's other tensor of it, past which gradients would go
+            outputs.append(split_state(state)[0][-1])  # not torch's other tensor of it, past which gradients would go
             states.append(state)
         return torch.stack(outputs, 1), state
 
@@ -55,7 +55,7 @@ def _stepwise(states: list[State]) -> Callable[[nn.Module, tuple[Any, ...], Any]
 
 def _norms(loss: Tensor, states: list[State]) -> Tensor:
     """Return the gradient's norm in each state, summed over samples."""
-    wanted = [part for state in states for part in parts_of(state)]
+    wanted = [part for state in states for part in split_state(state)]
     gradients = torch.autograd.grad(loss, wanted, retain_graph=True, materialize_grads=True)
     squares_NB = torch.stack([gradient_LBH.square().sum((0, 2)) for gradient_LBH in gradients])
     squares_TB: Tensor = squares_NB.unflatten(0, (len(states), -1)).sum(1)

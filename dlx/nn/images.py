@@ -8,7 +8,7 @@ from torch import Tensor
 from dlx.tensors import TensorSpec
 
 
-def as_picture(values: Tensor, spec: TensorSpec) -> Tensor:
+def to_image(values: Tensor, spec: TensorSpec) -> Tensor:
     """Return images between 0 and 1, channel by channel over the range of the data; other fields as they are."""
     if spec.axes != "CHW" or spec.stats is None or not spec.stats.low:
         return values.detach().float().cpu()

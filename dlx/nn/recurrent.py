@@ -39,9 +39,9 @@ class Recurrent(nn.Module):
         elif self.core.bidirectional:
             raise ValueError("a bidirectional layer reads the whole sequence: it cannot go on step by step")
         else:
-            y_BTH, state = self.run(x_BTF, mask_BT, recall(kept), carry=True)
-            kept.update(remember(state))
-        return self._ends(y_BTH, mask_BT) if self.last else y_BTH
+            y_BTH, state = self.run(x_BTF, mask_BT, state_from_cache(kept), carry=True)
+            kept.update(state_to_cache(state))
+        return self._final_states(y_BTH, mask_BT) if self.last else y_BTH
 
     def run(
         self, x_BTF: Tensor, mask_BT: Tensor | None = None, state: State | None = None, carry: bool = False
@@ -54,29 +54,29 @@ class Recurrent(nn.Module):
         if mask_BT is None:
             return self.core(x_BTF, state)  # type: ignore[no-any-return]
         real_first_BT = mask_BT.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-        x_BTF = at_steps(x_BTF, real_first_BT)
+        x_BTF = gather_steps(x_BTF, real_first_BT)
         if carry or self.core.bidirectional:
-            y_BTH, state = self._packed(x_BTF, mask_BT.sum(1), state)
+            y_BTH, state = self._run_packed(x_BTF, mask_BT.sum(1), state)
         else:
             y_BTH, state = self.core(x_BTF, state)
-        y_BTH = at_steps(y_BTH, real_first_BT.argsort(dim=1))
+        y_BTH = gather_steps(y_BTH, real_first_BT.argsort(dim=1))
         return y_BTH.masked_fill(mask_BT.logical_not()[..., None], 0.0), state
 
-    def _packed(self, x_BTF: Tensor, lengths_B: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def _run_packed(self, x_BTF: Tensor, lengths_B: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Run over the first steps of each sample only; a sample without any keeps its state."""
         packed = pack_padded_sequence(x_BTF, lengths_B.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         outputs, after = self.core(packed, state)
         y_BTH, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x_BTF.shape[1])
-        start = join_parts([torch.zeros_like(part) for part in parts_of(after)]) if state is None else state
-        return y_BTH, choose((lengths_B > 0)[:, None], after, start)
+        start = join_state([torch.zeros_like(part) for part in split_state(after)]) if state is None else state
+        return y_BTH, select_state((lengths_B > 0)[:, None], after, start)
 
-    def _ends(self, y_BTH: Tensor, mask_BT: Tensor | None) -> Tensor:
+    def _final_states(self, y_BTH: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the forward states at the last real step, and behind them the backward ones at the first."""
         ahead_BTH, *back = y_BTH.split(self.core.hidden_size, -1)
         return torch.cat([last_step(ahead_BTH, mask_BT), *(first_step(b_BTH, mask_BT) for b_BTH in back)], -1)
 
 
-def at_steps(x_BTF: Tensor, steps_BN: Tensor) -> Tensor:
+def gather_steps(x_BTF: Tensor, steps_BN: Tensor) -> Tensor:
     """Return (B, N, F): of each sample the steps whose indices are given."""
     samples_B1 = torch.arange(x_BTF.shape[0], device=x_BTF.device)[:, None]
     return x_BTF[samples_B1, steps_BN]
@@ -86,7 +86,7 @@ def first_step(x_BTF: Tensor, mask_BT: Tensor | None) -> Tensor:
     """Return (B, F): the first real step of each sample."""
     if mask_BT is None:
         return x_BTF[:, 0]
-    return at_steps(x_BTF, mask_BT.to(torch.uint8).argmax(1, keepdim=True))[:, 0]
+    return gather_steps(x_BTF, mask_BT.to(torch.uint8).argmax(1, keepdim=True))[:, 0]
 
 
 def last_step(x_BTF: Tensor, mask_BT: Tensor | None) -> Tensor:
@@ -94,37 +94,37 @@ def last_step(x_BTF: Tensor, mask_BT: Tensor | None) -> Tensor:
     if mask_BT is None:
         return x_BTF[:, -1]
     order_T = torch.arange(1, mask_BT.shape[1] + 1, device=mask_BT.device)
-    return at_steps(x_BTF, (order_T * mask_BT).argmax(1, keepdim=True))[:, 0]
+    return gather_steps(x_BTF, (order_T * mask_BT).argmax(1, keepdim=True))[:, 0]
 
 
-def recall(kept: Mapping[str, Tensor]) -> State | None:
+def state_from_cache(kept: Mapping[str, Tensor]) -> State | None:
     """Return the state that a cache holds, None at the first step."""
     parts = [kept[part].transpose(0, 1).contiguous() for part in PARTS if part in kept]
-    return join_parts(parts) if parts else None
+    return join_state(parts) if parts else None
 
 
-def remember(state: State) -> dict[str, Tensor]:
+def state_to_cache(state: State) -> dict[str, Tensor]:
     """Return what a cache holds of a state: the batch comes first, so that samples can be reordered."""
-    return {name: part_LBH.transpose(0, 1) for name, part_LBH in zip(PARTS, parts_of(state), strict=False)}
+    return {name: part_LBH.transpose(0, 1) for name, part_LBH in zip(PARTS, split_state(state), strict=False)}
 
 
-def choose(condition_B1: Tensor, first: State, second: State) -> State:
+def select_state(condition_B1: Tensor, first: State, second: State) -> State:
     """Return the state of each sample from the first where the condition holds, else from the second."""
-    pairs = zip(parts_of(first), parts_of(second), strict=True)
-    return join_parts([torch.where(condition_B1, a_LBH, b_LBH) for a_LBH, b_LBH in pairs])
+    pairs = zip(split_state(first), split_state(second), strict=True)
+    return join_state([torch.where(condition_B1, a_LBH, b_LBH) for a_LBH, b_LBH in pairs])
 
 
-def parts_of(state: State) -> tuple[Tensor, ...]:
+def split_state(state: State) -> tuple[Tensor, ...]:
     """Return h, or h and c."""
     return state if isinstance(state, tuple) else (state,)
 
 
-def join_parts(parts: list[Tensor]) -> State:
+def join_state(parts: list[Tensor]) -> State:
     """Return the state that torch takes: h itself, or h and c."""
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def start_forgetting_at(core: nn.LSTM, bias: float) -> None:
+def set_forget_bias(core: nn.LSTM, bias: float) -> None:
     """Let the forget gates of all cells start with this bias: torch has two, of which the second becomes zero."""
     with torch.no_grad():
         for name, parameter in core.named_parameters():

@@ -38,7 +38,7 @@ class SGD(Optimizer):
     """Weight decay as an L2 penalty: λ θ is added to the gradient."""
 
     @model_validator(mode="after")
-    def _nesterov_has_momentum(self) -> Self:
+    def _check_nesterov(self) -> Self:
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise ValueError("nesterov needs a momentum above 0 and no dampening")
         return self

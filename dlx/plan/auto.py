@@ -43,8 +43,8 @@ def resolved_values(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iter
             yield from resolved_values(before[name], after[name], (*path, name))
     elif before == "auto" != after:
         values = after if isinstance(after, list) else [after]
-        yield ".".join(path), ", ".join(_to_word(value) for value in values) or "none"
+        yield ".".join(path), ", ".join(_to_yaml_word(value) for value in values) or "none"
 
 
-def _to_word(value: Any) -> str:
+def _to_yaml_word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(getattr(value, "type", value))

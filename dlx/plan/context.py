@@ -41,7 +41,7 @@ class PlanContext:
         """The loss of training, and on every split with samples the metrics of the task, regularizers and layers."""
         splits = [split for split in ("val", "test") if self.facts.counts.get(split)]
         of_regularizers = [name for r in self.recipe.regularize.values() for name in r.metric_names()]
-        names = [self.recipe.task.metric_names(self.facts), of_regularizers, self._metrics_of_layers()]
+        names = [self.recipe.task.metric_names(self.facts), of_regularizers, self._layer_metric_names()]
         return ["train/loss", *(f"{split}/{name}" for kind in names for split in splits for name in kind)]
 
     @property
@@ -68,7 +68,7 @@ class PlanContext:
         """Return the bytes of one sample's activations in a network that are alive at once at most."""
         return peak_activations(self.networks[role], number_sizes(self.recipe.hardware), activation_checkpointing)
 
-    def better(self, metric: str) -> Literal["min", "max"] | None:
+    def metric_mode(self, metric: str) -> Literal["min", "max"] | None:
         """Return in which direction a metric is better: as the task says of those on val, and of its own monitor."""
         task = self.recipe.task
         if metric == task.monitor:
@@ -77,7 +77,7 @@ class PlanContext:
         way = task.metric_names(self.facts).get(name) if split == "val" else None
         return {"lower": "min", "higher": "max"}.get(way or "")  # type: ignore[return-value]
 
-    def _metrics_of_layers(self) -> list[str]:
+    def _layer_metric_names(self) -> list[str]:
         """Return the metrics that layers of the networks have."""
         try:
             roles = self.recipe.task.roles(self.facts)

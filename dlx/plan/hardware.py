@@ -57,12 +57,12 @@ def resolve_by_cost(
     if asked.precision == "auto" and hardware.accelerator == "cpu" and macs >= LARGE and machine.multiplies_in_bf16():
         found["precision"] = "bf16-mixed", "bf16-mixed, in which this CPU multiplies faster"
     whole = isinstance(hardware.strategy, Strategy) and not hardware.strategy.shards_parameters
-    if asked.channels_last == "auto" and hardware.accelerator == "cpu" and whole and _are_convolutional(networks):
+    if asked.channels_last == "auto" and hardware.accelerator == "cpu" and whole and _has_convolutions(networks):
         found["channels_last"] = True, "true, in which a CPU convolves faster"
     return found
 
 
-def _are_convolutional(networks: Networks) -> bool:
+def _has_convolutions(networks: Networks) -> bool:
     """Say whether much of what is multiplied gives images, and no layer is slower where channels are last."""
     layers: list[tuple[Layer, Any]] = [(layer, x) for n in networks for _, layer, x in walk(n.tree, n.input)]
     if not all(layer.supports_channels_last for layer, _ in layers):

@@ -129,8 +129,8 @@ def _plan_stage(loaded: LoadedRecipe, facts: DataFacts, earlier: Mapping[str, Pl
     network_facts = transform_facts(facts, resolved.data.transforms)  # type: ignore[arg-type]
     resolved = resolve_components(resolved, network_facts)
     auto_values = dict(resolved_values(loaded.recipe, resolved))
-    optimizers = _at_its_line(loaded, ("regularize",), lambda: _regularize_optimizers(resolved))
-    task = _at_its_line(
+    optimizers = _locate_errors(loaded, ("regularize",), lambda: _regularize_optimizers(resolved))
+    task = _locate_errors(
         loaded, ("regularize",), lambda: resolved.task.with_regularizers(resolved.regularize, network_facts)
     )
     recipe = resolved.evolve_all({"task": task, "optimizer": optimizers})
@@ -210,11 +210,11 @@ def _regularize_optimizers(recipe: Recipe) -> dict[str, Any]:
 def _plan_networks(loaded: LoadedRecipe, recipe: Recipe, facts: DataFacts) -> dict[str, NetworkPlan]:
     plans = {}
     for role in recipe.task.roles(facts):
-        plans[role] = _at_its_line(loaded, (), lambda role=role: plan_network(recipe, role, facts))
+        plans[role] = _locate_errors(loaded, (), lambda role=role: plan_network(recipe, role, facts))
     return plans
 
 
-def _at_its_line(loaded: LoadedRecipe, loc: Loc, make: Any) -> Any:
+def _locate_errors(loaded: LoadedRecipe, loc: Loc, make: Any) -> Any:
     """Turn a ShapeError, or a ValueError of a rewriting, into a diagnostic at its line."""
     try:
         return make()

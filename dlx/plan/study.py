@@ -100,7 +100,7 @@ def study_report(plan: StudyPlan, steps_per_second: float | None = None) -> dict
 
 def load_trial(loaded: LoadedRecipe, params: Params) -> LoadedRecipe:
     """Return the recipe of a trial. Raises: RecipeError with what is wrong, at the lines of `sweep.over`."""
-    return _load_trial(loaded, _over(loaded), params)
+    return _load_trial(loaded, _domains_node(loaded), params)
 
 
 def _load_trial(loaded: LoadedRecipe, over: Node, params: Params) -> LoadedRecipe:
@@ -108,7 +108,7 @@ def _load_trial(loaded: LoadedRecipe, over: Node, params: Params) -> LoadedRecip
     return load_variant(loaded.composed, lambda tree: with_params(tree, over, params)).with_base(loaded.base)
 
 
-def load_compared(loaded: LoadedRecipe, name: str) -> LoadedRecipe:
+def load_compared_variant(loaded: LoadedRecipe, name: str) -> LoadedRecipe:
     """Return the recipe of a variant that is compared, `base` for the recipe itself. Raises: RecipeError."""
     assert loaded.composed is not None and loaded.composed.study is not None
     changes = loaded.composed.study.find(("compare", "variants", name))
@@ -116,7 +116,7 @@ def load_compared(loaded: LoadedRecipe, name: str) -> LoadedRecipe:
     return varied.with_base(loaded.base)
 
 
-def _over(loaded: LoadedRecipe) -> Node:
+def _domains_node(loaded: LoadedRecipe) -> Node:
     assert loaded.composed is not None and loaded.composed.study is not None
     over = loaded.composed.study.find(("sweep", "over"))
     assert over is not None
@@ -136,7 +136,7 @@ def check_study(loaded: LoadedRecipe, known: Known) -> tuple[StudyPlan, list[Dia
     assert loaded.study is not None
     wrong: list[Diagnostic] = []
 
-    def planned(load: Callable[..., LoadedRecipe], *args: Any) -> Plan | None:
+    def plan_variant(load: Callable[..., LoadedRecipe], *args: Any) -> Plan | None:
         try:
             plans, problems = plan_stages(load(*args), known)
         except (RecipeError, ShapeError) as error:
@@ -147,30 +147,32 @@ def check_study(loaded: LoadedRecipe, known: Known) -> tuple[StudyPlan, list[Dia
         wrong.extend(problems)
         return list(plans.values())[-1] if plans else None
 
-    base = planned(lambda: loaded)
-    wrong += list(_find_contradictions(loaded, base))
+    base = plan_variant(lambda: loaded)
+    wrong += list(_study_problems(loaded, base))
     extremes: list[Plan | None] = []
     variants: dict[str, Plan | None] = {}
     if loaded.study.sweep is not None:
-        over = _over(loaded).without_keys(*(d.path for d in wrong))
+        over = _domains_node(loaded).without_keys(*(d.path for d in wrong))
         points = SearchSpace({p: d for p, d in loaded.study.sweep.space.domains.items() if p in over.keys}).extremes()
-        extremes = [planned(_load_trial, loaded, over, point) for point in points]
+        extremes = [plan_variant(_load_trial, loaded, over, point) for point in points]
     if loaded.study.compare is not None:
-        variants = {name: planned(load_compared, loaded, name) for name in (BASE, *loaded.study.compare.variants)}
+        variants = {
+            name: plan_variant(load_compared_variant, loaded, name) for name in (BASE, *loaded.study.compare.variants)
+        }
     compared = {name: plan for name, plan in variants.items() if plan is not None}
     return StudyPlan(loaded, base, tuple(p for p in extremes if p is not None), compared), sort_diagnostics(wrong)
 
 
-def _find_contradictions(loaded: LoadedRecipe, base: Plan | None) -> Iterator[Diagnostic]:
+def _study_problems(loaded: LoadedRecipe, base: Plan | None) -> Iterator[Diagnostic]:
     """Say what in a study contradicts the recipe that it is made of."""
     assert loaded.study is not None and loaded.composed is not None and loaded.composed.study is not None
     study, where = loaded.study, loaded.composed.study
     if study.sweep is not None:
-        yield from _other_types(loaded)
-        yield from _overlapping(_over(loaded))
-        yield from _unreachable(loaded)
+        yield from _wrong_types(loaded)
+        yield from _overlapping_paths(_domains_node(loaded))
+        yield from _unreachable_paths(loaded)
     if study.sweep is not None and study.sweep.halving is not None:
-        message = _against_halving(loaded.recipe, study.sweep.halving)
+        message = _halving_problem(loaded.recipe, study.sweep.halving)
         yield from [diagnose_at(where, ("sweep", "halving", "rungs"), message, "DLX401")] if message else ()
     if study.compare is not None and study.compare.folds is not None and loaded.recipe.data.split.folds is None:
         hint = "write data: {split: {folds: 5}}"
@@ -179,7 +181,7 @@ def _find_contradictions(loaded: LoadedRecipe, base: Plan | None) -> Iterator[Di
         yield from _unknown_metrics(loaded, base)
 
 
-def _against_halving(recipe: Recipe, halving: Halving) -> str | None:
+def _halving_problem(recipe: Recipe, halving: Halving) -> str | None:
     train = recipe.train
     if train.epochs is None:
         return "rungs are epochs, but the recipe says how many steps it trains"
@@ -188,10 +190,10 @@ def _against_halving(recipe: Recipe, halving: Halving) -> str | None:
     return None
 
 
-def _other_types(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
+def _wrong_types(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
     """Refuse a path through a component of another type than the recipe has: it would replace it in silence."""
     assert loaded.composed is not None and loaded.composed.tree is not None
-    over = _over(loaded)
+    over = _domains_node(loaded)
     for path, mark in over.keys.items():
         node: Node | None = loaded.composed.tree
         family = ""
@@ -206,7 +208,7 @@ def _other_types(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
             node = node.child(part) if node is not None else None
 
 
-def _overlapping(over: Node) -> Iterator[Diagnostic]:
+def _overlapping_paths(over: Node) -> Iterator[Diagnostic]:
     for path, mark in over.keys.items():
         inside = next((other for other in over.keys if path.startswith(f"{other}.")), None)
         if inside is not None:
@@ -215,9 +217,9 @@ def _overlapping(over: Node) -> Iterator[Diagnostic]:
             yield Diagnostic.from_mark(mark, "DLX401", message, hint, (path,))
 
 
-def _unreachable(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
+def _unreachable_paths(loaded: LoadedRecipe) -> Iterator[Diagnostic]:
     assert loaded.composed is not None and loaded.composed.tree is not None
-    for path, mark in _over(loaded).keys.items():
+    for path, mark in _domains_node(loaded).keys.items():
         try:
             with_value(loaded.composed.tree, mark, path, Node(None, mark))
         except RecipeError as error:

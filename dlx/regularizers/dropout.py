@@ -33,7 +33,7 @@ class Dropout(Regularizer):
     def rewrite_layers(self, tree: Component) -> Component:
         if any(_is_dropout(layer) for layer in iter_layers(tree)):
             return map_layers(tree, self._set)
-        grown = self._grown(tree, at_end=True)
+        grown = self._insert_dropout(tree, at_end=True)
         if grown is tree:
             raise ValueError("the network has neither dropout layers nor activations to put them after")
         return grown
@@ -43,7 +43,7 @@ class Dropout(Regularizer):
             return layer
         return layer.evolve(layer.dropout_field, self.p)
 
-    def _grown(self, layer: Component, at_end: bool) -> Component:
+    def _insert_dropout(self, layer: Component, at_end: bool) -> Component:
         """Return the layer with dropout after each activation in its lists; itself if there is none."""
         updates: dict[str, Any] = {}
         for name, value in layer:
@@ -51,7 +51,7 @@ class Dropout(Regularizer):
                 ends = [at_end and i == len(value) - 1 for i in range(len(value))]
                 new = [self._element(item, layer.family, end) for item, end in zip(value, ends, strict=True)]
                 updates |= {name: new} if any(a is not b for a, b in zip(new, value, strict=True)) else {}
-            elif _is_layer(value, layer.family) and (inner := self._grown(value, at_end)) is not value:
+            elif _is_layer(value, layer.family) and (inner := self._insert_dropout(value, at_end)) is not value:
                 updates[name] = inner
         return layer.evolve_all(updates) if updates else layer
 
@@ -59,7 +59,7 @@ class Dropout(Regularizer):
         if not _is_layer(item, family):
             return item
         if item.gain() is None:
-            return self._grown(item, at_end)
+            return self._insert_dropout(item, at_end)
         return item if at_end else base_class(family).model_validate([item, {"dropout": self.p}])
 
 

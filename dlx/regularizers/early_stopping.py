@@ -54,7 +54,7 @@ class EarlyStopping(Regularizer):
     """Whether a smaller or a larger value is better; `auto` knows it for losses and for dlx's metrics."""
 
     @model_validator(mode="after")
-    def _direction_is_known(self) -> Self:
+    def _check_mode(self) -> Self:
         self.monitor_mode()
         return self
 

@@ -41,7 +41,7 @@ class Searcher(Component):
         raise NotImplementedError
 
 
-def seed_of(seed: int, number: int) -> int:
+def trial_seed(seed: int, number: int) -> int:
     """Return the seed of a trial's proposal (32 bits)."""
     import numpy as np
 

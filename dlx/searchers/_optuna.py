@@ -7,7 +7,7 @@ from typing import Any
 
 from dlx.optuna_trials import finished_trial, suggest
 from dlx.search_space import Scalar, SearchSpace
-from dlx.searchers import History, seed_of
+from dlx.searchers import History, trial_seed
 
 MakeSampler = Callable[[int], Any]
 """Makes one of Optuna's samplers from a seed."""
@@ -30,14 +30,14 @@ class OptunaSampler:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        study = self._updated(optuna, history)
-        study.sampler = self.make(seed_of(self.seed, number))
+        study = self._add_finished_trials(optuna, history)
+        study.sampler = self.make(trial_seed(self.seed, number))
         trial = study.ask()
         point = self.space.draw(lambda name, domain: suggest(trial, name, domain))
         study.tell(trial, state=optuna.trial.TrialState.FAIL)  # it is told as finished once it is
         return point
 
-    def _updated(self, optuna: Any, history: History) -> Any:
+    def _add_finished_trials(self, optuna: Any, history: History) -> Any:
         numbers = sorted(history)
         if self._study is None or self._told != numbers[: len(self._told)]:
             self._study, self._told = optuna.create_study(direction=self.direction), []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlx.search_space import Choice, Domain, Scalar, SearchSpace
-from dlx.searchers import History, seed_of
+from dlx.searchers import History, trial_seed
 
 
 class UniformSampler:
@@ -16,7 +16,7 @@ class UniformSampler:
         """Return the values of a trial, which follow from the seed and its number alone."""
         import numpy as np
 
-        generator = np.random.default_rng(seed_of(self.seed, number))
+        generator = np.random.default_rng(trial_seed(self.seed, number))
 
         def choose(name: str, domain: Domain) -> Scalar:
             if isinstance(domain, Choice):

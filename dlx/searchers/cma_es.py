@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.search_space import Choice, Domain, Range, Scalar, SearchSpace
-from dlx.searchers import History, Sampler, Searcher, seed_of
+from dlx.searchers import History, Sampler, Searcher, trial_seed
 from dlx.searchers._uniform import UniformSampler
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class _CmaSampler:
         n = len(self.ranges)
         optimizer = CMA(
             mean=np.full(n, 0.5), sigma=self.searcher.sigma0, bounds=np.array([[0.0, 1.0]] * n),
-            seed=seed_of(self.seed, 0), population_size=self.searcher.popsize,
+            seed=trial_seed(self.seed, 0), population_size=self.searcher.popsize,
         )  # fmt: skip
         first = 0
         while True:
@@ -74,10 +74,10 @@ class _CmaSampler:
             if place < len(candidates):
                 found: np.ndarray = candidates[place]
                 return found
-            optimizer.tell(self._with_costs(candidates, first, history))
+            optimizer.tell(self._pair_with_costs(candidates, first, history))
             first += len(candidates)
 
-    def _with_costs(self, candidates: list[Any], first: int, history: History) -> list[tuple[Any, float]]:
+    def _pair_with_costs(self, candidates: list[Any], first: int, history: History) -> list[tuple[Any, float]]:
         """Return candidates with what came of them, to be minimized; those without a value are as bad as the worst."""
         values = [history[first + i][1] * self.sign if first + i in history else None for i in range(len(candidates))]
         worst = max((value for value in values if value is not None), default=0.0)

@@ -77,12 +77,12 @@ class Spans(Sequence[Any]):
         """The length that all have, None where they differ."""
         return int(self.lengths[0]) if len(self) and (self.lengths == self.lengths[0]).all() else None
 
-    def covered(self) -> np.ndarray:
+    def values_in_spans(self) -> np.ndarray:
         """Return the values that lie in at least one span, each once."""
-        covered: np.ndarray = self.values[self.places()]
+        covered: np.ndarray = self.values[self.covered_indices()]
         return covered
 
-    def places(self) -> np.ndarray:
+    def covered_indices(self) -> np.ndarray:
         """Return at which places of `values` there is a value that lies in at least one span."""
         import numpy as np
 
@@ -153,7 +153,7 @@ class NewInputs:
 
 
 @dataclass(frozen=True)
-class Recognized:
+class Recognition:
     """How a source would read a file or folder that nobody has described.
 
     certainty  1 where it may be one of its own, 2 where it looks like it, 3 where it can hardly be anything else
@@ -176,7 +176,7 @@ class Source(Component):
     """What cuts its text where the recipe does not say, in any spelling of a tokenizer."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         """Return how the source would read a file or folder, None where it is none of its own."""
         return None
 

@@ -88,14 +88,14 @@ class _SizeMeter:
         self.bytes = 0
         self.members = 0
 
-    def member(self, size: int) -> None:
+    def count_member(self, size: int) -> None:
         """Count a member that says how large it is."""
         self.members += 1
         if self.members > self.limits.count:
             raise DataError(f"{self.archive}: more than {self.limits.count} members")
         self.check(self.bytes + size)
 
-    def grow(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
         """Count bytes that were really unpacked."""
         self.bytes += size
         self.check(self.bytes)
@@ -118,7 +118,7 @@ class _MeteredStream:
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
-        self.meter.grow(len(data))
+        self.meter.count_bytes(len(data))
         return data
 
 
@@ -134,7 +134,7 @@ def _untar(tar: tarfile.TarFile, scratch: Path, meter: _SizeMeter) -> None:
         target = _safe_path(meter.archive, scratch, member.name)
         if not (member.isfile() or member.isdir()) or member.issparse():
             raise DataError(f"{meter.archive}: '{member.name}' is a link, a device or otherwise no plain file")
-        meter.member(member.size)
+        meter.count_member(member.size)
         if member.isdir():
             target.mkdir(parents=True, exist_ok=True)
             continue
@@ -149,7 +149,7 @@ def _unzip(zipped: zipfile.ZipFile, scratch: Path, meter: _SizeMeter) -> None:
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise DataError(f"{meter.archive}: '{member.filename}' is a link, a device or otherwise no plain file")
-        meter.member(member.file_size)
+        meter.count_member(member.file_size)
         if member.is_dir():
             target.mkdir(parents=True, exist_ok=True)
             continue

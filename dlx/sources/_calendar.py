@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
-from dlx.sources._cells import as_name, parse_numbers
+from dlx.sources._cells import category_name, parse_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,12 +38,12 @@ class Times:
     inferred: str = ""
 
     @property
-    def wrong(self) -> np.ndarray:
+    def invalid(self) -> np.ndarray:
         """Which cells are no times."""
         import numpy as np
 
-        wrong: np.ndarray = np.isnat(self.values) if self.values.dtype.kind == "M" else np.isnan(self.values)
-        return wrong
+        invalid: np.ndarray = np.isnat(self.values) if self.values.dtype.kind == "M" else np.isnan(self.values)
+        return invalid
 
 
 def parse_times(cells: np.ndarray, form: str | None) -> Times:
@@ -51,8 +51,8 @@ def parse_times(cells: np.ndarray, form: str | None) -> Times:
 
     Raises: DataError if it cannot be told whether the day or the month comes first.
     """
-    values, wrong = parse_numbers(cells)
-    if form is None and not wrong.any():
+    values, invalid = parse_numbers(cells)
+    if form is None and not invalid.any():
         compact = _compact_form(cells)
         return Times(values.astype("float64")) if compact is None else _read(cells, compact, "dates written as numbers")
     if form is not None:
@@ -62,13 +62,13 @@ def parse_times(cells: np.ndarray, form: str | None) -> Times:
     order = _day_or_month_first(cells)
     if order is not None:
         return _read(cells, order, "")
-    return _read(cells, _usual_form([str(cell) for cell in cells if cell is not None]), "")
+    return _read(cells, _guess_form([str(cell) for cell in cells if cell is not None]), "")
 
 
 def _read(cells: np.ndarray, form: str | None, what: str) -> Times:
     import pandas as pd
 
-    text = pd.Series([None if cell is None else as_name(cell) if form else cell for cell in cells], dtype=object)
+    text = pd.Series([None if cell is None else category_name(cell) if form else cell for cell in cells], dtype=object)
     found = pd.to_datetime(text, errors="coerce", format=form, utc=True).dt.tz_localize(None).to_numpy()
     return Times(found, form, f"{what + ', ' if what else ''}read as {form}" if form else "")
 
@@ -78,7 +78,7 @@ def _compact_form(cells: np.ndarray) -> str | None:
     import numpy as np
     import pandas as pd
 
-    texts = [as_name(cell) for cell in cells if cell is not None]
+    texts = [category_name(cell) for cell in cells if cell is not None]
     lengths = {len(text) for text in texts}
     if len(lengths) != 1 or not all(text.isascii() and text.isdigit() for text in texts):
         return None
@@ -99,7 +99,7 @@ def _day_or_month_first(cells: np.ndarray) -> str | None:
     if not matches or len(matches) < len(found) / 2:
         return None
     mark, year = matches[0][2], "%Y" if len(matches[0][4]) == 4 else "%y"
-    clock = _usual_form([f"2000-01-01{match[5]}" for match in matches if match[5]])
+    clock = _guess_form([f"2000-01-01{match[5]}" for match in matches if match[5]])
     rest = f"{mark}{year}{(clock or '')[len('%Y-%m-%d') :]}"
     day_first, month_first = f"%d{mark}%m{rest}", f"%m{mark}%d{rest}"
     first = any(int(match[1]) > 12 for match in matches)
@@ -112,7 +112,7 @@ def _day_or_month_first(cells: np.ndarray) -> str | None:
     return day_first if first else month_first
 
 
-def _usual_form(texts: list[str]) -> str | None:
+def _guess_form(texts: list[str]) -> str | None:
     """Return the form of most texts as pandas guesses it from the first, None where it cannot."""
     from pandas.tseries.api import guess_datetime_format
 
@@ -134,7 +134,7 @@ class Steps:
     unit: str = ""
     at_end: bool = False
 
-    def after(self, times: np.ndarray, steps: Any) -> np.ndarray:
+    def add_steps(self, times: np.ndarray, steps: Any) -> np.ndarray:
         """Return the moments so many steps after others."""
         import numpy as np
         import pandas as pd

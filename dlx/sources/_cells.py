@@ -102,16 +102,16 @@ def as_categories(cells: np.ndarray, strip_end: str) -> np.ndarray:
     import numpy as np
 
     values = np.empty(len(cells), dtype=object)
-    values[:] = [None if cell is None else as_name(cell).rstrip(strip_end).rstrip() for cell in cells]
+    values[:] = [None if cell is None else category_name(cell).rstrip(strip_end).rstrip() for cell in cells]
     return values
 
 
-def as_name(cell: object) -> str:
+def category_name(cell: object) -> str:
     """Return a cell as the name of a category; 3.0 is 3."""
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
-def doubt_categories(name: str, cells: np.ndarray) -> str:
+def category_warning(name: str, cells: np.ndarray) -> str:
     """Return why a column of categories may be meant as something else; "" where nothing speaks for it."""
     present = [cell for cell in cells if cell is not None]
     texts = [str(cell) for cell in present]
@@ -120,7 +120,7 @@ def doubt_categories(name: str, cells: np.ndarray) -> str:
         return ""
     seen = f"column {name}: {distinct:,} categories in {len(present):,} rows, such as {texts[0][:40]}"
     other = next((kind for cell in present if (kind := type(cell).__name__) not in PLAIN), "")
-    meant = f"values of type {other}" if other else _numbers_in_disguise(texts)
+    meant = f"values of type {other}" if other else _number_format_warning(texts)
     if not meant and distinct > FEW_VALUES:
         meant = "dates or times?" if _mostly(DATE, texts) else _unit(texts)
     if not meant and distinct > max(FEW_VALUES, MANY_VALUES * len(present)):
@@ -128,7 +128,7 @@ def doubt_categories(name: str, cells: np.ndarray) -> str:
     return f"{seen}: {meant}" if meant else ""
 
 
-def _numbers_in_disguise(texts: list[str]) -> str:
+def _number_format_warning(texts: list[str]) -> str:
     """Return what is said of numbers with a decimal comma or a separator of thousands."""
     if _mostly(COMMA, texts) and not _mostly(THOUSANDS, texts):
         pointed = any("." in text for text in texts)

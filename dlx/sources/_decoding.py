@@ -53,7 +53,7 @@ class Decoder:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedFiles:
     """Arrays of all files that could be decoded, their indices among all, and why the others could not be."""
 
     arrays: Any
@@ -67,10 +67,10 @@ class Decoded:
         return self.arrays if list(files) == self.good else self.arrays[np.searchsorted(self.good, files)]
 
 
-def decode_files(decoder: Decoder, paths: Sequence[Path]) -> Decoded:
+def decode_files(decoder: Decoder, paths: Sequence[Path]) -> DecodedFiles:
     """Decode files, or map what was decoded before."""
     if len(paths) < FEW:
-        return _here(decoder, paths)
+        return _decode_serially(decoder, paths)
     folder = cache_folder() / "decoded"
     file = folder / f"{_key(decoder, paths)}.npy"
     try:
@@ -80,18 +80,18 @@ def decode_files(decoder: Decoder, paths: Sequence[Path]) -> Decoded:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = _decode_into(file, decoder, paths)
-        _forget_oldest(folder, file)
+        _evict_oldest(folder, file)
         return found
     except OSError:  # a cache that cannot be written is no reason to stop
-        return _here(decoder, paths)
+        return _decode_serially(decoder, paths)
 
 
-def _here(decoder: Decoder, paths: Sequence[Path]) -> Decoded:
+def _decode_serially(decoder: Decoder, paths: Sequence[Path]) -> DecodedFiles:
     import numpy as np
 
     arrays, problems = map_files(decoder, paths)
     stacked = np.stack(list(arrays.values())) if arrays else np.empty((0, *decoder.shape), decoder.dtype)
-    return Decoded(stacked, list(arrays), problems)
+    return DecodedFiles(stacked, list(arrays), problems)
 
 
 def _key(decoder: Decoder, paths: Sequence[Path]) -> str:
@@ -100,7 +100,7 @@ def _key(decoder: Decoder, paths: Sequence[Path]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _memory_map(file: Path, count: int) -> Decoded:
+def _memory_map(file: Path, count: int) -> DecodedFiles:
     """Return what was decoded before. Raises: OSError, ValueError or KeyError if it is not there whole."""
     import numpy as np
 
@@ -109,22 +109,22 @@ def _memory_map(file: Path, count: int) -> Decoded:
     if len(arrays) != count:
         raise ValueError(f"{file} holds {len(arrays)} arrays, not {count}")
     os.utime(file)  # the oldest by use are removed first
-    return _without(arrays, bad)
+    return _drop_undecodable(arrays, bad)
 
 
-def _without(arrays: np.ndarray, bad: Mapping[int, str]) -> Decoded:
+def _drop_undecodable(arrays: np.ndarray, bad: Mapping[int, str]) -> DecodedFiles:
     good = [row for row in range(len(arrays)) if row not in bad]
-    return Decoded(arrays if not bad else arrays[good], good, [bad[row] for row in sorted(bad)])
+    return DecodedFiles(arrays if not bad else arrays[good], good, [bad[row] for row in sorted(bad)])
 
 
-def _decode_into(file: Path, decoder: Decoder, paths: Sequence[Path]) -> Decoded:
+def _decode_into(file: Path, decoder: Decoder, paths: Sequence[Path]) -> DecodedFiles:
     """Decode all files into one of the cache, which appears whole, and return it mapped."""
     import numpy as np
 
     scratch = file.with_name(f".{file.stem}-{os.getpid()}.npy")
     try:
         np.lib.format.open_memmap(scratch, "w+", decoder.dtype, (len(paths), *decoder.shape)).flush()
-        bad = _in_processes(scratch, decoder, paths)
+        bad = _decode_in_processes(scratch, decoder, paths)
         write_atomic(file.with_suffix(".json"), json.dumps({"bad": bad}).encode())
         scratch.replace(file)
     finally:
@@ -132,7 +132,7 @@ def _decode_into(file: Path, decoder: Decoder, paths: Sequence[Path]) -> Decoded
     return _memory_map(file, len(paths))
 
 
-def _in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) -> dict[int, str]:
+def _decode_in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) -> dict[int, str]:
     """Let processes decode, each its share of the files; what one of them left undone is done here."""
     import numpy as np
 
@@ -143,7 +143,7 @@ def _in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) -> dict[i
     bad: dict[int, str] = {}
     done: set[int] = set()
     with _progress(decoder.name, len(paths)) as advance:
-        for said in _said([_started(order) for order in orders]):
+        for said in _iterate_messages([_start_process(order) for order in orders]):
             bad |= {int(row): reason for row, reason in said["bad"].items()}
             done.update(said["rows"])
             advance(len(said["rows"]))
@@ -151,7 +151,7 @@ def _in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) -> dict[i
     return bad | _decode_rows(file, decoder, left, [paths[row] for row in left])
 
 
-def _started(order: Mapping[str, Any]) -> subprocess.Popen[str]:
+def _start_process(order: Mapping[str, Any]) -> subprocess.Popen[str]:
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
@@ -168,7 +168,7 @@ def _started(order: Mapping[str, Any]) -> subprocess.Popen[str]:
     return process
 
 
-def _said(processes: Sequence[subprocess.Popen[str]]) -> Iterator[Mapping[str, Any]]:
+def _iterate_messages(processes: Sequence[subprocess.Popen[str]]) -> Iterator[Mapping[str, Any]]:
     """Yield what processes say of each chunk, in the order in which it comes; all have ended after that."""
     import selectors
 
@@ -222,7 +222,7 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: progress.advance(task, count)
 
 
-def _forget_oldest(folder: Path, newest: Path) -> None:
+def _evict_oldest(folder: Path, newest: Path) -> None:
     """Remove what was used longest ago, until the cache is of its size again."""
     files = sorted(folder.glob("*.npy"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0

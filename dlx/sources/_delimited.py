@@ -42,7 +42,7 @@ class TextFormat:
 
 
 @dataclass(frozen=True)
-class Delimited:
+class DelimitedRows:
     """Rows of cells with their lines, the names of their columns, and the header if the file has one."""
 
     names: list[str]
@@ -55,7 +55,7 @@ class Delimited:
 
 def read_delimited(
     path: Path, text: str, suffix: str, form: TextFormat, like: tuple[list[str], list[str]] | None = None
-) -> Delimited:
+) -> DelimitedRows:
     """Split text into rows of cells.
 
     like  the header of a file that was read before, empty where it has none, and the names that its columns have
@@ -72,15 +72,15 @@ def read_delimited(
         has_header, warnings = _has_header(path, first, body, form)
         names = _column_names(path, first, has_header, form)
     else:
-        has_header, warnings = _has_header_like(path, first, body, form, *like)
-        names = _names_like(path, first, has_header, *like)
+        has_header, warnings = _repeats_header(path, first, body, form, *like)
+        names = _align_names(path, first, has_header, *like)
     whole = []
     for line, cells in rows[1:] if has_header else rows:
         if len(cells) == len(names):
             whole.append((line, cells))
         else:
             problems.append(f"{path}:{line}: {len(cells)} cells where {len(names)} columns are expected")
-    return Delimited(names, whole, first if has_header else [], separator, problems, warnings)
+    return DelimitedRows(names, whole, first if has_header else [], separator, problems, warnings)
 
 
 def _without_separator_line(text: str, form: TextFormat) -> tuple[str, TextFormat]:
@@ -166,7 +166,7 @@ def _has_header(path: Path, first: list[str], body: list[list[str]], form: TextF
     return found, [f"{path.name}: {note}"]
 
 
-def _has_header_like(
+def _repeats_header(
     path: Path, first: list[str], body: list[list[str]], form: TextFormat, header: list[str], names: list[str]
 ) -> tuple[bool, list[str]]:
     """Say whether the first row of a later file holds names, as the first row of the file before it did or did not."""
@@ -189,7 +189,7 @@ def _column_names(path: Path, first: list[str], has_header: bool, form: TextForm
     return _unique(path, found)
 
 
-def _names_like(path: Path, first: list[str], has_header: bool, header: list[str], names: list[str]) -> list[str]:
+def _align_names(path: Path, first: list[str], has_header: bool, header: list[str], names: list[str]) -> list[str]:
     """Return the names of a later file's columns: those of its own header, where it has one that can be known."""
     new = dict(zip(header, names, strict=True)) if header else {name: name for name in names}
     if has_header and (header or set(new) & set(first)):

@@ -40,11 +40,11 @@ def split_folders(root: Path) -> SplitFolders:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    inner = [child for child in visible(root) if child.is_dir()]
+    inner = [child for child in visible_files(root) if child.is_dir()]
     known = {child: SPLITS[child.name.lower()] for child in inner if child.name.lower() in SPLITS}
     training = [child for child, split in known.items() if split == "train"]
     if not training or (len(known) == 1 and len(inner) > 1 and not _subfolders(training[0])):
-        return SplitFolders([(root, None)], warnings=_alike(root, inner))
+        return SplitFolders([(root, None)], warnings=_nested_class_warnings(root, inner))
     others = [child.name for child in inner if child not in known]
     beside = f"{root.name}: left out the folders {', '.join(others)}, which are beside {training[0].name}"
     read = ", ".join(f"{child.name} as {split}" for child, split in known.items() if child.name != split)
@@ -53,7 +53,7 @@ def split_folders(root: Path) -> SplitFolders:
     )
 
 
-def _alike(root: Path, folders: list[Path]) -> list[str]:
+def _nested_class_warnings(root: Path, folders: list[Path]) -> list[str]:
     """Return a warning where folders that are taken for classes hold folders of the same names."""
     names = [_subfolders(folder) for folder in folders]
     if len(folders) < 2 or len(names[0]) < 2 or any(found != names[0] for found in names):
@@ -66,24 +66,24 @@ def _alike(root: Path, folders: list[Path]) -> list[str]:
 
 
 def _subfolders(folder: Path) -> set[str]:
-    return {child.name for child in visible(folder) if child.is_dir()}
+    return {child.name for child in visible_files(folder) if child.is_dir()}
 
 
 def labeled_files(root: Path) -> LabeledFiles:
     """Return every file below a folder; those beside folders of classes belong to none and are left out."""
     found = split_folders(root)
-    files = [(path, split, label) for folder, split in found.folders for path, label in _in_classes(folder)]
+    files = [(path, split, label) for folder, split in found.folders for path, label in _files_by_class(folder)]
     return LabeledFiles(files, found.inferred, found.warnings)
 
 
-def _in_classes(folder: Path) -> list[tuple[Path, str | None]]:
-    classes = [child for child in visible(folder) if child.is_dir()]
+def _files_by_class(folder: Path) -> list[tuple[Path, str | None]]:
+    classes = [child for child in visible_files(folder) if child.is_dir()]
     if not classes:
-        return [(path, None) for path in visible(folder)]
+        return [(path, None) for path in visible_files(folder)]
     return [(path, child.name) for child in classes for path in sorted(child.rglob("*")) if _is_sample(path)]
 
 
-def visible(folder: Path) -> list[Path]:
+def visible_files(folder: Path) -> list[Path]:
     """Return what a folder holds, but for hidden files, by name."""
     return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.errors import DataError
 from dlx.sources._calendar import Steps, Unit, count_steps, format_times, parse_times
-from dlx.sources._cells import MISSING, as_name, clean_cells, parse_numbers
+from dlx.sources._cells import MISSING, category_name, clean_cells, parse_numbers
 from dlx.sources._raw_table import RawTable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class History:
     form: str | None
     inferred: str
 
-    def formatted(self, times: np.ndarray) -> list[str]:
+    def format_times(self, times: np.ndarray) -> list[str]:
         """Return moments as the file writes them."""
         return format_times(times, self.form)
 
@@ -97,8 +97,8 @@ class HistoryReader:
         return History(segments, clock, problems, form, inferred)
 
     def _numbers(self, name: str, cells: np.ndarray, bad: dict[int, str], rows: RawTable) -> np.ndarray:
-        values, wrong = parse_numbers(cells)
-        for row in wrong.nonzero()[0]:
+        values, invalid = parse_numbers(cells)
+        for row in invalid.nonzero()[0]:
             bad.setdefault(int(row), f"{_place(rows, row, name)}: '{cells[row]}' is not a number")
         return values.astype("float64")
 
@@ -112,7 +112,7 @@ class HistoryReader:
             return [""], np.zeros(len(rows.lines), dtype=np.int64)
         for row in np.flatnonzero([cell is None for cell in cells[self.series]]):
             bad.setdefault(int(row), f"{_place(rows, row, self.series)}: the series has no name")
-        found = [as_name(cell) for cell in cells[self.series]]
+        found = [category_name(cell) for cell in cells[self.series]]
         names = sorted(set(found), key=_natural_order)
         number = {name: i for i, name in enumerate(names)}
         return names, np.array([number[name] for name in found], dtype=np.int64)
@@ -129,10 +129,10 @@ class HistoryReader:
             return kept, pd.Series(who).groupby(who).cumcount().to_numpy()[kept], None, ""
         found = parse_times(cells[self.time], self.time_format)
         hint = "" if self.time_format else "; say how times are written with `time_format`"
-        for row in found.wrong.nonzero()[0]:
+        for row in found.invalid.nonzero()[0]:
             bad.setdefault(int(row), f"{_place(rows, row, self.time)}: '{cells[self.time][row]}' is not a time{hint}")
         seen: dict[tuple[object, object], int] = {}
-        for row in np.flatnonzero(~found.wrong):
+        for row in np.flatnonzero(~found.invalid):
             first = seen.setdefault((who[row], found.values[row]), int(row))
             if first != row:
                 said = f"'{cells[self.time][row]}' stands in line {rows.lines[first]} too"
@@ -158,7 +158,7 @@ class HistoryReader:
         if self.gaps == "ignore":
             numbers = np.arange(len(numbers))
         if self.gaps == "forward_fill" and len(numbers):
-            values_NF, numbers, times = _forward_filled(values_NF, replace(clock, numbers=numbers), times)
+            values_NF, numbers, times = _forward_fill(values_NF, replace(clock, numbers=numbers), times)
         whole = ~np.isnan(values_NF).any(axis=1)
         values_NF, numbers, times = values_NF[whole], numbers[whole], times[whole]
         ends = np.flatnonzero(np.diff(numbers) != 1) + 1
@@ -207,9 +207,7 @@ def _place(rows: RawTable, row: Any, column: str) -> str:
     return f"{rows.path}:{rows.lines[row]}: column '{column}'"
 
 
-def _forward_filled(
-    values_NF: np.ndarray, clock: Steps, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _forward_fill(values_NF: np.ndarray, clock: Steps, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return every moment from the first to the last; where a value is missing, the one before it."""
     import numpy as np
     import pandas as pd
@@ -217,4 +215,4 @@ def _forward_filled(
     whole = np.arange(clock.numbers[0], clock.numbers[-1] + 1)
     row = np.searchsorted(clock.numbers, whole, side="right") - 1
     filled: np.ndarray = pd.DataFrame(values_NF).ffill().to_numpy()
-    return filled[row], whole, clock.after(times[row], whole - clock.numbers[row])
+    return filled[row], whole, clock.add_steps(times[row], whole - clock.numbers[row])

@@ -12,7 +12,7 @@ from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.files import read_text_file, require_file, split_lines
 from dlx.nearest import nearest
-from dlx.sources._delimited import Delimited, TextFormat, read_delimited
+from dlx.sources._delimited import DelimitedRows, TextFormat, read_delimited
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,10 +78,10 @@ def read_table(path: Path, form: TextFormat, like: RawTable | None = None, optio
         rows = _from_delimited(path, read_delimited(path, read_text_file(path, form.encoding), suffix, form, before))
     if not rows.lines and not rows.problems:
         raise DataError(f"{path}: the file has names of columns but no rows")
-    return rows if like is None else _with_columns_of(like, rows, optional)
+    return rows if like is None else _align_columns(like, rows, optional)
 
 
-def _from_delimited(path: Path, found: Delimited) -> RawTable:
+def _from_delimited(path: Path, found: DelimitedRows) -> RawTable:
     columns = _columns([cells for _, cells in found.rows], len(found.names))
     inferred = f"{path.name}: separator {found.separator!r}, {'a' if found.header else 'no'} header"
     lines = [line for line, _ in found.rows]
@@ -89,7 +89,7 @@ def _from_delimited(path: Path, found: Delimited) -> RawTable:
     return RawTable(path, found.names, columns, lines, found.problems, named, found.header, inferred, found.warnings)
 
 
-def _with_columns_of(like: RawTable, rows: RawTable, optional: Sequence[str]) -> RawTable:
+def _align_columns(like: RawTable, rows: RawTable, optional: Sequence[str]) -> RawTable:
     """Return rows with the columns of another file: more are left out, optional ones may be absent."""
     absent = [name for name in like.names if name not in rows.names]
     needed = [name for name in absent if name not in optional]
@@ -176,14 +176,14 @@ def _parse_record(line: str) -> dict[str, Any] | str:
     """Return the object of a line, or why there is none: a name that stands twice in it is an error too."""
     try:
         record = json.loads(line, object_pairs_hook=_unique_names)
-    except _TwiceError as error:
+    except _DuplicateKeyError as error:
         return f"the name '{error}' stands twice in an object"
     except (ValueError, RecursionError):
         return f"not JSON: {line[:60]}"
     return record if isinstance(record, dict) else f"not an object: {line[:60]}"
 
 
-class _TwiceError(Exception):
+class _DuplicateKeyError(Exception):
     """A name stands twice in a JSON object."""
 
 
@@ -191,5 +191,5 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+        raise _DuplicateKeyError(next(name for name in names if names.count(name) > 1))
     return record

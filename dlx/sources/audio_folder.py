@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.sources import Column, NewInputs, Recognized, Samples, Source
+from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._audio import count_frames, mel_filter_bank
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._errors import raise_or_skip
@@ -50,9 +50,9 @@ class AudioFolder(Source):
     """Mel bands."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         share = suffix_share(path, cls.suffixes) if path.is_dir() else 0.0
-        return Recognized(3, "classification") if share > 0.5 else None
+        return Recognition(3, "classification") if share > 0.5 else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         root = base / Path(self.path).expanduser()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict
 
 from dlx.errors import DataError
-from dlx.sources import Column, Recognized, Samples, Source
-from dlx.sources._cells import clean_cells, doubt_categories, parse_numbers
+from dlx.sources import Column, Recognition, Samples, Source
+from dlx.sources._cells import category_warning, clean_cells, parse_numbers
 from dlx.sources._errors import raise_or_skip
 from dlx.sources._folders import SPLITS
 from dlx.sources._images import ImageBytes, decode, map_files, read_size
@@ -61,9 +61,9 @@ class Hf(Source):
     """1 for gray images, 3 for color."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         saved = path.is_dir() and any((path / file).is_file() for file in SAVED_FILES)
-        return Recognized(3) if saved else None
+        return Recognition(3) if saved else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
@@ -91,13 +91,13 @@ class Hf(Source):
             splits[kept] if len(sets) > 1 else None,
             problems,
             identity={"row": np.arange(1, len(joined) + 1)[kept]},
-            warnings=self._doubts(known, target),
+            warnings=self._category_warnings(known, target),
         )
 
-    def _doubts(self, columns: Mapping[str, Column], target: str | None) -> list[str]:
+    def _category_warnings(self, columns: Mapping[str, Column], target: str | None) -> list[str]:
         """Return which fields are categories only because they hold strings, and may be meant as something else."""
         inferred = {n: c for n, c in columns.items() if n not in self.types and n != target and not c.classes}
-        found = (doubt_categories(n, c.values) for n, c in inferred.items() if c.kind == "categorical")
+        found = (category_warning(n, c.values) for n, c in inferred.items() if c.kind == "categorical")
         return [doubt for doubt in found if doubt]
 
     def files(self, base: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.sources import Column, NewInputs, Recognized, Samples, Source
+from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._archive import extract, is_archive
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._download import data_folder
@@ -51,10 +51,10 @@ class ImageFolder(Source):
     """GiB up to which all images together are kept decoded."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         if path.is_file():
-            return Recognized(2, "classification") if is_archive(path) else None
-        return Recognized(2 if suffix_share(path, cls.suffixes) > 0.5 else 1, "classification")
+            return Recognition(2, "classification") if is_archive(path) else None
+        return Recognition(2 if suffix_share(path, cls.suffixes) > 0.5 else 1, "classification")
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         root = self._root(base)

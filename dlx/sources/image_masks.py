@@ -9,10 +9,10 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import IGNORED, DataFacts
-from dlx.sources import Column, NewInputs, Recognized, Samples, Source
+from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._errors import raise_or_skip
-from dlx.sources._folders import SPLITS, visible
+from dlx.sources._folders import SPLITS, visible_files
 from dlx.sources._images import IMAGE_SUFFIXES, map_files, read_images, read_size
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ class ImageMasks(Source):
     """1 for gray, 3 for color."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
-        folders = [path, *(child for child in visible(path) if child.name.lower() in SPLITS)] if path.is_dir() else []
+    def recognize(cls, path: Path) -> Recognition | None:
+        folders = (
+            [path, *(child for child in visible_files(path) if child.name.lower() in SPLITS)] if path.is_dir() else []
+        )
         both = any((folder / "images").is_dir() and (folder / "masks").is_dir() for folder in folders)
-        return Recognized(3, "segmentation") if both else None
+        return Recognition(3, "segmentation") if both else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np
@@ -76,7 +78,7 @@ class ImageMasks(Source):
         images = decode_files(self._decoder("image", size), [pair.image for pair in pairs])
         masks = decode_files(self._decoder("mask", size), [pair.mask for pair in pairs])
         good = sorted(set(images.good) & set(masks.good))
-        said = zip(good, map(self._no_class, masks.of(good), (pairs[i] for i in good)), strict=True)
+        said = zip(good, map(self._unknown_value, masks.of(good), (pairs[i] for i in good)), strict=True)
         strange = {i: text for i, text in said if text}
         problems += [*bad, *images.problems, *masks.problems, *strange.values()]
         raise_or_skip(f"images and masks in {self.path}", problems, on_error)
@@ -114,19 +116,19 @@ class ImageMasks(Source):
 
     def _pairs(self, base: Path) -> tuple[list[_Pair], list[str]]:
         root = base / Path(self.path).expanduser()
-        inner = visible(root) if root.is_dir() else []
+        inner = visible_files(root) if root.is_dir() else []
         splits = [(child, SPLITS[child.name.lower()]) for child in inner if child.name.lower() in SPLITS]
         folders = [(child, split) for child, split in splits if (child / self.images).is_dir()] or [(root, "")]
         pairs: list[_Pair] = []
         problems: list[str] = []
         for folder, split in folders:
-            images, masks = (_by_name(folder / name, problems) for name in (self.images, self.masks))
+            images, masks = (_files_by_stem(folder / name, problems) for name in (self.images, self.masks))
             pairs += [_Pair(images[name], masks[name], split) for name in images if name in masks]
             problems += [f"{images[name]}: there is no mask of this name" for name in images if name not in masks]
             problems += [f"{masks[name]}: there is no image of this name" for name in masks if name not in images]
         return pairs, problems
 
-    def _no_class(self, values: np.ndarray, pair: _Pair) -> str:
+    def _unknown_value(self, values: np.ndarray, pair: _Pair) -> str:
         """Return which pixel of a mask has a value that stands for no class; "" if none has."""
         import numpy as np
 
@@ -155,7 +157,7 @@ class ImageMasks(Source):
         code[found] = np.arange(len(found))
         names = tuple(str(value) for value in found)
         inferred = f"classes are the values in the masks: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}"
-        return Column(code[values], "HW", "categorical", names), [inferred], _doubts(counts)
+        return Column(code[values], "HW", "categorical", names), [inferred], _class_warnings(counts)
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,12 @@ class _Pair:
     split: str
 
 
-def _by_name(folder: Path, problems: list[str]) -> dict[str, Path]:
+def _files_by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
     """Return the files of a folder by their names without suffix; names that several have are problems."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     groups: dict[str, list[Path]] = {}
-    for path in visible(folder):
+    for path in visible_files(folder):
         if path.is_file():
             groups.setdefault(path.stem, []).append(path)
     for name, paths in groups.items():
@@ -182,7 +184,7 @@ def _by_name(folder: Path, problems: list[str]) -> dict[str, Path]:
     return {name: paths[0] for name, paths in groups.items() if len(paths) == 1}
 
 
-def _doubts(counts: np.ndarray) -> list[str]:
+def _class_warnings(counts: np.ndarray) -> list[str]:
     """Return why the values in masks may not be classes: many are rare, or one marks what has none."""
     found = [value for value, count in enumerate(counts) if count]
     rare = [value for value in found if counts[value] < RARE * counts.sum()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.sources import Column, Recognized, Samples, Source
+from dlx.sources import Column, Recognition, Samples, Source
 from dlx.sources._cells import EXACT
 from dlx.sources._errors import raise_or_skip
 
@@ -62,7 +62,7 @@ class Npz(Source):
     """Names of the classes that whole numbers in y stand for, from 0."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         if path.suffix.lower() != ".npz":
             return None
         names = _array_names(path)
@@ -70,7 +70,7 @@ class Npz(Source):
         if chosen["x"] is None:
             raise DataError(f"{path}: which of the arrays {', '.join(names)} holds the inputs? Write a recipe with `x`")
         test = {field: name for field, name in chosen.items() if field.endswith("_test") and name is not None}
-        return Recognized(3, "", {"x": chosen["x"], "y": chosen["y"], **(test if len(test) == 2 else {})})
+        return Recognition(3, "", {"x": chosen["x"], "y": chosen["y"], **(test if len(test) == 2 else {})})
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np

@@ -8,7 +8,7 @@ from pydantic import Field, Strict, model_validator
 
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
-from dlx.sources import Column, NewInputs, Recognized, Samples, Source, Spans
+from dlx.sources import Column, NewInputs, Recognition, Samples, Source, Spans
 from dlx.sources._calendar import FREQUENCIES, Unit
 from dlx.sources._cells import MISSING
 from dlx.sources._delimited import TextFormat
@@ -74,18 +74,18 @@ class Series(Source):
     """
 
     @model_validator(mode="after")
-    def _season_fits(self) -> Series:
+    def _check_season(self) -> Series:
         if self.season > self.history:
             raise ValueError(f"a history of {self.history} steps does not reach back one season of {self.season}")
         return self
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         """A column of moments at equal distances, and numbers beside it."""
         if not path.is_file() or path.suffix.lower() not in cls.suffixes:
             return None
         found = recognize_series(read_table(path, TextFormat(missing=MISSING)))
-        return None if found is None else Recognized(2, "forecasting", found)
+        return None if found is None else Recognition(2, "forecasting", found)
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         (file,) = self.files(base)
@@ -111,13 +111,13 @@ class Series(Source):
             history = source._read_history(source._read_columns(path))
             raise_or_skip(f"cannot use {path}", history.problems, "raise")
             for name, segments in history.segments.items():
-                short = source._too_short(name, segments)
+                short = source._too_short_reason(name, segments)
                 if short:
                     warnings.append(f"{path}: {short}")
                     continue
                 found.append(segments[-1].values[-self.history :])
                 names.append(name)
-                moments += history.formatted(history.clock.after(segments[-1].times[-1:], 1))
+                moments += history.format_times(history.clock.add_steps(segments[-1].times[-1:], 1))
         if not found:
             raise DataError("\n".join(warnings) or f"{paths[0]}: there is no series")
         history_NLF = np.stack(found).astype(np.float32)
@@ -126,7 +126,7 @@ class Series(Source):
         columns = {"history": Column(history_NLF, "TF", "numeric", names=tuple(self._values()))}
         return NewInputs(columns, identity, warnings)
 
-    def _too_short(self, name: str, segments: Sequence[Segment]) -> str:
+    def _too_short_reason(self, name: str, segments: Sequence[Segment]) -> str:
         """Return why the end of a series cannot be continued; "" if it can."""
         which = f"series {name}" if self.series else "the series"
         if not segments:
@@ -170,7 +170,7 @@ class Series(Source):
             begin += len(segment.steps)
         first, step = np.concatenate(starts), np.concatenate(steps)
         if not len(first):
-            raise DataError(self._no_window(history))
+            raise DataError(self._no_window_reason(history))
         values_NF = np.concatenate([s.values for found in history.segments.values() for s in found])
         columns = self._spans(values_NF, first)
         when = np.stack([step, step + self.horizon], axis=1)
@@ -185,10 +185,10 @@ class Series(Source):
             season=self.season,
             identity=identity,
             inferred=[text for text in (rows.inferred, self._describe_times(history)) if text],
-            warnings=[*rows.warnings, *self._lost(history, len(first))],
+            warnings=[*rows.warnings, *self._gap_warnings(history, len(first))],
         )
 
-    def _no_window(self, history: History) -> str:
+    def _no_window_reason(self, history: History) -> str:
         longest = max((len(s.steps) for found in history.segments.values() for s in found), default=0)
         return (
             f"{self.path}: no window of {self.history} + {self.horizon} steps fits; the longest stretch without a "
@@ -203,7 +203,7 @@ class Series(Source):
         step = f"a step is {history.clock.size:g} {unit}{'s' * (history.clock.size != 1)}"
         return f"column {self.time}: {history.inferred + ', ' if history.inferred else ''}{step}"
 
-    def _lost(self, history: History, windows: int) -> list[str]:
+    def _gap_warnings(self, history: History, windows: int) -> list[str]:
         """Return how many gaps there are, and how many windows they cost."""
         length = self.history + self.horizon
         found = [segments for segments in history.segments.values() if segments]

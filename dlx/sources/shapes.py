@@ -49,7 +49,7 @@ class Shapes(Source):
         for image_HW, mask_HW in zip(images_NHW, masks_NHW, strict=True):
             for _ in range(random.integers(1, self.max_objects + 1)):
                 code = int(random.integers(1, len(CLASSES)))
-                inside_HW = self._inside(code, random)
+                inside_HW = self._pixel_mask(code, random)
                 mask_HW[inside_HW] = code
                 image_HW[inside_HW] = random.uniform(120, 235)
         images_NHW += self.noise * random.standard_normal(images_NHW.shape)
@@ -57,7 +57,7 @@ class Shapes(Source):
         target = Column(masks_NHW, "HW", "categorical", CLASSES)
         return Samples({"image": Column(pixels, "CHW", "image"), "target": target}, ("image",), "target")
 
-    def _inside(self, code: int, random: np.random.Generator) -> np.ndarray:
+    def _pixel_mask(self, code: int, random: np.random.Generator) -> np.ndarray:
         """Return which pixels a shape covers; all three reach `radius` from their center."""
         import numpy as np
 

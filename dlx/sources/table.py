@@ -10,8 +10,8 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.sources import Column, NewInputs, Recognized, Samples, Source
-from dlx.sources._cells import MISSING, as_categories, clean_cells, doubt_categories, is_numeric, parse_numbers
+from dlx.sources import Column, NewInputs, Recognition, Samples, Source
+from dlx.sources._cells import MISSING, as_categories, category_warning, clean_cells, is_numeric, parse_numbers
 from dlx.sources._delimited import TextFormat
 from dlx.sources._errors import raise_or_skip
 from dlx.sources._raw_table import RawTable, missing_column, read_table, table_columns, unknown_column
@@ -80,8 +80,8 @@ class Table(Source):
     """Characters removed from the end of categories, such as the full stop in `<=50K.`."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
-        return Recognized(1) if path.is_file() and path.suffix.lower() in cls.suffixes else None
+    def recognize(cls, path: Path) -> Recognition | None:
+        return Recognition(1) if path.is_file() and path.suffix.lower() in cls.suffixes else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         splits = self._read(base)
@@ -94,7 +94,7 @@ class Table(Source):
         problems += [bad[row] for row in sorted(bad)]
         raise_or_skip(f"cannot use {self.path}", problems, on_error, self._hint())
         samples = self._samples(columns, splits, sorted(bad), problems)
-        doubts = [doubt_categories(n, cells[n]) for n, c in columns.items() if self._is_inferred(n, c)]
+        doubts = [category_warning(n, cells[n]) for n, c in columns.items() if self._is_inferred(n, c)]
         warnings = [*(warning for rows in splits.values() for warning in rows.warnings), *filter(None, doubts)]
         return replace(samples, inferred=self._describe_reading(columns, splits), warnings=warnings)
 
@@ -118,7 +118,7 @@ class Table(Source):
             cells = reader._clean_column(name, np.concatenate([rows.cells(name) for rows in tables]))
             columns[name] = reader._column(name, cells, bad, places)
         raise_or_skip(f"cannot use {paths[0]}", problems + [bad[row] for row in sorted(bad)], "raise")
-        kept = {name: [cell for rows in tables for cell in _kept_cells(rows, name)] for name in keep}
+        kept = {name: [cell for rows in tables for cell in _raw_cells(rows, name)] for name in keep}
         return NewInputs(columns, kept, [warning for rows in tables for warning in rows.warnings])
 
     def _format(self, header: bool | str, columns: tuple[str, ...], expected: frozenset[str]) -> TextFormat:
@@ -255,7 +255,7 @@ class Table(Source):
         return "target"
 
 
-def _kept_cells(rows: RawTable, name: str) -> list[object]:
+def _raw_cells(rows: RawTable, name: str) -> list[object]:
     if name not in rows.names:
         raise DataError(missing_column(rows, [name], "which --keep names"))
     return list(rows.cells(name))

@@ -10,7 +10,7 @@ from pydantic import Field, Strict
 from dlx.errors import DataError
 from dlx.facts import IGNORED
 from dlx.files import read_text_file, split_lines
-from dlx.sources import Column, Recognized, Samples, Source, Spans
+from dlx.sources import Column, Recognition, Samples, Source, Spans
 from dlx.sources._errors import raise_or_skip
 
 SEPARATORS = re.compile(r"[ \t]+")
@@ -53,7 +53,7 @@ class TaggedText(Source):
     """Encoding of the files."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         """A word and its tags in every line, as many in all, and empty lines between sentences."""
         if not path.is_file() or path.suffix.lower() not in (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt"):
             return None
@@ -62,7 +62,7 @@ class TaggedText(Source):
         widths = {len(row) for row in cells}
         if len(widths) != 1 or not 2 <= (width := widths.pop()) <= MOST_COLUMNS or all(line.strip() for line in lines):
             return None
-        return Recognized(3, "token_classification", {"tag_column": width})
+        return Recognition(3, "token_classification", {"tag_column": width})
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.files import read_text_file, split_lines
-from dlx.sources import Column, Recognized, Samples, Source, TextBlocks
+from dlx.sources import Column, Recognition, Samples, Source, TextBlocks
 from dlx.sources._errors import raise_or_skip
 
 LOOKED_AT = 50
@@ -49,13 +49,13 @@ class Text(Source):
     """Encoding of the files."""
 
     @classmethod
-    def recognizes(cls, path: Path) -> Recognized | None:
+    def recognize(cls, path: Path) -> Recognition | None:
         """Running text has no columns: no separator stands equally often in every line."""
         if path.suffix.lower() not in (".txt", ".md", ".text") or not path.is_file():
             return None
         lines = [line for line in split_lines(read_text_file(path, "utf-8"))[:LOOKED_AT] if line.strip()]
         columns = any(_is_regular(lines, separator) for separator in ("\t", ",", ";", "|"))
-        return None if columns else Recognized(2, "language_modeling")
+        return None if columns else Recognition(2, "language_modeling")
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         import numpy as np

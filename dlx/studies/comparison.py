@@ -13,15 +13,15 @@ from dlx.engine.runs.outcome import ClaimVerdict, read_run, verdict_on
 from dlx.errors import DlxError, RunError, UsageError
 from dlx.files import save_figures
 from dlx.plan.plan import is_better_higher
-from dlx.plan.study import StudyPlan, load_compared, plan_study
+from dlx.plan.study import StudyPlan, load_compared_variant, plan_study
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import BASE, Compare
 from dlx.run_folders import STUDY
 from dlx.studies.folder import RECIPE, StudyFolder, complete_recipe, create_study, open_study
 from dlx.studies.record import StudyRecord, study_record
-from dlx.studies.statistics import Difference, Interval, difference, holm, interval_of
-from dlx.studies.training import train_whole
+from dlx.studies.statistics import Difference, Interval, confidence_interval, difference, holm
+from dlx.studies.training import train_to_end
 from dlx.tracking.spool import read_state
 
 
@@ -57,7 +57,7 @@ class ComparisonReport:
     figures: Mapping[str, Path] = field(default_factory=dict)
 
     @property
-    def held(self) -> bool:
+    def claims_hold(self) -> bool:
         """Whether every claim holds."""
         return all(claim.held for claim in self.claims)
 
@@ -67,7 +67,7 @@ class ComparisonReport:
         claims = {claim.metric: asdict(claim) for claim in self.claims}
         places = {name: str(path) for name, path in self.figures.items()}
         plain = {"folder": str(self.folder), "variants": variants, "claims": claims, "figures": places}
-        return {**vars(self), **plain, "held": self.held}
+        return {**vars(self), **plain, "held": self.claims_hold}
 
     def sentence(self, name: str) -> str:
         """Say of a variant what the figures say."""
@@ -87,14 +87,14 @@ def compare_variants(loaded: LoadedRecipe, root: Path, console: Any) -> Comparis
     if loaded.study is None or loaded.study.compare is None:
         raise UsageError("the recipe has no section `compare`: name the variants, such as variants: {wider: {…}}")
     plan = plan_study(loaded)
-    study = _study_of(loaded, root)
+    study = _find_or_create_study(loaded, root)
     compare = loaded.study.compare
     metric = compare.metric or _default_metric(plan, compare)
     assert plan.base is not None
     record = study_record(plan.base, study, resumed=read_state(study.path) is not None)
-    with record.marked():
+    with record.close_on_error():
         values = _values(study, plan, compare, metric, console)
-    report = _report(study, plan, compare, metric, values)
+    report = _make_report(study, plan, compare, metric, values)
     report = replace(report, figures=draw_comparison(report))
     finish_comparison(record, report)
     return report
@@ -106,7 +106,7 @@ def _values(study: StudyFolder, plan: StudyPlan, compare: Compare, metric: str, 
     total = plan.repeats * len(values)
     for done, (repeat, name) in enumerate(_pairs(plan.repeats, list(values)), 1):
         value = _value(study, name, repeat, compare, metric)
-        place = f"{name}, {_repeated(compare)[:-1]} {repeat}"
+        place = f"{name}, {_repeat_unit(compare)[:-1]} {repeat}"
         say(console, f"{done} of {total}  {place}: {metric} {value:.4g}")
         values[name].append(value)
     return values
@@ -117,7 +117,7 @@ def _pairs(repeats: int, names: list[str]) -> Iterator[tuple[int, str]]:
     yield from ((repeat, name) for repeat in range(repeats) for name in names)
 
 
-def _study_of(loaded: LoadedRecipe, root: Path) -> StudyFolder:
+def _find_or_create_study(loaded: LoadedRecipe, root: Path) -> StudyFolder:
     """Return the study of this very recipe that is there already, or a new one."""
     digest = _digest(complete_recipe(loaded))
     for state in sorted(root.glob(f"{loaded.recipe.name}-*/{STUDY}")):
@@ -131,14 +131,14 @@ def _digest(text: str) -> str:
 
 
 def _value(study: StudyFolder, name: str, repeat: int, compare: Compare, metric: str) -> float:
-    folder = study.compared(name, repeat)
+    folder = study.variant_folder(name, repeat)
     run = read_run(folder)
     if run is None:
         try:
-            loaded = _repeat_of(load_compared(study.loaded, name), repeat, compare)
-            run = train_whole(loaded, folder, study.path)
+            loaded = _repeat_of(load_compared_variant(study.loaded, name), repeat, compare)
+            run = train_to_end(loaded, folder, study.path)
         except DlxError as error:
-            raise RunError(f"{name}, {_repeated(compare)[:-1]} {repeat}: {error}") from error
+            raise RunError(f"{name}, {_repeat_unit(compare)[:-1]} {repeat}: {error}") from error
     if metric not in run.metrics:
         raise UsageError(f"{folder} has no metric {metric}; it has {', '.join(run.metrics)}")
     return run.metrics[metric]
@@ -152,7 +152,7 @@ def _repeat_of(loaded: LoadedRecipe, repeat: int, compare: Compare) -> LoadedRec
     return replace(loaded, recipe=recipe.evolve("seed", recipe.seed + repeat))
 
 
-def _repeated(compare: Compare) -> str:
+def _repeat_unit(compare: Compare) -> str:
     return "folds" if compare.folds is not None else "seeds"
 
 
@@ -163,7 +163,7 @@ def _default_metric(plan: StudyPlan, compare: Compare) -> str:
     return f"{'val' if compare.folds is not None else 'test'}/{first}"
 
 
-def _report(
+def _make_report(
     study: StudyFolder, plan: StudyPlan, compare: Compare, metric: str, values: Mapping[str, list[float]]
 ) -> ComparisonReport:
     assert plan.base is not None and study.loaded.study is not None
@@ -177,7 +177,7 @@ def _report(
     variants = {
         name: VariantSummary(
             own,
-            interval_of(own, compare.confidence),
+            confidence_interval(own, compare.confidence),
             found.get(name),
             corrected.get(name),
             name in corrected and corrected[name] < 1 - compare.confidence,
@@ -191,7 +191,7 @@ def _report(
         if name.partition("/")[0] == "compare"
     ]
     return ComparisonReport(
-        study.name, study.path, metric, maximize, compare.confidence, _repeated(compare), variants, claims
+        study.name, study.path, metric, maximize, compare.confidence, _repeat_unit(compare), variants, claims
     )
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dlx.console import say, styled
+from dlx.console import say, styled_text
 from dlx.studies.folder import StudyFolder
 from dlx.studies.journal import Trial
 from dlx.studies.report import describe_point
@@ -62,12 +62,12 @@ class Display:
         counts = {s: statuses.count(s) for s in ("finished", "paused", "running", "failed") if s in statuses}
         title = f"{len(statuses)} of {self.scheduler.limit} trials: "
         title += ", ".join(f"{count} {status}" for status, count in counts.items()) + self._remaining()
-        table = Table(title=styled(title), title_justify="left")
+        table = Table(title=styled_text(title), title_justify="left")
         for heading in ("trial", self.monitor, "rungs", "values"):
-            table.add_column(styled(heading), overflow="fold")
+            table.add_column(styled_text(heading), overflow="fold")
         for trial in self.scheduler.best(self._trials)[:SHOWN]:
             value = f"{trial.value:.4g}"
-            table.add_row(str(trial.number), value, str(trial.rungs), styled(describe_point(trial.params)))
+            table.add_row(str(trial.number), value, str(trial.rungs), styled_text(describe_point(trial.params)))
         return table
 
     def _remaining(self) -> str:

@@ -52,7 +52,7 @@ class StudyFolder:
         """Return the folder of a trial's run; of several seeds, that of one of them."""
         return self.path / trial_folder(number, seed, seeds)
 
-    def compared(self, variant: str, repeat: int) -> Path:
+    def variant_folder(self, variant: str, repeat: int) -> Path:
         """Return the folder of one training of a variant."""
         return self.path / f"{variant}-{repeat}"
 

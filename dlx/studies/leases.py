@@ -25,7 +25,7 @@ class Lease:
     """The presence of this process in a study, renewed by a thread as long as it is held."""
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{_began(os.getpid())}:{secrets.token_hex(3)}"
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}:{secrets.token_hex(3)}"
         self._path = folder / WORKERS / self.name.replace(":", "_")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
@@ -50,7 +50,7 @@ def is_alive(folder: Path, worker: str) -> bool:
     """Say whether the process that a worker's name stands for still trains."""
     host, pid, began, _ = worker.split(":")
     if host == socket.gethostname():
-        return _began(int(pid)) == began
+        return _start_time(int(pid)) == began
     try:
         silent = time.time() - (folder / WORKERS / worker.replace(":", "_")).stat().st_mtime
     except OSError:
@@ -58,18 +58,18 @@ def is_alive(folder: Path, worker: str) -> bool:
     return silent < PATIENCE_SECONDS
 
 
-def _began(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """Return when a process began, as the kernel counts it, so that a new process of the same number is another; ""
     where there is none.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "" if Path("/proc").exists() else str(_exists(pid))
+        return "" if Path("/proc").exists() else str(_process_exists(pid))
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _exists(pid: int) -> bool:
+def _process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except OSError:

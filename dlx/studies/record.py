@@ -23,7 +23,7 @@ class StudyRecord:
     record: RunRecord
 
     @contextmanager
-    def marked(self) -> Iterator[None]:
+    def close_on_error(self) -> Iterator[None]:
         """Say in the record how a study ended that does not come to its end."""
         try:
             yield

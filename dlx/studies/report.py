@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dlx.engine.runs.outcome import ClaimVerdict, judge
+from dlx.engine.runs.outcome import ClaimVerdict, evaluate_claims
 from dlx.files import save_figures
 from dlx.recipe.schema.study import Sweep
 from dlx.search_space import SearchSpace
@@ -40,7 +40,7 @@ class SweepReport:
     claims: list[ClaimVerdict]
 
     @property
-    def held(self) -> bool:
+    def claims_hold(self) -> bool:
         """Whether every claim holds."""
         return all(claim.held for claim in self.claims)
 
@@ -79,13 +79,13 @@ class SweepReport:
             "monitor": self.monitor,
             "trials": self.limit,
             "counts": self.counts,
-            "best": None if best is None else _plain(best),
+            "best": None if best is None else _trial_to_json(best),
             "claims": {c.metric: asdict(c) for c in self.claims},
-            "table": [_plain(trial) for trial in self.trials.values()],
+            "table": [_trial_to_json(trial) for trial in self.trials.values()],
         }
 
 
-def _plain(trial: Trial) -> dict[str, Any]:
+def _trial_to_json(trial: Trial) -> dict[str, Any]:
     return {
         "number": trial.number, "status": trial.status, "value": trial.value, "params": dict(trial.params),
         "rungs": trial.rungs, "seconds": trial.seconds, "metrics": trial.metrics, "reason": trial.reason,
@@ -109,7 +109,7 @@ def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepRe
         _epochs_share(scheduler.sweep, trials, study.loaded.recipe.train.epochs),
         claims=[],
     )
-    return replace(report, claims=judge({**spec.expect, **study.loaded.recipe.expect}, report.metrics))
+    return replace(report, claims=evaluate_claims({**spec.expect, **study.loaded.recipe.expect}, report.metrics))
 
 
 def _epochs_share(sweep: Sweep, trials: Mapping[int, Trial], epochs: int | None) -> float:

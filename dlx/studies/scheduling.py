@@ -42,7 +42,7 @@ class Scheduler:
     def next_job(self, trials: Mapping[int, Trial], is_alive: Callable[[str], bool]) -> Job | None:
         """Return what a free worker should do; None if there is nothing to do now."""
         orphan = next((t for t in trials.values() if t.status == "running" and not is_alive(t.worker or "")), None)
-        chosen = orphan or self._promoted(trials)
+        chosen = orphan or self._trial_to_promote(trials)
         if chosen is not None:
             return Job(chosen.number, chosen.params, self._until(chosen.rungs), begins=False)
         number = len(trials)
@@ -55,7 +55,7 @@ class Scheduler:
         halving = self.sweep.halving
         return halving.rungs[rungs] if halving is not None and rungs < len(halving.rungs) else None
 
-    def _promoted(self, trials: Mapping[int, Trial]) -> Trial | None:
+    def _trial_to_promote(self, trials: Mapping[int, Trial]) -> Trial | None:
         """Return a trial that waits and is among the best of its rung, of the highest rung that has one."""
         halving = self.sweep.halving
         if halving is None:

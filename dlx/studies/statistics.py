@@ -39,11 +39,11 @@ class Difference:
     needed: int | None
 
 
-def interval_of(values: Sequence[float], confidence: float) -> Interval:
+def confidence_interval(values: Sequence[float], confidence: float) -> Interval:
     """Return the mean of independent trainings and its interval by Student's t, or by a bootstrap of many."""
     if len(values) >= BOOTSTRAP_FROM:
-        return _bootstrap(values, confidence)
-    return _student(values, confidence, 1 / len(values))
+        return _bootstrap_interval(values, confidence)
+    return _t_interval(values, confidence, 1 / len(values))
 
 
 def difference(
@@ -57,17 +57,17 @@ def difference(
     from scipy import stats
 
     found = [v - b for b, v in zip(base, variant, strict=True)]
-    n, mean, spread = len(found), math.fsum(found) / len(found), _deviation(found)
+    n, mean, spread = len(found), math.fsum(found) / len(found), _std(found)
     variance_share = 1 / n + 1 / (n - 1) if folds else 1 / n
     resampled = n >= BOOTSTRAP_FROM and not folds
-    interval = _bootstrap(found, confidence) if resampled else _student(found, confidence, variance_share)
+    interval = _bootstrap_interval(found, confidence) if resampled else _t_interval(found, confidence, variance_share)
     error = spread * math.sqrt(variance_share)
     if error == 0:
         p, better = (1.0, 0.5) if mean == 0 else (0.0, float((mean > 0) == maximize))
     else:
-        p = _sign_flips(found) if resampled else float(2 * stats.t.sf(abs(mean) / error, n - 1))
+        p = _permutation_p_value(found) if resampled else float(2 * stats.t.sf(abs(mean) / error, n - 1))
         better = float(stats.t.cdf((mean if maximize else -mean) / error, n - 1))
-    return Difference(interval, p, better, _count_needed_seeds(mean, spread, confidence))
+    return Difference(interval, p, better, _required_pairs(mean, spread, confidence))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -80,17 +80,17 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p_values}
 
 
-def _student(values: Sequence[float], confidence: float, variance_share: float) -> Interval:
+def _t_interval(values: Sequence[float], confidence: float, variance_share: float) -> Interval:
     from scipy import stats
 
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return Interval(mean, -math.inf, math.inf)
-    half = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * _deviation(values) * math.sqrt(variance_share)
+    half = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * _std(values) * math.sqrt(variance_share)
     return Interval(mean, mean - half, mean + half)
 
 
-def _bootstrap(values: Sequence[float], confidence: float) -> Interval:
+def _bootstrap_interval(values: Sequence[float], confidence: float) -> Interval:
     import numpy as np
     from scipy import stats
 
@@ -103,7 +103,7 @@ def _bootstrap(values: Sequence[float], confidence: float) -> Interval:
     return Interval(mean, float(found.confidence_interval.low), float(found.confidence_interval.high))
 
 
-def _sign_flips(differences: Sequence[float]) -> float:
+def _permutation_p_value(differences: Sequence[float]) -> float:
     """Return the p-value of a permutation test that changes the signs of differences."""
     import numpy as np
     from scipy import stats
@@ -121,14 +121,14 @@ def _sign_flips(differences: Sequence[float]) -> float:
     return float(found.pvalue)
 
 
-def _deviation(values: Sequence[float]) -> float:
+def _std(values: Sequence[float]) -> float:
     if len(values) < 2:
         return 0.0
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def _count_needed_seeds(mean: float, spread: float, confidence: float) -> int | None:
+def _required_pairs(mean: float, spread: float, confidence: float) -> int | None:
     """Return the pairs with which a t-test would find such a difference with the probability POWER."""
     from scipy import stats
 

@@ -40,19 +40,19 @@ def sweep(loaded: LoadedRecipe, options: SweepOptions) -> SweepReport:
     """Carry out the search of a study from its beginning. Raises: UsageError, RecipeError, DataError."""
     if loaded.study is None or loaded.study.sweep is None:
         raise UsageError("the recipe has no section `sweep`: say what is searched, such as over: {optimizer.lr: …}")
-    return _carry_out(create_study(loaded, options.root), options, resumed=False)
+    return _execute(create_study(loaded, options.root), options, resumed=False)
 
 
 def resume_sweep(name: str, options: SweepOptions) -> SweepReport:
     """Go on with a study that was interrupted, or join one that others work on. Raises: UsageError."""
     study = open_study(name, options.root)
     (study.path / STOP).unlink(missing_ok=True)
-    return _carry_out(study, options, resumed=True)
+    return _execute(study, options, resumed=True)
 
 
 def sweep_status(name: str, root: Path) -> SweepReport:
     """Return what a sweep has found so far. Raises: UsageError if there is none of this name."""
-    return _report(worker_of(open_study(name, root)))
+    return _make_report(worker_of(open_study(name, root)))
 
 
 def stop_sweep(name: str, root: Path) -> StudyFolder:
@@ -62,18 +62,18 @@ def stop_sweep(name: str, root: Path) -> StudyFolder:
     return study
 
 
-def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> SweepReport:
+def _execute(study: StudyFolder, options: SweepOptions, resumed: bool) -> SweepReport:
     worker = worker_of(study)
     count = options.workers or study.sweep.workers
     record = study_record(worker.plan, study, resumed)
-    with record.marked(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
+    with record.close_on_error(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
         if count == 1:
             worker.tell = display.update
             worker.run()
         else:
             with _processes(study.path, count) as processes:
                 _wait(processes, lambda: display.update(study.journal.read()))
-    report = _report(worker)
+    report = _make_report(worker)
     if not report.best and report.counts["failed"]:
         failed = next(t for t in report.trials.values() if t.status == "failed")
         record.close("FAILED")
@@ -83,7 +83,7 @@ def _carry_out(study: StudyFolder, options: SweepOptions, resumed: bool) -> Swee
     return report
 
 
-def _report(worker: Worker) -> SweepReport:
+def _make_report(worker: Worker) -> SweepReport:
     return report_of(worker.study, worker.trainer.monitor, worker.scheduler)
 
 

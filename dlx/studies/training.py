@@ -22,7 +22,7 @@ from dlx.studies.scheduling import Job, Scheduler
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """What came of a trial: the metric that is searched for, and all metrics if it is finished."""
 
     value: float
@@ -30,7 +30,7 @@ class Outcome:
     paused: bool
 
 
-def train_whole(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
+def train_to_end(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
     """Train a recipe in a folder of a study to its end, from its newest checkpoint if it has one; in silence."""
     return _train(loaded, folder, study, None)
 
@@ -54,14 +54,14 @@ class Trainer:
     def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool) -> None:
         self.study, self.sweep, self.monitor, self.maximize = study, sweep, monitor, maximize
 
-    def train(self, loaded: LoadedRecipe, job: Job) -> Outcome:
+    def train(self, loaded: LoadedRecipe, job: Job) -> TrialResult:
         """Train a trial, once for each seed, and return the means. Raises: DlxError if it cannot be trained."""
         outcomes = [self._train_seed(loaded, job, seed) for seed in range(self.sweep.seeds)]
         names = outcomes[0].metrics
         metrics = {name: _mean([o.metrics[name] for o in outcomes]) for name in names}
-        return Outcome(_mean([o.value for o in outcomes]), metrics, outcomes[0].paused)
+        return TrialResult(_mean([o.value for o in outcomes]), metrics, outcomes[0].paused)
 
-    def _train_seed(self, loaded: LoadedRecipe, job: Job, seed: int) -> Outcome:
+    def _train_seed(self, loaded: LoadedRecipe, job: Job, seed: int) -> TrialResult:
         recipe = loaded.recipe.evolve("seed", loaded.recipe.seed + seed).evolve("train.monitor", self.monitor)
         own = replace(loaded, recipe=recipe)  # its best checkpoint is the best by what is searched for
         folder = self.study.trial(job.number, seed, self.sweep.seeds)
@@ -69,8 +69,8 @@ class Trainer:
             run = _train(own, folder, self.study.path, job.until)
         except TrainingPaused as paused:
             values = [value for _, value in paused.points.get(self.monitor, [])]
-            return Outcome(self._best(values), {}, paused=True)
-        return Outcome(run.metrics.get(self.monitor, math.nan), run.metrics, paused=False)
+            return TrialResult(self._best(values), {}, paused=True)
+        return TrialResult(run.metrics.get(self.monitor, math.nan), run.metrics, paused=False)
 
     def _best(self, values: list[float]) -> float:
         known = [value for value in values if value == value]

@@ -49,7 +49,7 @@ class Worker:
             while not (self.study.path / STOP).exists():
                 job, busy = self._take(lease.name)
                 if job is not None:
-                    self._work_on(job)
+                    self._train_job(job)
                 elif busy:
                     time.sleep(WAIT_SECONDS)
                 else:
@@ -66,18 +66,18 @@ class Worker:
                 journal.append("continue", job.number, worker=worker)
             return job, any(trial.status == "running" for trial in trials.values())
 
-    def _work_on(self, job: Job) -> None:
+    def _train_job(self, job: Job) -> None:
         began = time.monotonic()
         try:
             outcome = self.trainer.train(load_trial(self.study.loaded, job.params), job)
         except (DlxError, MemoryError) as error:
-            self._note("fail", job.number, reason=_reason(error), seconds=time.monotonic() - began)
+            self._append_event("fail", job.number, reason=_reason(error), seconds=time.monotonic() - began)
             return
         event = "pause" if outcome.paused else "finish"
         seconds = time.monotonic() - began
-        self._note(event, job.number, value=outcome.value, metrics=outcome.metrics, seconds=seconds)
+        self._append_event(event, job.number, value=outcome.value, metrics=outcome.metrics, seconds=seconds)
 
-    def _note(self, event: str, number: int, **fields: Any) -> None:
+    def _append_event(self, event: str, number: int, **fields: Any) -> None:
         with self.study.journal.transaction():
             self.study.journal.append(event, number, **fields)
         trials = self.study.journal.read()

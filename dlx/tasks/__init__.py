@@ -173,7 +173,7 @@ class Task(Component):
         if self.needs_full_parameters:
             yield from check_full_parameters(self, context)
 
-    def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts | None:
+    def target_facts(self, component: Component, facts: DataFacts) -> DataFacts | None:
         """Return the facts by which a loss or metric judges the target; None where it judges none."""
         return facts
 

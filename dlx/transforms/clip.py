@@ -34,7 +34,7 @@ class Clip(Transform):
     """Largest value that is left, null for no limit."""
 
     @model_validator(mode="after")
-    def _has_a_range(self) -> Clip:
+    def _check_bounds(self) -> Clip:
         if self.min is None and self.max is None:
             raise ValueError("clip needs min or max")
         if self.min is not None and self.max is not None and self.min > self.max:

@@ -65,13 +65,13 @@ class Normalize(Transform):
             raise ShapeError("normalize by min_max takes no mean and std; leave out `method: min_max` to use them")
         if x.dtype == "uint8":
             return per_channel(0.0, x, "low"), per_channel(BYTE_RANGE, x, "high")
-        low = per_channel(_known(x, "low"), x, "low")
-        high = per_channel(_known(x, "high"), x, "high")
+        low = per_channel(_require_stats(x, "low"), x, "low")
+        high = per_channel(_require_stats(x, "high"), x, "high")
         return low, tuple(b - a for a, b in zip(low, high, strict=True))
 
     def _moments(self, x: TensorSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        mean = per_channel(_known(x, "mean") if self.mean is None else self.mean, x, "mean")
-        std = per_channel(_known(x, "std") if self.std is None else self.std, x, "std")
+        mean = per_channel(_require_stats(x, "mean") if self.mean is None else self.mean, x, "mean")
+        std = per_channel(_require_stats(x, "std") if self.std is None else self.std, x, "std")
         if any(s < 0 for s in std):
             raise ShapeError("normalize needs a std of at least 0")
         if self.std is not None and x.dtype == "uint8" and max(std) < 1:
@@ -81,7 +81,7 @@ class Normalize(Transform):
         return mean, std
 
 
-def _known(x: TensorSpec, name: str) -> tuple[float, ...]:
+def _require_stats(x: TensorSpec, name: str) -> tuple[float, ...]:
     values: tuple[float, ...] = getattr(x.stats or Stats(), name)
     if not values:
         raise ShapeError(

@@ -76,7 +76,7 @@ def test_what_the_run_does_not_do_is_refused(generate, options, said):
 
 
 def test_a_file_that_cannot_be_is_refused_before_anything_is_made(generate, monkeypatch):
-    monkeypatch.setattr("dlx.engine.inference.sample.sample_with", None)
+    monkeypatch.setattr("dlx.engine.inference.sample.draw_samples", None)
     assert "samples are written as .png" in generate(into="made.txt")
 
 

@@ -69,7 +69,7 @@ def test_what_learns_from_trials_beats_random_search(name, maximize):
 
 def test_tpe_is_optunas():
     optuna = pytest.importorskip("optuna")
-    from dlx.searchers import seed_of
+    from dlx.searchers import trial_seed
 
     spec = Searcher.model_validate({"tpe": {"trials": 20}})
     space = SearchSpace(
@@ -78,7 +78,7 @@ def test_tpe_is_optunas():
     sampler, history = spec.build(space, 7, maximize=False), {}
     study = optuna.create_study()
     for number in range(20):
-        study.sampler = optuna.samplers.TPESampler(seed=seed_of(7, number), multivariate=True, group=True)
+        study.sampler = optuna.samplers.TPESampler(seed=trial_seed(7, number), multivariate=True, group=True)
         trial = study.ask()
         expected = {
             "x": trial.suggest_float("x", -5, 5),

@@ -6,12 +6,12 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from dlx.figures.embedding import embedding
-from dlx.figures.samples import BETWEEN, GAP, strips, tiled
+from dlx.figures.samples import BETWEEN, GAP, strips, tile_images
 
 
 def test_tiles_lie_row_by_row_on_a_color_that_is_none_of_theirs():
     images = np.arange(5)[:, None, None, None] / 4 * np.ones((5, 1, 2, 3))
-    sheet = tiled(images, 3)
+    sheet = tile_images(images, 3)
     assert sheet.shape == (2 * 2 + GAP, 3 * 3 + 2 * GAP, 3)
     for k in range(5):
         top, left = k // 3 * (2 + GAP), k % 3 * (3 + GAP)
@@ -22,7 +22,7 @@ def test_tiles_lie_row_by_row_on_a_color_that_is_none_of_theirs():
 def test_colors_stay_where_there_are_three_channels():
     red = np.zeros((1, 3, 2, 2))
     red[:, 0] = 1
-    assert (tiled(red, 1) == (1, 0, 0)).all()
+    assert (tile_images(red, 1) == (1, 0, 0)).all()
 
 
 def test_rows_of_a_strip_have_their_names():

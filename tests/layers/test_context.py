@@ -7,7 +7,7 @@ from torch import nn
 
 from dlx.errors import ShapeError
 from dlx.layers import Layer, infer_shape, propagate, require_context, walk
-from dlx.nn.context import Cache, apply, in_order
+from dlx.nn.context import Cache, apply, make_sequential
 from dlx.tensors import TensorSpec, context_of, with_context
 
 TIME = TensorSpec((3,), "F")
@@ -78,10 +78,10 @@ def test_containers_hand_the_context_to_those_that_take_it():
     from dlx.layers.residual.module import ResidualSum
 
     x, context = torch.ones(2, 3), {"time": torch.tensor(10.0)}
-    sequence = in_order({"a": nn.Identity(), "b": Reader()})
+    sequence = make_sequential({"a": nn.Identity(), "b": Reader()})
     assert list(dict(sequence.named_children())) == ["a", "b"]
     assert apply(sequence, x, context).eq(11).all()
-    assert apply(in_order({"inner": sequence, "c": Reader()}), x, context).eq(21).all()
+    assert apply(make_sequential({"inner": sequence, "c": Reader()}), x, context).eq(21).all()
     residual = ResidualSum({"0": Reader()}, shortcut=Reader(), then=Reader())
     assert apply(residual, x, context).eq(32).all()
     assert apply(ParallelBranches({"a": nn.Identity(), "b": Reader()}, "sum", 1), x, context).eq(12).all()

@@ -4,7 +4,7 @@ import pytest
 
 import dlx
 from dlx import machine
-from dlx.byte_sizes import in_words
+from dlx.byte_sizes import format_size
 from dlx.errors import RecipeError
 from dlx.plan import make, refuse_training
 from dlx.recipe.load import load
@@ -80,7 +80,7 @@ def test_repeats_of_repeats_are_counted_not_made(loaded):
     ],
 )
 def test_bytes_in_words(count, words):
-    assert in_words(count) == words
+    assert format_size(count) == words
 
 
 def test_force_trains_all_the_same(loaded, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 
 import dlx
-from dlx.engine.runs.outcome import Run, judge, read_run
+from dlx.engine.runs.outcome import Run, evaluate_claims, read_run
 from dlx.errors import RecipeError
 from dlx.recipe.schema.claims import Claim, describe_origin, holds
 from dlx.recipe.schema.recipe import Recipe
@@ -75,7 +75,7 @@ def test_the_summary_of_a_run_says_where_a_bound_comes_from(tmp_path):
     from dlx.console import new_console
 
     run = Run("r", tmp_path, tmp_path, None, metrics={"test/loss": 1.0})
-    run.verdict = judge({"test/loss": read(FULL)}, run.metrics)
+    run.verdict = evaluate_claims({"test/loss": read(FULL)}, run.metrics)
     run.status = "FINISHED"
     run.write()
     run = read_run(tmp_path)

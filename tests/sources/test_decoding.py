@@ -22,7 +22,7 @@ CALLS = []
 def files(tmp_path, monkeypatch):
     monkeypatch.setattr(_decoding, "FEW", 4)
     monkeypatch.setattr(_decoding, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(_decoding, "_in_processes", in_this_process)
+    monkeypatch.setattr(_decoding, "_decode_in_processes", in_this_process)
     monkeypatch.setitem(DECODERS, "read", read)
     CALLS.clear()
     paths = [tmp_path / f"{i}.png" for i in range(6)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlx.studies.statistics import difference, holm, interval_of
+from dlx.studies.statistics import confidence_interval, difference, holm
 
 RANDOM = np.random.default_rng(0)
 BASE = list(RANDOM.normal(0.90, 0.01, 8))
@@ -12,7 +12,7 @@ VARIANT = [b + d for b, d in zip(BASE, RANDOM.normal(0.004, 0.006, 8), strict=Tr
 
 
 def test_the_interval_of_a_mean_is_students():
-    found = interval_of(BASE, 0.95)
+    found = confidence_interval(BASE, 0.95)
     expected = stats.t.interval(0.95, 7, loc=np.mean(BASE), scale=stats.sem(BASE))
     assert (found.mean, found.low, found.high) == pytest.approx((np.mean(BASE), *expected))
 

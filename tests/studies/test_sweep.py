@@ -54,7 +54,7 @@ def test_a_trial_ends_as_the_same_recipe_trained_alone(folder):
     assert report.counts["paused"] >= 3
     assert report.counts["finished"] + report.counts["paused"] == 6
     best = report.best[0]
-    assert report.held
+    assert report.claims_hold
     (folder / "one.yaml").write_text(RECIPE.partition("sweep:")[0])
     spec = {"mlp": {"hidden": [best.params["model.mlp.hidden.0"]]}} if best.params["model"] == "mlp" else "linear"
     alone = dlx.train(

@@ -101,7 +101,7 @@ def test_whatever_is_predicted_means_the_same_sample(kind):
         x_t = scheduler.add_noise(x, t_B, eps)
         prediction = scheduler.prediction_target(kind, x, t_B, eps)
         assert torch.allclose(scheduler.predicted_sample(kind, prediction, x_t, t), x, atol=1e-3)
-        assert torch.allclose(scheduler.noise_between(x, x_t, t), eps, atol=1e-3)
+        assert torch.allclose(scheduler.predicted_noise(x, x_t, t), eps, atol=1e-3)
 
 
 def test_v_is_noise_at_first_and_the_sample_at_last():

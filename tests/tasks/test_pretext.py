@@ -97,27 +97,27 @@ def _distance(one, other):
 
 def test_tiles_are_shuffled_as_the_label_says():
     module = made({"type": "jigsaw", "permutations": 5, "gap": 0})
-    draws = torch.rand(50, module.draws)
+    draws = torch.rand(50, module.num_draws)
     examples = module.examples(numbered(50), draws)
     order = permutations(5, 9)
     assert set(examples.labels.tolist()) == set(range(5))
     for i, label in enumerate(examples.labels.tolist()):
         cells = [int(tile[0, 0, 0] - 100 * i) for tile in examples.pieces[i]]
         assert cells == [27 * (cell // 3) + 3 * (cell % 3) for cell in order[label]]
-    shuffled, solved = module.pictures(examples, examples.labels, numbered(50))
+    shuffled, solved = module.visualize(examples, examples.labels, numbered(50))
     assert torch.equal(solved, numbered(50))
     assert torch.equal(shuffled[examples.labels == 0], numbered(50)[examples.labels == 0])
 
 
 def test_a_patch_lies_where_the_label_says():
     module = made({"type": "relative_patch", "gap": 0})
-    examples = module.examples(numbered(80), torch.rand(80, module.draws))
+    examples = module.examples(numbered(80), torch.rand(80, module.num_draws))
     offsets = {0: (-3, -3), 1: (-3, 0), 2: (-3, 3), 3: (0, -3), 4: (0, 3), 5: (3, -3), 6: (3, 0), 7: (3, 3)}
     assert set(examples.labels.tolist()) == set(offsets)
     for pieces, label in zip(examples.pieces, examples.labels.tolist(), strict=True):
         down, right = offsets[label]
         assert (pieces[1] - pieces[0] == 9 * down + right).all()
-    one, other = module.pictures(examples, examples.labels, numbered(80))
+    one, other = module.visualize(examples, examples.labels, numbered(80))
     assert torch.equal(one, other) and (one == numbered(80)).sum() == 80 * 18
 
 
@@ -125,14 +125,14 @@ def test_a_rotated_image_is_rotated_back():
     module = made({"type": "rotation"})
     examples = module.examples(numbered(3), torch.rand(3, 1))
     assert examples.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
-    _, back = module.pictures(examples, examples.labels, numbered(3))
+    _, back = module.visualize(examples, examples.labels, numbered(3))
     assert torch.equal(back, numbered(3).repeat(4, 1, 1, 1))
 
 
 @pytest.mark.parametrize("task", PRETEXTS, ids=lambda t: t["type"])
 def test_the_head_sees_the_features_of_all_pieces_side_by_side(task):
     module = made(task)
-    examples = module.examples(batch()["image"], torch.rand(8, module.draws))
+    examples = module.examples(batch()["image"], torch.rand(8, module.num_draws))
     logits = module.logits(examples)
     each = torch.stack([module.encoder(examples.pieces[:, g]) for g in range(examples.pieces.shape[1])], 1)
     assert torch.allclose(logits, module.encoder.heads["pretext"].classifier(each.flatten(1)), atol=1e-5)

@@ -12,7 +12,7 @@ def test_a_queue_holds_what_came_last():
     seen = []
     for size in (2, 3, 1, 4, 9):
         rows = torch.arange(len(seen) + 1, len(seen) + 1 + size).float()
-        queue.put({"x": rows})
+        queue.enqueue({"x": rows})
         seen += rows.tolist()
         assert sorted(queue.x.tolist())[-min(5, len(seen)) :] == seen[-5:]
 

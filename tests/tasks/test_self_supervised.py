@@ -81,7 +81,7 @@ def test_the_probe_sends_no_gradient_into_the_encoder(task):
     without.networks["encoder"].body.load_state_dict(with_probe.networks["encoder"].body.state_dict())
     without.networks["encoder"].heads.load_state_dict(with_probe.networks["encoder"].heads.state_dict(), strict=False)
     seen = {"probe": torch.rand(8, 6), "untrained_probe": torch.rand(8, 6), "classes": torch.arange(8) % 2}
-    with_probe.probe.bank.put(seen)
+    with_probe.probe.bank.enqueue(seen)
     for module in (with_probe, without):
         start_alike(module, with_probe)
         torch.manual_seed(2)
@@ -123,9 +123,9 @@ def test_neighbors_vote_by_cosine_similarity_among_the_last_features(monkeypatch
     monkeypatch.setattr(probe, "visible_classes", lambda batch: batch["target"])
     monkeypatch.setattr(probe.encoder, "evaluate", lambda x: x)
     for part in (slice(0, 2), slice(2, 7)):
-        probe.remember(features[part], {"target": classes[part]})
+        probe.add_to_bank(features[part], {"target": classes[part]})
     assert sorted(probe.bank.classes.tolist()) == [0, 0, 1, 1]
-    assert probe.nearest_class(torch.tensor([[7.0, 0, 0, 0, 0, 0]])).item() == 0
+    assert probe.predict_knn(torch.tensor([[7.0, 0, 0, 0, 0, 0]])).item() == 0
     assert {"probe.bank.probe", "probe.bank.classes", "probe.bank.place"} <= set(module.state_dict())
 
 
@@ -135,7 +135,7 @@ def test_the_untrained_encoder_stays_as_it_was_and_both_probes_see_the_same_samp
     with torch.no_grad():
         for p in module.networks["encoder"].body.parameters():
             p.add_(0.1)
-    module.probe.remember(images["image"], images)
+    module.probe.add_to_bank(images["image"], images)
     bank = module.probe.bank
     assert torch.equal(bank.untrained_probe[:8], before)
     assert torch.equal(bank.probe[:8], module.encoder(images["image"]))
@@ -261,7 +261,7 @@ def test_a_probe_leaves_the_encoder_as_it_was():
     norm.register_forward_hook(lambda layer, *_: seen.append(layer.training))
     module.train()
     norm.eval()  # frozen, as batch norm may be within a network that learns
-    module.probe.remember(batch()["image"], batch())
+    module.probe.add_to_bank(batch()["image"], batch())
     assert seen == [False] and norm.running_mean.tolist() == [0.0] * 6
     assert module.networks["encoder"].body[0].training and not norm.training
 

@@ -139,7 +139,7 @@ def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
     augment = build_augmentation(recipe.data.augment, plan.facts, plan.base)
     test = Batches(
         move_to_device(prepared.arrays, device),
-        used_rows(plan, prepared, "test"),
+        select_rows(plan, prepared, "test"),
         max(1, max(_eval_batch_size(plan), train.batch_size) // train.gradient_accumulation),
         recipe.seed,
         transforms=[convert, *transforms, *layout],
@@ -148,7 +148,7 @@ def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         rank=rank() % world_size(plan),
         num_replicas=world_size(plan),
     )
-    rows = used_rows(plan, prepared, "train")
+    rows = select_rows(plan, prepared, "train")
     train_batches = replace(
         test,
         rows=rows,
@@ -158,7 +158,7 @@ def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:
         random=augment is not None,
         samples_per_class=train.samples_per_class,
     )
-    val = replace(test, rows=used_rows(plan, prepared, "val"))
+    val = replace(test, rows=select_rows(plan, prepared, "val"))
     splits = {"train": train_batches, "val": val, "test": test}
     return {name: batches for name, batches in splits.items() if len(batches.rows)}
 
@@ -168,7 +168,7 @@ def build_test_batches(plan: Plan, prepared: Prepared) -> Batches:
     return build_batches(plan.evolve("recipe.train.limit_test_samples", None), prepared)["test"]
 
 
-def used_rows(plan: Plan, prepared: Prepared, split: str) -> np.ndarray:
+def select_rows(plan: Plan, prepared: Prepared, split: str) -> np.ndarray:
     """Return the rows of a split that are used: all, or an even draw of as many as the recipe allows."""
     train, facts = plan.recipe.train, prepared.facts
     limits = {"train": train.limit_train_samples, "val": train.limit_val_samples, "test": train.limit_test_samples}

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from dlx.augmentations import Augmentation
 from dlx.engine.data.classes import batch_by_class
-from dlx.engine.data.lengths import bucket_by_length, cut_rows
+from dlx.engine.data.lengths import bucket_by_length, chunk_rows
 from dlx.engine.data.padding import Sequences, array_to_device
 from dlx.engine.data.workers import iterate_workers
 from dlx.facts import DataFacts
@@ -91,10 +91,10 @@ class Batches:
     def batch_rows(self) -> list[np.ndarray]:
         """Return the row numbers of every batch of this epoch."""
         if not self.shuffle:
-            return cut_rows(self.rows[self.rank :: self.num_replicas], self.size)
+            return chunk_rows(self.rows[self.rank :: self.num_replicas], self.size)
         lengths = self._lengths()
         if lengths is None or self.samples_per_class:
-            batches = cut_rows(self.rows[permutation(self.seed, self.epoch, len(self.rows))], self.size)
+            batches = chunk_rows(self.rows[permutation(self.seed, self.epoch, len(self.rows))], self.size)
         else:
             batches = [self.rows[at] for at in bucket_by_length(lengths, self.size, self.seed, self.epoch)]
         if self.size > 1 and len(batches) > 1:
@@ -108,7 +108,7 @@ class Batches:
 
     def _lengths(self) -> np.ndarray | None:
         """Return how long the samples are, all their sequences together; None where all are equally long."""
-        varying = [v.spans.lengths[self.rows] for v in self.fields.values() if isinstance(v, Sequences) and v.varies]
+        varying = [v.spans.lengths[self.rows] for v in self.fields.values() if isinstance(v, Sequences) and v.is_ragged]
         return np.sum(varying, axis=0) if varying else None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -201,7 +201,7 @@ def move_to_device(arrays: Mapping[str, Any], device: torch.device) -> dict[str,
 
 def _move_to_device(array: Any, device: torch.device) -> Any:
     if isinstance(array, Spans):
-        return Sequences.on_device(array, device)
+        return Sequences.to_device(array, device)
     return array if isinstance(array, LazySamples) else array_to_device(array, device)
 
 

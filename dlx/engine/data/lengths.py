@@ -19,8 +19,8 @@ def bucket_by_length(lengths: np.ndarray, size: int, seed: int, epoch: int) -> l
     shuffled = generator.permutation(len(lengths))
     batches = [
         batch
-        for pool in cut_rows(shuffled, size * POOL_BATCHES)
-        for batch in cut_rows(_sort_by_length(pool, lengths), size)
+        for pool in chunk_rows(shuffled, size * POOL_BATCHES)
+        for batch in chunk_rows(_sort_by_length(pool, lengths), size)
     ]
     return [batches[i] for i in generator.permutation(len(batches))]
 
@@ -30,6 +30,6 @@ def _sort_by_length(pool: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return ordered
 
 
-def cut_rows(rows: np.ndarray, size: int) -> list[np.ndarray]:
+def chunk_rows(rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Return rows in parts of a size, of which the last may be smaller."""
     return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -22,12 +22,12 @@ class Sequences:
     spans: Spans
 
     @classmethod
-    def on_device(cls, spans: Spans, device: torch.device) -> Sequences:
+    def to_device(cls, spans: Spans, device: torch.device) -> Sequences:
         """Move the values to a device."""
         return cls(array_to_device(spans.values, device), spans)
 
     @property
-    def varies(self) -> bool:
+    def is_ragged(self) -> bool:
         """Whether samples differ in length."""
         return self.spans.length is None
 

@@ -22,7 +22,7 @@ def matches_plan(prepared: Prepared, plan: Plan) -> bool:
     return bool(prepared.facts.fingerprint == plan.facts.fingerprint)
 
 
-def files_changed_since(plan: Plan, checkpoint: Path) -> str:
+def newer_files(plan: Plan, checkpoint: Path) -> str:
     """Return the names of data files that are newer than a checkpoint, or of all if none is; three at most."""
     files = [f for f in plan.recipe.data.source.files(plan.base) if f.exists()]
     newer = [f for f in files if f.stat().st_mtime > checkpoint.stat().st_mtime] or files

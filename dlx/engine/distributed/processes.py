@@ -44,7 +44,7 @@ def world_size(plan: Plan) -> int:
     return int(plan.recipe.hardware.devices) * plan.recipe.hardware.num_nodes
 
 
-def for_one_process(plan: Plan) -> Plan:
+def with_one_process(plan: Plan) -> Plan:
     """Return the plan for one process."""
     here = {"devices": 1, "num_nodes": 1, "sync_batchnorm": False}
     return plan.evolve_all({f"recipe.hardware.{name}": value for name, value in here.items()})

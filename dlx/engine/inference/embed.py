@@ -61,10 +61,10 @@ def embed(run: str | Path, inputs: Sequence[str | Path]) -> Embeddings:
     Raises: UsageError if an input is not there, or the run has no embedding; DataError where samples do not fit it.
     """
     paths = input_files([Path(i) for i in inputs])
-    return embed_with(restore(run), paths)
+    return embed_files(restore(run), paths)
 
 
-def embed_with(restored: RestoredRun, paths: list[Path]) -> Embeddings:
+def embed_files(restored: RestoredRun, paths: list[Path]) -> Embeddings:
     """Embed samples in files by a run that is restored already."""
     task = restored.plan.recipe.task
     module = restored.module

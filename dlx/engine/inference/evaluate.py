@@ -9,9 +9,9 @@ from typing import Any, Literal
 from dlx.console import new_console
 from dlx.data.encode_new import prepare_new_data
 from dlx.data.prepare import Prepared, prepare_for
-from dlx.engine.build.experiment import build_batches, build_test_batches, used_rows
+from dlx.engine.build.experiment import build_batches, build_test_batches, select_rows
 from dlx.engine.data.batches import Batches
-from dlx.engine.data.verify import files_changed_since, matches_plan
+from dlx.engine.data.verify import matches_plan, newer_files
 from dlx.engine.inference.feature_extractor import attach
 from dlx.engine.inference.files import check_data
 from dlx.engine.inference.restore import restore
@@ -72,7 +72,7 @@ def read_own_data(plan: Plan, checkpoint: Path, notes: list[str]) -> Prepared:
     recipe, prepared = plan.recipe, prepare_for(plan.recipe, plan.base)
     if matches_plan(prepared, plan):
         return prepared
-    which = files_changed_since(plan, checkpoint)
+    which = newer_files(plan, checkpoint)
     notes.append(f"the data changed since training ({which}); these metrics are not those of the run")
     again = prepare_new_data(recipe.data, plan.base, recipe.task.target_kind, plan.facts)
     return replace(again, rows=prepared.rows)
@@ -91,5 +91,5 @@ def _split_batches(plan: Plan, prepared: Prepared, split: SplitName) -> Batches:
     """Return the batches of a split for evaluation: in order, without augmentation."""
     if not len(prepared.rows[split]):
         raise UsageError(f"the run's data have no {split} split; its samples are in train")
-    rows = {**prepared.rows, "test": used_rows(plan, prepared, split)}
+    rows = {**prepared.rows, "test": select_rows(plan, prepared, split)}
     return build_test_batches(plan, replace(prepared, rows=rows))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.data.encode_new import all_as_test, encode_new_inputs
+from dlx.data.encode_new import as_test_split, encode_new_inputs
 from dlx.data.prepare import Prepared
 from dlx.engine.build.experiment import build_test_batches
 from dlx.engine.data.batches import Batches
@@ -69,10 +69,10 @@ def predict(run: str | Path, inputs: Sequence[str | Path], keep: Sequence[str] =
     Raises: UsageError if an input is not there; DataError where it does not fit the model; CheckpointError.
     """
     paths = input_files([Path(i) for i in inputs])
-    return predict_with(restore(run), paths, keep)
+    return predict_files(restore(run), paths, keep)
 
 
-def predict_with(restored: RestoredRun, paths: list[Path], keep: Sequence[str] = ()) -> Predictions:
+def predict_files(restored: RestoredRun, paths: list[Path], keep: Sequence[str] = ()) -> Predictions:
     """Predict samples in files with a run that is restored already.
 
     Raises: UsageError if its task has no table of predictions; DataError where they do not fit it.
@@ -105,7 +105,7 @@ def predict_split(run: str | Path, split: str, keep: Sequence[str] = ()) -> Pred
         raise UsageError(f"--keep: there is no column '{absent[0]}'; there are {', '.join(prepared.extras)}")
     origin = {name: _texts(np.asarray(column)[rows]) for name, column in prepared.identity.items()}
     origin |= {name: _texts(np.asarray(prepared.extras[name].values)[rows]) for name in keep}
-    return Predictions({**origin, **_truth(prepared, rows), **_table(values, plan)}, notes)
+    return Predictions({**origin, **_true_values(prepared, rows), **_table(values, plan)}, notes)
 
 
 def _refuse_text(restored: RestoredRun) -> None:
@@ -117,7 +117,7 @@ def _table(values: np.ndarray, plan: Plan) -> dict[str, list[Any]]:
     return plan.recipe.task.predictions_table(values, plan.facts)
 
 
-def _truth(prepared: Prepared, rows: np.ndarray) -> dict[str, list[Any]]:
+def _true_values(prepared: Prepared, rows: np.ndarray) -> dict[str, list[Any]]:
     """Return what the target of each row is, where it is one value or several numbers."""
     facts, target = prepared.facts, prepared.arrays.get("target")
     if target is None or isinstance(target, Spans) or target.ndim > 2:
@@ -143,7 +143,7 @@ def _texts(values: np.ndarray) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadInputs:
     """Encoded inputs, the columns that tell samples apart, what may be wrong, and the sizes of images as they were."""
 
     arrays: dict[str, Any]
@@ -152,11 +152,13 @@ class Read:
     sizes: tuple[tuple[int, int], ...] = ()
 
 
-def read_inputs(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> Read:
+def read_inputs(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> ReadInputs:
     """Read samples from files, and encode them as training did."""
     own: Source = plan.recipe.data.source
     facts = plan.facts
-    groups = [_read_arrays(p, facts) if p.suffix.lower() in ARRAYS else _read_by(own, p, facts, keep) for p in paths]
+    groups = [
+        _read_arrays(p, facts) if p.suffix.lower() in ARRAYS else _read_with_source(own, p, facts, keep) for p in paths
+    ]
     encoded = [encode_new_inputs(group.columns, facts) for group in groups]
     arrays = {name: _concatenate([part[name] for part, _ in encoded]) for name in facts.inputs}
     counts = [len(next(iter(part.values()))) for part, _ in encoded]
@@ -168,7 +170,7 @@ def read_inputs(paths: list[Path], plan: Plan, keep: Sequence[str] = ()) -> Read
         origin["row"] = [row for n in counts for row in range(1, n + 1)]
     origin |= {name: [value for group in groups for value in group.identity[name]] for name in known}
     warnings = [text for group, (_, more) in zip(groups, encoded, strict=True) for text in (*group.warnings, *more)]
-    return Read(arrays, origin, warnings, tuple(size for group in groups for size in group.sizes))
+    return ReadInputs(arrays, origin, warnings, tuple(size for group in groups for size in group.sizes))
 
 
 def _concatenate(parts: list[Any]) -> Any:
@@ -177,7 +179,7 @@ def _concatenate(parts: list[Any]) -> Any:
     return Spans.of([spans[row] for spans in parts for row in range(len(spans))])
 
 
-def _read_by(own: Source, path: Path, facts: DataFacts, keep: Sequence[str]) -> NewInputs:
+def _read_with_source(own: Source, path: Path, facts: DataFacts, keep: Sequence[str]) -> NewInputs:
     reader = source_for_suffix(path.suffix.lower(), own)
     if reader is None:
         raise UsageError(f"{path}: files that end in '{path.suffix}' cannot be read as input")
@@ -231,7 +233,7 @@ def _run_predict(restored: RestoredRun, batches: Batches) -> np.ndarray:
 
 def input_batches(arrays: dict[str, Any], plan: Plan) -> Batches:
     """Return batches of all samples."""
-    return build_test_batches(plan, all_as_test(arrays, plan.facts))
+    return build_test_batches(plan, as_test_split(arrays, plan.facts))
 
 
 def _pad_outputs(outputs: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -44,13 +44,13 @@ class Samples:
     def _figure(self, path: Path) -> Any:
         import torch
 
-        from dlx.figures.samples import clouds, sheet
-        from dlx.nn.images import as_picture
+        from dlx.figures.samples import scatter, sheet
+        from dlx.nn.images import to_image
 
         if self.values.ndim == 4:
-            return sheet(as_picture(torch.from_numpy(self.values), self.spec).numpy())
+            return sheet(to_image(torch.from_numpy(self.values), self.spec).numpy())
         if self.values.ndim == 2 and self.values.shape[1] == 2:
-            return clouds(self.values[:0], self.values, f"{len(self.values)} samples")
+            return scatter(self.values[:0], self.values, f"{len(self.values)} samples")
         raise UsageError(f"{path}: only images and points in the plane can be drawn; write .npz")
 
 
@@ -61,10 +61,10 @@ def can_sample(restored: RestoredRun) -> bool:
 
 def sample(run: str | Path, n: int, seed: int, label: str | None = None, steps: int | None = None) -> Samples:
     """Sample from a run n times, the same for the same seed. Raises: UsageError; CheckpointError."""
-    return sample_with(restore(run), n, seed, label, steps)
+    return draw_samples(restore(run), n, seed, label, steps)
 
 
-def sample_with(
+def draw_samples(
     restored: RestoredRun, n: int, seed: int, label: str | None = None, steps: int | None = None
 ) -> Samples:
     """Sample from a restored run. Raises: UsageError if it cannot, or not from this class or in these steps."""

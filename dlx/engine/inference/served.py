@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.engine.inference.predict import Predictions, predict_with
+from dlx.engine.inference.predict import Predictions, predict_files
 from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.files import save_arrays, write_table
 
@@ -22,7 +22,7 @@ class ServedRun:
     def predict(self, model_input: Any, params: Any = None) -> Any:
         """Return a DataFrame with a row for every sample of a DataFrame, an array, or arrays by name."""
         with tempfile.TemporaryDirectory() as folder:
-            found = predict_with(self.restored, [_write_input(model_input, Path(folder))])
+            found = predict_files(self.restored, [_write_input(model_input, Path(folder))])
         return Predictions({k: v for k, v in found.columns.items() if k not in ("file", "row")}, []).frame()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dlx.plan
-from dlx.engine.runs.outcome import ClaimVerdict, judge
+from dlx.engine.runs.outcome import ClaimVerdict, evaluate_claims
 from dlx.errors import DlxError, RecipeError
 from dlx.recipe.load import load
 from dlx.recipe.schema.claims import describe_origin
@@ -73,7 +73,7 @@ def _check_claims(path: Path, root: Path, console: Any, began: float) -> list[Cl
     seconds = time.monotonic() - began
     if not claims:
         return [ClaimResult(str(path), None, None, None, "no claims", seconds, False)]
-    return [_result(str(path), verdict, seconds, trained) for verdict in judge(claims, known)]
+    return [_result(str(path), verdict, seconds, trained) for verdict in evaluate_claims(claims, known)]
 
 
 def _result(recipe: str, verdict: ClaimVerdict, seconds: float, trained: bool) -> ClaimResult:

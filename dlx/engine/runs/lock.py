@@ -52,11 +52,11 @@ def _package_version(name: str) -> str | None:
 def _git_state(folder: Path) -> dict[str, Any] | None:
     """Return the commit of the folder's repository and whether it has changes; None outside of one."""
 
-    def ask(*words: str) -> str:
+    def run_git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
         return done.stdout.strip()
 
     try:
-        return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain"))}
+        return {"commit": run_git("rev-parse", "HEAD"), "changed": bool(run_git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None

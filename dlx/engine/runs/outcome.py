@@ -96,10 +96,10 @@ def read_run(folder: Path) -> Run | None:
 
 def check_claims(plan: Plan, metrics: Mapping[str, float]) -> list[ClaimVerdict]:
     """Return the verdict on every claim of the recipe, by the plan's quantities and the run's metrics."""
-    return judge(plan.recipe.expect, {**plan.quantities, **metrics})
+    return evaluate_claims(plan.recipe.expect, {**plan.quantities, **metrics})
 
 
-def judge(claims: Mapping[str, Claim], known: Mapping[str, float]) -> list[ClaimVerdict]:
+def evaluate_claims(claims: Mapping[str, Claim], known: Mapping[str, float]) -> list[ClaimVerdict]:
     """Return the verdict on every claim by what is known of its metric."""
     return [
         verdict_on(m, claim, known.get(m), m in known and holds(claim.bound, known[m])) for m, claim in claims.items()

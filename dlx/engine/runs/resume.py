@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import dlx.plan
 from dlx.console import say
 from dlx.data.prepare import Prepared, prepare_for
-from dlx.engine.data.verify import files_changed_since, matches_plan
+from dlx.engine.data.verify import matches_plan, newer_files
 from dlx.engine.runs.finished import refuse_finished
 from dlx.engine.runs.outcome import Run, read_run
 from dlx.engine.runs.run import RunRequest, execute
@@ -136,6 +136,6 @@ def _with_init_from(loaded: LoadedRecipe, init_from: Any) -> LoadedRecipe:
 def _read_same_data(plan: Plan, since: Path) -> Prepared:
     prepared = prepare_for(plan.recipe, plan.base)
     if not matches_plan(prepared, plan):
-        files = files_changed_since(plan, since)
+        files = newer_files(plan, since)
         raise DataError(f"the data changed since the run began ({files}); start a new run instead")
     return prepared

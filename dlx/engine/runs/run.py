@@ -69,7 +69,7 @@ class RunRequest:
         return self.folder / "checkpoints"
 
     @cached_property
-    def stored(self) -> dict[str, Any]:
+    def stored_recipe(self) -> dict[str, Any]:
         """The resolved recipe as it is stored."""
         return self.loaded.to_stored(self.plan.resolved)
 
@@ -77,7 +77,7 @@ class RunRequest:
     def metadata(self) -> dict[str, Any]:
         """What every checkpoint carries: enough to build the experiment again without its recipe."""
         return {
-            "recipe": self.stored,
+            "recipe": self.stored_recipe,
             "facts": self.plan.facts.to_json(),
             "base": str(self.plan.base.resolve()),
             "plugins": [p.to_json() for p in active_plugins()],
@@ -112,9 +112,9 @@ def execute(request: RunRequest) -> Run:
         remove_leftovers(request.checkpoints)
         if not list_checkpoints(request.checkpoints):
             request = _tune_threads(request)
-            write_description(request.folder, request.plan, request.loaded, request.stored)
+            write_description(request.folder, request.plan, request.loaded, request.stored_recipe)
         experiment = build_with_features(request.plan)
-        record = open_record(request.plan, request.folder, request.stored, request.resumed, request.parent)
+        record = open_record(request.plan, request.folder, request.stored_recipe, request.resumed, request.parent)
         run = Run(request.plan.recipe.name, request.folder, request.checkpoints / BEST, record.run_id)
         run.write()
         with record_end(run, record), report_stop(request):

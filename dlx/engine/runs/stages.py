@@ -54,7 +54,7 @@ def train(
     if not plan.stages:
         return running.train(plan, loaded, console, root=root, fast=fast, callbacks=callbacks)
     _check_stages(plan)
-    first, *_ = stage_places(plan.stages).values()
+    first, *_ = stage_folder_names(plan.stages).values()
     folder = make_run_folder(root, plan.recipe.name, f"{first}/checkpoints")
     return _execute_stages(RunRequest(plan, loaded, folder, console, fast, callbacks=callbacks))
 
@@ -93,7 +93,7 @@ def resume(
     return _execute_stages(request, allow_change)
 
 
-def stage_places(stages: Iterable[str]) -> dict[str, str]:
+def stage_folder_names(stages: Iterable[str]) -> dict[str, str]:
     """Return the name of every stage's directory: its number and its own name."""
     names = list(stages)
     digits = len(str(len(names)))
@@ -113,7 +113,7 @@ def _recipe_base(folder: Path) -> Path:
 
 def _refuse_changes(folder: Path, changed: Changes, allow_change: bool) -> None:
     """Raise UsageError if a run may not go on with these changes, or has nothing left to do."""
-    for name, place in stage_places(changed).items():
+    for name, place in stage_folder_names(changed).items():
         lasting = [change for change in changed[name] if change.permission != "free"]
         if lasting and is_finished(folder / place):
             listed = "; ".join(map(str, lasting))
@@ -150,7 +150,7 @@ def _build_networks(plan: Plan) -> dict[str, nn.Module]:
 def _execute_stages(request: RunRequest, allow_change: bool = False) -> Run:
     """Execute the stages of a run that are not finished, one after the other, and check their claims together."""
     plan, loaded, folder = request.plan, request.loaded, request.folder
-    places = stage_places(plan.stages)
+    places = stage_folder_names(plan.stages)
     stored = join_stages({name: stage.to_stored(plan.stages[name].resolved) for name, stage in loaded.stages.items()})
     *_, last = places.values()
     with running.run_lock(folder):

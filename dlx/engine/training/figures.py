@@ -23,7 +23,7 @@ def draw_all(
     """
     paths: list[Path] = []
     notes: list[str] = []
-    for what, draw in _services(history, experiment).items():
+    for what, draw in _draw_functions(history, experiment).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             paths += [_write(folder, name, figure) for name, figure in draw().items()]
@@ -32,7 +32,7 @@ def draw_all(
     return paths, notes
 
 
-def _services(
+def _draw_functions(
     history: Mapping[str, list[tuple[int, float]]], experiment: Experiment
 ) -> dict[str, Callable[[], Mapping[str, Any]]]:
     """Return what draws figures, or writes texts, by what they show."""
@@ -70,7 +70,7 @@ def prepare_figures(experiment: Experiment, module: Any, outputs: Any) -> Callab
     from dlx.nn.filters import first_filters
 
     task, facts, networks = experiment.plan.recipe.task, experiment.plan.facts, experiment.plan.networks
-    arrays = outputs.joined(experiment.prepared.arrays) if outputs is not None and outputs.rows else None
+    arrays = outputs.finalize(experiment.prepared.arrays) if outputs is not None and outputs.rows else None
     found = {role: first_filters(module.networks[role], network.input) for role, network in networks.items()}
     filters = {"filters" if len(found) == 1 else f"filters_{role}": f for role, f in found.items() if f is not None}
 
@@ -97,9 +97,9 @@ def _gradient_norms(experiment: Experiment) -> dict[str, Any]:
 
 def _expert_use(experiment: Experiment) -> dict[str, Any]:
     """Draw how often a mixture chose its experts on the split that was evaluated last."""
-    from dlx.figures.experts import use_of_experts
+    from dlx.figures.experts import expert_use
     from dlx.nn.layer_metrics import layers_with_metrics
 
     networks: Any = experiment.module.networks
     tallies = {name.partition(".")[2]: m.metric_counts.cpu().numpy() for name, m in layers_with_metrics(networks)}
-    return {"experts": use_of_experts(tallies)} if tallies else {}
+    return {"experts": expert_use(tallies)} if tallies else {}

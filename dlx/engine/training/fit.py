@@ -106,7 +106,9 @@ class FaultTolerantFit:
             except DivergedError as error:
                 rollbacks += 1
                 if rollbacks > ROLLBACKS:
-                    raise RunError(f"{error}{_first_lost_weights(experiment.module)}. {DIVERGENCE_ADVICE}") from None
+                    raise RunError(
+                        f"{error}{_describe_non_finite_weights(experiment.module)}. {DIVERGENCE_ADVICE}"
+                    ) from None
                 before, start = start, self._newest()
                 # a newer checkpoint has its lr halved already
                 lr_factor = 0.5 * (lr_factor if start == before else 1.0)
@@ -146,7 +148,7 @@ class FaultTolerantFit:
         )  # fmt: skip
         steps = min(2, plan.length.steps) if self.fast else plan.length.steps
         position, path = (start.position, start.path) if start is not None else (None, None)
-        steps_per_call = 1 if _need_every_step([*learning, *self.callbacks]) else MAX_STEPS_PER_CALL
+        steps_per_call = 1 if _have_batch_hooks([*learning, *self.callbacks]) else MAX_STEPS_PER_CALL
         loader = ChunkLoader(experiment.batches["train"], steps, position, steps_per_call)
         trainer.fit(experiment.module, loader, experiment.batches.get("val"), ckpt_path=path)
         self._note_end(experiment, checkpointer, figures)
@@ -160,7 +162,7 @@ class FaultTolerantFit:
 
     def _note_end(self, experiment: Experiment, checkpointer: Checkpointer, figures: FigureCallback) -> None:
         self.notes += figures.notes
-        skipped: Any = experiment.module.skipped
+        skipped: Any = experiment.module.num_skipped_batches
         if skipped:
             self.notes.append(f"{skipped} batches were left out, because their loss was not finite")
         if checkpointer.monitor is not None and checkpointer.best is None and not self.fast:
@@ -230,7 +232,7 @@ def with_micro_batches(plan: Plan, number: int) -> Plan:
     return plan.evolve("recipe.train.gradient_accumulation", number)
 
 
-def _need_every_step(callbacks: Sequence[pl.Callback]) -> bool:
+def _have_batch_hooks(callbacks: Sequence[pl.Callback]) -> bool:
     """Return whether a callback has to be called for every batch, which the task's module does not do for it."""
     hooks = ("on_train_batch_start", "on_train_batch_end")
     others = [c for c in callbacks if not getattr(c, "every_step", False)]
@@ -242,7 +244,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(t in str(error).lower() for t in texts)
 
 
-def _first_lost_weights(module: pl.LightningModule) -> str:
+def _describe_non_finite_weights(module: pl.LightningModule) -> str:
     """Say which weights were lost first, in the order of the forward pass."""
     first = next((n for n, p in module.named_parameters() if not bool(p.detach().isfinite().all())), None)
     return f"; the first weights that are not finite are {first}" if first else ""

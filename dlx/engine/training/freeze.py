@@ -34,14 +34,14 @@ class FreezeCallback(pl.Callback):
         for network in networks.values():
             step = first_training_step(self.frozen, [name for name, _ in network.named_parameters()], self.steps)
             for name, parameter in network.named_parameters():
-                self._waiting_until(step(name))[0].append(parameter)
+                self._frozen_until(step(name))[0].append(parameter)
                 if step(name) == math.inf:
                     parameter.requires_grad_(False)
             for name, part in network.named_modules():
-                self._waiting_until(step(name))[1].append(part)
+                self._frozen_until(step(name))[1].append(part)
         self._waiting.pop(0.0, None)
 
-    def _waiting_until(self, step: float) -> tuple[list[nn.Parameter], list[nn.Module]]:
+    def _frozen_until(self, step: float) -> tuple[list[nn.Parameter], list[nn.Module]]:
         return self._waiting.setdefault(step, ([], []))
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from dlx.engine.build.experiment import build
-from dlx.engine.distributed.processes import for_one_process
+from dlx.engine.distributed.processes import with_one_process
 from dlx.engine.training.chunks import ChunkLoader
 from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import DivergedError, RunError
@@ -52,7 +52,7 @@ def find_lr(plan: Plan) -> float:
 
     Raises: RunError if the loss never falls.
     """
-    test = for_one_process(_range_test_plan(with_lr(plan, LOWEST_LR)))
+    test = with_one_process(_range_test_plan(with_lr(plan, LOWEST_LR)))
     experiment, recorder = build(test), LossRecorder()
     with silence_lightning():
         trainer = build_trainer(test, logger=recorder)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from dlx.layers.attention.alibi import LinearBias
 from dlx.layers.attention.pattern import AttentionPattern
 from dlx.layers.attention.rotary import RotaryEmbedding
-from dlx.nn.context import Context, mask_of, state_of, steps_seen
+from dlx.nn.context import Context, mask_of, past_length, state_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class SelfAttention(_Attention):
         context = context or {}
         q, k, v = (self.split(part_BTE) for part_BTE in self.qkv(x_BTF).split(self.widths, dim=-1))
         if self.rotary is not None:
-            seen = steps_seen(context)
+            seen = past_length(context)
             q, k = self.rotary(q, seen), self.rotary(k, seen)
         mask_BS = mask_of(context)
         state = state_of(context, self)

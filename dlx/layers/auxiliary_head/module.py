@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, apply, in_order, takes_context
+from dlx.nn.context import Context, apply, make_sequential, takes_context
 
 
 class AuxiliaryHeadModule(nn.Module):
@@ -15,7 +15,7 @@ class AuxiliaryHeadModule(nn.Module):
 
     def __init__(self, layers: Mapping[str, nn.Module], weight: float) -> None:
         super().__init__()
-        self.layers = in_order(layers)
+        self.layers = make_sequential(layers)
         self.weight = weight
         self.auxiliary_output: Tensor | None = None
         self.takes_context = takes_context(self.layers)

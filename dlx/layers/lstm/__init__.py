@@ -49,7 +49,7 @@ class LSTM(RecurrentLayer):
         from torch import nn
 
         from dlx.layers.lstm.module import PeepholeLSTM
-        from dlx.nn.recurrent import start_forgetting_at
+        from dlx.nn.recurrent import set_forget_bias
 
         make = PeepholeLSTM if self.peepholes else nn.LSTM
         core = make(
@@ -62,7 +62,7 @@ class LSTM(RecurrentLayer):
             bidirectional=self.bidirectional,
         )
         if self.forget_bias is not None:
-            start_forgetting_at(core, self.forget_bias)
+            set_forget_bias(core, self.forget_bias)
         return core
 
     @property

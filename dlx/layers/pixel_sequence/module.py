@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, apply, in_order, takes_context
+from dlx.nn.context import Context, apply, make_sequential, takes_context
 
 
 class SequenceOverPixels(nn.Module):
@@ -14,7 +14,7 @@ class SequenceOverPixels(nn.Module):
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        self.layers = in_order(layers)
+        self.layers = make_sequential(layers)
         self.takes_context = takes_context(self.layers)
 
     def forward(self, x_BCHW: Tensor, context: Context | None = None) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, mask_of, state_of, steps_seen
+from dlx.nn.context import Context, mask_of, past_length, state_of
 
 
 def sinusoidal_table(length: int, features: int) -> Tensor:
@@ -31,7 +31,7 @@ class _Positions(nn.Module):
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return x with the vector of its position added to every step."""
-        seen, steps = steps_seen(context), x_BTF.shape[1]
+        seen, steps = past_length(context), x_BTF.shape[1]
         table_LF = self.table(seen + steps)
         index_BT = self._padded_positions(x_BTF, context)
         return x_BTF + (table_LF[seen : seen + steps] if index_BT is None else table_LF[index_BT])
@@ -45,7 +45,7 @@ class _Positions(nn.Module):
             mask_BT = torch.ones(x_BTF.shape[:2], dtype=torch.bool, device=x_BTF.device)
         count_BT = mask_BT.long().cumsum(1)
         if state is not None:
-            before_B = state.get("real", count_BT.new_full((count_BT.shape[0],), steps_seen(context)))
+            before_B = state.get("real", count_BT.new_full((count_BT.shape[0],), past_length(context)))
             count_BT = count_BT + before_B.unsqueeze(1)
             state["real"] = count_BT[:, -1]
         return (count_BT - 1).clamp(min=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, apply, in_order, state_of
+from dlx.nn.context import Context, apply, make_sequential, state_of
 
 
 class ContextProvider(nn.Module):
@@ -20,8 +20,8 @@ class ContextProvider(nn.Module):
     ) -> None:
         super().__init__()
         self.key = key
-        self.layers = in_order(layers)
-        self.then = in_order(then)
+        self.layers = make_sequential(layers)
+        self.then = make_sequential(then)
         self.each_step = each_step
 
     def forward(self, x: Any, context: Context | None = None) -> Any:

@@ -9,7 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from dlx.nn.context import Context, mask_of, state_of
-from dlx.nn.recurrent import Recurrent, State, choose, first_step, join_parts, last_step, parts_of, recall, remember
+from dlx.nn.recurrent import (
+    Recurrent,
+    State,
+    first_step,
+    join_state,
+    last_step,
+    select_state,
+    split_state,
+    state_from_cache,
+    state_to_cache,
+)
 
 
 @dataclass
@@ -68,13 +78,13 @@ class _Decoder(nn.Module):
         context = context or {}
         cache, values_BSD, mask_BS = state_of(context, self), context["memory"], context.get("memory_mask")
         keys_BSH = cache["keys"] if cache else self.keys(values_BSD)
-        state = recall(cache or {})
+        state = state_from_cache(cache or {})
         if state is None:
             state = self._start(values_BSD, mask_BS)
         memory = EncoderMemory(values_BSD, keys_BSH, mask_BS)
         y_BTH, weights_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, cache)
         if cache is not None:
-            cache.update({**remember(state), "keys": keys_BSH})
+            cache.update({**state_to_cache(state), "keys": keys_BSH})
         if self.store_attention:
             self.attention_weights = weights_BTS[:, None].detach()
         return y_BTH
@@ -102,7 +112,7 @@ class _Decoder(nn.Module):
         core = self.cell.core
         flat_BN = torch.tanh(self.initial(SUMMARIES[self.initial_state](values_BSD, mask_BS)))
         parts = flat_BN.unflatten(1, (-1, core.num_layers, core.hidden_size)).unbind(1)
-        return join_parts([part.transpose(0, 1).contiguous() for part in parts])
+        return join_state([part.transpose(0, 1).contiguous() for part in parts])
 
 
 class BahdanauDecoder(_Decoder):
@@ -124,12 +134,12 @@ class BahdanauDecoder(_Decoder):
         contexts: list[Tensor] = []
         weights: list[Tensor] = []
         for t in range(x_BTF.shape[1]):
-            query_B1H = self.query(parts_of(state)[0][-1])[:, None]
+            query_B1H = self.query(split_state(state)[0][-1])[:, None]
             score_BS1 = self.score(torch.tanh(query_B1H + memory.keys))
             weights_B1S = memory.weights(score_BS1.transpose(1, 2))
             context_B1D = torch.bmm(weights_B1S, memory.values)
             y_B1H, after = self.cell.core(torch.cat([x_BTF[:, t : t + 1], context_B1D], -1), state)
-            state = after if mask_BT is None else choose(mask_BT[:, t, None], after, state)
+            state = after if mask_BT is None else select_state(mask_BT[:, t, None], after, state)
             outputs.append(y_B1H)
             contexts.append(context_B1D)
             weights.append(weights_B1S)
@@ -181,7 +191,7 @@ class InputFeedingDecoder(LuongDecoder):
             if mask_BT is None:
                 state, before_B1H = after, y_B1H
             else:
-                state = choose(mask_BT[:, t, None], after, state)
+                state = select_state(mask_BT[:, t, None], after, state)
                 before_B1H = torch.where(mask_BT[:, t, None, None], y_B1H, before_B1H)
         if cache is not None:
             cache["output"] = before_B1H

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, steps_seen
+from dlx.nn.context import Context, past_length
 
 
 def relative_position_bucket(away: Tensor, buckets: int, distance: int) -> Tensor:
@@ -30,7 +30,7 @@ class RelativePositionBias(nn.Module):
 
     def forward(self, x_BTF: Tensor, context: Context | None = None) -> Tensor:
         """Return (1, N, T, S) for the T steps of x and all S steps up to its last."""
-        seen = steps_seen(context)
+        seen = past_length(context)
         keys = seen + x_BTF.shape[1]
         away_TS = torch.arange(seen, keys, device=x_BTF.device).unsqueeze(1) - torch.arange(keys, device=x_BTF.device)
         if self.causal:

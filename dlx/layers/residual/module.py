@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, apply, in_order, takes_context
+from dlx.nn.context import Context, apply, make_sequential, takes_context
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
@@ -26,7 +26,7 @@ class ResidualSum(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        self.layers = in_order(layers)
+        self.layers = make_sequential(layers)
         self.shortcut = shortcut
         self.then = then
         self.drop_path = drop_path

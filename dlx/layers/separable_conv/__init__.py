@@ -53,9 +53,9 @@ class SeparableConv(Layer):
         return self._steps(x)[1]
 
     def build(self, x: TensorSpec) -> nn.Module:
-        from dlx.nn.context import in_order
+        from dlx.nn.context import make_sequential
 
-        return in_order({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return make_sequential({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
 
     def _steps(self, x: Spec) -> tuple[list[Child], Spec]:
         inputs = num_features(x, self.type, IMAGES)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlx.nn.context import Context, apply, in_order, takes_context
+from dlx.nn.context import Context, apply, make_sequential, takes_context
 
 
 class TiedEmbeddingModule(nn.Module):
@@ -18,7 +18,7 @@ class TiedEmbeddingModule(nn.Module):
     def __init__(self, embedding: nn.Embedding, layers: Mapping[str, nn.Module], scale: float, bias: bool) -> None:
         super().__init__()
         self.embedding = embedding
-        self.layers = in_order(layers)
+        self.layers = make_sequential(layers)
         self.scale = scale
         self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings)) if bias else None
         self.takes_context = takes_context(self.layers)

@@ -40,7 +40,7 @@ class SAM(Optimizer):
 
     @field_validator("base_optimizer", mode="after")
     @classmethod
-    def _one_lr(cls, base: Optimizer, info: ValidationInfo) -> Optimizer:
+    def _check_lr(cls, base: Optimizer, info: ValidationInfo) -> Optimizer:
         own = {name: info.data[name] for name in SHARED_FIELDS if name in info.data}
         twice = [name for name in own if name in base.model_fields_set and getattr(base, name) != own[name]]
         if twice:

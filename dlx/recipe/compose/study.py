@@ -23,7 +23,7 @@ def split_study(root: Node) -> tuple[Node, Node | None]:
     if not mine:
         return root.without_keys(*SECTIONS), None
     if "sweep" in mine:
-        mine["sweep"] = _without_null_paths(mine["sweep"])
+        mine["sweep"] = _drop_null_paths(mine["sweep"])
     one, expect = root.without_keys(*SECTIONS), root.child(EXPECT)
     if expect is not None and isinstance(expect.value, dict):
         about = [claim for claim in expect.value if claim.partition("/")[0] in SECTIONS]
@@ -33,7 +33,7 @@ def split_study(root: Node) -> tuple[Node, Node | None]:
     return one, replace(root, value=mine, keys={key: root.keys[key] for key in mine})
 
 
-def _without_null_paths(sweep: Node) -> Node:
+def _drop_null_paths(sweep: Node) -> Node:
     """Return a sweep without the paths that are null: so a recipe takes back one of a recipe that it extends."""
     over = sweep.child("over")
     if over is None or not isinstance(over.value, dict) or not isinstance(sweep.value, dict):

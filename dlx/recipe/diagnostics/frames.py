@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import TextIO
 
-from dlx.console import FALLBACK, new_console, printable, styled
+from dlx.console import FALLBACK, new_console, printable, styled_text
 from dlx.diagnostic import Diagnostic, sort_diagnostics
 
 _WIDTH = 100
@@ -80,4 +80,4 @@ def _print(parts: _Parts, stream: TextIO, in_color: bool) -> None:
         stream.write(text.encode(encoding, FALLBACK).decode(encoding) + "\n")
         return
 
-    new_console(file=stream, force_terminal=True).print(styled(*parts), soft_wrap=True)
+    new_console(file=stream, force_terminal=True).print(styled_text(*parts), soft_wrap=True)

@@ -125,7 +125,7 @@ def _follows_from_typo(found: _LocatedError, everything: list[_LocatedError]) ->
 
 def _is_outdone(found: _LocatedError, everything: list[_LocatedError]) -> bool:
     """Whether another alternative of the same union got further: it speaks of a part of the value."""
-    if not found.is_alternative or not found.problem.expected:
+    if not found.is_alternative or not found.problem.expected_values:
         return False
     return any(found.place.node is node for other in everything for node in other.place.skipped)
 
@@ -135,12 +135,12 @@ def _by_value(found: list[_LocatedError]) -> list[list[_LocatedError]]:
     groups: dict[tuple[int, int], list[_LocatedError]] = {}
     for i, f in enumerate(found):
         groups.setdefault((id(f.place.node), -1) if f.is_alternative else (id(f.place.node), i), []).append(f)
-    return [[f for f in group if not f.problem.expected][:1] or group for group in groups.values()]
+    return [[f for f in group if not f.problem.expected_values][:1] or group for group in groups.values()]
 
 
 def _explain(group: list[_LocatedError], sections: Sections) -> tuple[str, str, str]:
     problems = [f.problem for f in group]
-    return wrong_type(problems) if all(p.expected for p in problems) else explain(problems[0], sections)
+    return wrong_type(problems) if all(p.expected_values for p in problems) else explain(problems[0], sections)
 
 
 def sections_of(schema: type[BaseModel]) -> dict[str, tuple[str, ...]]:

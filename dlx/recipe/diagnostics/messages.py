@@ -32,7 +32,7 @@ class FieldError:
     shown: str
 
     @property
-    def expected(self) -> list[str]:
+    def expected_values(self) -> list[str]:
         """What would have been right, if that is all there is to say."""
         if self.kind == "literal_error":
             return choices(self)
@@ -103,7 +103,7 @@ def explain(problem: FieldError, sections: Sections) -> Explained:
         name, bound, what = _LENGTHS[problem.kind]
         number = problem.context[name]
         return "DLX312", f"`{problem.field}` must have {bound} {number} {what if number != 1 else what[:-1]}", ""
-    if problem.expected:
+    if problem.expected_values:
         return wrong_type([problem])
     return _RARE.get(problem.kind, _other)(problem)
 
@@ -111,11 +111,15 @@ def explain(problem: FieldError, sections: Sections) -> Explained:
 def wrong_type(problems: list[FieldError]) -> Explained:
     """Explain one value that is none of several things that it might be."""
     first = problems[0]
-    expected = list(dict.fromkeys(e for p in problems for e in p.expected))
+    expected_values = list(dict.fromkeys(e for p in problems for e in p.expected_values))
     code = "DLX306" if all(p.kind == "literal_error" for p in problems) else "DLX304"
     known = [c for p in problems if p.kind == "literal_error" for c in choices(p)]
     suggestion = next(filter(None, (_suggest_value(p, known) for p in problems)), "")
-    alternatives = ", ".join(expected[:-1]) + " or " + expected[-1] if len(expected) > 1 else expected[0]
+    alternatives = (
+        ", ".join(expected_values[:-1]) + " or " + expected_values[-1]
+        if len(expected_values) > 1
+        else expected_values[0]
+    )
     return code, f"`{first.field}` must be {alternatives}, but is {first.shown}", suggestion
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from dlx import machine
 from dlx.augmentations import Augmentation
-from dlx.byte_sizes import in_words
+from dlx.byte_sizes import format_size
 from dlx.component import Section
 from dlx.recipe.schema.permission import FIXED, FREE
 from dlx.recipe.schema.roles import ByRole, read_roles_of
@@ -142,7 +142,7 @@ class Split(Section):
     """Seed of the split, apart from that of training: runs with other seeds are compared on the same test split."""
 
     @model_validator(mode="after")
-    def _fold_exists(self) -> Split:
+    def _check_fold(self) -> Split:
         if self.folds is not None and self.fold > self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds} does not exist")
         return self
@@ -191,7 +191,7 @@ class Data(Section):
         message = "there is no text; a column of a table is text where the source says `types: {column: text}`"
         for name in (name for name, is_given in given.items() if is_given and not context.facts.tokenizers):
             yield NoText.at(message, name)
-        moved = _moved_without_targets(context)
+        moved = _describe_moved_inputs(context)
         for i, augmentation in enumerate(self.augment):
             if any(augmentation.check(context)):
                 continue
@@ -202,7 +202,7 @@ class Data(Section):
                 yield MovedTargets.at(f"{augmentation.type} moves {moved}", "augment", i)
 
 
-def _moved_without_targets(context: CheckContext) -> str:
+def _describe_moved_inputs(context: CheckContext) -> str:
     """Return in words what moves while its targets do not, where a target belongs to a place within a sample."""
     facts = context.facts
     axes = facts.fields[facts.target].axes if facts.target is not None else ""
@@ -219,5 +219,7 @@ def check_source_memory(source: Source) -> Iterator[Problem]:
     """Refuse a source whose samples are larger than the memory; asked before anything is read."""
     wanted, there = source.memory_bytes(), machine.memory()
     if there is not None and wanted > there:
-        message = f"{source.type} makes {in_words(wanted)} of samples, and this machine has {in_words(there)} of memory"
+        message = (
+            f"{source.type} makes {format_size(wanted)} of samples, and this machine has {format_size(there)} of memory"
+        )
         yield DataTooLarge.at_root(message, "data", "source")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from dlx import machine
-from dlx.byte_sizes import in_words
+from dlx.byte_sizes import format_size
 from dlx.component import Section
 from dlx.rank import process_rank
 from dlx.recipe.schema.permission import FREE
@@ -221,11 +221,11 @@ class Hardware(Section):
             return
         copies = int(self.devices) if self.accelerator == "cpu" else 1
         smallest, whole = (copies * size for size in context.training_memory)
-        has = f"and this {'GPU' if self.accelerator == 'gpu' else 'machine'} has {in_words(there)}"
+        has = f"and this {'GPU' if self.accelerator == 'gpu' else 'machine'} has {format_size(there)}"
         if smallest > there:
-            yield TooMuchMemory.at_root(f"training needs {in_words(smallest)} of memory, {has}", "model")
+            yield TooMuchMemory.at_root(f"training needs {format_size(smallest)} of memory, {has}", "model")
         elif whole > there:
-            yield LargeBatch.at_root(f"a batch needs {in_words(whole)} of memory, {has}", "train", "batch_size")
+            yield LargeBatch.at_root(f"a batch needs {format_size(whole)} of memory, {has}", "train", "batch_size")
 
     def _check_devices(self, context: CheckContext) -> Iterator[Problem]:
         here, wanted = process_rank(), context.processes

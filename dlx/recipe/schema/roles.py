@@ -22,7 +22,7 @@ def read_roles_of(family: str, default: str | None = None) -> BeforeValidator:
 
     def read(value: Any) -> Any:
         names_roles = isinstance(value, Mapping) and value and "type" not in value
-        if names_roles and all(_names_one(family, v) for v in value.values()):
+        if names_roles and all(_is_component_name(family, v) for v in value.values()):
             return value
         if default is not None and isinstance(value, Mapping) and set(value) <= _fields(family, default):
             return {EVERY_ROLE: {"type": default, **value}}
@@ -31,7 +31,7 @@ def read_roles_of(family: str, default: str | None = None) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _names_one(family: str, value: Any) -> bool:
+def _is_component_name(family: str, value: Any) -> bool:
     """Say whether a value is the spelling of a component of the family."""
     if isinstance(value, Mapping):
         return "type" in value or (len(value) == 1 and next(iter(value)) in types(family))

@@ -45,7 +45,7 @@ class Halving(Section):
     """Share of the trials of a rung that go on."""
 
     @model_validator(mode="after")
-    def _rises(self) -> Halving:
+    def _check_rungs(self) -> Halving:
         if any(b <= a for a, b in zip(self.rungs, self.rungs[1:], strict=False)):
             raise ValueError(f"rungs rise from one to the next, but these are {self.rungs}")
         return self
@@ -91,12 +91,12 @@ class Compare(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _folds_replace_seeds(cls, value: Any) -> Any:
+    def _drop_seeds(cls, value: Any) -> Any:
         by_folds = isinstance(value, Mapping) and value.get("folds") is not None
         return {"seeds": None, **value} if by_folds else value
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Compare:
+    def _check_repeats(self) -> Compare:
         if (self.seeds is None) == (self.folds is None):
             raise ValueError("give seeds or folds, not both")
         if BASE in self.variants:

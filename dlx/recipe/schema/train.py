@@ -67,12 +67,12 @@ class Train(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _steps_replace_epochs(cls, value: Any) -> Any:
+    def _drop_epochs(cls, value: Any) -> Any:
         by_steps = isinstance(value, Mapping) and value.get("steps") is not None
         return {"epochs": None, **value} if by_steps else value
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Train:
+    def _check_length(self) -> Train:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give epochs or steps, not both")
         if self.samples_per_class is not None and self.batch_size % self.samples_per_class:

@@ -37,7 +37,7 @@ class GradClip(Regularizer):
     """Adaptive gradient clipping: largest ratio of a unit's gradient norm to its weight norm."""
 
     @model_validator(mode="after")
-    def _one_rule(self) -> Self:
+    def _check_rule(self) -> Self:
         if sum(limit is not None for limit in (self.norm, self.value, self.adaptive)) != 1:
             raise ValueError("give exactly one of norm, value and adaptive")
         return self

@@ -49,7 +49,7 @@ class EvaluationBuffer:
         for name, more in other.values.items():
             self.values.setdefault(name, []).extend(more)
 
-    def joined(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
+    def finalize(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
         """Return everything as arrays, beside the data's own."""
         values = {name: torch.cat(value).numpy() for name, value in self.values.items()}
         return EvaluationArrays(torch.cat(self.rows).numpy(), values, self.extras, inputs)

@@ -49,12 +49,12 @@ class BatchGradient:
             self._backward(loss)
             return loss.detach()
         parts = split(batch, self.micro_batches, self.min_samples)
-        shares = [_share(part, len(batch["rows"])) for part in parts]
-        idle = self._most_parts(len(parts)) - len(parts)  # while others compute more, with sharded parameters
+        shares = [_weight(part, len(batch["rows"])) for part in parts]
+        idle = self._max_micro_batches(len(parts)) - len(parts)  # while others compute more, with sharded parameters
         total: Tensor | None = None
         for number, (part, share) in enumerate(zip(parts + parts[:1] * idle, shares + [0.0] * idle, strict=True)):
             loss = loss_fn(part) * share + (penalty() if number == 0 else 0.0)
-            with nullcontext() if number == len(parts) + idle - 1 else self._unsynchronized():
+            with nullcontext() if number == len(parts) + idle - 1 else self._no_sync():
                 self._backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None
@@ -69,7 +69,7 @@ class BatchGradient:
             else:
                 self.scaler.scale(loss).backward()
 
-    def _most_parts(self, parts: int) -> int:
+    def _max_micro_batches(self, parts: int) -> int:
         """Return how many micro-batches a process computes at most: all must, where parameters are sharded."""
         if self.micro_batches == 1 or not self.is_sharded:
             return parts
@@ -77,7 +77,7 @@ class BatchGradient:
         torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
         return int(number)
 
-    def _unsynchronized(self) -> AbstractContextManager[Any]:
+    def _no_sync(self) -> AbstractContextManager[Any]:
         block = getattr(self.strategy, "block_backward_sync", None)
         return nullcontext() if self.is_single_process or block is None else block()  # type: ignore[no-any-return]
 
@@ -104,7 +104,7 @@ def mean_terms(terms: Tensor | int, batch: Batch) -> Tensor:
     return mean.expand(len(rows))
 
 
-def _share(part: Batch, samples: int) -> Tensor | float:
+def _weight(part: Batch, samples: int) -> Tensor | float:
     """Return the weight of a micro-batch in the mean over its batch, of which other processes may have a part."""
     return part[WEIGHT].sum() if WEIGHT in part else len(part["rows"]) / samples
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from dlx.errors import DivergedError
-from dlx.tasks._base.optimizer_step import is_lost
+from dlx.tasks._base.optimizer_step import is_non_finite
 
 MAX_SKIPPED = 3  # batches in a row whose loss is not finite, before training has diverged
 
@@ -29,7 +29,7 @@ class LossCurve:
 
     def add(self, loss: Tensor, step: int) -> None:
         """Add a step's loss; leave it out where it is not finite. Raises: DivergedError if several in a row are not."""
-        if is_lost(loss):
+        if is_non_finite(loss):
             self.skipped += 1
             self._skipped_in_a_row += 1
             if self._skipped_in_a_row >= MAX_SKIPPED:

@@ -23,7 +23,7 @@ from dlx.tasks import MASK, Learning, Task, for_role
 from dlx.tasks._base.gradient_accumulation import Batch, LossFn, has_batch_statistics
 from dlx.tasks._base.loss_curve import LossCurve
 from dlx.tasks._base.masks import mask_names
-from dlx.tasks._base.optimizer_step import OptimizerStep, is_lost, optimizer_step
+from dlx.tasks._base.optimizer_step import OptimizerStep, is_non_finite, optimizer_step
 
 
 class TaskModule(pl.LightningModule):
@@ -68,7 +68,7 @@ class TaskModule(pl.LightningModule):
         batch = self.prepare_step(batch)
         loss = self.take_step(batch, self.loss, *self.networks)
         self.log_train_loss(loss)
-        if not is_lost(loss):
+        if not is_non_finite(loss):
             self.after_step(batch)
 
     def take_step(self, batch: Batch, loss_fn: LossFn, *roles: str) -> Tensor:
@@ -217,7 +217,7 @@ class TaskModule(pl.LightningModule):
     # -- the loss curve -----------------------------------------------------------------------------------------------
 
     @property
-    def skipped(self) -> int:
+    def num_skipped_batches(self) -> int:
         """Batches that were left out because their loss was not finite."""
         return self.curve.skipped
 

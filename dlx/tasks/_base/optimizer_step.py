@@ -46,7 +46,7 @@ class OptimizerStep:
     def __call__(self, batch: Batch, loss_fn: LossFn, penalty: Penalty) -> Tensor:
         """Train on a batch; return its mean loss, detached. Where that is not finite, networks stay as they were."""
         loss = self.update(partial(self.gradient, batch, loss_fn, penalty))
-        if is_lost(loss):
+        if is_non_finite(loss):
             return loss
         if self.autocasts:
             torch.clear_autocast_cache()  # of the weights as they were
@@ -66,7 +66,7 @@ class DirectUpdate:
     def __call__(self, compute_gradient: ComputeGradient) -> Tensor:
         self._zero_grad()
         loss = compute_gradient()
-        if is_lost(loss):
+        if is_non_finite(loss):
             self._zero_grad()
             return loss
         with self.leave_autocast():
@@ -154,6 +154,6 @@ def _call_before_step(module: TaskModule, optimizers: Sequence[Any]) -> None:
         callback.on_before_optimizer_step(module.trainer, module, joint)
 
 
-def is_lost(loss: Tensor) -> bool:
+def is_non_finite(loss: Tensor) -> bool:
     """Return whether a loss is not finite, where the host can read it without waiting for a device."""
     return is_on_host(loss) and not math.isfinite(loss.item())

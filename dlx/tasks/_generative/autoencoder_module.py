@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
 from dlx.tasks._unsupervised.module import UnsupervisedModule, to_vectors, value_range
 
 if TYPE_CHECKING:
-    from dlx.tasks._generative.autoencoder_spec import Autoencoding
+    from dlx.tasks._generative.autoencoder_spec import AutoencoderTask
 
 SHEET = 10  # samples on a sheet of reconstructions
 NOISE, PROJECTION = "noise", "projection"
@@ -28,10 +28,10 @@ NOISE, PROJECTION = "noise", "projection"
 class AutoencoderModule(UnsupervisedModule):
     """Learns to reconstruct its input."""
 
-    task: Autoencoding
+    task: AutoencoderTask
 
     def __init__(
-        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Autoencoding
+        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: AutoencoderTask
     ) -> None:
         super().__init__(networks, facts, learning, task)
         self.low, self.high = value_range(self.spec)
@@ -107,12 +107,12 @@ class AutoencoderModule(UnsupervisedModule):
         found["psnr"] = self._psnr(found["mse"])
         found["psnr_gain"] = found["psnr"] - self._psnr(to_vectors((seen - x).square()).mean(1))
         if self.collects_outputs:
-            values = {"code": code_BZ, "error": found["mse"], **self.more_outputs(batch)}
+            values = {"code": code_BZ, "error": found["mse"], **self.extra_outputs(batch)}
             self.outputs.add(batch["rows"], values)
             self.collect_reconstructions(x, seen, again, found["mse"])
         return found
 
-    def more_outputs(self, batch: Batch) -> dict[str, Tensor]:
+    def extra_outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Return what else figures need of each sample."""
         return {}
 
@@ -131,7 +131,7 @@ class AutoencoderModule(UnsupervisedModule):
         if self.spec.axes != "CHW" or "reconstructions" in self.outputs.extras:
             return
         rows = [x, again] if self.task.noise == "none" else [x, seen, again]
-        images = torch.stack([as_picture(row[:SHEET], self.spec) for row in rows])
+        images = torch.stack([to_image(row[:SHEET], self.spec) for row in rows])
         self.outputs.extras["reconstructions"] = images.numpy()
 
 

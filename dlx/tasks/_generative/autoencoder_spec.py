@@ -22,7 +22,7 @@ ENCODER, DECODER = "encoder", "decoder"
 IMAGE = "CHW"
 
 
-class Coding(Task):
+class EncoderDecoder(Task):
     """A task with an encoder, from the input to a code, and a decoder back; they share the gradient of one loss."""
 
     default_role: ClassVar[str] = ENCODER
@@ -62,7 +62,7 @@ class Coding(Task):
         return {"error": values[:, 0].tolist(), **rest}
 
 
-class Autoencoding(Coding):
+class AutoencoderTask(EncoderDecoder):
     """An autoencoder that is evaluated by its reconstruction error."""
 
     loss: Literal["mse", "bce"] = "mse"

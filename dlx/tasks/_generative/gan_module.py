@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.nn.context import apply
-from dlx.nn.features import before_last
-from dlx.nn.images import as_picture
+from dlx.nn.features import penultimate_features
+from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.gan_spec import COLLAPSED, DISCRIMINATOR, GENERATOR
-from dlx.tasks._generative.latent import PATHS, STEPS, images_along, slerp
+from dlx.tasks._generative.latent import PATHS, STEPS, decode_path, slerp
 from dlx.tasks._unsupervised.module import UnsupervisedModule, to_vectors
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ class AdversarialModule(UnsupervisedModule):
         """Return the discriminator's mean loss on a batch and as many generated samples."""
         real, label_B = self.input_of(batch), self.label_of(batch)
         with torch.no_grad():
-            generated = self.generated(batch[NOISE], label_B)
+            generated = self.run_generator(batch[NOISE], label_B)
         loss = self.of_discriminator(self.score(real, label_B), self.score(generated, label_B)).mean()
         return loss + self.gradient_penalty(real, generated, batch)
 
     def generator_loss(self, batch: Batch) -> Tensor:
         """Return the generator's mean loss on as many samples as a batch has."""
         label_B = self.label_of(batch)
-        return self.of_generator(self.score(self.generated(batch[NOISE], label_B), label_B)).mean()
+        return self.of_generator(self.score(self.run_generator(batch[NOISE], label_B), label_B)).mean()
 
     def gradient_penalty(self, real: Tensor, generated: Tensor, batch: Batch) -> Tensor | float:
         """Return what is added to the discriminator's loss to keep the gradient of its scores small."""
@@ -96,7 +96,7 @@ class AdversarialModule(UnsupervisedModule):
     def constrain_weights(self) -> None:
         """Bring the discriminator's weights back to where they may be, after its step."""
 
-    def generated(self, noise_BZ: Tensor, label_B: Tensor | None) -> Tensor:
+    def run_generator(self, noise_BZ: Tensor, label_B: Tensor | None) -> Tensor:
         """Return the generator's samples of noise."""
         samples: Tensor = apply(self.networks[GENERATOR], noise_BZ, _label_context(label_B))
         return samples
@@ -119,7 +119,7 @@ class AdversarialModule(UnsupervisedModule):
         return {}
 
     def generate(self, batch: Batch, index_B: Tensor) -> Tensor:
-        return self.generated(self.noise(index_B, (self.task.latent_dim,)), self.label_of(batch))
+        return self.run_generator(self.noise(index_B, (self.task.latent_dim,)), self.label_of(batch))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the discriminator's score of each sample (B, 1)."""
@@ -128,7 +128,7 @@ class AdversarialModule(UnsupervisedModule):
     def embed(self, batch: Batch) -> Tensor:
         """Return the input of the discriminator's last layer with weights, one vector (B, F) a sample."""
         run = lambda: self.score(self.input_of(batch), self.label_of(batch))  # noqa: E731
-        return before_last(self.networks[DISCRIMINATOR], run)
+        return penultimate_features(self.networks[DISCRIMINATOR], run)
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
@@ -153,9 +153,9 @@ class AdversarialModule(UnsupervisedModule):
         """Return n samples, of a class or of all in turn; the same for the same seed."""
         noise_NZ = self._seeded_noise(n, seed)
         if not self.task.conditional:
-            return self.generated(noise_NZ, None)
+            return self.run_generator(noise_NZ, None)
         turns = torch.arange(n, device=self.device) % len(self.facts.classes)
-        return self.generated(noise_NZ, turns if label is None else torch.full_like(turns, label))
+        return self.run_generator(noise_NZ, turns if label is None else torch.full_like(turns, label))
 
     def _seeded_noise(self, n: int, seed: int) -> Tensor:
         return torch.randn(n, self.task.latent_dim, generator=torch.Generator().manual_seed(seed)).to(self.device)
@@ -163,7 +163,7 @@ class AdversarialModule(UnsupervisedModule):
     def collect_figures(self, few: bool = False) -> None:
         are_images = self.spec.axes == "CHW"
         samples = self.sample(SHEET if are_images else CLOUD, 0)
-        self.outputs.extras["samples"] = as_picture(samples, self.spec).numpy()
+        self.outputs.extras["samples"] = to_image(samples, self.spec).numpy()
         if are_images:
             self.outputs.extras["interpolation"] = self._interpolation().numpy()
 
@@ -174,7 +174,7 @@ class AdversarialModule(UnsupervisedModule):
         label_N = torch.arange(PATHS, device=self.device).repeat_interleave(STEPS) % max(len(self.facts.classes), 1)
         labels = label_N if self.task.conditional else None
         paths_RSZ = slerp(noise_NZ[:PATHS], noise_NZ[PATHS:], STEPS)
-        return images_along(lambda codes_NZ: self.generated(codes_NZ, labels), paths_RSZ, self.spec)
+        return decode_path(lambda codes_NZ: self.run_generator(codes_NZ, labels), paths_RSZ, self.spec)
 
 
 def _label_context(label_B: Tensor | None) -> dict[str, Tensor]:

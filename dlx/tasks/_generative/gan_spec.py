@@ -93,7 +93,7 @@ class Adversarial(Generative):
         return {"score": values[:, 0].tolist()}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.figures.samples import clouds, sheet, strips
+        from dlx.figures.samples import scatter, sheet, strips
 
         samples = outputs.extras["samples"]
         if samples.ndim == 4:
@@ -103,5 +103,5 @@ class Adversarial(Generative):
                 "interpolation": strips(paths, [""] * len(paths), "From one noise to another along an arc"),
             }
         if samples.ndim == 2 and samples.shape[1] >= 2:
-            return {"samples": clouds(outputs.values["real"], samples, f"{len(samples)} samples over the data")}
+            return {"samples": scatter(outputs.values["real"], samples, f"{len(samples)} samples over the data")}
         return {}

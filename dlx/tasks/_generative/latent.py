@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tensors import TensorSpec
 
 PATHS, STEPS = 6, 10  # paths that are drawn, and codes on each
@@ -29,7 +29,7 @@ def slerp(one_RZ: Tensor, other_RZ: Tensor, steps: int) -> Tensor:
     return first * one_RZ.unsqueeze(1) + second * other_RZ.unsqueeze(1)
 
 
-def images_along(decode: Callable[[Tensor], Tensor], codes_RSZ: Tensor, spec: TensorSpec) -> Tensor:
+def decode_path(decode: Callable[[Tensor], Tensor], codes_RSZ: Tensor, spec: TensorSpec) -> Tensor:
     """Return the images (R, S, C, H, W) that codes are decoded to."""
-    images = as_picture(decode(codes_RSZ.flatten(0, 1)), spec)
+    images = to_image(decode(codes_RSZ.flatten(0, 1)), spec)
     return images.reshape(*codes_RSZ.shape[:2], *images.shape[1:])

@@ -46,5 +46,5 @@ class Generative(Task):
             loc = asking[0] if asking else ("conditional",)
             yield UnfitData.at("needs one of several classes for every sample", *loc)
 
-    def target_facts(self, judge: Component, facts: DataFacts) -> None:
+    def target_facts(self, component: Component, facts: DataFacts) -> None:
         return None

@@ -53,10 +53,10 @@ class LinearProbe(nn.Module):
         weight, total = self.options.probe_loss_weight, torch.zeros((), device=classes_M.device)
         for probe in self.probes:
             logits_BK = self.encoder.heads[probe](self.bank.get_buffer(probe)[drawn_B])
-            total = total + weight * _cross_entropy_of_known(logits_BK, classes_M[drawn_B])
+            total = total + weight * _labeled_cross_entropy(logits_BK, classes_M[drawn_B])
         return total
 
-    def remember(self, x: Tensor, batch: Batch) -> None:
+    def add_to_bank(self, x: Tensor, batch: Batch) -> None:
         """Add a batch's labeled samples to the memory bank: their features, as in an evaluation."""
         if self.bank is None:
             return
@@ -67,7 +67,7 @@ class LinearProbe(nn.Module):
         if self.untrained is not None:
             with torch.no_grad():
                 rows[UNTRAINED] = self.untrained.eval()(x)
-        self.bank.put(rows)
+        self.bank.enqueue(rows)
 
     def visible_classes(self, batch: Batch) -> Tensor:
         """Return the classes (B,) that may be seen in training, always those of the same samples; −1 for others."""
@@ -85,14 +85,14 @@ class LinearProbe(nn.Module):
         if self.untrained is not None:
             found["untrained_probe_accuracy"] = self._is_correct(UNTRAINED, self.untrained(x), batch)
         if "knn_accuracy" in self.options.metric_names():
-            found["knn_accuracy"] = (self.nearest_class(features_BF) == batch["target"]).float()
+            found["knn_accuracy"] = (self.predict_knn(features_BF) == batch["target"]).float()
         return found
 
     def _is_correct(self, probe: str, features_BF: Tensor, batch: Batch) -> Tensor:
         logits_BK: Tensor = self.encoder.heads[probe](features_BF)
         return (logits_BK.argmax(1) == batch["target"]).float()
 
-    def nearest_class(self, features_BF: Tensor) -> Tensor:
+    def predict_knn(self, features_BF: Tensor) -> Tensor:
         """Return the class of most of the nearest features in the memory bank, by cosine similarity (k-NN)."""
         assert self.bank is not None
         classes_M = self.bank.get_buffer(CLASSES)
@@ -136,7 +136,7 @@ class ProbedEncoder:
         return self.probe.predict(self.embed(batch))
 
 
-def _cross_entropy_of_known(logits_BK: Tensor, classes_B: Tensor) -> Tensor:
+def _labeled_cross_entropy(logits_BK: Tensor, classes_B: Tensor) -> Tensor:
     """Return the mean cross-entropy of the samples whose class is known; 0 if that is none."""
     if not bool((classes_B != UNKNOWN).any()):
         return 0.0 * logits_BK.sum()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
 from dlx.tasks._ssl.pretext_spec import HEAD
@@ -21,7 +21,7 @@ from dlx.tasks._ssl.tiles import cut_tiles, place_tiles
 from dlx.tasks._unsupervised.module import UnsupervisedModule, value_range
 
 if TYPE_CHECKING:
-    from dlx.tasks._ssl.pretext_spec import OfTiles, Pretext
+    from dlx.tasks._ssl.pretext_spec import Pretext, TilePretext
 
 SHEET = 8  # images on a sheet of examples
 DRAWS = "draws"
@@ -48,7 +48,7 @@ class PretextModule(ProbedEncoder, UnsupervisedModule):
         return ("loss", f"{self.task.type}_accuracy")
 
     @property
-    def draws(self) -> int:
+    def num_draws(self) -> int:
         """How many random numbers the examples of an image are made of."""
         return 1
 
@@ -56,7 +56,7 @@ class PretextModule(ProbedEncoder, UnsupervisedModule):
         """Return examples of images, made of random numbers from 0 to 1."""
         raise NotImplementedError
 
-    def pictures(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    def visualize(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return pictures of examples, and of the images as they would be if the predictions were true."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class PretextModule(ProbedEncoder, UnsupervisedModule):
 
     def prepare_step(self, batch: Batch) -> Batch:
         x_BCHW = self.input_of(batch)
-        return {**batch, DRAWS: torch.rand(len(x_BCHW), self.draws, device=x_BCHW.device)}
+        return {**batch, DRAWS: torch.rand(len(x_BCHW), self.num_draws, device=x_BCHW.device)}
 
     def loss(self, batch: Batch) -> Tensor:
         examples = self.examples(self.input_of(batch), batch[DRAWS])
@@ -77,7 +77,7 @@ class PretextModule(ProbedEncoder, UnsupervisedModule):
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x_BCHW = self.input_of(batch)
-        examples = self.examples(x_BCHW, torch.special.ndtr(self.noise(index_B, (self.draws,))))
+        examples = self.examples(x_BCHW, torch.special.ndtr(self.noise(index_B, (self.num_draws,))))
         logits_QK = self.logits(examples).float()
         predicted_Q = logits_QK.argmax(1)
         if self.trainer.testing and "examples" not in self.outputs.extras:
@@ -92,17 +92,17 @@ class PretextModule(ProbedEncoder, UnsupervisedModule):
         image_N = torch.arange(min(images, SHEET), device=x_BCHW.device)
         chosen_N = image_N + images * (image_N % several)
         some = PretextExamples(examples.pieces[chosen_N], examples.labels[chosen_N])
-        rows = [x_BCHW[image_N], *self.pictures(some, predicted_Q[chosen_N], x_BCHW[image_N])]
-        self.outputs.extras["examples"] = torch.stack([as_picture(row, self.spec) for row in rows]).numpy()
+        rows = [x_BCHW[image_N], *self.visualize(some, predicted_Q[chosen_N], x_BCHW[image_N])]
+        self.outputs.extras["examples"] = torch.stack([to_image(row, self.spec) for row in rows]).numpy()
 
 
 class TilesModule(PretextModule):
     """Examples are tiles of images."""
 
-    task: OfTiles
+    task: TilePretext
 
     @property
-    def draws(self) -> int:
+    def num_draws(self) -> int:
         return 2 * self.task.grid**2 + 1
 
     def cut(self, x_BCHW: Tensor, draws_BD: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class Pretext(EncoderTask):
         return {} if images is None else {"examples": strips(images, self.rows)}
 
 
-class OfTiles(Pretext):
+class TilePretext(Pretext):
     """Examples are tiles of an image: random crops of the cells of a grid."""
 
     grid: ClassVar[int] = 3

@@ -19,7 +19,7 @@ class FeatureQueue(nn.Module):
         self.register_buffer("place", torch.tensor(0))
         self.place: Tensor
 
-    def put(self, rows: Mapping[str, Tensor]) -> None:
+    def enqueue(self, rows: Mapping[str, Tensor]) -> None:
         """Put rows where the oldest are."""
         for name, value in rows.items():
             last = gather_rows(value)[-self.size :]

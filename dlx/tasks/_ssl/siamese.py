@@ -54,14 +54,14 @@ class SiameseModule(MultiViewModule):
     def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
         return {**super().view_metrics(one, other), COSINE_SIMILARITY: self.prediction_similarity(one, other)}
 
-    def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
+    def extra_metrics(self, samples: Tensor) -> dict[str, Tensor]:
         std = projection_std(self.project(samples))
         if self.trainer.testing:
             self.notes = collapse_notes(float(std))
         return {PROJECTION_STD: std}
 
 
-def cosine_to_other_view(prediction_VP: Tensor, target_VP: Tensor) -> Tensor:
+def cross_view_similarity(prediction_VP: Tensor, target_VP: Tensor) -> Tensor:
     """Return the cosine similarity (V,) of each view's prediction and the other view's target."""
     other_VP = target_VP.roll(len(target_VP) // 2, dims=0)
     return (l2_normalize(prediction_VP) * l2_normalize(other_VP)).sum(1)

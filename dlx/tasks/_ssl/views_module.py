@@ -93,13 +93,13 @@ class MultiViewModule(ProbedEncoder, UnsupervisedModule):
             for x in samples.split(GROUP):
                 for name, value in self.view_metrics(self.view(x), self.view(x)).items():
                     totals[name] = totals.get(name, 0.0) + value * len(x)
-            return {name: total / len(samples) for name, total in totals.items()} | self.more_metrics(samples)
+            return {name: total / len(samples) for name, total in totals.items()} | self.extra_metrics(samples)
 
     def view_metrics(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
         """Return what is measured of two views of the same samples."""
         return {"loss": self.view_loss(one, other)}
 
-    def more_metrics(self, samples: Tensor) -> dict[str, Tensor]:
+    def extra_metrics(self, samples: Tensor) -> dict[str, Tensor]:
         """Return what is measured of the samples as they are."""
         return {}
 

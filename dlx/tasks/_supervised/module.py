@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.nn.context import Context, apply
-from dlx.nn.features import before_last
+from dlx.nn.features import penultimate_features
 from dlx.nn.gradient_norms import gradient_norms_by_step
 from dlx.nn.protocols import AuxiliaryOutput
 from dlx.tasks import TERMS, Learning
@@ -22,7 +22,7 @@ from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._base.module import TaskModule
 
 if TYPE_CHECKING:
-    from dlx.tasks._supervised.spec import Supervised
+    from dlx.tasks._supervised.spec import SupervisedTask
 
 MAX_SAMPLES = 20_000  # of a test, of which figures are drawn
 
@@ -30,11 +30,11 @@ MAX_SAMPLES = 20_000  # of a test, of which figures are drawn
 class SupervisedModule(TaskModule):
     """One network that maps the input to a prediction of the target."""
 
-    task: Supervised
+    task: SupervisedTask
     outputs: Any
 
     def __init__(
-        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: Supervised
+        self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: SupervisedTask
     ) -> None:
         super().__init__(networks, facts, learning, task)
         (self.role,) = networks
@@ -109,7 +109,7 @@ class SupervisedModule(TaskModule):
     def embed(self, batch: Batch) -> Tensor:
         """Return the input of the last layer with weights, one vector (B, F) a sample."""
         mask_BT = self.context_of(batch).get("mask")
-        return before_last(self.networks[self.role], lambda: self.run(self.role, batch), mask_BT)
+        return penultimate_features(self.networks[self.role], lambda: self.run(self.role, batch), mask_BT)
 
     def gradient_norms(self, batch: Batch) -> dict[str, np.ndarray]:
         """Return, for every recurrent layer, the norm of the loss's gradient in the state after each step."""

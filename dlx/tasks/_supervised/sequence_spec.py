@@ -9,11 +9,11 @@ from dlx.facts import DataFacts
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Role, UnfitData
 from dlx.tasks._base.masks import input_with_masks, is_sequence
-from dlx.tasks._supervised.spec import ROLE, Supervised
+from dlx.tasks._supervised.spec import ROLE, SupervisedTask
 from dlx.tensors import TensorSpec, context_of, describe
 
 
-class SequenceTask(Supervised):
+class SequenceTask(SupervisedTask):
     """A task whose network returns logits of every class at every step; padding counts nowhere."""
 
     @property

@@ -23,7 +23,7 @@ from dlx.trees import iter_layers, map_layers
 ROLE = Task.default_role
 
 
-class Supervised(Task):
+class SupervisedTask(Task):
     """A task with one network, a target, a loss and metrics."""
 
     trains_auxiliary_outputs: ClassVar[bool] = True

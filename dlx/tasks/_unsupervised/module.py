@@ -117,7 +117,7 @@ class UnsupervisedModule(TaskModule):
 
     def after_step(self, batch: Batch) -> None:
         if self.probe is not None:
-            self.probe.remember(self.input_of(batch), batch)
+            self.probe.add_to_bank(self.input_of(batch), batch)
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from dlx.facts import DataFacts
 from dlx.rules import CheckContext, Problem, Rule, Severity
 from dlx.tasks import Learning, UnfitSetting
-from dlx.tasks._generative.autoencoder_spec import Autoencoding
+from dlx.tasks._generative.autoencoder_spec import AutoencoderTask
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -28,7 +28,7 @@ class NoThreshold(Rule):
     severity: ClassVar[Severity] = "warning"
 
 
-class Anomaly(Autoencoding):
+class Anomaly(AutoencoderTask):
     """Anomaly detection: an autoencoder reconstructs samples badly that are not like those it was trained on.
 
     The score of a sample is the mean squared error of its reconstruction; above the `quantile` of the scores of normal
@@ -79,12 +79,14 @@ class Anomaly(Autoencoding):
         return {"score": values[:, 0].tolist(), "is_anomaly": [bool(v) for v in values[:, 1]]}
 
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
-        from dlx.figures.samples import scores, strips
+        from dlx.figures.samples import score_histogram, strips
 
         error, anomalous = outputs.values["error"], outputs.values["anomalous"] > 0
         title = f"{len(error)} samples"
         title = f"{int(anomalous.sum())} anomalies among {title}" if self.labeled else title
-        drawn = {"scores": scores(error[~anomalous], error[anomalous], float(outputs.extras["threshold"]), title)}
+        drawn = {
+            "scores": score_histogram(error[~anomalous], error[anomalous], float(outputs.extras["threshold"]), title)
+        }
         images = outputs.extras.get("reconstructions")
         names = ("highest scores", "reconstruction")
         return drawn if images is None else {**drawn, "reconstructions": strips(images, names)}

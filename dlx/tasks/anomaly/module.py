@@ -11,7 +11,7 @@ from torchmetrics import CatMetric
 from torchmetrics.functional.classification import binary_auroc
 
 from dlx.facts import DataFacts
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
@@ -45,17 +45,17 @@ class AnomalyModule(AutoencoderModule):
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         found = super().evaluate_batch(batch, index_B)
-        for name, value_B in zip(COLLECTED, (found["loss"], found["mse"], self.anomalous(batch)), strict=True):
+        for name, value_B in zip(COLLECTED, (found["loss"], found["mse"], self.is_anomaly(batch)), strict=True):
             self.collected[name].update(value_B)  # type: ignore[operator]
         return found
 
-    def anomalous(self, batch: Batch) -> Tensor:
+    def is_anomaly(self, batch: Batch) -> Tensor:
         """Return 1 for samples that are known to be anomalies, 0 for others (B,)."""
         known_B = self.is_holdout_class[batch["target"]] if self.task.labeled else torch.zeros_like(batch["rows"])
         return known_B.float()
 
-    def more_outputs(self, batch: Batch) -> dict[str, Tensor]:
-        return {"anomalous": self.anomalous(batch)}
+    def extra_outputs(self, batch: Batch) -> dict[str, Tensor]:
+        return {"anomalous": self.is_anomaly(batch)}
 
     def split_metrics(self, split: str) -> dict[str, Tensor]:
         loss_N, mse_N, anomalous_N = (self.collected[name].compute() for name in COLLECTED)  # type: ignore[operator]
@@ -81,7 +81,7 @@ class AnomalyModule(AutoencoderModule):
         """Collect the images with the highest scores so far, and their reconstructions."""
         if self.spec.axes != "CHW":
             return
-        pairs = torch.stack([as_picture(images, self.spec) for images in (x, again)])
+        pairs = torch.stack([to_image(images, self.spec) for images in (x, again)])
         extras = self.outputs.extras
         if "reconstructions" in extras:
             pairs = torch.cat([torch.from_numpy(extras["reconstructions"]), pairs], 1)

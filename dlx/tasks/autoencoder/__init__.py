@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._generative.autoencoder_spec import Autoencoding
+from dlx.tasks._generative.autoencoder_spec import AutoencoderTask
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class Autoencoder(Autoencoding):
+class Autoencoder(AutoencoderTask):
     """Autoencoder: reconstructs its input from a narrow code, which so holds what matters most in it.
 
     An encoder maps the input to the code, a decoder maps it back. Linear networks find the plane of PCA, deeper ones a

@@ -13,7 +13,7 @@ from dlx.facts import DataFacts
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
-from dlx.tasks._ssl.siamese import SiameseModule, cosine_to_other_view
+from dlx.tasks._ssl.siamese import SiameseModule, cross_view_similarity
 
 if TYPE_CHECKING:
     from dlx.tasks.byol import BYOL
@@ -37,7 +37,7 @@ class BYOLModule(SiameseModule):
         prediction_VP = self.predictor(self.project(views))
         with torch.no_grad():
             target_VP = self.momentum_encoder(views)
-        return cosine_to_other_view(prediction_VP, target_VP).mean()
+        return cross_view_similarity(prediction_VP, target_VP).mean()
 
     def after_step(self, batch: Batch) -> None:
         super().after_step(batch)

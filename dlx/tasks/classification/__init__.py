@@ -11,14 +11,14 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, UnfitData
-from dlx.tasks._supervised.spec import Supervised
+from dlx.tasks._supervised.spec import SupervisedTask
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class Classification(Supervised):
+class Classification(SupervisedTask):
     """Classification: predicts the class of a sample, or its labels where several may be true at once (multi-label).
 
     The network returns one logit a class; probabilities are their softmax, or each one's sigmoid for labels. A target

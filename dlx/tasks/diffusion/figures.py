@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlx.figures.samples import clouds, sheet, strips
+from dlx.figures.samples import scatter, sheet, strips
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,4 +25,4 @@ def draw(arrays: EvaluationArrays) -> dict[str, Figure]:
     if samples.shape[1] < 2:
         return {}
     real = arrays.values["inputs"]
-    return {"samples": clouds(real, samples, f"{len(samples)} samples over {len(real)} of the test split")}
+    return {"samples": scatter(real, samples, f"{len(samples)} samples over {len(real)} of the test split")}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule, to_vectors
@@ -106,7 +106,7 @@ class DiffusionModule(UnsupervisedModule):
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
         x = self.scaling(self.input_of(batch))
-        errors_B = self.errors(x, self._even_times(index_B), self.noise(index_B, x.shape[1:]), self._label(batch))
+        errors_B = self.errors(x, self._stratified_times(index_B), self.noise(index_B, x.shape[1:]), self._label(batch))
         if self.collects_outputs:
             self.outputs.add(batch["rows"], {"errors": errors_B, "inputs": self.input_of(batch)})
         if self.quality and sum(map(len, self._real)) < self.task.metric_samples:
@@ -127,7 +127,7 @@ class DiffusionModule(UnsupervisedModule):
         found = {name: _compare(metric, generated, real, classes_N) for name, metric in self.quality.items()}
         return {name.removeprefix("of_"): value for name, value in found.items()}
 
-    def _even_times(self, index_B: Tensor) -> Tensor:
+    def _stratified_times(self, index_B: Tensor) -> Tensor:
         """Return a time for every number, such that any stretch of numbers has times from all of the way."""
         share_B = torch.frac((index_B + 1).float() * GOLDEN)
         return 1 + (share_B * self.scheduler.timesteps).long().clamp(max=self.scheduler.timesteps - 1)
@@ -144,7 +144,7 @@ class DiffusionModule(UnsupervisedModule):
         """Return the scaled samples that are predicted at each sampling step; the last are the samples themselves."""
         generator = torch.Generator().manual_seed(seed)
         x_t = self._draw_noise(n, generator)
-        label_N = self._sampled_labels(n, label)
+        label_N = self._labels_to_sample(n, label)
         stops = sampling_timesteps(self.scheduler.timesteps, steps or self.task.sampling_steps)
         predicted = []
         for t, s in self.watched(list(pairwise(stops)), "making samples"):
@@ -168,7 +168,7 @@ class DiffusionModule(UnsupervisedModule):
         dims = [d or 1 for d in self.spec.dims]
         return torch.randn(n, *dims, generator=generator).to(self.device)
 
-    def _sampled_labels(self, n: int, label: int | None) -> Tensor | None:
+    def _labels_to_sample(self, n: int, label: int | None) -> Tensor | None:
         if not self.task.conditional:
             return None
         if label is not None:
@@ -181,7 +181,7 @@ class DiffusionModule(UnsupervisedModule):
         predicted = self.denoise_noise(count, seed=0, steps=steps)
         moments = [predicted[round(i * (len(predicted) - 1) / (MOMENTS - 1))][:STRIP] for i in range(MOMENTS)]
         found = {"samples": predicted[-1], "moments": torch.stack(moments)}
-        images = {name: as_picture(self.scaling.inverse(x), self.spec).numpy() for name, x in found.items()}
+        images = {name: to_image(self.scaling.inverse(x), self.spec).numpy() for name, x in found.items()}
         self.outputs.extras |= images
 
     # -- predicting ---------------------------------------------------------------------------------------------------

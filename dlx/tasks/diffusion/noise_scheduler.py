@@ -54,12 +54,12 @@ class NoiseScheduler(nn.Module):
 
     def add_noise(self, x: Tensor, t_B: Tensor, eps: Tensor) -> Tensor:
         """Return xₜ: samples after t steps."""
-        return _like(self.signal[t_B], x) * x + _like(self.noise[t_B], x) * eps
+        return _expand_like(self.signal[t_B], x) * x + _expand_like(self.noise[t_B], x) * eps
 
     def prediction_target(self, prediction_type: str, x: Tensor, t_B: Tensor, eps: Tensor) -> Tensor:
         """Return what the network should predict."""
         if prediction_type == "v_prediction":
-            return _like(self.signal[t_B], x) * eps - _like(self.noise[t_B], x) * x
+            return _expand_like(self.signal[t_B], x) * eps - _expand_like(self.noise[t_B], x) * x
         return eps if prediction_type == "epsilon" else x
 
     def predicted_sample(self, prediction_type: str, prediction: Tensor, x_t: Tensor, t: int) -> Tensor:
@@ -69,7 +69,7 @@ class NoiseScheduler(nn.Module):
             return signal * x_t - noise * prediction
         return (x_t - noise * prediction) / signal if prediction_type == "epsilon" else prediction
 
-    def noise_between(self, x: Tensor, x_t: Tensor, t: int) -> Tensor:
+    def predicted_noise(self, x: Tensor, x_t: Tensor, t: int) -> Tensor:
         """Return the noise ε with which the sample x became xₜ."""
         return (x_t - math.sqrt(self.alphas_cumprod[t]) * x) / math.sqrt(1 - self.alphas_cumprod[t])
 
@@ -102,7 +102,7 @@ def ddim_step(eta: float) -> Step:
     def step(scheduler: NoiseScheduler, x: Tensor, x_t: Tensor, t: int, s: int, fresh: Tensor) -> Tensor:
         std = eta * scheduler.posterior_std(t, s)
         followed = math.sqrt(max(1 - scheduler.alphas_cumprod[s] - std**2, 0.0))
-        mean = math.sqrt(scheduler.alphas_cumprod[s]) * x + followed * scheduler.noise_between(x, x_t, t)
+        mean = math.sqrt(scheduler.alphas_cumprod[s]) * x + followed * scheduler.predicted_noise(x, x_t, t)
         return mean + std * fresh
 
     return step
@@ -114,5 +114,5 @@ def sampling_timesteps(timesteps: int, steps: int) -> list[int]:
     return [round(timesteps * i / steps) for i in range(steps, -1, -1)]
 
 
-def _like(value_B: Tensor, x: Tensor) -> Tensor:
+def _expand_like(value_B: Tensor, x: Tensor) -> Tensor:
     return value_B.view(-1, *[1] * (x.ndim - 1))

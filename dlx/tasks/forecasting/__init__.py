@@ -14,7 +14,7 @@ from dlx.models import Model
 from dlx.rules import CheckContext, Problem, Rule
 from dlx.tasks import Learning, UnfitData
 from dlx.tasks._supervised.predictions import regression_table
-from dlx.tasks._supervised.spec import Supervised
+from dlx.tasks._supervised.spec import SupervisedTask
 from dlx.tasks.forecasting._baselines import baselines
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ScaledTwice(Rule):
     code: ClassVar[str] = "DLX454"
 
 
-class Forecasting(Supervised):
+class Forecasting(SupervisedTask):
     """Forecasting: predicts the next values of a time series, at every step of the horizon at once.
 
     Beside each metric is the same of two naive forecasts, which learn nothing: `<metric>.naive` repeats the last value,

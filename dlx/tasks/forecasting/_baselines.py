@@ -11,7 +11,7 @@ def baselines(facts: DataFacts) -> tuple[str, ...]:
     return (NAIVE, SEASONAL) if facts.season > 1 else (NAIVE,)
 
 
-def repeated_steps(who: str, history: int, horizon: int, season: int) -> list[int]:
+def repeated_step_indices(who: str, history: int, horizon: int, season: int) -> list[int]:
     """Return which steps of the history a forecast that learns nothing repeats."""
     period = season if who == SEASONAL else 1
     return [history - period + t % period for t in range(horizon)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.facts import DataFacts
-from dlx.figures.base import BLUE, GRAY, ORANGE, headline, new_figure, percent, short
-from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines, repeated_steps
+from dlx.figures.base import BLUE, GRAY, ORANGE, new_figure, percent, set_title, short
+from dlx.tasks.forecasting._baselines import NAIVE, SEASONAL, baselines, repeated_step_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +25,8 @@ LOOKS = {NAIVE: (GRAY, ":"), SEASONAL: (ORANGE, "--")}
 def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw forecasts of windows from all over the test split, and the error at each step of the horizon."""
     past_NLF, target_NTF, forecast_NTF = series_of(arrays, facts)
-    others = {who: naive(who, past_NLF, target_NTF.shape[1], facts.season) for who in baselines(facts)}
-    pictures = {"forecasts": forecasts(arrays, facts, (past_NLF, target_NTF, forecast_NTF), others)}
+    others = {who: naive_forecast(who, past_NLF, target_NTF.shape[1], facts.season) for who in baselines(facts)}
+    pictures = {"forecasts": draw_forecasts(arrays, facts, (past_NLF, target_NTF, forecast_NTF), others)}
     if target_NTF.shape[1] > 1:
         pictures["error_by_step"] = error_by_step(target_NTF, forecast_NTF, others)
     return pictures
@@ -40,12 +40,12 @@ def series_of(arrays: EvaluationArrays, facts: DataFacts) -> tuple[np.ndarray, n
     return past, target, forecast
 
 
-def naive(who: str, past_NLF: np.ndarray, horizon: int, season: int) -> np.ndarray:
+def naive_forecast(who: str, past_NLF: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """Return a forecast (N, T, F) that learns nothing."""
-    return past_NLF[:, repeated_steps(who, past_NLF.shape[1], horizon, season)]
+    return past_NLF[:, repeated_step_indices(who, past_NLF.shape[1], horizon, season)]
 
 
-def forecasts(
+def draw_forecasts(
     arrays: EvaluationArrays, facts: DataFacts, series: tuple[np.ndarray, ...], others: dict[str, np.ndarray]
 ) -> Figure:
     """Draw the first target column of some windows, the earliest first: history, target and forecast, and others."""
@@ -81,7 +81,7 @@ def forecasts(
     figure.supylabel(short(name[0], 30) if name else "target", fontsize=9)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
-    figure.suptitle(_in_words(arrays, target_NTF, forecast_NTF, others), fontsize=12, fontweight="bold")
+    figure.suptitle(_title(arrays, target_NTF, forecast_NTF, others), fontsize=12, fontweight="bold")
     return figure
 
 
@@ -102,7 +102,7 @@ def error_by_step(target_NTF: np.ndarray, forecast_NTF: np.ndarray, others: dict
     axes.legend(frameon=False, fontsize=9)
     best = np.min([_errors(values, target_NTF) for values in others.values()], axis=0)
     better = int((own < best).sum())
-    headline(axes, f"Better than every naive forecast at {better} of {len(steps)} steps")
+    set_title(axes, f"Better than every naive forecast at {better} of {len(steps)} steps")
     return figure
 
 
@@ -126,7 +126,7 @@ def _interval(arrays: EvaluationArrays, i: int, shape: tuple[int, ...]) -> tuple
     return low, high
 
 
-def _in_words(
+def _title(
     arrays: EvaluationArrays, target_NTF: np.ndarray, forecast_NTF: np.ndarray, others: dict[str, np.ndarray]
 ) -> str:
     own = np.abs(forecast_NTF - target_NTF).mean()

@@ -20,7 +20,7 @@ from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._supervised.module import SupervisedModule
-from dlx.tasks.forecasting._baselines import baselines, repeated_steps
+from dlx.tasks.forecasting._baselines import baselines, repeated_step_indices
 
 if TYPE_CHECKING:
     from dlx.tasks.forecasting import Forecasting
@@ -98,7 +98,7 @@ class ForecastingModule(SupervisedModule):
         """Return the forecasts (B, K) that learn nothing."""
         past_BLF = batch["history"][..., : self.columns]
         history, season = past_BLF.shape[1], self.facts.season
-        steps = {who: repeated_steps(who, history, self.horizon, season) for who in self._baselines}
+        steps = {who: repeated_step_indices(who, history, self.horizon, season) for who in self._baselines}
         return {who: past_BLF[:, repeated].flatten(1) for who, repeated in steps.items()}
 
     # -- evaluation ---------------------------------------------------------------------------------------------------

@@ -7,14 +7,14 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.pretext_spec import OfTiles
+from dlx.tasks._ssl.pretext_spec import TilePretext
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class Jigsaw(OfTiles):
+class Jigsaw(TilePretext):
     """Jigsaw puzzles: features are learned by predicting how the nine tiles of an image were shuffled.
 
     Tiles are shuffled by one of a few permutations, which has to be predicted. The encoder sees every tile by itself;
@@ -33,7 +33,7 @@ class Jigsaw(OfTiles):
     """
 
     type: Literal["jigsaw"] = "jigsaw"
-    pieces: ClassVar[int] = OfTiles.grid**2
+    pieces: ClassVar[int] = TilePretext.grid**2
     permutations: int = Field(100, ge=2, le=1000)
     """How many permutations there are."""
 

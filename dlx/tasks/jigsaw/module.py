@@ -54,7 +54,7 @@ class JigsawModule(TilesModule):
         tiles_BGCHW = self.cut(x_BCHW, draws_BD)
         return PretextExamples(tiles_BGCHW.take_along_dim(self.order_PG[label_B][..., None, None, None], 1), label_B)
 
-    def pictures(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    def visualize(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return shuffled tiles, and the same in the places that are predicted."""
         shuffled = self.place(examples.pieces, self.order_PG[:1].expand(len(predicted_Q), -1), x_BCHW)
         return shuffled, self.place(examples.pieces, self.order_PG[predicted_Q], x_BCHW)

@@ -73,7 +73,7 @@ class LanguageModeling(SequenceTask):
             if UNK in ids:
                 yield UnfitSetting.at("the prompt has a token that is nowhere in the train split", "prompt")
 
-    def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts:
+    def target_facts(self, component: Component, facts: DataFacts) -> DataFacts:
         return with_vocabulary(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

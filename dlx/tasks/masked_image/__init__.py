@@ -60,7 +60,7 @@ class MaskedImage(EncoderTask):
         _, high, wide = numeric_input(facts, self.type).dims
         return (int(high or 0) // self.patch_size) * (int(wide or 0) // self.patch_size)
 
-    def num_hidden(self, facts: DataFacts) -> int:
+    def num_masked(self, facts: DataFacts) -> int:
         """Return how many of them are hidden."""
         return round(self.mask_ratio * self.num_patches(facts))
 
@@ -100,8 +100,8 @@ class MaskedImage(EncoderTask):
         elif any(int(side or 0) % self.patch_size for side in x.spatial):
             message = f"patches of {self.patch_size} × {self.patch_size} do not fill an image of {x}"
             yield UnfitSetting.at(message, "patch_size")
-        elif not 0 < self.num_hidden(facts) < self.num_patches(facts):
-            message = f"of {self.num_patches(facts)} patches {self.num_hidden(facts)} would be hidden"
+        elif not 0 < self.num_masked(facts) < self.num_patches(facts):
+            message = f"of {self.num_patches(facts)} patches {self.num_masked(facts)} would be hidden"
             yield UnfitSetting.at(message, "mask_ratio")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:

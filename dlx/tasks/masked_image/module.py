@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
@@ -56,7 +56,7 @@ class MaskedImageModule(ProbedEncoder, UnsupervisedModule):
         self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning, task: MaskedImage
     ) -> None:
         super().__init__(networks, facts, learning, task)
-        self.patches, self.hidden = task.num_patches(facts), task.num_hidden(facts)
+        self.patches, self.hidden = task.num_patches(facts), task.num_masked(facts)
 
     def sample_metrics(self) -> Sequence[str]:
         return ("loss",)
@@ -109,4 +109,4 @@ class MaskedImageModule(ProbedEncoder, UnsupervisedModule):
         put = (blank_BTP, decoded_BTP * std_BT1 + mean_BT1)
         filled = [torch.where(hidden_BT1, put_BTP, patches_BTP) for put_BTP in put]
         rows = [x_BCHW, *(to_images(some_BTP, self.task.patch_size, x_BCHW) for some_BTP in filled)]
-        self.outputs.extras["reconstructions"] = torch.stack([as_picture(row, self.spec) for row in rows]).numpy()
+        self.outputs.extras["reconstructions"] = torch.stack([to_image(row, self.spec) for row in rows]).numpy()

@@ -63,7 +63,7 @@ class MaskedLM(Task):
     """Texts of the test split with the network's predictions, in the run's `masked.txt`."""
 
     @model_validator(mode="after")
-    def _shares_of_a_whole(self) -> Self:
+    def _check_fractions(self) -> Self:
         if self.mask_replace_prob + self.random_replace_prob > 1:
             total = self.mask_replace_prob + self.random_replace_prob
             raise ValueError(f"mask_replace_prob and random_replace_prob sum up to {total:g}, more than 1")

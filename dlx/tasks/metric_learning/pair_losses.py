@@ -32,7 +32,7 @@ def _semi_hard(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, ma
     return _mean(F.relu(distance_BB - negative + margin), taken_BB)
 
 
-def _hard(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: float) -> Tensor:
+def _batch_hard(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: float) -> Tensor:
     """Take for every anchor its farthest positive and its nearest negative."""
     taken_B = positive_BB.any(1) & negative_BB.any(1)
     farthest_B = distance_BB.masked_fill(~positive_BB, 0).amax(1)
@@ -40,7 +40,7 @@ def _hard(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin:
     return _mean(F.relu(farthest_B - nearest_B + margin), taken_B)
 
 
-def _all(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: float) -> Tensor:
+def _batch_all(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: float) -> Tensor:
     """Take all triplets that cost anything."""
     cost_BBB = F.relu(distance_BB[:, :, None] - distance_BB[:, None, :] + margin)
     return _mean(cost_BBB, positive_BB[:, :, None] & negative_BB[:, None, :] & (cost_BBB > 0))
@@ -48,8 +48,8 @@ def _all(distance_BB: Tensor, positive_BB: Tensor, negative_BB: Tensor, margin: 
 
 _MINING: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "semi_hard": _semi_hard,
-    "hard": _hard,
-    "all": _all,
+    "hard": _batch_hard,
+    "all": _batch_all,
 }
 
 

@@ -51,6 +51,6 @@ class MoCoModule(ContrastiveModule):
     def after_step(self, batch: Batch) -> None:
         """Put the keys of a batch into the queue, in however many micro-batches and however often they were made."""
         super().after_step(batch)
-        self.queue.put({"keys_QP": torch.cat(self._new_keys)[-len(batch["rows"]) :]})
+        self.queue.enqueue({"keys_QP": torch.cat(self._new_keys)[-len(batch["rows"]) :]})
         self._new_keys.clear()
         self.momentum_encoder.update(self.projection_layers, self.task.momentum)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.nn.protocols import EnergyBased
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
@@ -48,7 +48,7 @@ class RBMModule(ProbedEncoder, UnsupervisedModule):
         return ("loss",)
 
     @property
-    def current(self) -> int:
+    def current_machine(self) -> int:
         """Index of the machine that is trained now: each that is not frozen has an equal part of all steps."""
         trained = [n for n, machine in enumerate(self.machines) if machine.weight.requires_grad] or [0]
         done = self.trainer.global_step * len(trained) // max(self.total_steps, 1)
@@ -69,7 +69,7 @@ class RBMModule(ProbedEncoder, UnsupervisedModule):
 
     def prepare_step(self, batch: Batch) -> Batch:
         """Run Gibbs sampling from the batch, or on from where the last step's ended (persistent chains)."""
-        number = self.current
+        number = self.current_machine
         machine = self.machines[number]
         if self.task.persistent:
             chains: Tensor = getattr(self, f"chains_{number}")
@@ -85,7 +85,7 @@ class RBMModule(ProbedEncoder, UnsupervisedModule):
         With v of the data and v′ of the negative phase it is, for the weights, p(h|v′) v′ᵀ − p(h|v) vᵀ. The difference
         itself measures nothing: what is returned has its gradient, but the value of the evaluated loss.
         """
-        number = self.current
+        number = self.current_machine
         machine = self.machines[number]
         visible_BV = self.visible_units(batch)[number]
         negative = getattr(self, f"chains_{number}") if self.task.persistent else batch[NEGATIVE_PHASE]
@@ -150,4 +150,4 @@ class RBMModule(ProbedEncoder, UnsupervisedModule):
 
     def collect_figures(self, few: bool = False) -> None:
         if self.spec.axes == "CHW" and self.machines[0].weight.shape[1] == self.spec.elements:
-            self.outputs.extras["samples"] = as_picture(self.sample(SHEET, 0), self.spec).numpy()
+            self.outputs.extras["samples"] = to_image(self.sample(SHEET, 0), self.spec).numpy()

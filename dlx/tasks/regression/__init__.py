@@ -11,14 +11,14 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, UnfitData
-from dlx.tasks._supervised.spec import Supervised
+from dlx.tasks._supervised.spec import SupervisedTask
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class Regression(Supervised):
+class Regression(SupervisedTask):
     """Regression: predicts one number or several.
 
     Shapes:  input → (K,) for K target columns.

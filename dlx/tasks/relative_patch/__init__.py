@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.pretext_spec import OfTiles
+from dlx.tasks._ssl.pretext_spec import TilePretext
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
 
-class RelativePatch(OfTiles):
+class RelativePatch(TilePretext):
     """Relative patch location: features are learned by predicting where a patch lies beside another.
 
     The patches are tiles of an image: the one in the middle, and one of the eight around it. Both are seen by the same

@@ -21,7 +21,7 @@ class RotationModule(PretextModule):
         label_Q = torch.arange(ROTATIONS, device=x_BCHW.device).repeat_interleave(len(x_BCHW))
         return PretextExamples(rotations(x_BCHW).unsqueeze(1), label_Q)
 
-    def pictures(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    def visualize(self, examples: PretextExamples, predicted_Q: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return rotated images, and the same rotated back as far as is predicted."""
         rotated_QCHW = examples.pieces[:, 0]
         back = [image.rot90(-k, dims=(1, 2)) for image, k in zip(rotated_QCHW, predicted_Q.tolist(), strict=True)]

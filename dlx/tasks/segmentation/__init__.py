@@ -12,7 +12,7 @@ from dlx.losses import Loss
 from dlx.metrics import Metric
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning, Role, UnfitData
-from dlx.tasks._supervised.spec import ROLE, Supervised
+from dlx.tasks._supervised.spec import ROLE, SupervisedTask
 from dlx.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Segmentation(Supervised):
+class Segmentation(SupervisedTask):
     """Semantic segmentation: predicts the class of each pixel of an image.
 
     The network returns one logit a class and pixel; the automatic head is a 1 × 1 convolution. Beside the metrics, the

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.facts import DataFacts
-from dlx.figures.base import BLUE, GRAY, confusion_matrix, headline, new_figure, percent, short
-from dlx.figures.worst import displayable
+from dlx.figures.base import BLUE, GRAY, confusion_matrix, new_figure, percent, set_title, short
+from dlx.figures.worst import to_unit_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     pixels = arrays.extras["confusion_matrix"]
     return {
         "worst_masks": worst_masks(arrays, facts),
-        "iou": overlaps(pixels, facts.classes),
+        "iou": iou_by_class(pixels, facts.classes),
         "confusion_matrix": confusion_matrix(pixels, facts.classes),
     }
 
@@ -36,8 +36,8 @@ def worst_masks(arrays: EvaluationArrays, facts: DataFacts) -> Figure:
     from matplotlib.patches import Patch
 
     name = facts.inputs[0]
-    images = displayable(np.stack([arrays.inputs[name][row] for row in arrays.rows]))
-    colors = colors_of(len(facts.classes))
+    images = to_unit_range(np.stack([arrays.inputs[name][row] for row in arrays.rows]))
+    colors = class_colors(len(facts.classes))
     across = 2 if len(images) > 1 else 1
     down = -(-len(images) // across)
     figure = new_figure(5.2 * across, 1.95 * down + 1.1)
@@ -47,8 +47,8 @@ def worst_masks(arrays: EvaluationArrays, facts: DataFacts) -> Figure:
     for i, image in enumerate(images):
         first, second, third = grid[i // across, 3 * (i % across) :][:3]
         _show(first, image, f"loss {arrays.values['losses'][i]:.3g}")
-        _show(second, laid_over(image, arrays.values["targets"][i], colors), "true")
-        _show(third, laid_over(image, arrays.values["predictions"][i], colors), "predicted")
+        _show(second, overlay_mask(image, arrays.values["targets"][i], colors), "true")
+        _show(third, overlay_mask(image, arrays.values["predictions"][i], colors), "predicted")
     shown = range(1, min(len(facts.classes), NAMED))
     keys = [Patch(color=colors[k], label=short(facts.classes[k])) for k in shown]
     figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6) or 1, frameon=False, fontsize=9)
@@ -59,7 +59,7 @@ def worst_masks(arrays: EvaluationArrays, facts: DataFacts) -> Figure:
     return figure
 
 
-def overlaps(pixels: np.ndarray, classes: tuple[str, ...]) -> Figure:
+def iou_by_class(pixels: np.ndarray, classes: tuple[str, ...]) -> Figure:
     """Draw the overlap (IoU) of each class, worst first, with its share of all pixels."""
     hits = pixels.diagonal()
     union = pixels.sum(0) + pixels.sum(1) - hits
@@ -79,11 +79,11 @@ def overlaps(pixels: np.ndarray, classes: tuple[str, ...]) -> Figure:
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("overlap of predicted and true area over their union")
-    headline(axes, f"Mean IoU {iou[there].mean():.3f}; {short(classes[order[0]])} is found worst")
+    set_title(axes, f"Mean IoU {iou[there].mean():.3f}; {short(classes[order[0]])} is found worst")
     return figure
 
 
-def colors_of(classes: int) -> np.ndarray:
+def class_colors(classes: int) -> np.ndarray:
     """Return a color (red, green, blue) for each class; the first, which is laid over nothing, is black."""
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
@@ -94,7 +94,7 @@ def colors_of(classes: int) -> np.ndarray:
     return np.array([(0.0, 0.0, 0.0), *chosen[: classes - 1]])
 
 
-def laid_over(image_HWC: np.ndarray, mask_HW: np.ndarray, colors_K3: np.ndarray) -> np.ndarray:
+def overlay_mask(image_HWC: np.ndarray, mask_HW: np.ndarray, colors_K3: np.ndarray) -> np.ndarray:
     """Return the image with every class but the first in its color."""
     image_HW3 = np.broadcast_to(image_HWC, (*image_HWC.shape[:2], 3))
     tinted_HW3 = (1 - OVERLAY) * image_HW3 + OVERLAY * colors_K3[mask_HW.clip(0)]

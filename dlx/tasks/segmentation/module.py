@@ -28,13 +28,13 @@ class WorstImages(EvaluationBuffer):
 
     def add(self, rows: Tensor, values: Mapping[str, Tensor]) -> None:
         super().add(rows, values)
-        self._choose()
+        self._keep_worst()
 
-    def joined(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
-        self._choose()
-        return super().joined(inputs)
+    def finalize(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
+        self._keep_worst()
+        return super().finalize(inputs)
 
-    def _choose(self) -> None:
+    def _keep_worst(self) -> None:
         worst = torch.cat(self.values["losses"]).argsort(descending=True, stable=True)[:WORST]
         for collected in (self.rows, *self.values.values()):
             collected[:] = [torch.cat(collected)[worst]]

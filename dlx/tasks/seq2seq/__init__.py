@@ -72,8 +72,8 @@ class Seq2Seq(SequenceTask):
         if facts.kind != "tokens" or len(inputs) != 1 or not inputs[0].vocab or inputs[0].axes != "T":
             yield UnfitData.at("seq2seq needs one text to read and one to write, as in the source `parallel_text`")
 
-    def target_facts(self, judge: Component, facts: DataFacts) -> DataFacts:
-        return facts if isinstance(judge, Metric) and judge.compares_texts else with_vocabulary(facts)
+    def target_facts(self, component: Component, facts: DataFacts) -> DataFacts:
+        return facts if isinstance(component, Metric) and component.compares_texts else with_vocabulary(facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.seq2seq.module import Seq2SeqModule

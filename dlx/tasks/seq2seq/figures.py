@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.figures.base import headline, new_figure, short
+from dlx.figures.base import new_figure, set_title, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +37,6 @@ def attention(maps: list[AttentionMap]) -> Figure:
         axes.tick_params(length=0)
         axes.set_xlabel("source", fontsize=9)
         axes.set_ylabel("generated", fontsize=9)
-        headline(axes, f"{share_TS.max(1).mean():.0%} on one token", size=9)
+        set_title(axes, f"{share_TS.max(1).mean():.0%} on one token", size=9)
     figure.suptitle("Attention to the source at each generated token", fontsize=12, fontweight="bold")
     return figure

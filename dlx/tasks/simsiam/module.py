@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dlx.tasks._ssl.siamese import SiameseModule, cosine_to_other_view
+from dlx.tasks._ssl.siamese import SiameseModule, cross_view_similarity
 
 if TYPE_CHECKING:
     from dlx.tasks.simsiam import SimSiam
@@ -25,4 +25,4 @@ class SimSiamModule(SiameseModule):
     def prediction_similarity(self, one: Tensor, other: Tensor) -> Tensor:
         projection_VP = self.project(torch.cat([one, other]))
         target_VP = projection_VP.detach() if self.task.stop_gradient else projection_VP
-        return cosine_to_other_view(self.predictor(projection_VP), target_VP).mean()
+        return cross_view_similarity(self.predictor(projection_VP), target_VP).mean()

@@ -8,7 +8,7 @@ from pydantic import Field
 from dlx.facts import DataFacts
 from dlx.rules import CheckContext, Problem
 from dlx.tasks import Learning
-from dlx.tasks._generative.autoencoder_spec import Coding, check_unit_interval
+from dlx.tasks._generative.autoencoder_spec import EncoderDecoder, check_unit_interval
 from dlx.tasks._generative.spec import Generative
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class VAE(Coding, Generative):
+class VAE(EncoderDecoder, Generative):
     """Variational autoencoder (VAE): learns a distribution of codes behind the data, which can be sampled and decoded.
 
     The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
-from dlx.nn.images import as_picture
+from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
-from dlx.tasks._generative.latent import PATHS, STEPS, images_along, slerp
+from dlx.tasks._generative.latent import PATHS, STEPS, decode_path, slerp
 from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, to_vectors
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class VAEModule(UnsupervisedModule):
             self.outputs.add(batch["rows"], {"code": mean_BZ, "kl": kl_B})
             if self.spec.axes == "CHW" and "reconstructions" not in self.outputs.extras:
                 pairs = (x[:SHEET], self.decode(mean_BZ[:SHEET]))
-                images = torch.stack([as_picture(images, self.spec) for images in pairs])
+                images = torch.stack([to_image(images, self.spec) for images in pairs])
                 self.outputs.extras["reconstructions"] = images.numpy()
         return found
 
@@ -138,13 +138,13 @@ class VAEModule(UnsupervisedModule):
     @torch.no_grad()
     def collect_figures(self, few: bool = False) -> None:
         extras = self.outputs.extras
-        extras["samples"] = as_picture(self.sample(SAMPLES, 0), self.spec).numpy()
+        extras["samples"] = to_image(self.sample(SAMPLES, 0), self.spec).numpy()
         if self.spec.axes == "CHW" and self.outputs.rows:
             means_NZ = torch.cat(self.outputs.values["code"])
             pairs = min(PATHS, len(means_NZ) // 2)
             ends = means_NZ[:pairs], means_NZ[pairs : 2 * pairs]
             for name, codes_RSZ in {"traversal": traverse(means_NZ), "interpolation": slerp(*ends, STEPS)}.items():
-                extras[name] = images_along(self.decode, codes_RSZ.to(self.device), self.spec).numpy()
+                extras[name] = decode_path(self.decode, codes_RSZ.to(self.device), self.spec).numpy()
 
 
 def traverse(means_NZ: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ import torch
 
 from dlx.commands.embed import command
 from dlx.engine.build.experiment import build_module
-from dlx.engine.inference.embed import embed_with
+from dlx.engine.inference.embed import embed_files
 from dlx.engine.inference.restore import RestoredRun
 from dlx.errors import UsageError
-from dlx.nn.features import before_last
+from dlx.nn.features import penultimate_features
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
@@ -46,7 +46,7 @@ def images(tmp_path):
     ],
 )
 def test_every_kind_of_run_has_vectors(task, width, images, tmp_path):
-    found = embed_with(restored(task, tmp_path), [images])
+    found = embed_files(restored(task, tmp_path), [images])
     assert found.values.shape == (300, width)
     assert np.isfinite(found.values).all() and found.values.std(0).max() > 0
     assert found.origin == {"row": list(range(1, 301))}
@@ -54,7 +54,7 @@ def test_every_kind_of_run_has_vectors(task, width, images, tmp_path):
 
 def test_a_classifier_gives_what_its_last_layer_receives(images, tmp_path):
     run = restored("classification", tmp_path)
-    found = embed_with(run, [images])
+    found = embed_files(run, [images])
     head = run.module.networks["network"].get_submodule("head")
     stats = run.plan.facts.fields["image"].stats
     x = (torch.from_numpy(np.load(images)).float() - stats.mean[0]) / stats.std[0]
@@ -65,16 +65,16 @@ def test_a_classifier_gives_what_its_last_layer_receives(images, tmp_path):
 def test_maps_and_sequences_become_vectors_and_padding_does_not_count():
     conv = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 1), torch.nn.Conv2d(3, 2, 1))
     x = torch.randn(4, 1, 5, 5)
-    assert torch.allclose(before_last(conv, lambda: conv(x)), conv[0](x).mean((2, 3)), atol=1e-6)
+    assert torch.allclose(penultimate_features(conv, lambda: conv(x)), conv[0](x).mean((2, 3)), atol=1e-6)
     last = torch.nn.Sequential(torch.nn.Linear(2, 2))
     steps = torch.randn(2, 3, 2)
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    found = before_last(last, lambda: last(steps), mask)
+    found = penultimate_features(last, lambda: last(steps), mask)
     assert torch.allclose(found, torch.stack([steps[0, :2].mean(0), steps[1].mean(0)]))
 
 
 def test_they_are_written_as_tables_and_arrays(images, tmp_path):
-    found = embed_with(restored({"type": "vae", "latent_dim": 3}, tmp_path), [images])
+    found = embed_files(restored({"type": "vae", "latent_dim": 3}, tmp_path), [images])
     for name in ("z.parquet", "z.csv", "z.npz"):
         found.write(tmp_path / name)
     for frame in (pd.read_parquet(tmp_path / "z.parquet"), pd.read_csv(tmp_path / "z.csv")):
@@ -93,6 +93,6 @@ def test_a_file_that_cannot_be_is_refused_before_the_run_is_looked_for(images, t
 
 def test_a_denoiser_has_none(images, tmp_path):
     with pytest.raises(UsageError, match="diffusion has no embedding"):
-        embed_with(
+        embed_files(
             restored("diffusion", tmp_path, model={"denoiser_unet": {"channels": [8], "num_heads": 0}}), [images]
         )
