@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 from dlx.errors import ShapeError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dlx.diagnostic import Loc
     from dlx.facts import DataFacts
     from dlx.plan.networks import NetworkPlan
@@ -76,6 +78,10 @@ class CheckContext(Protocol):
     @property
     def recipe(self) -> Recipe:
         """The whole recipe, with every `auto` resolved."""
+
+    @property
+    def base(self) -> Path:
+        """The folder to which the recipe's paths are relative."""
 
     @property
     def facts(self) -> DataFacts:

@@ -11,6 +11,7 @@ from dlx.component import Component
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
 from dlx.layers import Layer, ParameterInit, walk
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Model(Component):
         None where the task's head does.
         """
         return None
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        """Return how published files name the weights of this architecture, by the library that publishes them."""
+        return {}
 
     def tree(self, x: Spec) -> Layer:
         """Return the architecture as one layer. Raises: ShapeError if a layer of it is not valid."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv, dropout
+from dlx.models._published.alexnet import NAMES
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 # sum over 5 neighbors with α = 1e-4 in the paper is the mean over them with 5e-4
@@ -42,6 +45,9 @@ class AlexNet(Model):
     their inputs with groups 1, as in the code of 2014."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """Initializer of every layer that has no `init` of its own."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

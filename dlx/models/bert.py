@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -9,7 +9,9 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import dropout
+from dlx.models._published.bert import NAMES
 from dlx.models._transformer import attention, feed_forward, transformer_blocks
+from dlx.name_maps import NameMap
 from dlx.rules import CheckContext, Problem, Rule, Severity
 from dlx.tensors import Spec
 
@@ -75,6 +77,9 @@ class BERT(Model):
         if self.pooler and texts and not any(text.get("ends") for text in texts.values()):
             note = "the pooler reads the first token of a text, which is its first word here"
             yield NoFirstToken.at(f"{note}; data.special_tokens: true puts a special token in front", "pooler")
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "T", "bert")

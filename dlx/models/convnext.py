@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv, repeat
+from dlx.models._published.convnext import NAMES
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 SIZES: dict[str, tuple[tuple[int, ...], int]] = {  # blocks in each stage, and channels of the first
@@ -45,6 +48,9 @@ class ConvNeXt(Model):
     """Initial value of LayerScale, the learned factors of each block; 0 leaves them out."""
     init: Initializer | None = Field(default={"normal": 0.02}, validate_default=True)  # type: ignore[assignment]
     """Initializer of every layer that has no `init` of its own."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

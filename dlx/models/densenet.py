@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv, repeat
+from dlx.models._published.densenet import NAMES
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 LAYERS: dict[int, tuple[int, ...]] = {  # in each of four dense blocks, table 1 of the paper
@@ -44,6 +47,9 @@ class DenseNet(Model):
     """What comes first: imagenet halves twice (7 × 7 and max pooling), cifar is one 3 × 3, for images of 32 × 32."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """Initializer of every layer that has no `init` of its own."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv, dropout
+from dlx.models._published.googlenet import NAMES
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 MODULES: dict[str, tuple[int, int, int, int, int, int]] = {  # table 1: 1×1, reduced, 3×3, reduced, 5×5, pooled
@@ -55,6 +58,9 @@ class GoogLeNet(Model):
     """Probability that a feature is set to zero in training, 0.4 in the paper; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """Initializer of every layer that has no `init` of its own."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES if self.batch_norm else {}
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

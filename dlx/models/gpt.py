@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,7 +9,9 @@ from dlx.initializers import Initializer
 from dlx.layers import Layer, require_axes
 from dlx.models import Model
 from dlx.models._blocks import dropout
+from dlx.models._published.gpt import gpt2_names, llama_names
 from dlx.models._transformer import attention, feed_forward, transformer_blocks
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 
@@ -68,6 +71,12 @@ class GPT(Model):
     def has_head(self) -> bool:
         """Whether the network ends in scores of all words."""
         return self.tie_word_embeddings
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        if self.norm.type == "rms_norm" and self.gated and self.position_embedding == "rope":
+            return llama_names(self.tie_word_embeddings)
+        is_gpt2 = self.norm.type == "layer_norm" and not self.gated and self.position_embedding == "learned"
+        return gpt2_names(self.tie_word_embeddings) if is_gpt2 else {}
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "T", "gpt")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv_norm, dropout
+from dlx.models._published.mobilenet import NAMES
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 # channels and stride of each separable convolution: table 1 of the first paper
@@ -46,6 +49,9 @@ class MobileNet(Model):
     """Probability that a feature is set to zero in training; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """Initializer of every layer that has no `init` of its own."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES if self.version == 2 else {}
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

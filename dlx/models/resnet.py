@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv, repeat
+from dlx.models._published.resnet import NAMES
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 PHOTOS: dict[int, tuple[int, ...]] = {  # blocks in each of four stages, table 1 of the paper
@@ -66,6 +69,10 @@ class ResNet(Model):
                 "zero_init_residual needs residual: true, as a plain network would output zeros and learn nothing"
             )
         return self
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        is_published = not (self._is_small or self.preactivation) and self.residual
+        return NAMES if is_published else {}
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

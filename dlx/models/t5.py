@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,7 +9,9 @@ from dlx.initializers import Initializer
 from dlx.layers import Layer
 from dlx.models import Model
 from dlx.models._blocks import dropout
+from dlx.models._published.t5 import t5_names
 from dlx.models._transformer import attention, feed_forward, require_pair, transformer_blocks
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 
@@ -61,6 +64,9 @@ class T5(Model):
     def has_head(self) -> bool:
         """Whether the network ends in scores of all words."""
         return self.tie_word_embeddings
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return t5_names(self.tie_word_embeddings)
 
     def architecture(self, x: Spec) -> list[Any]:
         require_pair(x, "t5")

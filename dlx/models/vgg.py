@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import conv, dropout
+from dlx.models._published.vgg import vgg_names
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -50,6 +53,9 @@ class VGG(Model):
     """Probability that an output of a dense layer is set to zero in training; 0 leaves the layer out."""
     init: Initializer | None = Field(default="kaiming_normal", validate_default=True)
     """Initializer of every layer that has no `init` of its own."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return vgg_names(CONVOLUTIONS[self.depth], 3 if self.batch_norm else 2)
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", self.type)

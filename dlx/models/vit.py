@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,7 +9,9 @@ from dlx.initializers import Initializer
 from dlx.layers import require_axes
 from dlx.models import Model
 from dlx.models._blocks import dropout
+from dlx.models._published.vit import NAMES
 from dlx.models._transformer import attention, feed_forward, transformer_blocks
+from dlx.name_maps import NameMap
 from dlx.tensors import Spec
 from dlx.windows import Sizes
 
@@ -50,6 +53,9 @@ class ViT(Model):
     """Probability that an element of a branch's output is set to zero in training."""
     drop_path: float = Field(0.0, ge=0, lt=1)
     """Stochastic depth: probability that a sample skips a branch in training."""
+
+    def name_maps(self) -> Mapping[str, NameMap]:
+        return NAMES
 
     def architecture(self, x: Spec) -> list[Any]:
         require_axes(x, "CHW", "vit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from dlx.component import Component, Section
@@ -33,6 +34,7 @@ class PlanContext:
     networks: Mapping[str, NetworkPlan] = field(default_factory=dict)
     earlier_networks: Mapping[str, Mapping[str, NetworkPlan]] = field(default_factory=dict)
     training_memory: tuple[int, int] | None = None
+    base: Path = Path()
     path: str = ""
     input: Spec | None = None
 

@@ -135,7 +135,7 @@ def _plan_stage(loaded: LoadedRecipe, facts: DataFacts, earlier: Mapping[str, Pl
     )
     recipe = resolved.evolve_all({"task": task, "optimizer": optimizers})
     earlier_networks = {name: plan.networks for name, plan in earlier.items()}
-    context = PlanContext(recipe, network_facts, facts, earlier_networks=earlier_networks)
+    context = PlanContext(recipe, network_facts, facts, earlier_networks=earlier_networks, base=loaded.base)
     _check(loaded, context)
     networks = _plan_networks(loaded, recipe, network_facts)
     length = _training_length(recipe, facts)

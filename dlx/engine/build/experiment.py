@@ -15,6 +15,7 @@ from torch import nn
 from dlx.data.prepare import Prepared
 from dlx.data.splits import limit_rows
 from dlx.engine.build.activation_checkpointing import checkpoint_activations
+from dlx.engine.build.published import load_published_weights
 from dlx.engine.build.weights import load_initial_weights
 from dlx.engine.data.batches import (
     Batch,
@@ -29,10 +30,12 @@ from dlx.engine.distributed.collectives import rank
 from dlx.engine.distributed.processes import world_size
 from dlx.facts import DataFacts
 from dlx.models import initialize
+from dlx.name_maps import OWN_NAMES
 from dlx.plan import Plan
 from dlx.plan.blocks import blocks
 from dlx.plan.plan import is_better_higher
 from dlx.recipe.schema.recipe import Recipe
+from dlx.recipe.schema.transfer import InitFrom
 from dlx.tasks import Learning, for_role
 
 EVAL_SAMPLES = 256  # in a batch that is evaluated, at most
@@ -68,7 +71,7 @@ def build_module(plan: Plan) -> pl.LightningModule:
         networks[role] = network.tree.build(network.input)  # type: ignore[arg-type]
         initialize(networks[role], network.tree, network.input, for_role(recipe.model, role).init)
     if recipe.init_from is not None:
-        load_initial_weights(networks, recipe.init_from)
+        _initialize_from(networks, plan, recipe.init_from)
     for role, network in plan.networks.items():
         if recipe.hardware.precision == 64:
             networks[role].register_forward_pre_hook(to_double)
@@ -89,6 +92,17 @@ def build_module(plan: Plan) -> pl.LightningModule:
         train.log_every_n_steps,
     )
     return recipe.task.build(networks, plan.network_facts, learning)
+
+
+def _initialize_from(networks: Mapping[str, nn.Module], plan: Plan, init_from: InitFrom) -> None:
+    """Copy the weights of another run, or of a published file, into networks."""
+    if init_from.file is None:
+        load_initial_weights(networks, init_from)
+        return
+    for role, network in networks.items():  # only one: the plan has checked it
+        model = for_role(plan.recipe.model, role)
+        name_map = {"dlx": OWN_NAMES, **model.name_maps()}[init_from.names]
+        load_published_weights(network, name_map, init_from, plan.base, plan.network_facts)
 
 
 def to_double(network: nn.Module, inputs: Any) -> Any:

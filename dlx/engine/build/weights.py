@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from dlx.engine.build.published import published_path
 from dlx.engine.checkpoint import load_checkpoint
 from dlx.errors import UsageError
 from dlx.recipe.schema.transfer import InitFrom
 from dlx.tracking.store import find_run
+from dlx.weight_files import find_weight_files
 
 NETWORKS = "networks."
 
@@ -61,11 +64,20 @@ def _run_name(init_from: InitFrom) -> str:
     return init_from.run
 
 
-def weights_origin(init_from: InitFrom) -> dict[str, Any]:
-    """Return the provenance of initial weights: the run, and the SHA-256 of its checkpoint."""
+def weights_origin(init_from: InitFrom, base: Path) -> dict[str, Any]:
+    """Return the provenance of initial weights: the run, or the file, and the SHA-256 of what holds them."""
+    if init_from.file is not None:
+        files = find_weight_files(published_path(init_from, base))
+        hashes = {file.name: _sha256(file) for file in files}
+        return {"file": init_from.file, "names": init_from.names, "sha256": hashes}
     found = find_run(_run_name(init_from))
-    digest = hashlib.sha256(found.checkpoint.read_bytes()).hexdigest()
+    digest = _sha256(found.checkpoint)
     return {"run": found.folder.name, "checkpoint": str(found.checkpoint.absolute()), "sha256": digest}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _has_same_shape(mine: Tensor, other: Tensor | None) -> bool:

@@ -36,7 +36,7 @@ def environment_lock(plan: Plan) -> dict[str, Any]:
         "git": _git_state(plan.base),
         "plugins": [p.to_json() for p in active_plugins()],
         "data": plan.facts.fingerprint,
-        "init_from": weights_origin(plan.recipe.init_from) if plan.recipe.init_from is not None else None,
+        "init_from": weights_origin(plan.recipe.init_from, plan.base) if plan.recipe.init_from is not None else None,
         "hardware": {"machine": platform.machine(), "system": platform.system(), **plan.recipe.hardware.model_dump()},
     }
 

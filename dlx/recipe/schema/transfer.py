@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.component import Section
+from dlx.errors import DataError
 from dlx.layer_names import check_pattern, weighted_layers
 from dlx.patterns import matches, matching_layers, outermost_match
 from dlx.rules import CheckContext, Problem, Rule
+from dlx.weight_files import find_weight_files, read_shapes
 
 if TYPE_CHECKING:
     from dlx.plan.networks import NetworkPlan
@@ -69,16 +72,61 @@ class OneLayerGradually(Rule):
     code: ClassVar[str] = "DLX464"
 
 
+class NoWeightFile(Rule):
+    """`init_from.file` names no weights that can be loaded.
+
+    A file of weights is a safetensors file, or a folder with `model.safetensors` or its index, as the Hugging Face hub
+    publishes them.
+
+    Why:      a pickle (.pt, .pth, .bin) runs code as it is read; a file that is not there gives no weights.
+    Instead:  write the path of a safetensors file, relative to the recipe; convert a pickle where you trust it.
+    """
+
+    code: ClassVar[str] = "DLX466"
+
+
+class UnknownNames(Rule):
+    """The model has no name map for the library that `init_from.names` names.
+
+    Libraries call the same weights otherwise; each model knows the names of those that publish it.
+
+    Why:      weights could not be told apart.
+    Instead:  write one of the libraries that the message lists; or a model of that architecture as it is published.
+    Wrong:
+        model: {mlp: {hidden: [8]}}
+        init_from: {file: mlp.safetensors, names: torchvision}
+    """
+
+    code: ClassVar[str] = "DLX467"
+
+
+class SeveralNetworks(Rule):
+    """A file of weights is for one network, but the task trains several.
+
+    Why:      it could not be told which of them begins with the weights.
+    Instead:  train the network with the weights as a run of its own, and begin with that run.
+    """
+
+    code: ClassVar[str] = "DLX468"
+
+
 class InitFrom(Section):
-    """Initial weights: those with which another run, or an earlier stage of the same recipe, ended.
+    """Initial weights: those with which another run, or an earlier stage of the same recipe, ended, or those of a file.
 
     Every weight that is chosen must be there in the same shape; the others are initialized as they would be anyway.
+    Of a file every tensor must be taken, but for buffers and for heads, which are named where they are left out.
     """
 
     run: str | None = Field(None, min_length=1)
     """The run: its name, MLflow id, directory or checkpoint; of a run, its best weights."""
     stage: str | None = Field(None, min_length=1)
     """In a recipe with `stages`, the earlier stage instead of a run."""
+    file: str | None = Field(None, min_length=1)
+    """In place of a run, published weights: a safetensors file, or a folder that holds `model.safetensors` or its
+    index, relative to the recipe.
+    """
+    names: Literal["dlx", "torchvision", "timm", "hf", "openai"] = "dlx"
+    """Whose names the tensors of the file have: dlx's own, or those of the library that published the weights."""
     only: list[str] = Field(default_factory=lambda: ["*"], min_length=1)
     """Which layers, as `dlx plan` names them: `body` is all that is in it, `body.*.0` a glob."""
     roles: dict[str, str] = Field(default_factory=dict)
@@ -88,11 +136,15 @@ class InitFrom(Section):
 
     @model_validator(mode="after")
     def _check_origin(self) -> InitFrom:
-        if (self.run is None) == (self.stage is None):
-            raise ValueError("give the run or the stage to begin with, and not both")
+        if sum(origin is not None for origin in (self.run, self.stage, self.file)) != 1:
+            raise ValueError("give one of run, stage and file to begin with")
+        if self.names != "dlx" and self.file is None:
+            raise ValueError("names are those of a file's tensors; give the file")
         return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
+        if self.file is not None:
+            yield from self._check_file(context)
         if not context.networks:
             return
         found = list(self._check_names(context))
@@ -100,6 +152,19 @@ class InitFrom(Section):
         theirs = context.earlier_networks.get(self.stage or "")
         if theirs is not None and not found:
             yield from self._check_layers(context.networks, theirs)
+
+    def _check_file(self, context: CheckContext) -> Iterator[Problem]:
+        try:
+            read_shapes(find_weight_files(context.base / Path(str(self.file)).expanduser()))
+        except DataError as error:
+            yield NoWeightFile.at(str(error), "file")
+        for model in context.recipe.model.values():
+            known = ["dlx", *model.name_maps()]
+            if self.names not in known:
+                message = f"{model.type}, as it is set here, has no names of {self.names}; there are {', '.join(known)}"
+                yield UnknownNames.at(message, "names")
+        if len(context.networks) > 1:
+            yield SeveralNetworks.at(f"there are {', '.join(context.networks)}", "file")
 
     def _check_names(self, context: CheckContext) -> Iterator[Problem]:
         for role in (role for role in self.roles if role not in context.networks):

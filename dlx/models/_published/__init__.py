@@ -1,0 +1,1 @@
+"""Name maps of published weights, a table for each architecture."""
