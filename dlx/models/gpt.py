@@ -73,9 +73,9 @@ class GPT(Model):
         return self.tie_word_embeddings
 
     def name_maps(self) -> Mapping[str, NameMap]:
-        if self.norm.type == "rms_norm" and self.gated and self.position_embedding == "rope":
+        if self.gated and self.position_embedding == "rope":
             return llama_names(self.tie_word_embeddings)
-        is_gpt2 = self.norm.type == "layer_norm" and not self.gated and self.position_embedding == "learned"
+        is_gpt2 = not self.gated and self.position_embedding == "learned"
         return gpt2_names(self.tie_word_embeddings) if is_gpt2 else {}
 
     def architecture(self, x: Spec) -> list[Any]:
