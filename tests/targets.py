@@ -6,11 +6,21 @@ import torch
 
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
+from dlx.optimizers import Optimizer
+from dlx.schedules import Schedule
+from dlx.tasks import Learning
 from dlx.tensors import Stats, TensorSpec
 from dlx.tokenizers import Tokenizer, store
 
 NAMES = tuple("abcdefgh")
 SAMPLES = 200
+SGD = Learning({"*": Optimizer.model_validate("sgd")}, {"*": Schedule.model_validate("constant")})
+
+
+def image_facts(image: TensorSpec) -> DataFacts:
+    """Return facts of nine images of two classes."""
+    fields = {"image": image, "target": TensorSpec((), "", "int64", vocab=(2,))}
+    return DataFacts(fields, ("image",), "target", classes=("a", "b"), counts={"train": 9})
 
 
 def target_facts(kind: str, k: int, stats: Stats | None = None, names: tuple[str, ...] = NAMES) -> DataFacts:

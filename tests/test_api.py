@@ -1,12 +1,11 @@
 """The Python API: what the verbs call."""
 
-import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.errors import RecipeError
@@ -84,7 +83,7 @@ def test_a_verb_calls_the_function_of_its_name(verb):
 
 
 def test_train_evaluate_predict(recipe, tmp_path):
-    run = dlx.train(recipe, {"train.epochs": 3}, root=tmp_path / "runs", console=Console(file=io.StringIO()))
+    run = dlx.train(recipe, {"train.epochs": 3}, root=tmp_path / "runs", console=quiet())
     assert run.folder.parent == tmp_path / "runs"
     assert run.metrics["test/accuracy"] == dlx.evaluate(run.folder).metrics["test/accuracy"]
     names = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)"

@@ -66,17 +66,24 @@ def test_files_and_functions_are_short(path):
     assert [f.name for f in functions if f.end_lineno - f.body[0].lineno + 1 > 40] == []
 
 
-LONG_TESTS = {
-    "tests/tasks/test_masked_lm.py", "tests/tasks/test_unsupervised.py", "tests/faults/test_f14_f16_data.py",
-    "tests/engine/distributed/test_processes.py", "tests/engine/runs/test_stages.py",
-    "tests/contract/test_augmentations.py",
-}  # fmt: skip
-"""Files of tests that are still to be split; the list only becomes shorter."""
-
-
 @pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_of_tests_are_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300 or str(path.relative_to(ROOT)) in LONG_TESTS
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+SWEEPS_AND_STORIES = {"contract", "faults", "mutation"}
+"""Folders of tests without a room in dlx: sweeps over every leaf, faults that are injected, and mutants."""
+
+
+def test_tests_lie_in_the_rooms_of_dlx():
+    rooms = {path.parent.relative_to(ROOT / "tests") for path in TESTS}
+    strange = [r for r in rooms if not (ROOT / "dlx" / r).is_dir() and r.parts[0] not in SWEEPS_AND_STORIES]
+    assert strange == []
+
+
+def test_sweeps_go_over_the_leaves_of_a_family():
+    sweeps = [p for p in TESTS if p.parent.name == "contract" and p.name.startswith("test_")]
+    assert [p.name for p in sweeps if not re.search(r"\b(types|families)\(", p.read_text(encoding="utf-8"))] == []
 
 
 def test_every_file_has_a_name_that_says_what_is_in_it():

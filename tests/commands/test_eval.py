@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from kit import quiet
 
 import dlx
 from dlx.errors import DataError, UsageError
@@ -40,15 +41,7 @@ def trained(tmp_path_factory):
     (folder / "rows.csv").write_text(rows(300, 0))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        yield folder, dlx.train("r.yaml", root=folder / "runs", console=_silent())
-
-
-def _silent():
-    import io
-
-    from rich.console import Console
-
-    return Console(file=io.StringIO())
+        yield folder, dlx.train("r.yaml", root=folder / "runs", console=quiet())
 
 
 def measured(metrics, split="test"):

@@ -1,16 +1,14 @@
 """`dlx generate` of a run that makes samples: how many, of which class, in how many steps, into which file."""
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kit import train_in
 from PIL import Image
-from rich.console import Console
 from typer.testing import CliRunner
 
-import dlx
 from dlx.cli import app
 
 RECIPE = """
@@ -25,11 +23,7 @@ hardware: {accelerator: cpu, num_threads: 1}
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("maker")
-    (folder / "r.yaml").write_text(RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return str(dlx.train("r.yaml", root=folder / "runs", console=Console(file=io.StringIO())).folder)
+    return str(train_in(tmp_path_factory.mktemp("maker"), RECIPE).folder)
 
 
 @pytest.fixture

@@ -1,30 +1,21 @@
 """Every task: its example validates, learns a batch by heart, measures what it promises, and survives a checkpoint."""
 
 import dataclasses
-import inspect
 import math
 import string
-import textwrap
 
 import pytest
 import torch
-import yaml
-from kit import refusals
+from kit import build, example, make_plan
 
 from dlx.component import leaf_class, types
-from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import build_batches, build_module
+from dlx.engine.build.experiment import build_module
 from dlx.engine.checkpoint import AtomicCheckpointIO, load_checkpoint
 from dlx.engine.training.chunks import ChunkLoader
 from dlx.engine.training.lr_finder import LossRecorder
 from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import DataError, DivergedError, RecipeError
-from dlx.facts import DataFacts
-from dlx.plan import make
-from dlx.recipe.load import LoadedRecipe
-from dlx.recipe.schema.recipe import Recipe
 from dlx.tasks import Task
-from dlx.tensors import TensorSpec
 
 every_task = pytest.mark.parametrize("name", types("tasks"))
 
@@ -66,11 +57,6 @@ MORE_SAMPLES = {"byol", "gan", "metric_learning", "moco", "rbm", "simclr", "sims
 GAMES = {"gan", "wgan"}
 
 
-def example(name):
-    docs = inspect.getdoc(leaf_class("tasks", name))
-    return yaml.safe_load(textwrap.dedent(docs.partition("Example:\n")[2]))
-
-
 def planned(task, folder, **changes):
     values = [f"{math.sin(i):.3f}" for i in range(120)]
     (folder / "series.csv").write_text("\n".join(["y", *values]) + "\n")
@@ -91,35 +77,27 @@ def _tagged(words):
 
 
 def planned_on(source, model, task, folder, **changes):
-    recipe = Recipe.model_validate(
-        {
-            "task": task,
-            "data": source if "source" in source else {"source": source},
-            "model": model,
-            "optimizer": {"adam": {"lr": 0.01}},
-            "train": {"epochs": 1},
-            "hardware": {"accelerator": "cpu", "num_threads": 1},
-            **changes,
-        }
-    )
-    return make(LoadedRecipe(recipe, folder))
-
-
-def made(plan):
-    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return build_module(plan), build_batches(plan, prepared)
+    recipe = {
+        "task": task,
+        "data": source if "source" in source else {"source": source},
+        "model": model,
+        "optimizer": {"adam": {"lr": 0.01}},
+        "train": {"epochs": 1},
+        "hardware": {"accelerator": "cpu", "num_threads": 1},
+    }
+    return make_plan({**recipe, **changes}, folder=folder)
 
 
 @every_task
 def test_the_example_validates_and_round_trips(name):
-    task = Task.model_validate(example(name))
+    task = Task.model_validate(example("tasks", name))
     assert task.type == name
     assert Task.model_validate(task.model_dump(mode="json", serialize_as_any=True)) == task
 
 
 @every_task
 def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
-    plan = planned(example(name), tmp_path)
+    plan = planned(example("tasks", name), tmp_path)
     task = plan.recipe.task
     assert set(task.roles(plan.network_facts)) == set(plan.networks)
     assert task.default_role in plan.networks
@@ -131,11 +109,11 @@ def test_roles_and_metrics_are_known_before_torch(name, tmp_path):
 @every_task
 @pytest.mark.parametrize("averaged", [False, True])
 def test_what_is_kept_besides_networks_is_planned(name, averaged, tmp_path):
-    task = example(name) | (
+    task = example("tasks", name) | (
         {"evaluate": {"untrained_probe": True}} if "evaluate" in leaf_class("tasks", name).model_fields else {}
     )
     plan = planned(task, tmp_path, regularize={"ema": 0.9} if averaged else {})
-    whole = made(plan)[0].state_dict()
+    whole = build(plan)[0].state_dict()
     networks = sum(value.nbytes for key, value in whole.items() if key.startswith("networks."))
     everything = sum(value.nbytes for value in whole.values())
     kept = everything - networks + (everything if averaged else 0)
@@ -144,7 +122,7 @@ def test_what_is_kept_besides_networks_is_planned(name, averaged, tmp_path):
 
 def learn_by_heart(plan, sign=1):
     """Train on a few samples; return the curve, and whether the metric improves that the task names."""
-    module, batches = made(plan)
+    module, batches = build(plan)
     curve, task = LossRecorder(), plan.recipe.task
     few = 64 if task.type in MORE_SAMPLES else 16
     one = dataclasses.replace(batches["train"], rows=batches["train"].rows[:few], size=few)
@@ -172,7 +150,7 @@ def learn_by_heart(plan, sign=1):
 
 @every_task
 def test_a_task_learns_a_batch_by_heart(name, tmp_path):
-    plan = planned(example(name), tmp_path, train={"steps": 300, "log_every_n_steps": 1})
+    plan = planned(example("tasks", name), tmp_path, train={"steps": 300, "log_every_n_steps": 1})
     curve, improves = learn_by_heart(plan)
     assert len(curve.losses) == 300
     assert all(math.isfinite(loss) for loss in curve.losses)
@@ -185,7 +163,7 @@ def test_a_task_learns_a_batch_by_heart(name, tmp_path):
 @every_task
 def test_a_loss_of_the_wrong_sign_does_not_improve_what_a_task_names(name, tmp_path):
     steps = 300 if name in GAMES else 60
-    plan = planned(example(name), tmp_path, train={"steps": steps, "log_every_n_steps": 1})
+    plan = planned(example("tasks", name), tmp_path, train={"steps": steps, "log_every_n_steps": 1})
     try:
         _, improves = learn_by_heart(plan, sign=-1)
     except DivergedError:
@@ -196,8 +174,8 @@ def test_a_loss_of_the_wrong_sign_does_not_improve_what_a_task_names(name, tmp_p
 @every_task
 @pytest.mark.parametrize("own_metrics", [True, False])
 def test_a_task_measures_exactly_what_it_promises(name, own_metrics, tmp_path):
-    plan = planned(example(name) if own_metrics else name, tmp_path)
-    module, batches = made(plan)
+    plan = planned(example("tasks", name) if own_metrics else name, tmp_path)
+    module, batches = build(plan)
     trainer = build_trainer(plan)
     promised = set(plan.recipe.task.metric_names(plan.network_facts))
     with silence_lightning():
@@ -209,8 +187,8 @@ def test_a_task_measures_exactly_what_it_promises(name, own_metrics, tmp_path):
 
 @every_task
 def test_a_task_survives_a_checkpoint(name, tmp_path):
-    plan = planned(example(name), tmp_path)
-    module, batches = made(plan)
+    plan = planned(example("tasks", name), tmp_path)
+    module, batches = build(plan)
     path = tmp_path / "last.ckpt"
     trainer = build_trainer(plan)
     with silence_lightning():
@@ -229,8 +207,8 @@ def test_a_task_survives_a_checkpoint(name, tmp_path):
 @pytest.mark.parametrize("precision", [64, "bf16-mixed"])
 def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path):
     hardware = {"accelerator": "cpu", "num_threads": 1, "precision": precision}
-    plan = planned(example(name), tmp_path, train={"steps": 4, "log_every_n_steps": 1}, hardware=hardware)
-    module, batches = made(plan)
+    plan = planned(example("tasks", name), tmp_path, train={"steps": 4, "log_every_n_steps": 1}, hardware=hardware)
+    module, batches = build(plan)
     curve = LossRecorder()
     with silence_lightning():
         trainer = build_trainer(plan, logger=curve)
@@ -244,8 +222,8 @@ def test_a_task_learns_and_measures_in_every_precision(name, precision, tmp_path
 
 @every_task
 def test_metrics_of_a_split_do_not_depend_on_what_was_measured_before(name, tmp_path):
-    plan = planned(example(name), tmp_path)
-    module, batches = made(plan)
+    plan = planned(example("tasks", name), tmp_path)
+    module, batches = build(plan)
     with silence_lightning():
         first = build_trainer(plan).test(module, batches["test"], verbose=False)
         build_trainer(plan).validate(module, batches["val"], verbose=False)
@@ -255,39 +233,11 @@ def test_metrics_of_a_split_do_not_depend_on_what_was_measured_before(name, tmp_
 
 @every_task
 def test_the_loss_that_is_measured_is_that_of_all_samples(name, tmp_path):
-    plan = planned(example(name), tmp_path)
-    module, batches = made(plan)
+    plan = planned(example("tasks", name), tmp_path)
+    module, batches = build(plan)
     whole, small = batches["test"], batches["test"]
     with silence_lightning():
         (one,) = build_trainer(plan).test(module, whole, verbose=False)
         small.size = 5
         (other,) = build_trainer(plan).test(module, small, verbose=False)
     assert one == pytest.approx(other, rel=1e-4)
-
-
-def test_classification_predicts_probabilities_of_every_class(tmp_path):
-    module, batches = made(planned("classification", tmp_path))
-    batch = next(iter(batches["test"]))
-    probabilities = module.eval().predict_step(batch, 0)
-    assert torch.allclose(probabilities.sum(1), torch.ones(len(probabilities)))
-    assert torch.equal(probabilities, torch.softmax(module(module.input_of(batch)), 1))
-
-
-def test_regression_learns_in_deviations_and_measures_in_units(tmp_path):
-    plan = planned({"type": "regression", "metrics": ["mse"]}, tmp_path)
-    module, batches = made(plan)
-    batch = next(iter(batches["test"]))
-    stats = plan.network_facts.fields["target"].stats
-    output = module.eval()(module.input_of(batch))
-    assert torch.allclose(module.predict(output, batch), output.double() * stats.std[0] + stats.mean[0])
-    with silence_lightning():
-        (metrics,) = build_trainer(plan).test(module, batches["test"], verbose=False)
-    error = (module.predict(output, batch) - batch["target"]).square().mean()
-    assert metrics["test/mse"] == pytest.approx(error.item(), rel=1e-4)
-    assert metrics["test/loss"] == pytest.approx(error.item() / stats.std[0] ** 2, rel=1e-4)
-
-
-def test_classification_needs_two_classes():
-    facts = DataFacts({"x": TensorSpec((2,), "F"), "target": TensorSpec((), "", "int64", vocab=(1,))}, ("x",), "target")
-    (problem,) = refusals(Task.model_validate("classification"), facts)
-    assert "at least two classes" in problem.message

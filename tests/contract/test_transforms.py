@@ -1,25 +1,18 @@
 """Every transform does to a batch what it says to the plan."""
 
-import inspect
 import pickle
 
 import numpy as np
 import pytest
 import torch
-import yaml
+from kit import example
 from transform_inputs import described, features, images, transform
 
-from dlx.component import leaf_class, types
+from dlx.component import types
 from dlx.errors import ShapeError
 from dlx.tensors import TensorSpec
 
 TYPES = types("transforms")
-
-
-def example(name):
-    """Return the YAML fragment in a leaf's docstring."""
-    text = inspect.getdoc(leaf_class("transforms", name))
-    return yaml.safe_load(text.partition("Example:")[2])
 
 
 def inputs():
@@ -39,7 +32,7 @@ def inputs():
 
 def accepted(name):
     """Return the transform of a leaf's example with each (batch, spec) that it does not refuse."""
-    leaf = transform(example(name))
+    leaf = transform(example("transforms", name))
     pairs = []
     for batch, x in inputs():
         try:
@@ -52,7 +45,7 @@ def accepted(name):
 
 @pytest.mark.parametrize("name", TYPES)
 def test_example_validates_and_round_trips(name):
-    leaf = transform(example(name))
+    leaf = transform(example("transforms", name))
     assert leaf.type == name
     assert transform(leaf.model_dump(mode="json", serialize_as_any=True)) == leaf
 
@@ -103,7 +96,7 @@ def test_what_says_that_it_can_be_undone_is_undone(name):
 
 def test_what_can_be_undone():
     x = described(features(), "F")
-    assert {name for name in TYPES if transform(example(name)).build_inverse(x) is not None} >= {
+    assert {name for name in TYPES if transform(example("transforms", name)).build_inverse(x) is not None} >= {
         "normalize",
         "scale",
         "flatten",

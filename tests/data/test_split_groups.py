@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from kit import load_source
 
 from dlx.data.splits import limit_rows, split_documents, split_rows
 from dlx.errors import DataError
 from dlx.recipe.schema.data import Split
 from dlx.sources import Column, Samples
-from tests.kit import load_source
 
 N = 400
 GENERATOR = np.random.default_rng(11)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from kit import train_in
 
 import dlx
 from dlx.errors import CheckpointError
@@ -24,12 +25,7 @@ hardware: {accelerator: cpu, num_threads: 1}
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoints")
-    (folder / "r.yaml").write_text(RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        run = dlx.train("r.yaml")
-    return run.checkpoint if run.checkpoint.is_absolute() else folder / run.checkpoint
+    return train_in(tmp_path_factory.mktemp("checkpoints"), RECIPE).checkpoint
 
 
 def _copied(checkpoint, folder, with_manifest=True):

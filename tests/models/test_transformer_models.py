@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from text_inputs import build_model, pair, random_tokens, tokens
+from text_inputs import DECODERS, SMALL, build_model, decoder_inputs, pair, random_tokens, tokens
 from torch import nn
 
 from dlx.component import leaf_class
@@ -30,26 +30,6 @@ def test_blocks_of_each_model_are_normalized_where_its_paper_does_it(model, x, n
     tree = Model.model_validate(model).tree(x)
     found = {layer.norm_first for _, layer, _ in walk(tree, x) if hasattr(layer, "norm_first")}
     assert found == {norm_first}
-
-
-SMALL = {"features": 16, "num_layers": 2, "num_heads": 2}
-DECODERS = {
-    "gpt": ({"type": "gpt", **SMALL}, tokens(6, 11)),
-    "llama": (
-        {"type": "gpt", **SMALL, "position_embedding": "rope", "num_kv_heads": 1, "sliding_window": 3},
-        tokens(6, 11),
-    ),
-    "transformer": ({"type": "transformer", **SMALL}, pair(11, target=6)),
-    "untied": (
-        {"type": "transformer", **SMALL, "tie_word_embeddings": False, "norm_first": True},
-        pair(11, target=6),
-    ),
-    "t5": ({"type": "t5", **SMALL, "head_dim": 4, "hidden": 24}, pair(11, target=6)),
-}
-
-
-def inputs(x, target):
-    return target if isinstance(x, TensorSpec) else {"source": random_tokens(7, 11), "target": target}
 
 
 def test_a_tied_table_serves_both_ends():
@@ -107,7 +87,7 @@ def test_texts_of_varying_length_are_planned_and_run():
     for spelling, x in (({"type": "gpt", **SMALL, "max_length": 8}, varying), (DECODERS["t5"][0], both)):
         tree = Model.model_validate(spelling).tree(x)
         assert tree.shape(x).dims == (None, 11)
-        assert tree.build(x)(inputs(x, random_tokens(4, 11))).shape == (2, 4, 11)
+        assert tree.build(x)(decoder_inputs(x, random_tokens(4, 11))).shape == (2, 4, 11)
     with pytest.raises(ShapeError, match="need a `max_length`"):
         Model.model_validate({"type": "gpt", **SMALL}).tree(varying).shape(varying)
 

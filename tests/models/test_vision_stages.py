@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from vision_inputs import CIFAR, PHOTO, SCAN, with_head, with_options
+from vision_inputs import CIFAR, MULTIPLY_ADDS, PHOTO, SCAN, with_head, with_options
 
 from dlx.layers import walk
 from dlx.models import Model
@@ -17,21 +17,6 @@ def on_meta(model, x):
     tree = with_head(dict(model), x)
     with torch.device("meta"):
         return tree, tree.build(x).eval()
-
-
-# Multiply-adds of one 224 × 224 image in units of 10⁹, as the papers and model cards state them ("FLOPs" there).
-MULTIPLY_ADDS = [
-    (with_options("alexnet"), 0.714),
-    (with_options("vgg", depth=16), 15.47),
-    (with_options("googlenet"), 1.50),
-    (with_options("resnet", depth=18), 1.81),
-    (with_options("resnet", depth=50), 4.09),
-    (with_options("resnet", depth=152), 11.51),
-    (with_options("densenet", depth=121), 2.83),
-    (with_options("mobilenet", version=1), 0.569),
-    (with_options("mobilenet", version=2), 0.301),
-    (with_options("convnext", size="tiny"), 4.46),
-]
 
 
 def stages(model, x):

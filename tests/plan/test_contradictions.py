@@ -1,6 +1,7 @@
 """Sections that are fine one by one but not together are refused at their line."""
 
 import pytest
+from kit import make_plan
 
 from dlx.component import leaf_class, types
 from dlx.errors import RecipeError
@@ -151,3 +152,13 @@ def test_a_full_batch_optimizer_is_priced_at_the_whole_train_split(tmp_path):
     samples = whole.facts.counts["train"]
     assert whole.memory.activations == small.memory.activations / 8 * samples
     assert whole.length.steps_per_epoch == 1
+
+
+def test_a_loss_that_takes_no_mixtures_refuses_mixup(tmp_path):
+    task = "task: {{type: classification, loss: {}}}\n"
+    recipe = task + "data: {{source: {{sklearn: digits}}, augment: [mixup]}}\nmodel: {{mlp: [8]}}\n"
+    with pytest.raises(RecipeError) as caught:
+        make_plan(recipe.format("hinge"), folder=tmp_path)
+    (found,) = caught.value.diagnostics
+    assert found.line == 2 and "mixtures of targets" in found.message
+    assert make_plan(recipe.format("cross_entropy"), folder=tmp_path)

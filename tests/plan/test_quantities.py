@@ -3,6 +3,7 @@ from itertools import accumulate, product
 
 import pytest
 import torch
+from kit import make_plan
 from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
@@ -35,16 +36,15 @@ model:
 @pytest.fixture
 def written(tmp_path):
     def write(text):
-        path = tmp_path / "recipe.yaml"
-        path.write_text(text)
-        return path
+        (tmp_path / "recipe.yaml").write_text(text)
+        return tmp_path / "recipe.yaml"
 
     return write
 
 
 @pytest.fixture
-def planned(written):
-    return lambda text, *overrides: make(load(written(text), overrides))
+def planned(tmp_path):
+    return lambda text, *overrides: make_plan(text, overrides, tmp_path)
 
 
 def refused(path):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from kit import example
 
 from dlx.component import leaf_class, types
 from dlx.optimizers import Optimizer
@@ -104,14 +104,10 @@ def said(cases, tmp_path):
     return [json.loads(text.splitlines()[-1]) for text in texts]
 
 
-def example(name):
-    return yaml.safe_load(leaf_class("optimizers", name).__doc__.rpartition("Example:")[2])
-
-
 def test_every_optimizer_moves_parts_as_the_whole(tmp_path):
     """But for those that say that they need the whole. Each process holds about half of a network."""
     able = [name for name in types("optimizers") if not leaf_class("optimizers", name).needs_full_parameters]
-    first, second = said({name: [example(name), None] for name in able}, tmp_path)
+    first, second = said({name: [example("optimizers", name), None] for name in able}, tmp_path)
     numbers = 6 * 8 + 8 + 2 * 8 + 8 * 5 + 5 + 5 + 1
     for name in able:
         assert [first[name][0], second[name][0]] == pytest.approx([0, 0], abs=1e-12), name

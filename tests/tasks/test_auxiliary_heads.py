@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from kit import make_plan
 from torch.nn import functional as F
 
 import dlx
@@ -29,11 +30,7 @@ hardware: {{accelerator: cpu, num_threads: 1, precision: 32}}
 
 @pytest.fixture
 def planned(tmp_path):
-    def planned(*changes):
-        (tmp_path / "r.yaml").write_text(RECIPE)
-        return make(dlx.load(tmp_path / "r.yaml", list(changes)))
-
-    return planned
+    return lambda *changes: make_plan(RECIPE, changes, tmp_path)
 
 
 def test_googlenet_has_the_parameters_of_its_three_ends():

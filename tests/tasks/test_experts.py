@@ -1,10 +1,8 @@
 """How evenly experts are used is a metric, a claim and a picture."""
 
-import io
-
 import pytest
 import torch
-from rich.console import Console
+from kit import quiet
 
 import dlx
 from dlx.errors import RecipeError
@@ -27,7 +25,7 @@ expect: {{test/expert_balance: [0, 1]}}
 def test_the_balance_of_experts_is_measured_claimed_and_drawn(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.yaml").write_text(RECIPE)
-    run = dlx.train(dlx.load("r.yaml"), console=Console(file=io.StringIO()))
+    run = dlx.train(dlx.load("r.yaml"), console=quiet())
     assert run.claims_hold and "experts.png" in {path.name for path in run.figures}
     assert 0 <= run.metrics["val/expert_balance"] <= 1
 

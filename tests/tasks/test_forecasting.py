@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import torch
+from kit import build
 
 import dlx
-from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import build_batches, build_module
 from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError
 from dlx.losses import Loss
@@ -39,8 +38,7 @@ def recipe(folder, values, loss="mae", model="linear", source="", **changes):
 
 def made(loaded):
     plan = dlx.plan.make(loaded)
-    prepared = prepare(plan.recipe.data, plan.base, "regression")
-    return plan, build_module(plan), build_batches(plan, prepared)
+    return plan, *build(plan)
 
 
 def test_naive_forecasts_and_scaled_errors_are_those_of_the_definition(tmp_path):

@@ -1,33 +1,26 @@
 """Language models and token classes: what is measured, refused, resumed, written; from Python and the command line."""
 
-import io
 import json
 import math
 import string
 from pathlib import Path
 
+import kit
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from kit import Stopper, assert_same_weights, build, cut, is_stopped, make_plan, measure, quiet
 from typer.testing import CliRunner
 
 import dlx
 from dlx.cli import app
-from dlx.data.prepare import prepare
 from dlx.decoding.config import read_generation_config
-from dlx.engine.build.experiment import build_batches, build_module
-from dlx.engine.checkpoint import load_checkpoint
 from dlx.engine.inference.generate import stream
 from dlx.engine.inference.restore import RestoredRun, restore
-from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.engine.training.chunks import ChunkLoader
 from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError, RunError, UsageError
-from dlx.plan import make
-from dlx.recipe.load import load as read
 from dlx.tasks._base.gradient_accumulation import split
-from dlx.tasks.language_modeling.module import LanguageModelingModule
 
 LM = """
 name: letters
@@ -63,20 +56,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-class Cut(BaseException):
-    """The power goes out."""
-
-
-def train(text, **changes):
-    Path("r.yaml").write_text(text)
-    return dlx.train("r.yaml", changes, root=Path("runs").absolute(), console=Console(file=io.StringIO()))
+def train(text, callbacks=(), **changes):
+    return kit.train(text, changes, root=Path("runs").absolute(), callbacks=callbacks)
 
 
 def built(text, overrides=()):
-    Path("r.yaml").write_text(text)
-    plan = make(read("r.yaml", list(overrides)))
-    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return plan, build_module(plan), build_batches(plan, prepared)
+    plan = make_plan(text, overrides)
+    return plan, *build(plan)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +79,7 @@ def test_the_measures_of_a_model_without_knowledge_are_those_of_chance():
     plan, module, batches = built(LM, ["data.tokenizer=byte", "task.metrics=[accuracy]"])
     for parameter in module.parameters():
         parameter.data.zero_()
-    with silence_lightning():
-        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
+    found = measure(plan, module, batches)
     assert found["test/loss"] == pytest.approx(math.log(260), rel=1e-5)
     assert found["test/perplexity"] == pytest.approx(260, rel=1e-4)
     assert found["test/bits_per_byte"] == found["test/bits_per_character"] == pytest.approx(math.log2(260), rel=1e-4)
@@ -106,8 +91,7 @@ def test_bits_per_character_do_not_count_tokens():
     plan, module, batches = built(LM, ["data.tokenizer=byte", "data.source.block_size=6", "data.source.stride=6"])
     for parameter in module.parameters():
         parameter.data.zero_()
-    with silence_lightning():
-        (found,) = build_trainer(plan).test(module, batches["test"], verbose=False)
+    found = measure(plan, module, batches)
     assert found["test/loss"] == pytest.approx(math.log(260), rel=1e-4)
     assert found["test/bits_per_byte"] == pytest.approx(math.log2(260), rel=0.03)  # a letter may be cut at each end
     assert found["test/bits_per_character"] == pytest.approx(2 * math.log2(260), rel=0.03)
@@ -138,23 +122,12 @@ def test_a_network_of_one_vector_and_other_data_are_refused_at_their_line():
 
 def test_a_language_model_resumes_exactly(folder):
     whole = train(LM)
-    train_batch, seen = LanguageModelingModule.train_batch, []
-
-    def stopping(self, batch):
-        seen.append(1)
-        if len(seen) == 8:
-            raise Cut
-        train_batch(self, batch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LanguageModelingModule, "train_batch", stopping)
-        with pytest.raises(Cut):
-            train(LM, **{"train.checkpoint_every_n_seconds": 1e-9})
-    run = dlx.resume("last", console=Console(file=io.StringIO()))
+    with is_stopped():
+        train(LM, **{"train.checkpoint_every_n_seconds": 1e-9}, callbacks=[Stopper(7, cut)])
+    run = dlx.resume("last", console=quiet())
     assert run.folder != whole.folder
     assert run.metrics == whole.metrics
-    ends = [load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert_same_weights(whole, run)
 
 
 def test_tokens_of_all_micro_batches_count_the_same(folder, monkeypatch):

@@ -4,25 +4,17 @@ import numpy as np
 import pytest
 import torch
 from kit import refusals
+from targets import SGD, image_facts
 
 from dlx.errors import ShapeError
-from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
-from dlx.optimizers import Optimizer
-from dlx.schedules import Schedule
-from dlx.tasks import Learning, Task
+from dlx.tasks import Task
 from dlx.tasks.masked_image.module import choose_visible, to_images, to_patches
 from dlx.tensors import Stats, TensorSpec
 
 IMAGE = TensorSpec((2, 8, 12), "CHW", stats=Stats((0.5, 0.5), (0.3, 0.3), (0.0, 0.0), (1.0, 1.0)))
-FACTS = DataFacts(
-    {"image": IMAGE, "target": TensorSpec((), "", "int64", vocab=(2,))},
-    ("image",),
-    "target",
-    classes=("a", "b"),
-    counts={"train": 9},
-)
+FACTS = image_facts(IMAGE)
 VIT = {"type": "vit", "patch_size": 4, "features": 8, "num_layers": 1, "num_heads": 2, "output": "steps"}
 DECODER = {"type": "layers", "layers": [{"attention": {"num_heads": 2}}]}
 
@@ -32,13 +24,12 @@ def task(**fields):
 
 
 def made(**fields):
-    learning = Learning({"*": Optimizer.model_validate("sgd")}, {"*": Schedule.model_validate("constant")})
     spec, models = task(**fields), {"encoder": VIT, "decoder": DECODER}
     torch.manual_seed(0)
     networks = {}
     for role, wanted in spec.roles(FACTS).items():
         networks[role] = spec.network(role, Model.model_validate(models[role]), FACTS).build(wanted.input)
-    return spec.build(networks, FACTS, learning)
+    return spec.build(networks, FACTS, SGD)
 
 
 def images(n=4):

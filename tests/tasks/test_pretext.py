@@ -6,35 +6,26 @@ import numpy as np
 import pytest
 import torch
 from kit import refusals
+from targets import SGD, image_facts
 
 from dlx.errors import ShapeError
-from dlx.facts import DataFacts
 from dlx.models import Model
-from dlx.optimizers import Optimizer
-from dlx.schedules import Schedule
-from dlx.tasks import Learning, Task
+from dlx.tasks import Task
 from dlx.tasks._ssl.tiles import cut_tiles, place_tiles
 from dlx.tasks.jigsaw.module import permutations
 from dlx.tensors import Stats, TensorSpec
 
 IMAGE = TensorSpec((1, 9, 9), "CHW", stats=Stats((0.5,), (0.3,), (0.0,), (81.0,)))
-FACTS = DataFacts(
-    {"image": IMAGE, "target": TensorSpec((), "", "int64", vocab=(2,))},
-    ("image",),
-    "target",
-    classes=("a", "b"),
-    counts={"train": 9},
-)
+FACTS = image_facts(IMAGE)
 CONVS = {"type": "layers", "layers": [{"conv": {"channels": 4, "kernel": 3, "padding": "same"}}, "relu"]}
 PRETEXTS = [{"type": "rotation"}, {"type": "jigsaw", "permutations": 5}, {"type": "relative_patch"}]
 
 
 def made(task, model=CONVS):
-    learning = Learning({"*": Optimizer.model_validate("sgd")}, {"*": Schedule.model_validate("constant")})
     task = Task.model_validate(task)
     tree = task.network("encoder", Model.model_validate(model), FACTS)
     torch.manual_seed(0)
-    return task.build({"encoder": tree.build(IMAGE)}, FACTS, learning)
+    return task.build({"encoder": tree.build(IMAGE)}, FACTS, SGD)
 
 
 def numbered(n=2):

@@ -5,18 +5,17 @@ import math
 import pytest
 import torch
 from kit import refusals
+from targets import SGD, image_facts
 from torch import nn
 from torch.nn import functional as F
 
 from dlx.errors import RecipeError
 from dlx.facts import DataFacts
 from dlx.models import Model
-from dlx.optimizers import Optimizer
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
-from dlx.schedules import Schedule
-from dlx.tasks import Learning, Task
+from dlx.tasks import Task
 from dlx.tasks._ssl.siamese import PredictionHead, projection_std
 from dlx.tasks._ssl.views_module import contrastive_accuracy
 from dlx.tasks.byol.module import momentum_at
@@ -26,23 +25,16 @@ from dlx.tasks.simclr.module import nt_xent
 from dlx.tensors import Stats, TensorSpec
 
 IMAGE = TensorSpec((1, 4, 4), "CHW", stats=Stats((0.5,), (0.3,), (0.0,), (1.0,)))
-FACTS = DataFacts(
-    {"image": IMAGE, "target": TensorSpec((), "", "int64", vocab=(2,))},
-    ("image",),
-    "target",
-    classes=("a", "b"),
-    counts={"train": 9},
-)
+FACTS = image_facts(IMAGE)
 VIEWS = [{"random_gaussian_noise": {"p": 1.0}}]
 NO_PROBE = {"linear_probe": False}
 
 
 def made(task):
-    learning = Learning({"*": Optimizer.model_validate("sgd")}, {"*": Schedule.model_validate("constant")})
     task = Task.model_validate(task)
     tree = task.network("encoder", Model.model_validate({"mlp": {"hidden": [6]}}), FACTS)
     torch.manual_seed(0)
-    return task.build({"encoder": tree.build(IMAGE)}, FACTS, learning)
+    return task.build({"encoder": tree.build(IMAGE)}, FACTS, SGD)
 
 
 def batch(n=8):

@@ -5,11 +5,9 @@ import importlib.util
 import pytest
 import sacrebleu
 import torch
-from kit import quiet
+from kit import build, quiet
 
 import dlx
-from dlx.data.prepare import prepare
-from dlx.engine.build.experiment import build_batches, build_module
 from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
 from dlx.installation import install_command
@@ -36,9 +34,8 @@ def recipe(folder, model=RECURRENT, task="seq2seq", **changes):
 
 
 def made(loaded):
-    plan = dlx.plan.make(loaded)
-    prepared = prepare(plan.recipe.data, plan.base, plan.recipe.task.target_kind)
-    return build_module(plan).eval(), build_batches(plan, prepared)
+    module, batches = build(dlx.plan.make(loaded))
+    return module.eval(), batches
 
 
 def alone(batch):

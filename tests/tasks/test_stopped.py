@@ -1,34 +1,9 @@
 """F08 for tasks with a state of their own: a run that was stopped in its middle ends as one that was not."""
 
-import io
-import os
-import signal
-
 import pytest
-import torch
-from rich.console import Console
+from kit import Stopper, assert_same_weights, is_stopped, quiet
 
 import dlx
-from dlx.engine.checkpoint import load_checkpoint
-from dlx.engine.training.checkpointer import list_checkpoints
-from dlx.tasks._base.module import TaskModule
-
-
-class Steps:
-    """Sends a signal before the step that comes after so many."""
-
-    def __init__(self, after):
-        self.left = after
-
-    def __call__(self, original):
-        def log_train_loss(module, loss):
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return original(module, loss)
-
-        return log_train_loss
-
 
 CONVS = "{type: layers, layers: [{conv: {channels: 4, kernel: 3, padding: same}}, batch_norm]}"
 DIGITS = "{source: {sklearn: digits}, transforms: [{normalize: {method: min_max}}]}"
@@ -87,12 +62,9 @@ def test_f08_a_run_that_was_stopped_goes_on_exactly(case, folder):
         "train: {epochs: 2, batch_size: 8, limit_train_samples: 64, log_every_n_steps: 3, figures: false}\n"
         "hardware: {accelerator: cpu, num_threads: 1}\n"
     )
-    whole = dlx.train("r.yaml", root=folder / "whole", console=Console(file=io.StringIO()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TaskModule, "log_train_loss", Steps(3)(TaskModule.log_train_loss))
-        with pytest.raises(SystemExit):
-            dlx.train("r.yaml", console=Console(file=io.StringIO()))
-    run = dlx.resume("last", console=Console(file=io.StringIO()))
+    whole = dlx.train("r.yaml", root=folder / "whole", console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", console=quiet(), callbacks=[Stopper(2)])
+    run = dlx.resume("last", console=quiet())
+    assert_same_weights(whole, run)
     assert run.metrics == whole.metrics
-    ends = [load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run)]
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

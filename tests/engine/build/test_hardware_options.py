@@ -6,9 +6,9 @@ import time
 
 import pytest
 import torch
+from kit import make_plan
 from torch import nn
 
-import dlx
 from dlx.engine.build.activation_checkpointing import checkpoint_activations
 from dlx.engine.build.experiment import build, build_module
 from dlx.engine.training.chunks import ChunkLoader
@@ -16,7 +16,6 @@ from dlx.engine.training.lr_finder import LossRecorder
 from dlx.engine.training.threads import with_fastest_threads
 from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.errors import RecipeError
-from dlx.plan import make
 from dlx.plan.hardware import LONG
 
 CONV = """
@@ -36,13 +35,7 @@ hardware: {{accelerator: cpu, precision: 32, num_threads: 1}}
 
 @pytest.fixture
 def planned(tmp_path):
-    path = tmp_path / "r.yaml"
-    path.write_text(RECIPE)
-
-    def planned(*changes):
-        return make(dlx.load(path, list(changes)))
-
-    return planned
+    return lambda *changes: make_plan(RECIPE, changes, tmp_path)
 
 
 @pytest.fixture

@@ -1,21 +1,17 @@
 """Weights that begin as another run's ended, and layers that wait before they learn."""
 
 import json
-import os
 import shutil
-import signal
 
 import pytest
 import torch
-from kit import quiet
+from kit import AfterStep, Stopper, is_stopped, last_checkpoint, quiet, train_in
 
 import dlx
 from dlx.engine.build.experiment import build_module
 from dlx.engine.checkpoint import load_checkpoint
-from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.errors import RecipeError, UsageError
 from dlx.plan.report import report
-from dlx.tasks._supervised.module import SupervisedModule
 
 RECIPE = """
 name: NAME
@@ -31,11 +27,7 @@ STEPS = 8
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("base")
-    (folder / "first.yaml").write_text(RECIPE.replace("NAME", "first").replace("LAST", "16"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return dlx.train("first.yaml", root=folder / "runs", console=quiet())
+    return train_in(tmp_path_factory.mktemp("base"), RECIPE.replace("NAME", "first").replace("LAST", "16"))
 
 
 @pytest.fixture
@@ -53,7 +45,7 @@ def weights(run):
 
 
 def last(run):
-    return load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["state_dict"]
+    return last_checkpoint(run)["state_dict"]
 
 
 def built(changes, recipe="r.yaml"):
@@ -116,19 +108,15 @@ def test_frozen_layers_stay_as_they_are(base, here):
         assert torch.equal(before[name], after[name]) == (".body." in name), name
 
 
-def test_frozen_layers_learn_from_the_step_on_that_is_said(here, monkeypatch):
+def test_frozen_layers_learn_from_the_step_on_that_is_said(here):
     seen = []
-    original = SupervisedModule.train_batch
 
-    def train_batch(self, batch):
-        original(self, batch)
-        body, head = (getattr(self.networks["network"], part) for part in ("body", "head"))
+    def look(module):
+        body, head = (getattr(module.networks["network"], part) for part in ("body", "head"))
         seen.append((body[1].weight.requires_grad, body[2].training, head[0].weight.requires_grad))
 
-    monkeypatch.setattr(SupervisedModule, "train_batch", train_batch)
-    dlx.train(
-        "r.yaml", {"freeze": [{"layers": "body.2", "until": 6.0}, {"layers": "body", "until": 0.25}]}, console=quiet()
-    )
+    freeze = [{"layers": "body.2", "until": 6.0}, {"layers": "body", "until": 0.25}]
+    dlx.train("r.yaml", {"freeze": freeze}, console=quiet(), callbacks=[AfterStep(look)])
     assert [linear for linear, _, _ in seen] == [False] * 2 + [True] * 6
     assert [norm for _, norm, _ in seen] == [False] * 6 + [True] * 2
     assert all(head for _, _, head in seen)
@@ -137,19 +125,16 @@ def test_frozen_layers_learn_from_the_step_on_that_is_said(here, monkeypatch):
 DEEP = {"model.layers": ["flatten", *[{"linear": 8}, "batch_norm", "relu"] * 2, {"dropout": 0.5}]}
 
 
-def test_layers_begin_to_learn_one_by_one_from_the_last(here, monkeypatch):
+def test_layers_begin_to_learn_one_by_one_from_the_last(here):
     seen = []
-    original = SupervisedModule.train_batch
 
-    def train_batch(self, batch):
-        original(self, batch)
-        body = self.networks["network"].body
+    def look(module):
+        body = module.networks["network"].body
         seen.append("".join(str(int(body[i].weight.requires_grad and body[i].training)) for i in (1, 2, 4, 5)))
-        assert self.networks["network"].head[0].weight.requires_grad
+        assert module.networks["network"].head[0].weight.requires_grad
 
-    monkeypatch.setattr(SupervisedModule, "train_batch", train_batch)
     freeze = {"layers": "body.*", "until": 0.99, "gradual": True}  # ends after 0.99 · 8 steps: 4 layers, 2 steps each
-    dlx.train("r.yaml", {**DEEP, "freeze": [freeze]}, console=quiet())
+    dlx.train("r.yaml", {**DEEP, "freeze": [freeze]}, console=quiet(), callbacks=[AfterStep(look)])
     assert seen == ["0000"] * 2 + ["0001"] * 2 + ["0011"] * 2 + ["0111"] * 2
 
 
@@ -185,21 +170,11 @@ def test_layers_are_trained_by_their_rates(here):
     assert all(torch.equal(a, b) for a, b in zip(last(half).values(), last(other).values(), strict=True))
 
 
-def test_a_run_goes_on_without_the_one_that_it_began_with(here, monkeypatch):
+def test_a_run_goes_on_without_the_one_that_it_began_with(here):
     changes = {"init_from": "first", "freeze": [{"layers": "body", "until": 0.7}, {"layers": "body.2"}]}
     whole = dlx.train("r.yaml", changes, console=quiet())
-    original, steps = SupervisedModule.train_batch, []
-
-    def train_batch(self, batch):
-        steps.append(1)
-        if len(steps) == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, batch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SupervisedModule, "train_batch", train_batch)
-        with pytest.raises(SystemExit):
-            dlx.train("r.yaml", changes, console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", changes, console=quiet(), callbacks=[Stopper(3)])
     for folder in here.glob("runs/first-*"):
         shutil.rmtree(folder)
     run = dlx.resume("last", console=quiet())

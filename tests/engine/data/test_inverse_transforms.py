@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from kit import make_plan
 
 from dlx.engine.data.batches import build_transforms
 from dlx.engine.data.inverse_transforms import inverse_transforms
-from dlx.plan import make
-from dlx.recipe.load import LoadedRecipe
-from dlx.recipe.schema.recipe import Recipe
 
 
 def planned(folder, transforms, source="digits"):
@@ -18,7 +16,7 @@ def planned(folder, transforms, source="digits"):
         "model": {"mlp": [8]},
         "hardware": {"accelerator": "cpu", "num_threads": 1},
     }
-    return make(LoadedRecipe(Recipe.model_validate(recipe), folder))
+    return make_plan(recipe, folder=folder)
 
 
 @pytest.mark.parametrize(

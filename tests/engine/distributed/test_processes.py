@@ -4,25 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from io import StringIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from kit import refusals
-from rich.console import Console
+from kit import quiet
 
 import dlx
 import dlx.errors
 from dlx.engine.checkpoint import load_checkpoint
-from dlx.engine.data.batches import Batches, shard
-from dlx.errors import RecipeError
-from dlx.facts import DataFacts
-from dlx.machine import _cgroup_quota, cores
-from dlx.plan import make
-from dlx.recipe.schema.hardware import Hardware
-from dlx.tensors import TensorSpec
 
 RECIPE = """
 name: shared
@@ -45,9 +35,9 @@ def trained(tmp_path, monkeypatch):
     Path("r.yaml").write_text(RECIPE)
 
     def trained(*changes):
-        said = StringIO()
-        run = dlx.train("r.yaml", list(changes), console=Console(file=said, width=200))
-        return run, curve(run), said.getvalue()
+        console = quiet()
+        run = dlx.train("r.yaml", list(changes), console=console)
+        return run, curve(run), console.file.getvalue()
 
     return trained
 
@@ -64,50 +54,6 @@ def weights(run):
 
 def same(first, second, **tolerance):
     return all(torch.allclose(first[name], second[name], **tolerance) for name in first)
-
-
-# -- shares of a batch ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ranks", [1, 2, 3, 5])
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 64])
-def test_the_shares_of_a_batch_weigh_every_sample_once(n, ranks):
-    values = np.random.default_rng(n).normal(size=n)
-    parts = [shard(n, rank, ranks) for rank in range(ranks)]
-    counted = np.concatenate([np.arange(n)[part] for part, weight in parts if weight])
-    assert sorted(counted) == list(range(n))
-    mean = np.mean([values[part].sum() * weight for part, weight in parts])
-    assert mean == pytest.approx(values.mean())
-    assert all(len(values[part]) >= min(2, n) for part, _ in parts), "a single sample has no statistics"
-
-
-@pytest.mark.parametrize("random", [False, True])
-def test_shares_hold_the_samples_of_the_whole_batch_augmented_alike(random):
-    x = torch.arange(46.0).reshape(23, 2)
-
-    def noisy(batch):
-        return {**batch, "x": batch["x"] + torch.rand_like(batch["x"])} if random else batch
-
-    def batches(**changes):
-        made = Batches({"x": x}, np.arange(23), 8, 3, shuffle=True, transforms=[noisy], random=random, **changes)
-        made.set_epoch(1)
-        return made
-
-    whole, parts = list(batches()), [list(batches(rank=rank, num_replicas=3)) for rank in range(3)]
-    for number, batch in enumerate(whole):
-        mine = [p[number] for p in parts]
-        assert torch.equal(torch.cat([p["x"] for p in mine if p["weight"].any()]), batch["x"])
-        assert sum(p["weight"].sum() for p in mine) == pytest.approx(3)
-    resumed = list(batches(rank=1, num_replicas=3).iterate_from(1))
-    assert all(torch.equal(a["x"], b["x"]) for a, b in zip(resumed, parts[1][1:], strict=True))
-
-
-def test_processes_evaluate_every_row_once():
-    parts = [Batches({"x": torch.zeros(23, 1)}, np.arange(23), 4, 0, rank=rank, num_replicas=3) for rank in range(3)]
-    assert sorted(int(r) for part in parts for batch in part for r in batch["rows"]) == list(range(23))
-
-
-# -- whole runs -------------------------------------------------------------------------------------------------------
 
 
 def test_two_processes_have_the_curve_and_metrics_of_one_and_write_once(trained):
@@ -274,101 +220,6 @@ def test_two_gpus_have_the_curve_of_one(trained, strategy):
     assert two.metrics == pytest.approx(one.metrics, rel=1e-2)
 
 
-# -- what a machine rules out -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("accelerator", "absent", "message"),
-    [
-        ("gpu", {"dlx.machine.gpus": lambda: 0}, "this machine has 0 GPUs"),
-        ("mps", {"platform.system": lambda: "Linux"}, "no GPU of Apple's"),
-        ("tpu", {"importlib.util.find_spec": lambda name: None}, "torch_xla, which is not installed"),
-    ],
-)
-def test_a_device_that_is_not_here_is_refused(accelerator, absent, message, monkeypatch):
-    for name, found in absent.items():
-        monkeypatch.setattr(name, found)
-    strategy = {"type": "single_device"}
-    asked = Hardware(accelerator=accelerator, devices=1, strategy=strategy, precision=32, num_threads=1)
-    facts = DataFacts({"x": TensorSpec((2,), "F")}, ("x",), counts={"train": 8})
-    found = refusals(asked, facts)
-    assert [(problem.loc, message in problem.message) for problem in found] == [(("accelerator",), True)]
-
-
-@pytest.mark.parametrize(
-    ("hardware", "marked", "message"),
-    [
-        ("devices: 2, strategy: single_device", "single_device", "single_device uses 1 device, but there are 2"),
-        ("devices: 400", "400", "than devices (400)"),
-        ("devices: 0", "0", "must be ≥ 1"),
-        ("precision: 16-mixed", "16-mixed", "write bf16-mixed"),
-        ("sync_batchnorm: true", "true", "between GPUs only"),
-        ("devices: 2, strategy: fsdp, channels_last: true", "true", "fsdp cannot do this"),
-        ("num_threads: 0", "0", "must be ≥ 1"),
-        ("strategy: dpd", "dpd", "unknown strategy"),
-    ],
-)
-def test_what_cannot_be_done_here_is_refused_at_its_line(tmp_path, hardware, marked, message):
-    path = tmp_path / "r.yaml"
-    path.write_text(RECIPE.partition("hardware")[0] + f"hardware: {{accelerator: cpu, {hardware}}}\n")
-    with pytest.raises(RecipeError) as refused:
-        make(dlx.load(path))
-    (found,) = refused.value.diagnostics
-    assert found.source_line[found.column - 1 :][: len(marked)] == marked and message in found.message
-
-
-@pytest.mark.parametrize(
-    ("line", "marked"),
-    [
-        ("optimizer: muon", "muon"),
-        ("optimizer: lbfgs", "lbfgs"),
-        ("optimizer: adafactor", "adafactor"),
-        ("regularize: {ema: 0.9}", "0.9"),
-        ("regularize: {l2: 0.1}", "0.1"),
-        ("regularize: {grad_clip: {adaptive: 0.1}}", "grad_clip"),
-    ],
-)
-def test_what_needs_whole_weights_is_refused_where_they_are_in_parts(tmp_path, line, marked):
-    path = tmp_path / "r.yaml"
-    path.write_text(RECIPE.replace("num_threads: 1", "num_threads: 1, strategy: fsdp") + line + "\n")
-    with pytest.raises(RecipeError) as refused:
-        make(dlx.load(path))
-    (found,) = refused.value.diagnostics
-    assert found.source_line[found.column - 1 :][: len(marked)] == marked and "needs weights and" in found.message
-    make(dlx.load(path, ["hardware.devices=1"]))
-
-
-def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    path = tmp_path / "r.yaml"
-    path.write_text(RECIPE.partition("hardware")[0] + "hardware: {accelerator: gpu}\n")
-    with pytest.raises(RecipeError, match="this machine has 0 GPUs, not 1"):
-        make(dlx.load(path))
-
-
 def test_several_nodes_are_not_started_from_here(trained):
     with pytest.raises(dlx.errors.UsageError, match="torchrun --nnodes 2"):
         trained("hardware.devices=1", "hardware.num_nodes=2")
-
-
-def test_processes_that_were_started_are_those_of_the_recipe(tmp_path, monkeypatch):
-    for name, value in {"RANK": 0, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 4, "WORLD_SIZE": 4, "MASTER_PORT": 1}.items():
-        monkeypatch.setenv(name, str(value))
-    path = tmp_path / "r.yaml"
-    path.write_text(RECIPE)
-    with pytest.raises(RecipeError, match="4 processes were started, but devices × num_nodes is 2"):
-        make(dlx.load(path))
-    assert make(dlx.load(path, ["hardware.devices=auto"])).auto_values["hardware.devices"] == "4"
-
-
-# -- threads ----------------------------------------------------------------------------------------------------------
-
-
-def test_threads_are_bounded_by_the_environment_and_the_control_group(tmp_path, monkeypatch):
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert _cgroup_quota(tmp_path) == 2
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert _cgroup_quota(tmp_path) is None
-    assert _cgroup_quota(tmp_path / "none") is None
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert cores() == 1

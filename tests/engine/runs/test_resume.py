@@ -1,13 +1,11 @@
 """F08, F09, F24: a run that was stopped anywhere ends as the run that never was, bit for bit."""
 
-import os
-import signal
 import time
 
 import pytest
 import torch
 from filelock import FileLock
-from kit import quiet
+from kit import Stopper, cut, is_stopped, quiet, train_in
 
 import dlx
 from dlx.engine.checkpoint import AtomicCheckpointIO, load_checkpoint
@@ -15,7 +13,6 @@ from dlx.engine.training import checkpointer as keep
 from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.engine.training.chunks import ChunkLoader, StepsPerCall
 from dlx.errors import DataError, UsageError
-from dlx.tasks._supervised.module import SupervisedModule
 
 RECIPE = """
 name: resumed
@@ -31,32 +28,6 @@ train: {epochs: 4, batch_size: 32, limit_train_samples: 250, limit_val_samples: 
 hardware: {accelerator: cpu, num_threads: 1}
 """
 STEPS, PER_EPOCH = 32, 8
-
-
-class Cut(BaseException):
-    """The power goes out: nothing is saved any more."""
-
-
-def at_step(monkeypatch, step, act, method="train_batch"):
-    """Act before the step that comes after so many, or before the validation that comes after it."""
-    original, seen = getattr(SupervisedModule, method), []
-
-    def wrapped(self, *args):
-        if self.trainer.state.fn == "fit" and (method == "train_batch" or self.trainer.global_step == step):
-            seen.append(1)
-            if len(seen) == (step + 1 if method == "train_batch" else 1):
-                act()
-        return original(self, *args)
-
-    monkeypatch.setattr(SupervisedModule, method, wrapped)
-
-
-def cut():
-    raise Cut
-
-
-def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def end_of(folder):
@@ -81,20 +52,14 @@ def differences(a, b, path=""):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "r.yaml").write_text(RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return dlx.train("r.yaml", root=folder / "runs", console=quiet())
+    return train_in(tmp_path_factory.mktemp("whole"), RECIPE)
 
 
-def interrupted(tmp_path, monkeypatch, step, act, method="train_batch", **changes):
+def interrupted(tmp_path, monkeypatch, stopper, **changes):
     (tmp_path / "r.yaml").write_text(RECIPE)
     monkeypatch.chdir(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        at_step(patch, step, act, method)
-        with pytest.raises((Cut, SystemExit)):
-            dlx.train("r.yaml", changes, console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", changes, console=quiet(), callbacks=[stopper])
 
 
 def same_end(whole, run):
@@ -104,18 +69,18 @@ def same_end(whole, run):
 
 @pytest.mark.parametrize("step", [0, 1, PER_EPOCH - 1, PER_EPOCH, PER_EPOCH + 3, STEPS - 1])
 def test_f08_stopped_by_a_signal_at_any_step(whole, tmp_path, monkeypatch, step):
-    interrupted(tmp_path, monkeypatch, step, terminate)
+    interrupted(tmp_path, monkeypatch, Stopper(step))
     same_end(whole, dlx.resume("last", console=quiet()))
 
 
 def test_f08_stopped_in_validation_while_the_average_takes_the_weights_place(whole, tmp_path, monkeypatch):
-    interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH, terminate, "validation_step")
+    interrupted(tmp_path, monkeypatch, Stopper(2 * PER_EPOCH, in_validation=True))
     same_end(whole, dlx.resume("last", console=quiet()))
 
 
 @pytest.mark.parametrize("step", [5, PER_EPOCH + 1, 2 * PER_EPOCH, STEPS - 2])
 def test_f08_killed_without_a_word(whole, tmp_path, monkeypatch, step):
-    interrupted(tmp_path, monkeypatch, step, cut, **{"train.checkpoint_every_n_seconds": 1e-9})
+    interrupted(tmp_path, monkeypatch, Stopper(step, cut), **{"train.checkpoint_every_n_seconds": 1e-9})
     assert list_checkpoints(next(tmp_path.glob("runs/*")) / "checkpoints")
     run = dlx.resume("last", console=quiet())
     assert differences(end_of(whole.folder), end_of(run.folder)) == []
@@ -123,12 +88,10 @@ def test_f08_killed_without_a_word(whole, tmp_path, monkeypatch, step):
 
 
 def test_f08_stopped_again_and_again(whole, tmp_path, monkeypatch):
-    interrupted(tmp_path, monkeypatch, 4, terminate)
+    interrupted(tmp_path, monkeypatch, Stopper(4))
     for step in (3, 6):
-        with pytest.MonkeyPatch.context() as patch:
-            at_step(patch, step, terminate)
-            with pytest.raises(SystemExit):
-                dlx.resume("last", console=quiet())
+        with is_stopped():
+            dlx.resume("last", console=quiet(), callbacks=[Stopper(step)])
     same_end(whole, dlx.resume("last", console=quiet()))
 
 
@@ -141,7 +104,7 @@ def test_bursts_of_any_length_train_the_same(whole, tmp_path, monkeypatch):
 
 
 def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path, monkeypatch):
-    interrupted(tmp_path, monkeypatch, 2 * PER_EPOCH + 1, cut, **{"train.checkpoint_every_n_seconds": 1e-9})
+    interrupted(tmp_path, monkeypatch, Stopper(2 * PER_EPOCH + 1, cut), **{"train.checkpoint_every_n_seconds": 1e-9})
     newest, *_ = list_checkpoints(next(tmp_path.glob("runs/*")) / "checkpoints")
     newest.write_bytes(newest.read_bytes()[:-100])
     said = quiet()
@@ -156,7 +119,7 @@ def test_a_damaged_checkpoint_is_named_and_its_predecessor_used(whole, tmp_path,
 
 @pytest.fixture
 def stopped(tmp_path, monkeypatch):
-    interrupted(tmp_path, monkeypatch, PER_EPOCH + 2, terminate)
+    interrupted(tmp_path, monkeypatch, Stopper(PER_EPOCH + 2))
 
 
 @pytest.mark.parametrize(("slow", "saves"), [(0.0, 4), (0.2, 2)])
@@ -215,10 +178,8 @@ def test_f24_other_data_are_refused(tmp_path, monkeypatch):
         "train: {epochs: 3, batch_size: 32}\nhardware: {accelerator: cpu, num_threads: 1}\n"
     )
     monkeypatch.chdir(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        at_step(patch, 3, terminate)
-        with pytest.raises(SystemExit):
-            dlx.train("r.yaml", console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", console=quiet(), callbacks=[Stopper(3)])
     (tmp_path / "d.csv").write_text("a,b,target\n" + rows.replace("6,", "5,") + "\n")
     with pytest.raises(DataError, match=r"data changed since the run began.*d\.csv"):
         dlx.resume("last", console=quiet())

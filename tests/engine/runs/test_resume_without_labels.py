@@ -1,16 +1,10 @@
 """Tasks that learn without labels go on exactly where they were stopped: chains, kept features and noise too."""
 
-import os
-import signal
-
 import pytest
 import torch
-from kit import quiet
+from kit import Stopper, assert_same_weights, is_stopped, last_checkpoint, quiet
 
 import dlx
-from dlx.engine.checkpoint import load_checkpoint
-from dlx.engine.training.checkpointer import list_checkpoints
-from dlx.tasks._unsupervised.module import UnsupervisedModule
 
 RECIPE = """
 name: resumed
@@ -55,25 +49,12 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(UnsupervisedModule, "collect_figures", lambda self, few=False: None)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES[name][0], MODEL=CASES[name][1]))
     whole = dlx.train("r.yaml", console=quiet())
-    original, steps = UnsupervisedModule.log_train_loss, []
-
-    def log_train_loss(self, *args):
-        steps.append(1)
-        if len(steps) == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, *args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UnsupervisedModule, "log_train_loss", log_train_loss)
-        with pytest.raises(SystemExit):
-            dlx.train("r.yaml", console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", console=quiet(), callbacks=[Stopper(5)])
     run = dlx.resume("last", console=quiet())
-    one, other = (load_checkpoint(list_checkpoints(r.folder / "checkpoints")[0])["state_dict"] for r in (whole, run))
-    assert one.keys() == other.keys()
-    assert [n for n in one if not torch.equal(one[n], other[n])] == []
+    assert_same_weights(whole, run)
     assert run.metrics == whole.metrics
     assert dlx.evaluate(str(run.folder)).metrics["test/loss"] == run.metrics["test/loss"]
 
@@ -81,7 +62,7 @@ def test_it_goes_on_exactly(name, tmp_path, monkeypatch):
 def test_an_average_of_weights_has_queues_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.yaml").write_text(RECIPE.format(TASK=CASES["moco"][0], MODEL=CASES["moco"][1]))
-    checkpoint = load_checkpoint(list_checkpoints(dlx.train("r.yaml", console=quiet()).folder / "checkpoints")[0])
+    checkpoint = last_checkpoint(dlx.train("r.yaml", console=quiet()))
     average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
     weights = [name for name in average if name.endswith("weight") and name.startswith("networks.")]
     assert not any(torch.equal(average[name], current[name]) for name in weights)

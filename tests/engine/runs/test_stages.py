@@ -1,14 +1,15 @@
 """Recipes in stages: one training after the other, each an ordinary run, and all of them one that goes on exactly."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import kit
 import pytest
 import torch
-from kit import quiet
+from kit import Cut, Stopper, cut, is_stopped, quiet, terminate, train_in
 
 import dlx
 from dlx.engine.checkpoint import load_checkpoint
@@ -17,7 +18,6 @@ from dlx.engine.runs.claims import check_recipe
 from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.errors import DataError, RecipeError, UsageError
 from dlx.run_folders import find_run_folder
-from dlx.tasks._supervised.module import SupervisedModule
 from dlx.tracking.listing import list_runs
 
 RECIPE = """\
@@ -41,17 +41,9 @@ stages:
 STEPS = 8
 
 
-class Cut(BaseException):
-    """The power goes out: nothing is saved any more."""
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "r.yaml").write_text(RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return dlx.train("r.yaml", root=folder / "runs", console=quiet())
+    return train_in(tmp_path_factory.mktemp("whole"), RECIPE)
 
 
 @pytest.fixture
@@ -61,28 +53,10 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def cut():
-    raise Cut
-
-
-def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def stopped(at, act, changes=()):
     """Train until something happens before a step, counted over both stages."""
-    original, seen = SupervisedModule.train_batch, []
-
-    def train_batch(self, batch):
-        seen.append(1)
-        if len(seen) == at + 1:
-            act()
-        return original(self, batch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SupervisedModule, "train_batch", train_batch)
-        with pytest.raises((Cut, SystemExit)):
-            dlx.train("r.yaml", changes, console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", changes, console=quiet(), callbacks=[Stopper(at, act)])
 
 
 def ends(run):
@@ -161,22 +135,19 @@ def test_a_run_that_is_cut_off_between_stages_goes_on_exactly(whole, here, monke
 
 
 KILLED = """
-import os, signal, dlx
-from dlx.tasks._supervised.module import SupervisedModule
-original, seen = SupervisedModule.train_batch, []
-def train_batch(self, batch):
-    seen.append(1)
-    if len(seen) == {step}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(self, batch)
-SupervisedModule.train_batch = train_batch
-dlx.train("r.yaml", {{"train.checkpoint_every_n_seconds": 1e-9}})
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from kit import Stopper, quiet
+import dlx
+stopper = Stopper({step}, lambda: os.kill(os.getpid(), signal.SIGKILL))
+dlx.train("r.yaml", {{"train.checkpoint_every_n_seconds": 1e-9}}, console=quiet(), callbacks=[stopper])
 """
 
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_exactly_and_is_marked(whole, here):
-    done = subprocess.run([sys.executable, "-c", KILLED.format(step=STEPS + 4)], cwd=here, capture_output=True)
+    script = KILLED.format(step=STEPS + 3, tests=str(Path(kit.__file__).parent))
+    done = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True)
     assert done.returncode == -signal.SIGKILL
     assert {run.run.partition("/")[2]: run.state for run in list_runs(here / "runs")} == {
         "": "KILLED", "1-first": "FINISHED", "2-second": "KILLED",

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from kit import quiet
+from kit import Stopper, assert_same_weights, cut, is_stopped, quiet
 
 import dlx
 from dlx.engine.build.experiment import build
@@ -148,36 +148,17 @@ def test_of_several_processes_the_first_one_looks(here):
     blind, seen = (
         dlx.train("r.yaml", {"train.figures_every_n_epochs": every, **shared}, console=quiet()) for every in (0, 2)
     )
-    one, other = (
-        load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["state_dict"] for run in (blind, seen)
-    )
-    assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
+    assert_same_weights(blind, seen)
     assert len(list((seen.folder / "figures" / "samples").iterdir())) == 2
 
 
-def test_a_run_that_goes_on_looks_again_and_ends_the_same(here, monkeypatch):
-    class Cut(BaseException):
-        pass
-
+def test_a_run_that_goes_on_looks_again_and_ends_the_same(here):
     Path("r.yaml").write_text(recipe("gan"))
     often = {"train.figures_every_n_epochs": 1, "train.checkpoint_every_n_seconds": 1e-9}
     whole = dlx.train("r.yaml", often, console=quiet())
-    look, looks = FigureCallback.draw_if_due, []
-
-    def cut(self, trainer, module):
-        look(self, trainer, module)
-        looks.append(trainer.global_step)
-        if len(looks) == 2:
-            raise Cut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FigureCallback, "draw_if_due", cut)
-        with pytest.raises(Cut):
-            dlx.train("r.yaml", often, console=quiet())
+    with is_stopped():
+        dlx.train("r.yaml", often, console=quiet(), callbacks=[Stopper(2 * 3, cut)])
     again = dlx.resume("last", console=quiet())
-    one, other = (
-        load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["state_dict"] for run in (whole, again)
-    )
-    assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
+    assert_same_weights(whole, again)
     assert again.metrics == whole.metrics
     assert len(list((again.folder / "figures" / "samples").iterdir())) == 4
