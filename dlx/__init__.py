@@ -132,9 +132,10 @@ def sweep(
     from dlx.studies import sweep as studies
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
+    data = None
     if loaded.study is not None:
-        plan_study(loaded)  # all that is wrong is said before anything heavy is imported
-    return studies.sweep(loaded, studies.SweepOptions(console or new_console(error=True), workers, Path(root)))
+        data = plan_study(loaded).prepared  # all that is wrong is said before anything heavy is imported
+    return studies.sweep(loaded, studies.SweepOptions(console or new_console(error=True), workers, Path(root)), data)
 
 
 def compare(

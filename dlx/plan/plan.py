@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,10 +93,15 @@ def make(loaded: LoadedRecipe, facts: DataFacts | None = None) -> Plan:
     plans, problems = plan_stages(loaded, lambda recipe, base: facts or facts_of(recipe, base, read.append))
     if problems:
         raise RecipeError(problems)
-    data = {id(prepared.facts): prepared for prepared in read}
-    plans = {name: replace(plan, prepared=data.get(id(plan.facts))) for name, plan in plans.items()}
+    plans = {name: with_data(plan, read) for name, plan in plans.items()}
     *_, last = plans.values()
     return replace(last, stages=plans if loaded.stages else {})
+
+
+def with_data(plan: Plan, read: Sequence[Prepared]) -> Plan:
+    """Return a plan with its data, if they are among those that were read for facts."""
+    data = {prepared.facts.fingerprint: prepared for prepared in read}
+    return replace(plan, prepared=data.get(plan.facts.fingerprint))
 
 
 def plan_stages(

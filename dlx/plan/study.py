@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlx.component import types
 from dlx.diagnostic import Diagnostic, sort_diagnostics
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
 from dlx.plan.context import PlanContext
-from dlx.plan.plan import Plan, facts_of, plan_stages
+from dlx.plan.plan import Plan, facts_of, plan_stages, with_data
 from dlx.recipe.compose.spelling import component_type, family_of
 from dlx.recipe.compose.study import with_changes, with_params, with_value
 from dlx.recipe.diagnostics.places import diagnose_at
@@ -22,6 +22,9 @@ from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.schema.study import BASE, Halving, Sweep
 from dlx.recipe.yaml.node import Node
 from dlx.search_space import Params, SearchSpace
+
+if TYPE_CHECKING:
+    from dlx.data.prepare import Prepared
 
 Known = Callable[[Recipe, Path], DataFacts | None]
 """Returns the facts of a recipe's data, None where they are not known."""
@@ -40,6 +43,11 @@ class StudyPlan:
     base: Plan | None
     extremes: tuple[Plan, ...] = ()
     variants: Mapping[str, Plan] = field(default_factory=dict)
+
+    @property
+    def prepared(self) -> Prepared | None:
+        """The data of the recipe itself, where they had to be read for their facts."""
+        return None if self.base is None else self.base.prepared
 
     @property
     def trials(self) -> int:
@@ -125,10 +133,11 @@ def _domains_node(loaded: LoadedRecipe) -> Node:
 
 def plan_study(loaded: LoadedRecipe) -> StudyPlan:
     """Plan a study; the data are read once. Raises: RecipeError with everything that is wrong, DataError."""
-    plan, problems = check_study(loaded, facts_of)
+    read: list[Prepared] = []
+    plan, problems = check_study(loaded, lambda recipe, base: facts_of(recipe, base, read.append))
     if problems:
         raise RecipeError(problems)
-    return plan
+    return plan if plan.base is None else replace(plan, base=with_data(plan.base, read))
 
 
 def check_study(loaded: LoadedRecipe, known: Known) -> tuple[StudyPlan, list[Diagnostic]]:

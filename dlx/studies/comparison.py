@@ -21,7 +21,7 @@ from dlx.run_folders import STUDY
 from dlx.studies.folder import RECIPE, StudyFolder, complete_recipe, create_study, open_study
 from dlx.studies.record import StudyRecord, study_record
 from dlx.studies.statistics import Difference, Interval, confidence_interval, difference, holm
-from dlx.studies.training import train_to_end
+from dlx.studies.training import SharedData, train_to_end
 from dlx.tracking.spool import read_state
 
 
@@ -103,9 +103,9 @@ def compare_variants(loaded: LoadedRecipe, root: Path, console: Any) -> Comparis
 def _values(study: StudyFolder, plan: StudyPlan, compare: Compare, metric: str, console: Any) -> dict[str, list[float]]:
     """Return the metric of every training of every variant; those that are missing are trained."""
     values: dict[str, list[float]] = {name: [] for name in (BASE, *compare.variants)}
-    total = plan.repeats * len(values)
+    total, data = plan.repeats * len(values), SharedData(plan.prepared)
     for done, (repeat, name) in enumerate(_pairs(plan.repeats, list(values)), 1):
-        value = _value(study, name, repeat, compare, metric)
+        value = _value(study, (name, repeat), compare, metric, data)
         place = f"{name}, {_repeat_unit(compare)[:-1]} {repeat}"
         say(console, f"{done} of {total}  {place}: {metric} {value:.4g}")
         values[name].append(value)
@@ -130,13 +130,15 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _value(study: StudyFolder, name: str, repeat: int, compare: Compare, metric: str) -> float:
+def _value(study: StudyFolder, training: tuple[str, int], compare: Compare, metric: str, data: SharedData) -> float:
+    """Return the metric of one training (variant, repeat), which is carried out if it is missing."""
+    name, repeat = training
     folder = study.variant_folder(name, repeat)
     run = read_run(folder)
     if run is None:
         try:
             loaded = _repeat_of(load_compared_variant(study.loaded, name), repeat, compare)
-            run = train_to_end(loaded, folder, study.path)
+            run = train_to_end(loaded, folder, study.path, data)
         except DlxError as error:
             raise RunError(f"{name}, {_repeat_unit(compare)[:-1]} {repeat}: {error}") from error
     if metric not in run.metrics:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlx.data.prepare import Prepared
 from dlx.errors import RunError, UsageError
 from dlx.files import touch
 from dlx.recipe.load import LoadedRecipe
@@ -36,11 +37,14 @@ class SweepOptions:
     root: Path = Path("runs")
 
 
-def sweep(loaded: LoadedRecipe, options: SweepOptions) -> SweepReport:
-    """Carry out the search of a study from its beginning. Raises: UsageError, RecipeError, DataError."""
+def sweep(loaded: LoadedRecipe, options: SweepOptions, data: Prepared | None = None) -> SweepReport:
+    """Carry out the search of a study from its beginning; its data may be in memory.
+
+    Raises: UsageError, RecipeError, DataError.
+    """
     if loaded.study is None or loaded.study.sweep is None:
         raise UsageError("the recipe has no section `sweep`: say what is searched, such as over: {optimizer.lr: …}")
-    return _execute(create_study(loaded, options.root), options, resumed=False)
+    return _execute(create_study(loaded, options.root), options, resumed=False, data=data)
 
 
 def resume_sweep(name: str, options: SweepOptions) -> SweepReport:
@@ -62,9 +66,9 @@ def stop_sweep(name: str, root: Path) -> StudyFolder:
     return study
 
 
-def _execute(study: StudyFolder, options: SweepOptions, resumed: bool) -> SweepReport:
-    worker = worker_of(study)
+def _execute(study: StudyFolder, options: SweepOptions, resumed: bool, data: Prepared | None = None) -> SweepReport:
     count = options.workers or study.sweep.workers
+    worker = worker_of(study, data if count == 1 else None)
     record = study_record(worker.plan, study, resumed)
     with record.close_on_error(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
         if count == 1:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlx.console import new_console
+from dlx.data.prepare import Prepared
+from dlx.engine.data.verify import matches_plan, read_planned_data
 from dlx.engine.runs.outcome import Run, read_run
 from dlx.engine.runs.resume import complete
 from dlx.engine.runs.run import RunRequest
+from dlx.engine.training.checkpointer import list_checkpoints
 from dlx.engine.training.pause import TrainingPaused
-from dlx.plan import make
+from dlx.plan import Plan, make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.study import Sweep
 from dlx.studies.folder import StudyFolder
@@ -30,18 +33,35 @@ class TrialResult:
     paused: bool
 
 
-def train_to_end(loaded: LoadedRecipe, folder: Path, study: Path) -> Run:
+class SharedData:
+    """The data of the last training, in memory: the next one has them too if it is of the same data."""
+
+    def __init__(self, prepared: Prepared | None = None) -> None:
+        self.prepared = prepared
+
+    def attach(self, plan: Plan) -> Plan:
+        """Return a plan with its data. Raises: DataError if they are not those for which it was made."""
+        if self.prepared is not None and not matches_plan(self.prepared, plan):
+            self.prepared = None  # before others are read
+        self.prepared = self.prepared or plan.prepared or read_planned_data(plan)
+        return replace(plan, prepared=self.prepared)
+
+
+def train_to_end(loaded: LoadedRecipe, folder: Path, study: Path, data: SharedData) -> Run:
     """Train a recipe in a folder of a study to its end, from its newest checkpoint if it has one; in silence."""
-    return _train(loaded, folder, study, None)
+    return _train(loaded, folder, study, None, data)
 
 
-def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_after_epoch: int | None) -> Run:
+def _train(loaded: LoadedRecipe, folder: Path, study: Path, pause_after_epoch: int | None, data: SharedData) -> Run:
     finished = read_run(folder)
     if finished is not None:
         return finished
     recipe = loaded.recipe.evolve("train.figures", False).evolve("tracking.log_model", False)  # the study has its own
     loaded = replace(loaded, recipe=recipe)
-    request = RunRequest(make(loaded), loaded, folder, new_console(quiet=True), parent=study)
+    plan = make(loaded)
+    if not list_checkpoints(folder / "checkpoints"):  # one that goes on reads its data again, which may have changed
+        plan = data.attach(plan)
+    request = RunRequest(plan, loaded, folder, new_console(quiet=True), parent=study)
     return complete(replace(request, pause_after_epoch=pause_after_epoch))
 
 
@@ -49,10 +69,11 @@ class Trainer:
     """Trains the trials of a sweep.
 
     monitor   the metric that is searched for, of which the largest or the smallest is the best
+    data      what trials share
     """
 
-    def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool) -> None:
-        self.study, self.sweep, self.monitor, self.maximize = study, sweep, monitor, maximize
+    def __init__(self, study: StudyFolder, sweep: Sweep, monitor: str, maximize: bool, data: SharedData) -> None:
+        self.study, self.sweep, self.monitor, self.maximize, self.data = study, sweep, monitor, maximize, data
 
     def train(self, loaded: LoadedRecipe, job: Job) -> TrialResult:
         """Train a trial, once for each seed, and return the means. Raises: DlxError if it cannot be trained."""
@@ -66,7 +87,7 @@ class Trainer:
         own = replace(loaded, recipe=recipe)  # its best checkpoint is the best by what is searched for
         folder = self.study.trial(job.number, seed, self.sweep.seeds)
         try:
-            run = _train(own, folder, self.study.path, job.until)
+            run = _train(own, folder, self.study.path, job.until, self.data)
         except TrainingPaused as paused:
             values = [value for _, value in paused.points.get(self.monitor, [])]
             return TrialResult(self._best(values), {}, paused=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlx.data.prepare import Prepared
 from dlx.errors import DlxError
 from dlx.plan import Plan, make
 from dlx.plan.plan import is_better_higher
@@ -21,7 +22,7 @@ from dlx.studies.folder import StudyFolder, open_study
 from dlx.studies.journal import Trial
 from dlx.studies.leases import Lease, is_alive
 from dlx.studies.scheduling import Job, Scheduler
-from dlx.studies.training import Trainer
+from dlx.studies.training import SharedData, Trainer
 
 WAIT_SECONDS = 0.2
 """Between two looks into the journal, where all that is left is trained by others."""
@@ -89,15 +90,19 @@ def _reason(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def worker_of(study: StudyFolder) -> Worker:
-    """Return a worker for a study; its trainings say nothing themselves. Raises: UsageError if it does not search."""
+def worker_of(study: StudyFolder, data: Prepared | None = None) -> Worker:
+    """Return a worker for a study, whose data may be in memory; its trainings say nothing themselves.
+
+    Raises: UsageError if it does not search.
+    """
     sweep, plan = study.sweep, make(study.loaded)
     monitor = sweep.monitor or plan.recipe.task.monitor
     maximize = is_better_higher(plan, monitor)
     space = sweep.space
     sampler = sweep.search.build(space, study.loaded.recipe.seed, maximize)
     scheduler = Scheduler(sweep, maximize, sweep.search.limit(space), sampler.propose)
-    return Worker(study, plan, scheduler, Trainer(study, sweep, monitor, maximize))
+    trainer = Trainer(study, sweep, monitor, maximize, SharedData(plan.prepared or data))
+    return Worker(study, plan, scheduler, trainer)
 
 
 def main() -> None:
