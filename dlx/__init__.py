@@ -6,7 +6,6 @@
     run = dlx.train("r.yaml", {"train.epochs": 3})
     dlx.evaluate(run.folder).metrics
     dlx.predict("last", ["new.csv"]).frame()
-    dlx.embed("last", ["new.csv"]).frame()
     dlx.generate("last", "ROMEO:", temperature=0.8)
 
 Each function is what the verb of the same name calls. Nothing heavy is imported before one is called.
@@ -31,12 +30,13 @@ if TYPE_CHECKING:
     from dlx.engine.inference.sample import Samples
     from dlx.engine.runs.claims import ClaimResult
     from dlx.engine.runs.outcome import Run
+    from dlx.engine.runs.reproduce import Reproduction
     from dlx.recipe.load import LoadedRecipe
     from dlx.studies.comparison import ComparisonReport
     from dlx.studies.report import SweepReport
 
 __all__ = [
-    "compare", "embed", "evaluate", "generate", "load", "plan", "predict", "resume",
+    "compare", "embed", "evaluate", "generate", "load", "plan", "predict", "reproduce", "resume",
     "sample", "sweep", "test", "train", "validate",
 ]  # fmt: skip
 
@@ -189,6 +189,15 @@ def resume(
     shown = console or new_console(error=True, quiet=is_worker())
     own = None if recipe is None else Path(recipe)
     return engine.resume(str(run), shown, own, changed, allow_change, callbacks)
+
+
+def reproduce(
+    run: str | Path, *, steps: int | None = None, console: Any = None, callbacks: Sequence[Callback] = ()
+) -> list[Reproduction]:
+    """Train a run, each of its stages, again from what it stored, and say where it differs. Raises: UsageError; …"""
+    from dlx.engine.runs import reproduce as engine
+
+    return engine.reproduce(str(run), console or new_console(error=True), steps, callbacks)
 
 
 def evaluate(

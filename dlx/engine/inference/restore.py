@@ -61,7 +61,7 @@ def _rebuild_plan(path: Path, content: dict[str, Any], notes: list[str]) -> Plan
     try:
         recipe = Recipe.model_validate(with_environment(content["recipe"]))
         facts = DataFacts.from_json(content["facts"])
-        hardware = _available_hardware(recipe.hardware, notes)
+        hardware = available_hardware(recipe.hardware, notes)
         recipe = recipe.evolve_all({"hardware": hardware, "init_from": None})  # its weights are its own by now
         return dlx.plan.make(LoadedRecipe(recipe, Path(content["base"])), facts=facts)
     except ValidationError as error:
@@ -84,7 +84,7 @@ def _require_plugins(path: Path, content: dict[str, Any]) -> None:
         raise CheckpointError(f"{path} was trained with components of a plugin; run: dlx {wanted} …")
 
 
-def _available_hardware(hardware: Hardware, notes: list[str]) -> Hardware:
+def available_hardware(hardware: Hardware, notes: list[str]) -> Hardware:
     """Return the hardware of training, or this machine's where that device is not here; of several devices, one."""
     here = resolve_hardware(Hardware(devices=1))
     alone = {"devices": 1, "num_nodes": 1, "strategy": here.strategy, "sync_batchnorm": False}

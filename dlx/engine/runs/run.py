@@ -51,6 +51,7 @@ class RunRequest:
     parent             the directory of the run of which this is a stage, or of the study of which it is a trial
     pause_after_epoch  where training pauses; None trains to the end
     callbacks          further callbacks of Lightning, of rank 0 alone
+    is_tracked         whether the run is known to MLflow
     """
 
     plan: Plan
@@ -62,6 +63,7 @@ class RunRequest:
     parent: Path | None = None
     pause_after_epoch: int | None = None
     callbacks: Sequence[pl.Callback] = ()
+    is_tracked: bool = True
 
     @property
     def checkpoints(self) -> Path:
@@ -114,12 +116,18 @@ def execute(request: RunRequest) -> Run:
             request = _tune_threads(request)
             write_description(request.folder, request.plan, request.loaded, request.stored_recipe)
         experiment = build_with_features(request.plan)
-        record = open_record(request.plan, request.folder, request.stored_recipe, request.resumed, request.parent)
+        record = _open_record(request)
         run = Run(request.plan.recipe.name, request.folder, request.checkpoints / BEST, record.run_id)
         run.write()
         with record_end(run, record), report_stop(request):
             _train_and_test(request, experiment, run, record)
     return run
+
+
+def _open_record(request: RunRequest) -> RunRecord:
+    if not request.is_tracked:
+        return RunRecord(None, [])
+    return open_record(request.plan, request.folder, request.stored_recipe, request.resumed, request.parent)
 
 
 def _tune_threads(request: RunRequest) -> RunRequest:

@@ -16,12 +16,13 @@ from dlx.console import say
 from dlx.engine.build.experiment import Experiment, build_batches, build_module, checkpoint_monitor
 from dlx.engine.checkpoint import load_checkpoint, metadata_of
 from dlx.engine.data.workers import explain_failure
-from dlx.engine.distributed.collectives import broadcast, is_distributed
+from dlx.engine.distributed.collectives import broadcast, is_distributed, rank
 from dlx.engine.training.callbacks import History, ScaleLearningRate
 from dlx.engine.training.checkpointer import POSITION, Checkpointer, list_checkpoints
 from dlx.engine.training.chunks import MAX_STEPS_PER_CALL, ChunkLoader, Position
 from dlx.engine.training.figure_callback import FigureCallback
 from dlx.engine.training.freeze import FreezeCallback
+from dlx.engine.training.layer_hashes import LayerHashRecorder
 from dlx.engine.training.pause import PauseAfterEpoch
 from dlx.engine.training.progress import ProgressDisplay
 from dlx.engine.training.signals import SignalHandler
@@ -134,14 +135,14 @@ class FaultTolerantFit:
         pause = (
             [] if self.pause_after_epoch is None else [PauseAfterEpoch(self.pause_after_epoch, checkpointer, history)]
         )
-        figures = self._figure_callback(experiment)
+        figures, recorder = self._figure_callback(experiment), self._recorder(plan)
         self.signals.checkpointer = checkpointer
         trainer = build_trainer(
             plan,
             logger=self.logger or False,
             callbacks=[
                 *learning, history, ScaleLearningRate(lr_factor), checkpointer, *pause, self.signals, figures,
-                ProgressDisplay(self.console, plan.length.steps, recipe.train.batch_size), *self.callbacks,
+                ProgressDisplay(self.console, plan.length.steps, recipe.train.batch_size), *recorder, *self.callbacks,
             ],
             fast=self.fast,
             root=self.folder.parent,
@@ -151,6 +152,7 @@ class FaultTolerantFit:
         steps_per_call = 1 if _have_batch_hooks([*learning, *self.callbacks]) else MAX_STEPS_PER_CALL
         loader = ChunkLoader(experiment.batches["train"], steps, position, steps_per_call)
         trainer.fit(experiment.module, loader, experiment.batches.get("val"), ckpt_path=path)
+        self.notes += [note for callback in recorder for note in callback.notes]
         self._note_end(experiment, checkpointer, figures)
         if is_distributed() and recipe.hardware.strategy.shards_parameters:  # type: ignore[union-attr]
             experiment = replace(experiment, module=self._build_module(plan))  # full, not sharded, from now on
@@ -175,6 +177,12 @@ class FaultTolerantFit:
         log_file = self.logger.log_file if self.logger else None
         every = train.figures_every_n_epochs if train.figures and not self.fast and not is_sharded else 0
         return FigureCallback(experiment, self.folder.parent / "figures", every, log_file)
+
+    def _recorder(self, plan: Plan) -> list[LayerHashRecorder]:
+        """Return what records layer hashes: in rank 0, unless it is a trial, or a callback records them already."""
+        if self.fast or rank() or any(isinstance(c, LayerHashRecorder) for c in self.callbacks):
+            return []
+        return [LayerHashRecorder(self.folder.parent, layers=not plan.recipe.hardware.compile)]
 
     def _halve_micro_batches(self, experiment: Experiment) -> Experiment:
         """Return the experiment with micro-batches of half the size, after memory ran out; the steps are the same."""

@@ -17,11 +17,13 @@ class LossCurve:
     """Adds up the losses of steps since the last point.
 
     last     the value of the last point
+    newest   the loss of the last step, or of the last part of it
     skipped  how many batches were left out because their loss was not finite
     """
 
     def __init__(self) -> None:
         self.last: Tensor | None = None
+        self.newest: Tensor | None = None
         self.skipped = 0
         self._skipped_in_a_row = 0
         self._sum: Tensor | None = None
@@ -29,6 +31,7 @@ class LossCurve:
 
     def add(self, loss: Tensor, step: int) -> None:
         """Add a step's loss; leave it out where it is not finite. Raises: DivergedError if several in a row are not."""
+        self.newest = loss
         if is_non_finite(loss):
             self.skipped += 1
             self._skipped_in_a_row += 1
