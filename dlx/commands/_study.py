@@ -69,6 +69,8 @@ def print_comparison(report: Any) -> None:
         table.add_row(*row)
     console.print(table)
     print_claims(report.claims, console)
+    if report.out_of_fold is not None:
+        say(console, f"out of fold {report.out_of_fold}")
     for name, path in report.figures.items():
         say(console, f"{name:11} {path}")
     say(console, f"study       {report.folder}")

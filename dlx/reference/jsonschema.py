@@ -15,6 +15,7 @@ from dlx.plugins import activate_plugins
 from dlx.recipe.compose.stages import NAME, SHARED, STAGES
 from dlx.recipe.schema.field_docs import DescribedJsonSchema
 from dlx.recipe.schema.recipe import Recipe
+from dlx.reference.study_schema import add_study_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {
@@ -44,7 +45,8 @@ def recipe_schema() -> Schema:
     }
     _add_blocks(defs)
     defs["Reference"] = REFERENCE
-    used = _without_titles(_reachable(_extending(_open_fields(root, bases), defs), defs))
+    whole = add_study_schema(_extending(_open_fields(root, bases), defs), defs)
+    used = _without_titles(_reachable(whole, defs))
     return {"$schema": DIALECT, "title": "dlx recipe", **used}
 
 

@@ -19,6 +19,7 @@ from dlx.recipe.schema.claims import holds
 from dlx.recipe.schema.study import BASE, Compare
 from dlx.run_folders import STUDY
 from dlx.studies.folder import RECIPE, StudyFolder, complete_recipe, create_study, open_study
+from dlx.studies.out_of_fold import OutOfFold, write_out_of_fold
 from dlx.studies.record import StudyRecord, study_record
 from dlx.studies.statistics import Difference, Interval, confidence_interval, difference, holm
 from dlx.studies.training import SharedData, train_to_end
@@ -44,7 +45,10 @@ class VariantSummary:
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """Variants by name, the base first; `claims` are those of the recipe about them and whether they hold."""
+    """Variants by name, the base first; `claims` are those of the recipe about them and whether they hold.
+
+    out_of_fold  the predictions of every sample by the runs that were not trained on it, where folds are compared
+    """
 
     name: str
     folder: Path
@@ -55,6 +59,7 @@ class ComparisonReport:
     variants: Mapping[str, VariantSummary]
     claims: list[ClaimVerdict]
     figures: Mapping[str, Path] = field(default_factory=dict)
+    out_of_fold: OutOfFold | None = None
 
     @property
     def claims_hold(self) -> bool:
@@ -67,7 +72,8 @@ class ComparisonReport:
         claims = {claim.metric: asdict(claim) for claim in self.claims}
         places = {name: str(path) for name, path in self.figures.items()}
         plain = {"folder": str(self.folder), "variants": variants, "claims": claims, "figures": places}
-        return {**vars(self), **plain, "held": self.claims_hold}
+        predictions = self.out_of_fold.to_json() if self.out_of_fold is not None else None
+        return {**vars(self), **plain, "out_of_fold": predictions, "held": self.claims_hold}
 
     def sentence(self, name: str) -> str:
         """Say of a variant what the figures say."""
@@ -95,7 +101,8 @@ def compare_variants(loaded: LoadedRecipe, root: Path, console: Any) -> Comparis
     with record.close_on_error():
         values = _values(study, plan, compare, metric, console)
     report = _make_report(study, plan, compare, metric, values)
-    report = replace(report, figures=draw_comparison(report))
+    predictions = write_out_of_fold(study, values, plan.repeats, console) if compare.folds is not None else None
+    report = replace(report, figures=draw_comparison(report), out_of_fold=predictions)
     finish_comparison(record, report)
     return report
 

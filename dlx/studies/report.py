@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ ENOUGH = 4
 """Trials with a value from which on figures, and the importance of parameters, say something."""
 
 
+ONE_PARAMETER = "no figure of importance: one parameter alone explains everything"
+
+
 @dataclass(frozen=True)
 class SweepReport:
     """The trials of a sweep.
@@ -26,6 +29,7 @@ class SweepReport:
     best    those that have a value, the best first
     epochs_share  epochs that were trained, of those that all trials would have trained without halving
     claims  of the recipe, and whether they hold
+    notes   what is left out, and why
     """
 
     name: str
@@ -38,6 +42,7 @@ class SweepReport:
     seeds: int
     epochs_share: float
     claims: list[ClaimVerdict]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def claims_hold(self) -> bool:
@@ -81,6 +86,7 @@ class SweepReport:
             "counts": self.counts,
             "best": None if best is None else _trial_to_json(best),
             "claims": {c.metric: asdict(c) for c in self.claims},
+            "notes": self.notes,
             "table": [_trial_to_json(trial) for trial in self.trials.values()],
         }
 
@@ -108,6 +114,7 @@ def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepRe
         seeds,
         _epochs_share(scheduler.sweep, trials, study.loaded.recipe.train.epochs),
         claims=[],
+        notes=[] if len(scheduler.sweep.space.domains) > 1 else [ONE_PARAMETER],
     )
     return replace(report, claims=evaluate_claims({**spec.expect, **study.loaded.recipe.expect}, report.metrics))
 
@@ -122,7 +129,8 @@ def _epochs_share(sweep: Sweep, trials: Mapping[int, Trial], epochs: int | None)
 def importances(space: SearchSpace, report: SweepReport) -> dict[str, float]:
     """Return which share of the metric's variance each parameter explains, by Optuna's fANOVA (Hutter et al. 2014).
 
-    Only parameters that every trial has are compared; nothing is returned where there are too few trials.
+    Only parameters that every trial has are compared; nothing is returned where there are too few trials, or where one
+    parameter alone has all of it.
     """
     import warnings
 
@@ -140,7 +148,8 @@ def importances(space: SearchSpace, report: SweepReport) -> dict[str, float]:
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+        shares = dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    return shares if len(shares) > 1 else {}
 
 
 def draw_sweep(sweep: Sweep, report: SweepReport, epochs: int | None, folder: Path) -> list[Path]:

@@ -75,3 +75,18 @@ def test_mistakes_are_underlined(editor, text, word):
     lines = f"{BASE}{text}\n".splitlines()
     spans = [(d["range"]["start"], d["range"]["end"]) for d in found]
     assert word in [lines[a["line"]][a["character"] : b["character"]] for a, b in spans]
+
+
+def test_sections_of_studies_are_completed_and_checked(editor):
+    text = BASE + "model: linear\nsweep:\n  search:\n    tpe:\n      \n  over:\n    optimizer.adam.lr:\n      \n"
+    editor.diagnostics("sweep.yaml", text)
+    assert "trials" in editor.completions("sweep.yaml", 6, 6)
+    assert {"log", "uniform", "int", "any"} <= set(editor.completions("sweep.yaml", 9, 6))
+    variants = BASE + "model: linear\ncompare:\n  variants:\n    wide:\n      \n"
+    editor.diagnostics("compare.yaml", variants)
+    assert {"model", "optimizer", "train"} <= set(editor.completions("compare.yaml", 6, 6))
+    wrong = BASE + "model: linear\nsweep: {over: {seed: [1, 2]}, halving: {rungz: [1]}}\n"
+    found, _ = editor.diagnostics("wrong-sweep.yaml", wrong)
+    line = wrong.splitlines()[3]
+    spans = [(d["range"]["start"]["character"], d["range"]["end"]["character"]) for d in found]
+    assert any("rungz" in line[start:end] for start, end in spans)

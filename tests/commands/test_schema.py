@@ -115,3 +115,41 @@ def test_components_of_a_plugin_are_in_the_schema(dlx, tmp_path):
     result = dlx("--plugin", tmp_path / "mine", "schema", light=True)
     assert result.returncode == 0, result.stderr
     assert Draft202012Validator(json.loads(result.stdout)).is_valid({**BASE, "model": "tiny"})
+
+
+STUDY = {**BASE, "model": "linear"}
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"sweep": {"over": {"optimizer.adam.lr": {"log": [1e-4, 0.1]}, "train.batch_size": [32, 64]}}},
+        {"sweep": {"over": {"model": {"any": [{"linear": {}}, {"mlp": {"hidden": [{"int": [32, 512]}]}}]}}}},
+        {"sweep": {"over": {"model.mlp.dropout": {"uniform": [0, 1], "step": 0.1}, "optimizer.lr": None}}},
+        {"sweep": {"search": {"tpe": {"trials": 60}}, "over": {"seed": [1, 2]}, "halving": {"rungs": [1, 3]}}},
+        {"compare": {"variants": {"wide": {"model": {"mlp": {"hidden": [512]}}}, "slow": {"optimizer": "sgd"}}}},
+        {"compare": {"variants": {"renamed": {"name": "other"}}, "folds": "all"}},
+    ],
+    ids=str,
+)
+def test_studies_are_valid(editor, section):
+    assert [e.message for e in editor.iter_errors({**STUDY, **section})] == []
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"sweep": {"over": {"optimizer.adam.lr": {"logg": [1e-4, 0.1]}}}},
+        {"sweep": {"over": {"optimizer.adam.lr": {"log": [1e-4]}}}},
+        {"sweep": {"over": {"optimizer.adam.lr": 0.1}}},
+        {"sweep": {"over": {"seed": [1, 2]}, "halving": {"rung": [1, 3]}}},
+        {"sweep": {"search": {"tpee": {}}, "over": {"seed": [1]}}},
+        {"compare": {"variants": {"wide": {"modell": {"mlp": {"hidden": [512]}}}}}},
+        {"compare": {"variants": {"wide": {"model": {"mlp": {"hidden": [512]}}}}, "seeds": 1}},
+        {"compare": {"variants": {"not a name": {"seed": 1}}}},
+        {"compare": {"variants": {"staged": {"stages": {}}}}},
+    ],
+    ids=str,
+)
+def test_mistakes_in_studies_are_underlined(editor, section):
+    assert list(editor.iter_errors({**STUDY, **section}))

@@ -37,6 +37,7 @@ class Predictions:
     masks    class indices (H, W) of every image's pixels, of a segmentation
     sizes    height and width of every image before it was resized, where that is known
     classes  what class indices in masks mean
+    rows     which samples of the run's own data they are, counted from 0; none of other samples
     """
 
     columns: Mapping[str, list[Any]]
@@ -44,6 +45,7 @@ class Predictions:
     masks: np.ndarray | None = None
     sizes: Sequence[tuple[int, int]] = ()
     classes: tuple[str, ...] = ()
+    rows: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -105,7 +107,7 @@ def predict_split(run: str | Path, split: str, keep: Sequence[str] = ()) -> Pred
         raise UsageError(f"--keep: there is no column '{absent[0]}'; there are {', '.join(prepared.extras)}")
     origin = {name: _texts(np.asarray(column)[rows]) for name, column in prepared.identity.items()}
     origin |= {name: _texts(np.asarray(prepared.extras[name].values)[rows]) for name in keep}
-    return Predictions({**origin, **_true_values(prepared, rows), **_table(values, plan)}, notes)
+    return Predictions({**origin, **_true_values(prepared, rows), **_table(values, plan)}, notes, rows=rows.tolist())
 
 
 def _refuse_text(restored: RestoredRun) -> None:
