@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import runs
-from dlx.console import new_console, say, styled
+from dlx.console import new_console, say, styled_text
 from dlx.notices import dlx_command
 
 COLORS = {"same bits": "green", "same claims": "yellow", "differs": "red"}
@@ -48,7 +48,7 @@ def _print(found: Any, run: str) -> None:
             for heading in (title, "then", "now"):
                 table.add_column(heading, overflow="fold")
             for name, values in rows.items():
-                table.add_row(name, *(styled("–" if value is None else str(value)) for value in values))
+                table.add_row(name, *(styled_text("–" if value is None else str(value)) for value in values))
             console.print(table)
     if not found.environment and found.verdict != "same bits":
         say(console, "the environment is the same, as far as lock.json says")
