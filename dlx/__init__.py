@@ -88,7 +88,7 @@ def train(
     from dlx import plan as planning
     from dlx.errors import UsageError
     from dlx.notices import notice_if_slow
-    from dlx.plan.report import outline
+    from dlx.plan.report import addresses, outline
     from dlx.rank import is_worker
 
     loaded = load(recipe, overrides) if isinstance(recipe, str | Path) else recipe
@@ -101,6 +101,8 @@ def train(
     if not force:
         planning.refuse_training(plan, loaded)
     say(shown, (plan.recipe.name, "bold"), f"  {outline(plan)}")
+    for address in addresses(plan.recipe, plan.base):
+        say(shown, address)
 
     from dlx.engine.runs import stages as engine
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import pkgutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +15,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dlx import commands
+from dlx.commands._options import ENV, TRACKING, permission_options
 from dlx.console import echo, use_fallback_encoding
 from dlx.errors import DlxError, RecipeError
+from dlx.os_errors import os_message
+from dlx.permissions import allow_variables, choose_tracker
 from dlx.version import __version__
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -54,7 +58,10 @@ def _verb(name: str) -> Any:
     module = importlib.import_module(f"{commands.__name__}.{_module(name)}")
     verb = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP)
     verb.command(name)(module.command)
-    return typer.main.get_command(verb)
+    found = typer.main.get_command(verb)
+    reads_recipes = any(option.name in ("recipe", "recipes", "run", "runs") for option in found.params)
+    found.params += permission_options(hidden=not reads_recipes)
+    return found
 
 
 app = typer.Typer(
@@ -77,6 +84,8 @@ def root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
     debug: bool = typer.Option(False, "--debug", help="Show a traceback where dlx would print a message."),
     plugin: Annotated[list[str] | None, typer.Option("--plugin", metavar="PATH", help=PLUGIN)] = None,
+    env: Annotated[list[str] | None, typer.Option("--env", metavar="NAME", help=ENV)] = None,
+    tracking_uri: Annotated[str | None, typer.Option("--tracking-uri", metavar="URI", help=TRACKING)] = None,
 ) -> None:
     """Compile a YAML recipe into a trained and tracked deep-learning run."""
     if debug:
@@ -85,6 +94,8 @@ def root(
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its C++ parts warn of what dlx decides
     if plugin:
         os.environ["DLX_PLUGINS"] = os.pathsep.join([*plugin, *filter(None, [os.environ.get("DLX_PLUGINS")])])
+    allow_variables(env or [])
+    choose_tracker(tracking_uri)
 
 
 def main() -> None:
@@ -97,6 +108,12 @@ def main() -> None:
             raise
         _show(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if os.environ.get("DLX_DEBUG"):
+            raise
+        with suppress(OSError):  # what the output itself says cannot be printed
+            echo(f"error: {os_message(error)}", error=True)
+        sys.exit(1)
 
 
 def _show(error: Any) -> None:

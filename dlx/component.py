@@ -47,6 +47,9 @@ class Section(BaseModel, Evolvable):
         except ValidationError as error:
             raise _with_suggestions(error, cls) from None
 
+    addresses: ClassVar[tuple[str, ...]] = ()
+    """The fields with an address to which something is sent, be it a name on a hub."""
+
     def check(self, context: CheckContext) -> Iterable[Problem]:
         """Return what this refuses, or warns of, given the rest of the recipe and its data; places start here.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dlx.errors import DataError, UsageError
+from dlx.os_errors import os_message, os_reason
 
 MAX_TEXT_BYTES = 64 << 20
 MAX_GZIP_RATIO = 100
@@ -33,6 +34,23 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return Path(os.environ["DLX_CACHE"]) if "DLX_CACHE" in os.environ else user_cache_path("dlx")
+
+
+def path_from(base: Path, text: str) -> Path:
+    """Return the path that a recipe in the folder `base` means by a text; `~` is the user's home.
+
+    Raises: DataError if it can be no path: `~name` without a home, a NUL byte, more characters than a path has.
+    """
+    if "\0" in text:
+        raise DataError(f"{text!r} holds a NUL byte, so it is no path")
+    try:
+        path = base / Path(text).expanduser()
+        path.exists()
+    except RuntimeError:
+        raise DataError(f"{text}: no home folder of that user is known; write the whole path") from None
+    except OSError as error:
+        raise DataError(os_message(error, text)) from None
+    return path
 
 
 @contextmanager
@@ -137,7 +155,7 @@ def output_file(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be written: {os_reason(error)}") from None
 
 
 def check_suffix(path: Path, endings: Sequence[str], what: str) -> None:

@@ -10,7 +10,7 @@ from dlx.augmentations._images import Change, keep_target
 from dlx.augmentations._tokens import TokenAugmentation
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.files import read_text_file, split_lines
+from dlx.files import path_from, read_text_file, split_lines
 from dlx.tensors import TensorSpec
 from dlx.tokenizers import SPECIAL, Codec, restore
 
@@ -44,7 +44,7 @@ class SynonymReplacement(TokenAugmentation):
     def fit(self, facts: DataFacts, base: Path) -> Self:
         codec = restore(facts.tokenizers[facts.inputs[0]])
         found: dict[int, set[int]] = {}
-        for words in self._lines(base / Path(self.thesaurus).expanduser()):
+        for words in self._lines(path_from(base, self.thesaurus)):
             for ids in _as_tokens(words, codec):
                 for token in ids:
                     found.setdefault(token, set()).update(ids - {token})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import runs as complete
+from dlx.commands._options import ask_for_tracker
 from dlx.console import echo, new_console
 from dlx.errors import UsageError
 from dlx.run_folders import RUNS
@@ -59,7 +60,9 @@ def _compare_variants(recipe: str, root: Path, as_json: bool, strict: bool) -> N
     from dlx.commands._show import print_json
     from dlx.commands._study import print_comparison
 
-    report = dlx.compare(recipe, root=root)
+    loaded = dlx.load(recipe)
+    ask_for_tracker(loaded)
+    report = dlx.compare(loaded, root=root)
     if as_json:
         print_json(report.to_json())
     else:

@@ -114,11 +114,14 @@ def _fact_table(found: dict[str, Any]) -> Any:
     if any(network["layer_decay"] for network in found["networks"].values()):
         table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
+    table.add_row("best", found["best_checkpoint"])
     table.add_row("samples", ", ".join(_describe_samples(split, data) for split in data["samples"]))
     for text in data["inferred"]:
         table.add_row("read", text)
     for name, field in data["inputs"].items():
         table.add_row("input", f"{name}: {field['shape']} {field['type']}, transformed to {field['seen']}")
+    for text in found["addresses"]:
+        table.add_row("network", text)
     if data["target"]:
         table.add_row("target", _describe_target(data))
     for name, value in found["auto"].items():

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.commands._complete import recipes
+from dlx.commands._options import ask_for_tracker
 from dlx.commands._show import print_claims, print_next
 from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
@@ -67,7 +68,9 @@ def _search(recipe: str, overrides: list[str], resume: str | None, workers: int 
         from dlx.studies.sweep import SweepOptions, resume_sweep
 
         return resume_sweep(resume, SweepOptions(console, workers, root))
-    return dlx.sweep(recipe, overrides, workers=workers, root=root, console=console)
+    loaded = dlx.load(recipe, overrides)
+    ask_for_tracker(loaded)
+    return dlx.sweep(loaded, workers=workers, root=root, console=console)
 
 
 def _print(report: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlx.commands._complete import recipes, runs
+from dlx.commands._options import ask_for_tracker
 from dlx.console import new_console
 from dlx.errors import UsageError
 
@@ -43,6 +44,7 @@ def command(
         run = dlx.resume(resume, recipe or None, changes, allow_change=allow_change)
     else:
         loaded = dlx.load(recipe, changes)  # what is wrong with it is said before anything heavy is imported
+        ask_for_tracker(loaded)
         run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr, force=force)
     if is_worker():
         return  # the process of rank 0 prints

@@ -15,6 +15,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 
 from dlx.errors import CheckpointError
 from dlx.files import atomic_writer, copy_file, link_file, write_atomic
+from dlx.os_errors import os_reason
 
 METADATA = "dlx"
 """Key of a checkpoint's metadata: the resolved recipe, the facts of its data, and what built it, as JSON."""
@@ -64,7 +65,7 @@ class AtomicCheckpointIO(CheckpointIO):
             _write_manifest(path, [writer.sha.hexdigest()])
         except OSError as error:
             size = sum(v.nbytes for v in checkpoint.get("state_dict", {}).values())
-            raise CheckpointError(f"{path} (over {size:,} bytes) cannot be written: {error.strerror}") from error
+            raise CheckpointError(f"{path} (over {size:,} bytes) cannot be written: {os_reason(error)}") from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint. Raises: CheckpointError if it is absent, truncated, changed, or holds code."""
@@ -115,7 +116,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         with path.open("rb") as file:
             return _read_checkpoint(path, file, map_location or "cpu")
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+        raise CheckpointError(f"{path} cannot be read: {os_reason(error)}") from None
 
 
 def _read_checkpoint(path: Path, file: BufferedReader, map_location: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dlx.component import Component, Section
 from dlx.diagnostic import Loc
@@ -15,6 +15,7 @@ from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.plan.memory import number_sizes, peak_activations
 from dlx.plan.networks import NetworkPlan
+from dlx.recipe.addresses import sections_in
 from dlx.recipe.schema.recipe import Recipe
 from dlx.rules import Problem
 from dlx.tasks import for_role
@@ -110,14 +111,5 @@ def _problems_in(holder: Section, loc: Loc, context: PlanContext) -> Iterator[Pr
     if isinstance(holder, Component) and any(problem.severity == "error" for problem in own):
         return
     for name, value in holder:
-        for inner, section in _sections(value):
+        for inner, section in sections_in(value):
             yield from _problems_in(section, (*loc, name, *inner), context)
-
-
-def _sections(value: Any) -> Iterator[tuple[Loc, Section]]:
-    if isinstance(value, Section) and not isinstance(value, Layer):
-        yield (), value
-    elif isinstance(value, Mapping):
-        yield from (((key, *loc), section) for key, item in value.items() for loc, section in _sections(item))
-    elif isinstance(value, list):
-        yield from (((i, *loc), section) for i, item in enumerate(value) for loc, section in _sections(item))

@@ -238,6 +238,17 @@ def _training_length(recipe: Recipe, facts: DataFacts) -> TrainingLength:
     return TrainingLength(recipe.train.steps or per_epoch * (recipe.train.epochs or 1), per_epoch)
 
 
+def checkpoint_monitor(plan: Plan) -> tuple[str | None, str]:
+    """Return the metric that chooses the best checkpoint, or None, and whether "min" or "max" of it is best."""
+    task, facts = plan.recipe.task, plan.network_facts
+    monitor = plan.recipe.train.monitor or task.monitor
+    if not facts.counts.get("val"):
+        return None, task.monitor_mode
+    if monitor == task.monitor:
+        return monitor, task.monitor_mode
+    return monitor, "max" if is_better_higher(plan, monitor) else "min"
+
+
 def is_better_higher(plan: Plan, metric: str) -> bool:
     """Say whether a larger value of a metric is the better one."""
     return plan.recipe.task.metric_names(plan.network_facts).get(metric.partition("/")[2]) == "higher"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from dlx.facts import DataFacts
 from dlx.optimizers import lr_scales
+from dlx.permissions import refuse_tracker, remote_host, without_password
 from dlx.plan.memory import number_sizes
 from dlx.plan.networks import NetworkPlan, describe_shape
-from dlx.plan.plan import Plan
+from dlx.plan.plan import Plan, checkpoint_monitor
+from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.schema.transfer import first_training_step
 from dlx.tasks import for_role
 
@@ -29,6 +32,8 @@ def report(plan: Plan) -> dict[str, Any]:
         "batch_size": plan.recipe.train.batch_size,
         "data": {**_data(plan.facts, plan.network_facts), "limits": _limits(plan)},
         "auto": dict(plan.auto_values),
+        "best_checkpoint": _best_checkpoint(plan),
+        "addresses": list(addresses(plan.recipe, plan.base)),
         "warnings": [{"code": warning.code, "message": warning.message} for warning in plan.warnings],
         "quantities": plan.quantities,
     }
@@ -60,6 +65,23 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
             for row in network.rows
         ],
     }
+
+
+def _best_checkpoint(plan: Plan) -> str:
+    monitor, mode = checkpoint_monitor(plan)
+    return "the last: there is no val split to choose by" if monitor is None else f"{mode} of {monitor}"
+
+
+def addresses(recipe: Recipe, base: Path) -> Iterator[str]:
+    """Yield what a recipe fetches from elsewhere or sends there, each with its address."""
+    source = recipe.data.source.address(base)
+    if source:
+        yield f"data come from {source}"
+    uri = recipe.tracking.uri
+    if uri is not None and (refusal := refuse_tracker(uri)):
+        yield refusal
+    elif uri is not None and remote_host(uri):
+        yield f"runs are sent to {without_password(uri)}"
 
 
 def _step(step: float) -> int | str:

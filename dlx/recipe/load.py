@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from dlx.diagnostic import Diagnostic, Loc, redact, redact_diagnostic, sort_diagnostics
 from dlx.errors import RecipeError, UsageError
+from dlx.permissions import is_readable
 from dlx.plugins import activate_plugins
+from dlx.recipe.addresses import check_addresses
 from dlx.recipe.compose.compose import ComposedRecipe, compose_with_problems, drop_consequences, vary
 from dlx.recipe.compose.stages import join_stages, merge_stage_problems
 from dlx.recipe.diagnostics.from_pydantic import diagnostics_of, sections_of
@@ -83,10 +85,13 @@ def _restore_references(text: str, names: Mapping[str, str]) -> str:
 def with_environment(value: Any) -> Any:
     """Return plain values with every `${env:NAME}` filled in.
 
-    Raises: UsageError that names a variable which is not set.
+    Raises: UsageError that names a variable which is not set, or that a recipe may not read.
     """
 
     def fill(match: re.Match[str]) -> str:
+        if not is_readable(match[1]):
+            message = f"the recipe of this run reads the environment variable {match[1]}"
+            raise UsageError(f"{message}; allow it: --env {match[1]}")
         if match[1] not in os.environ:
             raise UsageError(f"the recipe of this run uses the environment variable {match[1]}, which is not set")
         return os.environ[match[1]]
@@ -128,7 +133,7 @@ def _validate(composed: ComposedRecipe, found: list[Diagnostic]) -> LoadedRecipe
             wrong[name] = [part.place_in_whole(d) for d in diagnostics_of(error, part.root, sections_of(Recipe))]
             continue
         parts[name] = LoadedRecipe(recipe, composed.base, part)
-        wrong[name] = _check_init_stage(part, recipe, list(wrong))
+        wrong[name] = [*_check_init_stage(part, recipe, list(wrong)), *check_addresses(part, recipe)]
     problems = drop_consequences(merge_stage_problems(wrong), [*composed.problems, *found])
     if problems:
         raise RecipeError([redact_diagnostic(d, composed.secrets) for d in sort_diagnostics(problems)])

@@ -188,6 +188,10 @@ class Source(Component):
         """
         raise NotImplementedError
 
+    def address(self, base: Path) -> str:
+        """Return the address from which what is not on this computer is fetched; "" where nothing has to be."""
+        return ""
+
     def memory_bytes(self) -> int:
         """Return the bytes that generated samples take at least; 0 where they come from files."""
         return 0

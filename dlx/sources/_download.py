@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlx.console import new_console, printable
+from dlx.console import echo, new_console, printable
 from dlx.errors import DataError
+from dlx.os_errors import os_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,11 @@ def locate(name: str, files: Mapping[str, str], mirrors: Sequence[str]) -> dict[
     return found
 
 
+def missing_address(name: str, files: Mapping[str, str], mirrors: Sequence[str]) -> str:
+    """Return the first address of a named data set of which a file is absent; "" where all are there."""
+    return mirrors[0] if any(not (data_folder(name) / file).is_file() for file in files) else ""
+
+
 def fetch(urls: str | Sequence[str], sha256: str, folder: Path, pause: float = 1.0) -> Path:
     """Download a file into a folder under the last part of its address, from the first mirror that has it.
 
@@ -65,13 +71,14 @@ def fetch(urls: str | Sequence[str], sha256: str, folder: Path, pause: float = 1
             if not path.is_file():
                 _from_mirrors(mirrors, sha256, path, pause)
     except OSError as error:
-        raise DataError(_advice(path, mirrors, f"cannot write there: {error.strerror or error}")) from None
+        raise DataError(_advice(path, mirrors, f"cannot write there: {os_reason(error)}")) from None
     return path
 
 
 def _from_mirrors(mirrors: Sequence[str], sha256: str, path: Path, pause: float) -> None:
     reasons = []
     for url in mirrors:
+        echo(f"downloading {url}", error=True, flush=True)
         try:
             _download(url, sha256, path, pause)
         except DataError as error:

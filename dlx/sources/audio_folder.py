@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.files import path_from
 from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._audio import count_frames, mel_filter_bank
 from dlx.sources._decoding import Decoder, decode_files
@@ -55,7 +56,7 @@ class AudioFolder(Source):
         return Recognition(3, "classification") if share > 0.5 else None
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
-        root = base / Path(self.path).expanduser()
+        root = path_from(base, self.path)
         found = labeled_files(root)
         files = [(path, split, label) for path, split, label in found.files if label is not None]
         if not files:
@@ -68,7 +69,7 @@ class AudioFolder(Source):
         return labeled_samples(image, [files[i] for i in decoded.good], decoded.problems, found)
 
     def files(self, base: Path) -> list[Path]:
-        found = labeled_files(base / Path(self.path).expanduser())
+        found = labeled_files(path_from(base, self.path))
         return [path for path, _, label in found.files if label is not None]
 
     def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dlx.errors import DataError
+from dlx.os_errors import os_reason
 from dlx.sources import Column, Samples, Source
 from dlx.sources._archive import extract
-from dlx.sources._download import data_folder, locate
+from dlx.sources._download import data_folder, locate, missing_address
 from dlx.sources._labels import labeled_images
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Cifar10(Source):
         image = Column(data[:, 1:].reshape(-1, 3, SIDE, SIDE), "CHW", "image")
         return labeled_images(image, data[:, 0], CLASSES, splits, places, on_error)
 
+    def address(self, base: Path) -> str:
+        return "" if self._folder().is_dir() else missing_address(self.type, ARCHIVE, MIRRORS)
+
     def files(self, base: Path) -> list[Path]:
         return [self._folder() / file for file in BATCHES]
 
@@ -68,7 +72,7 @@ def _read(path: Path) -> np.ndarray:
     try:
         data = np.fromfile(path, dtype="uint8")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DataError(f"{path}: cannot be read: {os_reason(error)}") from None
     if not len(data) or len(data) % RECORD:
         raise DataError(f"{path}: {len(data)} bytes are not a number of records of {RECORD} bytes")
     return data.reshape(-1, RECORD)

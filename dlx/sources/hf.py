@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, Strict
 
+from dlx.console import echo
 from dlx.errors import DataError
+from dlx.files import path_from
 from dlx.sources import Column, Recognition, Samples, Source
 from dlx.sources._cells import category_warning, clean_cells, parse_numbers
 from dlx.sources._errors import raise_or_skip
@@ -41,6 +44,7 @@ class Hf(Source):
 
     primary: ClassVar[str] = "name"
     extra: ClassVar[str] = "text"
+    addresses: ClassVar[tuple[str, ...]] = ("name", "config", "revision")
     requires: ClassVar[tuple[str, ...]] = ("datasets",)
     type: Literal["hf"] = "hf"
     name: str
@@ -101,21 +105,29 @@ class Hf(Source):
         return [doubt for doubt in found if doubt]
 
     def files(self, base: Path) -> list[Path]:
-        folder = base / Path(self.name).expanduser()
+        folder = path_from(base, self.name)
         return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+    def address(self, base: Path) -> str:
+        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+        return "" if (path_from(base, self.name)).is_dir() else f"{hub}/datasets/{self.name}"
 
     def _open_dataset(self, base: Path) -> Mapping[str, Any]:
         import datasets
 
-        folder = base / Path(self.name).expanduser()
+        folder = path_from(base, self.name)
+        if self.address(base):
+            echo(f"fetching {self.address(base)}, unless it is in the cache of `datasets`", error=True, flush=True)
         try:
             if any((folder / file).is_file() for file in SAVED_FILES):
                 found = datasets.load_from_disk(str(folder))
             else:
                 where = str(folder) if folder.is_dir() else self.name
                 found = datasets.load_dataset(where, self.config, revision=self.revision)
-        except (OSError, ValueError) as error:
-            raise DataError(f"cannot load data set {self.name} (nor is {folder} a folder with one): {error}") from None
+        except Exception as error:  # the library raises many kinds: of the network, of scripts, of files
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            place = f"in {folder}" if folder.is_dir() else f"(nor is {folder} a folder with one)"
+            raise DataError(f"cannot load data set {self.name} {place}: {reason}") from None
         return found if isinstance(found, Mapping) else {"train": found}
 
     def _split_sets(self, found: Mapping[str, Any]) -> list[tuple[Any, str]]:

@@ -8,6 +8,7 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.files import path_from
 from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._archive import extract, is_archive
 from dlx.sources._decoding import Decoder, decode_files
@@ -74,7 +75,7 @@ class ImageFolder(Source):
         return labeled_samples(Column(images, "CHW", "image"), [files[i] for i in good], problems, found)
 
     def files(self, base: Path) -> list[Path]:
-        given = base / Path(self.path).expanduser()
+        given = path_from(base, self.path)
         return [given] if is_archive(given) else [path for path, _, _ in labeled_files(self._root(base)).files]
 
     def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
@@ -84,7 +85,7 @@ class ImageFolder(Source):
         return read_images(paths, name, facts.fields[name], resize=self.size is not None)
 
     def _root(self, base: Path) -> Path:
-        given = base / Path(self.path).expanduser()
+        given = path_from(base, self.path)
         if not given.exists():
             raise DataError(f"{given}: no such folder")
         if not is_archive(given):

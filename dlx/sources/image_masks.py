@@ -9,6 +9,7 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import IGNORED, DataFacts
+from dlx.files import path_from
 from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._errors import raise_or_skip
@@ -115,7 +116,7 @@ class ImageMasks(Source):
         return () if self.ignore is None else (self.ignore,) if isinstance(self.ignore, int) else self.ignore
 
     def _pairs(self, base: Path) -> tuple[list[_Pair], list[str]]:
-        root = base / Path(self.path).expanduser()
+        root = path_from(base, self.path)
         inner = visible_files(root) if root.is_dir() else []
         splits = [(child, SPLITS[child.name.lower()]) for child in inner if child.name.lower() in SPLITS]
         folders = [(child, split) for child, split in splits if (child / self.images).is_dir()] or [(root, "")]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from dlx.sources import Samples, Source
-from dlx.sources._download import data_folder
+from dlx.sources._download import data_folder, missing_address
 from dlx.sources._idx import load_idx
 
 FILES = {
@@ -33,6 +33,9 @@ class Mnist(Source):
 
     def load(self, base: Path, on_error: str = "raise") -> Samples:
         return load_idx(self.type, FILES, MIRRORS, tuple("0123456789"), on_error)
+
+    def address(self, base: Path) -> str:
+        return missing_address(self.type, FILES, MIRRORS)
 
     def files(self, base: Path) -> list[Path]:
         return [data_folder(self.type) / file for file in FILES]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from dlx.errors import DataError
+from dlx.files import path_from
 from dlx.sources import Column, Recognition, Samples, Source
 from dlx.sources._cells import EXACT
 from dlx.sources._errors import raise_or_skip
@@ -102,7 +103,7 @@ class Npz(Source):
         return super().with_path(path).evolve_all({"x_test": None, "y_test": None})
 
     def files(self, base: Path) -> list[Path]:
-        return [base / Path(self.path).expanduser()]
+        return [path_from(base, self.path)]
 
     def _inputs(self, path: Path, x: np.ndarray) -> Column:
         axes = _guess_axes(path, x) if self.axes == "auto" else self.axes

@@ -8,7 +8,7 @@ from pydantic import Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
-from dlx.files import read_text_file, split_lines
+from dlx.files import path_from, read_text_file, split_lines
 from dlx.sources import Column, NewInputs, Samples, Source
 from dlx.sources._errors import raise_or_skip
 
@@ -66,9 +66,7 @@ class ParallelText(Source):
 
     def _files(self, base: Path) -> dict[str, tuple[Path, Path]]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        found = {
-            split: [base / Path(p).expanduser() for p in pair] for split, pair in given.items() if pair is not None
-        }
+        found = {split: [path_from(base, p) for p in pair] for split, pair in given.items() if pair is not None}
         return {split: (first, second) for split, (first, second) in found.items()}
 
     def _pairs(self, first: Path, second: Path, problems: list[str]) -> list[tuple[str, str]]:

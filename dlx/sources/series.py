@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 
 from dlx.errors import DataError, UsageError
 from dlx.facts import DataFacts
+from dlx.files import path_from
 from dlx.sources import Column, NewInputs, Recognition, Samples, Source, Spans
 from dlx.sources._calendar import FREQUENCIES, Unit
 from dlx.sources._cells import MISSING
@@ -95,7 +96,7 @@ class Series(Source):
         return self._windows(history, rows)
 
     def files(self, base: Path) -> list[Path]:
-        return [base / Path(self.path).expanduser()]
+        return [path_from(base, self.path)]
 
     def read_inputs(self, paths: Sequence[Path], facts: DataFacts, keep: Sequence[str] = ()) -> NewInputs:
         """Return the end of every series, with its name and the moment that comes next."""

@@ -10,6 +10,7 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import DataFacts
+from dlx.files import path_from
 from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._cells import MISSING, as_categories, category_warning, clean_cells, is_numeric, parse_numbers
 from dlx.sources._delimited import TextFormat
@@ -99,7 +100,7 @@ class Table(Source):
         return replace(samples, inferred=self._describe_reading(columns, splits), warnings=warnings)
 
     def files(self, base: Path) -> list[Path]:
-        return [base / Path(path).expanduser() for path in self._paths().values()]
+        return [path_from(base, path) for path in self._paths().values()]
 
     def with_path(self, path: Path) -> Self:
         return super().with_path(path).evolve_all({"val_path": None, "test_path": None})

@@ -9,7 +9,7 @@ from pydantic import Field, Strict
 
 from dlx.errors import DataError
 from dlx.facts import IGNORED
-from dlx.files import read_text_file, split_lines
+from dlx.files import path_from, read_text_file, split_lines
 from dlx.sources import Column, Recognition, Samples, Source, Spans
 from dlx.sources._errors import raise_or_skip
 
@@ -94,7 +94,7 @@ class TaggedText(Source):
 
     def _files(self, base: Path) -> dict[str, Path]:
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
-        return {split: base / Path(path).expanduser() for split, path in given.items() if path is not None}
+        return {split: path_from(base, path) for split, path in given.items() if path is not None}
 
     def _sentences(self, file: Path, problems: list[str]) -> Iterator[list[tuple[str, str]]]:
         """Yield the words and tags of every sentence without a bad line."""

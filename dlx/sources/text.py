@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import DataError
-from dlx.files import read_text_file, split_lines
+from dlx.files import path_from, read_text_file, split_lines
 from dlx.sources import Column, Recognition, Samples, Source, TextBlocks
 from dlx.sources._errors import raise_or_skip
 
@@ -97,7 +97,7 @@ class Text(Source):
 
 
 def _matching_files(base: Path, path: str) -> list[Path]:
-    whole = base / Path(path).expanduser()
+    whole = path_from(base, path)
     if whole.is_dir():
         files = sorted(p for p in whole.rglob("*") if p.is_file() and not p.name.startswith("."))
     elif set("*?[") & set(path) and not whole.exists():

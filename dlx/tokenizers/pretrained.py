@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlx.errors import DataError
+from dlx.files import path_from
+from dlx.os_errors import os_reason
 from dlx.run_folders import TOKENIZERS, find_run_folder
 from dlx.tokenizers import Codec, Tokenizer, restore
 
@@ -64,14 +66,14 @@ class Pretrained(Tokenizer):
         except DataError:
             raise
         except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
+            raise DataError(f"{file}: cannot be read: {os_reason(error)}") from None
         except Exception as error:  # the library raises bare exceptions
             raise DataError(f"{file}: not a tokenizer of the `tokenizers` library: {error}") from None
 
     def files(self, base: Path) -> list[Path]:
         if self.stage is not None or self._stored is not None:
             return []
-        return [base / Path(self.path).expanduser() if self.path else find_run_folder(str(self.run)) / TOKENIZERS]
+        return [path_from(base, self.path) if self.path else find_run_folder(str(self.run)) / TOKENIZERS]
 
     def with_stages(self, stages: Mapping[str, Mapping[str, Any]]) -> Tokenizer:
         if self.stage is None or self.stage not in stages:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.os_errors import os_reason
 from dlx.run_folders import final_folder, run_name
 from dlx.tracking.spool import read_state
-from dlx.tracking.store import mlflow_client
+from dlx.tracking.store import mlflow_client, tracker_uri
 
 ABSENT = None
 SAMPLING_SECONDS = "sampling_seconds"
@@ -65,7 +66,7 @@ def resolved_recipe(folder: Path) -> Any:
     try:
         return read(final_folder(folder) / "resolved.yaml").root.plain()
     except OSError as error:
-        raise UsageError(f"{folder} has no recipe that can be read: {error.strerror}") from None
+        raise UsageError(f"{folder} has no recipe that can be read: {os_reason(error)}") from None
 
 
 def run_metrics(folder: Path) -> dict[str, float]:
@@ -80,13 +81,11 @@ def run_metrics(folder: Path) -> dict[str, float]:
 
 def learning_curves(folder: Path) -> dict[str, Points]:
     """Return the points of every metric that has several. Raises: UsageError if the tracker does not answer."""
-    from dlx.recipe.load import with_environment
-
     state = read_state(final_folder(folder))
     if state is None or state.run_id is None:
         return {}
     try:
-        tracker = mlflow_client(with_environment(state.uri))
+        tracker = mlflow_client(tracker_uri(state.uri))
         names = [n for n in tracker.get_run(state.run_id).data.metrics if not n.startswith(("plan/", "test/"))]
         found = {n: [(m.step, m.value) for m in tracker.get_metric_history(state.run_id, n)] for n in names}
     except Exception as error:  # whatever the tracker does, it is said in one sentence

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlx.recipe.load import with_environment
 from dlx.tracking.spool import Entry, TrackingState
-from dlx.tracking.store import mlflow_client
+from dlx.tracking.store import mlflow_client, tracker_uri
 
 TOKEN_TAG = "dlx.token"
 PARENT_TAG = "mlflow.parentRunId"
@@ -41,7 +41,7 @@ class TrackerClient:
     def connect(self) -> None:
         """Connect to the tracker: import MLflow, open the store, and create the run if there is none yet."""
         if self._client is None:
-            self._client = mlflow_client(with_environment(self.state.uri))
+            self._client = mlflow_client(tracker_uri(self.state.uri))
         if self.state.run_id is None:
             self._create_run(self.state.creation)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
+from dlx.os_errors import os_reason
 from dlx.tracking.delivery import TrackerClient, error_summary, is_permanent
 from dlx.tracking.names import PARAM_LENGTH, TAG_LENGTH, valid_name, valid_tag_name, valid_value
 from dlx.tracking.spool import Entry, Spool, TrackingState
@@ -144,7 +145,7 @@ class MLflowTracker(Logger):
                     self.state.sent_bytes = 0
                 self.state.save(self.folder)
             except OSError as error:
-                self._add_note("disk", f"{waiting} entries of the run's record are lost: {error.strerror}")
+                self._add_note("disk", f"{waiting} entries of the run's record are lost: {os_reason(error)}")
             self._spool.close(finished=not waiting)
         if waiting:
             why = f" ({self._last_error})" if self._last_error else ""
@@ -211,7 +212,7 @@ class MLflowTracker(Logger):
             try:
                 self._spool.append(moved, durable)
             except OSError as error:
-                self._add_note("disk", f"the run's record is not complete: {self._spool.path}: {error.strerror}")
+                self._add_note("disk", f"the run's record is not complete: {self._spool.path}: {os_reason(error)}")
             for _ in moved:
                 self._pending.pop()  # from the end: the first one stays first
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from dlx.console import printable
 from dlx.files import write_atomic
+from dlx.os_errors import os_reason
 from dlx.plan import Plan
 from dlx.run_folders import run_name
 from dlx.tracking.comparison import flatten
@@ -75,9 +76,10 @@ def open_record(
     MLflow. A tracker that does not answer is no error: its entries wait beside the run.
     """
     try:
-        logger = MLflowTracker(folder, _tracking_state(plan, folder, stored, resume, within))
+        state, note = _tracking_state(plan, folder, stored, resume, within)
+        logger = MLflowTracker(folder, state)
     except OSError as error:
-        return RunRecord(None, [f"the run is not tracked: {error.strerror}"])
+        return RunRecord(None, [f"the run is not tracked: {os_reason(error)}"])
     if resume is None:
         _log_description(logger, plan, stored)
     else:
@@ -88,18 +90,19 @@ def open_record(
             logger.log_file(folder / name)
     import_mlflow(logger.state.uri)
     logger.start()
-    return RunRecord(logger, [], plan)
+    return RunRecord(logger, [note] if note else [], plan)
 
 
 def _tracking_state(
     plan: Plan, folder: Path, stored: Mapping[str, Any], resume: str | None, within: Path | None
-) -> TrackingState:
+) -> tuple[TrackingState, str | None]:
+    """Return where the run is tracked, and a note where that is not what its recipe wants."""
     known = read_state(folder) if resume is not None else None
-    uri = stored.get("tracking", {}).get("uri") or storable_uri()
+    uri, note = storable_uri(stored.get("tracking", {}).get("uri"))
     state = known or TrackingState(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
     state.status, state.host = "RUNNING", socket.gethostname()
     state.creation = state.creation or _creation_entry(plan, folder, stored, within)
-    return state
+    return state, note
 
 
 def _creation_entry(plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path | None) -> dict[str, Any]:

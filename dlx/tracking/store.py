@@ -11,6 +11,7 @@ from typing import Any
 
 from dlx.errors import UsageError
 from dlx.files import link_file
+from dlx.permissions import CHOSEN_URI, TRACKING_URI, refuse_tracker, without_password
 from dlx.run_folders import final_folder, find_run_folder, mlflow_id
 
 SQLITE = "sqlite:///"
@@ -90,12 +91,42 @@ def _create_database(path: Path) -> None:
 
 def default_uri() -> str:
     """Return the URI that a plain `mlflow ui` in this directory would show."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{Path('mlflow.db').absolute()}"
+    chosen = os.environ.get(CHOSEN_URI) or os.environ.get(TRACKING_URI)
+    return chosen or f"{SQLITE}{Path('mlflow.db').absolute()}"
 
 
-def storable_uri() -> str:
-    """Return the same so that it can be written down: an address from the environment may hold a password."""
-    return "${env:MLFLOW_TRACKING_URI}" if os.environ.get("MLFLOW_TRACKING_URI") else default_uri()
+def storable_uri(wanted: str | None) -> tuple[str, str | None]:
+    """Return the URI at which a run is tracked, as it may be written down, and a note where that is not the one that
+    its recipe wants.
+
+    An address from the environment may hold a password: it stays a reference.
+    """
+    if os.environ.get(CHOSEN_URI):
+        return _reference(CHOSEN_URI), None
+    default = _reference(TRACKING_URI) if os.environ.get(TRACKING_URI) else default_uri()
+    refusal = wanted and refuse_tracker(wanted)
+    if refusal:
+        return default, f"{refusal}; the run is tracked in {without_password(default_uri())}"
+    return wanted or default, None
+
+
+def tracker_uri(stored: str) -> str:
+    """Return the URI of a run's tracker, from what is stored with the run.
+
+    Raises: UsageError if the environment lacks it, or the user has not named its host.
+    """
+    variable = next((name for name in (CHOSEN_URI, TRACKING_URI) if stored == _reference(name)), None)
+    if variable is not None and not os.environ.get(variable):
+        raise UsageError(f"the run's tracker is that of {variable}, which is not set")
+    uri = stored if variable is None else os.environ[variable]
+    refusal = refuse_tracker(uri)
+    if refusal:
+        raise UsageError(refusal)
+    return uri
+
+
+def _reference(variable: str) -> str:
+    return f"${{env:{variable}}}"
 
 
 @dataclass(frozen=True)

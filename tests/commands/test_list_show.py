@@ -101,10 +101,10 @@ def test_origins_say_where_values_were_written(dlx, tmp_path):
 
 def test_a_secret_is_not_shown(dlx, tmp_path):
     path = tmp_path / "recipe.yaml"
-    uri = 'tracking: {uri: "${env:STORE}"}\n'
+    uri = 'tracking: {tags: {store: "${env:STORE}"}}\n'
     path.write_text(f"task: classification\ndata: {{source: {{sklearn: iris}}}}\nmodel: linear\n{uri}")
     for words in ([], ["--origins"], ["--json"]):
-        result = dlx("show", path, *words, light=True, STORE="sqlite:///hidden.db")
+        result = dlx("show", path, *words, "--env", "STORE", light=True, STORE="sqlite:///hidden.db")
         assert result.returncode == 0 and "${env:STORE}" in result.stdout and "hidden" not in result.stdout
 
 

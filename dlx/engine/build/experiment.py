@@ -33,7 +33,6 @@ from dlx.models import initialize
 from dlx.name_maps import OWN_NAMES
 from dlx.plan import Plan
 from dlx.plan.blocks import blocks
-from dlx.plan.plan import is_better_higher
 from dlx.recipe.schema.recipe import Recipe
 from dlx.recipe.schema.transfer import InitFrom
 from dlx.tasks import Learning, for_role
@@ -131,17 +130,6 @@ def batch_to_channels_last(batch: Batch) -> Batch:
         if value.ndim == 4:
             batch[name] = value.contiguous(memory_format=torch.channels_last)
     return batch
-
-
-def checkpoint_monitor(plan: Plan) -> tuple[str | None, str]:
-    """Return the metric that chooses the best checkpoint, or None, and whether "min" or "max" of it is best."""
-    task, facts = plan.recipe.task, plan.network_facts
-    monitor = plan.recipe.train.monitor or task.monitor
-    if not facts.counts.get("val"):
-        return None, task.monitor_mode
-    if monitor == task.monitor:
-        return monitor, task.monitor_mode
-    return monitor, "max" if is_better_higher(plan, monitor) else "min"
 
 
 def build_batches(plan: Plan, prepared: Prepared) -> dict[str, Batches]:

@@ -13,6 +13,7 @@ import yaml
 from dlx.engine.runs.lock import environment_lock
 from dlx.errors import UsageError
 from dlx.files import write_atomic
+from dlx.os_errors import os_reason
 from dlx.plan import Plan
 from dlx.recipe.load import LoadedRecipe
 from dlx.run_folders import TOKENIZERS
@@ -27,7 +28,7 @@ def make_run_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UsageError(f"{root} cannot be written: {error.strerror}") from None
+            raise UsageError(f"{root} cannot be written: {os_reason(error)}") from None
         if not os.access(folder, os.W_OK):
             break
         return folder

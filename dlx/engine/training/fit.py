@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from dlx.console import say
-from dlx.engine.build.experiment import Experiment, build_batches, build_module, checkpoint_monitor
+from dlx.engine.build.experiment import Experiment, build_batches, build_module
 from dlx.engine.checkpoint import load_checkpoint, metadata_of
 from dlx.engine.data.workers import explain_failure
 from dlx.engine.distributed.collectives import broadcast, is_distributed, rank
@@ -30,6 +30,7 @@ from dlx.engine.training.trainer import build_trainer
 from dlx.errors import CheckpointError, DivergedError, RunError
 from dlx.notices import dlx_command
 from dlx.plan import Plan
+from dlx.plan.plan import checkpoint_monitor
 from dlx.recipe.schema.train import Train
 
 ROLLBACKS = 3
@@ -63,7 +64,8 @@ class FitResult:
         """How training ended, and which epoch was the best."""
         length, at, best = self.experiment.plan.length, self.checkpointer.position, self.checkpointer.best_epoch
         stopped_early = at.step < length.steps
-        epochs = f"{at.epoch} epochs" if best is None else f"best epoch {best} of {at.epoch}"
+        monitor = self.checkpointer.monitor
+        epochs = f"{at.epoch} epochs" if best is None else f"best epoch {best} of {at.epoch} by {monitor}"
         planned = f" ({math.ceil(length.steps / length.steps_per_epoch)} planned)" if stopped_early else ""
         return f"{'stopped early' if stopped_early else 'trained to the end'}: {epochs}{planned}"
 

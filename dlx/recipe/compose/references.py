@@ -9,12 +9,18 @@ from dataclasses import dataclass, field, replace
 
 from dlx.diagnostic import Diagnostic
 from dlx.errors import RecipeError
+from dlx.permissions import is_readable
 from dlx.recipe.yaml.node import MAX_DEPTH, MAX_NODES, Node, Scalar
 from dlx.recipe.yaml.scalars import AmbiguousError, resolve
 
 REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 _ENVIRONMENT = re.compile(r"env:\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,(.*))?\Z", re.DOTALL)
 MAX_TEXT = 100_000
+ENVIRONMENT_IN_ADDRESS = (
+    "an address may not hold what came from the environment: whoever answers there would learn it",
+    "write the address itself; for a tracker, set MLFLOW_TRACKING_URI or give --tracking-uri",
+)
+"""What is wrong with such an address, and what to write instead."""
 
 
 @dataclass
@@ -89,7 +95,10 @@ class Resolver:
                 raise RecipeError(
                     [*self.problems, Diagnostic.from_mark(node.mark, "DLX103", "references make this text too long")]
                 )
-        return replace(node, value="".join(parts), secret=secret)
+        whole = "".join(parts)
+        if secret and "://" in whole:
+            self._complain(node, "DLX216", *ENVIRONMENT_IN_ADDRESS)
+        return replace(node, value=whole, secret=secret)
 
     def _look_up(self, node: Node, name: str, depth: int) -> Node | None:
         """Return what a name refers to, itself without references; None after a complaint."""
@@ -122,6 +131,10 @@ class Resolver:
                 f"'{name}' names no environment variable",
                 'write "${env:NAME}" or "${env:NAME,default}"',
             )
+            return None
+        if not is_readable(match[1]):
+            message = f"a recipe may not read the environment variable {match[1]}"
+            self._complain(node, "DLX215", message, f"allow it: --env {match[1]}")
             return None
         value = os.environ.get(match[1])
         if value is not None:

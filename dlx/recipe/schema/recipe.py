@@ -60,10 +60,13 @@ class MissingValues(Rule):
 class Tracking(Section):
     """Where the run is written down."""
 
+    addresses: ClassVar[tuple[str, ...]] = ("uri",)
     experiment: str | None = None
     """MLflow experiment; the recipe's name by default."""
     uri: str | None = None
-    """MLflow tracking URI; MLflow's own choice by default."""
+    """MLflow tracking URI; MLflow's own choice by default. A host other than this computer is used only if its user
+    names it too: by MLFLOW_TRACKING_URI, `--tracking-uri`, or DLX_TRACKING_HOSTS.
+    """
     log_model: bool = True
     """Whether the best checkpoint, and a model that MLflow can serve, are logged with the run."""
     tags: dict[str, str] = Field(default_factory=dict)

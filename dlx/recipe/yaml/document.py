@@ -15,6 +15,7 @@ import yaml
 
 from dlx.diagnostic import Diagnostic, Loc, Mark, Source, dotted_path, sort_diagnostics
 from dlx.errors import RecipeError
+from dlx.os_errors import os_reason, shorten_path
 from dlx.recipe.yaml.node import Node
 from dlx.recipe.yaml.reader import QUOTE, Reader
 
@@ -122,8 +123,8 @@ def _unreadable(path: Path, error: Exception, asked_by: Mark | None) -> RecipeEr
     elif isinstance(error, IsADirectoryError):
         message, suggestion = f"{path} is a folder, not a recipe", "name a .yaml file in it"
     else:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"{str(path)!r} cannot be read: {reason}"
+        reason = os_reason(error) if isinstance(error, OSError) else str(error)
+        message = f"{shorten_path(path)!r} cannot be read: {reason}"
     if asked_by is None:
         return _whole(str(path), "DLX101", message, suggestion)
     return RecipeError([Diagnostic.from_mark(asked_by, "DLX101", message, suggestion)])

@@ -15,6 +15,7 @@ optimizer: {lr: 0.01}
 train: {epochs: 1}
 tracking: {tags: {token: "${env:SECRET_TOKEN}"}}
 """
+ALLOWED = ("--env", "SECRET_FOLDER", "--env", "SECRET_TOKEN")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def run(tmp_path_factory):
         command = [sys.executable, "-m", "dlx", *words]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=env)
 
-    result = dlx("train", "recipe.yaml", "--json")
+    result = dlx("train", "recipe.yaml", *ALLOWED, "--json")
     assert result.returncode == 0, result.stderr
     return folder, json.loads(result.stdout), dlx
 
@@ -48,7 +49,7 @@ def test_no_file_of_the_run_and_no_parameter_holds_the_token(run):
 
 def test_evaluation_reads_the_environment_again(run):
     _, result, dlx = run
-    again = dlx("eval", result["folder"], "--json")
+    again = dlx("eval", result["folder"], *ALLOWED, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["metrics"]["test/accuracy"] == result["metrics"]["test/accuracy"]
 
@@ -56,6 +57,13 @@ def test_evaluation_reads_the_environment_again(run):
 def test_a_variable_that_is_gone_is_named(run):
     _, result, dlx = run
     bare = {k: v for k, v in os.environ.items() if not k.startswith("SECRET_")}
-    refused = dlx("eval", result["folder"], env=bare)
+    refused = dlx("eval", result["folder"], *ALLOWED, env=bare)
     assert refused.returncode == 2
     assert "SECRET_" in refused.stderr
+
+
+def test_a_strangers_run_reads_nothing_that_was_not_allowed(run):
+    _, result, dlx = run
+    refused = dlx("eval", result["folder"])
+    assert refused.returncode == 2
+    assert "--env SECRET_" in refused.stderr
