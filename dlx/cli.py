@@ -15,7 +15,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dlx import commands
-from dlx.commands._options import ENV, TRACKING, permission_options
 from dlx.console import echo, use_fallback_encoding
 from dlx.errors import DlxError, RecipeError
 from dlx.os_errors import os_message
@@ -24,6 +23,8 @@ from dlx.version import __version__
 
 HELP = {"help_option_names": ["-h", "--help"]}
 PLUGIN = "A folder with components of your own; may be given more than once."
+ENV = "An environment variable that recipes may read, besides DLX_*, HOME and USER; may be given more than once."
+TRACKING = "Track runs at this MLflow URI, whatever the recipe names."
 
 
 class Verbs(TyperGroup):
@@ -60,8 +61,37 @@ def _verb(name: str) -> Any:
     verb.command(name)(module.command)
     found = typer.main.get_command(verb)
     reads_recipes = any(option.name in ("recipe", "recipes", "run", "runs") for option in found.params)
-    found.params += permission_options(hidden=not reads_recipes)
+    found.params += _permission_options(hidden=not reads_recipes)
     return found
+
+
+def _allow_variables(value: list[str] | None) -> None:
+    allow_variables(value or [])
+
+
+def _choose_tracker(value: str | None) -> None:
+    choose_tracker(value)
+
+
+_ACTS_AS_READ: dict[str, Any] = {"expose_value": False, "is_eager": True}
+ENV_OPTION: Any = typer.Option(None, "--env", metavar="NAME", help=ENV, callback=_allow_variables, **_ACTS_AS_READ)
+TRACKING_OPTION: Any = typer.Option(
+    None, "--tracking-uri", metavar="URI", help=TRACKING, callback=_choose_tracker, **_ACTS_AS_READ
+)
+
+
+def _permission_options(hidden: bool) -> list[Any]:
+    """Return the options that say what a recipe may read and where its runs are sent; they act as they are read."""
+
+    def permit(env: list[str] | None = ENV_OPTION, tracking_uri: str | None = TRACKING_OPTION) -> None:
+        """Never called: the options of this function are wanted."""
+
+    holder = typer.Typer(add_completion=False)
+    holder.command()(permit)
+    options = list(typer.main.get_command(holder).params)
+    for option in options:
+        option.hidden = hidden  # type: ignore[attr-defined]
+    return options
 
 
 app = typer.Typer(
@@ -102,7 +132,10 @@ def main() -> None:
     """Run the command line; the entry point `dlx`."""
     use_fallback_encoding()
     try:
-        app()
+        try:
+            app()
+        finally:
+            _flush_output()
     except DlxError as error:
         if os.environ.get("DLX_DEBUG"):
             raise
@@ -114,6 +147,18 @@ def main() -> None:
         with suppress(OSError):  # what the output itself says cannot be printed
             echo(f"error: {os_message(error)}", error=True)
         sys.exit(1)
+    except MemoryError:
+        echo("error: out of memory: use smaller data, batches or networks, or end other programs", error=True)
+        sys.exit(1)
+
+
+def _flush_output() -> None:
+    """Write what is left of the output. Raises: OSError if it cannot be written; it is not tried again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _show(error: Any) -> None:

@@ -6,6 +6,7 @@ DlxError                    one sentence for the user; the command line prints i
 ├── ShapeError              a layer does not fit its input; gains a place in the recipe on its way up (exit 2)
 ├── DataError               the data contradict the recipe or themselves (exit 1)
 ├── CheckpointError         a checkpoint is damaged, foreign or absent (exit 1)
+│   └── CheckpointWriteError  the operating system does not write it; training goes on without it
 └── RunError                training failed (exit 1)
     └── DivergedError       the loss is no longer a number; the engine goes back and tries with a smaller lr
 """
@@ -63,6 +64,10 @@ class DataError(DlxError):
 
 class CheckpointError(DlxError):
     """A checkpoint cannot be trusted or found."""
+
+
+class CheckpointWriteError(CheckpointError):
+    """A checkpoint cannot be written now."""
 
 
 class RunError(DlxError):

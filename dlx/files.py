@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import json
 import os
 import shutil
 import tempfile
@@ -208,6 +209,19 @@ def read_text_file(path: Path, encoding: str) -> str:
         raise DataError(f"{path}:{line}: not {encoding} text; it may be {likely}: `encoding: {likely}`") from None
     except LookupError:
         raise DataError(f"unknown encoding '{encoding}'") from None
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, which may come from anybody.
+
+    Raises: OSError; ValueError if it is no JSON, larger than a record can be, or nested too deep.
+    """
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise ValueError(f"it has more than {MAX_TEXT_BYTES:,} bytes")
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def split_lines(text: str) -> list[str]:

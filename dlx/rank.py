@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from dlx.console import echo
+
+NEEDED = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE", "MASTER_PORT")
+"""Environment variables that together make a process one of several, as torchrun sets them."""
+CLUSTER_VARIABLES = (*NEEDED[:4], "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS",
+                     "SLURM_NTASKS_PER_NODE", "JSM_NAMESPACE_RANK")  # fmt: skip
+"""Environment variables by which Lightning would find itself in a cluster."""
+
 
 @dataclass(frozen=True)
 class ProcessRank:
@@ -18,12 +26,25 @@ class ProcessRank:
 
 def process_rank() -> ProcessRank | None:
     """Return this process among those of its run; None where it is the only one so far."""
-    names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE")
-    values = [os.environ.get(name, "") for name in (*names, "MASTER_PORT")]
-    if not all(value.isdigit() for value in values):
+    values = [os.environ.get(name, "") for name in NEEDED]
+    if not all(value.isascii() and value.isdigit() for value in values):
         return None
     rank, local_rank, local_world_size, world_size, _ = map(int, values)
     return ProcessRank(rank, local_rank, local_world_size, world_size)
+
+
+def ignore_incomplete_cluster() -> None:
+    """Take back what would make Lightning join a cluster of which this process is no part, and say so once.
+
+    Leftovers of another job in a shell, such as RANK or SLURM_PROCID, are no cluster: one has a rank among a number of
+    processes, and a port to meet at.
+    """
+    if process_rank() is not None:
+        return
+    found = {name: os.environ.pop(name) for name in CLUSTER_VARIABLES if name in os.environ}
+    leftovers = [f"{name}={value}" for name, value in found.items() if value not in ("0", "1")]  # of more processes
+    if leftovers:
+        echo(f"note: {', '.join(leftovers)} ignored: one of several processes has {', '.join(NEEDED)}", error=True)
 
 
 def is_worker() -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.files import read_json
 
 RUNS = Path("runs")
 """The folder in which runs are kept, unless another one is named."""
@@ -55,7 +55,8 @@ def run_folders(root: Path) -> list[Path]:
 def stage_status(folder: Path) -> dict[str, bool]:
     """Return whether each stage of a run is finished, by the name of its directory; nothing where it has no stages."""
     found = _read_entry(folder / "run.json", "stages")
-    return found if isinstance(found, dict) else {}
+    is_plain = isinstance(found, dict) and all(Path(name).name == name for name in found)
+    return found if is_plain else {}
 
 
 def stage_folders(folder: Path) -> list[Path]:
@@ -80,7 +81,7 @@ def final_folder(folder: Path) -> Path:
 
 def _best_of(study: Path) -> Path:
     best = _read_entry(study / "run.json", "checkpoint")
-    if best is None or not Path(best).exists():
+    if not isinstance(best, str) or not Path(best).exists():
         raise UsageError(f"{study} has no best run yet; see: dlx sweep --status {study.name}")
     return study / Path(best).parent.parent.name
 
@@ -100,6 +101,6 @@ def mlflow_id(folder: Path) -> str | None:
 
 def _read_entry(path: Path, key: str) -> Any:
     try:
-        return json.loads(path.read_text()).get(key)
+        return read_json(path).get(key)
     except (OSError, ValueError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""Options of several commands: fields of a section in the section's own words, and what a recipe is allowed to do."""
+"""Options that are fields of a section, in the section's own words, and the question about a recipe's tracker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from dlx.console import echo
-from dlx.permissions import allow_variables, choose_tracker, name_host, refuse_tracker
+from dlx.permissions import name_host, refuse_tracker
 from dlx.recipe.schema.field_docs import field_descriptions
 
 if TYPE_CHECKING:
@@ -25,24 +25,6 @@ def field_option(section: type[BaseModel], field: str) -> Any:
     return typer.Option(f"--{field.replace('_', '-')}", help=f"{first}.", show_default=shown)
 
 
-ENV = "An environment variable that recipes may read, besides DLX_*, HOME and USER; may be given more than once."
-TRACKING = "Track runs at this MLflow URI, whatever the recipe names."
-
-
-def permission_options(hidden: bool) -> list[Any]:
-    """Return the options that say what a recipe may read and where its runs are sent; they act as they are read."""
-
-    def permit(env: list[str] | None = ENV_OPTION, tracking_uri: str | None = TRACKING_OPTION) -> None:
-        """Never called: the options of this function are wanted."""
-
-    holder = typer.Typer(add_completion=False)
-    holder.command()(permit)
-    options = list(typer.main.get_command(holder).params)
-    for option in options:
-        option.hidden = hidden  # type: ignore[attr-defined]
-    return options
-
-
 def ask_for_tracker(recipe: LoadedRecipe) -> None:
     """Ask in a terminal whether runs may be sent to the tracker that a recipe names and the user has not named.
 
@@ -55,18 +37,3 @@ def ask_for_tracker(recipe: LoadedRecipe) -> None:
     echo(refusal, error=True)
     if typer.confirm("Send runs there?", err=True):
         name_host(uri)
-
-
-def _allow_variables(value: list[str] | None) -> None:
-    allow_variables(value or [])
-
-
-def _choose_tracker(value: str | None) -> None:
-    choose_tracker(value)
-
-
-_ACTS_AS_READ: dict[str, Any] = {"expose_value": False, "is_eager": True}
-ENV_OPTION: Any = typer.Option(None, "--env", metavar="NAME", help=ENV, callback=_allow_variables, **_ACTS_AS_READ)
-TRACKING_OPTION: Any = typer.Option(
-    None, "--tracking-uri", metavar="URI", help=TRACKING, callback=_choose_tracker, **_ACTS_AS_READ
-)

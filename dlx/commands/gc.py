@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlx.console import echo
+from dlx.os_errors import os_message
 from dlx.run_folders import RUNS
+
+if TYPE_CHECKING:
+    from dlx.tracking.leftovers import Leftover
 
 
 def command(
@@ -25,21 +29,36 @@ def command(
     from dlx.tracking.leftovers import find_leftovers
 
     found = find_leftovers(root, keep, days)
-    if delete:
-        for item in found:
-            item.delete()
+    failed = [item for item in found if delete and not _delete(item)]
+    found = [item for item in found if item not in failed]
     total = sum(item.bytes for item in found)
     if as_json:
         from dlx.commands._show import print_json
 
         items = [{"path": str(i.path), "why": i.why, "bytes": i.bytes} for i in found]
         print_json({"deleted": delete, "bytes": total, "items": items})
-        return
+    elif found:
+        _print(found, delete)
+    else:
+        echo(f"nothing can be deleted in {root}: the newest {keep} runs, and any of {days:g} days, keep all")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _delete(item: Leftover) -> bool:
+    """Delete what is left over, and return whether it is gone; a file that cannot be deleted keeps no other."""
+    try:
+        item.delete()
+    except OSError as error:
+        echo(f"error: {os_message(error, item.path)}", error=True)
+        return False
+    return True
+
+
+def _print(found: list[Leftover], delete: bool) -> None:
     for item in found:
         echo(f"{item.bytes:>14,}  {item.path}  ({item.why})")
-    if not found:
-        echo(f"nothing can be deleted in {root}: the newest {keep} runs, and any of {days:g} days, keep all")
-        return
+    total = sum(item.bytes for item in found)
     echo(f"{total:>14,}  bytes {'deleted' if delete else 'can be deleted'} in {len(found)} places")
     if not delete:
         echo("next: dlx gc --delete", error=True)

@@ -114,7 +114,9 @@ def _fact_table(found: dict[str, Any]) -> Any:
     if any(network["layer_decay"] for network in found["networks"].values()):
         table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")
-    table.add_row("best", found["best_checkpoint"])
+    best = found["monitor"]
+    chosen = "none without a val split: the last weights" if best is None else f"{best['metric']}, its {best['mode']}"
+    table.add_row("monitor", f"{chosen} {'are' if best is None else 'is'} the best checkpoint")
     table.add_row("samples", ", ".join(_describe_samples(split, data) for split in data["samples"]))
     for text in data["inferred"]:
         table.add_row("read", text)

@@ -23,6 +23,9 @@ def command(
     sort: Annotated[str | None, typer.Option("--sort", help="Sort by a metric or a column; -NAME reverses it.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the last runs, at most so many.")] = None,
     sync: Annotated[bool, typer.Option("--sync", help="Send all unsent tracking data first.")] = False,
+    discard: Annotated[
+        str | None, typer.Option("--discard", help="Give up the tracking data that this run has not sent.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """List the runs of this folder, newest last: state, main metric, and whether the claims held.
@@ -32,6 +35,9 @@ def command(
     from dlx.commands._show import print_json
     from dlx.tracking.listing import filter_runs, list_runs
 
+    if discard is not None:
+        _discard(discard, root)
+        return
     failed = _sync(root, None) if sync else False
     every = list_runs(root)
     found = filter_runs(every, filters or [], sort, limit)
@@ -59,8 +65,18 @@ def _sync(root: Path, seconds: float | None) -> bool:
         return False
     failures = sync_runs(root, seconds)
     for failure in failures:
-        echo(f"warning: {failure}", error=True)
+        if failure.is_new or seconds is None:
+            echo(f"warning: {failure}", error=True)
     return bool(failures)
+
+
+def _discard(run: str, root: Path) -> None:
+    from dlx.run_folders import find_run_folder
+    from dlx.tracking.sync import discard_unsent
+
+    folder = find_run_folder(run, root)
+    found = discard_unsent(folder)
+    echo(f"{folder.name}: {'what was not sent is discarded' if found else 'everything was sent'}")
 
 
 def _print(found: list[Any]) -> None:

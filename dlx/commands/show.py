@@ -127,11 +127,14 @@ def _show_component_or_run(word: str, as_json: bool) -> None:
 
 
 def _show_run(folder: Path, as_json: bool) -> None:
-    import json
-
+    from dlx.errors import RunError
+    from dlx.files import read_json
     from dlx.recipe.yaml.document import read
 
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    try:
+        run = read_json(folder / "run.json")
+    except ValueError as error:
+        raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
     resolved = folder / "resolved.yaml"
     if as_json:
         _print_json({"run": run, "recipe": read(resolved).root.plain() if resolved.exists() else None})

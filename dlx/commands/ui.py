@@ -25,7 +25,8 @@ def command(
 
     print_notice("starting MLflow's server …")
     for failure in sync_runs(RUNS, SYNC_SECONDS):
-        echo(f"warning: {failure}", error=True)
+        if failure.is_new:
+            echo(f"warning: {failure}", error=True)
     with serve(port) as server:
         if as_json:
             print_json({"url": server.url, "store": server.store, "pid": server.pid})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 from collections.abc import Mapping
 from io import BufferedReader, RawIOBase
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from dlx.errors import CheckpointError
+from dlx.errors import CheckpointError, CheckpointWriteError
 from dlx.files import atomic_writer, copy_file, link_file, write_atomic
 from dlx.os_errors import os_reason
 
@@ -49,7 +50,10 @@ class AtomicCheckpointIO(CheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint. Raises: CheckpointError if it holds a number that is not finite or the disk is full."""
+        """Write a checkpoint.
+
+        Raises: CheckpointError if it holds a number that is not finite; CheckpointWriteError if the disk is full.
+        """
         path = Path(path)
         not_finite = [n for n, v in checkpoint.get("state_dict", {}).items() if not bool(torch.isfinite(v).all())]
         if not_finite:
@@ -65,7 +69,7 @@ class AtomicCheckpointIO(CheckpointIO):
             _write_manifest(path, [writer.sha.hexdigest()])
         except OSError as error:
             size = sum(v.nbytes for v in checkpoint.get("state_dict", {}).values())
-            raise CheckpointError(f"{path} (over {size:,} bytes) cannot be written: {os_reason(error)}") from error
+            raise CheckpointWriteError(f"{path} (over {size:,} bytes) cannot be written: {os_reason(error)}") from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint. Raises: CheckpointError if it is absent, truncated, changed, or holds code."""
@@ -127,7 +131,9 @@ def _read_checkpoint(path: Path, file: BufferedReader, map_location: Any) -> dic
     try:
         return dict(torch.load(file, map_location=map_location, weights_only=True))
     except Exception as error:  # torch raises many kinds: a broken archive, a forbidden type, an odd pickle
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = "it is damaged, or no file of torch"
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it holds more than tensors and plain values, or is damaged; nothing of it was run"
         raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {reason}") from None
 
 

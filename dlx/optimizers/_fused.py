@@ -20,3 +20,20 @@ def use_fused(groups: Sequence[Group], devices: tuple[str, ...] = ("cpu", "cuda"
     whole = not any(hasattr(p, "to_local") for p in parameters)  # few of the kernels know parameters in parts
     serves = whole and all(p.is_floating_point() and p.device.type in devices for p in parameters)
     return True if serves else None
+
+
+def with_momentum_buffers(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Give parameters that get their first gradient later than others, as unfrozen layers do, a momentum of zero.
+
+    torch's fused kernel of SGD takes all buffers or none, and gradients may be there only inside of the step, by a
+    closure. From zero the first step is what it is without a buffer, where there is no dampening.
+    """
+    import torch
+
+    def fill(self: torch.optim.Optimizer, *_: Any) -> None:
+        for parameter in (p for group in self.param_groups for p in group["params"]):
+            if self.state[parameter].get("momentum_buffer") is None:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+    optimizer.register_step_pre_hook(fill)
+    return optimizer

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.optimizers import Groups, Optimizer
-from dlx.optimizers._fused import use_fused
+from dlx.optimizers._fused import use_fused, with_momentum_buffers
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ class Nesterov(Optimizer):
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.SGD(
+        optimizer = torch.optim.SGD(
             groups,
             lr=self.lr,
             momentum=self.momentum,
@@ -44,3 +44,4 @@ class Nesterov(Optimizer):
             weight_decay=self.weight_decay,
             fused=use_fused(groups),
         )
+        return with_momentum_buffers(optimizer)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from dlx.optimizers import Groups, Optimizer
-from dlx.optimizers._fused import use_fused
+from dlx.optimizers._fused import use_fused, with_momentum_buffers
 
 if TYPE_CHECKING:
     import torch
@@ -50,12 +50,13 @@ class SGD(Optimizer):
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.SGD(
+        optimizer = torch.optim.SGD(
             groups,
             lr=self.lr,
             momentum=self.momentum,
             dampening=self.dampening,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
-            fused=use_fused(groups),
+            fused=use_fused(groups) if self.dampening == 0 else None,
         )
+        return with_momentum_buffers(optimizer) if self.momentum and self.dampening == 0 else optimizer

@@ -76,11 +76,16 @@ def _is_image(x: Spec) -> bool:
 
 
 def _resolve_threads(hardware: Hardware, macs: int, steps: int) -> tuple[int, str]:
-    """Return the number of CPU threads and the reason. Where training tries which number is faster, it is the most."""
+    """Return the number of CPU threads and the reason. Where training tries which number is faster, it is the most.
+
+    Several threads are never taken untried: beside other programs, two may take longer than one.
+    """
     most = int(hardware.num_threads)
-    if most == 1 or (hardware.accelerator == "cpu" and macs < SMALL):
+    if hardware.accelerator != "cpu":
+        return most, str(most)
+    if most == 1 or macs < SMALL or not is_worth_trying(hardware, steps):
         return 1, "1"
-    return most, TRIED.format(most) if is_worth_trying(hardware, steps) else str(most)
+    return most, TRIED.format(most)
 
 
 def is_worth_trying(hardware: Hardware, steps: int) -> bool:

@@ -32,7 +32,7 @@ def report(plan: Plan) -> dict[str, Any]:
         "batch_size": plan.recipe.train.batch_size,
         "data": {**_data(plan.facts, plan.network_facts), "limits": _limits(plan)},
         "auto": dict(plan.auto_values),
-        "best_checkpoint": _best_checkpoint(plan),
+        "monitor": _monitor(plan),
         "addresses": list(addresses(plan.recipe, plan.base)),
         "warnings": [{"code": warning.code, "message": warning.message} for warning in plan.warnings],
         "quantities": plan.quantities,
@@ -67,9 +67,10 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _best_checkpoint(plan: Plan) -> str:
-    monitor, mode = checkpoint_monitor(plan)
-    return "the last: there is no val split to choose by" if monitor is None else f"{mode} of {monitor}"
+def _monitor(plan: Plan) -> dict[str, str] | None:
+    """Return the metric that chooses the best checkpoint, "min" or "max" of it; None without a val split."""
+    metric, mode = checkpoint_monitor(plan)
+    return None if metric is None else {"metric": metric, "mode": mode}
 
 
 def addresses(recipe: Recipe, base: Path) -> Iterator[str]:

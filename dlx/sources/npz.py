@@ -82,7 +82,7 @@ class Npz(Source):
         x = _concatenate(path, arrays, self.x, self.x_test)
         columns = {"x": self._inputs(path, x)}
         if self.y is not None:
-            columns["y"] = self._target(_concatenate(path, arrays, self.y, self.y_test))
+            columns["y"] = self._target(path, _concatenate(path, arrays, self.y, self.y_test))
         if len({len(column) for column in columns.values()}) > 1:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
             raise DataError(f"{path}: arrays of different lengths: {lengths}")
@@ -106,6 +106,8 @@ class Npz(Source):
         return [path_from(base, self.path)]
 
     def _inputs(self, path: Path, x: np.ndarray) -> Column:
+        if x.dtype.kind in "US":
+            raise DataError(f"{path}: '{self.x}' holds text, and inputs are numbers; write text as a table")
         axes = _guess_axes(path, x) if self.axes == "auto" else self.axes
         if x.ndim != 1 + len(axes):
             raise DataError(f"{path}: '{self.x}' has {x.ndim - 1} axes after the first, but `axes` says '{axes}'")
@@ -116,10 +118,10 @@ class Npz(Source):
         image = axes == "CHW" and x.dtype == "uint8"
         return Column(x if image else x.astype("float32"), axes, "image" if image else "numeric")
 
-    def _target(self, y: np.ndarray) -> Column:
+    def _target(self, path: Path, y: np.ndarray) -> Column:
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
         if y.dtype.kind in "US":
-            return Column(y.astype(str).astype(object), "", "categorical")
+            return Column(_decode_labels(path, str(self.y), y), "", "categorical")
         if self.classes and y.ndim == 1:
             return Column(y.astype("int64"), "", "categorical", self.classes)
         exact = y.ndim == 1 and y.dtype.kind in "iu" and len(y) and max(abs(int(y.min())), abs(int(y.max()))) >= EXACT
@@ -177,6 +179,16 @@ def _read(path: Path, names: list[str]) -> Mapping[str, np.ndarray]:
         raise DataError(f"{path}: cannot be read as arrays of numbers: {error}") from None
 
 
+def _decode_labels(path: Path, name: str, y: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    try:
+        labels: np.ndarray = (np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y).astype(object)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: '{name}' holds bytes that are no text in UTF-8: {error.object!r}") from None
+    return labels
+
+
 def _concatenate(path: Path, arrays: Mapping[str, np.ndarray], name: str, test: str | None) -> np.ndarray:
     import numpy as np
 
@@ -185,6 +197,8 @@ def _concatenate(path: Path, arrays: Mapping[str, np.ndarray], name: str, test: 
         raise DataError(f"{path}: '{name}' is not an array of numbers or strings with one entry for each sample")
     if len({piece.shape[1:] for piece in pieces}) > 1:
         raise DataError(f"{path}: '{name}' and '{test}' have samples of different shapes")
+    if not sum(map(len, pieces)):
+        raise DataError(f"{path}: '{name}' has no samples")
     return np.concatenate(pieces)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import DataError
@@ -11,6 +13,10 @@ from dlx.tokenizers import SPECIAL, UNK, Codec
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+NESTED_REPETITION = re.compile(r"[+*}]\)+[+*{]")
+"""In a regular expression: a group that ends with a repetition, and is repeated itself, as in `(a+)+`."""
 
 
 class LibraryCodec(Codec):
@@ -30,7 +36,8 @@ class LibraryCodec(Codec):
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         import numpy as np
 
-        found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        with explain_library_errors():
+            found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [self._shift_ids(np.array(one.ids, dtype=np.int64)) for one in found]
 
     def _shift_ids(self, ids: np.ndarray) -> np.ndarray:
@@ -58,4 +65,38 @@ def restore_library_codec(state: Mapping[str, Any]) -> LibraryCodec:
     """Return the tokenizer whose state this is."""
     from tokenizers import Tokenizer
 
-    return LibraryCodec(Tokenizer.from_str(json.dumps(state["json"])))
+    check_tokenizer_json(state["json"])
+    with explain_library_errors():
+        return LibraryCodec(Tokenizer.from_str(json.dumps(state["json"])))
+
+
+def check_tokenizer_json(content: Any) -> None:
+    """Raise DataError for a tokenizer whose patterns may take exponential time: a repetition of what repeats itself."""
+    for pattern in _patterns(content):
+        if NESTED_REPETITION.search(pattern):
+            raise DataError(f"its pattern {pattern[:80]!r} repeats a repetition, which may take for ever on some texts")
+
+
+def _patterns(content: Any) -> Iterator[str]:
+    """Yield the regular expressions of a tokenizer's steps; its vocabulary and merges hold none."""
+    if isinstance(content, Mapping):
+        if isinstance(content.get("Regex"), str):
+            yield content["Regex"]
+        for name, value in content.items():
+            if name not in ("vocab", "merges"):
+                yield from _patterns(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _patterns(value)
+
+
+@contextmanager
+def explain_library_errors() -> Iterator[None]:
+    """Turn what the library raises, its panics among it, which are no Exceptions, into a DataError."""
+    try:
+        yield
+    except (DataError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise DataError(f"the tokenizer fails: {reason}") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlx.errors import DataError
-from dlx.files import path_from
+from dlx.files import path_from, read_json
 from dlx.os_errors import os_reason
 from dlx.run_folders import TOKENIZERS, find_run_folder
 from dlx.tokenizers import Codec, Tokenizer, restore
@@ -61,10 +61,10 @@ class Pretrained(Tokenizer):
             raise DataError(f"there is no earlier stage '{self.stage}' whose tokenizer this could be")
         (file,) = self.files(base)
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = read_json(file)
             return self.restore({"json": found}) if self.path else _StoredCodec(self._chosen(found, str(file.parent)))
-        except DataError:
-            raise
+        except DataError as error:
+            raise DataError(f"{file}: not a tokenizer that can be used: {error}") if self.path else error from None
         except OSError as error:
             raise DataError(f"{file}: cannot be read: {os_reason(error)}") from None
         except Exception as error:  # the library raises bare exceptions

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.files import read_json
 from dlx.os_errors import os_reason
 from dlx.run_folders import final_folder, run_name
 from dlx.tracking.spool import read_state
@@ -72,10 +72,10 @@ def resolved_recipe(folder: Path) -> Any:
 def run_metrics(folder: Path) -> dict[str, float]:
     """Return the metrics of a run. Raises: UsageError if its run.json cannot be read."""
     try:
-        record = json.loads((folder / "run.json").read_text())
+        record = read_json(folder / "run.json")
         found = {**record.get("metrics", {}), SAMPLING_SECONDS: record.get("sampling_seconds")}
         return {str(k): float(v) for k, v in sorted(found.items()) if v is not None}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ArithmeticError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder}: its record cannot be read: {error}") from None
 
 

@@ -6,24 +6,53 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dlx.permissions import without_password
 from dlx.recipe.load import with_environment
 from dlx.tracking.spool import Entry, TrackingState
 from dlx.tracking.store import mlflow_client, tracker_uri
 
 TOKEN_TAG = "dlx.token"
 PARENT_TAG = "mlflow.parentRunId"
+KIND_TAG, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
+"""Tag of an experiment, and its value with which MLflow 3 shows its runs under "Model training"."""
 MAX_PARAMS_PER_CALL = 100  # and tags, that MLflow takes in one call
 _PERMANENT_ERRORS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
+ENTRY_KINDS = ("resume", "params", "metrics", "tags", "file", "inputs", "model", "end")
+
+
+class ForeignEntryError(Exception):
+    """An entry of a run's record that dlx has not written, and that is never sent."""
+
+
 def is_permanent(error: Exception) -> bool:
     """Return whether a retry cannot help: MLflow refuses the entry, or the file is gone."""
-    return isinstance(error, FileNotFoundError) or getattr(error, "error_code", None) in _PERMANENT_ERRORS
+    return (
+        isinstance(error, ForeignEntryError | FileNotFoundError | KeyError | TypeError)
+        or getattr(error, "error_code", None) in _PERMANENT_ERRORS
+    )
 
 
-def error_summary(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+ADVICE = {
+    "out-of-date database schema": "upgrade it: mlflow db upgrade {uri}",
+    "no such table": "upgrade it: mlflow db upgrade {uri}, or move the file away",
+    "no such column": "upgrade it: mlflow db upgrade {uri}, or move the file away",
+    "file is not a database": "move the file away, or name another one: --tracking-uri",
+    "malformed": "the file is damaged: move it away, or name another one: --tracking-uri",
+    "readonly database": "name a database that can be written: --tracking-uri",
+    "unable to open database": "name a path that can be written: --tracking-uri",
+    "database is locked": "another program holds it; later: dlx runs --sync",
+    "no module named": "install the driver of this database, or name another tracker: --tracking-uri",
+}
+"""What to do about what a tracker says, by words in it."""
+
+
+def error_summary(error: Exception, uri: str = "") -> str:
+    """Return the first line of an error's message, and what to do about it where that is known."""
+    first = next(iter(str(error).splitlines()), "") or type(error).__name__
+    advice = next((advice for words, advice in ADVICE.items() if words in str(error).lower()), None)
+    return f"{first}; {advice.format(uri=without_password(uri) or 'URI')}" if advice else first
 
 
 class TrackerClient:
@@ -48,6 +77,8 @@ class TrackerClient:
     def send(self, entry: Entry) -> None:
         """Send one entry."""
         self.connect()
+        if entry.get("kind") not in ENTRY_KINDS:
+            raise ForeignEntryError(f"a record of a run holds no {entry.get('kind')!r}")
         getattr(self, f"_{entry['kind']}")(entry)
 
     def _create_run(self, creation: Entry) -> None:
@@ -83,13 +114,15 @@ class TrackerClient:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(self._client.create_experiment(name))
+                return str(self._client.create_experiment(name, tags={KIND_TAG: MODEL_TRAINING}))
             except MlflowException:  # another run has created it meanwhile
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
                     raise
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
+        if KIND_TAG not in found.tags:
+            self._client.set_experiment_tag(found.experiment_id, KIND_TAG, MODEL_TRAINING)
         return str(found.experiment_id)
 
     def _resume(self, entry: Entry) -> None:

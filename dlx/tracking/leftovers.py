@@ -23,8 +23,8 @@ class Leftover:
     bytes: int
 
     def delete(self) -> None:
-        """Delete it."""
-        if self.path.is_dir():
+        """Delete it; of a symbolic link only the link. Raises: OSError."""
+        if self.path.is_dir() and not self.path.is_symlink():
             shutil.rmtree(self.path)
         else:
             self.path.unlink(missing_ok=True)
@@ -35,11 +35,12 @@ def find_leftovers(root: Path, keep: int, days: float) -> list[Leftover]:
 
     Never listed are runs under way, the best checkpoint of a finished run, and what a tracker has not received.
     """
-    folders = [f for f in run_folders(root) if not is_running(f)]
+    folders = [f for f in run_folders(root) if not f.is_symlink() and not is_running(f)]
     old = [f for f in folders[: max(0, len(folders) - keep)] if _age_seconds(f) >= days * 86400]
     found = [item for folder in folders for part in _with_stages(folder) for item in _unfinished_files(part)]
     found += [item for folder in old for part in _with_stages(folder) for item in _spare_checkpoints(part)]
     found += [_leftover(p, "a run that never began") for p in _empty_runs(root)]
+    found += [_leftover(p, "a symbolic link that leads nowhere") for p in _dead_links(root)]
     databases = _temporary_files(root.absolute().parent, ".*.db.*")
     return found + [_leftover(p, "a database that was never finished") for p in databases]
 
@@ -54,13 +55,15 @@ def _spare_checkpoints(folder: Path) -> Iterator[Leftover]:
     checkpoints = folder / "checkpoints"
     if state is None or state.status != "FINISHED" or not (checkpoints / "best.ckpt").exists():
         return
+    if checkpoints.is_symlink():
+        return
     for path in sorted(checkpoints.iterdir()):
         if not path.name.startswith(("best.ckpt", ".")):
             yield _leftover(path, "a checkpoint to resume from; the run has ended, and its best checkpoint stays")
 
 
 def _unfinished_files(folder: Path) -> Iterator[Leftover]:
-    for place in (folder, folder / "checkpoints"):
+    for place in (p for p in (folder, folder / "checkpoints") if not p.is_symlink()):
         for path in _temporary_files(place, ".*"):
             yield _leftover(path, "an incomplete file of a process that was killed")
 
@@ -76,10 +79,17 @@ def _empty_runs(root: Path) -> list[Path]:
     return sorted(f for f in parents if _age_seconds(f) > MIN_AGE_SECONDS)
 
 
+def _dead_links(root: Path) -> list[Path]:
+    return sorted(p for p in root.glob("*") if p.is_symlink() and not p.exists() and _age_seconds(p) > MIN_AGE_SECONDS)
+
+
 def _leftover(path: Path, why: str) -> Leftover:
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return Leftover(path, why, sum(p.stat().st_size for p in files))
+    """Describe a file, folder or link; links are never followed."""
+    inside = path.is_dir() and not path.is_symlink()
+    return Leftover(
+        path, why, sum(p.lstat().st_size for p in (path.rglob("*") if inside else [path]) if not p.is_dir())
+    )
 
 
 def _age_seconds(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+    return time.time() - path.lstat().st_mtime

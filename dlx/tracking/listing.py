@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import UsageError
+from dlx.files import read_json
 from dlx.run_folders import run_folders, run_name, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 _FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")
+MAX_TIME = 253_402_214_400.0
+"""Seconds since 1970 to the end of the year 9999, the last one that a date can have."""
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": lambda a, b: a > b,
     "<": lambda a, b: a < b,
@@ -106,20 +108,28 @@ def _matches_filter(run: RunSummary, text: str) -> bool:
 
 def _summarize_run(folder: Path) -> RunSummary:
     try:
-        record = json.loads((folder / "run.json").read_text())
+        record = read_json(folder / "run.json")
         metrics = {str(k): float(v) for k, v in record.get("metrics", {}).items()}
         metric, value = _headline_metric(metrics, record.get("verdict", []))
         tracked = read_state(folder)
-        began = tracked.creation.get("time", 0) / 1000 if tracked else 0
+        began = _time(tracked.creation.get("time", 0) / 1000 if tracked else 0) or _time(record["time"])
         mlflow_run = record.get("mlflow_run") or (tracked.run_id if tracked else None)
         unsent = (folder / SPOOL).exists() and not is_running(folder)
         return RunSummary(
-            run_name(folder), _run_state(folder, record), record.get("name", ""), began or record["time"],
-            _verdict(record), metric, value, record.get("seconds", 0.0), mlflow_run, metrics, unsent,
+            run_name(folder), _run_state(folder, record), str(record.get("name", "")), began,
+            _verdict(record), metric, value, float(record.get("seconds", 0.0)), mlflow_run, metrics, unsent,
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError):
         modified = (folder / "run.json").stat().st_mtime
         return RunSummary(run_name(folder), "UNREADABLE", "", modified, "", None, None, 0.0, None, {})
+
+
+def _time(seconds: Any) -> float:
+    """Return seconds since 1970. Raises: ValueError if no date is so far away."""
+    found = float(seconds)
+    if not 0 <= found <= MAX_TIME:
+        raise ValueError(f"{found} is no time")
+    return found
 
 
 def _run_state(folder: Path, record: Mapping[str, Any]) -> str:

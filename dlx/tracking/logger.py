@@ -162,7 +162,7 @@ class MLflowTracker(Logger):
                 self._send_all()
                 wait = SEND_INTERVAL_SECONDS
             except Exception as error:  # whatever a tracker does, training goes on
-                self._last_error = error_summary(error)
+                self._last_error = error_summary(error, self.state.uri)
                 self._spill()
                 wait = min(max(RETRY_SECONDS[0], 2 * wait), RETRY_SECONDS[1])
             if stopping:
@@ -182,7 +182,8 @@ class MLflowTracker(Logger):
         if not self._has_synced_others:
             self._has_synced_others = True
             for failure in sync_runs(self.folder.parent, OTHER_RUNS_SECONDS, self.state.uri):
-                self._add_note(failure.folder.name, str(failure))
+                if failure.is_new:
+                    self._add_note(failure.folder.name, str(failure))
 
     def _send_first(self) -> None:
         entry = self._pending[0]

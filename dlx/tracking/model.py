@@ -58,10 +58,13 @@ def _model_signature(plain: Mapping[str, Any]) -> Any:
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types.schema import AnyType
 
     outputs = Schema([ColSpec(kind, name) for name, kind in plain["outputs"]])
     if plain["tabular"]:
-        return ModelSignature(Schema([ColSpec(kind, name, required=True) for name, kind in plain["inputs"]]), outputs)
+        # MLflow takes no integers for doubles, nor the other way round; dlx reads both
+        kinds = [(name, AnyType() if kind == "double" else kind) for name, kind in plain["inputs"]]
+        return ModelSignature(Schema([ColSpec(kind, name, required=True) for name, kind in kinds]), outputs)
     several = len(plain["inputs"]) > 1
     tensors = [TensorSpec(np.dtype(d), tuple(dims), name if several else None) for name, d, dims in plain["inputs"]]
     return ModelSignature(Schema(tensors), outputs)

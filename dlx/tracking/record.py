@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.console import printable
-from dlx.files import write_atomic
+from dlx.files import read_json, write_atomic
 from dlx.os_errors import os_reason
 from dlx.plan import Plan
 from dlx.run_folders import run_name
@@ -127,7 +127,7 @@ def _log_description(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any
     """Log the recipe's tags, the plan's quantities and the data set."""
     facts, source = plan.facts, stored.get("data", {}).get("source", {})
     logger.set_tags(stored.get("tracking", {}).get("tags", {}))
-    logger.log_metrics(plan.quantities)
+    logger.log_params({name: f"{value:g}" if value % 1 else int(value) for name, value in plan.quantities.items()})
     counts = {split: n for split, n in facts.counts.items() if n}
     logger.put({
         "kind": "inputs", "name": str(source.get("type", "data")), "source": source,
@@ -139,7 +139,7 @@ def _write_mlflow_id(folder: Path, run_id: str | None) -> None:
     """Add MLflow's id, which was not known at the start, to run.json."""
     path = folder / "run.json"
     try:
-        said = json.loads(path.read_text())
+        said = read_json(path)
         if run_id is not None and said.get("mlflow_run") is None:
             write_atomic(path, json.dumps({**said, "mlflow_run": run_id}, indent=2).encode())
     except (OSError, ValueError):

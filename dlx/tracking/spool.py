@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dlx.files import open_append, write_atomic
+from dlx.files import open_append, read_json, write_atomic
 from dlx.run_folders import TRACKING_STATE
 
 SPOOL = "tracking.jsonl"
@@ -35,6 +35,7 @@ class TrackingState:
     creation    what MLflow needs to create the run
     sent_bytes  bytes of the spool that have reached the tracker
     last_steps  the last step of every metric that was sent before the run was resumed
+    failure     why it could not be sent, as far as that was said
     """
 
     uri: str
@@ -46,6 +47,17 @@ class TrackingState:
     creation: Entry = field(default_factory=dict)
     sent_bytes: int = 0
     last_steps: dict[str, int] = field(default_factory=dict)
+    failure: str = ""
+
+    def is_sound(self) -> bool:
+        """Return whether every value is of its kind: the file may be damaged, or come from anybody."""
+        texts = (self.uri, self.token, self.host, self.status, self.run_id or "", self.experiment or "", self.failure)
+        times = (self.creation.get("time", 0), self.sent_bytes) if isinstance(self.creation, dict) else ("",)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(number, int) and 0 <= number < 2**53 for number in times)
+            and isinstance(self.last_steps, dict)
+        )
 
     def save(self, folder: Path) -> None:
         """Write the state into the run's folder."""
@@ -55,9 +67,10 @@ class TrackingState:
 def read_state(folder: Path) -> TrackingState | None:
     """Return the tracking state of a run; None where there is none, or none that can be read."""
     try:
-        found = json.loads((folder / TRACKING_STATE).read_text())
+        found = read_json(folder / TRACKING_STATE)
         known = {f.name for f in fields(TrackingState)}
-        return TrackingState(**{k: v for k, v in found.items() if k in known})
+        state = TrackingState(**{k: v for k, v in found.items() if k in known})
+        return state if state.is_sound() else None
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
@@ -110,9 +123,11 @@ class Spool:
         for line in content.splitlines(keepends=True):
             place += len(line)
             try:
-                found.append((place, json.loads(line)))
-            except ValueError:
-                continue  # half a line of a process that was killed
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # half a line of a process that was killed, or none of dlx
+            if isinstance(entry, dict):
+                found.append((place, entry))
         return found
 
     def close(self, finished: bool) -> None:

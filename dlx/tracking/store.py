@@ -26,6 +26,8 @@ def silence_mlflow() -> None:
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for name in ("mlflow", "alembic", "alembic.runtime.migration"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It writes whole SQL statements of what fails; dlx says the first line of it.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def set_short_timeouts() -> None:
@@ -46,8 +48,16 @@ def mlflow_client(uri: str | None = None) -> Any:
     silence_mlflow()  # importing MLflow has set its loggers' levels
     address = uri or default_uri()
     if address.startswith(SQLITE):
+        _open_at_first_try()
         _create_database(Path(address.removeprefix(SQLITE)))
     return MlflowClient(tracking_uri=address)
+
+
+def _open_at_first_try() -> None:
+    """Let MLflow try to open a database twice, not ten times in 100 seconds: a damaged file does not become whole."""
+    import mlflow.store.db.utils
+
+    mlflow.store.db.utils.MAX_RETRY_COUNT = 2
 
 
 def import_mlflow(uri: str) -> None:

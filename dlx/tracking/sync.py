@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from dlx.run_folders import run_name
-from dlx.tracking.delivery import TrackerClient, error_summary, is_permanent
+from dlx.errors import UsageError
+from dlx.notices import dlx_command
+from dlx.run_folders import STUDY, run_name
+from dlx.tracking.delivery import ForeignEntryError, TrackerClient, error_summary, is_permanent
 from dlx.tracking.spool import SPOOL, Entry, Spool, TrackingState, read_state
 
 OnRefused = Callable[[Entry, Exception], None]
@@ -21,9 +25,12 @@ class SyncFailure:
 
     folder: Path
     why: str
+    is_new: bool = True
+    """Whether it was not said before."""
 
     def __str__(self) -> str:
-        return f"{run_name(self.folder)} is not completely tracked: {self.why}"
+        give_up = dlx_command("runs", "--discard", self.folder.name)
+        return f"{run_name(self.folder)} is not completely tracked: {self.why}. To give it up: {give_up}"
 
 
 def unsent_runs(root: Path) -> list[Path]:
@@ -68,8 +75,29 @@ def sync_runs(root: Path, seconds: float | None = None, uri: str | None = None) 
             why = why or "there was no time for it"
         why = why or _send_run(folder, state, unreachable)
         if why:
-            failures.append(SyncFailure(folder, why))
+            failures.append(_remember(folder, state, why))
     return failures
+
+
+def _remember(folder: Path, state: TrackingState, why: str) -> SyncFailure:
+    """Return why a run could not be sent, which is kept beside it, so that it is said once."""
+    is_new, state.failure = state.failure != why, why
+    if is_new and (folder / SPOOL).exists():
+        with suppress(OSError):
+            state.save(folder)
+    return SyncFailure(folder, why, is_new)
+
+
+def discard_unsent(folder: Path) -> bool:
+    """Give up what a run has not sent, and return whether there was anything. Raises: UsageError while it runs."""
+    if not (folder / SPOOL).exists():
+        return False
+    mark_killed(folder)
+    try:
+        Spool(folder).close(finished=True)
+    except OSError:
+        raise UsageError(f"{run_name(folder)} is under way, or is being sent") from None
+    return True
 
 
 def _send_run(folder: Path, state: TrackingState, unreachable: dict[str, str]) -> str | None:
@@ -80,9 +108,11 @@ def _send_run(folder: Path, state: TrackingState, unreachable: dict[str, str]) -
         return None  # another process is sending it
     refused: list[str] = []
     try:
-        send_spool(spool, TrackerClient(state), folder, lambda entry, error: refused.append(error_summary(error)))
+        client = TrackerClient(state)
+        check = partial(require_own_files, folder=folder)
+        send_spool(spool, client, folder, lambda entry, error: refused.append(error_summary(error)), check)
     except Exception as error:  # whatever the tracker does is reported, and tried again later
-        unreachable[state.uri] = error_summary(error)
+        unreachable[state.uri] = error_summary(error, state.uri)
         spool.close(finished=False)
         return unreachable[state.uri]
     state.sent_bytes = 0
@@ -91,8 +121,17 @@ def _send_run(folder: Path, state: TrackingState, unreachable: dict[str, str]) -
     return refused[0] if refused else None
 
 
-def send_spool(spool: Spool, client: TrackerClient, folder: Path, on_refused: OnRefused) -> None:
-    """Send every entry of a spool, and save how many bytes were sent. Raises: whatever the tracker does."""
+def send_spool(
+    spool: Spool,
+    client: TrackerClient,
+    folder: Path,
+    on_refused: OnRefused,
+    check: Callable[[Entry], None] = lambda _: None,
+) -> None:
+    """Send every entry of a spool that passes a check, and save how many bytes were sent.
+
+    Raises: whatever the tracker does.
+    """
     state, client.is_retry = client.state, True
     if state.sent_bytes > spool.size():
         state.sent_bytes = 0
@@ -100,6 +139,7 @@ def send_spool(spool: Spool, client: TrackerClient, folder: Path, on_refused: On
     try:
         for place, entry in spool.after(state.sent_bytes):
             try:
+                check(entry)
                 client.send(entry)
             except Exception as error:
                 if not is_permanent(error):
@@ -108,6 +148,14 @@ def send_spool(spool: Spool, client: TrackerClient, folder: Path, on_refused: On
             state.sent_bytes = place
     finally:
         state.save(folder)
+
+
+def require_own_files(entry: Entry, folder: Path) -> None:
+    """Raise ForeignEntryError if an entry of a run on disk names a file that is not the run's, or its study's, own."""
+    whole = folder.parent if (folder.parent / STUDY).exists() else folder
+    path = entry.get("path")
+    if path is not None and not Path(str(path)).resolve().is_relative_to(whole.resolve()):
+        raise ForeignEntryError(f"{path} is no file of {folder}")
 
 
 def _last_write_ms(folder: Path) -> int:

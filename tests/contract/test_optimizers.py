@@ -104,3 +104,63 @@ def test_works_where_fused_kernels_do_not(name):
     spec = optimizer(example("optimizers", name))
     meta = spec.build([{"params": [nn.Parameter(torch.zeros(3, 3, device="meta"))]}])
     assert not any(group.get("fused") for group in meta.param_groups)
+
+
+WAKES, STEPS = 3, 7
+
+
+def _train_with_waking_layer(spec, net, made, first, last):
+    """Take some steps, in the first of which the first layer waits, as a layer does that is frozen for a time."""
+    layer = next(module for module in net.modules() if isinstance(module, nn.Linear))
+    for step in range(first, last):
+        for parameter in layer.parameters():
+            parameter.requires_grad_(step >= WAKES)
+        torch.manual_seed(step)
+        x = torch.randn(8, 64)
+
+        def loss_of(x=x):
+            made.zero_grad()
+            loss = (net(x) - 1).square().mean()
+            loss.backward()
+            return loss
+
+        made.step(loss_of)
+    return layer.weight.detach().clone()
+
+
+@every_optimizer
+@pytest.mark.parametrize("stop", [1, WAKES, 5])
+def test_a_layer_that_wakes_later_learns_and_resumes(name, stop):
+    _check_waking(optimizer(example("optimizers", name)), stop)
+
+
+@pytest.mark.parametrize("dampening", [0.0, 0.5])
+def test_a_layer_that_wakes_later_begins_with_its_gradient_as_momentum(dampening):
+    """What torch's plain loop does, without fused kernels."""
+    spec = optimizer({"sgd": {"lr": 0.1, "momentum": 0.9, "dampening": dampening}})
+    _check_waking(spec, WAKES)
+    net, plain = network(), network()
+    _train_with_waking_layer(spec, net, spec.build(parameter_groups(spec, net)), 0, STEPS)
+    loop = torch.optim.SGD(plain.parameters(), 0.1, 0.9, dampening, foreach=False, fused=False)
+    _train_with_waking_layer(spec, plain, loop, 0, STEPS)
+    assert torch.allclose(weights(net), weights(plain), atol=1e-6)
+
+
+def _check_waking(spec, stop):
+    net = network()
+    made = spec.build(parameter_groups(spec, net))
+    began = _train_with_waking_layer(spec, net, made, 0, 0)
+    assert torch.equal(_train_with_waking_layer(spec, net, made, 0, min(stop, WAKES)), began)
+    _train_with_waking_layer(spec, net, made, min(stop, WAKES), stop)
+    saved = io.BytesIO()
+    torch.save({"net": net.state_dict(), "optimizer": made.state_dict()}, saved)
+    assert not torch.equal(_train_with_waking_layer(spec, net, made, stop, STEPS), began)
+
+    resumed = network(seed=1)
+    made = spec.build(parameter_groups(spec, resumed))
+    saved.seek(0)
+    state = torch.load(saved, weights_only=True)
+    resumed.load_state_dict(state["net"])
+    made.load_state_dict(state["optimizer"])
+    _train_with_waking_layer(spec, resumed, made, stop, STEPS)
+    assert torch.equal(weights(net), weights(resumed))

@@ -54,3 +54,23 @@ def test_numbers_that_are_not_finite_are_named_unless_they_are_missing(shape, va
     with pytest.raises(DataError, match=reason):
         load_source(spec, tmp_path)
     assert len(load_source(spec, tmp_path, "skip").columns["x"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "why"),
+    [
+        (np.zeros((0, 3)), np.zeros(0), "'x' has no samples"),
+        (np.array(["a", "b", "c"]), np.array([0, 1, 0]), "'x' holds text"),
+        (np.zeros((3, 2)), np.array([b"\xff\xfe", b"\x80", b"a"]), "'y' holds bytes that are no text"),
+        (np.zeros((3, 2)), np.array([{}, 1, 2], dtype=object), "cannot be read as arrays of numbers"),
+    ],
+)
+def test_arrays_that_are_no_numbers_are_one_sentence(tmp_path, x, y, why):
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    with pytest.raises(DataError, match=why):
+        load_source({"npz": {"path": "a.npz"}}, tmp_path)
+
+
+def test_labels_in_bytes_are_text(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 2)), y=np.array(["größer".encode(), b"b"]))
+    assert list(load_source({"npz": {"path": "a.npz"}}, tmp_path).columns["y"].values) == ["größer", "b"]

@@ -69,8 +69,9 @@ def test_a_table_scores_the_same(trained):
     inputs.to_csv("new.csv", index=False)
     expected = dlx.predict(run.folder, "new.csv").frame()
     model = loaded(run)
-    found = model.predict(inputs.astype({"age": float}))  # MLflow takes no integers for a column of doubles
-    assert list(found["prediction"]) == list(expected["prediction"])
+    for given in (inputs, inputs.astype({"age": float}), inputs.astype({"age": "int32"})):
+        found = model.predict(given)
+        assert list(found["prediction"]) == list(expected["prediction"])
     np.testing.assert_array_equal(found["p(yes)"], expected["p(yes)"])
     assert [c.name for c in model.metadata.signature.inputs] == ["age", "price", "city"]
     assert len(model.predict(model.input_example)) == 1
@@ -80,6 +81,10 @@ def test_a_table_scores_the_same(trained):
     assert all("shop.csv" in d.dataset.source for d in tracked.inputs.dataset_inputs)
     assert len(client.get_metric_history(run.mlflow_run, "test/accuracy")) == 1
     assert tracked.info.status == "FINISHED"
+    assert not [name for name in tracked.data.metrics if name.startswith("plan/")]
+    assert int(tracked.data.params["plan/parameters"]) > 0 and "plan/memory" in tracked.data.params
+    experiment = client.get_experiment(tracked.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # in MLflow 3: Model training
 
 
 def run_digest(run):

@@ -191,7 +191,8 @@ class _Decoder(torch.utils.data.Dataset[Batch]):
         return len(next(iter(self.fields.values())))
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        return {name: v[row] for name, v in self.fields.items()}
+        """Return a sample's arrays, as copies: one that lies in a cache that is mapped into memory is read-only."""
+        return {name: np.array(v[row]) for name, v in self.fields.items()}
 
 
 def move_to_device(arrays: Mapping[str, Any], device: torch.device) -> dict[str, Any]:

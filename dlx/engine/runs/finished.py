@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from dlx.errors import UsageError
+from dlx.files import read_json
 from dlx.notices import dlx_command
 
 
 def is_finished(folder: Path) -> bool:
     """Return whether a run has come to its end."""
     try:
-        return bool(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("status") == "FINISHED")
-    except (OSError, ValueError):
+        return bool(read_json(folder / "run.json").get("status") == "FINISHED")
+    except (OSError, ValueError, AttributeError):
         return False
 
 

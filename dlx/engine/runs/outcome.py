@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlx.files import write_atomic
+from dlx.errors import RunError
+from dlx.files import read_json, write_atomic
 from dlx.plan import Plan
 from dlx.recipe.schema.claims import Claim, describe_origin, holds
 
@@ -82,10 +83,12 @@ class Run:
 def read_run(folder: Path) -> Run | None:
     """Return the outcome of a run that is finished; None if it is not finished, or was not begun."""
     try:
-        record = json.loads((folder / "run.json").read_text())
+        record = read_json(folder / "run.json")
     except FileNotFoundError:
         return None
-    if record.get("status") != "FINISHED":
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
+    if not isinstance(record, dict) or record.get("status") != "FINISHED":
         return None
     known = {name: record[name] for name in ("name", "mlflow_run", "metrics", "seconds", "notes", "status", "ending")}
     verdict = [ClaimVerdict(**v) for v in record["verdict"]]

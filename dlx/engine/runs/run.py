@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from dlx.engine.training.trainer import silence_lightning
 from dlx.errors import UsageError
 from dlx.nn.protocols import HasNotes, HasOutputs
 from dlx.notices import dlx_command
+from dlx.os_errors import os_message
 from dlx.plan import Plan
 from dlx.plan.hardware import is_worth_trying
 from dlx.plugins import active_plugins
@@ -133,8 +134,11 @@ def _open_record(request: RunRequest) -> RunRecord:
 def _tune_threads(request: RunRequest) -> RunRequest:
     """Return the request with the number of CPU threads that trains fastest, where it is worth trying."""
     plan, asked = request.plan, request.loaded.recipe.hardware.num_threads
-    if request.fast or asked != "auto" or not is_worth_trying(plan.recipe.hardware, plan.length.steps):
+    if asked != "auto" or not is_worth_trying(plan.recipe.hardware, plan.length.steps):
         return request
+    if request.fast:
+        one = {"resolved.hardware.num_threads": 1, "recipe.hardware.num_threads": 1}
+        return replace(request, plan=plan.evolve_all(one))
     return replace(request, plan=with_fastest_threads(plan))
 
 
@@ -197,8 +201,19 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
         run.sampling_seconds = None if request.fast else measure_sampling_seconds(result.experiment)
     except Exception as error:  # of any task: it is no part of the result
         run.notes.append(f"the time of sampling is not measured: {type(error).__name__}: {error}")
+    _track_results(run, record, result.checkpointer.failure)
+
+
+def _track_results(run: Run, record: RunRecord, failure: str) -> None:
+    """Track the results of a run; whatever goes wrong in that is noted, and costs it none of them."""
+    if failure:
+        run.notes.append(f"the best weights are not saved, the metrics are theirs all the same: {failure}")
     timed = {} if run.sampling_seconds is None else {SAMPLING_SECONDS: run.sampling_seconds}
-    record.finish({**run.metrics, **timed}, run.claims_hold if run.verdict else None, run.figures, run.checkpoint)
+    checkpoint, held = None if failure else run.checkpoint, run.claims_hold if run.verdict else None
+    try:
+        record.finish({**run.metrics, **timed}, held, run.figures, checkpoint)
+    except Exception as error:  # of any tracker
+        run.notes.append(f"the results are not tracked: {type(error).__name__}: {error}")
 
 
 def _measure(run: Run, result: FitResult, fast: bool) -> dict[str, float]:
@@ -206,7 +221,8 @@ def _measure(run: Run, result: FitResult, fast: bool) -> dict[str, float]:
     trainer, module, batches = result.trainer, result.experiment.module, result.experiment.batches
     metrics: dict[str, Any] = dict(result.checkpointer.best_metrics or trainer.callback_metrics)
     barrier()  # rank 0 has written the best weights
-    module.load_state_dict(load_checkpoint(run.checkpoint)["state_dict"])
+    unsaved = result.checkpointer.unsaved_weights(module)
+    module.load_state_dict(load_checkpoint(run.checkpoint)["state_dict"] if unsaved is None else unsaved)
     if "val" in batches and not fast:
         metrics |= trainer.validate(module, batches["val"], verbose=False)[0]
     if "test" in batches:
@@ -233,8 +249,10 @@ def record_end(run: Run, record: RunRecord) -> Iterator[None]:
     finally:
         run.notes += record.close(status)
         run.mlflow_run, run.status = record.run_id, status
-        with suppress(OSError) if status != "FINISHED" else nullcontext():  # the error that ended it says more
+        try:
             run.write()
+        except OSError as error:  # of a run that is over: its result is shown, or the error that ended it
+            run.notes.append(f"the run's result is not written: {os_message(error, run.folder / 'run.json')}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +22,10 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from dlx.engine.checkpoint import METADATA, link_checkpoint
-from dlx.engine.distributed.collectives import all_gather, all_reduce_max, rank
+from dlx.engine.distributed.collectives import all_gather, all_reduce_max, is_distributed, rank
 from dlx.engine.rng import random_state, restore_random_state
 from dlx.engine.training.chunks import BatchChunk, Position
-from dlx.errors import DivergedError
+from dlx.errors import CheckpointWriteError, DivergedError
 
 POSITION, RANDOM, WORKER_RANDOM = "position", "random", "random_of_others"
 """Keys of a checkpoint for where training stands, and for the RNG states of rank 0 and of the other ranks."""
@@ -46,9 +47,19 @@ class Checkpointer(Checkpoint):
     monitor   the metric that chooses the best, "min" or "max" of it; None where the last weights are the best
     every     seconds after which a checkpoint is written in the middle of an epoch
     metadata  what every checkpoint carries, so that the experiment can be built again without its recipe
+    report    called with a sentence where one cannot be written: training goes on, and the next one is tried
     """
 
-    def __init__(self, folder: Path, monitor: str | None, mode: str, every: float, metadata: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        monitor: str | None,
+        mode: str,
+        every: float,
+        metadata: dict[str, Any],
+        report: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self.report, self.failure = report, ""
         self.folder, self.monitor, self.every, self.metadata = folder, monitor, every, json.dumps(metadata)
         self.sign = 1.0 if mode == "max" else -1.0
         self.best: float | None = None
@@ -118,8 +129,30 @@ class Checkpointer(Checkpoint):
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write the best weights, if they are newer than the file, and a checkpoint from which training can resume."""
-        path, began = self.folder / f"step-{self.position.step:09d}.ckpt", time.monotonic()
+        began = time.monotonic()
         require_finite_weights(trainer.lightning_module, self.position.step)
+        try:
+            self._write(trainer, self.folder / f"step-{self.position.step:09d}.ckpt")
+            self.failure = ""
+        except CheckpointWriteError as error:
+            if is_distributed():  # others read the file
+                raise
+            if not self.failure:
+                self.report(f"{error}. Training goes on, and the next checkpoint is tried")
+            self.failure = str(error)
+        self._written = time.monotonic()
+        self._seconds = self._written - began
+
+    def unsaved_weights(self, module: pl.LightningModule) -> Mapping[str, Tensor] | None:
+        """Return the best weights if they could not be written, those of a module that has them, else None."""
+        if not self.failure:
+            return None
+        if self._best_weights is not None:
+            weights: Mapping[str, Tensor] = self._best_weights["state_dict"]
+            return weights
+        return module.state_dict() if self.best is None else None
+
+    def _write(self, trainer: pl.Trainer, path: Path) -> None:
         if self._best_weights is not None:
             trainer.strategy.save_checkpoint(self._best_weights, self.folder / BEST)
             self._best_weights = None
@@ -129,8 +162,6 @@ class Checkpointer(Checkpoint):
                 link_checkpoint(path, self.folder / BEST)
             for old in list_checkpoints(self.folder)[KEEP_LAST:]:
                 trainer.strategy.remove_checkpoint(old)
-        self._written = time.monotonic()
-        self._seconds = self._written - began
 
     def _update_best(self, trainer: pl.Trainer) -> None:
         value = trainer.callback_metrics.get(self.monitor) if self.monitor is not None else None

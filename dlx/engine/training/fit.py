@@ -131,7 +131,8 @@ class FaultTolerantFit:
         plan, recipe = experiment.plan, experiment.plan.recipe
         self.history = history = History()
         monitor, mode = checkpoint_monitor(plan)
-        checkpointer = Checkpointer(self.folder, monitor, mode, recipe.train.checkpoint_every_n_seconds, self.metadata)
+        every = recipe.train.checkpoint_every_n_seconds
+        checkpointer = Checkpointer(self.folder, monitor, mode, every, self.metadata, self._report)
         learning: list[pl.Callback] = [FreezeCallback(recipe.freeze, plan.length.steps)] if recipe.freeze else []
         learning += [c for r in recipe.regularize.values() if (c := r.callback()) is not None]
         pause = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Checkpoint
 
 from dlx.engine.checkpoint import AtomicCheckpointIO
@@ -53,7 +54,7 @@ def build_trainer(
         logger=logger,
         log_every_n_steps=1,
         callbacks=[*callbacks, *([BroadcastBuffers()] if several else [])],
-        plugins=[AtomicCheckpointIO(), *([RankEnvironment(devices)] if several else [])],
+        plugins=[AtomicCheckpointIO(), RankEnvironment(devices) if several else LightningEnvironment()],
         default_root_dir=root,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
         enable_progress_bar=False,

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from dlx.component import Section
 from dlx.monitors import UnknownMonitor, no_such_metric
 from dlx.recipe.schema.permission import FREE
-from dlx.rules import CheckContext, Problem, Rule
+from dlx.rules import CheckContext, Problem, Rule, Severity
 
 
 class NoClassesToChoose(Rule):
@@ -25,6 +25,44 @@ class NoClassesToChoose(Rule):
     """
 
     code: ClassVar[str] = "DLX434"
+
+
+class NothingToCompare(Rule):
+    """Each sample is to be compared with the others of its micro-batch, and is alone in it.
+
+    Contrastive losses and those of pairs compare the samples that are computed at once, on one device.
+
+    Why:      without another sample there is no loss, and nothing is learned.
+    Instead:  write a larger batch_size or a smaller gradient_accumulation, or use fewer devices.
+    Wrong:
+        task: metric_learning
+        train: {batch_size: 8, gradient_accumulation: 8}
+    Right:
+        task: metric_learning
+        train: {batch_size: 8, gradient_accumulation: 2}
+    """
+
+    code: ClassVar[str] = "DLX470"
+
+
+class ComparedInMicroBatch(Rule):
+    """Samples are compared with those of their own micro-batch alone, and not with the whole batch.
+
+    Gradient accumulation and several devices cut a batch into micro-batches. A loss that compares samples sees one of
+    them at a time.
+
+    Why:      the result is that of a smaller batch, though `batch_size` says otherwise.
+    Instead:  know that it is so; where the whole batch fits into memory, leave gradient_accumulation out.
+    Wrong:
+        task: metric_learning
+        train: {batch_size: 8, gradient_accumulation: 2}
+    Right:
+        task: metric_learning
+        train: {batch_size: 8}
+    """
+
+    code: ClassVar[str] = "DLX520"
+    severity: ClassVar[Severity] = "warning"
 
 
 class Train(Section):
@@ -90,6 +128,17 @@ class Train(Section):
             yield UnknownMonitor.at(no_such_metric(self.monitor, context.metric_names), "monitor")
         if self.samples_per_class is not None:
             yield from self._check_classes(self.samples_per_class, context)
+        if context.recipe.task.compares_samples:
+            yield from self._check_micro_batches(context)
+
+    def _check_micro_batches(self, context: CheckContext) -> Iterable[Problem]:
+        others = context.micro_batch_size - 1
+        if others == 0:
+            yield NothingToCompare.at("each sample is alone in its micro-batch: there is no other to compare it with")
+        elif context.micro_batch_size < context.batch_size:
+            words = f"the {others} others" if others > 1 else "the one other"
+            message = f"each sample is compared with {words} of its micro-batch, not with all {context.batch_size}"
+            yield ComparedInMicroBatch.at(message, "gradient_accumulation")
 
     def _check_classes(self, samples_per_class: int, context: CheckContext) -> Iterable[Problem]:
         facts = context.facts

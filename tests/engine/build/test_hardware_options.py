@@ -166,9 +166,9 @@ def two_cores(monkeypatch):
     monkeypatch.setattr("dlx.machine.cores", lambda: 2)
 
 
-def test_a_small_network_gets_one_thread_and_a_short_training_all(planned, two_cores):
+def test_a_small_network_and_a_short_training_get_one_thread(planned, two_cores):
     assert planned("hardware.num_threads=auto").auto_values["hardware.num_threads"] == "1"
-    assert planned(*WIDE, "train.epochs=1").auto_values["hardware.num_threads"] == "2"
+    assert planned(*WIDE, "train.epochs=1").auto_values["hardware.num_threads"] == "1"  # too few steps to try two
     long = planned(*WIDE, "train.epochs=null", f"train.steps={LONG}")
     assert long.auto_values["hardware.num_threads"] == "2, or 1 if the first steps are faster so"
     assert (

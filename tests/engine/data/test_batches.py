@@ -1,4 +1,5 @@
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -145,6 +146,19 @@ def test_what_the_caller_draws_between_batches_changes_nothing():
 def test_samples_on_disk_give_the_same_bits_as_samples_in_memory(make, workers):
     for epoch in range(2):
         assert same(list(make(epoch=epoch)), list(make(lazy=True, epoch=epoch, num_workers=workers)))
+
+
+def test_samples_of_a_read_only_cache_warn_of_nothing():
+    class Mapped(OnDisk):
+        def __getitem__(self, row):
+            image = IMAGES[row].view()
+            image.flags.writeable = False  # as np.load gives it with mmap_mode="r"
+            return image
+
+    made = batches(lazy=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same(list(dataclasses.replace(made, fields={**made.fields, "image": Mapped()})), list(made))
 
 
 def test_steps_never_change_the_data():
