@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 Dim = int | None
 
@@ -37,6 +37,7 @@ class TensorSpec:
     vocab  vocabulary size of integers: one number, or one for each column
     names  the columns of a feature axis, where they have names
     stats  statistics of the train split, known for inputs only
+    origin where the first row of an image is: "upper", or "lower" as the lowest frequency of a spectrogram
     context  named values that layers may read beside this tensor, such as an encoder's memory
     """
 
@@ -46,6 +47,7 @@ class TensorSpec:
     vocab: tuple[int, ...] = ()
     names: tuple[str, ...] = field(default=(), compare=False)
     stats: Stats | None = field(default=None, compare=False)
+    origin: Literal["upper", "lower"] = field(default="upper", compare=False)
     context: Mapping[str, TensorSpec] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +58,11 @@ class TensorSpec:
     def elements(self) -> int:
         """Number of elements of one sample; unknown dimensions count as 1."""
         return math.prod(d or 1 for d in self.dims)
+
+    @property
+    def step_axis(self) -> int | None:
+        """The index of the steps of a sequence among the dimensions; None where there are none."""
+        return next((i for i, axis in enumerate(self.axes) if axis in "TL"), None)
 
     @property
     def is_float(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
@@ -19,6 +19,10 @@ from dlx.tensors import Cost, Spec, TensorSpec, context_of, elements, with_conte
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+MANY_STEPS = 9973
+"""A length at which a layer shows whether it keeps the steps."""
 
 
 class Child:
@@ -68,10 +72,14 @@ class Layer(Component):
     """Whether its output is saved for the backward pass, beyond what the next layer saves as its input."""
     supports_channels_last: ClassVar[bool] = True
     """Whether it is as fast in the channels-last memory format."""
+    has_one_weight: ClassVar[bool] = False
+    """Whether its module has one matrix or one set of filters, `weight`, and nothing but a bias beside it."""
     has_auxiliary_output: ClassVar[bool] = False
     """Whether it predicts the target too, in training: the task adds a head, and its module is an `AuxiliaryOutput`."""
     replaces_missing: ClassVar[bool] = False
     """Whether it puts numbers in the place of missing ones, which other layers pass on as NaN."""
+    uses_batch_statistics: ClassVar[bool] = False
+    """Whether it normalizes by what it measures over a batch in training, so that one vector is too few."""
     is_energy_based: ClassVar[bool] = False
     """Whether it is learned by its free energy; its module is then an `EnergyBased`."""
 
@@ -169,7 +177,7 @@ def propagate(layers: list[Layer], x: Spec, field: str) -> tuple[list[Child], Sp
 
 
 def infer_shape(loc: Loc, layer: Layer, x: Spec) -> Spec:
-    """Return the layer's output shape, with the context of its input unless the layer changes it.
+    """Return the layer's output shape, with the context of its input unless the layer changes it or ends the steps.
 
     Raises: ShapeError with the layer's place in the recipe.
     """
@@ -177,7 +185,44 @@ def infer_shape(loc: Loc, layer: Layer, x: Spec) -> Spec:
         y = layer.shape(x)  # type: ignore[arg-type]
     except ShapeError as error:
         raise error.within(*loc) from None
-    return y if layer.is_sequential or layer.changes_context else with_context(y, context_of(x))
+    return y if layer.is_sequential or layer.changes_context else with_context(y, _context_behind(layer, x, y))
+
+
+def _context_behind(layer: Layer, x: Spec, y: Spec) -> Mapping[str, TensorSpec]:
+    """Return the context behind a layer: that before it, but that the padding mask ends where the steps do."""
+    context = context_of(x)
+    if "mask" not in context or _keeps_steps(layer, x, y):
+        return context
+    return {name: value for name, value in context.items() if name != "mask"}
+
+
+def _keeps_steps(layer: Layer, x: Spec, y: Spec) -> bool:
+    """Return whether the output has the steps of the input, one for one."""
+    if not isinstance(y, TensorSpec):
+        return True
+    after = y.step_axis
+    if not isinstance(x, TensorSpec) or after is None:
+        return after is not None
+    before = x.step_axis
+    if before is None or x.dims[before] != y.dims[after]:
+        return False
+    if x.dims[before] is not None or x.axes != "CL":
+        return True
+    longer = layer.shape(x.replace(dims=(x.dims[0], MANY_STEPS)))  # a stride does not show where lengths vary
+    return isinstance(longer, TensorSpec) and longer.dims[after] == MANY_STEPS
+
+
+def build_layer(layer: Layer, x: Spec) -> nn.Module:
+    """Build a layer inside another; where the padding mask ends in it, its module says so (`ends_mask`)."""
+    module = layer.build(x)  # type: ignore[arg-type]
+    if "mask" in context_of(x) and "mask" not in context_of(infer_shape((), layer, x)):
+        module.ends_mask = True  # type: ignore[assignment]
+    return module
+
+
+def build_children(children: Iterable[Child]) -> dict[str, nn.Module]:
+    """Build layers inside another, by their names."""
+    return {child.name: build_layer(child.layer, child.x) for child in children}
 
 
 def require_context(x: Spec, name: str, what: str) -> TensorSpec:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ class Conv(Layer):
         {conv: {channels: 16, kernel: 3, padding: same}}
     """
 
+    has_one_weight: ClassVar[bool] = True
     type: Literal["conv"] = "conv"
     channels: int = Field(gt=0)
     """Number of filters."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class ConvTranspose(Layer):
         {conv_transpose: {channels: 8, kernel: 4, stride: 2, padding: 1}}
     """
 
+    has_one_weight: ClassVar[bool] = True
     type: Literal["conv_transpose"] = "conv_transpose"
     channels: int = Field(gt=0)
     """Number of output channels."""

@@ -26,6 +26,7 @@ class Linear(Layer):
     """
 
     primary: ClassVar[str] = "features"
+    has_one_weight: ClassVar[bool] = True
     type: Literal["linear"] = "linear"
     features: int = Field(gt=0)
     """Number of output features."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dlx.component import Component
-from dlx.layers import Child, Layer, infer_shape
+from dlx.layers import Child, Layer, build_children, infer_shape
 from dlx.tensors import Cost, Spec, TensorSpec
 from dlx.trees import inner_layers
 
@@ -61,7 +61,7 @@ class Repeat(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.nn.context import make_sequential
 
-        return make_sequential({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return make_sequential(build_children(self.children(x)))
 
     def _copies(self, x: TensorSpec) -> tuple[list[Child], Spec]:
         """Return each copy and the output of the last; once a copy keeps the shape, all after it do."""

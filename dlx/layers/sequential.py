@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dlx.layers import Child, Layer, propagate
+from dlx.layers import Child, Layer, build_children, propagate
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -39,4 +39,4 @@ class Sequential(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.nn.context import make_sequential
 
-        return make_sequential({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return make_sequential(build_children(self.children(x)))

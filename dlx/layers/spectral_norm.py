@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, infer_shape
+from dlx.layers import Child, Layer, build_layer, infer_shape
 from dlx.layers._axes import feature_axis
 from dlx.tensors import Cost, Spec, TensorSpec
 
@@ -39,10 +39,11 @@ class SpectralNorm(Layer):
 
     def shape(self, x: TensorSpec) -> Spec:
         y = infer_shape(("layer",), self.layer, x)
-        if "bias" not in type(self.layer).model_fields or self.layer.children(x) or not self.layer.cost(x).macs:
-            raise ShapeError(
-                f"spectral_norm takes a layer with one matrix of weights, not {self.layer.type}", ("layer",)
+        if not self.layer.has_one_weight:
+            message = (
+                f"spectral_norm takes a layer with one matrix of weights, such as linear or conv, not {self.layer.type}"
             )
+            raise ShapeError(message, ("layer",))
         return y
 
     def cost(self, x: TensorSpec) -> Cost:
@@ -58,5 +59,5 @@ class SpectralNorm(Layer):
         from dlx.nn.context import make_sequential
 
         return make_sequential(
-            {"layer": spectral_norm(self.layer.build(x), n_power_iterations=self.n_power_iterations)}
+            {"layer": spectral_norm(build_layer(self.layer, x), n_power_iterations=self.n_power_iterations)}
         )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -91,15 +91,23 @@ class ContextSequence(nn.Sequential):
         for module, takes, changes in zip(self, self._takes, self._changes_context, strict=True):
             x = module(x, context) if takes else module(x)
             if changes and context:
-                context = cast(ChangesContext, module).output_context(context)
+                context = context_behind(module, context)
         return x
 
     def output_context(self, context: Context) -> Context:
         """Return what is in scope behind the last child."""
         for module in self:
-            if _changes_context(module):
-                context = cast(ChangesContext, module).output_context(context)
+            context = context_behind(module, context)
         return context
+
+
+def context_behind(module: nn.Module, context: Context) -> Context:
+    """Return what is in scope behind a module: the padding mask is not, where the steps end in it (`ends_mask`)."""
+    if isinstance(module, ChangesContext):
+        context = module.output_context(context)
+    if getattr(module, "ends_mask", False):
+        context = {name: value for name, value in context.items() if name != "mask"}
+    return context
 
 
 def make_sequential(modules: Mapping[str, nn.Module]) -> nn.Sequential:
@@ -111,6 +119,8 @@ def make_sequential(modules: Mapping[str, nn.Module]) -> nn.Sequential:
 
 def _changes_context(module: nn.Module) -> bool:
     """Return whether the context behind a module may be another than before it."""
+    if getattr(module, "ends_mask", False):
+        return True
     if isinstance(module, ContextSequence):
         return any(_changes_context(child) for child in module)
     return isinstance(module, ChangesContext)

@@ -7,9 +7,11 @@ from torch import nn
 
 from dlx.component import leaf_class
 from dlx.errors import ShapeError
+from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.models import Model, initialize
 from dlx.regularizers import Regularizer
+from dlx.tasks import Task
 from dlx.tensors import TensorSpec
 
 IMAGE = TensorSpec((3, 224, 224), "CHW")
@@ -170,3 +172,20 @@ def test_t5_starts_with_logits_of_a_deviation_of_one():
     logits = module({"source": random_tokens(7, 500), "target": target})
     others = torch.ones_like(logits, dtype=torch.bool).scatter(2, target[..., None], False)  # a word is like itself
     assert logits[others].std().item() == pytest.approx(1.0, rel=0.1)
+
+
+def test_the_untied_head_of_t5_starts_as_that_of_t5_1_1():
+    """Its code draws the map to logits with a variance of 1 / features (T5X, `logits_dense`), without a bias."""
+    torch.manual_seed(0)
+    words, x = 900, pair(900)
+    model = Model.model_validate({"type": "t5", "num_layers": 1, "dropout": 0.0, "tie_word_embeddings": False})
+    facts = DataFacts({"source": x["source"], "target": x["target"]}, ("source",), "target")
+    tree = Task.model_validate("seq2seq").network("network", model, facts)
+    module = tree.build(x).eval()
+    initialize(module, tree, x, model.init)
+    (weight,) = [p for p in module.parameters() if p.shape == (words, 512) and p.std() < 0.5]
+    assert weight.std().item() == pytest.approx(512**-0.5, rel=0.01)
+    (bias,) = [p for p in module.parameters() if p.shape == (words,)]
+    assert not bias.any()
+    logits = module({"source": random_tokens(7, words), "target": random_tokens(5, words)})
+    assert logits.std().item() == pytest.approx(1.0, rel=0.1)

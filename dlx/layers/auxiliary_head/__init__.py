@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from dlx.layers import Child, Layer, propagate
+from dlx.layers import Child, Layer, build_children, propagate
 from dlx.tensors import Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -52,5 +52,5 @@ class AuxiliaryHead(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.auxiliary_head.module import AuxiliaryHeadModule
 
-        built = {c.name.removeprefix("layers."): c.layer.build(c.x) for c in self.children(x)}  # type: ignore[arg-type]
+        built = {name.removeprefix("layers."): module for name, module in build_children(self.children(x)).items()}
         return AuxiliaryHeadModule(built, self.weight)

@@ -47,6 +47,7 @@ class BatchNorm(Layer):
         batch_norm
     """
 
+    uses_batch_statistics: ClassVar[bool] = True
     type: Literal["batch_norm"] = "batch_norm"
     eps: float = Field(1e-5, gt=0)
     """Added to the variance."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, infer_shape, require_numeric
+from dlx.layers import Child, Layer, build_children, infer_shape, require_numeric
 from dlx.layers._axes import feature_axis
 from dlx.tensors import Cost, TensorSpec
 
@@ -56,7 +56,7 @@ class Branches(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.branches.module import ParallelBranches
 
-        built = {child.name: child.layer.build(x) for child in self.children(x)}
+        built = build_children(self.children(x))
         return ParallelBranches(built, self.join, feature_axis(self.shape(x)) + 1)
 
     def _branch_shape(self, i: int, layer: Layer, x: TensorSpec) -> TensorSpec:

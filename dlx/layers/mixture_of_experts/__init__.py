@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, infer_shape
+from dlx.layers import Child, Layer, build_children, infer_shape, walk
 from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
@@ -27,7 +27,7 @@ class MixtureOfExperts(Layer):
     The plan counts the multiply-adds of the experts that compute, and the parameters of all.
 
     Shapes:  (F,) or (T, F), kept.
-    Raises:  ShapeError if top_k is more than there are experts, or an expert changes the shape.
+    Raises:  ShapeError if top_k is more than there are experts, or an expert changes the shape or holds batch_norm.
     Source:  Shazeer et al. 2017, arXiv:1701.06538, whose noise noisy_gating is; loss: Fedus et al. 2021,
              arXiv:2101.03961. Deviation: no step is ever dropped.
 
@@ -59,6 +59,10 @@ class MixtureOfExperts(Layer):
         y = infer_shape(("expert",), self.expert, step)
         if not isinstance(y, TensorSpec) or y.dims != step.dims:
             raise ShapeError(f"an expert gives {y} for {step}, but must keep the shape", ("expert",))
+        counting = next((layer for _, layer, _ in walk(self.expert, step) if layer.uses_batch_statistics), None)
+        if counting is not None:
+            message = f"{counting.type} measures a batch, but an expert may get a single step of it; use layer_norm"
+            raise ShapeError(message, ("expert",))
         if self.top_k > self.num_experts:
             raise ShapeError(f"top_k {self.top_k} is more than {self.num_experts} experts")
         return x
@@ -78,7 +82,7 @@ class MixtureOfExperts(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.mixture_of_experts.module import SparseMixture
 
-        built = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        built = build_children(self.children(x))
         router, noise = built.pop("router"), built.pop("noise", None)
         return SparseMixture(router, noise, [*built.values()], self.top_k, self.load_balancing)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, propagate, require_axes
+from dlx.layers import Child, Layer, build_children, propagate, require_axes
 from dlx.tensors import Spec, TensorSpec, context_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class PixelSequence(Layer):
         from dlx.layers.pixel_sequence.module import SequenceOverPixels
 
         children, _ = propagate(self.layers, self._steps(x), "layers")
-        return SequenceOverPixels({child.name: child.layer.build(child.x) for child in children})  # type: ignore[arg-type]
+        return SequenceOverPixels(build_children(children))
 
     def _steps(self, x: TensorSpec) -> TensorSpec:
         image = require_axes(x, "CHW", self.type)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, propagate
+from dlx.layers import Child, Layer, build_children, propagate
 from dlx.tensors import Spec, TensorSpec, context_of, with_context
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class Provide(Layer):
     `layers` run on the input; their output is in the context, under `key`, while `then` runs on the same input. So an
     encoder's memory reaches every block of a decoder. If the input is a record, each of the two lists begins with
     the `field` that it reads. Where the context has a mask named `<key>_mask`, `layers` take it as their `mask`; for
-    an input that is one tensor they take the input's own mask, which is then `<key>_mask` for `then`.
+    an input that is one tensor they take the input's own mask, which is then `<key>_mask` for `then`, as long as the
+    value has the steps that it is of.
 
     Shapes:  those of `then`.
     Raises:  ShapeError at the first layer that does not fit, or if the value is not one tensor.
@@ -47,10 +48,12 @@ class Provide(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.provide.module import ContextProvider
 
-        built = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        children = self.children(x)
+        built = build_children(children)
+        padded, masked = "mask" in context_of(children[0].x), f"{self.key}_mask" in context_of(children[-1].x)
         layers = {name.removeprefix("layers."): m for name, m in built.items() if name.startswith("layers.")}
         then = {name.removeprefix("then."): m for name, m in built.items() if name.startswith("then.")}
-        return ContextProvider(self.key, layers, then, self.each_step)
+        return ContextProvider(self.key, layers, then, self.each_step, ends_mask=padded and not masked)
 
     def _propagate(self, x: Spec) -> tuple[list[Child], Spec]:
         outer = context_of(x)
@@ -62,8 +65,11 @@ class Provide(Layer):
             raise ShapeError(
                 f"provide takes one tensor, but its layers give the fields {', '.join(value)}", ("layers",)
             )
-        masks = {} if mask is None else {f"{self.key}_mask": mask}
-        scope = {**outer, **masks, self.key: value.replace(context={})}
+        key_mask = f"{self.key}_mask"
+        scope = {name: spec for name, spec in outer.items() if name != key_mask}
+        if mask is not None and "mask" in context_of(value):  # the value still has the steps that the mask is of
+            scope[key_mask] = mask
+        scope[self.key] = value.replace(context={})
         used, y = propagate(self.then, with_context(x, scope), "then")
         return [*_with_prefix("layers", made), *_with_prefix("then", used)], y
 

@@ -11,15 +11,23 @@ from dlx.nn.context import Context, apply, make_sequential, state_of
 
 
 class ContextProvider(nn.Module):
-    """Runs `layers`, then `then` with their value in its context."""
+    """Runs `layers`, then `then` with their value in its context.
+
+    ends_mask  whether the value has other steps than what `layers` read, and so not its mask
+    """
 
     takes_context = True
 
     def __init__(
-        self, key: str, layers: Mapping[str, nn.Module], then: Mapping[str, nn.Module], each_step: bool
+        self,
+        key: str,
+        layers: Mapping[str, nn.Module],
+        then: Mapping[str, nn.Module],
+        each_step: bool,
+        ends_mask: bool = False,
     ) -> None:
         super().__init__()
-        self.key = key
+        self.key, self.ends_value_mask = key, ends_mask
         self.layers = make_sequential(layers)
         self.then = make_sequential(then)
         self.each_step = each_step
@@ -29,7 +37,9 @@ class ContextProvider(nn.Module):
         outer = dict(context or {})
         mask = outer.get(f"{self.key}_mask", outer.get("mask") if isinstance(x, Tensor) else None)
         scope = {**outer, self.key: self._provided_value(x, outer, mask)}
-        if mask is not None:
+        if self.ends_value_mask:
+            scope.pop(f"{self.key}_mask", None)
+        elif mask is not None:
             scope[f"{self.key}_mask"] = mask
         return apply(self.then, x, scope)
 

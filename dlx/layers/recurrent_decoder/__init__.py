@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, require_axes, require_context
+from dlx.layers import Child, Layer, build_children, require_axes, require_context
 from dlx.layers._axes import num_features
 from dlx.layers._recurrent import RecurrentLayer
 from dlx.tensors import Cost, TensorSpec
@@ -104,7 +104,7 @@ class RecurrentDecoder(Layer):
 
         after = module.InputFeedingDecoder if self.input_feeding else module.LuongDecoder
         decoder = module.BahdanauDecoder if self.attention == "bahdanau" else after
-        parts = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        parts = build_children(self.children(x))
         return decoder(parts, self.initial_state)
 
     @property

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, infer_shape, propagate, require_axes
+from dlx.layers import Child, Layer, build_children, infer_shape, propagate, require_axes
 from dlx.layers._axes import FEATURES, IMAGES, feature_axis
 from dlx.tensors import Dim, Spec, TensorSpec
 
@@ -57,7 +57,7 @@ class Residual(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.residual.module import ResidualSum
 
-        built = {child.name: child.layer.build(child.x) for child in self.children(x)}  # type: ignore[arg-type]
+        built = build_children(self.children(x))
         shortcut, then = built.pop("shortcut", None), built.pop("then", None)
         branch = {name.removeprefix("layers."): module for name, module in built.items()}
         return ResidualSum(branch, shortcut, then, self.drop_path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dlx.nn.context import Context, apply, make_sequential, takes_context
+from dlx.nn.context import Context, apply, context_behind, make_sequential, takes_context
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
@@ -47,4 +47,6 @@ class ResidualSum(nn.Module):
         if self.training and self.drop_path:
             branch = drop_path(branch, self.drop_path)
         total: Tensor = branch + (x if self.shortcut is None else apply(self.shortcut, x, context))
-        return total if self.then is None else apply(self.then, total, context)  # type: ignore[no-any-return]
+        if self.then is None:
+            return total
+        return apply(self.then, total, context and context_behind(self.layers, context))  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from dlx.layers import Child, Layer, infer_shape
+from dlx.layers import Child, Layer, build_children, infer_shape
 from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Spec, TensorSpec
 from dlx.windows import Padding, Sizes
@@ -55,7 +55,7 @@ class SeparableConv(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.nn.context import make_sequential
 
-        return make_sequential({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return make_sequential(build_children(self.children(x)))
 
     def _steps(self, x: Spec) -> tuple[list[Child], Spec]:
         inputs = num_features(x, self.type, IMAGES)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Child, Layer, infer_shape
+from dlx.layers import Child, Layer, build_children, infer_shape
 from dlx.layers._axes import IMAGES, num_features
 from dlx.tensors import Cost, TensorSpec
 
@@ -68,4 +68,4 @@ class SqueezeExcitation(Layer):
     def build(self, x: TensorSpec) -> nn.Module:
         from dlx.layers.squeeze_excitation.module import ChannelGate
 
-        return ChannelGate({child.name: child.layer.build(child.x) for child in self.children(x)})  # type: ignore[arg-type]
+        return ChannelGate(build_children(self.children(x)))

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import Child, Layer, infer_shape, propagate
+from dlx.layers import Child, Layer, build_children, infer_shape, propagate
 from dlx.tensors import Cost, Spec, TensorSpec
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class TiedEmbedding(Layer):
         from dlx.layers.tied_embedding.module import TiedEmbeddingModule
 
         table, *rest = self.children(x)
-        layers = {c.name.removeprefix("layers."): c.layer.build(c.x) for c in rest}  # type: ignore[arg-type]
+        layers = {name.removeprefix("layers."): module for name, module in build_children(rest).items()}
         return TiedEmbeddingModule(table.layer.build(x), layers, self.logit_scale, self.bias)  # type: ignore[arg-type]
 
     def _propagate(self, x: Spec) -> tuple[list[Child], Spec]:
