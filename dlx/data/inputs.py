@@ -73,6 +73,7 @@ def encode_inputs(
             _add_spans(result, name, values, TensorSpec((None, features), "TF", names=column.names), train)
         elif column.axes != "":
             _add_numeric(result, name, column.values, column.axes, column.names, train)
+            result.fields[name] = result.fields[name].replace(origin=column.origin)
     if not result.fields:
         raise DataError("data.inputs: there is nothing to learn from")
     return result

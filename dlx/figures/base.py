@@ -7,7 +7,7 @@ which color-blind people can tell apart.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
-SPLIT_COLORS = {"train": BLUE, "val": ORANGE, "test": GREEN}
 COUNTED_CLASSES = 20  # with more, numbers in the cells cannot be read
 NAMED_CLASSES = 40  # with more, only some ticks have names
 POINTS = 3000  # with more, density is drawn instead of points
 PANELS = 12
-SMOOTHED_FROM = 80  # training curves with more points are drawn with a running mean
 
 Curve = Sequence[tuple[float, float]]
 
@@ -155,7 +153,7 @@ def reliability_diagram(confidence: Any, correct: Any, bins: int = 15) -> Figure
     below.bar(edges[:-1], count, width, align="edge", color=GRAY, edgecolor="white")
     below.set(xlabel="confidence", ylabel="samples")
     for axes in (top, below):
-        _style(axes)
+        style(axes)
     set_title(top, _calibration_title(ece, confidence, correct))
     return figure
 
@@ -176,7 +174,7 @@ def predicted_vs_true(predicted: Any, true: Any, names: Sequence[str] = ()) -> F
     """Draw predictions against the truth, one panel for each output; on the dashed line they agree."""
     predicted, true = (_columns(v) for v in (predicted, true))
     outputs = min(predicted.shape[1], PANELS)
-    columns = _panel_columns(outputs)
+    columns = panel_columns(outputs)
     figure = new_figure(4.9 * columns + 0.3, 4.7 * math.ceil(outputs / columns))
     grid = figure.subplots(math.ceil(outputs / columns), columns, squeeze=False)
     for k, axes in enumerate(grid.flat):
@@ -208,90 +206,20 @@ def _draw_agreement(axes: Axes, predicted: np.ndarray, true: np.ndarray, name: s
         axes.scatter(true, predicted, s=16 if len(true) > 300 else 26, color=BLUE, alpha=0.45, linewidths=0)
     axes.plot(ends, ends, "--", color=GRAY, linewidth=1.2)
     axes.set(xlim=ends, ylim=ends, xlabel="true", ylabel="predicted", aspect="equal")
-    _style(axes)
+    style(axes)
     rmse = math.sqrt(np.mean((predicted - true) ** 2))
     spread = np.var(true)
     r2 = f"R² {1 - rmse**2 / spread:.3f}" if spread > 0 else "R² undefined"
     set_title(axes, f"{short(name, 24)}: {r2}, RMSE {rmse:.4g}" if name else f"{r2}, RMSE {rmse:.4g}")
 
 
-def learning_curves(history: Mapping[str, Curve], better: Mapping[str, str] | None = None) -> Figure:
-    """Draw every metric over the steps, train and val in one panel, the test result as a dotted line.
-
-    `history` holds (step, value) pairs by name, such as `val/loss`. `better` says for metrics other than losses whether
-    "higher" or "lower" values are; only then can the best be marked.
-    """
-    panels: dict[str, dict[str, Curve]] = {}
-    for name, curve in history.items():
-        split, _, metric = name.rpartition("/")
-        if len(curve):
-            panels.setdefault(metric, {})[split] = curve
-    names = sorted(panels, key=lambda m: (m != "loss", "" in panels[m], m))[:PANELS]
-    columns = _panel_columns(len(names))
-    rows = max(math.ceil(len(names) / columns), 1)
-    figure = new_figure(4.8 * columns + 0.4, 3.5 * rows + 0.2)
-    for axes, metric in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
-        direction = "lower" if metric.endswith("loss") else (better or {}).get(metric)
-        _draw_curves(axes, metric, panels[metric], direction)
-    for axes in figure.axes[len(names) :]:
-        axes.set_axis_off()
-    return figure
-
-
-def _draw_curves(axes: Axes, metric: str, curves: Mapping[str, Curve], direction: str | None) -> None:
-    for split, curve in curves.items():
-        steps, values = np.asarray(curve, dtype=float).T
-        color = SPLIT_COLORS.get(split, GRAY)
-        if split == "test":
-            axes.axhline(values[-1], color=color, linestyle=":", linewidth=1.6, label=f"test {values[-1]:.4g}")
-        elif split == "train" and len(values) >= SMOOTHED_FROM:
-            axes.plot(steps, values, color=color, linewidth=0.8, alpha=0.3)
-            axes.plot(steps, _running_mean(values), color=color, linewidth=1.8, label=split or metric)
-        else:
-            marker = "o" if len(values) <= 30 else None
-            axes.plot(steps, values, color=color, linewidth=1.8, marker=marker, markersize=3, label=split or metric)
-    everything = np.concatenate([np.asarray(c, dtype=float)[:, 1] for c in curves.values()])
-    if metric.endswith("loss") and _spans_decades(everything, 2):
-        axes.set_yscale("log")
-    axes.set(xlabel="step")
-    _style(axes)
-    set_title(axes, _mark_best(axes, metric, curves, direction))
-    axes.legend(frameon=False, fontsize=9)
-
-
-def _mark_best(axes: Axes, metric: str, curves: Mapping[str, Curve], direction: str | None) -> str:
-    """Return what the curve of val, or else of train, comes to, and mark its best point where one is known."""
-    split = next(s for s in ("val", "train", *curves) if s in curves)
-    steps, values = np.asarray(curves[split], dtype=float).T
-    name = f"{metric}: {split}" if split else metric
-    if not np.isfinite(values).any():
-        return f"{name} is never finite"
-    if direction is None or len(values) == 1:
-        return f"{name} ends at {values[-1]:.4g}"
-    best = int(np.nanargmin(values) if direction == "lower" else np.nanargmax(values))
-    axes.plot(steps[best], values[best], "o", markersize=9, markerfacecolor="none", markeredgecolor="black")
-    return f"{name} best {values[best]:.4g} at step {steps[best]:g}"
-
-
-def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean over a centered window of a twentieth of the curve, narrower at its ends."""
-    half = max(len(values) // 40, 1)
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    right, left = (np.clip(np.arange(len(values)) + k, 0, len(values)) for k in (half + 1, -half))
-    return np.asarray((total[right] - total[left]) / (right - left))
-
-
-def _spans_decades(values: np.ndarray, decades: float) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(len(finite) and finite.min() > 0 and finite.max() / finite.min() > 10**decades)
-
-
-def _panel_columns(count: int) -> int:
+def panel_columns(count: int) -> int:
     """Return in how many columns panels stand: three at most, and four panels in a square."""
     return 2 if count == 4 else min(max(count, 1), 3)
 
 
-def _style(axes: Axes) -> None:
+def style(axes: Axes) -> None:
+    """Leave a plot the axes that carry numbers, and a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E8E8E8", linewidth=0.7)
     axes.set_axisbelow(True)

@@ -18,20 +18,27 @@ TILES = 25
 ONE_LINE = 20  # letters above a tile
 ROWS = 20
 COLUMNS = 12  # as many as fit on a page
-OUTCOMES = ("true", "predicted", "loss")
+OUTCOMES = ("true", "predicted", "loss", "sample")
 
 
-def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, classes: Sequence[str] = ()) -> Figure:
+def worst_examples(
+    images: Any,
+    labels: Any,
+    predictions: Any,
+    losses: Any,
+    classes: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> Figure:
     """Draw the images with the highest loss, worst first, each with its true and predicted class or value.
 
     images are (N, C, H, W) or (N, H, W), bytes or floats; labels and predictions are class indices, or values where
-    there are no classes.
+    there are no classes; names, such as those of files, stand below the images.
     """
     losses = np.asarray(losses, dtype=float)
     order = _worst_first(losses)[:TILES]
     columns = min(max(math.ceil(math.sqrt(len(order))), 3), 5)
     rows = max(math.ceil(len(order) / columns), 1)
-    figure = new_figure(1.9 * columns, 2.3 * rows + 0.5)
+    figure = new_figure(1.9 * columns, (2.5 if len(names) else 2.3) * rows + 0.5)
     shown = to_unit_range(np.asarray(images)[order])
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -41,8 +48,17 @@ def worst_examples(images: Any, labels: Any, predictions: Any, losses: Any, clas
         gray = image.shape[-1] == 1
         axes.imshow(image[..., 0] if gray else image, cmap="gray" if gray else None, vmin=0, vmax=1)
         _caption(axes, labels[i], predictions[i], losses[i], classes)
+        if len(names):
+            axes.text(
+                0.5, -0.03, shorten_left(names[i], 26), transform=axes.transAxes, ha="center", va="top", fontsize=7
+            )
     figure.suptitle(_sheet_title(labels, predictions, len(order), classes), fontsize=12, fontweight="bold")
     return figure
+
+
+def shorten_left(name: str, length: int) -> str:
+    """Return a name whose beginning gives way to an ellipsis, since the end of a path says which file it is."""
+    return name if len(name) <= length else "…" + name[len(name) - length + 1 :]
 
 
 def _worst_first(losses: np.ndarray) -> np.ndarray:
@@ -85,7 +101,7 @@ def _sheet_title(labels: np.ndarray, predictions: np.ndarray, shown: int, classe
 def worst_rows(table: Mapping[str, Sequence[Any]]) -> Figure:
     """Draw the rows of a table with the highest `loss`, worst first.
 
-    Columns `true`, `predicted` and `loss` stand first; of the others as many as fit.
+    Columns `true`, `predicted`, `loss` and `sample` stand first; of the others as many as fit.
     """
     size = len(next(iter(table.values()))) if table else 0
     order = _worst_first(np.asarray(table.get("loss", np.zeros(size)), dtype=float))[:ROWS]
@@ -99,9 +115,13 @@ def worst_rows(table: Mapping[str, Sequence[Any]]) -> Figure:
     note = f"; {left_out} columns left out" if left_out else ""
     set_title(axes, f"The {len(order)} worst of {size}{note}", size=12)
     if columns and size:
-        cells = [[short(_value(table[c][i]), 14) for c in columns] for i in order]
+        cells = [[_cell(table[c][i], c) for c in columns] for i in order]
         _draw_table(axes, cells, [short(c, 14) for c in columns], len(first))
     return figure
+
+
+def _cell(value: Any, column: str) -> str:
+    return shorten_left(str(value), 14) if column == "sample" else short(_value(value), 14)
 
 
 def _value(value: Any) -> Any:

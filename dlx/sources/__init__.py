@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from dlx.component import Component, leaf_class, types
 from dlx.errors import UsageError
@@ -26,6 +26,7 @@ class Column:
     kind    "numeric", "categorical" (strings or codes), "image", "text" (strings that a tokenizer cuts)
     classes names of the values of a categorical column, where the source knows them; codes index into them
     names   names of the columns of a feature axis
+    origin  where the first row of an image is: at its upper or at its lower edge
     """
 
     values: Any
@@ -33,6 +34,7 @@ class Column:
     kind: str
     classes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    origin: Literal["upper", "lower"] = "upper"
 
     def __len__(self) -> int:
         return len(self.values)

@@ -65,7 +65,7 @@ class AudioFolder(Source):
         raise_or_skip(f"audio in {self.path}", decoded.problems, on_error)
         if not decoded.good:
             raise DataError("\n".join([f"{self.path}: no file can be used", *decoded.problems[:5]]))
-        image = Column(decoded.arrays, "CHW", "image")
+        image = Column(decoded.arrays, "CHW", "image", origin="lower")
         return labeled_samples(image, [files[i] for i in decoded.good], decoded.problems, found)
 
     def files(self, base: Path) -> list[Path]:
@@ -76,7 +76,7 @@ class AudioFolder(Source):
         decoded = decode_files(self._decoder(), paths)
         raise_or_skip("audio", decoded.problems, "raise")
         (name,) = facts.inputs
-        return NewInputs({name: Column(decoded.arrays, "CHW", "image")})
+        return NewInputs({name: Column(decoded.arrays, "CHW", "image", origin="lower")})
 
     def _decoder(self) -> Decoder:
         """Return how files become spectrograms. Raises: DataError where a mel band would hold no frequency."""

@@ -8,7 +8,8 @@ import torch
 from sklearn.metrics import r2_score
 from torchmetrics.functional.classification import binary_calibration_error
 
-from dlx.figures.base import confusion_matrix, learning_curves, predicted_vs_true, reliability_diagram
+from dlx.figures.base import confusion_matrix, predicted_vs_true, reliability_diagram
+from dlx.figures.learning_curves import learning_curves
 from dlx.figures.worst import worst_examples, worst_rows
 
 DIGITS = [str(i) for i in range(10)]
@@ -182,53 +183,13 @@ def test_worst_rows_say_what_they_leave_out():
     assert len(axes.tables[0].get_celld()) == 21 * 12
 
 
-def curve(values):
-    return [(10 * (i + 1), v) for i, v in enumerate(values)]
-
-
-def test_learning_curves_overlay_the_splits_of_a_metric_and_mark_the_best():
-    history = {
-        "train/loss": curve([2.0, 1.0, 0.5]),
-        "val/loss": curve([2.0, 1.1, 1.4]),
-        "val/accuracy": curve([0.5, 0.8, 0.7]),
-        "test/accuracy": [(30, 0.75)],
-    }
-    figure = learning_curves(history, {"accuracy": "higher"})
-    loss, accuracy = figure.axes
-    assert title(loss) == "loss: val best 1.1 at step 20"
-    assert title(accuracy) == "accuracy: val best 0.8 at step 20"
-    drawn = {line.get_label(): line.get_ydata().tolist() for line in loss.lines}
-    assert drawn["train"] == [2.0, 1.0, 0.5]
-    assert drawn["val"] == [2.0, 1.1, 1.4]
-    assert [t.get_text() for t in accuracy.get_legend().get_texts()] == ["val", "test 0.75"]
-    assert loss.get_yscale() == "linear"
-
-
-def test_learning_curves_do_not_guess_which_way_is_better():
-    (axes,) = learning_curves({"val/score": curve([1.0, 3.0, 2.0])}).axes
-    assert title(axes) == "score: val ends at 2"
-    assert len(axes.lines) == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "scale"), [([10, 1, 0.05], "log"), ([10, 1, 0.5], "linear"), ([9, 0, -1], "linear")]
-)
-def test_a_loss_over_more_than_two_decades_is_drawn_on_a_log_scale(values, scale):
-    (axes,) = learning_curves({"train/loss": curve([*map(float, values), math.nan])}).axes
-    assert axes.get_yscale() == scale
-
-
-def test_a_long_noisy_training_curve_is_also_drawn_smooth():
-    noise = np.random.default_rng(0).normal(size=400) + 5
-    (axes,) = learning_curves({"train/loss": curve(noise)}).axes
-    raw, smooth = (line.get_ydata() for line in axes.lines[:2])
-    np.testing.assert_array_equal(raw, noise)
-    window = noise[200 - 10 : 200 + 11].mean()
-    assert smooth[200] == pytest.approx(window)
-    assert smooth.std() < 0.5 * raw.std()
-
-
-def test_learning_curves_of_nothing_and_of_nothing_finite():
-    assert learning_curves({}).axes[0].axison is False
-    (axes,) = learning_curves({"val/loss": curve([math.nan, math.inf])}).axes
-    assert title(axes) == "loss: val is never finite"
+def test_worst_samples_are_named_by_the_end_of_their_path():
+    names = [f"a/rather/long/folder/name/{i}.png" for i in range(3)]
+    figure = worst_examples(np.zeros((3, 1, 4, 4)), [0, 1, 0], [0, 0, 0], [0.1, 3.0, 2.0], "ab", names)
+    shown = [text for axes in figure.axes for text in texts(axes)]
+    assert [text[-5:] for text in shown] == ["1.png", "2.png", "0.png"]
+    assert all(len(text) == 26 and text.startswith("…") for text in shown)
+    (axes,) = worst_rows({"loss": [0.1, 0.2], "sample": names[:2], "age": [1, 2]}).axes
+    cells = axes.tables[0].get_celld()
+    named = [cells[row, 1].get_text().get_text() for row in range(3)]
+    assert named == ["sample", "…er/name/1.png", "…er/name/0.png"]

@@ -6,7 +6,11 @@ import soundfile
 import torch
 from kit import load_source
 
+from dlx.data.prepare import prepare
 from dlx.errors import DataError
+from dlx.figures.supervised import worst_samples
+from dlx.nn.images import to_image
+from dlx.recipe.schema.data import Data
 
 RATE = 8000
 
@@ -81,3 +85,19 @@ def test_samples_that_are_no_number_are_named(value, what, tmp_path):
     samples = load_source(spec, on_error="skip")
     kept = samples.columns[samples.inputs[0]].values
     assert len(kept) == 2 and np.isfinite(kept[:]).all()
+
+
+def test_spectrograms_are_drawn_with_high_tones_at_the_top(tmp_path):
+    spec = recordings(tmp_path, high__a=(tone(3500), RATE), high__b=(tone(3500), RATE), low__a=(tone(200), RATE))
+    data = Data.model_validate({"source": {"audio_folder": spec}, "split": {"val": 0, "test": 0}})
+    prepared = prepare(data, tmp_path, "classes")
+    field = prepared.facts.fields["image"]
+    assert field.origin == "lower"
+    pictures = to_image(torch.from_numpy(prepared.arrays["image"][:]), field)
+    upper = pictures[:, 0, :10].mean((1, 2)) > pictures[:, 0, 10:].mean((1, 2))
+    assert upper.tolist() == [True, True, False]
+    (sheet,) = worst_samples(
+        prepared.arrays, np.arange(3), np.ones(3), np.zeros(3), np.zeros(3), prepared.facts
+    ).values()
+    shown = sheet.axes[0].images[0].get_array()
+    assert shown[:10].mean() > shown[10:].mean()

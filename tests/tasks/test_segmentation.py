@@ -17,8 +17,10 @@ from dlx.component import leaf_class, types
 from dlx.engine.data.batches import build_augmentation
 from dlx.errors import RecipeError, ShapeError
 from dlx.facts import DataFacts
+from dlx.figures.base import new_figure
 from dlx.losses import Loss
 from dlx.tasks import Learning, Task
+from dlx.tasks.segmentation.figures import add_legend, class_colors
 from dlx.tensors import Stats, TensorSpec
 
 CLASSES = ("ground", "road", "car")
@@ -253,3 +255,15 @@ def test_a_folder_of_images_and_masks_is_learned_judged_and_predicted(folder):
     (said,) = dlx.predict("last", [picture]).columns["mask"]
     true = np.asarray(Image.open(folder / "cells" / "masks" / "03.png"))
     assert sklearn.metrics.jaccard_score(true.ravel(), np.ravel(said)) > 0.85
+
+
+def test_the_legend_names_every_class_that_is_in_the_masks():
+    classes = tuple(f"class number {i} with a long name" for i in range(30))
+    figure = new_figure(6, 3)
+    masks = [[np.array([[0, 29], [3, 3]])], [np.array([[7, 7], [3, 25]])]]
+    add_legend(figure, classes, class_colors(30), masks)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [classes[k] for k in (0, 3, 7, 25, 29)]
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0

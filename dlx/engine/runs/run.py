@@ -195,7 +195,9 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
     run.verdict = check_claims(plan, run.metrics)
     run.notes += module.notes if isinstance(module, HasNotes) else []
     if plan.recipe.train.figures:
-        run.figures, notes = draw_all(run.folder / "figures", result.history.points, result.experiment)
+        curves = {**result.history.points, **result.history.learning_rates}
+        best = result.checkpointer.best_epoch
+        run.figures, notes = draw_all(run.folder / "figures", curves, result.experiment, best)
         run.notes += notes
     try:
         run.sampling_seconds = None if request.fast else measure_sampling_seconds(result.experiment)

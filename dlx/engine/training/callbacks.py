@@ -29,21 +29,36 @@ class ScaleLearningRate(pl.Callback):
 
 
 class History(pl.Callback):
-    """Records every logged point, for learning curves, and the seconds of training."""
+    """Records every logged point and the learning rates, for learning curves, and the seconds of training."""
 
     def __init__(self) -> None:
         self.points: dict[str, list[tuple[int, float]]] = {}
+        self.learning_rates: dict[str, list[tuple[int, float]]] = {}
         self.seconds = 0.0
         self._began = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"points": self.points, "seconds": self.seconds + clock() - self._began}
+        seconds = self.seconds + clock() - self._began
+        return {"points": self.points, "learning_rates": self.learning_rates, "seconds": seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.points, self.seconds = state_dict["points"], state_dict["seconds"]
+        self.learning_rates = state_dict.get("learning_rates", {})
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._began = clock()
+        self._add_learning_rates(trainer, module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, out: Any, batch: Any, i: int) -> None:
+        self._add_learning_rates(trainer, module)
+
+    def _add_learning_rates(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Record the learning rate of each optimizer's first parameter group."""
+        roles = list(module.networks)  # type: ignore[arg-type]
+        for role, optimizer in zip(roles, trainer.optimizers, strict=True):
+            rates = self.learning_rates.setdefault("lr" if len(roles) == 1 else f"lr/{role}", [])
+            if not rates or rates[-1][0] != trainer.global_step:
+                rates.append((trainer.global_step, float(optimizer.param_groups[0]["lr"])))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         for name, value in trainer.callback_metrics.items():

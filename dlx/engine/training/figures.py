@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from dlx.nn.protocols import HasGradientNorms, HasOutputs, HasTexts
 GRADIENT_SAMPLES = 64  # of which gradient norms are drawn
 DPI = 120
 
+Curve = Sequence[tuple[float, float]]
+
 
 def draw_all(
-    folder: Path, history: Mapping[str, list[tuple[int, float]]], experiment: Experiment
+    folder: Path, curves: Mapping[str, Curve], experiment: Experiment, best_epoch: int | None = None
 ) -> tuple[list[Path], list[str]]:
     """Draw every figure of a finished run as PNG; return where they are, and what could not be drawn, as sentences.
 
@@ -23,7 +25,7 @@ def draw_all(
     """
     paths: list[Path] = []
     notes: list[str] = []
-    for what, draw in _draw_functions(history, experiment).items():
+    for what, draw in _draw_functions(curves, experiment, best_epoch).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             paths += [_write(folder, name, figure) for name, figure in draw().items()]
@@ -33,16 +35,17 @@ def draw_all(
 
 
 def _draw_functions(
-    history: Mapping[str, list[tuple[int, float]]], experiment: Experiment
+    curves: Mapping[str, Curve], experiment: Experiment, best_epoch: int | None
 ) -> dict[str, Callable[[], Mapping[str, Any]]]:
     """Return what draws figures, or writes texts, by what they show."""
-    from dlx.figures.base import learning_curves
+    from dlx.figures.learning_curves import Epochs, learning_curves
 
     task, facts, module = experiment.plan.recipe.task, experiment.plan.facts, experiment.module
     outputs = module.outputs if isinstance(module, HasOutputs) else None
+    epochs = Epochs(experiment.plan.length.steps_per_epoch, best_epoch)
     return {
         "learning curves": lambda: (
-            {"learning_curves": learning_curves(history, task.metric_names(facts))} if history else {}
+            {"learning_curves": learning_curves(curves, task.metric_names(facts), epochs)} if curves else {}
         ),
         "figures of the task": lambda: prepare_figures(experiment, module, outputs)(),
         "gradient norms": lambda: _gradient_norms(experiment),
@@ -70,7 +73,8 @@ def prepare_figures(experiment: Experiment, module: Any, outputs: Any) -> Callab
     from dlx.nn.filters import first_filters
 
     task, facts, networks = experiment.plan.recipe.task, experiment.plan.facts, experiment.plan.networks
-    arrays = outputs.finalize(experiment.prepared.arrays) if outputs is not None and outputs.rows else None
+    prepared = experiment.prepared
+    arrays = outputs.finalize(prepared.arrays, prepared.identity) if outputs is not None and outputs.rows else None
     found = {role: first_filters(module.networks[role], network.input) for role, network in networks.items()}
     filters = {"filters" if len(found) == 1 else f"filters_{role}": f for role, f in found.items() if f is not None}
 

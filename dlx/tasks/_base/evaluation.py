@@ -19,12 +19,20 @@ class EvaluationArrays:
     values     an entry for each of the rows, by name, such as predictions
     extras     arrays of no particular samples, such as those that were generated
     inputs     the data's own arrays, as the source has them
+    identity   what tells each row of the data apart, by name, such as its file
     """
 
     rows: np.ndarray
     values: Mapping[str, np.ndarray]
     extras: Mapping[str, np.ndarray]
     inputs: Mapping[str, Any]
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def row_names(self) -> list[str]:
+        """A name of each of the rows, such as its file; none where the source gives them no names."""
+        columns = [np.asarray(column)[self.rows] for column in self.identity.values()]
+        return [" ".join(map(str, parts)) for parts in zip(*columns, strict=True)]
 
 
 @dataclass
@@ -49,10 +57,10 @@ class EvaluationBuffer:
         for name, more in other.values.items():
             self.values.setdefault(name, []).extend(more)
 
-    def finalize(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
+    def finalize(self, inputs: Mapping[str, Any], identity: Mapping[str, Any]) -> EvaluationArrays:
         """Return everything as arrays, beside the data's own."""
         values = {name: torch.cat(value).numpy() for name, value in self.values.items()}
-        return EvaluationArrays(torch.cat(self.rows).numpy(), values, self.extras, inputs)
+        return EvaluationArrays(torch.cat(self.rows).numpy(), values, self.extras, inputs, identity)
 
 
 def _on_cpu(value: Tensor) -> Tensor:

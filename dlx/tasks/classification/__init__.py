@@ -54,4 +54,4 @@ class Classification(SupervisedTask):
     def figures(self, outputs: Any, facts: DataFacts) -> dict[str, Any]:
         from dlx.tasks.classification.figures import draw
 
-        return {} if facts.multilabel else dict(draw(outputs, facts))
+        return dict(draw(outputs, facts))

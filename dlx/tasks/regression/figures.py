@@ -19,5 +19,5 @@ def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     predictions, targets, losses = (arrays.values[name] for name in ("predictions", "targets", "losses"))
     return {
         "predicted_vs_true": predicted_vs_true(predictions, targets, facts.fields["target"].names),
-        **worst_samples(arrays.inputs, arrays.rows, losses, targets[:, 0], predictions[:, 0], facts),
+        **worst_samples(arrays.inputs, arrays.rows, losses, targets[:, 0], predictions[:, 0], facts, arrays.row_names),
     }

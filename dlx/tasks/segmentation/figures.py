@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlx.facts import DataFacts
 from dlx.figures.base import BLUE, GRAY, confusion_matrix, new_figure, percent, set_title, short
-from dlx.figures.worst import to_unit_range
+from dlx.figures.worst import shorten_left, to_unit_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from dlx.tasks._base.evaluation import EvaluationArrays
 
 OVERLAY = 0.55  # how much of a pixel's color is its class's
-NAMED = 20  # classes that fit into a legend
+LONGEST = 40  # letters of a name in the legend
+LETTER, KEY, ROW = 0.085, 0.55, 0.21  # inches of a letter, of a color beside its name, and of a row of them
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#E69F00")  # of Okabe and Ito
 
 
@@ -33,30 +35,46 @@ def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
 
 def worst_masks(arrays: EvaluationArrays, facts: DataFacts) -> Figure:
     """Draw each of the worst images as it is, with its true mask, and with the predicted one."""
-    from matplotlib.patches import Patch
-
     name = facts.inputs[0]
     images = to_unit_range(np.stack([arrays.inputs[name][row] for row in arrays.rows]))
     colors = class_colors(len(facts.classes))
     across = 2 if len(images) > 1 else 1
     down = -(-len(images) // across)
-    figure = new_figure(5.2 * across, 1.95 * down + 1.1)
+    figure = new_figure(5.2 * across, 1.95 * down + 0.9)
     grid = figure.subplots(down, 3 * across, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
+    names = arrays.row_names or [""] * len(images)
     for i, image in enumerate(images):
         first, second, third = grid[i // across, 3 * (i % across) :][:3]
         _show(first, image, f"loss {arrays.values['losses'][i]:.3g}")
+        first.text(0.5, -0.03, shorten_left(names[i], 26), transform=first.transAxes, ha="center", va="top", fontsize=7)
         _show(second, overlay_mask(image, arrays.values["targets"][i], colors), "true")
         _show(third, overlay_mask(image, arrays.values["predictions"][i], colors), "predicted")
-    shown = range(1, min(len(facts.classes), NAMED))
-    keys = [Patch(color=colors[k], label=short(facts.classes[k])) for k in shown]
-    figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6) or 1, frameon=False, fontsize=9)
+    add_legend(figure, facts.classes, colors, [arrays.values["targets"], arrays.values["predictions"]])
     pixels = arrays.extras["confusion_matrix"]
     accuracy, count = pixels.trace() / max(pixels.sum(), 1), pixels.sum() // arrays.values["targets"][0].size
     text = f"The {len(images)} worst of {count} images; pixel accuracy {percent(accuracy)}"
     figure.suptitle(text, fontsize=12, fontweight="bold")
     return figure
+
+
+def add_legend(figure: Figure, classes: tuple[str, ...], colors_K3: np.ndarray, masks: Sequence[np.ndarray]) -> None:
+    """Name every class that is in the masks below the images, as many in a row as fit side by side."""
+    from matplotlib.patches import Patch
+
+    there = sorted({int(k) for group in masks for mask in group for k in np.unique(mask)} & set(range(len(classes))))
+    names = {k: short(classes[k], LONGEST) for k in there}
+    keys = [
+        Patch(color=colors_K3[k], label=names[k]) if k else Patch(fill=False, edgecolor=GRAY, label=names[k])
+        for k in there
+    ]
+    width = LETTER * max((len(name) for name in names.values()), default=0) + KEY
+    columns = max(1, min(len(keys), int(figure.get_size_inches()[0] / width)))
+    rows = -(-len(keys) // columns)
+    wide, high = figure.get_size_inches()
+    figure.set_size_inches(wide, high + ROW * rows)
+    figure.legend(handles=keys, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
 def iou_by_class(pixels: np.ndarray, classes: tuple[str, ...]) -> Figure:

@@ -30,9 +30,9 @@ class WorstImages(EvaluationBuffer):
         super().add(rows, values)
         self._keep_worst()
 
-    def finalize(self, inputs: Mapping[str, Any]) -> EvaluationArrays:
+    def finalize(self, inputs: Mapping[str, Any], identity: Mapping[str, Any]) -> EvaluationArrays:
         self._keep_worst()
-        return super().finalize(inputs)
+        return super().finalize(inputs, identity)
 
     def _keep_worst(self) -> None:
         worst = torch.cat(self.values["losses"]).argsort(descending=True, stable=True)[:WORST]

@@ -48,7 +48,7 @@ class Translations:
         self.rows += other.rows
         self.texts += other.texts
 
-    def finalize(self, inputs: Mapping[str, Any]) -> Translations:
+    def finalize(self, inputs: Mapping[str, Any], identity: Mapping[str, Any]) -> Translations:
         """Return itself."""
         return self
 
