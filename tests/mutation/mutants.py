@@ -38,11 +38,13 @@ UNBROKEN = (ast.Import, ast.ImportFrom, ast.Raise, ast.JoinedStr, ast.Assert)
 class Mutant:
     """A break of one place: from (row, byte) to (row, byte), rows from 1, `before` is replaced by `after`.
 
-    function is the qualified name of what holds the place, "" at the level of the module.
+    function is the qualified name of what holds the place, "" at the level of the module; outer_function that of the
+    outermost function, "" if the place is in none.
     """
 
     path: str
     function: str
+    outer_function: str
     begin: tuple[int, int]
     end: tuple[int, int]
     before: str
@@ -52,6 +54,11 @@ class Mutant:
     def key(self) -> str:
         """What identifies the mutant when lines move."""
         return f"{self.path} {self.function}: {self.before} → {self.after}"
+
+    @property
+    def is_in_function(self) -> bool:
+        """Whether the break is in what a function does: not in a default, in a class, or in the module."""
+        return bool(self.outer_function)
 
     def apply(self, text: str) -> str:
         """Return the file with this break."""
@@ -63,21 +70,31 @@ class Mutant:
 
 def find_mutants(path: str, text: str) -> list[Mutant]:
     """Return every mutant of a file."""
-    return [mutant for mutant in _in_body(path, ast.parse(text), ()) if mutant.before != mutant.after]
+    return [mutant for mutant in _in_body(path, ast.parse(text), (), "") if mutant.before != mutant.after]
 
 
-def _in_body(path: str, node: ast.AST, scope: tuple[str, ...]) -> Iterator[Mutant]:
+def _in_body(path: str, node: ast.AST, scope: tuple[str, ...], outer: str) -> Iterator[Mutant]:
+    is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
         scope = (*scope, node.name)
+    if is_function and not outer:
+        yield from _inside(path, node.args, scope, "")  # type: ignore[attr-defined]
+        outer = ".".join(scope)
+    yield from _inside(path, node, scope, outer)
+
+
+def _inside(path: str, node: ast.AST, scope: tuple[str, ...], outer: str) -> Iterator[Mutant]:
     for child in _children(node):
+        if isinstance(child, ast.arguments) and outer == ".".join(scope):
+            continue
         for changed in _mutations(child):
             after = "pass" if isinstance(changed, ast.Pass) else ast.unparse(changed)
             wrapped = f"({after})" if isinstance(changed, ast.expr) else after
             begin = (child.lineno, child.col_offset)  # type: ignore[attr-defined]
             end = (child.end_lineno, child.end_col_offset)  # type: ignore[attr-defined]
-            yield Mutant(path, ".".join(scope), begin, end, ast.unparse(child), wrapped)
+            yield Mutant(path, ".".join(scope), outer, begin, end, ast.unparse(child), wrapped)
         if not isinstance(child, UNBROKEN):
-            yield from _in_body(path, child, scope)
+            yield from _in_body(path, child, scope, outer)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
