@@ -194,6 +194,15 @@ def test_a_wide_beam_finds_the_best_text_of_all(alpha, seed):
     assert found == [best_of_all(table_VV, first, 4, alpha) for first in (5, 7)]
 
 
+def test_a_narrow_beam_goes_on_while_a_text_may_still_become_the_best():
+    """From 5: p([]) = 0.3, p([6]) = 0.21 and p([6, 7]) = 0.49, which ends after both places are taken."""
+    table_VV = torch.full((WORDS, WORDS), -30.0)
+    for a, b, p in ((5, EOS, 0.3), (5, 6, 0.7), (6, EOS, 0.3), (6, 7, 0.7), (7, EOS, 1.0), (8, EOS, 0.9), (8, 7, 0.1)):
+        table_VV[a, b] = math.log(p)
+    config = GenerationConfig(num_beams=2, max_new_tokens=6, length_penalty=0)
+    assert beam_search(StepwiseDecoder(markov(table_VV)), torch.tensor([[8], [5]]), config) == [[], [6, 7]]
+
+
 def test_a_beam_goes_on_from_the_caches_of_its_texts():
     """With a network that remembers: each text's probability is what reading it whole gives."""
     module = network("gpt")

@@ -75,6 +75,11 @@ def endless(logits):
     return logits * 0 + logits.new_tensor([3e38, -3e38, -3e38])
 
 
+def last_lr(run):
+    (group,) = load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["optimizer_states"][0]["param_groups"]
+    return group["lr"]
+
+
 @pytest.mark.parametrize("wrong", [lambda logits: logits * math.nan, endless], ids=["nan", "inf"])
 def test_f10_a_batch_without_a_finite_loss_is_left_out(train, wrong):
     run, _ = train(lose(lambda count: count in (4, 11), wrong))
@@ -89,8 +94,21 @@ def test_f10_training_goes_back_and_on_with_half_the_rate(train):
     assert "with 0.5 of the lr" in said
     assert run.metrics["test/accuracy"] > 0.5
     assert callback.count > 3 * 7
-    (group,) = load_checkpoint(list_checkpoints(run.folder / "checkpoints")[0])["optimizer_states"][0]["param_groups"]
-    assert group["lr"] == pytest.approx(0.05)
+    assert last_lr(run) == pytest.approx(0.05)
+
+
+def test_f10_a_second_divergence_from_the_same_checkpoint_halves_the_rate_again(train):
+    # three batches from the beginning, and three of the next attempt
+    run, said = train(lose(lambda count: count <= 6), **{"train.epochs": 1})
+    assert "goes back to its beginning, with 0.25 of the lr" in said
+    assert last_lr(run) == pytest.approx(0.025)
+
+
+def test_f10_a_divergence_behind_a_newer_checkpoint_halves_what_it_has(train):
+    callback = lose(lambda count: count in (12, 13, 14, 20, 21, 22))
+    run, said = train(callback, **{"train.checkpoint_every_n_seconds": 1e-9})
+    assert [line for line in said.splitlines() if "of the lr" in line][1].endswith("with 0.25 of the lr")
+    assert last_lr(run) == pytest.approx(0.025)
 
 
 def test_f10_after_three_times_it_fails_and_says_which_weights_went_first(train, tmp_path):

@@ -40,6 +40,17 @@ def test_alphas_are_the_papers():
     assert np.allclose(cosine_alphas_cumprod(1000)[:-1], (curve / curve[0])[:-1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("timesteps", [50, 200, 4000])
+def test_another_number_of_steps_ends_in_as_much_noise(timesteps):
+    """β is scaled by 1000 / T, as in Nichol & Dhariwal's code, so that ᾱ falls as it does over 1,000 steps."""
+    betas = 1000 / timesteps * np.linspace(1e-4, 0.02, timesteps)
+    assert np.allclose(linear_alphas_cumprod(timesteps)[1:], np.cumprod(1 - betas))
+    whole = linear_alphas_cumprod(1000)
+    for share in (0.1, 0.5):
+        here = linear_alphas_cumprod(timesteps)[round(share * timesteps)]
+        assert here == pytest.approx(whole[round(share * 1000)], abs=0.02)
+
+
 @every_noise
 def test_a_noised_sample_has_the_moments_of_many_small_steps(noise):
     """x after t steps, against t steps of the chain itself."""
@@ -190,6 +201,21 @@ def test_images_are_scaled_to_their_range_and_kept_in_it():
     assert module.scaling(torch.tensor([-1.0, 3.0, 7.0])).flatten().tolist() == [-1, 0, 1]
     samples = module.sample(50, seed=0)
     assert samples.min() >= -1 - 1e-5 and samples.max() <= 7 + 1e-5
+
+
+class Constant(nn.Module):
+    """Predicts far more than there is in the data, and far less."""
+
+    def forward(self, x_t):
+        return torch.tensor([[99.0], [-99.0]])
+
+
+@pytest.mark.parametrize(("clip_sample", "expected"), [(True, [4.0, -2.0]), (False, [99.0, -99.0])])
+def test_predicted_samples_are_clipped_to_the_scaled_range_of_the_train_split(clip_sample, expected):
+    stats = Stats((2.0,), (0.5,), (1.0,), (4.0,))  # from (1 − 2) / 0.5 to (4 − 2) / 0.5
+    facts = DataFacts({"x": TensorSpec((1,), "F", stats=stats)}, ("x",), counts={"train": 9})
+    module = made({"prediction_type": "sample", "clip_sample": clip_sample}, facts, Constant())
+    assert module.denoise(torch.zeros(2, 1), 10, None).flatten().tolist() == expected
 
 
 LABELED = DataFacts(

@@ -71,6 +71,19 @@ def test_gradient_penalties_of_a_linear_critic_are_those_of_its_weights(tmp_path
     assert gan.gradient_penalty(x, -x, {}).item() == pytest.approx(0.1 * 25, rel=1e-5)
 
 
+def test_the_penalty_is_at_points_between_samples_and_data(tmp_path):
+    plan = make_small_plan({"type": "wgan", "latent_dim": 3, "gradient_penalty_weight": 10.0}, tmp_path)
+    module, batches = build(plan)
+    module.score = lambda x, label_B: 0.5 * x.square().sum(1)  # whose gradient is x itself
+    batch = module.prepare_step(first_batch(batches))
+    share = batch["interpolation"]
+    assert len(share.unique()) == len(share) and 0 <= share.min() < 0.3 and 0.7 < share.max() < 1
+    real, generated = batch["numeric"], torch.randn_like(batch["numeric"])
+    norms = (share[:, None] * real + (1 - share[:, None]) * generated).norm(dim=1)
+    penalty = module.gradient_penalty(real, generated, batch)
+    assert penalty.item() == pytest.approx(10 * (norms - 1).square().mean().item(), rel=1e-4)
+
+
 def test_weight_clipping_bounds_the_critic_alone(tmp_path):
     plan = make_small_plan(
         {"type": "wgan", "latent_dim": 3, "lipschitz": "weight_clipping", "clip_value": 0.03, "critic_steps": 1},

@@ -57,6 +57,14 @@ def test_nt_xent_of_views_that_are_all_alike_is_chance():
     assert nt_xent(same, same, 0.5).item() == pytest.approx(math.log(7))
 
 
+@pytest.mark.parametrize("temperature", [0.1, 2.0])
+def test_simclr_compares_projections_at_its_temperature(temperature):
+    module = made({"type": "simclr", "temperature": temperature, "views": VIEWS, "evaluate": NO_PROBE})
+    one, other = torch.rand(2, 4, 1, 4, 4)
+    expected = nt_xent(module.project(one), module.project(other), temperature)
+    assert module.view_loss(one, other).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_rotations_are_quarters_counterclockwise():
     image = torch.tensor([[1.0, 2.0], [3.0, 4.0]])[None, None]
     assert rotations(image)[:, 0].tolist() == [
@@ -248,14 +256,14 @@ def test_contrastive_accuracy_is_how_often_the_twin_is_nearest_of_all_others():
 
 def test_a_probe_leaves_the_encoder_as_it_was():
     module, seen = made({"type": "simclr", "views": VIEWS}), []
-    norm = nn.BatchNorm1d(6)
-    module.networks["encoder"].body.append(norm)
-    norm.register_forward_hook(lambda layer, *_: seen.append(layer.training))
+    frozen, norm = nn.BatchNorm1d(6), nn.BatchNorm1d(6)
+    module.networks["encoder"].body.extend([frozen, norm])
+    for layer in (frozen, norm):
+        layer.register_forward_hook(lambda layer, *_: seen.append((layer.training, bool(layer.running_mean.any()))))
     module.train()
-    norm.eval()  # frozen, as batch norm may be within a network that learns
+    frozen.eval()  # as batch norm may be within a network that learns
     module.probe.add_to_bank(batch()["image"], batch())
-    assert seen == [False] and norm.running_mean.tolist() == [0.0] * 6
-    assert module.networks["encoder"].body[0].training and not norm.training
+    assert seen == [(False, False)] * 2 and (norm.training, frozen.training) == (True, False)
 
 
 def test_a_view_is_of_the_range_of_the_data():

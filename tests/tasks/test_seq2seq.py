@@ -84,10 +84,17 @@ def test_generation_with_a_cache_is_generation_without(tmp_path, model):
         assert generated == [token for token in text[1:] if token != EOS]
 
 
-def test_a_beam_of_several_sentences_is_that_of_each(tmp_path):
-    module, batches = made(recipe(tmp_path, task="{seq2seq: {num_beams: 3, max_length: 4}}"))
-    batch = {name: value[:5] for name, value in next(iter(batches["test"])).items()}
-    assert module.generate(batch) == [module.generate(one)[0] for one in alone(batch)]
+@models
+def test_a_beam_of_sources_of_unequal_length_is_that_of_each(tmp_path, model):
+    module, batches = made(recipe(tmp_path, model, task="{seq2seq: {num_beams: 3, max_length: 4}}"))
+    with torch.no_grad():
+        for parameter in module.networks.parameters():
+            parameter.mul_(5)  # so that what is generated depends on the source
+    batch = {name: value[:12] for name, value in next(iter(batches["test"])).items()}
+    assert not batch["source.mask"].all()
+    generated = module.generate(batch)
+    assert len({tuple(tokens) for tokens in generated}) >= 3
+    assert generated == [module.generate(one)[0] for one in alone(batch)]
 
 
 def test_bleu_of_batches_is_sacrebleus_of_the_corpus(tmp_path):

@@ -84,6 +84,14 @@ def test_beta_grows_over_the_annealing_and_free_bits_cost_nothing(tmp_path):
     assert module.loss(module.prepare_step(batch)).item() == pytest.approx(nll.item() + 2 * 50.0, rel=1e-5)
 
 
+@pytest.mark.parametrize("beta", [0.0, 4.0])
+def test_the_measured_bound_is_that_of_a_beta_of_one(beta, tmp_path):
+    plan = make_small_plan({"type": "vae", "latent_dim": 2, "beta": beta}, tmp_path)
+    found = measure(plan, *build(plan))
+    assert found["test/kl"] > 0.01
+    assert found["test/loss"] == pytest.approx(found["test/reconstruction_loss"] + found["test/kl"], rel=1e-5)
+
+
 def test_the_likelihoods_are_those_of_torch_distributions(tmp_path):
     for likelihood, of in (("gaussian", lambda y: Normal(y, 0.5)), ("bernoulli", lambda y: Bernoulli(logits=y))):
         task = {"type": "vae", "latent_dim": 3, "likelihood": likelihood, "std": 0.5}
