@@ -48,8 +48,8 @@ def command(
     if as_json:
         from dlx.commands._show import print_json
 
-        said = {**found.to_json(), "samples": samples and samples.to_json()}
-        print_json({**said, "figures": {name: str(path) for name, path in figures.items()}})
+        report = {**found.to_json(), "samples": samples and samples.to_json()}
+        print_json({**report, "figures": {name: str(path) for name, path in figures.items()}})
     else:
         _print(found, samples, figures)
 

@@ -104,8 +104,8 @@ def _collapse_repeats(samples: Samples, names: Sequence[str]) -> tuple[Samples, 
         raise DataError("data.split.deduplicate: samples of a series, or that stay on disk, are not compared")
     _, first = np.unique(keys, return_index=True)
     repeated = len(keys) - len(first)
-    said = [f"{repeated:,} samples are equal to earlier ones and left out"] if repeated else []
-    return take_rows(samples, np.sort(first)), said
+    notes = [f"{repeated:,} samples are equal to earlier ones and left out"] if repeated else []
+    return take_rows(samples, np.sort(first)), notes
 
 
 def _facts(

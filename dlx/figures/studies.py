@@ -164,8 +164,8 @@ def differences(found: Mapping[str, tuple[float, float, float]], apart: Mapping[
     axes.set_yticks(range(len(names)), [short(name, 24) for name in names])
     axes.set(xlabel=f"difference of {metric} to base, in pairs", ylim=(-0.6, len(names) - 0.4))
     _style(axes)
-    told = [name for name in found if apart[name]]
-    set_title(axes, f"Told apart from base: {', '.join(told) or 'none'}")
+    significant = [name for name in found if apart[name]]
+    set_title(axes, f"Told apart from base: {', '.join(significant) or 'none'}")
     return figure
 
 

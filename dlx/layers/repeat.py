@@ -67,9 +67,9 @@ class Repeat(Layer):
         """Return each copy and the output of the last; once a copy keeps the shape, all after it do."""
         children = [Child("0", ("layer",), self.layer, x)]
         y = infer_shape(("layer",), self.layer, x)
-        settled = False
+        unchanged = False
         for i in range(1, self.times):
             children.append(Child(str(i), ("layer",), self.layer, y))
-            after = y if settled else infer_shape(("layer",), self.layer, y)
-            settled, y = after == y, y if after == y else after
+            after = y if unchanged else infer_shape(("layer",), self.layer, y)
+            unchanged, y = after == y, y if after == y else after
         return children, y

@@ -87,16 +87,16 @@ def estimate_memory(
     return Memory(parameters, gradients, state, activations, copies)
 
 
-def peak_activations(plan: NetworkPlan, n: NumberSizes, recomputing: bool = False) -> int:
+def peak_activations(plan: NetworkPlan, n: NumberSizes, activation_checkpointing: bool = False) -> int:
     """Return the bytes of one sample that are alive at once at most, what the loss keeps included.
 
     The backward pass goes through the layers from the last to the first: alive are what those before it and itself
-    have kept, and the gradients that pass through it. `recomputing` says that blocks keep their input alone, until it
-    is their turn.
+    have kept, and the gradients that pass through it. With `activation_checkpointing` a block keeps only its input
+    until its backward pass.
     """
     tree, x = plan.tree, plan.longest
-    forgetting = [path for path, _, _ in blocks(tree, x)] if recomputing else []
-    steps = list(_backward(tree, x, n, forgetting))
+    checkpointed = [path for path, _, _ in blocks(tree, x)] if activation_checkpointing else []
+    steps = list(_backward(tree, x, n, checkpointed))
     alive = n.activation_bytes(tree.cost(x)) + 2 * FLOAT * elements(tree.shape(x))  # type: ignore[arg-type]
     alive += sum(min(0, freed) for freed, _ in steps)
     most = 0
@@ -107,14 +107,14 @@ def peak_activations(plan: NetworkPlan, n: NumberSizes, recomputing: bool = Fals
 
 
 def _backward(
-    layer: Layer, x: Spec, n: NumberSizes, forgetting: Sequence[str], path: str = "", held: int = 0
+    layer: Layer, x: Spec, n: NumberSizes, checkpointed: Sequence[str], path: str = "", held: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Yield for each step of the backward pass the bytes that it frees, and those of gradients alive during it.
 
-    What is `forgetting` is computed again first, which frees less than nothing. held are elements of gradients that
+    A layer in `checkpointed` runs its forward pass again first, which frees less than nothing. held are elements of gradients that
     wait around a layer, as those beside a residual branch do.
     """
-    if path in forgetting:
+    if path in checkpointed:
         yield n.activation_bytes(Cost(activations=elements(x))) - n.activation_bytes(layer.cost(x)), 0  # type: ignore[arg-type]
     children = layer.children(x)  # type: ignore[arg-type]
     if not children:
@@ -123,4 +123,4 @@ def _backward(
     held = held if layer.is_sequential else max(held, elements(layer.shape(x)))  # type: ignore[arg-type]
     for child in reversed(children):
         inner = f"{path}.{child.name}" if path else child.name
-        yield from _backward(child.layer, child.x, n, forgetting, inner, held)
+        yield from _backward(child.layer, child.x, n, checkpointed, inner, held)

@@ -71,14 +71,14 @@ def explanation_of(rule: type[Rule]) -> Code:
     """Return what the docstring of a rule says."""
     head, *parts = _PART.split(inspect.getdoc(rule) or "")
     title, _, what = head.partition("\n\n")
-    said = {name: dedent(text).strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
-    prose = {name: " ".join(said.get(name, "").split()) for name in ("Why", "Instead")}
+    sections = {name: dedent(text).strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    prose = {name: " ".join(sections.get(name, "").split()) for name in ("Why", "Instead")}
     title = title[:1].lower() + title[1:].rstrip(".")
     return Code(
         title,
         f"{prose['Why']}",
-        said.get("Wrong", ""),
-        said.get("Right", ""),
+        sections.get("Wrong", ""),
+        sections.get("Right", ""),
         " ".join(what.split()),
         prose["Instead"],
         rule.severity,

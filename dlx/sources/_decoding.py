@@ -143,10 +143,10 @@ def _decode_in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) ->
     bad: dict[int, str] = {}
     done: set[int] = set()
     with _progress(decoder.name, len(paths)) as advance:
-        for said in _iterate_messages([_start_process(order) for order in orders]):
-            bad |= {int(row): reason for row, reason in said["bad"].items()}
-            done.update(said["rows"])
-            advance(len(said["rows"]))
+        for message in _iterate_messages([_start_process(order) for order in orders]):
+            bad |= {int(row): reason for row, reason in message["bad"].items()}
+            done.update(message["rows"])
+            advance(len(message["rows"]))
     left = [row for row in range(len(paths)) if row not in done]
     return bad | _decode_rows(file, decoder, left, [paths[row] for row in left])
 

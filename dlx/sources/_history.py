@@ -135,8 +135,8 @@ class HistoryReader:
         for row in np.flatnonzero(~found.invalid):
             first = seen.setdefault((who[row], found.values[row]), int(row))
             if first != row:
-                said = f"'{cells[self.time][row]}' stands in line {rows.lines[first]} too"
-                bad.setdefault(int(row), f"{_place(rows, row, self.time)}: {said}")
+                reason = f"'{cells[self.time][row]}' stands in line {rows.lines[first]} too"
+                bad.setdefault(int(row), f"{_place(rows, row, self.time)}: {reason}")
         kept = np.setdiff1d(np.arange(len(who)), list(bad))
         return kept, found.values[kept], found.form, found.inferred
 

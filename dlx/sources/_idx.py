@@ -62,10 +62,10 @@ def load_idx(
     paths = locate(name, files, mirrors)
     images, labels, splits, places = [], [], [], []
     for split, (image_file, label_file) in PAIRS.items():
-        pictures, codes = read_idx(paths[image_file]), read_idx(paths[label_file])
-        if pictures.ndim != 3 or codes.ndim != 1 or len(pictures) != len(codes):
-            raise DataError(f"{paths[image_file]}: {pictures.shape} images do not go with {codes.shape} labels")
-        images.append(pictures[:, None])
+        pixels, codes = read_idx(paths[image_file]), read_idx(paths[label_file])
+        if pixels.ndim != 3 or codes.ndim != 1 or len(pixels) != len(codes):
+            raise DataError(f"{paths[image_file]}: {pixels.shape} images do not go with {codes.shape} labels")
+        images.append(pixels[:, None])
         labels.append(codes)
         splits.append(np.full(len(codes), split, dtype=object))
         places += [(paths[label_file], len(codes))]

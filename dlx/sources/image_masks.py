@@ -79,8 +79,8 @@ class ImageMasks(Source):
         images = decode_files(self._decoder("image", size), [pair.image for pair in pairs])
         masks = decode_files(self._decoder("mask", size), [pair.mask for pair in pairs])
         good = sorted(set(images.good) & set(masks.good))
-        said = zip(good, map(self._unknown_value, masks.of(good), (pairs[i] for i in good)), strict=True)
-        strange = {i: text for i, text in said if text}
+        reasons = zip(good, map(self._unknown_value, masks.of(good), (pairs[i] for i in good)), strict=True)
+        strange = {i: text for i, text in reasons if text}
         problems += [*bad, *images.problems, *masks.problems, *strange.values()]
         raise_or_skip(f"images and masks in {self.path}", problems, on_error)
         kept = [i for i in good if i not in strange]

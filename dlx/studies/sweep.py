@@ -127,6 +127,6 @@ def _wait(processes: list[subprocess.Popen[bytes]], update: Any) -> None:
         time.sleep(POLL_SECONDS)
     update()
     if all(process.returncode for process in processes):
-        said = processes[0].stderr
-        lines = said.read().decode(errors="replace").strip().splitlines() if said is not None else []
+        stderr = processes[0].stderr
+        lines = stderr.read().decode(errors="replace").strip().splitlines() if stderr is not None else []
         raise RunError(f"every worker died: {lines[-1] if lines else processes[0].returncode}")

@@ -139,8 +139,8 @@ def _write_mlflow_id(folder: Path, run_id: str | None) -> None:
     """Add MLflow's id, which was not known at the start, to run.json."""
     path = folder / "run.json"
     try:
-        said = read_json(path)
-        if run_id is not None and said.get("mlflow_run") is None:
-            write_atomic(path, json.dumps({**said, "mlflow_run": run_id}, indent=2).encode())
+        entry = read_json(path)
+        if run_id is not None and entry.get("mlflow_run") is None:
+            write_atomic(path, json.dumps({**entry, "mlflow_run": run_id}, indent=2).encode())
     except (OSError, ValueError):
         return

@@ -26,10 +26,10 @@ def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
     """Draw forecasts of windows from all over the test split, and the error at each step of the horizon."""
     past_NLF, target_NTF, forecast_NTF = series_of(arrays, facts)
     others = {who: naive_forecast(who, past_NLF, target_NTF.shape[1], facts.season) for who in baselines(facts)}
-    pictures = {"forecasts": draw_forecasts(arrays, facts, (past_NLF, target_NTF, forecast_NTF), others)}
+    figures = {"forecasts": draw_forecasts(arrays, facts, (past_NLF, target_NTF, forecast_NTF), others)}
     if target_NTF.shape[1] > 1:
-        pictures["error_by_step"] = error_by_step(target_NTF, forecast_NTF, others)
-    return pictures
+        figures["error_by_step"] = error_by_step(target_NTF, forecast_NTF, others)
+    return figures
 
 
 def series_of(arrays: EvaluationArrays, facts: DataFacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,8 +130,8 @@ def _title(
     arrays: EvaluationArrays, target_NTF: np.ndarray, forecast_NTF: np.ndarray, others: dict[str, np.ndarray]
 ) -> str:
     own = np.abs(forecast_NTF - target_NTF).mean()
-    said = [f"{NAMES[who]} {np.abs(values - target_NTF).mean():.4g}" for who, values in others.items()]
-    text = f"Mean absolute error {own:.4g}; {', '.join(said)}"
+    errors = [f"{NAMES[who]} {np.abs(values - target_NTF).mean():.4g}" for who, values in others.items()]
+    text = f"Mean absolute error {own:.4g}; {', '.join(errors)}"
     if "low" not in arrays.values:
         return text
     low, high, actual = (arrays.values[name] for name in ("low", "high", "targets"))
