@@ -1,4 +1,4 @@
-"""Augmentations: random changes of training samples that keep what they mean."""
+"""Augmentations: data augmentation: random changes of training samples that keep their targets valid."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from dlx.tensors import TensorSpec
 
 
 class ColorJitter(Augmentation):
-    """Changes brightness, contrast, saturation and hue of images, in random order.
+    """Color jitter: changes brightness, contrast, saturation and hue of images, in random order.
 
-    Brightness, contrast and saturation are multiplied by a factor from [1 − a, 1 + a]; the hue is turned by a share
+    Brightness, contrast and saturation are multiplied by a factor from [1 − a, 1 + a]; the hue is shifted by a fraction
     of the color circle from [−h, h]. For photographs under different light.
 
     Shapes:  (3, H, W) kept; (1, H, W) where saturation and hue are 0.
@@ -35,7 +35,7 @@ class ColorJitter(Augmentation):
     saturation: float = Field(0.0, ge=0, le=1)
     """Largest relative change of saturation."""
     hue: float = Field(0.0, ge=0, le=0.5)
-    """Largest turn of the hue, as a share of the color circle."""
+    """Largest shift of the hue, as a fraction of the color circle."""
 
     def validate_input(self, x: TensorSpec) -> None:
         if self.saturation > 0 or self.hue > 0:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Cutmix(Augmentation):
-    """Pastes a rectangle of another image of the batch into each, and mixes the targets by area.
+    """CutMix: pastes a rectangle of another image of the batch into each, and mixes the targets by area.
 
     The rectangle has the image's proportions and the area 1 − λ with λ ~ Beta(α, α), about a random center; where it
     sticks out it is cut off, and λ becomes the share of pixels that are left. Unlike mixup, every part of the image

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Mixup(Augmentation):
-    """Replaces each sample by a mixture of itself and another of the batch, and its target by the same mixture.
+    """Mixup: replaces each sample, and its target, by a convex combination with another sample of the batch.
 
     x ← λ x + (1 − λ) x′, y ← λ y + (1 − λ) y′ with λ ~ Beta(α, α) for each sample. Keeps the network from being
     certain between the classes; small α mixes little. Class indices become probabilities; numbers and 0/1 labels are

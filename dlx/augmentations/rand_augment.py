@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RandAugment(Augmentation):
-    """Applies n operations of one strength, drawn from a list of color changes, warps and filters.
+    """RandAugment: applies n random operations of one magnitude: color changes, affine warps and filters.
 
     Two numbers replace a search for a policy: how many operations, and how strong. The strong augmentation of
     photographs. Gray images are treated as color images with three equal channels.

@@ -10,10 +10,10 @@ from dlx.tensors import TensorSpec
 
 
 class RandomAffine(Augmentation):
-    """Turns, shifts, zooms and shears images at once.
+    """Random affine transformation: rotation, translation, scaling and shear of images.
 
     One warp with bilinear interpolation; each part is drawn uniformly. Good for handwriting, where 10 degrees and a
-    tenth of the size are what people do anyway.
+    tenth of the size are common variation.
 
     Shapes:  (C, H, W) kept. A mask moves along; where zeros come in, it gets the first class.
     Units:   degrees and shear in degrees, drawn from [−a, a]; translate in fractions of the size; scale is a factor.

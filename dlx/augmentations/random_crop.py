@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RandomCrop(Augmentation):
-    """Cuts a window out of the padded image at a random place.
+    """Random crop: cuts a window out of the padded image at a random position.
 
     With the image's own size it shifts the image by up to `padding` pixels; a smaller window is enlarged to the
     image's size again. The classic augmentation of small photographs (padding 4 for 32 × 32).

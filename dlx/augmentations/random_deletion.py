@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class RandomDeletion(TokenAugmentation):
-    """Removes random tokens of a text; at least one stays.
+    """Random deletion: removes random tokens of a text; at least one stays.
 
     What remains moves together. For classification of short texts with few samples.
 

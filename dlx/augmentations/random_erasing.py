@@ -12,12 +12,12 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class RandomErasing(Augmentation):
-    """Paints over a random rectangle of each image.
+    """Random erasing (cutout): overwrites a random rectangle of each image.
 
-    Makes the network look at more than one part of a thing, as cutout does.
+    Prevents the network from relying on one part of an object, as cutout does.
 
     Shapes:  (C, H, W) kept.
-    Units:   scale is a share of the area; ratio is height over width; value is in image units, 0 to 1.
+    Units:   scale is a fraction of the area; ratio is height over width; value is in image units, 0 to 1.
     Raises:  ShapeError if the input is not an image.
     Source:  Zhong et al. 2017, arXiv:1708.04896; kornia.augmentation.RandomErasing.
 
@@ -30,7 +30,7 @@ class RandomErasing(Augmentation):
     extra: ClassVar[str] = "vision"
     requires: ClassVar[tuple[str, ...]] = ("kornia",)
     scale: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [0.02, 0.33])
-    """Smallest and largest share of the area that is painted over."""
+    """Smallest and largest fraction of the area that is erased."""
     ratio: Range = Field(default_factory=lambda: [0.3, 3.3])
     """Flattest and tallest rectangle."""
     value: float = Field(0.0, ge=0, le=1)

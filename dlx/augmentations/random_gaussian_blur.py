@@ -12,7 +12,7 @@ from dlx.tensors import TensorSpec
 
 
 class RandomGaussianBlur(Augmentation):
-    """Blurs images with a Gaussian whose width is drawn uniformly from a range.
+    """Random Gaussian blur, with a standard deviation drawn uniformly from a range.
 
     For photographs in and out of focus. The kernel reaches three deviations of the widest Gaussian to each side.
 

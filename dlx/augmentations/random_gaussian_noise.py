@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RandomGaussianNoise(Augmentation):
-    """Adds noise from a normal distribution to every value: x + ε, ε ~ N(0, std²).
+    """Random Gaussian noise: adds x + ε, ε ~ N(0, std²), to every value.
 
     For features it is the simplest augmentation there is, and near to weight decay for linear models. Nothing is
     clipped.

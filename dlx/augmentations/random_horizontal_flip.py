@@ -9,9 +9,9 @@ from dlx.tensors import TensorSpec
 
 
 class RandomHorizontalFlip(Augmentation):
-    """Random horizontal flip: mirrors images, so that left and right are exchanged.
+    """Random horizontal flip: mirrors images left to right.
 
-    For pictures that mean the same in a mirror: photographs of things, not digits or text.
+    For images whose class does not change under reflection: photographs of objects, not digits or text.
 
     Shapes:  (C, H, W) kept. A mask moves along.
     Raises:  ShapeError if the input is not an image.

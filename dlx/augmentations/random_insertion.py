@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class RandomInsertion(TokenAugmentation):
-    """Puts copies of a text's own tokens between its tokens.
+    """Random insertion: inserts copies of a text's own tokens at random positions.
 
     Where to and which ones is random. A text that becomes longer than the longest of its batch loses its end.
 

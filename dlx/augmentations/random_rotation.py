@@ -10,7 +10,7 @@ from dlx.tensors import TensorSpec
 
 
 class RandomRotation(Augmentation):
-    """Turns images about their center by an angle drawn uniformly from [−degrees, degrees]; corners fill with zeros.
+    """Random rotation: rotates images about their center by an angle from [−degrees, degrees]; corners fill with zeros.
 
     Shapes:  (C, H, W) kept. A mask moves along; where zeros come in, it gets the first class.
     Units:   degrees.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class RandomSwap(TokenAugmentation):
-    """Lets random tokens of a text, two at least, exchange their places.
+    """Random swap: swaps the positions of random tokens of a text, at least two.
 
     For tasks that hang on which words there are rather than on their order.
 

@@ -9,9 +9,9 @@ from dlx.tensors import TensorSpec
 
 
 class RandomVerticalFlip(Augmentation):
-    """Random vertical flip: turns images upside down, so that top and bottom are exchanged.
+    """Random vertical flip: mirrors images top to bottom.
 
-    For pictures without an up and a down: satellite images, cells under a microscope.
+    For images without a canonical orientation: satellite images, cells under a microscope.
 
     Shapes:  (C, H, W) kept. A mask moves along.
     Raises:  ShapeError if the input is not an image.

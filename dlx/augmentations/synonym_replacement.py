@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SynonymReplacement(TokenAugmentation):
-    """Replaces random words of a text by others that mean the same.
+    """Synonym replacement: replaces random words of a text by synonyms.
 
     The thesaurus is a text file: each line holds words of one meaning, separated by commas. Only words that are one
     token take part; with a tokenizer of subwords these are the frequent ones.

@@ -1,4 +1,4 @@
-"""Pictures of what a network learned, as matplotlib figures. Each title says what there is to see.
+"""Figures of a trained network, with matplotlib. Each title states the result.
 
 Figures are made without pyplot, so that drawing changes nothing outside of them. Colors are those of Okabe and Ito,
 which color-blind people can tell apart.
@@ -54,9 +54,9 @@ def percent(share: float) -> str:
 
 
 def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
-    """Draw which classes (rows) are taken for which (columns).
+    """Draw a confusion matrix: true classes are rows, predicted ones columns.
 
-    Shades are shares of the row's class: blue on the diagonal, orange beside it, where the root of the share makes rare
+    Shades are fractions of the row: blue on the diagonal, orange beside it, where the root of the share makes rare
     confusions visible. Numbers are counts.
     """
     from matplotlib.colors import PowerNorm
@@ -124,9 +124,10 @@ def _confusion_title(counts: np.ndarray, classes: Sequence[str]) -> str:
 
 
 def reliability_diagram(confidence: Any, correct: Any, bins: int = 15) -> Figure:
-    """Draw how often predictions of each confidence are right, and how many there are.
+    """Draw a reliability diagram: accuracy by confidence, and the number of samples in each bin.
 
-    ECE is the mean distance of accuracy from confidence over bins of equal width, weighted by their samples.
+    ECE, the expected calibration error, is the mean distance of accuracy from confidence over bins of equal width,
+    weighted by their samples.
     """
     confidence, correct = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
     edges = np.linspace(0, 1, bins + 1)
@@ -141,14 +142,14 @@ def reliability_diagram(confidence: Any, correct: Any, bins: int = 15) -> Figure
     width, filled = 1 / bins, count > 0
     left = edges[:-1][filled]
     top.bar(left, right[filled], width, align="edge", color=BLUE, edgecolor="white", label="accuracy")
-    for sign, color, label in ((1, "#F4CBB0", "gap: too sure"), (-1, "#A6DCCB", "gap: not sure enough")):
+    for sign, color, label in ((1, "#F4CBB0", "gap: overconfident"), (-1, "#A6DCCB", "gap: underconfident")):
         gap = np.maximum(sign * (mean - right), 0)[filled]
         base = np.minimum(mean, right)[filled]
         top.bar(
             left, gap, width, base, align="edge", color=color, edgecolor=GRAY, hatch="///", linewidth=0, label=label
         )
     top.plot([0, 1], [0, 1], "--", color=GRAY, linewidth=1, label="perfectly calibrated")
-    top.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     top.legend(loc="upper left", frameon=False, fontsize=9)
     below.bar(edges[:-1], count, width, align="edge", color=GRAY, edgecolor="white")
     below.set(xlabel="confidence", ylabel="samples")
@@ -163,15 +164,15 @@ def _calibration_title(ece: float, confidence: np.ndarray, correct: np.ndarray) 
         return "No samples"
     excess = float(confidence.mean() - correct.mean()) * 100
     if abs(excess) < 1:
-        verdict = "as sure as it is right"
+        verdict = "well calibrated"
     else:
         verdict = f"{'over' if excess > 0 else 'under'}confident by {abs(excess):.1f} points"
-    means = f"{percent(correct.mean())} right, mean confidence {percent(confidence.mean())}"
+    means = f"accuracy {percent(correct.mean())}, mean confidence {percent(confidence.mean())}"
     return f"ECE {ece * 100:.1f} %: {verdict}\n{means}"
 
 
 def predicted_vs_true(predicted: Any, true: Any, names: Sequence[str] = ()) -> Figure:
-    """Draw predictions against the truth, one panel for each output; on the dashed line they agree."""
+    """Draw predicted against true values, one panel for each output; the dashed line is the identity."""
     predicted, true = (_columns(v) for v in (predicted, true))
     outputs = min(predicted.shape[1], PANELS)
     columns = panel_columns(outputs)

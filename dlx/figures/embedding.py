@@ -1,4 +1,4 @@
-"""Pictures of codes and features: where samples lie, seen in a plane."""
+"""Embeddings in two dimensions: PCA and t-SNE of latent codes or features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERPLEXITY = 30.0
 
 
 def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] = ()) -> Figure:
-    """Draw vectors on the plane in which they vary most (PCA), and so that neighbors stay neighbors (t-SNE).
+    """Draw vectors in two dimensions, by PCA and by t-SNE.
 
     Points have the color of their class, or else the shade of their value.
     """
@@ -27,7 +27,7 @@ def embedding(vectors_NF: Any, value_N: Any, label: str, classes: Sequence[str] 
     plane, share = _project_pca(vectors)
     planes = {f"PCA: {percent(share)} of the variance": plane}
     if len(vectors) >= FEWEST:
-        planes["t-SNE: near are those that are alike"] = _project_tsne(vectors[:NEIGHBORS_OF])
+        planes["t-SNE"] = _project_tsne(vectors[:NEIGHBORS_OF])
     figure = new_figure(5.2 * len(planes) + 1, 5)
     drawn: Any = None
     for axes, (title, points) in zip(figure.subplots(1, len(planes), squeeze=False).flat, planes.items(), strict=True):

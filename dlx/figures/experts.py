@@ -1,4 +1,4 @@
-"""Picture of how evenly the experts of a mixture are used."""
+"""Load balancing: how evenly the experts of a mixture are used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACROSS = 3
 
 
 def expert_use(tallies: Mapping[str, np.ndarray]) -> Figure:
-    """Draw for every layer of experts which share of all choices fell on each; the dashed line is even use."""
+    """Draw for every mixture-of-experts layer the fraction of tokens of each expert; the dashed line is even use."""
     across = min(len(tallies), ACROSS)
     down = math.ceil(len(tallies) / across)
     figure = new_figure(3.4 * across + 0.4, 2.6 * down + 0.3)
@@ -33,6 +33,6 @@ def expert_use(tallies: Mapping[str, np.ndarray]) -> Figure:
         axes.tick_params(labelsize=8)
         axes.set_xlabel(short(name, 34), fontsize=8)
         set_title(axes, f"least {share_E.min():.1%}, most {share_E.max():.1%}", size=9)
-    grid[0, 0].set_ylabel("share of choices", fontsize=9)
-    figure.suptitle("How often each expert was chosen", fontsize=12, fontweight="bold")
+    grid[0, 0].set_ylabel("fraction of tokens", fontsize=9)
+    figure.suptitle("Fraction of tokens routed to each expert", fontsize=12, fontweight="bold")
     return figure

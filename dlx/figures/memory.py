@@ -1,4 +1,4 @@
-"""Picture of how far back recurrent layers feel their mistakes."""
+"""Gradient norms over time: how far back the gradient of a recurrent layer reaches (vanishing gradients)."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def gradient_norm_by_step(norms: Mapping[str, np.ndarray]) -> Figure:
 def _title(norm_T: np.ndarray) -> str:
     first, last = float(norm_T[0]), float(norm_T[-1])
     if min(first, last) <= TINY:
-        return "Nothing of the loss is felt at one end of the sequence"
+        return "The gradient vanishes at one end of the sequence"
     ratio = first / last
-    return f"The first step feels the loss {ratio:.{2 if ratio >= 0.01 else 1}g} times as much as the last"
+    return f"Gradient norm at the first step: {ratio:.{2 if ratio >= 0.01 else 1}g} times that at the last"

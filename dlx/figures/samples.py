@@ -1,4 +1,4 @@
-"""Pictures of what networks make: sheets of samples, rows that belong together, clouds of points, scores.
+"""Figures of generated samples: sheets of images, strips, scatter plots, score histograms.
 
 Images are (…, C, H, W) between 0 and 1.
 """
@@ -48,7 +48,7 @@ def sheet(images_NCHW: Any, title: str = "") -> Figure:
 
 
 def strips(strips_RNCHW: Any, names: Sequence[str], title: str = "") -> Figure:
-    """Draw rows of images of which each column belongs together, such as an input and what became of it."""
+    """Draw rows of images whose columns correspond, such as inputs and reconstructions."""
     rows, count, _, height, _ = strips_RNCHW.shape
     picture = tile_images(np.asarray(strips_RNCHW).reshape(rows * count, *strips_RNCHW.shape[2:]), count)
     wide = min(WIDEST, 0.8 * count + 1.2)
@@ -69,14 +69,14 @@ def _show(axes: Any, picture: np.ndarray, ticks: bool = False) -> None:
         axes.set_yticks([])
 
 
-def scatter(real_N2: Any, made_N2: Any, title: str) -> Figure:
-    """Draw points of the data, if there are any, and points that were made, over one another."""
+def scatter(real_N2: Any, generated_N2: Any, title: str) -> Figure:
+    """Draw a scatter plot of generated points over points of the data, if there are any."""
     figure = new_figure(5.4, 5.4)
     axes = figure.add_subplot()
-    for points, color, label in ((real_N2, GRAY, "data"), (made_N2, ORANGE, "made")):
+    for points, color, label in ((real_N2, GRAY, "data"), (generated_N2, ORANGE, "generated")):
         across, up = np.asarray(points)[:, :2].T
         axes.scatter(across, up, s=7, alpha=0.45, color=color, linewidths=0, label=label)
-    around = np.asarray(real_N2 if len(real_N2) else made_N2)[:, :2]
+    around = np.asarray(real_N2 if len(real_N2) else generated_N2)[:, :2]
     low, high = around.min(0), around.max(0)
     middle, half = (low + high) / 2, 0.65 * float((high - low).max()) or 1.0
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
@@ -85,17 +85,17 @@ def scatter(real_N2: Any, made_N2: Any, title: str) -> Figure:
     return figure
 
 
-def score_histogram(ordinary: Any, strange: Any, threshold: float, title: str) -> Figure:
-    """Draw how the scores of ordinary and of strange samples lie, and the threshold between them."""
+def score_histogram(normal: Any, anomalous: Any, threshold: float, title: str) -> Figure:
+    """Draw the histogram of the anomaly scores of normal and of anomalous samples, and the threshold."""
     figure = new_figure(6, 3.8)
     axes = figure.add_subplot()
-    everything = np.concatenate([np.asarray(ordinary), np.asarray(strange)])
+    everything = np.concatenate([np.asarray(normal), np.asarray(anomalous)])
     bins = np.linspace(everything.min(), np.quantile(everything, 0.995), 40)
-    for values, color, label in ((ordinary, BLUE, "ordinary"), (strange, ORANGE, "strange")):
+    for values, color, label in ((normal, BLUE, "normal"), (anomalous, ORANGE, "anomalous")):
         if len(values):
             axes.hist(np.asarray(values), bins.tolist(), density=True, alpha=0.55, color=color, label=label)
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.2, label=f"threshold {threshold:.3g}")
-    axes.set(xlabel="error of reconstruction", ylabel="density")
+    axes.set(xlabel="reconstruction error", ylabel="density")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
     set_title(axes, title)

@@ -97,7 +97,7 @@ def parallel_coordinates(points: Sequence[Point], values: Sequence[float], metri
 
 
 def importances(shares: Mapping[str, float], metric: str) -> Figure:
-    """Draw which share of the metric's variance each parameter explains."""
+    """Draw the importance of each parameter: its share of the metric's variance (fANOVA)."""
     ordered = sorted(shares.items(), key=lambda item: item[1])[-SHOWN:]
     figure = new_figure(7, 1.2 + 0.4 * len(ordered))
     axes = figure.add_subplot()
@@ -151,7 +151,7 @@ def comparison(
 
 
 def differences(found: Mapping[str, tuple[float, float, float]], apart: Mapping[str, bool], metric: str) -> Figure:
-    """Draw the paired difference of each variant to the base: mean, low and high; green where it is told apart."""
+    """Draw the paired difference of each variant to the base: mean, low and high; green where it is significant."""
     names = list(found)[::-1]
     figure = new_figure(7.5, 1.3 + 0.5 * len(names))
     axes = figure.add_subplot()
@@ -162,10 +162,10 @@ def differences(found: Mapping[str, tuple[float, float, float]], apart: Mapping[
         axes.plot(mean, place, "o", color=color, markersize=7)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(names)), [short(name, 24) for name in names])
-    axes.set(xlabel=f"difference of {metric} to base, in pairs", ylim=(-0.6, len(names) - 0.4))
+    axes.set(xlabel=f"paired difference of {metric} to base", ylim=(-0.6, len(names) - 0.4))
     _style(axes)
     significant = [name for name in found if apart[name]]
-    set_title(axes, f"Told apart from base: {', '.join(significant) or 'none'}")
+    set_title(axes, f"Significantly different from base: {', '.join(significant) or 'none'}")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Sheets of the samples that a network gets most wrong, as matplotlib figures."""
+"""The worst predictions: sheets of the samples with the highest loss."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class KaimingUniform(Initializer):
     """Kaiming (He) uniform initialization: between ±gain · √(3 / fan).
 
     Keeps the variance of activations (fan_in) or of gradients (fan_out) through the activation that follows. For
-    relu and its kin.
+    relu and similar activations.
 
     Source:  He et al. 2015, arXiv:1502.01852; torch.nn.init.kaiming_uniform_.
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class AdaptiveMaxPool(AdaptivePool):
-    """Adaptive max pooling: brings an image of any size to a size that is given, by the maximum of each window.
+    """Adaptive max pooling: pools an image of any size to a fixed output size, by the maximum of each window.
 
     Output i of n summarizes the inputs from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Crop(Layer):
-    """Cropping: takes a border off an image.
+    """Cropping: removes a border of an image.
 
     Brings an early, larger map to the size of a later one that convolutions without padding have made smaller, so
     that both can be joined.

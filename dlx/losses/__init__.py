@@ -1,4 +1,4 @@
-"""Loss functions: what training minimizes."""
+"""Loss functions: the function that training minimizes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Hinge(Loss):
-    """Hinge loss of support vector machines: the amount by which the right class fails to lead by a margin.
+    """Hinge loss of support vector machines: positive if the true class does not exceed the others by a margin.
 
     max(0, margin + maxⱼ≠ₖ zⱼ − zₖ), which for two classes is max(0, margin − y f) with f = z₁ − z₀ and y = ±1; for
     labels, max(0, margin − y z) each. A sample that is right by the margin has no gradient. Predictions are scores

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Perceptron(Loss):
-    """Perceptron loss: the lead of the best wrong class over the right one; zero where the answer is right.
+    """Perceptron loss: the margin of the best wrong class over the true one; zero where the prediction is correct.
 
     max(0, maxⱼ≠ₖ zⱼ − zₖ), which for two classes is max(0, −y f) with f = z₁ − z₀ and y = ±1; for labels, max(0, −y z)
     each. Gradient descent on one sample with lr 1 is Rosenblatt's rule: add the input to the right class, subtract it

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Accuracy(Metric):
-    """Accuracy: the fraction of answers that are right.
+    """Accuracy: the fraction of samples whose predicted class is the true one.
 
     On classes, the most probable class is the answer; on labels, each label is an answer of its own, yes above 0.5.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Diversity(GenerativeMetric):
-    """How much generated samples differ from one another, relative to those of the data.
+    """Diversity of generated samples: their mean pairwise distance, relative to that of the data.
 
     The mean distance between two generated samples over the mean distance between two of the data: near 1 if they vary
     as much, near 0 if the generator has collapsed to one (mode collapse).

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Precision(CountBasedMetric):
-    """Precision: the fraction of the predictions of a class that are right.
+    """Precision: the fraction of the predictions of a class that are correct.
 
     TP / (TP + FP). A class that is never predicted counts as 0; one that is not true either has no precision, and
     counts in no mean.

@@ -19,7 +19,7 @@ POOL = {"max_pool": {"kernel": 3, "stride": 2}}
 
 
 class AlexNet(Model):
-    """AlexNet: five convolutions, then two wide fully connected layers with dropout; it won ImageNet in 2012.
+    """AlexNet: five convolutions, then two wide fully connected layers with dropout (ImageNet winner of 2012).
 
     By default the one column of 2014, 61,100,840 parameters with 1,000 classes. `groups: 2` is the network of 2012,
     whose two halves, made for two devices, see each other only in the third convolution and the dense layers, with

@@ -10,7 +10,7 @@ from dlx.tensors import Spec
 
 
 class Layers(Model):
-    """Layers: the network that the recipe itself describes, layer by layer.
+    """Layers: a network that is defined in the recipe, layer by layer.
 
     Every layer works out its input from what comes before it, so only outputs are written. `blocks` names pieces of
     one's own, with parameters, that `layers` may use like any layer; they are put in place while the recipe is read.

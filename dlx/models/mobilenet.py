@@ -23,7 +23,7 @@ ACTIVATION = "relu6"
 
 
 class MobileNet(Model):
-    """MobileNet: networks for phones, of depthwise separable convolutions in place of full ones.
+    """MobileNet: an efficient convolutional network of depthwise separable convolutions.
 
     Version 1 is a stack of them, 4,231,976 parameters with 1,000 classes. Version 2 puts each between a 1 × 1
     convolution that makes six times as many channels and one that takes them back, without an activation, and adds a

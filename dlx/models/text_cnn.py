@@ -12,7 +12,7 @@ from dlx.tensors import Spec
 
 
 class TextCNN(Model):
-    """TextCNN: convolutions over a few words and max pooling over time find telling phrases anywhere in a text.
+    """TextCNN: convolutions over a few words and max pooling over time detect informative phrases anywhere in a text.
 
     embedding → for each kernel: convolution over that many words → relu → maximum over time; all of them side by side →
     dropout. Fast, and hard to beat where a few phrases decide, as in the sentiment of a review. Padding never changes a

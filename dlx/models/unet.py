@@ -13,7 +13,7 @@ from dlx.tensors import Spec, TensorSpec
 
 
 class UNet(Model):
-    """U-Net: an encoder–decoder with skip connections at every level, which gives a label for each pixel.
+    """U-Net: an encoder–decoder with skip connections at every level, for dense prediction such as segmentation.
 
     Each level of the encoder has two 3 × 3 convolutions and halves the image; each level of the decoder doubles it,
     joins the feature maps of the same level, and convolves twice again. Deep maps say what is there, shallow ones

@@ -1,4 +1,4 @@
-"""Optimizers: how parameters move."""
+"""Optimizers: how parameters are updated from gradients."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Nesterov(Optimizer):
-    """SGD with Nesterov momentum, which takes the gradient where the velocity is about to lead.
+    """SGD with Nesterov momentum: the gradient is taken at the look-ahead position.
 
     v ← μ v + g + λ θ;  θ ← θ − lr (g + λ θ + μ v). Corrects an overshoot earlier than the heavy ball, and so tolerates
     a larger μ.

@@ -111,8 +111,8 @@ def _backward(
 ) -> Iterator[tuple[int, int]]:
     """Yield for each step of the backward pass the bytes that it frees, and those of gradients alive during it.
 
-    A layer in `checkpointed` runs its forward pass again first, which frees less than nothing. held are elements of gradients that
-    wait around a layer, as those beside a residual branch do.
+    A layer in `checkpointed` runs its forward pass again first, which frees less than nothing. held are
+    elements of gradients that wait around a layer, as those beside a residual branch do.
     """
     if path in checkpointed:
         yield n.activation_bytes(Cost(activations=elements(x))) - n.activation_bytes(layer.cost(x)), 0  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Regularizers: what keeps a network from fitting noise. Each acts at one of a few points of the pipeline."""
+"""Regularizers: methods against overfitting. Each acts at one of a few points of the pipeline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SecondAverage(Rule):
 class Regularizer(Component):
     """A method against overfitting or unstable training. A leaf overrides the methods for the points where it acts.
 
-    The first three rewrite specifications before anything is built, so that `dlx plan` shows and prices what they do.
+    The first three rewrite specifications before anything is built, so that `dlx plan` shows their effect and cost.
     """
 
     family = "regularizers"

@@ -18,7 +18,7 @@ from dlx.sources._labels import labeled_samples
 
 
 class AudioFolder(Source):
-    """Audio from a folder with one sub-folder for each class, as images: mel spectrograms.
+    """Audio folder: mel spectrograms of audio files in one sub-folder for each class.
 
     Each column of the image is a frame, each row a mel band, the value its power in decibels. Folders train, val and
     test may stand above the classes. Audio is cut off at `seconds`, or followed by silence up to it.

@@ -10,7 +10,7 @@ from dlx.sources._points import labeled_points
 
 
 class Blobs(Source):
-    """Clouds of points, one round Gaussian for each class, around centers drawn at random.
+    """Gaussian blobs: points of one isotropic Gaussian for each class, around random centers.
 
     Easy where cluster_std is small beside the distance of the centers: for linear models, and for clustering.
 

@@ -24,7 +24,7 @@ RECORD = 1 + 3 * SIDE * SIDE
 
 
 class Cifar10(Source):
-    """Small color photographs of animals and vehicles: 50,000 to train and 10,000 to test on.
+    """CIFAR-10: color images of 32 × 32 pixels in ten classes: 50,000 to train and 10,000 to test on.
 
     Looked for in `$DLX_DATA/cifar10/` (else the user's cache), as the folder `cifar-10-batches-bin` or the archive
     `cifar-10-binary.tar.gz`, which is downloaded where absent (170 MB). The version in Python pickles is never read.

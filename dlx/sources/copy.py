@@ -8,7 +8,7 @@ from dlx.sources._letters import LetterSequences
 
 
 class Copy(LetterSequences):
-    """Random letters that are to be written again as they are.
+    """Copy task: reproduce a random sequence of letters.
 
     Can a network carry all of its input to its output? One without attention must squeeze it into one state.
 

@@ -10,7 +10,7 @@ from dlx.sources._letters import LETTERS, text_column
 
 
 class DelayedRecall(Source):
-    """The first letter of a sequence is to be named at its end, after many others that mean nothing.
+    """Delayed recall: predict the first letter of a sequence at its end, after many distractors.
 
     Letters to recall and letters that distract are different ones; the last token is a question mark. A recurrent
     network must keep the first letter over `delay` steps, whose gradient shrinks or grows with every one.

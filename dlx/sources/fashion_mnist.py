@@ -21,7 +21,7 @@ CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
 
 
 class FashionMnist(Source):
-    """Images of clothes in the format of MNIST, and harder: 60,000 to train and 10,000 to test on.
+    """Fashion-MNIST: images of clothing in the format of MNIST: 60,000 to train and 10,000 to test on.
 
     Looked for in `$DLX_DATA/fashion_mnist/` (else the user's cache), downloaded where absent (31 MB).
 

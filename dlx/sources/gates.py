@@ -11,7 +11,7 @@ from dlx.sources._points import labeled_points
 
 
 class Gates(Source):
-    """The truth table of a logic gate: inputs of 0 and 1, and what the gate makes of them.
+    """Logic gates: the truth table of a gate, with inputs of 0 and 1.
 
     A single perceptron learns and, or, nand and nor, but never xor and xnor, which no straight line separates. xor of
     more than two inputs is their parity.

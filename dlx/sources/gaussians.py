@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Gaussians(Source):
-    """Points in the plane from a mixture of small round Gaussians, on a ring or on a grid.
+    """Mixture of Gaussians: points in the plane around modes on a ring or a grid.
 
     The classes are the modes. Generators that collapse make samples on a few of them alone, which is easy to see and to
     count here: for a ring of 8, and for a grid of 25 as the harder case.

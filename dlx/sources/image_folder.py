@@ -23,7 +23,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class ImageFolder(Source):
-    """Images from a folder with one sub-folder for each class, or from an archive of such a folder.
+    """Image folder: images in one sub-folder for each class, or in an archive of such a folder.
 
     Folders train, val and test (or training, validation, testing …) may stand above the classes. Without class folders
     there is no target. Images that fit into `memory` are decoded once, into a file of the cache that later commands

@@ -17,7 +17,7 @@ MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.go
 
 
 class Mnist(Source):
-    """Handwritten digits: 60,000 images to train and 10,000 to test on.
+    """MNIST, handwritten digits: 60,000 images to train and 10,000 to test on.
 
     Looked for in `$DLX_DATA/mnist/` (else the user's cache), downloaded where absent (11 MB).
 

@@ -10,7 +10,7 @@ from dlx.sources._points import labeled_points
 
 
 class Moons(Source):
-    """Two half circles in the plane that reach into each other.
+    """Two moons: interleaving half circles in the plane.
 
     No straight line separates them, a small network does: for looking at decision boundaries.
 

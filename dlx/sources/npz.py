@@ -31,7 +31,7 @@ USUAL_NAMES = {
 
 
 class Npz(Source):
-    """Arrays that NumPy saved with `np.savez`.
+    """NumPy arrays from a file of `np.savez`.
 
     `axes` says what the axes of x mean after the first, which counts samples. auto takes bytes for images and other
     numbers for features.

@@ -16,7 +16,7 @@ Pair = Annotated[tuple[str, str], Strict(False)]
 
 
 class ParallelText(Source):
-    """Texts in pairs, such as sentences and their translations: two files, line by line, plain or gzipped.
+    """Parallel text: pairs such as sentences and their translations, in two files line by line, plain or gzipped.
 
     Shapes:  source, text; target, text.
     Raises:  DataError if the two files have different numbers of lines, or a line is empty in one of them.

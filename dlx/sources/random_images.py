@@ -9,7 +9,7 @@ from dlx.sources import Column, Samples, Source
 
 
 class RandomImages(Source):
-    """Images of nothing, with classes dealt out at random: no pixel tells of another, and none of the class.
+    """Random images with random classes: pixels of noise, independent of each other and of the class.
 
     For the plan and the speed of a network on images of a size, without the images; and to see how much a network
     can learn by heart, for all that it gets right is memory.

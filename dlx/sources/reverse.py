@@ -8,7 +8,7 @@ from dlx.sources._letters import LetterSequences
 
 
 class Reverse(LetterSequences):
-    """Random letters that are to be written backwards.
+    """Reverse task: reverse a random sequence of letters.
 
     Attention between target and source is then the anti-diagonal, which a picture shows.
 

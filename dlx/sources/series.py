@@ -24,7 +24,7 @@ Names = Annotated[tuple[str, ...], Strict(False)]
 
 
 class Series(Source):
-    """Windows of time series from a table with one row a moment: what was, and what comes next.
+    """Time series: windows of history and horizon from a table with one row for each time step.
 
     A sample is `history` steps of all columns; its target is the next `horizon` steps of the target columns. Rows are
     put in the order of time. The split is by time: no moment is in the targets of two splits, while a history may reach

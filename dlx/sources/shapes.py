@@ -14,7 +14,7 @@ CLASSES = ("background", "circle", "square", "triangle")
 
 
 class Shapes(Source):
-    """Circles, squares and triangles of random size, place and brightness on noise, with the class of every pixel.
+    """Shapes: circles, squares and triangles of random size, position and brightness on noise, with segmentation masks.
 
     For segmentation without a file: later shapes lie over earlier ones.
 

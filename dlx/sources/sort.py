@@ -8,7 +8,7 @@ from dlx.sources._letters import LetterSequences
 
 
 class Sort(LetterSequences):
-    """Random letters that are to be written in the order of the alphabet, each as often as it stands there.
+    """Sort task: sort a random sequence of letters, duplicates included.
 
     Every letter of the target depends on all of the source; attention looks for the next larger one.
 

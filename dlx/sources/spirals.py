@@ -10,7 +10,7 @@ from dlx.sources._points import labeled_points
 
 
 class Spirals(Source):
-    """Spiral arms in the plane, wound into each other, one class each.
+    """Spirals: interleaved spiral arms in the plane, one class each.
 
     An arm is r = t, φ = 2π (turns · t + k / n_classes) with t in 0.05 … 1. Hard for shallow networks: the classic test
     of what depth and non-linearity bring.

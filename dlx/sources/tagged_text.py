@@ -21,7 +21,7 @@ LOOKED_AT, MOST_COLUMNS = 200, 12
 
 
 class TaggedText(Source):
-    """Sentences with a class for every word, as files for tagging and for finding names hold them.
+    """Tagged text (CoNLL format): sentences with a tag for every word, for tagging and named-entity recognition.
 
     Each line is a word and its tags, with spaces or tabs between; an empty line ends a sentence. Lines that begin with
     `-DOCSTART-` or # and a space are passed over.

@@ -15,7 +15,7 @@ LOOKED_AT = 50
 
 
 class Text(Source):
-    """Running text for a language model: blocks of tokens, each with the same block one token later as its target.
+    """Running text for language modeling: blocks of tokens, each with the block one token later as its target.
 
     One file, all files of a folder, or all that a pattern such as `plays/*.txt` fits, in the order of their names; each
     is a document, or each line is. Without files of their own, val and test are the end of the text. Blocks never reach

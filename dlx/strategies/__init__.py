@@ -1,4 +1,4 @@
-"""Strategies: how one training is spread over several devices."""
+"""Strategies: distributed training on several devices."""
 
 from __future__ import annotations
 

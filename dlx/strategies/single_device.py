@@ -6,7 +6,7 @@ from dlx.strategies import Strategy
 
 
 class SingleDevice(Strategy):
-    """Training on one device, however many there are.
+    """Training on a single device.
 
     No communication; the reference for every other strategy.
 

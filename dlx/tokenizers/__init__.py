@@ -1,4 +1,4 @@
-"""Tokenizers: how text becomes numbers. They learn from the train split alone and are stored with the facts."""
+"""Tokenizers: how text becomes token ids. They are trained on the train split alone and stored with the facts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dlx.tokenizers import SPECIAL, Codec, Tokenizer
 
 
 class BPE(Tokenizer):
-    """Byte-pair encoding: begins with the 256 bytes and joins the most frequent pair of neighbors, again and again.
+    """Byte-pair encoding: starts from the 256 bytes and repeatedly merges the most frequent pair of tokens.
 
     Because it begins with bytes, no text is unknown, and decoding gives back every text as it was. The usual choice for
     language models and translation.

@@ -13,7 +13,7 @@ BYTES = 256
 
 
 class Byte(Tokenizer):
-    """One token for each of the 256 bytes of UTF-8: nothing is learned, and no text is unknown.
+    """Byte-level tokenizer: one token for each byte of UTF-8; nothing is trained, and no text is unknown.
 
     For many scripts at once, and where a vocabulary must not depend on the data; sequences are the longest of all.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Char(Tokenizer):
-    """One token for every character that stands in the train split, in the order of their code points.
+    """Character-level tokenizer: one token for every character of the train split, in the order of code points.
 
     Short vocabularies and long sequences: for language models of a single small text, and where spelling matters.
 

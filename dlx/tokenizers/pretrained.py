@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Pretrained(Tokenizer):
-    """A tokenizer that was trained before: by another run, or read from a file of the `tokenizers` library.
+    """Pretrained tokenizer: that of another run, or a file of the `tokenizers` library.
 
     With that of a run, or of an earlier stage of the same recipe, the same numbers mean the same tokens, so that a
     network may begin as theirs ended (`init_from`). The tokens of a file are numbered after the four special ones of

@@ -13,7 +13,7 @@ DIGITS = 6
 
 
 class Unigram(Tokenizer):
-    """Pieces with probabilities: begins with many and drops those that the likelihood of the text misses least.
+    """Unigram tokenizer: starts with many pieces and removes those that reduce the likelihood of the text least.
 
     A text is cut in its most probable way. A space belongs to the piece after it (▁piece). SentencePiece's tokenizer,
     used by T5; good where words have many endings.
@@ -28,7 +28,7 @@ class Unigram(Tokenizer):
     requires: ClassVar[tuple[str, ...]] = ("tokenizers",)
     type: Literal["unigram"] = "unigram"
     vocab_size: int = Field(8000, gt=2 * len(SPECIAL))
-    """How many tokens there are at most, special ones included."""
+    """Largest size of the vocabulary, special tokens included."""
     lowercase: bool = False
     """Whether text is lowercased first."""
 

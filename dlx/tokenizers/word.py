@@ -16,7 +16,7 @@ WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
 class Word(Tokenizer):
-    """One token for every word and every punctuation mark that is frequent enough in the train split.
+    """Word-level tokenizer: one token for every frequent word and punctuation mark of the train split.
 
     Words are numbered from the most frequent one down, equally frequent ones by the alphabet. Rarer words are unknown.
     Decoding puts one space between tokens. For classification with little text; a subword tokenizer reads rare words.
@@ -31,7 +31,7 @@ class Word(Tokenizer):
     min_frequency: int = Field(1, ge=1)
     """Rarer words are unknown."""
     vocab_size: int | None = Field(None, gt=len(SPECIAL))
-    """At most so many tokens, special ones included: those of the most frequent words; null for no limit."""
+    """Largest size of the vocabulary, special tokens included: the most frequent words; null for no limit."""
     lowercase: bool = False
     """Whether text is lowercased first."""
     pre_tokenizer: Literal["punctuation", "whitespace"] = "punctuation"

@@ -10,7 +10,7 @@ from dlx.tokenizers import SPECIAL, UNK, Codec, Tokenizer
 
 
 class WordPiece(Tokenizer):
-    """Whole words where they are frequent, else pieces, of which all but the first are written ##piece.
+    """WordPiece tokenizer: frequent words are single tokens, others are split into pieces with the prefix ##.
 
     A word is cut greedily into the longest pieces that are known, from the left. A word with a character that the train
     split lacks is unknown. Decoding does not restore spaces exactly. BERT's tokenizer.
@@ -25,7 +25,7 @@ class WordPiece(Tokenizer):
     requires: ClassVar[tuple[str, ...]] = ("tokenizers",)
     type: Literal["wordpiece"] = "wordpiece"
     vocab_size: int = Field(8000, gt=len(SPECIAL))
-    """How many tokens there are at most, special ones included."""
+    """Largest size of the vocabulary, special tokens included."""
     min_frequency: int = Field(2, ge=1)
     """Pairs that are rarer are not joined."""
     lowercase: bool = True

@@ -1,4 +1,4 @@
-"""Transforms: what is done to every sample in the same way, in training and ever after."""
+"""Transforms: deterministic preprocessing of every sample, in training and inference."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Binarize(Transform):
-    """Replaces every value by 1 where it is above a threshold and by 0 elsewhere.
+    """Binarization: 1 where a value is above a threshold, 0 elsewhere.
 
     Gives the black-and-white inputs of early networks. A missing value (NaN) becomes 0.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CenterCrop(Transform):
-    """Cuts out the middle of images.
+    """Center crop: cuts out the center of images.
 
     Where an odd number of rows or columns goes, the smaller half goes at the top or left. The statistics are taken to
     be those of the whole images.

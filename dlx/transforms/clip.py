@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clip(Transform):
-    """Limits values to a range: smaller ones become its low end, larger ones its high end.
+    """Clips values to a range.
 
     Tames outliers whose exact size says little. Missing values (NaN) stay missing.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Flatten(Transform):
-    """Lays all values of a sample in one row of features.
+    """Flattens a sample to one row of features.
 
     What a network of linear layers takes for images. The statistics of a channel become those of each of its pixels.
 

@@ -18,7 +18,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class Grayscale(Transform):
-    """Replaces colors by their brightness: 0.299 R + 0.587 G + 0.114 B.
+    """Converts color images to grayscale: 0.299 R + 0.587 G + 0.114 B.
 
     For tasks where color says nothing. The deviation in the statistics is the one that channels have which move
     together, as those of photographs nearly do.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Log1p(Transform):
-    """Takes the logarithm of 1 + x, so that equal ratios become equal steps.
+    """Log transform: log(1 + x).
 
     For counts and amounts of money, which spread over decades. `signed` maps negative values like positive ones:
     sign(x) · ln(1 + |x|). Missing values (NaN) stay missing.

@@ -15,7 +15,7 @@ BYTE_RANGE = 255.0
 
 
 class Normalize(Transform):
-    """Brings every channel or column to a common scale.
+    """Normalization (standardization or min-max scaling) of every channel or column.
 
     standard: (x − mean) / std, with the mean and deviation of the train split unless they are given. min_max:
     (x − low) / (high − low), the range of the train split, and [0, 255] for bytes. A constant column becomes 0; missing

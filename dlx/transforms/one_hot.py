@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OneHot(Transform):
-    """Turns a code into a row of zeros with a one at its place.
+    """One-hot encoding of category codes.
 
     For few categories; for many, an embedding learns what they have in common. A code that no category has (missing,
     never seen in training) becomes a row of zeros. Several columns are laid side by side.

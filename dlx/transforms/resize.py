@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Resize(Transform):
-    """Brings images to one size.
+    """Resizes images to one size.
 
     bilinear and bicubic smooth before they shrink (antialias), as photo software does; area averages the pixels that
     each new one covers; nearest takes the nearest pixel, for masks and pixel art. Bytes become floats in the same

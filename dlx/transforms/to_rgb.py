@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ToRgb(Transform):
-    """Repeats the one channel of gray images three times, for networks that were made for color.
+    """Converts grayscale images to RGB by repeating their channel, for networks that expect three channels.
 
     Shapes:  (1, H, W) → (3, H, W).
     Raises:  ShapeError if the input is not an image with 1 channel.

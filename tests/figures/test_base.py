@@ -101,8 +101,8 @@ def test_reliability_diagram_is_torchmetrics():
 def test_reliability_diagram_says_which_way_it_errs():
     sure = np.full(100, 0.8)
     words = [title(reliability_diagram(sure, np.arange(100) < n).axes[0]) for n in (80, 95, 60)]
-    assert "as sure as it is right" in words[0]
-    assert "underconfident by 15.0 points\n95.0 % right, mean confidence 80.0 %" in words[1]
+    assert "well calibrated" in words[0]
+    assert "underconfident by 15.0 points\naccuracy 95.0 %, mean confidence 80.0 %" in words[1]
     assert "overconfident by 20.0 points" in words[2]
 
 

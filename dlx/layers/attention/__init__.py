@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Attention(Layer):
-    """Multi-head attention: every step gathers from all steps, by how well its query fits their keys.
+    """Multi-head attention: every step is a weighted mean of all steps, by the similarity of its query to their keys.
 
     softmax(Q Kᵀ · scale) V in each of `num_heads` subspaces. Keys and values come from the input itself, or with memory
     from a sequence that `provide` put into the context. causal hides what comes later; sliding_window hides what is
@@ -58,7 +58,7 @@ class Attention(Layer):
     stride: int | None = Field(None, gt=1)
     """Beyond the window, a step also sees those a multiple of this away; the sliding window is as long if not given."""
     rope: bool = False
-    """Whether queries and keys are turned by their positions."""
+    """Rotary position embedding (RoPE): whether queries and keys are rotated by their positions."""
     rope_theta: float = Field(10000.0, gt=1)
     """The wavelengths of rope are powers of this, in steps."""
     alibi: bool = False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AuxiliaryHead(Layer):
-    """Auxiliary head (deep supervision): predicts the target from the middle of a network too, in training.
+    """Auxiliary head (deep supervision): also predicts the target from an intermediate layer, in training.
 
     The input is passed on unchanged. Beside it, `layers` and a copy of the task's head compute a second prediction,
     whose loss is added to the network's, times `weight`. So early layers of a deep network get a gradient by a short

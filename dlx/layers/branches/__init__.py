@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Branches(Layer):
-    """Parallel branches: sends its input through several layers side by side and joins their outputs.
+    """Parallel branches: applies several layers to the same input and concatenates or adds their outputs.
 
     concat concatenates features (Inception), sum and product combine them element by element (gates). A
     branch that begins with `field` reads one field of a record, so that inputs of different kinds are joined here.

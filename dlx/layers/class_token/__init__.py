@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ClassToken(Layer):
-    """Class token: puts a learned vector before a sequence, in which attention gathers features of the whole.
+    """Class token: prepends a learned vector to a sequence, which gathers features of the whole sequence by attention.
 
     `select_step` picks it up at the end. For image patches and text without padding; for padded text, use the
     tokenizer's special tokens.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Columns(Layer):
-    """Columns of a table as features: standardized numbers and embedded categories, the front end of tabular networks.
+    """Columns of a table as features: standardized numbers and embedded categories, as input of tabular networks.
 
     Numbers are standardized, (x − mean) / std, or mapped through the quantiles of the training data, which copes with
     long tails: quantile_uniform spreads them evenly over [−1, 1], quantile_normal makes them normal up to ±3.1. A

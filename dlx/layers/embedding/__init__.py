@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Embedding(Layer):
-    """Token embedding: looks every token up in a learned table, one vector for each word of the vocabulary.
+    """Token embedding: looks up every token in a learned table, one vector for each word of the vocabulary.
 
     Of a record, every field that holds tokens is looked up in the same table and the others are kept, so that the
     two sides of a translation share their words. Vectors are initialized with variance 1; with scale_embedding, with

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FillMaskTokens(Layer):
-    """Mask tokens: puts visible steps back in their places, and a learned vector where one was masked.
+    """Mask tokens: restores the positions of visible steps, and fills masked ones with a learned mask token.
 
     Which steps are visible is read from `visible` in the context; where nothing provides that, all are. The inverse of
     `keep_visible`; a position embedding should follow, as all mask tokens are alike.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LabelEmbedding(Layer):
-    """Class embedding: looks the class label of the context up in a learned table, for conditional generation.
+    """Class embedding: looks up the class label of the context in a learned table, for conditional generation.
 
     The input itself is not read. A conditional generator joins the vector to its noise by `branches`, a denoiser adds
     it to its time embedding.

@@ -31,7 +31,7 @@ class MovingAverage(Layer):
     kernel: int = Field(25, gt=0)
     """Steps in the mean; of an even number one more lies after the step than before."""
     remainder: bool = False
-    """Whether the input without its moving average is returned."""
+    """Whether the remainder is returned: the input minus its moving average."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         num_features(x, self.type, ("TF",))

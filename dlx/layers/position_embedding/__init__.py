@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PositionEmbedding(Layer):
-    """Positional encoding: adds a vector for its position to every step, which attention alone cannot tell.
+    """Positional encoding: adds a vector for its position to every step; attention alone ignores order.
 
     learned: a table of `max_length` vectors, initialized with a standard deviation of 0.02. sinusoidal: sines and
     cosines of wavelengths from 2π to 10000 · 2π, for any length, without parameters. Padding in front of a sequence is

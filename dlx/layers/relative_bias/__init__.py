@@ -32,7 +32,7 @@ class RelativeBias(Layer):
     num_heads: int = Field(gt=0)
     """Number of heads of the attention that reads it."""
     num_buckets: int = Field(32, ge=4)
-    """Number of buckets, and so of distances that are told apart."""
+    """Number of buckets of distances."""
     max_distance: int = Field(128, gt=1)
     """Distance from which on all share one bucket."""
     causal: bool = False

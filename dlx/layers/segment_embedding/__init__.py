@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SegmentEmbedding(Layer):
-    """Segment (token type) embedding: adds a learned vector that says to which of several texts a step belongs.
+    """Segment (token type) embedding: adds a learned vector for the text that a step belongs to, of several.
 
     The text is read from `segment` in the context; where nothing provides that, all steps belong to the
     first.

@@ -30,13 +30,13 @@ class TemporalLinear(Layer):
     primary: ClassVar[str] = "steps"
     type: Literal["temporal_linear"] = "temporal_linear"
     steps: int = Field(gt=0)
-    """Number of steps that come out."""
+    """Number of output steps."""
     features: int | None = Field(None, gt=0)
     """How many features are mapped, the first of the input; null maps all."""
     outputs: int = Field(1, gt=0)
     """Values for each step and feature, such as quantiles."""
     subtract_last: bool = False
-    """Whether the last step of each feature is subtracted first, and added to what comes out."""
+    """Whether the last step of each feature is subtracted from the input and added to the output."""
 
     def shape(self, x: TensorSpec) -> TensorSpec:
         self._inputs(x)

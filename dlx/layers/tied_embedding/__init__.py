@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TiedEmbedding(Layer):
-    """Weight tying: one table embeds the tokens and, behind the layers, scores every word, W · layers(W[x]).
+    """Weight tying: one table embeds the tokens and, at the end, gives the logits of every word, W · layers(W[x]).
 
     Input and output embedding are one, which saves the largest matrix of a small language model. Of a
     record, all fields that hold tokens share the table, so that encoder, decoder and output of a translator share one

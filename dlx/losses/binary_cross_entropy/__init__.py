@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BinaryCrossEntropy(Loss):
-    """Binary cross-entropy: the negative log-likelihood of yes and no, with the sigmoid of the logit as probability.
+    """Binary cross-entropy: the negative log-likelihood of binary labels, with the sigmoid of the logit as probability.
 
     −y log σ(z) − (1 − y) log σ(−z), for every label; for two classes z = z₁ − z₀, which makes it the same function as
     cross_entropy. With label smoothing ε the target is y (1 − ε) + ε/2. The first choice for multi-label targets.

@@ -114,7 +114,7 @@ class DoubtfulData(Rule):
 
 
 class Split(Section):
-    """Which samples train, which choose the best checkpoint, and which measure the result."""
+    """Train, val and test split: which samples train, which choose the best checkpoint, and which test the result."""
 
     val: float = Field(0.1, ge=0)
     """Fraction of the training samples that choose the best checkpoint; from 1 on, a number of samples; 0 for none."""
@@ -158,11 +158,11 @@ class Data(Section):
     source: Annotated[Source, FIXED]
     """Where samples come from."""
     inputs: Annotated[list[str] | None, FIXED] = None
-    """Which fields a network sees; by default the source's."""
+    """Fields that are inputs of the network; by default the source's."""
     target: Annotated[str | list[str] | None, FIXED] = None
     """Which field is to be predicted; a list for several outputs or labels."""
     split: Annotated[Split, FIXED] = Split()
-    """Which samples train, which choose the best checkpoint, and which measure the result."""
+    """Train, val and test split: which samples train, which choose the best checkpoint, and which test the result."""
     tokenizer: Annotated[ByRole[Tokenizer], read_roles_of("tokenizers")] | None = None
     """How text becomes tokens: one tokenizer for all text fields, or a mapping from field to tokenizer; null is the
     source's own.
@@ -178,9 +178,9 @@ class Data(Section):
     augment: list[Augmentation] = Field(default_factory=list)
     """Random changes of training samples."""
     on_error: Literal["raise", "skip"] = "raise"
-    """What happens to bad rows and files: stop and list them, or leave them out and say so."""
+    """Bad rows and files: `raise` an error that lists them, or `skip` them with a warning."""
     max_skipped: float = Field(0.05, ge=0, le=1)
-    """With `on_error: skip`: the fraction of bad samples from which on it is an error after all."""
+    """With `on_error: skip`: the largest fraction of bad samples; more are an error."""
     num_workers: Annotated[int | Literal["auto"], FREE] = "auto"
     """Processes that decode samples which do not fit in memory."""
 

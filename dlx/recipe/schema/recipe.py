@@ -58,7 +58,7 @@ class MissingValues(Rule):
 
 
 class Tracking(Section):
-    """Where the run is written down."""
+    """Experiment tracking with MLflow."""
 
     addresses: ClassVar[tuple[str, ...]] = ("uri",)
     experiment: str | None = None
@@ -74,26 +74,26 @@ class Tracking(Section):
 
 
 class Recipe(Section):
-    """An experiment, as a person describes it."""
+    """A recipe: the complete description of an experiment."""
 
     version: Literal[1] = 1
     """Version of the recipe language."""
     name: Annotated[str, FIXED] = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)
     """Name of the experiment and of its runs."""
     description: Annotated[str, FREE] = ""
-    """What it shows, in a sentence."""
+    """Purpose of the experiment, in a sentence."""
     seed: Annotated[int, FIXED] = Field(0, ge=0, lt=2**32)
-    """Everything random follows from it."""
+    """Random seed of initialization, shuffling, dropout and augmentation."""
     extends: str | list[str] | None = None
-    """Recipes that this one changes; already merged when this is read."""
+    """Recipes that this one changes; merged before this section is validated."""
     vars: dict[str, Any] = Field(default_factory=dict)
     """Values for `${vars.name}`."""
     stages: dict[str, Any] = Field(default_factory=dict)
-    """Trainings one after the other: by name, what each changes in this recipe; already apart when this is read."""
+    """Trainings in sequence, by name: what each changes in this recipe; split off before this section is validated."""
     sweep: Sweep | None = None
-    """A search: many trials of this recipe; already apart when this is read."""
+    """A search: many trials of this recipe; split off before this section is validated."""
     compare: Compare | None = None
-    """A comparison of variants of this recipe; already apart when this is read."""
+    """A comparison of variants of this recipe; split off before this section is validated."""
     task: Annotated[Task, FIXED]
     """What is learned: loss, head, metrics."""
     data: Data
@@ -103,21 +103,21 @@ class Recipe(Section):
     init_from: Annotated[InitFromField, FIXED] = None
     """A run whose weights this one begins with: its name, or a mapping that chooses among them."""
     freeze: Annotated[FreezeField, FIXED] = Field(default_factory=list)
-    """Layers that do not learn: names of layers, or mappings that say until when."""
+    """Frozen layers: names of layers, or mappings with a step at which they are unfrozen."""
     optimizer: Annotated[ByRole[Optimizer], read_roles_of("optimizers", OPTIMIZER)] = Field(
         OPTIMIZER, validate_default=True
     )  # type: ignore[assignment]
-    """How parameters move."""
+    """The optimizer, or one for each role of the task."""
     schedule: Annotated[ByRole[Schedule], read_roles_of("schedules", SCHEDULE)] = Field(SCHEDULE, validate_default=True)  # type: ignore[assignment]
     """How the learning rate changes."""
     regularize: Named[Regularizer] = Field(default_factory=dict)
-    """What keeps the network from fitting noise."""
+    """Regularization against overfitting."""
     train: Train = Train()
-    """How long, in what batches, and what is done in between."""
+    """Training: epochs, batch size, validation, logging and checkpoints."""
     hardware: Hardware = Hardware()
     """Devices, processes, number format and memory layout."""
     tracking: Annotated[Tracking, FREE] = Tracking()
-    """Where the run is written down."""
+    """Experiment tracking with MLflow."""
     expect: Annotated[dict[str, ClaimField], WITHOUT_NULLS, FREE] = Field(default_factory=dict)
     """Claims about the run's metrics (`test/accuracy`) and the plan's quantities (`plan/parameters`): a bound, or a
     mapping {bound: …, source: …, baseline: …, post_hoc: …}; null takes back one of a recipe that this one changes.

@@ -42,7 +42,7 @@ class Halving(Section):
     rungs: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     """Epochs after which trials are compared, rising; trials that pass the last rung train to their end."""
     keep: float = Field(1 / 3, gt=0, lt=1)
-    """Share of the trials of a rung that go on."""
+    """Fraction of the trials of a rung that are promoted."""
 
     @model_validator(mode="after")
     def _check_rungs(self) -> Halving:
@@ -52,16 +52,16 @@ class Halving(Section):
 
 
 class Sweep(Section):
-    """A search: many trials of the recipe, each with other values of some of its fields."""
+    """Hyperparameter search: many trials of the recipe, each with other values of some of its fields."""
 
     search: Searcher = Field({"type": "tpe"}, validate_default=True)  # type: ignore[assignment]
     """How values are proposed, and how many trials there are."""
     over: dict[str, Values] = Field(min_length=1)
-    """What is searched: paths into the recipe, each with its choices or its range."""
+    """Search space: paths into the recipe, each with its choices or its range."""
     halving: Halving | None = None
-    """Whether trials that do badly stop early."""
+    """Pruning of bad trials by successive halving."""
     monitor: str | None = Field(None, pattern=r"^val/")
-    """The metric of val that is searched for; by default the one that chooses the task's best checkpoint."""
+    """The val metric that is optimized; by default the one that chooses the task's best checkpoint."""
     seeds: int = Field(1, ge=1)
     """Trainings of each trial, with the recipe's seed and those after it; its value is their mean."""
     workers: int = Field(1, ge=1)
@@ -76,7 +76,7 @@ class Sweep(Section):
 
 
 class Compare(Section):
-    """A comparison: variants of the recipe, each trained with the same seeds or folds, and what can be said of them."""
+    """Comparison of variants of the recipe, each trained with the same seeds or folds, with significance tests."""
 
     variants: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(min_length=1)
     """What each variant changes in the recipe; the recipe itself takes part as `base`."""
@@ -85,9 +85,9 @@ class Compare(Section):
     folds: Literal["all"] | None = None
     """Instead of seeds: `all` trains each variant on every fold of `data.split.folds`."""
     metric: str | None = None
-    """What is compared; by default the task's first metric of test, or of val where folds are compared."""
+    """The metric that is compared; by default the task's first metric of test, or of val where folds are compared."""
     confidence: float = Field(0.95, gt=0, lt=1)
-    """Level of the intervals, and of what counts as told apart."""
+    """Confidence level of the intervals and of the significance tests."""
 
     @model_validator(mode="before")
     @classmethod

@@ -66,7 +66,7 @@ class ComparedInMicroBatch(Rule):
 
 
 class Train(Section):
-    """How long, in what batches, and what is done in between."""
+    """Training: epochs, batch size, validation, logging and checkpoints."""
 
     epochs: int | None = Field(10, ge=1)
     """Passes over the train split; null where `steps` are given."""
@@ -89,7 +89,7 @@ class Train(Section):
     checkpoint_every_n_seconds: Annotated[float, FREE] = Field(300.0, gt=0)
     """Seconds after which a checkpoint is written in the middle of an epoch too."""
     figures: Annotated[bool, FREE] = True
-    """Whether figures are drawn: while training goes on, and of the test at its end."""
+    """Whether figures are drawn, during training and after the test."""
     figures_every_n_epochs: Annotated[int | None, FREE] = Field(None, ge=0)
     """Epochs between figures of what is learned, 0 for none before the end; null draws after 1, 2, 4, … epochs, as far
     as it takes less than 2 % of the time.

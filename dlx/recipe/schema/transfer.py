@@ -111,10 +111,10 @@ class SeveralNetworks(Rule):
 
 
 class InitFrom(Section):
-    """Initial weights: those with which another run, or an earlier stage of the same recipe, ended, or those of a file.
+    """Transfer learning: initial weights from another run, an earlier stage of the same recipe, or a file.
 
-    Every weight that is chosen must be there in the same shape; the others are initialized as they would be anyway.
-    Of a file every tensor must be taken, but for buffers and for heads, which are named where they are left out.
+    Every chosen weight must exist there with the same shape; all others are initialized as usual. Every tensor of a
+    file must be used, except for buffers and heads; dlx names the tensors that it leaves out.
     """
 
     run: str | None = Field(None, min_length=1)

@@ -22,7 +22,7 @@ PROBE, UNTRAINED = "probe", "untrained_probe"
 
 
 class FeatureEvaluation(Section):
-    """Linear probe and k-NN: how well frozen features tell classes apart, measured while the encoder learns.
+    """Linear probe and k-NN: how well frozen features separate the classes, measured during training.
 
     The probe is a linear classifier that learns beside the encoder, from a memory bank of the features that were seen
     last, and sends no gradient into the encoder; k-NN votes among the same features.

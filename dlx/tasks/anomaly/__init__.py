@@ -29,7 +29,7 @@ class NoThreshold(Rule):
 
 
 class Anomaly(AutoencoderTask):
-    """Anomaly detection: an autoencoder reconstructs samples badly that are not like those it was trained on.
+    """Anomaly detection: an autoencoder has a larger reconstruction error on samples unlike its training data.
 
     The score of a sample is the mean squared error of its reconstruction; above the `quantile` of the scores of normal
     val samples it is an anomaly. Where classes are known, `data.split.holdout_classes` names those that are anomalies:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Autoencoder(AutoencoderTask):
-    """Autoencoder: reconstructs its input from a narrow code, which so holds what matters most in it.
+    """Autoencoder: reconstructs its input from a low-dimensional latent code.
 
     An encoder maps the input to the code, a decoder maps it back. Linear networks find the plane of PCA, deeper ones a
     curved surface. With `noise` the input is made noisy first and must be reconstructed without it (denoising

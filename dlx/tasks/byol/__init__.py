@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BYOL(Siamese):
-    """BYOL: features from which the projection is predicted that a momentum encoder makes of the other view.
+    """BYOL: self-supervised features; a predictor matches the momentum encoder's projection of the other view.
 
     There are no negatives; the predictor, and the momentum encoder, c ← m c + (1 − m) w after every step, keep the
     features from collapsing. m grows from `momentum` to 1 as a cosine. Works with smaller batches than simclr. What

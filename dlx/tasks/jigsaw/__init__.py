@@ -18,8 +18,8 @@ class Jigsaw(TilePretext):
     """Jigsaw puzzles: features are learned by predicting how the nine tiles of an image were shuffled.
 
     Tiles are shuffled by one of a few permutations, which has to be predicted. The encoder sees every tile by itself;
-    only the head sees all of them. The permutations are far from one another, so that no two are told apart by a pair
-    of tiles: each next one has the greatest Hamming distance to those that were chosen. The first one leaves tiles
+    only the head sees all of them. The permutations are far from one another, so that no two can be distinguished by a
+    pair of tiles: each next one has the greatest Hamming distance to those that were chosen. The first one leaves tiles
     where they are.
 
     Shapes:  images (C, H, W) → features; the encoder must also take tiles of (H / 3 − gap, W / 3 − gap).

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MaskedImage(EncoderTask):
-    """Masked autoencoder (MAE): reconstructs the patches that were hidden in an image, which are most of them.
+    """Masked autoencoder (MAE): reconstructs the masked patches of an image from the visible ones.
 
     The encoder sees only the visible patches, in training a quarter of all, which is why a large one is cheap. A
     smaller decoder, which must mix steps, gets their features, a learned mask token for every hidden patch and

@@ -26,7 +26,7 @@ ENDS = 3
 
 
 class MaskedLM(Task):
-    """Masked language modeling: predicts tokens that were masked in a text, from all that stand around them (BERT).
+    """Masked language modeling: predicts the masked tokens of a text from the tokens on both sides (BERT).
 
     Of every text a fraction of the tokens is chosen, anew each time it is read in training; most of these are replaced
     by the mask token, some by a random token, and some stay. Loss and metrics are of the chosen tokens alone. With

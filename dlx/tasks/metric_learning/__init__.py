@@ -23,7 +23,7 @@ ROLE = "encoder"
 
 
 class MetricLearning(Task):
-    """Metric learning: embeddings in which samples of a class are near one another and those of other classes far.
+    """Metric learning: embeddings in which samples of the same class are close and samples of other classes far.
 
     `contrastive` pulls pairs of a class together, d²/2, and pushes others apart up to a margin, max(0, margin − d)²/2.
     `triplet` asks of an anchor that it be nearer to its positive than to a negative by a margin, max(0, d²(a, p) −

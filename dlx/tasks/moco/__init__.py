@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MoCo(Contrastive):
-    """MoCo: contrastive learning of features, with a momentum encoder and a queue of negatives.
+    """MoCo: contrastive learning with a momentum encoder and a queue of negatives.
 
     A view of a sample has to find the key of its other view among the last keys of others (InfoNCE loss); they come
     from a queue, so that there are many with small batches too. Keys are made by a momentum encoder,

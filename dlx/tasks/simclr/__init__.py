@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SimCLR(Contrastive):
-    """SimCLR: contrastive learning of features in which two views of one sample are near and those of others far.
+    """SimCLR: contrastive learning; two views of a sample are positives, the views of other samples negatives.
 
     Every sample of a batch is augmented twice by `views`; a projector maps the features of both to vectors of length 1,
     and each has to find its twin among all others of the batch (NT-Xent loss). Larger batches give more negatives; what
@@ -24,8 +24,8 @@ class SimCLR(Contrastive):
     Shapes:  any → features; images are pooled to a vector.
     Units:   loss is a mean cross-entropy in nats, ln(2 · batch − 1) by chance; on val and test it is taken among up to
              256 samples at a time, of the first 1,024; contrastive_accuracy is how often the twin is nearest.
-    Source:  Chen et al. 2020, arXiv:2002.05709; with `train.gradient_accumulation` or several processes a view is told
-             from those of its own portion alone.
+    Source:  Chen et al. 2020, arXiv:2002.05709; with `train.gradient_accumulation` or several processes the negatives
+             of a view are those of its own micro-batch alone.
 
     Example:
         {type: simclr, views: [{random_gaussian_noise: {p: 1.0}}], projection_dim: 16}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SimSiam(Siamese):
-    """SimSiam: features from which the projection of the other view is predicted, whose gradient is stopped.
+    """SimSiam: self-supervised features; a predictor matches the stop-gradient projection of the other view.
 
     No negatives, no queue, no momentum encoder: the stopped gradient is what keeps the features from collapsing;
     `stop_gradient: false` shows it. What `views` change is what features will ignore.

@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 
 def draw(arrays: EvaluationArrays, facts: DataFacts) -> dict[str, Figure]:
-    """Draw which classes are confused, and whether probabilities are calibrated."""
+    """Draw the confusion matrix and the reliability diagram."""
     probabilities, labels = arrays.values["predictions"], arrays.values["targets"].astype(int)
     return class_figures(probabilities, labels, facts.classes)

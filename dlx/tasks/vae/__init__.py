@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class VAE(EncoderDecoder, Generative):
-    """Variational autoencoder (VAE): learns a distribution of codes behind the data, which can be sampled and decoded.
+    """Variational autoencoder (VAE): a latent-variable model; codes sampled from N(0, I) are decoded to new samples.
 
     The encoder gives a normal distribution of codes for an input, q(z|x), the decoder one of inputs for a code, p(x|z).
     It maximizes the evidence lower bound (ELBO), E_q log p(x|z) − β KL(q(z|x) ‖ N(0, I)), whose gradient flows through
