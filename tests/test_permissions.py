@@ -156,3 +156,19 @@ def test_nothing_reaches_a_tracker_that_only_the_recipe_names(tmp_path, monkeypa
     with pytest.raises(Exception, match=r".+"):  # it does not answer, but it is called
         mlflow_client(tracker_uri(uri)).search_experiments()
     assert calls
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_in_a_terminal_it_is_asked_whether_runs_may_be_sent(tmp_path, monkeypatch, capsys, answer):
+    from dlx.commands import _options
+
+    (tmp_path / "r.yaml").write_text(RECIPE + "tracking: {uri: 'https://tracker.example'}")
+    loaded = dlx.load(tmp_path / "r.yaml")
+    _options.ask_for_tracker(loaded)  # nobody can answer: nothing is asked
+    assert capsys.readouterr().err == "" and not is_host_named("https://tracker.example")
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    monkeypatch.setattr(_options.typer, "confirm", lambda *_, **__: answer)
+    _options.ask_for_tracker(loaded)
+    assert "tracker.example is not used" in capsys.readouterr().err
+    assert is_host_named("https://tracker.example") is answer

@@ -20,7 +20,10 @@ SQLITE = "sqlite:///"
 def silence_mlflow() -> None:
     """Turn off MLflow's telemetry and its log messages about progress and migrations."""
     import logging
+    import warnings
 
+    # A large input has no example: its signature says what it is.
+    warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")

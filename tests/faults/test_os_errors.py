@@ -25,6 +25,7 @@ VERBS = {
     "gc": ["gc", "--root", "bad"],
     "generate": ["generate", "bad/x.ckpt"],
     "init": ["init", "bad/t.csv"],
+    "init --output": ["init", "t.csv", "-o", "bad/new.yaml"],
     "plan": ["plan", "bad/r.yaml"],
     "predict": ["predict", "bad/x.ckpt", "bad/t.csv"],
     "runs": ["runs", "--root", "bad"],
@@ -44,6 +45,7 @@ LIGHT = sorted(VERBS.keys() - {"embed", "eval", "generate", "predict", "test"})
 def run(tmp_path, monkeypatch, capsys):
     """Return a function that calls the command line while every file below `bad` answers with an error."""
     (tmp_path / "bad").mkdir()
+    (tmp_path / "t.csv").write_text("a,b\n" + "\n".join(f"{i % 7},{i % 2}" for i in range(60)) + "\n")
     for name, text in {"r.yaml": RECIPE, "t.csv": "a,b\n1,2\n", "x.ckpt": "x"}.items():
         (tmp_path / "bad" / name).write_text(text)
     monkeypatch.chdir(tmp_path)

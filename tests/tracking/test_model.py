@@ -107,3 +107,14 @@ def test_arrays_score_the_same_and_nothing_is_pickled(trained):
     stored = list((run.folder.absolute().parents[1] / "mlruns").rglob("*"))
     assert any(p.name == "MLmodel" for p in stored)
     assert not [p for p in stored if p.suffix in (".pkl", ".pickle", ".cloudpickle")]
+
+
+def test_nothing_is_advised_about_examples_of_large_inputs():
+    import warnings
+
+    from dlx.tracking.store import silence_mlflow
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        silence_mlflow()
+        warnings.warn("\x1b[1;33mAn input example was not provided when logging the model.", stacklevel=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -74,6 +74,8 @@ class ProgressDisplay(pl.Callback):
         self.console, self.steps, self.batch_size = console, steps, batch_size
         self.live = console.is_terminal
         self.losses: list[float] = []
+        self.first: dict[str, float] = {}
+        self.changed: set[str] = set()
         self.began = self.shown = 0.0
         self.bar: Any = None
         self.job: Any = None
@@ -133,10 +135,17 @@ class ProgressDisplay(pl.Callback):
         known = {k: float(v) for k, v in trainer.callback_metrics.items()}
         if "train/loss" in known:
             self.losses.append(known["train/loss"])
-        metrics = "  ".join(f"{name} {value:.4g}" for name, value in sorted(known.items()) if "/" in name)
+        shown = self._without_constants({name: value for name, value in sorted(known.items()) if "/" in name})
+        metrics = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
-        line = f"epoch {trainer.current_epoch + 1}/{epochs}  {metrics}  {sparkline(self.losses)}"
-        say(self.console, line)
+        curve = f"  train/loss {sparkline(self.losses)}" if len(self.losses) > 1 else ""
+        say(self.console, f"epoch {trainer.current_epoch + 1}/{epochs}  {metrics}{curve}")
+
+    def _without_constants(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Leave out parts of metrics that are what they were in the first epoch, as a naive forecast's error is."""
+        self.changed |= {name for name, value in metrics.items() if value != self.first.get(name, value)}
+        begun, self.first = dict(self.first), {**metrics, **self.first}
+        return {n: v for n, v in metrics.items() if "." not in n or n not in begun or n in self.changed}
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.close()
