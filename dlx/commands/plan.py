@@ -92,6 +92,8 @@ def _describe_learning(layer: dict[str, Any], decay: float | None) -> str:
     `decay` is the layer-wise decay where the number of modules behind the layer is not known.
     """
     factor, step = layer["lr_factor"], layer["learns_from"]
+    if layer["adapter"] not in (None, "whole"):
+        return str(layer["adapter"])
     if factor is None or step == "never":
         return step or ""
     factors = [f"{factor:.3g}"] if factor != 1 else []
@@ -111,6 +113,10 @@ def _fact_table(found: dict[str, Any]) -> Any:
     memory, data = found["memory"], found["data"]
     parts = ", ".join(f"{part} {format_bytes(memory[part])}" for part in memory if part != "total" and memory[part])
     table.add_row("memory", f"{format_bytes(memory['total'])} at batch size {found['batch_size']} ({parts})")
+    for role, network in found["networks"].items():
+        learning, all_ = network["trainable_parameters"], network["num_parameters"]
+        if learning != all_:
+            table.add_row("trainable", f"{learning:,} of {all_:,} parameters of {role} ({learning / all_:.2%})")
     if any(network["layer_decay"] for network in found["networks"].values()):
         table.add_row("lr", "n counts modules with a weight matrix nearer the output; optimizer.layers counts layers")
     table.add_row("steps", f"{found['steps']:,}, {found['steps_per_epoch']:,} an epoch")

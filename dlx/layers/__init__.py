@@ -34,6 +34,14 @@ class Child:
         self.name, self.loc, self.layer, self.x = name, loc, layer, x
 
 
+class LinearMap(NamedTuple):
+    """Size of an `nn.Linear` inside of a layer's module."""
+
+    outputs: int
+    inputs: int
+    bias: bool
+
+
 class ParameterInit(NamedTuple):
     """Initialization of one parameter of a module, or of some of its rows."""
 
@@ -144,6 +152,10 @@ class Layer(Component):
     def parameter_initializers(self, x: TensorSpec) -> list[ParameterInit]:
         """Return the initializers of single parameters, where they differ from that of the layer."""
         return []
+
+    def linear_maps(self, x: TensorSpec) -> dict[str, LinearMap]:
+        """Return each `nn.Linear` of the module that an adapter may change, by its name there; "" is the module."""
+        return {}
 
     def export_refusal(self, x: TensorSpec) -> str | None:
         """Return why torch.export cannot export the layer for this input; None where it can."""

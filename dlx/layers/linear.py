@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from dlx.errors import ShapeError
-from dlx.layers import Layer, require_axes
+from dlx.layers import Layer, LinearMap, require_axes
 from dlx.tensors import Cost, TensorSpec
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Linear(Layer):
             macs=positions * inputs * self.features,
             activations=x.elements,
         )
+
+    def linear_maps(self, x: TensorSpec) -> dict[str, LinearMap]:
+        return {"": LinearMap(self.features, self._width(x), self.bias)}
 
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn

@@ -22,7 +22,7 @@ from dlx.tasks import for_role
 from dlx.tensors import Spec
 from dlx.trees import iter_layers
 
-QUANTITIES = ("parameters", "macs", "flops", "activations", "memory", "steps")
+QUANTITIES = ("parameters", "trainable_parameters", "macs", "flops", "activations", "memory", "steps")
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,10 @@ def estimate_memory(
     n = number_sizes(hardware)
     parameters = gradients = state = activations = whole = 0
     for plan, optimizer in networks:
-        whole += plan.cost.parameters + plan.cost.buffers
-        parameters += n.weight * (plan.cost.parameters + plan.cost.buffers) + n.copy * plan.cost.parameters
-        gradients += n.weight * plan.cost.parameters
-        state += round(n.weight * plan.cost.parameters * optimizer.state_per_parameter)
+        whole += plan.num_parameters + plan.cost.buffers
+        parameters += n.weight * (plan.num_parameters + plan.cost.buffers) + n.copy * plan.num_parameters
+        gradients += n.weight * plan.trainable_parameters
+        state += round(n.weight * plan.trainable_parameters * optimizer.state_per_parameter)
         activations += batch * peak_activations(plan, n, hardware.activation_checkpointing)
     copies = n.weight * (besides + averages * (whole + besides))
     return Memory(parameters, gradients, state, activations, copies)

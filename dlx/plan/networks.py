@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from dlx.adapters import Adapter
 from dlx.errors import ShapeError
 from dlx.facts import DataFacts, Lengths
 from dlx.layers import Layer, infer_shape, walk
 from dlx.recipe.schema.recipe import Recipe
+from dlx.recipe.schema.transfer import FreezeEntry, is_frozen
 from dlx.tasks import Task, for_role
 from dlx.tensors import Cost, Spec, TensorSpec
 from dlx.trees import iter_layers
@@ -30,6 +33,7 @@ class NetworkPlan:
     """A network of one role: its layers, what it is given and returns, and its whole cost for one sample.
 
     Where lengths vary, `typical` is an input of the mean length, for which costs are, and `longest` of the greatest.
+    adapter is what fine-tunes it by few parameters, and freeze says which layers wait, or never learn.
     """
 
     role: str
@@ -39,6 +43,30 @@ class NetworkPlan:
     cost: Cost
     typical: Spec
     longest: Spec
+    adapter: Adapter | None = None
+    freeze: Sequence[FreezeEntry] = ()
+
+    @cached_property
+    def added_parameters(self) -> dict[str, int]:
+        """The parameters that the adapter adds, by layer."""
+        if self.adapter is None:
+            return {}
+        maps = self.adapter.linear_maps(self.tree, self.input)
+        return {path: sum(map(self.adapter.added_parameters, inner.values())) for path, inner in maps.items()}
+
+    @cached_property
+    def trainable_parameters(self) -> int:
+        """The parameters that learn at some step, those of the adapter among them."""
+        own = sum(row.cost.parameters for row in self.rows if self._learns_whole(row.path))
+        return own + sum(self.added_parameters.values())
+
+    @property
+    def num_parameters(self) -> int:
+        """All parameters, those of the adapter among them."""
+        return self.cost.parameters + sum(self.added_parameters.values())
+
+    def _learns_whole(self, path: str) -> bool:
+        return not is_frozen(self.freeze, path) and (self.adapter is None or self.adapter.is_trained_whole(path))
 
     @property
     def weighted_layers(self) -> list[str]:
@@ -110,7 +138,7 @@ def plan_network(recipe: Recipe, role: str, facts: DataFacts) -> NetworkPlan:
         raise ShapeError(
             f"{task.type} needs an output of {wanted.output}, but the model ends in {plan.output}", ("model", role)
         )
-    return plan
+    return replace(plan, adapter=recipe.adapt, freeze=recipe.freeze)
 
 
 def _regularize_layers(tree: Layer, regularizer: Any, name: str) -> Layer:

@@ -75,7 +75,8 @@ class Plan(Evolvable):
         """Numbers about which a recipe can make claims, under `plan/`."""
         costs = [n.cost for n in self.networks.values()]
         return {
-            "plan/parameters": sum(c.parameters for c in costs),
+            "plan/parameters": sum(n.num_parameters for n in self.networks.values()),
+            "plan/trainable_parameters": sum(n.trainable_parameters for n in self.networks.values()),
             "plan/macs": sum(c.macs for c in costs),
             "plan/flops": 2 * sum(c.macs for c in costs),
             "plan/activations": sum(c.activations for c in costs),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dlx.adapters import Adapter
 from dlx.facts import DataFacts
 from dlx.optimizers import lr_scales
 from dlx.permissions import refuse_tracker, remote_host, without_password
@@ -44,12 +45,15 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
     optimizer = for_role(plan.recipe.optimizer, network.role).inner_optimizer
     bytes_of = number_sizes(plan.recipe.hardware)
     factor, step = lr_scales(optimizer, weights), first_training_step(plan.recipe.freeze, weights, plan.length.steps)
+    adapter, added = network.adapter, network.added_parameters
     # without a pattern, the lr decays from module to module inside a layer too
     inside = optimizer.layer_decay if optimizer.layers_pattern is None else 1.0
     return {
         "input": describe_shape(network.input),
         "output": describe_shape(network.output),
         **asdict(network.cost),
+        "trainable_parameters": network.trainable_parameters,
+        "num_parameters": network.num_parameters,
         "activation_bytes": bytes_of.activation_bytes(network.cost),
         "layer_decay": inside if inside != 1 else None,
         "layers": [
@@ -61,6 +65,7 @@ def _network(network: NetworkPlan, plan: Plan) -> dict[str, Any]:
                 "activation_bytes": bytes_of.activation_bytes(row.cost),
                 "lr_factor": factor.get(row.path),
                 "learns_from": _step(step(row.path)) if row.path in factor else None,
+                "adapter": _adapter(adapter, added, row.path) if adapter is not None and row.path in factor else None,
             }
             for row in network.rows
         ],
@@ -83,6 +88,13 @@ def addresses(recipe: Recipe, base: Path) -> Iterator[str]:
         yield refusal
     elif uri is not None and remote_host(uri):
         yield f"runs are sent to {without_password(uri)}"
+
+
+def _adapter(adapter: Adapter, added: Mapping[str, int], path: str) -> str:
+    """Say how a layer learns beside an adapter: whole, by what is added to it, or never."""
+    if adapter.is_trained_whole(path):
+        return "whole"
+    return f"{adapter.type}, {added[path]:,} parameters" if path in added else "never"
 
 
 def _step(step: float) -> int | str:

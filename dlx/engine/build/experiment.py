@@ -15,6 +15,7 @@ from torch import nn
 from dlx.data.prepare import Prepared
 from dlx.data.splits import limit_rows
 from dlx.engine.build.activation_checkpointing import checkpoint_activations
+from dlx.engine.build.adapt import attach_adapters
 from dlx.engine.build.published import load_published_weights
 from dlx.engine.build.weights import load_initial_weights
 from dlx.engine.data.batches import (
@@ -72,6 +73,8 @@ def build_module(plan: Plan) -> pl.LightningModule:
     if recipe.init_from is not None:
         _initialize_from(networks, plan, recipe.init_from)
     for role, network in plan.networks.items():
+        if recipe.adapt is not None:
+            attach_adapters(networks[role], recipe.adapt, network.tree, network.input)  # type: ignore[arg-type]
         if recipe.hardware.precision == 64:
             networks[role].register_forward_pre_hook(to_double)
         if recipe.hardware.channels_last:

@@ -133,7 +133,9 @@ class FaultTolerantFit:
         monitor, mode = checkpoint_monitor(plan)
         every = recipe.train.checkpoint_every_n_seconds
         checkpointer = Checkpointer(self.folder, monitor, mode, every, self.metadata, self._report)
-        learning: list[pl.Callback] = [FreezeCallback(recipe.freeze, plan.length.steps)] if recipe.freeze else []
+        learning: list[pl.Callback] = []
+        if recipe.freeze or recipe.adapt is not None:
+            learning.append(FreezeCallback(recipe.freeze, plan.length.steps, recipe.adapt))
         learning += [c for r in recipe.regularize.values() if (c := r.callback()) is not None]
         pause = (
             [] if self.pause_after_epoch is None else [PauseAfterEpoch(self.pause_after_epoch, checkpointer, history)]

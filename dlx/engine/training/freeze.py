@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 from torch import nn
 
+from dlx.adapters import Adapter
 from dlx.engine.distributed.collectives import is_distributed
 from dlx.recipe.schema.transfer import FreezeEntry, first_training_step
 
@@ -23,8 +24,8 @@ class FreezeCallback(pl.Callback):
     every_step = True
     """The task's module calls it in every step, not only in the last of a chunk."""
 
-    def __init__(self, frozen: Sequence[FreezeEntry], steps: int) -> None:
-        self.frozen, self.steps = frozen, steps
+    def __init__(self, frozen: Sequence[FreezeEntry], steps: int, adapter: Adapter | None = None) -> None:
+        self.frozen, self.steps, self.adapter = frozen, steps, adapter
         self._waiting: dict[float, tuple[list[nn.Parameter], list[nn.Module]]] = {}
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
@@ -32,7 +33,7 @@ class FreezeCallback(pl.Callback):
         self._waiting.clear()
         networks: Any = module.networks
         for network in networks.values():
-            step = first_training_step(self.frozen, [name for name, _ in network.named_parameters()], self.steps)
+            step = self._first_steps([name for name, _ in network.named_parameters()])
             for name, parameter in network.named_parameters():
                 self._frozen_until(step(name))[0].append(parameter)
                 if step(name) == math.inf:
@@ -40,6 +41,12 @@ class FreezeCallback(pl.Callback):
             for name, part in network.named_modules():
                 self._frozen_until(step(name))[1].append(part)
         self._waiting.pop(0.0, None)
+
+    def _first_steps(self, weights: Sequence[str]) -> Callable[[str], float]:
+        """Return what says from which step a weight or module learns; never where an adapter leaves it as it is."""
+        step = first_training_step(self.frozen, weights, self.steps)
+        adapter = self.adapter
+        return step if adapter is None else lambda name: step(name) if adapter.is_trained(name) else math.inf
 
     def _frozen_until(self, step: float) -> tuple[list[nn.Parameter], list[nn.Module]]:
         return self._waiting.setdefault(step, ([], []))

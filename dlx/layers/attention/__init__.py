@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dlx.errors import ShapeError
 from dlx.initializers import Initializer
-from dlx.layers import Layer, ParameterInit, require_context
+from dlx.layers import Layer, LinearMap, ParameterInit, require_context
 from dlx.layers._axes import num_features
 from dlx.tensors import Cost, TensorSpec
 
@@ -101,6 +101,15 @@ class Attention(Layer):
             activations=kept + (source.elements if self.memory else 0),
             unfused=self._scores(steps, seen),
         )
+
+    def linear_maps(self, x: TensorSpec) -> dict[str, LinearMap]:
+        features, size, source = num_features(x, self.type, ("TF",)), self._head_dim(x), self._source(x)
+        inner, outer = self.num_heads * size, 2 * self._kv_heads() * size
+        out = {"out": LinearMap(features, inner, self.bias)}
+        if self.memory is None:
+            return {"qkv": LinearMap(inner + outer, features, self.bias), **out}
+        memory = LinearMap(outer, num_features(source, self.type), self.bias)
+        return {"q": LinearMap(inner, features, self.bias), "kv": memory, **out}
 
     def parameter_initializers(self, x: TensorSpec) -> list[ParameterInit]:
         queries = slice(self.num_heads * self._head_dim(x)) if self.memory is None else slice(None)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.adapters import Adapter
 from dlx.component import Named, Section
 from dlx.layers import walk
 from dlx.models import Model
@@ -104,6 +105,8 @@ class Recipe(Section):
     """A run whose weights this one begins with: its name, or a mapping that chooses among them."""
     freeze: Annotated[FreezeField, FIXED] = Field(default_factory=list)
     """Frozen layers: names of layers, or mappings with a step at which they are unfrozen."""
+    adapt: Annotated[Adapter | None, FIXED] = None
+    """Adapter: few parameters that are trained in place of the whole network."""
     optimizer: Annotated[ByRole[Optimizer], read_roles_of("optimizers", OPTIMIZER)] = Field(
         OPTIMIZER, validate_default=True
     )  # type: ignore[assignment]

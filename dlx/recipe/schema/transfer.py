@@ -246,11 +246,15 @@ class FreezeEntry(Section):
 
 def check_some_layer_learns(frozen: Sequence[FreezeEntry], context: CheckContext) -> Iterator[Problem]:
     """Refuse to freeze all layers of a network for ever."""
-    always = [entry.layers for entry in frozen if entry.until is None]
     for role, network in context.networks.items():
         layers = network.weighted_layers
-        if layers and all(any(matches(pattern, layer) for pattern in always) for layer in layers):
+        if layers and all(is_frozen(frozen, layer) for layer in layers):
             yield NothingLearns.at(f"nothing is left of {role} that could learn", "freeze")
+
+
+def is_frozen(frozen: Sequence[FreezeEntry], layer: str) -> bool:
+    """Say whether a layer or weight never learns."""
+    return any(entry.until is None and matches(entry.layers, layer) for entry in frozen)
 
 
 def first_training_step(frozen: Sequence[FreezeEntry], weights: Sequence[str], steps: int) -> Callable[[str], float]:
