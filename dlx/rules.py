@@ -108,7 +108,7 @@ class CheckContext(Protocol):
         """Every quantity of the plan about which a recipe can make claims: `plan/parameters`."""
 
     @property
-    def processes(self) -> int:
+    def world_size(self) -> int:
         """Devices of all nodes together."""
 
     @property

@@ -35,15 +35,15 @@ class Recurrent(nn.Module):
         """Return the top layer's state at every step, zero at padded ones; or the last of each direction."""
         mask_BT, kept = mask_of(context), state_of(context, self)
         if kept is None:
-            y_BTH, _ = self.run(x_BTF, mask_BT)
+            y_BTH, _ = self.run_cells(x_BTF, mask_BT)
         elif self.core.bidirectional:
             raise ValueError("a bidirectional layer reads the whole sequence: it cannot go on step by step")
         else:
-            y_BTH, state = self.run(x_BTF, mask_BT, state_from_cache(kept), carry=True)
+            y_BTH, state = self.run_cells(x_BTF, mask_BT, state_from_cache(kept), carry=True)
             kept.update(state_to_cache(state))
         return self._final_states(y_BTH, mask_BT) if self.last else y_BTH
 
-    def run(
+    def run_cells(
         self, x_BTF: Tensor, mask_BT: Tensor | None = None, state: State | None = None, carry: bool = False
     ) -> tuple[Tensor, State]:
         """Return the states at every step, and the whole state after the last real one.

@@ -53,9 +53,9 @@ class PlanContext:
         return [f"plan/{name}" for name in QUANTITIES]
 
     @property
-    def processes(self) -> int:
+    def world_size(self) -> int:
         """Devices of all nodes together."""
-        return self.recipe.processes
+        return self.recipe.world_size
 
     @property
     def batch_size(self) -> int:

@@ -61,7 +61,7 @@ class Strategy(Component):
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         hardware = context.recipe.hardware
-        if self.most_devices is not None and context.processes > self.most_devices:
+        if self.most_devices is not None and context.world_size > self.most_devices:
             message = f"{self.type} uses {self.most_devices} device, but there are {hardware.devices}"
             message += f" on each of {hardware.num_nodes} nodes" if hardware.num_nodes > 1 else ""
             yield TooManyDevices.at(message)
@@ -70,6 +70,6 @@ class Strategy(Component):
 def check_full_parameters(component: Component, context: CheckContext) -> Iterator[Problem]:
     """Refuse a component that needs parameters whole where devices hold parts of them."""
     strategy = context.recipe.hardware.strategy
-    if context.processes > 1 and isinstance(strategy, Strategy) and strategy.shards_parameters:
+    if context.world_size > 1 and isinstance(strategy, Strategy) and strategy.shards_parameters:
         message = f"needs weights and gradients whole, of which {strategy.type} gives a device a part: use ddp"
         yield NeedsFullParameters.at(f"{component.type} {message}")

@@ -73,9 +73,9 @@ def _execute(study: StudyFolder, options: SweepOptions, resumed: bool, data: Pre
     with record.close_on_error(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
         if count == 1:
             worker.tell = display.update
-            worker.run()
+            worker.work()
         else:
-            with _processes(study.path, count) as processes:
+            with _start_workers(study.path, count) as processes:
                 _wait(processes, lambda: display.update(study.journal.read()))
     report = _make_report(worker)
     if not report.best and report.counts["failed"]:
@@ -92,7 +92,7 @@ def _make_report(worker: Worker) -> SweepReport:
 
 
 @contextmanager
-def _processes(folder: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _start_workers(folder: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Start workers of their own; whatever ends this process asks them to save and ends them."""
     path = os.pathsep.join(filter(None, sys.path))
     started = [

@@ -44,7 +44,7 @@ class Worker:
     trainer: Trainer
     tell: Callable[[dict[int, Trial]], object] = lambda trials: None
 
-    def run(self) -> None:
+    def work(self) -> None:
         """Work until every trial is finished, or somebody asks to stop."""
         with Lease(self.study.path) as lease:
             while not (self.study.path / STOP).exists():
@@ -110,7 +110,7 @@ def main() -> None:
     from dlx.plugins import activate_plugins
 
     activate_plugins()
-    worker_of(open_study(sys.argv[1], Path())).run()
+    worker_of(open_study(sys.argv[1], Path())).work()
 
 
 if __name__ == "__main__":

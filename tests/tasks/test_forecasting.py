@@ -81,7 +81,7 @@ def test_a_series_can_be_seen_in_the_units_of_the_train_split(tmp_path):
     batch = next(iter(batches["test"]))
     stats = plan.facts.fields["history"].stats
     torch.testing.assert_close(module.input_of(batch), (batch["history"] - stats.mean[0]) / stats.std[0])
-    output = module.run("network", batch)
+    output = module.network_output("network", batch)
     torch.testing.assert_close(module.predict_step(batch, 0), output.double() * stats.std[0] + stats.mean[0])
 
 

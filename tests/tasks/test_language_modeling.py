@@ -136,7 +136,7 @@ def test_tokens_of_all_micro_batches_count_the_same(folder, monkeypatch):
     module.double()
     batch = next(b for b in batches["train"] if "target.mask" in b)
     whole = module.loss(batch)
-    logits, target = module.loss_output(module.run(module.role, batch), batch), module.loss_target(batch)
+    logits, target = module.loss_output(module.network_output(module.role, batch), batch), module.loss_target(batch)
     assert len(target) == batch["target.mask"].sum()
     assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, target).item(), rel=1e-6)
     monkeypatch.setattr(type(module), "splits_batches", True)

@@ -131,7 +131,7 @@ def test_label_smoothing_reaches_the_loss(tmp_path):
     plain, batches = made(recipe(tmp_path))
     smoothed, _ = made(recipe(tmp_path, regularize={"label_smoothing": 0.2}))
     batch = next(iter(batches["train"]))
-    logits_NV, target_N = plain.loss_output(plain.run(plain.role, batch), batch), plain.loss_target(batch)
+    logits_NV, target_N = plain.loss_output(plain.network_output(plain.role, batch), batch), plain.loss_target(batch)
     expected = torch.nn.functional.cross_entropy(logits_NV, target_N, label_smoothing=0.2)
     assert smoothed.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 

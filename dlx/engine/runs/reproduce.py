@@ -130,7 +130,7 @@ def _reproduce_part(folder: Path, console: Any, steps: int | None, callbacks: Se
     stop = steps if stored.is_finished else min(steps or len(stored.trace.losses), len(stored.trace.losses))
     if not stored.is_finished:
         stored.notes.append(f"the run did not come to its end: its first {stop:,} steps are compared")
-    if stop is not None and plan.recipe.processes > 1:
+    if stop is not None and plan.recipe.world_size > 1:
         raise UsageError("several processes train together to the end: reproduce the run without --steps")
     say(console, f"{run_name(folder)}  is trained again" + (f" for {stop:,} steps" if stop is not None else ""))
     with TemporaryDirectory(prefix=".reproduction-", dir=folder) as place:

@@ -68,9 +68,9 @@ class BatchNorm(Layer):
         return Cost(parameters=2 * channels * self.affine, buffers=2 * channels + 1, activations=x.elements)
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
-        if context.processes > 1 and not context.recipe.hardware.sync_batchnorm:
+        if context.world_size > 1 and not context.recipe.hardware.sync_batchnorm:
             samples = context.batch_size
-            note = f"{self.type} sees the {samples // context.processes} samples of one device at a time"
+            note = f"{self.type} sees the {samples // context.world_size} samples of one device at a time"
             cure = "on GPUs, hardware.sync_batchnorm: true brings them together"
             yield StatisticsPerDevice.at(f"{note}, not all {samples}; {cure}")
 

@@ -158,7 +158,7 @@ class LuongDecoder(_Decoder):
         cache: dict[str, Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
         """Run all steps of the cell at once, then attend for all of them at once."""
-        y_BTH, after = self.cell.run(x_BTF, mask_BT, state, carry=cache is not None)
+        y_BTH, after = self.cell.run_cells(x_BTF, mask_BT, state, carry=cache is not None)
         return *self.attend(y_BTH, memory), after
 
     def attend(self, state_BTH: Tensor, memory: EncoderMemory) -> tuple[Tensor, Tensor]:

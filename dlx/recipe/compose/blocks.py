@@ -46,7 +46,7 @@ class Expander:
     problems: list[Diagnostic] = field(default_factory=list)
     count: int = 0
 
-    def run(self) -> Node:
+    def expand(self) -> Node:
         """Return the recipe with every block written out. Raises: RecipeError if it becomes too large."""
         return self._expand(self.root, {}, ())
 

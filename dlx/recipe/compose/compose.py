@@ -124,8 +124,8 @@ def _compose_tree(root: Node, base: Path, files: list[Path], found: list[Diagnos
 def _expand(root: Node, base: Path) -> ComposedRecipe:
     """Return a recipe with its blocks and references written out. Raises: RecipeError if it becomes too large."""
     expander = Expander(root)
-    resolver = Resolver(expander.run())
-    tree = resolver.run()
+    resolver = Resolver(expander.expand())
+    tree = resolver.resolve()
     return ComposedRecipe(tree, [], base, resolver.environment, drop_consequences(resolver.problems, expander.problems))
 
 

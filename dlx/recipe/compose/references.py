@@ -34,7 +34,7 @@ class Resolver:
     done: dict[int, Node] = field(default_factory=dict)
     count: int = 0
 
-    def run(self) -> Node:
+    def resolve(self) -> Node:
         """Return the recipe without references. Raises: RecipeError if it becomes too large."""
         return self._resolve(self.root, 0)
 

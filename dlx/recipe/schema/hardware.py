@@ -228,7 +228,7 @@ class Hardware(Section):
             yield LargeBatch.at_root(f"a batch needs {format_size(whole)} of memory, {has}", "train", "batch_size")
 
     def _check_devices(self, context: CheckContext) -> Iterator[Problem]:
-        here, wanted = process_rank(), context.processes
+        here, wanted = process_rank(), context.world_size
         if here is not None and here.world_size != wanted:
             message = f"{here.world_size} processes were started, but devices × num_nodes is {wanted}"
             yield OtherNumberOfProcesses.at(message, "devices")

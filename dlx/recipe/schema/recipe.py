@@ -139,7 +139,7 @@ class Recipe(Section):
         return written
 
     @property
-    def processes(self) -> int:
+    def world_size(self) -> int:
         """Devices of all nodes together, once `auto` is resolved."""
         return int(self.hardware.devices) * self.hardware.num_nodes
 
@@ -150,7 +150,7 @@ class Recipe(Section):
 
     def micro_batch_size(self, samples: int) -> int:
         """Return the samples that a device computes at once, of so many that train."""
-        return max(1, self.global_batch_size(samples) // self.processes // self.train.gradient_accumulation)
+        return max(1, self.global_batch_size(samples) // self.world_size // self.train.gradient_accumulation)
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from check_some_layer_learns(self.freeze, context)

@@ -64,7 +64,7 @@ class FSDP(Strategy):
         if hardware.accelerator not in ACCELERATORS:
             message = f"{self.type} works on {' and '.join(ACCELERATORS)} only, not on {hardware.accelerator}"
             yield UnsupportedWithShards.at(message)
-        if context.processes == 1:
+        if context.world_size == 1:
             return
         never = {"compile": hardware.compile, "channels_last": hardware.channels_last}
         never["precision"] = hardware.precision == "16-mixed"

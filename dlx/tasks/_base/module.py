@@ -115,7 +115,7 @@ class TaskModule(pl.LightningModule):
         """Return a network's context from a batch: attention masks, which say what steps of sequences are real."""
         return {name: batch[field + MASK] for name, field in mask_names(self.facts).items() if field + MASK in batch}
 
-    def run(self, role: str, batch: Batch) -> Any:
+    def network_output(self, role: str, batch: Batch) -> Any:
         """Return the output of a role's network for a batch."""
         return apply(self.networks[role], self.input_of(batch), self.context_of(batch))
 

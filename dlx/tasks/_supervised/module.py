@@ -60,7 +60,7 @@ class SupervisedModule(TaskModule):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, with that of auxiliary outputs of the network."""
-        loss = self.output_loss(self.run(self.role, batch), batch)
+        loss = self.output_loss(self.network_output(self.role, batch), batch)
         for layer in self._auxiliary_outputs:
             if layer.auxiliary_output is not None:
                 loss = loss + layer.weight * self.output_loss(layer.auxiliary_output, batch)
@@ -104,12 +104,12 @@ class SupervisedModule(TaskModule):
         return self.task.loss.predict(output, self.facts)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.predict(self.run(self.role, batch), batch)
+        return self.predict(self.network_output(self.role, batch), batch)
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the input of the last layer with weights, one vector (B, F) a sample."""
         mask_BT = self.context_of(batch).get("mask")
-        return penultimate_features(self.networks[self.role], lambda: self.run(self.role, batch), mask_BT)
+        return penultimate_features(self.networks[self.role], lambda: self.network_output(self.role, batch), mask_BT)
 
     def gradient_norms(self, batch: Batch) -> dict[str, np.ndarray]:
         """Return, for every recurrent layer, the norm of the loss's gradient in the state after each step."""
@@ -145,7 +145,7 @@ class SupervisedModule(TaskModule):
 
     def evaluate_batch(self, batch: Batch) -> Tensor:
         """Update the metrics with a batch; return the network's output."""
-        output: Tensor = self.run(self.role, batch).float()
+        output: Tensor = self.network_output(self.role, batch).float()
         target = self.loss_target(batch)
         loss = self.criterion(self.loss_output(output, batch), target)
         self.loss_meter.update(loss.detach(), weight=self.loss_terms(target))

@@ -51,7 +51,7 @@ class LanguageModelingModule(SequenceModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the negative log-likelihood (B, T) of every token."""
-        logits_BTV, target_BT = self.run(self.role, batch), batch["target"]
+        logits_BTV, target_BT = self.network_output(self.role, batch), batch["target"]
         return negative_log_likelihood(logits_BTV.flatten(0, 1), target_BT.flatten()).view_as(target_BT)
 
     # -- evaluation ---------------------------------------------------------------------------------------------------

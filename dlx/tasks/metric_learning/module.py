@@ -39,7 +39,7 @@ class MetricLearningModule(UnsupervisedModule):
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the embeddings (B, E) of a batch."""
-        embedding_BE: Tensor = self.run(self.task.default_role, batch)
+        embedding_BE: Tensor = self.network_output(self.task.default_role, batch)
         return l2_normalize(embedding_BE) if self.task.normalize else embedding_BE
 
     def loss(self, batch: Batch) -> Tensor:

@@ -22,7 +22,7 @@ class TokenClassificationModule(SequenceModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the index of each token's class (B, T), −1 where there is padding."""
-        index_BT: Tensor = self.run(self.role, batch).argmax(-1)
+        index_BT: Tensor = self.network_output(self.role, batch).argmax(-1)
         mask_BT = self.context_of(batch).get("mask")
         return index_BT if mask_BT is None else index_BT.masked_fill(~mask_BT, -1)
 
