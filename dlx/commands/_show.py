@@ -41,16 +41,21 @@ def print_summary(run: Any, console: Any) -> None:
     """Print how a run ended, its metrics, whether its claims held, where it is, and what to do next."""
     from rich.table import Table
 
+    from dlx.engine.runs.outcome import describe_baselines, group_baselines
+
     how = f", {run.ending}" if run.ending else ""
     table = Table(title=f"{run.name}: {run.seconds:.1f} s of training{how}", title_justify="left")
-    for heading in ("metric", "value", "expected", "verdict"):
+    claims, baselines = {v.metric: v for v in run.verdict}, group_baselines(run.metrics)
+    for heading in ("metric", "value", *(["baselines"] if baselines else []), "expected", "verdict"):
         table.add_column(heading, justify="right" if heading == "value" else "left")
-    claims = {v.metric: v for v in run.verdict}
-    for metric in dict.fromkeys([*sorted(run.metrics), *claims]):
+    beside = {f"{metric}.{name}" for metric, found in baselines.items() for name in found} - set(claims)
+    for metric in dict.fromkeys([*sorted(set(run.metrics) - beside), *claims]):
         claim = claims.get(metric)
         value = run.metrics.get(metric, claim.value if claim else None)
         verdict = "" if claim is None else styled_text(("held", "green") if claim.held else ("failed", "red"))
-        table.add_row(metric, "–" if value is None else f"{value:.6g}", str(claim.claim) if claim else "", verdict)
+        others = [describe_baselines(baselines.get(metric, {}))] if baselines else []
+        shown = "–" if value is None else f"{value:.6g}"
+        table.add_row(metric, shown, *others, str(claim.claim) if claim else "", verdict)
     console.print(table)
     print_origins(run.verdict, console)
     for note in run.notes:

@@ -26,6 +26,7 @@ def command(
 
     import dlx
     from dlx.commands._show import print_json, print_origins
+    from dlx.engine.runs.outcome import describe_baselines
 
     rows = dlx.test(paths, root=root)
     for row in rows:
@@ -35,14 +36,16 @@ def command(
         print_json([row.to_json() for row in rows])
     else:
         table = Table()
-        for heading in ("recipe", "claim", "value", "verdict", "seconds"):
+        beside = ["baselines"] if any(row.measured for row in rows) else []
+        for heading in ("recipe", "claim", "value", *beside, "verdict", "seconds"):
             right, whole = heading in ("value", "seconds"), heading == "recipe"
             table.add_column(heading, justify="right" if right else "left", overflow="fold" if whole else "ellipsis")
         for row in rows:
             color = "green" if row.passes else "red"
             claim = "" if row.metric is None else f"{row.metric} {row.claim}"
             value = "–" if row.value is None else f"{row.value:.6g}"
-            table.add_row(row.recipe, claim, value, styled_text((row.verdict, color)), f"{row.seconds:.1f}")
+            others = [describe_baselines(row.measured)] if beside else []
+            table.add_row(row.recipe, claim, value, *others, styled_text((row.verdict, color)), f"{row.seconds:.1f}")
         console = new_console()
         console.print(table)
         print_origins(rows, console)

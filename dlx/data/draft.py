@@ -28,6 +28,8 @@ SHOWN = 30
 STEPS = 3000
 """Optimizer steps that a small problem takes about, by which epochs are chosen."""
 MOST_EPOCHS = 100
+BASELINES = "baselines: auto  # simple methods on the same split, which the network should beat"
+BASELINE_TASKS = ("classification", "regression", "forecasting")
 SMALLEST_SIDE = 8
 """Images are halved while they are at least this large."""
 
@@ -160,6 +162,7 @@ def _learning(found: Inspection) -> list[str]:
         f"  early_stopping: {{patience: {min(10, max(1, epochs // 2))}}}",
         "  # dropout: 0.2  # if val/loss rises while train/loss falls",
         f"train: {{epochs: {epochs}, batch_size: {batch}}}",
+        *([BASELINES] if found.task in BASELINE_TASKS else []),
     ]
 
 

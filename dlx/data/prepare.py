@@ -40,6 +40,7 @@ class Prepared:
     problems  what was left out, and why
     identity  what tells each row apart, by name, such as its file or line
     extras    columns of the source by which rows may be told apart too
+    time      of a series: which steps each row's target begins and ends with, (N, 2)
     """
 
     facts: DataFacts
@@ -48,6 +49,7 @@ class Prepared:
     problems: list[str]
     identity: Mapping[str, Any] = field(default_factory=dict)
     extras: Mapping[str, Column] = field(default_factory=dict)
+    time: np.ndarray | None = None
 
 
 def prepare_for(recipe: Recipe, base: Path) -> Prepared:
@@ -94,7 +96,8 @@ def prepare(data: Data, base: Path, target_kind: str | None, specials: Sequence[
         fingerprint=_fingerprint(arrays, rows, files),
         warnings=(*samples.warnings, *repeated, *encoded.warnings, *target.class_warnings(rows["train"]), *leaks),
     )
-    return Prepared(facts, arrays, rows, samples.problems, samples.identity, {**samples.columns, **samples.left_out})
+    extras = {**samples.columns, **samples.left_out}
+    return Prepared(facts, arrays, rows, samples.problems, samples.identity, extras, samples.time)
 
 
 def _collapse_repeats(samples: Samples, names: Sequence[str]) -> tuple[Samples, list[str]]:

@@ -123,6 +123,11 @@ class Layer(Component):
             find(cls.family, _likely_type(name, inner, types(cls.family)))  # raises the error that suggests a name
         return {**cls.read(inner), "name": name}
 
+    @property
+    def compares_samples(self) -> bool:
+        """Whether what it does for a sample, or adds to the loss, depends on the others that are computed with it."""
+        return self.uses_batch_statistics
+
     def shape(self, x: TensorSpec) -> Spec:
         """Return the output's shape for an input of this shape. Raises: ShapeError if the layer does not fit it."""
         raise NotImplementedError

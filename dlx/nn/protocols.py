@@ -144,6 +144,17 @@ class HasNotes(Protocol):
 
 
 @runtime_checkable
+class HasBaselines(Protocol):
+    """A module whose predictions simple methods can make as well: baselines are measured by its own metrics."""
+
+    def baseline_fields(self, batch: Batch, index_B: Tensor, training: bool) -> dict[str, Tensor]:
+        """Return the inputs, the `target` and whatever else metrics need of a batch, of samples with these numbers."""
+
+    def baseline_metrics(self, prediction: Tensor, fields: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the metrics of the predictions for all samples of a split, of which the fields were returned."""
+
+
+@runtime_checkable
 class HasGradientNorms(Protocol):
     """Backpropagation through time: a module with recurrent layers, whose gradient can be followed back."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dlx.component import Section
+from dlx.baselines import Baseline, BaselineProblem
+from dlx.component import Section, types
 from dlx.facts import DataFacts
 from dlx.plan.hardware import resolve_hardware
 from dlx.recipe.schema.recipe import Recipe
@@ -31,7 +32,18 @@ def resolve_sections(recipe: Recipe, facts: DataFacts) -> Recipe:
 def resolve_components(recipe: Recipe, facts: DataFacts) -> Recipe:
     """Return the recipe with every `auto` of its components resolved, but for those that become layers."""
     regularize = {name: regularizer.resolve_auto() for name, regularizer in recipe.regularize.items()}
-    return recipe.evolve_all({"task": recipe.task.resolve_auto(facts), "regularize": regularize})
+    resolved: dict[str, Any] = {"task": recipe.task.resolve_auto(facts), "regularize": regularize}
+    if recipe.baselines == "auto":
+        resolved["baselines"] = _fitting_baselines(resolved["task"].baseline_problem(facts))
+    return recipe.evolve_all(resolved)
+
+
+def _fitting_baselines(problem: BaselineProblem | None) -> dict[str, Baseline]:
+    """Return every baseline that fits a problem, but for those that take long, with its default settings."""
+    if problem is None:
+        return {}
+    leaves = {name: Baseline.model_validate(name) for name in types("baselines")}
+    return {name: leaf for name, leaf in leaves.items() if leaf.in_auto and leaf.fits(problem)}
 
 
 def resolved_values(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -42,7 +54,7 @@ def resolved_values(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iter
         for name in before:
             yield from resolved_values(before[name], after[name], (*path, name))
     elif before == "auto" != after:
-        values = after if isinstance(after, list) else [after]
+        values = list(after) if isinstance(after, list | Mapping) else [after]
         yield ".".join(path), ", ".join(_to_yaml_word(value) for value in values) or "none"
 
 

@@ -45,7 +45,13 @@ class PlanContext:
         splits = [split for split in ("val", "test") if self.facts.counts.get(split)]
         of_regularizers = [name for r in self.recipe.regularize.values() for name in r.metric_names()]
         names = [self.recipe.task.metric_names(self.facts), of_regularizers, self._layer_metric_names()]
-        return ["train/loss", *(f"{split}/{name}" for kind in names for split in splits for name in kind)]
+        measured = [f"{split}/{name}" for kind in names for split in splits for name in kind]
+        return ["train/loss", *measured, *self._baseline_metric_names(splits[-1:])]
+
+    def _baseline_metric_names(self, splits: list[str]) -> list[str]:
+        """Return the metrics of baselines, which are measured on test, or on val where there is no test split."""
+        metrics = self.recipe.task.baseline_metrics(self.facts) if self.recipe.baselines else []
+        return [f"{split}/{metric}.{name}" for split in splits for name in self.recipe.baselines for metric in metrics]
 
     @property
     def quantity_names(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from dlx.baselines import BaselineProblem
 from dlx.component import C, Component
 from dlx.evolve import EVERY
 from dlx.facts import DataFacts
@@ -188,6 +189,14 @@ class Task(Component):
     def role_length(self, role: str, length: TrainingLength) -> TrainingLength:
         """Return the length of a role's schedule: how many optimizer steps its network takes in this training."""
         return length
+
+    def baseline_problem(self, facts: DataFacts) -> BaselineProblem | None:
+        """Return what baselines are asked to predict, with which the network is compared; None if there are none."""
+        return None
+
+    def baseline_metrics(self, facts: DataFacts) -> list[str]:
+        """Return the metrics, without the split, by which baselines are measured: those of predictions."""
+        return [name for name in self.metric_names(facts) if name != "loss" and "." not in name]
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         """Return the LightningModule that trains the networks."""

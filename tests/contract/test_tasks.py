@@ -2,11 +2,11 @@
 
 import dataclasses
 import math
-import string
 
 import pytest
 import torch
-from kit import build, example, make_plan
+from kit import build, example
+from task_plans import planned
 
 from dlx.component import leaf_class, types
 from dlx.engine.build.experiment import build_module
@@ -14,39 +14,11 @@ from dlx.engine.checkpoint import AtomicCheckpointIO, load_checkpoint
 from dlx.engine.training.chunks import ChunkLoader
 from dlx.engine.training.lr_finder import LossRecorder
 from dlx.engine.training.trainer import build_trainer, silence_lightning
-from dlx.errors import DataError, DivergedError, RecipeError
+from dlx.errors import DivergedError
 from dlx.tasks import Task
 
 every_task = pytest.mark.parametrize("name", types("tasks"))
 
-MLP = {"mlp": {"hidden": [32]}}
-CONVS = {"type": "layers", "layers": [{"conv": {"channels": 8, "kernel": 3, "padding": "same"}}, "relu"] * 3}
-PATCHES = {
-    "encoder": {"vit": {"patch_size": 4, "features": 16, "num_layers": 1, "num_heads": 2, "output": "steps"}},
-    "decoder": {"type": "layers", "layers": [{"attention": {"num_heads": 2}}]},
-}
-STEPS = {"gru": {"embedding_dim": 16, "hidden": 32, "output": "steps"}}
-SMALL = [
-    ({"sklearn": "iris"}, MLP),
-    ({"sklearn": "diabetes"}, MLP),
-    ({"sklearn": "digits"}, MLP),
-    ({"sklearn": "digits"}, CONVS),
-    ({"sklearn": "digits"}, PATCHES),
-    ({"series": {"path": "series.csv", "target": "y", "history": 8, "horizon": 2}}, MLP),
-    ({"shapes": {"n_samples": 60, "image_size": 16, "noise": 5}}, CONVS),
-    (
-        {"source": {"sklearn": "digits"}, "transforms": [{"scale": 0.0625}]},
-        {"type": "layers", "layers": ["flatten", {"rbm": 16}]},
-    ),
-    ({"text": {"path": "text.txt", "block_size": 8}}, STEPS),
-    ({"tagged_text": "tagged.txt"}, STEPS),
-    (
-        {"reverse": {"n_samples": 60, "max_length": 6}},
-        {"seq2seq": {"embedding_dim": 8, "encoder": {"gru": 16}, "cell": {"gru": 32}, "attention": "luong"}},
-    ),
-]
-"""Small data and networks; a task is tried on the first that suit it."""
-FIRST_IMAGES = 2  # the noise of views leaves nothing of four measures of a flower
 HARD_TO_MEMORIZE = {
     *("diffusion", "gan", "wgan", "masked_lm", "rbm", "vae", "byol", "moco", "simclr", "simsiam"),
     *("jigsaw", "masked_image", "relative_patch", "rotation"),
@@ -55,37 +27,6 @@ HARD_TO_MEMORIZE = {
 MORE_SAMPLES = {"byol", "gan", "metric_learning", "moco", "rbm", "simclr", "simsiam", "wgan"}
 """Tasks that need more samples than a few, as they compare them or learn their distribution."""
 GAMES = {"gan", "wgan"}
-
-
-def planned(task, folder, **changes):
-    values = [f"{math.sin(i):.3f}" for i in range(120)]
-    (folder / "series.csv").write_text("\n".join(["y", *values]) + "\n")
-    (folder / "text.txt").write_text(40 * string.ascii_lowercase)
-    sentences = [" ".join(string.ascii_lowercase[i % 7 : i % 7 + 2 + i % 5]) for i in range(80)]
-    (folder / "tagged.txt").write_text("\n".join(_tagged(s.split()) for s in sentences))
-    has_views = "views" in leaf_class("tasks", task if isinstance(task, str) else task["type"]).model_fields
-    for source, model in SMALL[FIRST_IMAGES:] if has_views else SMALL:
-        try:
-            return planned_on(source, model, task, folder, **changes)
-        except (DataError, RecipeError) as error:
-            refused = error
-    raise refused
-
-
-def _tagged(words):
-    return "".join(f"{word} {'vowel' if word in 'aeiou' else 'consonant'}\n" for word in words)
-
-
-def planned_on(source, model, task, folder, **changes):
-    recipe = {
-        "task": task,
-        "data": source if "source" in source else {"source": source},
-        "model": model,
-        "optimizer": {"adam": {"lr": 0.01}},
-        "train": {"epochs": 1},
-        "hardware": {"accelerator": "cpu", "num_threads": 1},
-    }
-    return make_plan({**recipe, **changes}, folder=folder)
 
 
 @every_task

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dlx.plan
-from dlx.engine.runs.outcome import ClaimVerdict, evaluate_claims
+from dlx.engine.runs.outcome import ClaimVerdict, evaluate_claims, group_baselines
 from dlx.errors import DlxError, RecipeError
 from dlx.recipe.load import load
 from dlx.recipe.schema.claims import describe_origin
@@ -17,7 +17,11 @@ from dlx.recipe.schema.claims import describe_origin
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """The verdict on one claim of a recipe: `held`, `failed`, `error`, or `no claims`."""
+    """The verdict on one claim of a recipe: `held`, `failed`, `error`, or `no claims`.
+
+    source, baseline, post_hoc  where the bound comes from, as in the recipe
+    measured                    what the run's own baselines reach
+    """
 
     recipe: str
     metric: str | None
@@ -30,6 +34,7 @@ class ClaimResult:
     source: str = ""
     baseline: Mapping[str, float] = field(default_factory=dict)
     post_hoc: bool = False
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passes(self) -> bool:
@@ -73,10 +78,13 @@ def _check_claims(path: Path, root: Path, console: Any, began: float) -> list[Cl
     seconds = time.monotonic() - began
     if not claims:
         return [ClaimResult(str(path), None, None, None, "no claims", seconds, False)]
-    return [_result(str(path), verdict, seconds, trained) for verdict in evaluate_claims(claims, known)]
+    measured = group_baselines(known)
+    return [_result(str(path), v, seconds, trained, measured.get(v.metric, {})) for v in evaluate_claims(claims, known)]
 
 
-def _result(recipe: str, verdict: ClaimVerdict, seconds: float, trained: bool) -> ClaimResult:
+def _result(
+    recipe: str, verdict: ClaimVerdict, seconds: float, trained: bool, measured: Mapping[str, float]
+) -> ClaimResult:
     return ClaimResult(
         recipe,
         verdict.metric,
@@ -88,4 +96,5 @@ def _result(recipe: str, verdict: ClaimVerdict, seconds: float, trained: bool) -
         source=verdict.source,
         baseline=verdict.baseline,
         post_hoc=verdict.post_hoc,
+        measured=measured,
     )

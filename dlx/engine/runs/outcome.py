@@ -114,6 +114,21 @@ def verdict_on(metric: str, claim: Claim, value: float | None, held: bool) -> Cl
     return ClaimVerdict(metric, claim.bound, value, held, claim.source, claim.baseline, claim.post_hoc)
 
 
+def group_baselines(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return for each metric what baselines reach, by their names: those of `test/mase.naive` under `test/mase`."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        metric, _, baseline = name.rpartition(".")
+        if metric in metrics:
+            found.setdefault(metric, {})[baseline] = value
+    return found
+
+
+def describe_baselines(found: Mapping[str, float]) -> str:
+    """Write what baselines reach, one a line."""
+    return "\n".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in found.items())
+
+
 def _to_plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_to_plain(v) for v in value]

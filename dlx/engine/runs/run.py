@@ -19,6 +19,7 @@ from dlx.engine.distributed.collectives import all_gather, barrier
 from dlx.engine.distributed.processes import process_group
 from dlx.engine.inference.feature_extractor import attach, load_features
 from dlx.engine.inference.sampling_time import measure_sampling_seconds
+from dlx.engine.runs.baselines import measure_baselines, notes_on_baselines
 from dlx.engine.runs.folder import make_run_folder, write_description
 from dlx.engine.runs.outcome import Run, check_claims
 from dlx.engine.training.checkpointer import BEST, list_checkpoints
@@ -192,6 +193,9 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
     attach_progress(module, request.console)
     run.seconds, run.ending = result.history.seconds, result.ending
     run.metrics = _measure(run, result, request.fast)
+    baselines, notes = measure_baselines(result.experiment, request.console, request.fast)
+    run.metrics |= baselines
+    run.notes += [*notes, *notes_on_baselines(plan, run.metrics)]
     run.verdict = check_claims(plan, run.metrics)
     run.notes += module.notes if isinstance(module, HasNotes) else []
     if plan.recipe.train.figures:

@@ -31,7 +31,7 @@ from dlx.errors import CheckpointError, DivergedError, RunError
 from dlx.notices import dlx_command
 from dlx.plan import Plan
 from dlx.plan.plan import checkpoint_monitor
-from dlx.recipe.schema.train import Train
+from dlx.recipe.schema.train import Train, comparing_layers
 
 ROLLBACKS = 3
 DIVERGENCE_ADVICE = "Lower optimizer.lr, or add regularize.grad_clip"
@@ -195,6 +195,13 @@ class FaultTolerantFit:
         number = 2 * recipe.train.gradient_accumulation
         if is_distributed():  # the others are inside of the gradient's sum, in which nothing can be agreed upon
             raise RunError(f"out of memory on one device. {self._accumulation_advice(recipe.train)}")
+        compared = [recipe.task.type] if recipe.task.compares_samples else []
+        compared += comparing_layers((n.tree, n.input) for n in experiment.plan.networks.values())
+        if compared:
+            raise RunError(
+                f"out of memory. {' and '.join(compared)} would learn something else from smaller micro-batches, so "
+                f"that they are not made unasked. {self._accumulation_advice(recipe.train)}"
+            )
         if number > recipe.train.batch_size:
             raise RunError("a single sample does not fit in memory; make the network or its input smaller")
         self._report(

@@ -48,6 +48,11 @@ class MixtureOfExperts(Layer):
     load_balancing: float = Field(0.01, ge=0)
     """Weight of the load balancing loss."""
 
+    @property
+    def compares_samples(self) -> bool:
+        """The load balancing loss is a product of means over a batch."""
+        return self.load_balancing > 0
+
     def children(self, x: TensorSpec) -> list[Child]:
         step = self._step(x)
         experts = [Child(f"experts.{i}", ("expert",), self.expert, step) for i in range(self.num_experts)]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlx.adapters import Adapter
+from dlx.baselines import Baseline
 from dlx.component import Named, Section
 from dlx.layers import walk
 from dlx.models import Model
@@ -74,6 +75,9 @@ class Tracking(Section):
     """Tags of the run."""
 
 
+BaselinesField = Named[Baseline] | Literal["auto"]
+
+
 class Recipe(Section):
     """A recipe: the complete description of an experiment."""
 
@@ -119,6 +123,10 @@ class Recipe(Section):
     """Training: epochs, batch size, validation, logging and checkpoints."""
     hardware: Hardware = Hardware()
     """Devices, processes, number format and memory layout."""
+    baselines: Annotated[BaselinesField, FREE] = Field(default_factory=dict)
+    """Simple methods that are fitted on the same split and measured beside the network: `auto` takes all that fit the
+    task and its data; none by default, for fitting them may take as long as a small training.
+    """
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Experiment tracking with MLflow."""
     expect: Annotated[dict[str, ClaimField], WITHOUT_NULLS, FREE] = Field(default_factory=dict)

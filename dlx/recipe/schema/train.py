@@ -8,9 +8,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from dlx.component import Section
+from dlx.layers import Layer, walk
 from dlx.monitors import UnknownMonitor, no_such_metric
 from dlx.recipe.schema.permission import FREE
 from dlx.rules import CheckContext, Problem, Rule, Severity
+from dlx.tensors import Spec
 
 
 class NoClassesToChoose(Rule):
@@ -49,7 +51,8 @@ class ComparedInMicroBatch(Rule):
     """Samples are compared with those of their own micro-batch alone, and not with the whole batch.
 
     Gradient accumulation and several devices cut a batch into micro-batches. A loss that compares samples sees one of
-    them at a time.
+    them at a time; so do batch normalization, and the load balancing loss of experts, which is a product of means. All
+    else learns the same from a batch in however many micro-batches.
 
     Why:      the result is that of a smaller batch, though `batch_size` says otherwise.
     Instead:  know that it is so; where the whole batch fits into memory, leave gradient_accumulation out.
@@ -63,6 +66,12 @@ class ComparedInMicroBatch(Rule):
 
     code: ClassVar[str] = "DLX520"
     severity: ClassVar[Severity] = "warning"
+
+
+def comparing_layers(networks: Iterable[tuple[Layer, Spec]], but_statistics: bool = False) -> list[str]:
+    """Return the types of layers that compare samples; `but_statistics` leaves out those with batch statistics."""
+    layers = (layer for tree, x in networks for _, layer, _ in walk(tree, x) if layer.compares_samples)
+    return list(dict.fromkeys(layer.type for layer in layers if not (but_statistics and layer.uses_batch_statistics)))
 
 
 class Train(Section):
@@ -130,6 +139,19 @@ class Train(Section):
             yield from self._check_classes(self.samples_per_class, context)
         if context.recipe.task.compares_samples:
             yield from self._check_micro_batches(context)
+
+        if self.gradient_accumulation * context.processes > 1:
+            yield from self._check_layers(context)
+
+    def _check_layers(self, context: CheckContext) -> Iterable[Problem]:
+        networks = ((plan.tree, plan.input) for plan in context.networks.values())
+        found = comparing_layers(networks, but_statistics=self.gradient_accumulation == 1)
+        if found:
+            seen, whole = context.micro_batch_size, context.batch_size
+            message = (
+                f"{' and '.join(found)}: samples are compared with the {seen} of a micro-batch, not with all {whole}"
+            )
+            yield ComparedInMicroBatch.at(message, "gradient_accumulation")
 
     def _check_micro_batches(self, context: CheckContext) -> Iterable[Problem]:
         others = context.micro_batch_size - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,13 @@ from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
-from dlx.tasks._unsupervised.module import UnsupervisedModule, to_vectors, value_range
+from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, to_vectors, value_range
 
 if TYPE_CHECKING:
     from dlx.tasks._generative.autoencoder_spec import AutoencoderTask
 
 SHEET = 10  # samples on a sheet of reconstructions
+TRAINING_SEED = 1  # of noise on samples that baselines are fitted on: another one than in evaluation
 NOISE, PROJECTION = "noise", "projection"
 """Fields of a batch: standard normal numbers that make an input noisy, and a code's random projection."""
 
@@ -111,6 +112,18 @@ class AutoencoderModule(UnsupervisedModule):
             self.outputs.add(batch["rows"], values)
             self.collect_reconstructions(x, seen, again, found["mse"])
         return found
+
+    def baseline_fields(self, batch: Batch, index_B: Tensor, training: bool) -> dict[str, Tensor]:
+        x = self.input_of(batch)
+        noise = FixedNoise(TRAINING_SEED) if training else self.noise
+        seen = x if self.task.noise == "none" else self.add_noise(x, noise(index_B, x.shape[1:]))
+        return {self.facts.inputs[0]: seen, "target": x}
+
+    def baseline_metrics(self, prediction: Tensor, fields: Mapping[str, Any]) -> dict[str, Tensor]:
+        clean, seen = fields["target"], fields[self.facts.inputs[0]]
+        mse_N, before_N = (to_vectors((x - clean).square()).mean(1) for x in (prediction, seen))
+        psnr_N = self._psnr(mse_N)
+        return {"mse": mse_N.mean(), "psnr": psnr_N.mean(), "psnr_gain": (psnr_N - self._psnr(before_N)).mean()}
 
     def extra_outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Return what else figures need of each sample."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.baselines import BaselineProblem
 from dlx.facts import DataFacts
 from dlx.layers import Layer
 from dlx.models import Model
@@ -97,6 +98,9 @@ class AutoencoderTask(EncoderDecoder):
         images = {"psnr": "higher"} if numeric_input(facts, self.type).axes == IMAGE else {}
         gain = {"psnr_gain": "higher"} if images and self.noise != "none" else {}
         return {"loss": "lower", "mse": "lower", **images, **gain}
+
+    def baseline_problem(self, facts: DataFacts) -> BaselineProblem | None:
+        return BaselineProblem("reconstruction" if self.noise == "none" else "denoising", facts, self.latent_dim)
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)

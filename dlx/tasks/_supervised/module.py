@@ -179,6 +179,15 @@ class SupervisedModule(TaskModule):
         for meter in (self.loss_meter, *self.meters.values()):
             meter.reset()
 
+    def baseline_fields(self, batch: Batch, index_B: Tensor, training: bool) -> dict[str, Tensor]:
+        return {name: batch[name] for name in (*self.facts.inputs, "target")}
+
+    def baseline_metrics(self, prediction: Tensor, fields: Mapping[str, Any]) -> dict[str, Tensor]:
+        meters, target = self.build_meters(), fields["target"]
+        for meter in meters_by_name(meters).values():
+            meter.update(prediction, target.long() if self.facts.classes else target)
+        return {name: meter.compute() for name, meter in meters_by_name(meters).items()}
+
     def figure_inputs(self, batch: Batch) -> Any:
         kept, self.outputs = self.outputs, self.new_outputs()
         self.reset_metrics()

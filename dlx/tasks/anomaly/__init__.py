@@ -62,6 +62,9 @@ class Anomaly(AutoencoderTask):
         of_classes = {"auroc": "higher", "recall": "higher", "false_positive_rate": "lower"}
         return {"loss": "lower", "mse": "lower", **(of_classes if self.labeled else {"anomaly_rate": "lower"})}
 
+    def baseline_metrics(self, facts: DataFacts) -> list[str]:
+        return ["mse", "auroc"] if self.labeled else ["mse"]
+
     def check(self, context: CheckContext) -> Iterable[Problem]:
         yield from super().check(context)
         if self.labeled and all(context.facts.class_counts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from dlx.nn.images import to_image
 from dlx.tasks import Learning
 from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
+from dlx.tasks._unsupervised.module import to_vectors
 
 if TYPE_CHECKING:
     from dlx.tasks.anomaly import Anomaly
@@ -54,8 +55,16 @@ class AnomalyModule(AutoencoderModule):
         known_B = self.is_holdout_class[batch["target"]] if self.task.labeled else torch.zeros_like(batch["rows"])
         return known_B.float()
 
+    def baseline_fields(self, batch: Batch, index_B: Tensor, training: bool) -> dict[str, Tensor]:
+        return {**super().baseline_fields(batch, index_B, training), "anomalous": self.anomalous(batch)}
+
+    def baseline_metrics(self, prediction: Tensor, fields: Mapping[str, Any]) -> dict[str, Tensor]:
+        mse_N, anomalous_N = to_vectors((prediction - fields["target"]).square()).mean(1), fields["anomalous"] > 0
+        found = {"mse": mse_N[~anomalous_N].mean()}
+        return {**found, "auroc": binary_auroc(mse_N, anomalous_N.long())} if self.task.labeled else found
+
     def extra_outputs(self, batch: Batch) -> dict[str, Tensor]:
-        return {"anomalous": self.is_anomaly(batch)}
+        return {"anomalous": self.anomalous(batch)}
 
     def split_metrics(self, split: str) -> dict[str, Tensor]:
         loss_N, mse_N, anomalous_N = (self.collected[name].compute() for name in COLLECTED)  # type: ignore[operator]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.baselines import BaselineProblem
 from dlx.component import Named
 from dlx.facts import DataFacts
 from dlx.losses import Loss
@@ -45,6 +46,9 @@ class Classification(SupervisedTask):
             yield UnfitData.at("classification gives one class a sample, but the target is a mask: use segmentation")
         else:
             yield from super().check(context)
+
+    def baseline_problem(self, facts: DataFacts) -> BaselineProblem | None:
+        return BaselineProblem("labels" if facts.kind == "labels" else "classes", facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks._supervised.module import SupervisedModule

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.baselines import BaselineProblem
 from dlx.component import Named
 from dlx.facts import DataFacts
 from dlx.layers import Layer
@@ -93,6 +94,9 @@ class Forecasting(SupervisedTask):
         for i in (i for i, name in enumerate(names) if name in SCALED):
             message = f"{self.type} scales {names[i]} itself: leave the transform out"
             yield ScaledTwice.at_root(message, "data", "transforms", i)
+
+    def baseline_problem(self, facts: DataFacts) -> BaselineProblem | None:
+        return BaselineProblem("forecast", facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.forecasting.module import ForecastingModule

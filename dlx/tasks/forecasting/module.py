@@ -126,6 +126,9 @@ class ForecastingModule(SupervisedModule):
         meters = {f"{name}.{who}": m for who in self._baselines for name, m in self._baseline_meters(who).items()}
         return {**super().compute_metrics(split), **{f"{split}/{name}": m.compute() for name, m in meters.items()}}
 
+    def baseline_metrics(self, prediction: Tensor, fields: Mapping[str, Any]) -> dict[str, Tensor]:
+        return super().baseline_metrics(prediction.flatten(1), {**fields, "target": fields["target"].flatten(1)})
+
     def reset_metrics(self) -> None:
         super().reset_metrics()
         for who in self._baselines:

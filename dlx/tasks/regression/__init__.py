@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dlx.baselines import BaselineProblem
 from dlx.component import Named
 from dlx.facts import DataFacts
 from dlx.losses import Loss
@@ -41,6 +42,9 @@ class Regression(SupervisedTask):
         yield from super().check(context)
         if context.facts.fields["target"].axes == "TF":
             yield UnfitData.at("regression gives numbers, but the target is steps of a series: use forecasting")
+
+    def baseline_problem(self, facts: DataFacts) -> BaselineProblem | None:
+        return BaselineProblem("regression", facts)
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.regression.module import RegressionModule
