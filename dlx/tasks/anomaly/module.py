@@ -56,7 +56,7 @@ class AnomalyModule(AutoencoderModule):
         return known_B.float()
 
     def baseline_fields(self, batch: Batch, index_B: Tensor, training: bool) -> dict[str, Tensor]:
-        return {**super().baseline_fields(batch, index_B, training), "anomalous": self.anomalous(batch)}
+        return {**super().baseline_fields(batch, index_B, training), "anomalous": self.is_anomaly(batch)}
 
     def baseline_metrics(self, prediction: Tensor, fields: Mapping[str, Any]) -> dict[str, Tensor]:
         mse_N, anomalous_N = to_vectors((prediction - fields["target"]).square()).mean(1), fields["anomalous"] > 0
@@ -64,7 +64,7 @@ class AnomalyModule(AutoencoderModule):
         return {**found, "auroc": binary_auroc(mse_N, anomalous_N.long())} if self.task.labeled else found
 
     def extra_outputs(self, batch: Batch) -> dict[str, Tensor]:
-        return {"anomalous": self.anomalous(batch)}
+        return {"anomalous": self.is_anomaly(batch)}
 
     def split_metrics(self, split: str) -> dict[str, Tensor]:
         loss_N, mse_N, anomalous_N = (self.collected[name].compute() for name in COLLECTED)  # type: ignore[operator]
