@@ -155,11 +155,7 @@ def test_f11_with_several_devices_the_advice_is_one_that_can_be_followed(train, 
         assert found.plan.recipe.train.gradient_accumulation == 2
 
 
-def test_f11_a_batch_is_not_cut_where_the_network_would_learn_something_else(train, monkeypatch):
-    def loss(self, batch):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
-
-    monkeypatch.setattr(SupervisedModule, "loss", loss)
+def test_f11_a_batch_is_not_cut_where_the_network_would_learn_something_else(train):
     asked = r"batch_norm would learn something else .* Start again with train\.gradient_accumulation=2"
     with pytest.raises(RunError, match=asked):
-        train(model={"type": "layers", "layers": [{"linear": 8}, "batch_norm"]})
+        train(fill_memory(8), model={"type": "layers", "layers": [{"linear": 8}, "batch_norm"]})
