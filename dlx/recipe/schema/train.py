@@ -139,7 +139,6 @@ class Train(Section):
             yield from self._check_classes(self.samples_per_class, context)
         if context.recipe.task.compares_samples:
             yield from self._check_micro_batches(context)
-
         if self.gradient_accumulation * context.processes > 1:
             yield from self._check_layers(context)
 
