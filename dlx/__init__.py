@@ -271,7 +271,6 @@ def generate(run: str | Path, prompt: str | None = None, n: int = 1, **options: 
     from dlx.tracking.store import find_checkpoint
 
     checkpoint, how = find_checkpoint(run), read_generation_config(options)
-
     from dlx.engine.inference import generate as engine
 
     return engine.generate(checkpoint, prompt, n, how)
@@ -288,7 +287,6 @@ def sample(
     from dlx.tracking.store import find_checkpoint
 
     checkpoint = find_checkpoint(run)
-
     from dlx.engine.inference import sample as engine
 
     return engine.sample(checkpoint, n, seed, label, steps)

@@ -12,7 +12,7 @@ from dlx.engine.build.adapt import attach_adapters
 from dlx.engine.build.experiment import build_module
 from dlx.engine.checkpoint import load_checkpoint
 from dlx.errors import RecipeError
-from dlx.layers import Layer, walk
+from dlx.layers import Layer
 from dlx.tensors import TensorSpec
 
 RECIPE = """
@@ -136,11 +136,13 @@ def test_lora_is_that_of_the_peft_library(options):
     torch.testing.assert_close(network(x), theirs(x))
 
 
-def test_walks_only_what_is_chosen():
+def test_only_what_is_chosen_is_adapted():
     tree, _ = block()
-    paths = [path for path, layer, _ in walk(tree, STEPS) if layer.type == "attention"]
-    chosen = adapter("lora", layers=paths[0], layers_to_train=[])
-    assert list(chosen.linear_maps(tree, STEPS)) == paths
+    maps = adapter("lora", layers="*", layers_to_train=[]).linear_maps(tree, STEPS)
+    attention, last = maps
+    assert (set(maps[attention]), set(maps[last])) == ({"qkv", "out"}, {""})
+    assert list(adapter("lora", layers=attention, layers_to_train=[]).linear_maps(tree, STEPS)) == [attention]
+    assert list(adapter("lora", layers="*", layers_to_train=[last]).linear_maps(tree, STEPS)) == [attention]
 
 
 @pytest.mark.parametrize(
