@@ -139,7 +139,7 @@ class Train(Section):
             yield from self._check_classes(self.samples_per_class, context)
         if context.recipe.task.compares_samples:
             yield from self._check_micro_batches(context)
-        if self.gradient_accumulation * context.processes > 1:
+        if self.gradient_accumulation * context.world_size > 1:
             yield from self._check_layers(context)
 
     def _check_layers(self, context: CheckContext) -> Iterable[Problem]:
