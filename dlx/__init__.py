@@ -15,19 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from dlx.console import new_console, say
+from dlx.trained_runs import embed, evaluate, export, generate, predict, sample
 from dlx.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
 
     from dlx.diagnostic import Diagnostic
-    from dlx.engine.inference.embed import Embeddings
-    from dlx.engine.inference.evaluate import Evaluation
-    from dlx.engine.inference.predict import Predictions
-    from dlx.engine.inference.sample import Samples
     from dlx.engine.runs.claims import ClaimResult
     from dlx.engine.runs.outcome import Run
     from dlx.engine.runs.reproduce import Reproduction
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     from dlx.studies.report import SweepReport
 
 __all__ = [
-    "compare", "embed", "evaluate", "generate", "load", "plan", "predict", "reproduce", "resume",
+    "compare", "embed", "evaluate", "export", "generate", "load", "plan", "predict", "reproduce", "resume",
     "sample", "sweep", "test", "train", "validate",
 ]  # fmt: skip
 
@@ -56,9 +53,8 @@ def load(recipe: str | Path, overrides: Overrides = ()) -> LoadedRecipe:
 def _pairs(overrides: Overrides) -> list[str]:
     import json
 
-    if isinstance(overrides, Mapping):
-        return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
-    return list(overrides)
+    changes = overrides.items() if isinstance(overrides, Mapping) else ()
+    return [f"{key}={json.dumps(value)}" for key, value in changes] or list(overrides)
 
 
 def validate(recipe: str | Path) -> list[Diagnostic]:
@@ -200,96 +196,6 @@ def reproduce(
     from dlx.engine.runs import reproduce as engine
 
     return engine.reproduce(str(run), console or new_console(error=True), steps, callbacks)
-
-
-def evaluate(
-    run: str | Path, split: Literal["test", "val", "train"] = "test", data: str | Path | None = None
-) -> Evaluation:
-    """Measure a trained run on a split of its data, or on all of other data. Raises: CheckpointError; DataError."""
-    from dlx.engine.inference.files import check_data
-    from dlx.tracking.store import find_checkpoint
-
-    checkpoint = find_checkpoint(run)
-    if data is not None:
-        check_data(Path(data))
-
-    from dlx.engine.inference import evaluate as engine
-
-    return engine.evaluate(checkpoint, split, data)
-
-
-def predict(
-    run: str | Path,
-    inputs: str | Path | Sequence[str | Path] = (),
-    *,
-    split: str | None = None,
-    keep: Sequence[str] = (),
-) -> Predictions:
-    """Predict the target of samples in files or folders, or with `split` of a run's own data, beside the truth.
-
-    keep  columns of the data that are to stand beside the predictions
-    Raises: UsageError; CheckpointError; DataError.
-    """
-    from dlx.engine.inference.files import input_files
-    from dlx.tracking.store import find_checkpoint
-
-    checkpoint = find_checkpoint(run)
-    paths = input_files(_paths(inputs)) if split is None else []
-
-    from dlx.engine.inference import predict as engine
-
-    return engine.predict(checkpoint, paths, keep) if split is None else engine.predict_split(checkpoint, split, keep)
-
-
-def embed(run: str | Path, inputs: str | Path | Sequence[str | Path]) -> Embeddings:
-    """Return what a trained run's network makes of files or folders, one vector a sample: a code, or features.
-
-    Raises: UsageError if the run has none; CheckpointError; DataError.
-    """
-    from dlx.engine.inference.files import input_files
-    from dlx.tracking.store import find_checkpoint
-
-    checkpoint, paths = find_checkpoint(run), input_files(_paths(inputs))
-
-    from dlx.engine.inference import embed as engine
-
-    return engine.embed(checkpoint, paths)
-
-
-def _paths(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
-    return [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-
-
-def generate(run: str | Path, prompt: str | None = None, n: int = 1, **options: Any) -> list[str]:
-    """Return n texts that a trained run writes after a prompt, which they begin with; None is a new line.
-
-    options are those of `dlx generate`: max_new_tokens, temperature, top_k, top_p, repetition_penalty, num_beams,
-    length_penalty, seed, stop_strings.
-    Raises: UsageError if an option is wrong, or the run does not write; CheckpointError.
-    """
-    from dlx.decoding.config import read_generation_config
-    from dlx.tracking.store import find_checkpoint
-
-    checkpoint, how = find_checkpoint(run), read_generation_config(options)
-    from dlx.engine.inference import generate as engine
-
-    return engine.generate(checkpoint, prompt, n, how)
-
-
-def sample(
-    run: str | Path, n: int = 64, seed: int = 0, *, label: str | None = None, steps: int | None = None
-) -> Samples:
-    """Return n samples that a trained run makes of noise, the same for the same seed; of a class, or of all in turn.
-
-    steps is how many there are from noise to a sample, where a run takes several.
-    Raises: UsageError if the run makes none, or none of this class or in these steps; CheckpointError.
-    """
-    from dlx.tracking.store import find_checkpoint
-
-    checkpoint = find_checkpoint(run)
-    from dlx.engine.inference import sample as engine
-
-    return engine.sample(checkpoint, n, seed, label, steps)
 
 
 def __getattr__(name: str) -> Any:

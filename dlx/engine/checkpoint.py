@@ -21,6 +21,8 @@ from dlx.os_errors import os_reason
 METADATA = "dlx"
 """Key of a checkpoint's metadata: the resolved recipe, the facts of its data, and what built it, as JSON."""
 
+SAFETENSORS = ".safetensors"
+
 
 class _HashingFile(RawIOBase):
     """A file that computes the SHA-256 of what is written to it, without holding it in memory.
@@ -112,10 +114,13 @@ def _accepted_digests(path: Path) -> list[str]:
 
 
 def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint whose content matches its manifest, if it has one; nothing in it is executed.
+    """Read a checkpoint whose content matches its manifest, if it has one, or exported weights (.safetensors); nothing
+    in it is executed.
 
     Raises: CheckpointError if it is absent, truncated, changed, or holds code.
     """
+    if path.suffix == SAFETENSORS:
+        return _read_safetensors(path)
     try:
         with path.open("rb") as file:
             return _read_checkpoint(path, file, map_location or "cpu")
@@ -135,6 +140,17 @@ def _read_checkpoint(path: Path, file: BufferedReader, map_location: Any) -> dic
         if isinstance(error, pickle.UnpicklingError):
             reason = "it holds more than tensors and plain values, or is damaged; nothing of it was run"
         raise CheckpointError(f"{path} is not a checkpoint that can be trusted: {reason}") from None
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            return {"state_dict": state, **(file.metadata() or {})}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read as weights: {error}") from None
 
 
 def metadata_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

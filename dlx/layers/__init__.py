@@ -90,6 +90,8 @@ class Layer(Component):
     """Whether it normalizes by what it measures over a batch in training, so that one vector is too few."""
     is_energy_based: ClassVar[bool] = False
     """Whether it is learned by its free energy; its module is then an `EnergyBased`."""
+    unrolls_steps: ClassVar[bool] = False
+    """Whether it steps through a sequence, so that torch.export unrolls it for one number of steps."""
 
     name: Annotated[str | None, AfterValidator(check_name)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
@@ -164,6 +166,10 @@ class Layer(Component):
 
     def export_refusal(self, x: TensorSpec) -> str | None:
         """Return why torch.export cannot export the layer for this input; None where it can."""
+        return None
+
+    def onnx_refusal(self, x: TensorSpec) -> str | None:
+        """Return why ONNX has no operator for what torch.export can export of the layer; None where it has."""
         return None
 
     def gain(self) -> float | None:

@@ -19,6 +19,7 @@ class RecurrentLayer(Layer):
     """Recurrent layer: steps through a sequence with a state."""
 
     primary: ClassVar[str] = "hidden"
+    unrolls_steps: ClassVar[bool] = True
     num_gates: ClassVar[int] = 1
     """Number of vectors of the state's width that a step computes."""
     num_saved: ClassVar[int] = 1

@@ -23,6 +23,11 @@ class AdaptiveAvgPool(AdaptivePool):
 
     type: Literal["adaptive_avg_pool"] = "adaptive_avg_pool"
 
+    def onnx_refusal(self, x: TensorSpec) -> str | None:
+        if len(x.spatial) == 3:
+            return "ONNX has no adaptive average pooling in 3 dimensions: write avg_pool with a kernel"
+        return None
+
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 

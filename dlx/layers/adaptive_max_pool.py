@@ -23,6 +23,9 @@ class AdaptiveMaxPool(AdaptivePool):
 
     type: Literal["adaptive_max_pool"] = "adaptive_max_pool"
 
+    def onnx_refusal(self, x: TensorSpec) -> str | None:
+        return "ONNX has no adaptive max pooling: write max_pool with a kernel"
+
     def build(self, x: TensorSpec) -> nn.Module:
         from torch import nn
 

@@ -122,6 +122,20 @@ class Generates(Protocol):
 
 
 @runtime_checkable
+class EvaluatesPredictions(Protocol):
+    """A module that measures predictions of any origin, such as those of an exported graph."""
+
+    def reset_metrics(self) -> None:
+        """Forget what was measured."""
+
+    def evaluate_predictions(self, predictions: Tensor, batch: Batch) -> None:
+        """Update the metrics with predictions of a batch, as `predict_step` returns them."""
+
+    def prediction_metrics(self) -> dict[str, Tensor]:
+        """Return the scalar metrics of the predictions by name."""
+
+
+@runtime_checkable
 class HasTexts(Protocol):
     """A module that shows what it has learned in generated texts, written beside the figures of a run."""
 

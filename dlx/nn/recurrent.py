@@ -53,7 +53,9 @@ class Recurrent(nn.Module):
         """
         if mask_BT is None:
             return self.core(x_BTF, state)  # type: ignore[no-any-return]
-        real_first_BT = mask_BT.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
+        steps = mask_BT.shape[1]
+        order_T = torch.arange(steps, device=mask_BT.device)
+        real_first_BT = (order_T + steps * mask_BT.logical_not()).argsort(dim=1)  # all differ: ONNX has no stable sort
         x_BTF = gather_steps(x_BTF, real_first_BT)
         if carry or self.core.bidirectional:
             y_BTH, state = self._run_packed(x_BTF, mask_BT.sum(1), state)

@@ -11,6 +11,7 @@ from typing import Literal
 from dlx.component import Component, Section
 from dlx.diagnostic import Loc
 from dlx.errors import ShapeError
+from dlx.exporters import figure_names
 from dlx.facts import DataFacts
 from dlx.layers import Layer, walk
 from dlx.plan.memory import number_sizes, peak_activations
@@ -45,8 +46,9 @@ class PlanContext:
         splits = [split for split in ("val", "test") if self.facts.counts.get(split)]
         of_regularizers = [name for r in self.recipe.regularize.values() for name in r.metric_names()]
         names = [self.recipe.task.metric_names(self.facts), of_regularizers, self._layer_metric_names()]
+        of_exports = figure_names(self.recipe.export, self.recipe.task.prediction_metric_names(self.facts))
         measured = [f"{split}/{name}" for kind in names for split in splits for name in kind]
-        return ["train/loss", *measured, *self._baseline_metric_names(splits[-1:])]
+        return ["train/loss", *measured, *self._baseline_metric_names(splits[-1:]), *of_exports]
 
     def _baseline_metric_names(self, splits: list[str]) -> list[str]:
         """Return the metrics of baselines, which are measured on test, or on val where there is no test split."""

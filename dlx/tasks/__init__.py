@@ -136,6 +136,8 @@ class Task(Component):
     """Whether it generates text, by `dlx generate`, so that `dlx predict` has no table for it."""
     embedding_description: ClassVar[str] = "the input of the last layer with weights"
     """In words, what `dlx embed` gives of an input: what the module's `embed` returns, where it has one."""
+    export_refusal: ClassVar[str | None] = None
+    """Why a run cannot be exported as one function from a sample to its prediction; None where it can."""
     needs_full_parameters: ClassVar[bool] = False
     """Whether training uses weights other than by the network's forward pass, and then its backward pass."""
 
@@ -169,6 +171,14 @@ class Task(Component):
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         """Return the metrics of every evaluated split, without the split: name → "higher" or "lower" is better."""
         raise NotImplementedError
+
+    def prediction_metric_names(self, facts: DataFacts) -> list[str]:
+        """Return the metrics that compare predictions with targets, by which an exported run is measured as well."""
+        return []
+
+    def decisions(self, values: Any, facts: DataFacts) -> Any:
+        """Return what predictions (N, …) decide, such as classes; None where they are numbers that decide nothing."""
+        return None
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
         if self.needs_full_parameters:

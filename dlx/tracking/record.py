@@ -44,7 +44,7 @@ class RunRecord:
         if self.logger is None:
             return
         new = {name: value for name, value in metrics.items() if name not in self.logger.logged}
-        final = {name: value for name, value in new.items() if name.startswith("test/") or "/" not in name}
+        final = {n: value for n, value in new.items() if n.startswith(("test/", "export/")) or "/" not in n}
         self.logger.log_metrics(final, self.logger.step)
         if held is not None:
             self.logger.set_tags({"dlx.verdict": "held" if held else "failed"})
@@ -57,6 +57,11 @@ class RunRecord:
         signature = model_signature(self.plan.facts, self.plan.recipe.task.target_kind) if self.plan else None
         if signature is not None:
             self.logger.put({"kind": "model", "path": str(checkpoint.absolute()), "signature": signature})
+
+    def log_files(self, files: list[Path], folder: str) -> None:
+        """Log files as artifacts."""
+        for path in files if self.logger is not None else ():
+            self.logger.log_file(path, folder)  # type: ignore[union-attr]
 
     def close(self, status: str) -> list[str]:
         """End the run and return notes on what could not be tracked as it was."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from dlx.errors import UsageError
 from dlx.notices import dlx_command
 from dlx.run_folders import STUDY, run_name
 from dlx.tracking.delivery import ForeignEntryError, TrackerClient, error_summary, is_permanent
+from dlx.tracking.names import valid_name
 from dlx.tracking.spool import SPOOL, Entry, Spool, TrackingState, read_state
 
 OnRefused = Callable[[Entry, Exception], None]
@@ -119,6 +121,29 @@ def _send_run(folder: Path, state: TrackingState, unreachable: dict[str, str]) -
     state.save(folder)
     spool.close(finished=True)
     return refused[0] if refused else None
+
+
+def add_to_run(folder: Path, metrics: Mapping[str, float], files: Sequence[Path], place: str) -> str | None:
+    """Log metrics and files with a run that has ended; return why they have not arrived yet, if so.
+
+    Files outside of its directory are left out. What is not sent waits in its spool: `dlx runs --sync` sends it later.
+    """
+    state = read_state(folder)
+    if state is None:
+        return "the run was never tracked"
+    now = int(1000 * time.time())
+    points = [[valid_name(name), value, now, 0] for name, value in metrics.items() if math.isfinite(value)]
+    entries: list[Entry] = [{"kind": "metrics", "points": points}]
+    entries += [
+        {"kind": "file", "path": str(path.absolute()), "folder": place} for path in files if path.is_relative_to(folder)
+    ]
+    try:
+        spool = Spool(folder)
+    except OSError:
+        return "another process writes its record"
+    spool.append(entries, durable=True)
+    spool.close(finished=False)
+    return _send_run(folder, state, {})
 
 
 def send_spool(

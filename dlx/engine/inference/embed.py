@@ -12,7 +12,8 @@ import torch
 
 from dlx.engine.build.experiment import device_of
 from dlx.engine.inference.files import check_embedding_file, input_files
-from dlx.engine.inference.predict import input_batches, read_inputs
+from dlx.engine.inference.predict import input_batches
+from dlx.engine.inference.read import read_inputs
 from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.errors import UsageError
 from dlx.files import output_file, save_arrays, write_table
@@ -70,7 +71,7 @@ def embed_files(restored: RestoredRun, paths: list[Path]) -> Embeddings:
     module = restored.module
     if not isinstance(module, Embeds):
         raise UsageError(f"a run of the task {task.type} has no embedding of its inputs")
-    found = read_inputs(paths, restored.plan)
+    found = read_inputs(paths, restored.plan.recipe.data.source, restored.plan.facts)
     module.to(device_of(restored.plan.recipe)).eval()
     with torch.no_grad():
         parts = [module.embed(batch).float().cpu() for batch in input_batches(found.arrays, restored.plan)]

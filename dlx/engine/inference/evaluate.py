@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 from dlx.console import new_console
 from dlx.data.encode_new import prepare_new_data
@@ -12,6 +11,9 @@ from dlx.data.prepare import Prepared, prepare_for
 from dlx.engine.build.experiment import build_batches, build_test_batches, select_rows
 from dlx.engine.data.batches import Batches
 from dlx.engine.data.verify import matches_plan, newer_files
+from dlx.engine.export.evaluate import evaluate_artifact
+from dlx.engine.inference.artifact import is_artifact
+from dlx.engine.inference.evaluation import Evaluation, SplitName
 from dlx.engine.inference.feature_extractor import attach
 from dlx.engine.inference.files import check_data
 from dlx.engine.inference.restore import restore
@@ -21,31 +23,14 @@ from dlx.errors import UsageError
 from dlx.plan import Plan
 from dlx.recipe.schema.claims import holds
 
-SplitName = Literal["test", "val", "train"]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The metrics of a run on some samples; `claims` tells for each of the recipe's claims on them whether it held."""
-
-    checkpoint: Path
-    split: str
-    data: str | None
-    samples: int
-    metrics: dict[str, float]
-    claims: dict[str, bool] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {**vars(self), "checkpoint": str(self.checkpoint)}
-
 
 def evaluate(run: str | Path, split: SplitName = "test", data: str | Path | None = None) -> Evaluation:
     """Measure a run on a split of its data, or on all samples of other data.
 
     Raises: UsageError if the split has no samples or the run is not there; CheckpointError; DataError.
     """
+    if is_artifact(Path(run)):
+        return evaluate_artifact(Path(run), split, data)
     restored = restore(run)
     attach(restored.module, restored.plan)
     plan, notes = restored.plan, list(restored.notes)

@@ -11,7 +11,7 @@ from dlx.errors import UsageError
 from dlx.files import output_file
 
 if TYPE_CHECKING:
-    from dlx.engine.inference.predict import Predictions
+    from dlx.engine.inference.predictions import Predictions
 
 
 def write_masks(found: Predictions, folder: Path) -> list[Path]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,6 +25,8 @@ from dlx.recipe.schema.hardware import Hardware
 from dlx.recipe.schema.recipe import Recipe
 from dlx.tracking.store import find_checkpoint
 
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class RestoredRun:
@@ -34,8 +38,8 @@ class RestoredRun:
     notes: list[str]
 
 
-def restore(run: str | Path) -> RestoredRun:
-    """Rebuild a run from its checkpoint alone.
+def restore(run: str | Path, hardware: Mapping[str, Any] = NO_CHANGES) -> RestoredRun:
+    """Rebuild a run from its checkpoint, or from exported weights, alone; `hardware` changes fields of that section.
 
     Raises: UsageError if there is no such run; CheckpointError if its checkpoint is damaged, foreign, or needs a
     component that is not here.
@@ -45,7 +49,7 @@ def restore(run: str | Path) -> RestoredRun:
     checkpoint = load_checkpoint(path)
     content = metadata_of(checkpoint)
     notes: list[str] = []
-    plan = _rebuild_plan(path, content, notes)
+    plan = _rebuild_plan(path, content, hardware, notes)
     torch.set_num_threads(int(plan.recipe.hardware.num_threads))
     module = build_module(plan)
     try:
@@ -57,13 +61,14 @@ def restore(run: str | Path) -> RestoredRun:
     return RestoredRun(plan, module.eval(), path, notes)
 
 
-def _rebuild_plan(path: Path, content: dict[str, Any], notes: list[str]) -> Plan:
+def _rebuild_plan(path: Path, content: dict[str, Any], changes: Mapping[str, Any], notes: list[str]) -> Plan:
     try:
         recipe = Recipe.model_validate(with_environment(content["recipe"]))
         facts = DataFacts.from_json(content["facts"])
-        hardware = available_hardware(recipe.hardware, notes)
+        wanted = recipe.hardware.evolve_all(changes) if changes else recipe.hardware
+        hardware = available_hardware(wanted, notes)
         recipe = recipe.evolve_all({"hardware": hardware, "init_from": None})  # its weights are its own by now
-        return dlx.plan.make(LoadedRecipe(recipe, Path(content["base"])), facts=facts)
+        return dlx.plan.make(LoadedRecipe(recipe, Path(content.get("base", "."))), facts=facts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

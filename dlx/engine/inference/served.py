@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dlx.engine.inference.predict import Predictions, predict_files
+from dlx.engine.inference.predict import predict_files
+from dlx.engine.inference.predictions import Predictions
 from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.files import save_arrays, write_table
 

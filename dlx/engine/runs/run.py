@@ -20,6 +20,7 @@ from dlx.engine.distributed.processes import process_group
 from dlx.engine.inference.feature_extractor import attach, load_features
 from dlx.engine.inference.sampling_time import measure_sampling_seconds
 from dlx.engine.runs.baselines import measure_baselines, notes_on_baselines
+from dlx.engine.runs.export_section import export_section
 from dlx.engine.runs.folder import make_run_folder, write_description
 from dlx.engine.runs.outcome import Run, check_claims
 from dlx.engine.training.checkpointer import BEST, list_checkpoints
@@ -196,6 +197,7 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
     baselines, notes = measure_baselines(result.experiment, request.console, request.fast)
     run.metrics |= baselines
     run.notes += [*notes, *notes_on_baselines(plan, run.metrics)]
+    export_section(result.experiment, run, record, request.console)
     run.verdict = check_claims(plan, run.metrics)
     run.notes += module.notes if isinstance(module, HasNotes) else []
     if plan.recipe.train.figures:

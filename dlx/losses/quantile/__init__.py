@@ -102,7 +102,7 @@ class Quantile(Loss):
         return [f"{target} q{level:g}" for target in targets for level in self.quantiles]
 
     def _by_level(self, values_BK: Any) -> Any:
-        return values_BK.reshape(len(values_BK), -1, len(self.quantiles))
+        return values_BK.reshape(values_BK.shape[0], -1, len(self.quantiles))
 
     def _around_median(self) -> tuple[float, float]:
         """Return the levels nearest to the median on both sides, or the nearest one twice where all are on one side."""

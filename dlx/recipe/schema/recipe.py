@@ -10,6 +10,7 @@ from pydantic import Field
 from dlx.adapters import Adapter
 from dlx.baselines import Baseline
 from dlx.component import Named, Section
+from dlx.exporters import Exporter
 from dlx.layers import walk
 from dlx.models import Model
 from dlx.monitors import no_such_metric
@@ -127,6 +128,8 @@ class Recipe(Section):
     """Simple methods that are fitted on the same split and measured beside the network: `auto` takes all that fit the
     task and its data; none by default, for fitting them may take as long as a small training.
     """
+    export: Annotated[Named[Exporter], FREE] = Field(default_factory=dict)
+    """Formats in which the run is exported after the test, each held against the run."""
     tracking: Annotated[Tracking, FREE] = Tracking()
     """Experiment tracking with MLflow."""
     expect: Annotated[dict[str, ClaimField], WITHOUT_NULLS, FREE] = Field(default_factory=dict)

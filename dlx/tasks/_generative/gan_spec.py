@@ -28,6 +28,7 @@ class Adversarial(Generative):
     """A task with a generator, from noise to a sample, and a discriminator, from a sample to one number."""
 
     default_role: ClassVar[str] = GENERATOR
+    export_refusal: ClassVar[str | None] = "it generates samples, and predicts nothing of those that it is given"
     embedding_description: ClassVar[str] = "the input of the discriminator's last layer"
     needs_full_parameters: ClassVar[bool] = True
     latent_dim: int = Field(64, gt=0)

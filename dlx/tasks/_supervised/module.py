@@ -170,9 +170,18 @@ class SupervisedModule(TaskModule):
         pairs = zip(self.loss_output(output, batch), self.loss_target(batch), strict=True)
         return torch.stack([self.criterion(o[None], t[None]) for o, t in pairs])
 
+    def evaluate_predictions(self, predictions: Tensor, batch: Batch) -> None:
+        """Update the metrics with predictions of any origin, as `predict_step` returns them."""
+        self.update_metrics(self.task.loss.point(predictions), batch["target"])
+
+    def prediction_metrics(self) -> dict[str, Tensor]:
+        """Return the scalar metrics of the predictions by name."""
+        found = {name: meter.compute() for name, meter in self.meters.items()}
+        return {name: value for name, value in found.items() if value.ndim == 0}
+
     def compute_metrics(self, split: str) -> dict[str, Tensor]:
-        scalars = {f"{split}/{name}": meter.compute() for name, meter in self.meters.items()}
-        return {f"{split}/loss": self.loss_meter.compute(), **{k: v for k, v in scalars.items() if v.ndim == 0}}
+        scalars = {f"{split}/{name}": value for name, value in self.prediction_metrics().items()}
+        return {f"{split}/loss": self.loss_meter.compute(), **scalars}
 
     def reset_metrics(self) -> None:
         """Forget what was measured of the last split."""

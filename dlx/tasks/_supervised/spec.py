@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 from dlx.component import Component, Named
 from dlx.facts import DataFacts
 from dlx.layers import Layer, infer_shape, walk
-from dlx.losses import Loss
+from dlx.losses import Loss, decide
 from dlx.metrics import Metric
 from dlx.models import Model
 from dlx.regularizers import Regularizer
@@ -75,6 +75,12 @@ class SupervisedTask(Task):
     def metric_names(self, facts: DataFacts) -> dict[str, str]:
         own = {name: m.direction for key, m in self.metrics.items() for name in m.names(key, facts)}
         return {"loss": "lower", **own}
+
+    def prediction_metric_names(self, facts: DataFacts) -> list[str]:
+        return [name for key, metric in self.metrics.items() for name in metric.names(key, facts)]
+
+    def decisions(self, values: Any, facts: DataFacts) -> Any:
+        return decide(values, facts) if facts.classes else None
 
     def with_regularizers(self, regularizers: Mapping[str, Regularizer], facts: DataFacts) -> Task:
         loss: Any = self.loss

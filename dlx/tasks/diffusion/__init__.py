@@ -44,6 +44,7 @@ class Diffusion(Generative):
 
     type: Literal["diffusion"] = "diffusion"
     default_role: ClassVar[str] = ROLE
+    export_refusal: ClassVar[str | None] = "it samples in many steps, in a loop that is no part of a graph"
     timesteps: int = Field(1000, ge=2)
     """Steps T from a sample to pure noise."""
     noise_schedule: Literal["linear", "cosine"] = "linear"

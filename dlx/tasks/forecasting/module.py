@@ -107,6 +107,9 @@ class ForecastingModule(SupervisedModule):
         prediction_BK, _ = super().predictions_and_targets(output_BKQ, batch)
         return prediction_BK, batch["target"].flatten(1)
 
+    def evaluate_predictions(self, predictions: Tensor, batch: Batch) -> None:
+        self.update_metrics(self.task.loss.point(predictions), batch["target"].flatten(1))
+
     def evaluate_batch(self, batch: Batch) -> Tensor:
         output_BKQ = super().evaluate_batch(batch)
         target_BK = batch["target"].flatten(1)

@@ -40,6 +40,7 @@ class LanguageModeling(SequenceTask):
 
     type: Literal["language_modeling"] = "language_modeling"
     generates_text: ClassVar[bool] = True
+    export_refusal: ClassVar[str | None] = "it continues a text token after token, in a loop that is no part of a graph"
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
     """The loss function, which training minimizes; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({}, validate_default=True)  # type: ignore[assignment]

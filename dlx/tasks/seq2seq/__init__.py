@@ -41,6 +41,7 @@ class Seq2Seq(SequenceTask):
 
     type: Literal["seq2seq"] = "seq2seq"
     target_kind: ClassVar[str | None] = "tokens"
+    export_refusal: ClassVar[str | None] = "it writes a text token after token, in a loop that is no part of a graph"
     loss: Loss = Field("cross_entropy", validate_default=True)  # type: ignore[assignment]
     """The loss function, which training minimizes; each token of the vocabulary is a class."""
     metrics: Named[Metric] = Field({"exact_match": {}}, validate_default=True)  # type: ignore[assignment]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from dlx.nn.ignored import drop_ignored
 from dlx.tasks._base.gradient_accumulation import Batch
@@ -25,6 +26,12 @@ class TokenClassificationModule(SequenceModule):
         index_BT: Tensor = self.network_output(self.role, batch).argmax(-1)
         mask_BT = self.context_of(batch).get("mask")
         return index_BT if mask_BT is None else index_BT.masked_fill(~mask_BT, -1)
+
+    def evaluate_predictions(self, predictions: Tensor, batch: Batch) -> None:
+        """Update the metrics with the classes (B, T) of tokens, which may be padded further, each as if certain."""
+        found_N = self.select_steps(predictions[:, : batch["target"].shape[1]], batch)
+        certain_NK = one_hot(found_N.clamp(min=0).long(), len(self.facts.classes)).float()
+        self.update_metrics(certain_NK, self.loss_target(batch))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         logits_BTK = self.evaluate_batch(batch)
