@@ -187,3 +187,19 @@ class ComparesFeatures(Protocol):
     """The run whose features are compared; None for the values themselves."""
     features: Any
     """The feature extractor, as it is attached."""
+
+
+@runtime_checkable
+class HasCriterion(Protocol):
+    """A task's module that trains one network by a criterion, called with its output and a target.
+
+    role       of the network
+    criterion  the loss function
+    """
+
+    role: str
+    criterion: Any
+
+    def loss_target(self, batch: Any) -> Tensor:
+        """Return the targets that the criterion compares with outputs."""
+        ...

@@ -57,6 +57,13 @@ class Schedule(Component):
         """Return the factor on the lr at a step; step and length are counted from the end of the warm-up."""
         raise NotImplementedError
 
+    def formula(self, length: TrainingLength) -> str | None:
+        """Return `lr_factor` as an expression of `step`, counted from the end of the warm-up; None if there is none.
+
+        length  of all training, the warm-up included
+        """
+        return None
+
     def build(self, optimizer: torch.optim.Optimizer, length: TrainingLength) -> torch.optim.lr_scheduler.LRScheduler:
         """Make the torch scheduler: the warm-up, then `lr_factor`."""
         from torch.optim.lr_scheduler import LambdaLR
@@ -68,4 +75,8 @@ class Schedule(Component):
         warmup = length.count(self.warmup)
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return self.lr_factor(step - warmup, TrainingLength(max(1, length.steps - warmup), length.steps_per_epoch))
+        return self.lr_factor(step - warmup, self.after_warmup(length))
+
+    def after_warmup(self, length: TrainingLength) -> TrainingLength:
+        """Return the length of what comes after the warm-up."""
+        return TrainingLength(max(1, length.steps - length.count(self.warmup)), length.steps_per_epoch)

@@ -24,3 +24,6 @@ class Constant(Schedule):
 
     def lr_factor(self, step: int, length: TrainingLength) -> float:
         return 1.0
+
+    def formula(self, length: TrainingLength) -> str:
+        return "1.0"

@@ -29,3 +29,7 @@ class Cosine(Schedule):
     def lr_factor(self, step: int, length: TrainingLength) -> float:
         progress = min(step / length.steps, 1.0)
         return self.min_lr_rate + (1 - self.min_lr_rate) * (1 + math.cos(math.pi * progress)) / 2
+
+    def formula(self, length: TrainingLength) -> str:
+        end, steps = self.min_lr_rate, self.after_warmup(length).steps
+        return f"{end} + (1 - {end}) * (1 + math.cos(math.pi * min(step / {steps}, 1.0))) / 2"

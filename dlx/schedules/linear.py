@@ -26,3 +26,6 @@ class Linear(Schedule):
 
     def lr_factor(self, step: int, length: TrainingLength) -> float:
         return 1 - (1 - self.end_factor) * min(step / length.steps, 1.0)
+
+    def formula(self, length: TrainingLength) -> str:
+        return f"1 - (1 - {self.end_factor}) * min(step / {self.after_warmup(length).steps}, 1.0)"
