@@ -90,6 +90,8 @@ def _print(report: Any) -> None:
     for trial in [t for t in report.trials.values() if t.status == "failed"][:5]:
         say(console, f"note: trial {trial.number} failed: {trial.reason}")
     print_claims(report.claims, console)
+    for law in report.laws.values():
+        say(console, f"power law   {law}")
     for note in report.notes:
         say(console, f"note: {note}")
     say(console, f"study       {report.folder}")

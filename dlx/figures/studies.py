@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Point = Mapping[str, Any]
 LOG_FROM = 50.0
 """Ratio of the largest to the smallest value from which on an axis is logarithmic."""
+UNITS = {"samples": "samples of train", "compute": "compute (FLOP)"}
 SHOWN = 9
 """Parameters that are drawn at most."""
 
@@ -166,6 +167,26 @@ def differences(found: Mapping[str, tuple[float, float, float]], apart: Mapping[
     _style(axes)
     significant = [name for name in found if apart[name]]
     set_title(axes, f"Significantly different from base: {', '.join(significant) or 'none'}")
+    return figure
+
+
+def power_laws(laws: Mapping[str, Any], metric: str) -> Figure:
+    """Draw power laws as lines in logarithmic axes: all trials, those that were fitted, and the exponent's interval."""
+    figure = new_figure(4.2 * len(laws) + 0.6, 3.8)
+    panels = figure.subplots(1, len(laws), squeeze=False, sharey=True)[0]
+    for axes, (name, law) in zip(panels, laws.items(), strict=True):
+        axes.plot(*zip(*law.others, strict=True), "o", color=GRAY, markersize=4, alpha=0.6, label="trials")
+        axes.plot(law.x, law.loss, "o", color=BLUE, markersize=6, label="best for its cost")
+        line = np.geomspace(law.x[0], law.x[-1], 64)
+        axes.plot(line, [law.at(x) for x in line], color=ORANGE, linewidth=2, label="fit")
+        pivot = math.exp(float(np.mean(np.log(law.x))))  # the line turns about the middle of its points
+        ends = [law.at(pivot) * (line / pivot) ** -slope for slope in (law.low, law.high)]
+        axes.fill_between(line, np.minimum(*ends), np.maximum(*ends), color=ORANGE, alpha=0.2, linewidth=0)
+        axes.set(xscale="log", yscale="log", xlabel=UNITS.get(name, name))
+        set_title(axes, f"exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]")
+        _style(axes)
+    panels[0].set_ylabel(metric)
+    panels[0].legend(frameon=False)
     return figure
 
 

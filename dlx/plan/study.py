@@ -261,6 +261,8 @@ def study_metrics(loaded: LoadedRecipe) -> list[str]:
     """Return the names under which a study can be claimed to have found something."""
     assert loaded.study is not None
     names = ["sweep/best", "sweep/epochs_share"] if loaded.study.sweep is not None else []
+    for quantity in loaded.study.sweep.power_law if loaded.study.sweep is not None else ():
+        names += [f"sweep/power_law/{quantity}{end}" for end in ("", "/low", "/high")]
     if loaded.study.compare is not None:
         names += [f"compare/{name}" for name in loaded.study.compare.variants]
         names += [f"compare/{name}/mean" for name in (BASE, *loaded.study.compare.variants)]

@@ -13,6 +13,7 @@ from dlx.recipe.schema.study import Sweep
 from dlx.search_space import SearchSpace
 from dlx.studies.folder import StudyFolder, trial_folder
 from dlx.studies.journal import Trial
+from dlx.studies.scaling import PowerLaw, fit_laws, law_metrics
 from dlx.studies.scheduling import Scheduler
 
 ENOUGH = 4
@@ -30,6 +31,7 @@ class SweepReport:
     epochs_share  epochs that were trained, of those that all trials would have trained without halving
     claims  of the recipe, and whether they hold
     notes   what is left out, and why
+    laws    power laws that were fitted, by what they are of
     """
 
     name: str
@@ -43,6 +45,7 @@ class SweepReport:
     epochs_share: float
     claims: list[ClaimVerdict]
     notes: list[str] = field(default_factory=list)
+    laws: Mapping[str, PowerLaw] = field(default_factory=dict)
 
     @property
     def claims_hold(self) -> bool:
@@ -57,6 +60,7 @@ class SweepReport:
         return {
             "sweep/best": self.best[0].value or 0.0,
             "sweep/epochs_share": self.epochs_share,
+            **law_metrics(self.laws),
             **self.best[0].metrics,
         }
 
@@ -87,6 +91,7 @@ class SweepReport:
             "best": None if best is None else _trial_to_json(best),
             "claims": {c.metric: asdict(c) for c in self.claims},
             "notes": self.notes,
+            "power_law": {name: law.to_json() for name, law in self.laws.items()},
             "table": [_trial_to_json(trial) for trial in self.trials.values()],
         }
 
@@ -103,6 +108,7 @@ def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepRe
     spec, trials = study.loaded.study, study.journal.read()
     assert spec is not None
     best, seeds = scheduler.best(trials), scheduler.sweep.seeds
+    laws, notes = fit_laws(scheduler.sweep.power_law, study.loaded, trials.values())
     report = SweepReport(
         study.name,
         study.path,
@@ -114,7 +120,8 @@ def report_of(study: StudyFolder, monitor: str, scheduler: Scheduler) -> SweepRe
         seeds,
         _epochs_share(scheduler.sweep, trials, study.loaded.recipe.train.epochs),
         claims=[],
-        notes=[] if len(scheduler.sweep.space.domains) > 1 else [ONE_PARAMETER],
+        notes=notes if len(scheduler.sweep.space.domains) > 1 else [ONE_PARAMETER, *notes],
+        laws=laws,
     )
     return replace(report, claims=evaluate_claims({**spec.expect, **study.loaded.recipe.expect}, report.metrics))
 
@@ -167,6 +174,8 @@ def draw_sweep(sweep: Sweep, report: SweepReport, epochs: int | None, folder: Pa
     shares = importances(sweep.space, report)
     if shares:
         drawn["importance"] = figures.importances(shares, report.monitor)
+    if report.laws:
+        drawn["power_law"] = figures.power_laws(report.laws, report.monitor)
     if sweep.halving is not None and epochs is not None:
         passed = {t.number: list(t.values.values()) for t in known}
         drawn["rungs"] = figures.rungs([*sweep.halving.rungs, epochs], passed, report.monitor)

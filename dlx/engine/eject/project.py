@@ -24,7 +24,7 @@ from dlx.nn.protocols import AuxiliaryLoss, AuxiliaryOutput, HasCriterion
 from dlx.plan import Plan
 from dlx.recipe.load import LoadedRecipe
 
-CODE = "DLX470"
+CODE = "DLX490"
 REQUIREMENTS = ("numpy", "pytorch-lightning", "safetensors", "torch")
 TITLE = "a project trains one network by one loss of its output and one target for each sample"
 

@@ -25,6 +25,8 @@ def refusals_of(plan: Plan) -> Iterator[Refusal]:
         return
     if recipe.init_from is not None:
         yield ("init_from",), "a project begins with weights of its own"
+    if recipe.adapt is not None:
+        yield ("adapt",), "adapters change the layers of a network that is there"
     if recipe.freeze:
         yield ("freeze",), "layers that are frozen"
     if recipe.data.augment:

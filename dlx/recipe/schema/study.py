@@ -14,6 +14,7 @@ from dlx.search_space import SearchSpace, read_domain
 from dlx.searchers import Searcher
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_\-]*$"
+Quantity = Literal["parameters", "samples", "compute"]
 BASE = "base"
 """Name of the recipe itself among the variants that are compared."""
 
@@ -66,6 +67,10 @@ class Sweep(Section):
     """Trainings of each trial, with the recipe's seed and those after it; its value is their mean."""
     workers: int = Field(1, ge=1)
     """Processes that train trials at the same time."""
+    power_law: list[Quantity] = Field(default_factory=list)
+    """Quantities against which a power law is fitted to the values of trials, which must be losses: `parameters`,
+    `samples` of train, `compute` in floating-point operations.
+    """
     keep_checkpoints: int = Field(1, ge=1)
     """Trials of which checkpoints are kept, the best first; others keep theirs while they may go on."""
 
@@ -114,5 +119,6 @@ class Study(Section):
     expect: Annotated[dict[str, ClaimField], WITHOUT_NULLS] = Field(default_factory=dict)
     """Claims: `compare/VARIANT` is a difference to `base`, of which the whole interval must meet the claim,
     `compare/VARIANT/mean` its mean; `sweep/best` the best value of the search, `sweep/epochs_share` the share of all
-    epochs that halving trained.
+    epochs that halving trained; `sweep/power_law/parameters` the exponent of a power law, with `/low` and `/high` the
+    ends of its interval.
     """

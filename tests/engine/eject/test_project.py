@@ -129,7 +129,7 @@ def test_what_a_project_cannot_have_is_refused_at_its_line(before, after, line, 
     with pytest.raises(RecipeError) as error:
         eject(loaded, tmp_path / "project")
     (found,) = error.value.diagnostics
-    assert (found.code, found.line) == ("DLX470", line)
+    assert (found.code, found.line) == ("DLX490", line)
     assert why in found.message
     assert not (tmp_path / "project").exists()
 
@@ -159,7 +159,7 @@ def test_other_families_say_so_at_their_task(task, source, model, tmp_path):
     loaded = write(tmp_path, f"name: other\ndata: {{source: {source}}}\ntask: {task}\nmodel: {model}\n")
     with pytest.raises(RecipeError) as error:
         eject(loaded, tmp_path / "project")
-    assert [(d.code, d.line) for d in error.value.diagnostics] == [("DLX470", 3)]
+    assert [(d.code, d.line) for d in error.value.diagnostics] == [("DLX490", 3)]
 
 
 def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
