@@ -172,6 +172,8 @@ def differences(found: Mapping[str, tuple[float, float, float]], apart: Mapping[
 
 def power_laws(laws: Mapping[str, Any], metric: str) -> Figure:
     """Draw power laws as lines in logarithmic axes: all trials, those that were fitted, and the exponent's interval."""
+    from matplotlib.ticker import ScalarFormatter
+
     figure = new_figure(4.2 * len(laws) + 0.6, 3.8)
     panels = figure.subplots(1, len(laws), squeeze=False, sharey=True)[0]
     for axes, (name, law) in zip(panels, laws.items(), strict=True):
@@ -186,6 +188,8 @@ def power_laws(laws: Mapping[str, Any], metric: str) -> Figure:
         set_title(axes, f"exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]")
         _style(axes)
     panels[0].set_ylabel(metric)
+    panels[0].yaxis.set_major_formatter(ScalarFormatter())  # 3, not 3 × 10⁰
+    panels[0].yaxis.set_minor_formatter(ScalarFormatter())
     panels[0].legend(frameon=False)
     return figure
 

@@ -52,7 +52,7 @@ class CallWriter:
         args, options = constructor_arguments(module, lambda name: getattr(module, name, MISSING))
         with torch.random.fork_rng(devices=[]):
             again = kind(*args, **options)
-        if repr(again) != repr(module) or _shapes(again) != _shapes(module):
+        if _describe(again) != _describe(module):
             raise NotExpressibleError(f"{kind.__name__} is not what its parameters say")
         if kind.__module__.startswith("torch."):
             args, options = [_simplify(v) for v in args], {k: _simplify(v) for k, v in options.items()}
@@ -186,5 +186,9 @@ def split_file(text: str) -> tuple[list[str], str]:
     return [line for line in imports if "__future__" not in line and "TYPE_CHECKING" not in line], "\n\n\n".join(parts)
 
 
-def _shapes(module: nn.Module) -> dict[str, Any]:
-    return {name: (value.shape, value.dtype) for name, value in module.state_dict().items()}
+def _describe(module: nn.Module) -> dict[str, str]:
+    """Return what a module says of its parameters, and the shapes of its tensors."""
+    names = inspect.signature(type(module).__init__).parameters
+    plain = {name: str(_simplify(getattr(module, name, None))) for name in names}
+    shapes = {f"{name}:": f"{value.shape} {value.dtype}" for name, value in module.state_dict().items()}
+    return {**{name: text for name, text in plain.items() if not text.startswith("Parameter")}, **shapes}

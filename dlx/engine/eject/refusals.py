@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dlx.diagnostic import Loc
-from dlx.engine.build.experiment import checkpoint_monitor
 from dlx.plan import Plan
+from dlx.plan.plan import checkpoint_monitor
 from dlx.regularizers import Regularizer
 from dlx.tasks import for_role
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from dlx.engine.build.experiment import Experiment, checkpoint_monitor
+from dlx.engine.build.experiment import Experiment
 from dlx.engine.eject import templates
 from dlx.engine.eject.expressions import CallWriter, NotExpressibleError, literal, split_file
 from dlx.plan import Plan
+from dlx.plan.plan import checkpoint_monitor
 from dlx.tasks import for_role
 
 NETWORK, MODULE = "Network", "TrainingModule"

@@ -148,10 +148,6 @@ def test_a_study_is_many_trainings(tmp_path):
         ("diffusion", "moons", "{mlp: {hidden: [8]}}"),
         ("gan", "moons", "{mlp: {hidden: [8]}}"),
         ("segmentation", "{shapes: {n_samples: 40, image_size: 16}}", CONV),
-            "segmentation",
-            "{shapes: {n_samples: 40, image_size: 16}}",
-            "{layers: [{conv: {channels: 4, kernel: 3, padding: same}}]}",
-        ),
         ("metric_learning", "{sklearn: digits}", "{mlp: {hidden: [8]}}"),
     ],
 )
@@ -174,6 +170,7 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
     [
         (nn.Conv2d(1, 8, (3, 3), padding=(1, 1)), "nn.Conv2d(1, 8, 3, padding=1)"),
         (nn.Conv2d(1, 8, (3, 5), bias=False), "nn.Conv2d(1, 8, (3, 5), bias=False)"),
+        (nn.MaxPool2d((2, 2), (2, 2), padding=(0, 0)), "nn.MaxPool2d(2, stride=2)"),
         (nn.LayerNorm(8, eps=1e-6), "nn.LayerNorm(8, eps=1e-06)"),
         (nn.Sequential(nn.ReLU(), nn.Flatten()), "nn.Sequential(nn.ReLU(), nn.Flatten())"),
         (nn.CrossEntropyLoss(torch.tensor([1.0, 2.0])), "nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0]))"),
