@@ -1,7 +1,5 @@
 """dlx: a compiler for deep-learning experiments. A YAML recipe becomes a trained and tracked run.
 
-    import dlx
-
     plan = dlx.plan.make(dlx.load("r.yaml"))
     run = dlx.train("r.yaml", {"train.epochs": 3})
     dlx.evaluate(run.folder).metrics
@@ -192,7 +190,7 @@ def resume(
 def reproduce(
     run: str | Path, *, steps: int | None = None, console: Any = None, callbacks: Sequence[Callback] = ()
 ) -> list[Reproduction]:
-    """Train a run, each of its stages, again from what it stored, and say where it differs. Raises: UsageError; …"""
+    """Train a run, each of its stages, again from what it stored, and say where it differs. Raises: UsageError."""
     from dlx.engine.runs import reproduce as engine
 
     return engine.reproduce(str(run), console or new_console(error=True), steps, callbacks)

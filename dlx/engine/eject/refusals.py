@@ -66,7 +66,7 @@ def _of_training(plan: Plan) -> Iterator[Refusal]:
 def _of_hardware(plan: Plan) -> Iterator[Refusal]:
     hardware = plan.recipe.hardware
     wrong = {
-        "devices": plan.recipe.processes > 1,
+        "devices": plan.recipe.world_size > 1,
         "precision": hardware.precision != 32,
         "compile": hardware.compile,
         "channels_last": bool(hardware.channels_last),
