@@ -1,10 +1,11 @@
-"""How long commands take to begin, each against what it cannot do without.
+"""How long commands take to begin, and `dlx train` to its end, each against what it cannot do without.
 
-    python benchmarks/startup.py [--rounds 7]
+    python benchmarks/startup.py [--rounds 7] [--only train]
 
 `--help`, `validate` and `plan` are held against the import of typer, rich, pydantic and yaml; the first step of
 `dlx train` against a bare Lightning script that opens a run by MLflow's client and trains the same network, up to its
-first step. Each is a process of its own, in turn with the reference; CPU seconds of the process, the median of rounds.
+first step; the whole command against the same script that trains, validates, tests and tracks to its end (`whole`).
+Each is a process of its own, in turn with the reference; CPU seconds of the process, the median of rounds.
 """
 
 from __future__ import annotations
@@ -52,22 +53,65 @@ BatchChunk.__iter__ = lambda self: os._exit(0)
 sys.argv = ["dlx", "train", {str(RECIPE)!r}, "hardware.accelerator=cpu", "hardware.num_threads=1"]
 main()
 """
+BARE_WHOLE = (
+    BARE.replace(
+        """        os._exit(0)
+""",
+        """        x, y = batch
+        loss = torch.nn.functional.cross_entropy(self.net(x), y)
+        self.log("train/loss", loss, on_step=False, on_epoch=True)
+        return loss
+    def validation_step(self, batch, index):
+        x, y = batch
+        logits = self.net(x)
+        self.log("val/loss", torch.nn.functional.cross_entropy(logits, y))
+        self.log("val/accuracy", (logits.argmax(1) == y).float().mean())
+    test_step = validation_step
+    def on_train_epoch_end(self):
+        for name, value in self.trainer.callback_metrics.items():
+            client.log_metric(run.info.run_id, name, float(value), step=self.trainer.global_step)
+""",
+    )
+    .replace("client.create_run", "run = client.create_run")
+    .replace("max_epochs=1", "max_epochs=20")
+    .replace("x, _, y, _ = train", "x, vx, y, vy = train")
+    .replace(
+        "pl.Trainer(",
+        "other = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(vx, vy), 64)\ntrainer = pl.Trainer(",
+    )
+    .replace(
+        """).fit(
+    Module(), loader)""",
+        """)
+module = Module()
+trainer.fit(module, loader, other)
+trainer.test(module, other)
+client.set_terminated(run.info.run_id)""",
+    )
+)
+WHOLE = [sys.executable, "-m", "dlx", "train", str(RECIPE), "hardware.accelerator=cpu", "hardware.num_threads=1"]
 COMMANDS = {
     "--help": ([sys.executable, "-m", "dlx", "--help"], 2.0),
     "validate": ([sys.executable, "-m", "dlx", "validate", str(RECIPE)], 3.5),
     "plan": ([sys.executable, "-m", "dlx", "plan", str(RECIPE)], None),
     "train": ([sys.executable, "-c", OURS], 1.3),
+    "whole": (WHOLE, 1.1),
 }
+REFERENCES = {"train": BARE, "whole": BARE_WHOLE}
 
 
 def main() -> None:
     """Print the ratio of every command to the reference."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", choices=COMMANDS)
+    asked = parser.parse_args()
+    rounds = asked.rounds
     os.chdir(tempfile.mkdtemp())
     for name, (command, goal) in COMMANDS.items():
-        against = [sys.executable, "-c", BARE] if name == "train" else REFERENCE
+        if asked.only not in (None, name):
+            continue
+        against = [sys.executable, "-c", REFERENCES[name]] if name in REFERENCES else REFERENCE
         seconds(command), seconds(against)  # bytecode, facts and the database are there after the first
         ratios, own = [], []
         for _ in range(rounds):

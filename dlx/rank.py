@@ -26,11 +26,15 @@ class ProcessRank:
 
 def process_rank() -> ProcessRank | None:
     """Return this process among those of its run; None where it is the only one so far."""
-    values = [os.environ.get(name, "") for name in NEEDED]
-    if not all(value.isascii() and value.isdigit() for value in values):
+    if not _are_numbers(*NEEDED):
         return None
-    rank, local_rank, local_world_size, world_size, _ = map(int, values)
+    rank, local_rank, local_world_size, world_size, _ = (int(os.environ[name]) for name in NEEDED)
     return ProcessRank(rank, local_rank, local_world_size, world_size)
+
+
+def _are_numbers(*names: str) -> bool:
+    values = [os.environ.get(name, "") for name in names]
+    return all(value.isascii() and value.isdigit() for value in values)
 
 
 def ignore_incomplete_cluster() -> None:
@@ -39,7 +43,7 @@ def ignore_incomplete_cluster() -> None:
     Leftovers of another job in a shell, such as RANK or SLURM_PROCID, are no cluster: one has a rank among a number of
     processes, and a port to meet at.
     """
-    if process_rank() is not None:
+    if _are_numbers("RANK", "WORLD_SIZE", "MASTER_PORT"):  # what torch itself needs to form a process group
         return
     found = {name: os.environ.pop(name) for name in CLUSTER_VARIABLES if name in os.environ}
     leftovers = [f"{name}={value}" for name, value in found.items() if value not in ("0", "1")]  # of more processes

@@ -49,6 +49,13 @@ def test_a_complete_cluster_stays(monkeypatch):
     assert process_rank().rank == 1 and os.environ["RANK"] == "1"
 
 
+def test_what_torch_needs_of_a_process_group_stays(monkeypatch, capsys):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    ignore_incomplete_cluster()
+    assert os.environ["RANK"] == "1" and capsys.readouterr().err == ""
+
+
 def test_lightning_is_imported_beside_a_rank_that_is_no_number():
     code = "import dlx.engine, lightning_fabric.utilities.rank_zero as r; print(r.rank_zero_only.rank)"
     done = subprocess.run(

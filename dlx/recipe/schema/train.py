@@ -155,7 +155,9 @@ class Train(Section):
     def _check_micro_batches(self, context: CheckContext) -> Iterable[Problem]:
         others = context.micro_batch_size - 1
         if others == 0:
-            yield NothingToCompare.at("each sample is alone in its micro-batch: there is no other to compare it with")
+            where = "gradient_accumulation" if self.gradient_accumulation > 1 else "batch_size"
+            message = "each sample is alone in its micro-batch: there is no other to compare it with"
+            yield NothingToCompare.at(message, where)
         elif context.micro_batch_size < context.batch_size:
             words = f"the {others} others" if others > 1 else "the one other"
             message = f"each sample is compared with {words} of its micro-batch, not with all {context.batch_size}"
