@@ -14,6 +14,8 @@ TRACKING_STATE = "tracking.json"
 """File of a run's directory with what is known of its record in MLflow."""
 STUDY = "study.json"
 """File that makes a directory that of a study, whose runs lie in it."""
+FAST_DEV_RUN = "fast_dev_run"
+"""Entry of a run's run.json that says whether it is a trial of a few steps, which `last` does not mean."""
 TOKENIZERS = "tokenizers.json"
 """File of a run's directory with the trained tokenizer of every field with text."""
 
@@ -26,9 +28,11 @@ def find_run_folder(run: str, root: Path | None = None) -> Path:
         return Path(run)
     folders = run_folders(root or RUNS)
     if run == "last":
-        if not folders:
-            raise UsageError("there are no runs here yet; start one with: dlx train RECIPE")
-        return folders[-1]
+        whole = [f for f in folders if _read_entry(f / "run.json", FAST_DEV_RUN) is not True]
+        if not whole:
+            trials = f", only trials: {', '.join(f.name for f in folders[-5:])}" if folders else ""
+            raise UsageError(f"there are no runs here yet{trials}; start one with: dlx train RECIPE")
+        return whole[-1]
     parts = [part for f in folders for part in stage_folders(f)]
     fitting = [f for f in (parts if "/" in run else folders) if run_name(f).startswith(run)]
     fitting += [f for f in [*folders, *parts] if f not in fitting and (mlflow_id(f) or "").startswith(run)]

@@ -36,3 +36,14 @@ def test_an_exact_name_comes_before_a_prefix(root, asked, found):
 def test_an_ambiguous_prefix_lists_all_that_fit(root):
     with pytest.raises(UsageError, match="titanic-aaaaaa, titanic-bbbbbb, titanic2-cccccc, titanic2-dddddd"):
         find_run_folder("tita", root)
+
+
+def test_a_trial_of_a_few_steps_is_not_the_last_run(root):
+    (root / "boat-eeeeee/run.json").write_text('{"fast_dev_run": true}')
+    os.utime(root / "boat-eeeeee/run.json", (9, 9))
+    assert find_run_folder("last", root).name == "titanic2-dddddd"
+    assert find_run_folder("boat", root).name == "boat-eeeeee"
+    for folder in root.iterdir():
+        (folder / "run.json").write_text('{"fast_dev_run": true}')
+    with pytest.raises(UsageError, match="only trials: "):
+        find_run_folder("last", root)

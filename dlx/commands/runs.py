@@ -93,7 +93,11 @@ def _print(found: list[Any]) -> None:
     for run in found:
         moment = datetime.fromtimestamp(run.time).strftime("%m-%d %H:%M")
         result = "–" if run.value is None else f"{run.metric} {run.value:.4g}"
-        state = styled_text((run.state, COLORS.get(run.state, "white")), " (unsent)" if run.unsent else "")
+        state = styled_text(
+            (run.state, COLORS.get(run.state, "white")),
+            " (unsent)" if run.unsent else "",
+            " (trial)" if run.fast_dev_run else "",
+        )
         table.add_row(run.run, state, result, run.verdict, moment, f"{run.seconds:.1f}")
     console.print(table)
     say(console, "next        dlx show RUN   ·   dlx compare RUN RUN   ·   dlx ui")

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlx.errors import UsageError
 from dlx.files import read_json
-from dlx.run_folders import run_folders, run_name, stage_folders
+from dlx.run_folders import FAST_DEV_RUN, run_folders, run_name, stage_folders
 from dlx.tracking.spool import SPOOL, is_running, read_state
 
 _FILTER = re.compile(r"^\s*([\w/.\-@]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.*?)\s*$")
@@ -34,6 +34,7 @@ class RunSummary:
     state   RUNNING, FINISHED, FAILED, KILLED, or UNREADABLE where its run.json is damaged
     metric  the first metric that its recipe makes a claim about, else one of its test split
     unsent  whether the tracker has not received all of it yet
+    fast_dev_run  whether it is a trial of a few steps
     """
 
     run: str
@@ -47,6 +48,7 @@ class RunSummary:
     mlflow_run: str | None
     metrics: dict[str, float]
     unsent: bool = False
+    fast_dev_run: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -118,6 +120,7 @@ def _summarize_run(folder: Path) -> RunSummary:
         return RunSummary(
             run_name(folder), _run_state(folder, record), str(record.get("name", "")), began,
             _verdict(record), metric, value, float(record.get("seconds", 0.0)), mlflow_run, metrics, unsent,
+            record.get(FAST_DEV_RUN) is True,
         )  # fmt: skip
     except (OSError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError):
         modified = (folder / "run.json").stat().st_mtime
@@ -147,8 +150,8 @@ def _verdict(record: Mapping[str, Any]) -> str:
 
 
 def _headline_metric(metrics: Mapping[str, float], claims: list[Mapping[str, Any]]) -> tuple[str | None, float | None]:
-    """Return the metric that is listed: a claimed one, one of test that is not the loss, any of test, any."""
+    """Return the metric that is listed: a claimed one, the first of test that is not the loss, any of test, any."""
     claimed = [c["metric"] for c in claims if c["metric"] in metrics]
-    tested = sorted((m for m in metrics if m.startswith("test/")), key=lambda m: (m.endswith("/loss"), m))
+    tested = sorted((m for m in metrics if m.startswith("test/")), key=lambda m: m.endswith("/loss"))
     best = next(iter([*claimed, *tested, *sorted(metrics)]), None)
     return best, None if best is None else metrics[best]

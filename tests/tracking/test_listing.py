@@ -71,6 +71,14 @@ def test_a_run_lives_while_its_process_does(root):
     assert listed.state == "KILLED" and listed.unsent
 
 
+def test_the_first_metric_of_test_is_listed_and_a_trial_is_marked(root):
+    record = {"time": 1.0, "metrics": {"test/loss": 2.0, "test/recall": 0.5, "test/f1": 0.7}, "fast_dev_run": True}
+    (root / "iris-aaaaaa/run.json").write_text(json.dumps(record))
+    run = next(run for run in list_runs(root) if run.run == "iris-aaaaaa")
+    assert (run.metric, run.value, run.fast_dev_run) == ("test/recall", 0.5, True)
+    assert [other.run for other in list_runs(root) if other.fast_dev_run] == ["iris-aaaaaa"]
+
+
 def test_a_damaged_record_is_listed_as_such(root):
     (root / "iris-aaaaaa/run.json").write_text("{half")
     assert "UNREADABLE" in [run.state for run in list_runs(root)]

@@ -47,6 +47,7 @@ class Run:
     status            RUNNING, FINISHED, KILLED, FAILED, or SCHEDULED where it is paused, in MLflow's words
     ending            how training ended, and which epoch was the best
     metrics           all of the best epoch; of a run that is not finished, those so far
+    fast_dev_run      whether it took a few steps of everything, as a trial
     seconds           from the first step to the last
     sampling_seconds  that 64 samples take, all at once, where the task samples from noise
     """
@@ -64,6 +65,7 @@ class Run:
     stages: dict[str, bool] = field(default_factory=dict)
     status: str = "RUNNING"
     ending: str = ""
+    fast_dev_run: bool = False
 
     @property
     def claims_hold(self) -> bool:

@@ -121,6 +121,7 @@ def execute(request: RunRequest) -> Run:
         experiment = build_with_features(request.plan)
         record = _open_record(request)
         run = Run(request.plan.recipe.name, request.folder, request.checkpoints / BEST, record.run_id)
+        run.fast_dev_run = request.fast
         run.write()
         with record_end(run, record), report_stop(request):
             _train_and_test(request, experiment, run, record)
@@ -192,7 +193,7 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
     """Measure the best weights, check the claims, and draw figures, none of which costs a run its result."""
     module, plan = result.experiment.module, result.experiment.plan
     attach_progress(module, request.console)
-    run.seconds, run.ending = result.history.seconds, result.ending
+    run.seconds, run.ending = result.history.seconds, "a trial of two batches" if request.fast else result.ending
     run.metrics = _measure(run, result, request.fast)
     baselines, notes = measure_baselines(result.experiment, request.console, request.fast)
     run.metrics |= baselines
