@@ -92,10 +92,11 @@ def said(cases, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    own |= {"LOCAL_WORLD_SIZE": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
     started = [
         subprocess.Popen(
             [sys.executable, __file__, str(tmp_path / "cases.json")],
-            env={**os.environ, **own, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **own, "RANK": str(rank), "LOCAL_RANK": str(rank)}, stdout=subprocess.PIPE, text=True,
         )
         for rank in range(2)
     ]  # fmt: skip
