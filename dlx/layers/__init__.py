@@ -62,8 +62,6 @@ class Layer(Component):
     """
 
     family = "layers"
-    sequence_type: ClassVar[str] = "sequential"
-    """What a bare list of layers means."""
     is_sequential: ClassVar[bool] = False
     """Whether it only applies the layers inside it one after the other."""
     selects_visible_steps: ClassVar[bool] = False
@@ -107,7 +105,7 @@ class Layer(Component):
     def read(cls, value: Any) -> dict[str, Any]:
         """Also read a list as `sequential`, and `{stem: {conv: …}}` as a named node."""
         if isinstance(value, list):
-            return {"type": cls.sequence_type, "layers": value}
+            return {"type": "sequential", "layers": value}
         if isinstance(value, Mapping) and len(value) == 1 and "type" not in value:
             (name, inner), *_ = value.items()
             if isinstance(name, str) and name not in types(cls.family) and isinstance(inner, (str, list, Mapping)):

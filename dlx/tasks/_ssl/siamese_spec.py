@@ -24,7 +24,6 @@ class Siamese(MultiView):
     """
 
     has_fixed_target: ClassVar[bool] = False
-    projector_path: ClassVar[str] = f"{PREDICTION}.{PROJECTOR}"
     predictor_hidden: int = Field(32, gt=0)
     """Size of the hidden layer of the predictor."""
 

@@ -27,10 +27,6 @@ class MultiView(EncoderTask):
     """Whether losses of different steps can be compared, so that the least belongs to the best encoder: not where the
     target moves along. Then the probe chooses the best checkpoint, where there is one.
     """
-    has_momentum_encoder: ClassVar[bool] = False
-    """Whether a momentum encoder follows the encoder and its projector."""
-    projector_path: ClassVar[str] = PROJECTOR
-    """Where among the heads the projector is."""
     views: list[Augmentation] = Field([{"random_gaussian_noise": {"p": 1.0}}], min_length=1, validate_default=True)  # type: ignore[list-item]
     """Augmentations that make a view of a sample; for images, crops and warps that keep what they show do better."""
     projection_dim: int = Field(64, gt=0)
@@ -50,8 +46,11 @@ class MultiView(EncoderTask):
         return {PROJECTOR: self.projector()}
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
-        copied = ("body", f"heads.{self.projector_path}") if self.has_momentum_encoder else ()
-        return super().buffer_elements(networks, facts) + num_weights(networks[ROLE], *copied)
+        return super().buffer_elements(networks, facts) + num_weights(networks[ROLE], *self.momentum_layers())
+
+    def momentum_layers(self) -> tuple[str, ...]:
+        """Return the paths of the layers that a momentum encoder has copies of; none where there is no such encoder."""
+        return ()
 
     def projector(self) -> list[Any]:
         """Return the layers of the projector, from features to a projection."""

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning
-from dlx.tasks._ssl.siamese_spec import Siamese
+from dlx.tasks._ssl.siamese_spec import PREDICTION, Siamese
+from dlx.tasks._ssl.views_spec import PROJECTOR
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -30,13 +31,15 @@ class BYOL(Siamese):
         {type: byol, momentum: 0.98, projection_dim: 16}
     """
 
-    has_momentum_encoder: ClassVar[bool] = True
     type: Literal["byol"] = "byol"
     momentum: float = Field(0.996, ge=0, lt=1)
     """Fraction of the momentum encoder that is kept in the first step."""
 
     def projector(self) -> list[Any]:
         return [{"linear": self.projection_hidden}, "batch_norm", "relu", {"linear": self.projection_dim}]
+
+    def momentum_layers(self) -> tuple[str, ...]:
+        return ("body", f"heads.{PREDICTION}.{PROJECTOR}")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.byol.module import BYOLModule

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dlx.facts import DataFacts
 from dlx.tasks import Learning, Networks
-from dlx.tasks._ssl.views_spec import Contrastive
+from dlx.tasks._ssl.views_spec import PROJECTOR, Contrastive
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -33,7 +33,6 @@ class MoCo(Contrastive):
     """
 
     has_fixed_target: ClassVar[bool] = False
-    has_momentum_encoder: ClassVar[bool] = True
     type: Literal["moco"] = "moco"
     queue_size: int = Field(4096, gt=0)
     """Keys of earlier samples in the queue."""
@@ -44,6 +43,9 @@ class MoCo(Contrastive):
 
     def buffer_elements(self, networks: Networks, facts: DataFacts) -> int:
         return super().buffer_elements(networks, facts) + self.queue_size * self.projection_dim
+
+    def momentum_layers(self) -> tuple[str, ...]:
+        return ("body", f"heads.{PROJECTOR}")
 
     def build(self, networks: Mapping[str, nn.Module], facts: DataFacts, learning: Learning) -> pl.LightningModule:
         from dlx.tasks.moco.module import MoCoModule
