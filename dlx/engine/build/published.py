@@ -126,9 +126,9 @@ class _Fit:
         """Return the tensors as one of a parameter's shape; None if they do not have it."""
         value = torch.cat([self._laid_out(source) for source in sources]) if len(sources) > 1 else None
         value = self._laid_out(sources[0]) if value is None else value
-        if _squeezed(value.shape) == _squeezed(parameter.shape):
+        if _squeeze(value.shape) == _squeeze(parameter.shape):
             return value.reshape(parameter.shape)
-        value = value.reshape(_squeezed(value.shape)) if value.ndim != parameter.ndim else value
+        value = value.reshape(_squeeze(value.shape)) if value.ndim != parameter.ndim else value
         if value.shape[1:] != parameter.shape[1:]:
             return None
         if re.search(self.name_map.position_rows, sources[0]) and len(value) > len(parameter):
@@ -144,7 +144,7 @@ class _Fit:
         tensor = self.found[source]
         if not re.search(self.name_map.transposed, source):
             return tensor
-        return tensor.reshape(_squeezed(tensor.shape)).T
+        return tensor.reshape(_squeeze(tensor.shape)).T
 
     def _with_special_rows(self, rows: Tensor, parameter: Tensor) -> Tensor | None:
         """Return the rows of a vocabulary, behind those of the special tokens of dlx, in whose place others stand."""
@@ -165,6 +165,6 @@ class _Fit:
         return value
 
 
-def _squeezed(shape: Iterable[int]) -> tuple[int, ...]:
+def _squeeze(shape: Iterable[int]) -> tuple[int, ...]:
     """Return a shape without axes of size one."""
     return tuple(size for size in shape if size != 1)
