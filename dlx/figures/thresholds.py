@@ -81,7 +81,7 @@ def roc_curves(probabilities_NK: np.ndarray, truth_NK: np.ndarray, names: Sequen
     figure = new_figure(5.6, 5.6)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], "--", color=GRAY, linewidth=1)
-    curves = _select_defined(probabilities_NK, truth_NK, names)
+    curves = _rankable(probabilities_NK, truth_NK, names)
     draw = _Drawing(lambda c: (c.fall_out, c.recall), lambda c: c.roc_auc, "AUROC", (0.0, 0.0))
     draw.all(axes, curves)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
@@ -94,7 +94,7 @@ def precision_recall_curves(probabilities_NK: np.ndarray, truth_NK: np.ndarray, 
     """Draw the precision over the recall, one curve for each class against all others, or for each label."""
     figure = new_figure(5.6, 5.6)
     axes = figure.add_subplot()
-    curves = _select_defined(probabilities_NK, truth_NK, names)
+    curves = _rankable(probabilities_NK, truth_NK, names)
     draw = _Drawing(lambda c: (c.recall, c.precision), lambda c: c.average_precision, "average precision", None)
     draw.all(axes, curves)
     if len(curves) == 1:
@@ -106,7 +106,7 @@ def precision_recall_curves(probabilities_NK: np.ndarray, truth_NK: np.ndarray, 
     return figure
 
 
-def _select_defined(probabilities_NK: np.ndarray, truth_NK: np.ndarray, names: Sequence[str]) -> list[tuple[str, Counts]]:
+def _rankable(probabilities_NK: np.ndarray, truth_NK: np.ndarray, names: Sequence[str]) -> list[tuple[str, Counts]]:
     """Return the counts of each class of which there are samples, and samples of others."""
     found = [(n, count_by_threshold(p, t)) for n, p, t in zip(names, probabilities_NK.T, truth_NK.T, strict=True)]
     return [(name, counts) for name, counts in found if counts.is_defined]
