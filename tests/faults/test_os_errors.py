@@ -150,6 +150,20 @@ def test_a_trained_result_survives_whatever_fails_after_training(tmp_path, monke
     assert any("run.json" in note and "No space left" in note for note in run.notes)
 
 
+def test_extra_measures_that_fail_cost_no_result(tmp_path, monkeypatch):
+    import dlx
+    from dlx.engine.runs import run as running
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    for name in ("measure_baselines", "export_section", "measure_sampling_seconds"):
+        monkeypatch.setattr(running, name, _failing_everywhere)
+    monkeypatch.setattr(running.RunRecord, "finish", _failing_everywhere)
+    run = dlx.train("r.yaml", {"train.figures": False})
+    assert run.status == "FINISHED" and run.metrics["test/accuracy"] > 0
+    assert sum("No space left" in note for note in run.notes) == 4
+
+
 def test_a_checkpoint_that_cannot_be_written_costs_no_result(tmp_path, monkeypatch):
     """The disk is full whenever a checkpoint is to be written: weights stay in memory, and are tested."""
     import dlx

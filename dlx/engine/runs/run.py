@@ -195,10 +195,12 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
     attach_progress(module, request.console)
     run.seconds, run.ending = result.history.seconds, "a trial of two batches" if request.fast else result.ending
     run.metrics = _measure(run, result, request.fast)
-    baselines, notes = measure_baselines(result.experiment, request.console, request.fast)
-    run.metrics |= baselines
-    run.notes += [*notes, *notes_on_baselines(plan, run.metrics)]
-    export_section(result.experiment, run, record, request.console)
+    with note_failure(run, "baselines are not measured"):
+        baselines, notes = measure_baselines(result.experiment, request.console, request.fast)
+        run.metrics |= baselines
+        run.notes += [*notes, *notes_on_baselines(plan, run.metrics)]
+    with note_failure(run, "the run is not exported"):
+        export_section(result.experiment, run, record, request.console)
     run.verdict = check_claims(plan, run.metrics)
     run.notes += module.notes if isinstance(module, HasNotes) else []
     if plan.recipe.train.figures:
@@ -206,10 +208,8 @@ def _test(request: RunRequest, result: FitResult, run: Run, record: RunRecord) -
         best = result.checkpointer.best_epoch
         run.figures, notes = draw_all(run.folder / "figures", curves, result.experiment, best)
         run.notes += notes
-    try:
+    with note_failure(run, "the time of sampling is not measured"):
         run.sampling_seconds = None if request.fast else measure_sampling_seconds(result.experiment)
-    except Exception as error:  # of any task: it is no part of the result
-        run.notes.append(f"the time of sampling is not measured: {type(error).__name__}: {error}")
     _track_results(run, record, result.checkpointer.failure)
 
 
@@ -219,10 +219,17 @@ def _track_results(run: Run, record: RunRecord, failure: str) -> None:
         run.notes.append(f"the best weights are not saved, the metrics are theirs all the same: {failure}")
     timed = {} if run.sampling_seconds is None else {SAMPLING_SECONDS: run.sampling_seconds}
     checkpoint, held = None if failure else run.checkpoint, run.claims_hold if run.verdict else None
-    try:
+    with note_failure(run, "the results are not tracked"):
         record.finish({**run.metrics, **timed}, held, run.figures, checkpoint)
-    except Exception as error:  # of any tracker
-        run.notes.append(f"the results are not tracked: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def note_failure(run: Run, what: str) -> Iterator[None]:
+    """Note what fails after training: whatever is no part of the result costs a run none of it."""
+    try:
+        yield
+    except Exception as error:  # of any task, library or tracker
+        run.notes.append(f"{what}: {type(error).__name__}: {error}")
 
 
 def _measure(run: Run, result: FitResult, fast: bool) -> dict[str, float]:
