@@ -64,6 +64,8 @@ class Component(Section):
     family: ClassVar[str] = ""
     primary: ClassVar[str | None] = None
     """The field that a bare value stands for: `{max_pool: 2}` is `{type: max_pool, kernel: 2}`."""
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {}
+    """Fields on which what is built does not depend, each with what they are for."""
     extra: ClassVar[str | None] = None
     """The optional dependency group that the component needs."""
     requires: ClassVar[tuple[str, ...]] = ()

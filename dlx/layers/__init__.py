@@ -91,6 +91,7 @@ class Layer(Component):
     unrolls_steps: ClassVar[bool] = False
     """Whether it steps through a sequence, so that torch.export unrolls it for one number of steps."""
 
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {"init": "fills the weights of what is built"}
     name: Annotated[str | None, AfterValidator(check_name)] = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     """Name of the node in the plan, in errors and in the state dict."""
     init: Initializer | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ class Model(Component):
 
     family = "models"
 
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {"init": "fills the weights of what is built"}
     init: Initializer | None = None
     """Initializer of every layer that has no `init` of its own."""
 

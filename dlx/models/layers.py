@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -23,6 +24,10 @@ class Layers(Model):
     """
 
     primary: ClassVar[str] = "layers"
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {
+        **Model.unbuilt_fields,
+        "blocks": "names pieces, which stand in `layers` once a recipe is read",
+    }
     type: Literal["layers"] = "layers"
     layers: list[Layer]
     """The layers, in order."""

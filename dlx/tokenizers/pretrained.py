@@ -42,6 +42,7 @@ class Pretrained(Tokenizer):
     """In place of a file: a run, by its name, MLflow id or directory."""
     stage: str | None = Field(None, min_length=1)
     """In a recipe with `stages`, the earlier stage instead of a run."""
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {"field": "chooses among several tokenizers of a run"}
     field: str | None = None
     """Of a run or stage with several tokenizers: the field whose tokenizer it is."""
     _stored: Mapping[str, Any] | None = PrivateAttr(None)

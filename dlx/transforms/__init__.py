@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from dlx.component import Component
 from dlx.tensors import TensorSpec
@@ -20,6 +20,7 @@ class Transform(Component):
 
     family = "transforms"
 
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {"field": "says on which input the transform acts"}
     field: str | None = None
     """Which input field; the only one where there is one."""
 

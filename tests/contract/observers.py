@@ -78,11 +78,12 @@ def _trained(spec: Any) -> Any:
 
 def attributes(spec: Any) -> list[str]:
     """Return the plain attributes of what a component builds, for several networks in turns or one."""
-    return [repr(sorted(_plain(spec.build(in_turns)).items())) for in_turns in (False, True)]
+    return [plain_attributes(spec.build(in_turns)) for in_turns in (False, True)]
 
 
-def _plain(built: Any) -> dict[str, Any]:
-    found = {name: value for name, value in getattr(built, "__dict__", {}).items() if name != "_lightning_module"}
-    return {
-        name: value for name, value in found.items() if isinstance(value, (bool, int, float, str, dict, type(None)))
-    }
+def plain_attributes(built: Any) -> str:
+    """Return the attributes of an object that are numbers, words or mappings."""
+    owned = getattr(built, "__dict__", {}).items()
+    hidden = "_" if isinstance(built, nn.Module) else "_lightning_module"
+    plain = (bool, int, float, str, dict, type(None))
+    return repr(sorted((n, v) for n, v in owned if isinstance(v, plain) and not n.startswith(hidden)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -33,6 +34,7 @@ class FrechetDistance(GenerativeMetric):
     aspect: ClassVar[Aspect] = "quality"
     primary: ClassVar[str] = "run"
     type: Literal["frechet_distance"] = "frechet_distance"
+    unbuilt_fields: ClassVar[Mapping[str, str]] = {"run": "its feature extractor is attached to the metric"}
     run: str | None = Field(None, min_length=1)
     """Feature extractor: a run by its name, MLflow id, directory or checkpoint; null compares the values themselves."""
 
