@@ -37,6 +37,15 @@ def test_samples_of_train_that_stand_in_another_split_are_counted(part, first):
     assert "deduplicate: true" in said and said.startswith("20 samples stand in the data more than once")
 
 
+@pytest.mark.parametrize("parts", [{"val"}, {"test"}, {"val", "test"}, set()])
+def test_samples_are_compared_with_the_splits_that_there_are(parts):
+    values = A.values.copy()
+    values[200:] = values[:100]
+    rows = {part: index if part in parts | {"train"} else index[:0] for part, index in ROWS.items()}
+    found = find_leaks({"a": numbers(values)}, {"y": B}, rows)
+    assert len(found) == bool(parts) and all(f"50 of 50 {part} samples" in found[0] for part in parts)
+
+
 def test_a_few_categories_repeat_by_chance():
     assert find_leaks({"color": words(["red", "blue", "gray"] * 100)}, {"y": B}, ROWS) == []
 

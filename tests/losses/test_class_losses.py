@@ -257,3 +257,9 @@ def test_the_chance_level_of_weighted_labels_is_not_known_and_that_of_weighted_c
     facts = target_facts("classes", 2)
     value = spec.build(facts)(torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])).item()
     assert spec.chance_level(facts) == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_a_weight_for_each_class_is_asked_for(loss):
+    with pytest.raises(ShapeError, match="2"):
+        Loss.model_validate({loss: {"class_weight": [1.0, 2.0]}}).validate_target(target_facts("classes", 3))

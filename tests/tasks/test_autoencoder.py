@@ -40,6 +40,14 @@ def test_the_contractive_penalty_is_on_average_the_closed_form_of_a_sigmoid_laye
     assert sum(estimates) / len(estimates) == pytest.approx(exact.item(), rel=0.05)
 
 
+def test_the_loss_of_each_sample_is_its_own_binary_cross_entropy(tmp_path):
+    module, batches = build(make_small_plan({"type": "autoencoder", "loss": "bce"}, tmp_path, UNIT))
+    x = first_batch(batches)["image"]
+    decoded = torch.randn_like(x)
+    expected = [F.binary_cross_entropy_with_logits(d, y).item() for d, y in zip(decoded, x, strict=True)]
+    assert module.reconstruction_loss(decoded, x).tolist() == pytest.approx(expected, rel=1e-5)
+
+
 def test_sparsity_is_the_kl_divergence_of_bernoullis():
     p = torch.tensor([0.01, 0.2, 0.9])
     expected = kl_divergence(Bernoulli(torch.tensor(0.05)), Bernoulli(p))

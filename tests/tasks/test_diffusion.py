@@ -237,15 +237,27 @@ class Label(nn.Module):
         return context["label"].float().unsqueeze(1).expand_as(x_t)
 
 
-def test_guidance_goes_beyond_what_the_class_changes():
-    module = made(
-        {"conditional": True, "guidance_scale": 4.0, "prediction_type": "sample", "clip_sample": False},
-        LABELED,
-        Label(),
-    )
+@pytest.mark.parametrize("scale", [0.0, 1.0, 2.0, 4.0])
+def test_guidance_goes_beyond_what_the_class_changes(scale):
+    task = {"conditional": True, "guidance_scale": scale, "prediction_type": "sample", "clip_sample": False}
+    module = made(task, LABELED, Label())
     prediction = module.denoise(torch.zeros(2, 1), 10, torch.tensor([0, 1]))
     hidden = 2
-    assert prediction.flatten().tolist() == [(1 + 3) * k - 3 * hidden for k in (0, 1)]
+    assert prediction.flatten().tolist() == [hidden + scale * (k - hidden) for k in (0, 1)]
+
+
+def test_the_network_knows_one_label_more_which_stands_for_none():
+    (role,) = Task.model_validate({"type": "diffusion", "conditional": True}).roles(LABELED).values()
+    assert role.input.context["label"].vocab == (3,)
+    assert made({"conditional": True}, LABELED, Label()).dropped_label == 2
+
+
+def test_predicted_errors_are_means_over_times_from_all_of_the_way():
+    module, seen = made({"timesteps": 1000}), []
+    module.errors = lambda x, t_B, eps, label_B: seen.append(t_B.tolist()) or t_B.float()
+    found = module.predict_step({"x": torch.zeros(2, 1), "rows": torch.arange(2)}, 0)
+    assert seen == [[t, t] for t in (63, 188, 313, 438, 562, 687, 812, 937)]  # the middle of each eighth
+    assert found.flatten().tolist() == [sum(t for t, _ in seen) / 8] * 2
 
 
 def test_labels_are_dropped_as_often_as_asked():

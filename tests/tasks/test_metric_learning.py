@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dlx.engine.training.trainer import build_trainer, silence_lightning
 from dlx.plan import make
 from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.recipe import Recipe
+from dlx.tasks.metric_learning import module as metric_learning
 from dlx.tasks.metric_learning.distances import squared_distances
 from dlx.tasks.metric_learning.pair_losses import contrastive_loss, triplet_loss
 from dlx.tasks.metric_learning.retrieval import retrieval_metrics
@@ -177,3 +179,11 @@ def test_a_class_gives_all_its_samples_before_it_begins_again():
     classes = np.repeat(np.arange(2), [8, 8])
     batches = batch_by_class(classes, 2, 8, 4, seed=0, epoch=0)
     assert np.array_equal(np.sort(np.concatenate(batches)), np.arange(16))
+
+
+def test_the_measured_loss_counts_every_sample_the_same(monkeypatch):
+    monkeypatch.setattr(metric_learning, "GROUP", 4)
+    z = torch.arange(6.0)[:, None]  # groups of 4 and of 2
+    module = SimpleNamespace(pair_loss=lambda z_NE, target_N: z_NE.mean())
+    found = metric_learning.MetricLearningModule._mean_loss(module, z, torch.zeros(6))
+    assert found.item() == pytest.approx(z.mean().item())

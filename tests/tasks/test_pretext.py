@@ -86,6 +86,12 @@ def _distance(one, other):
 # -- examples -------------------------------------------------------------------------------------------------------
 
 
+def test_tiles_are_placed_into_a_copy():
+    empty, tile = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 1, 2, 2)
+    placed = place_tiles(tile, torch.tensor([[3]]), empty, grid=2)
+    assert placed[0, 0, 2:, 2:].eq(1).all() and placed.sum() == 4 and not empty.any()
+
+
 def test_tiles_are_shuffled_as_the_label_says():
     module = made({"type": "jigsaw", "permutations": 5, "gap": 0})
     draws = torch.rand(50, module.num_draws)

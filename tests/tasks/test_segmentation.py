@@ -20,7 +20,7 @@ from dlx.facts import DataFacts
 from dlx.figures.base import new_figure
 from dlx.losses import Loss
 from dlx.tasks import Learning, Task
-from dlx.tasks.segmentation.figures import add_legend, class_colors
+from dlx.tasks.segmentation.figures import add_legend, class_colors, iou_by_class
 from dlx.tensors import Stats, TensorSpec
 
 CLASSES = ("ground", "road", "car")
@@ -267,3 +267,15 @@ def test_the_legend_names_every_class_that_is_in_the_masks():
     assert [text.get_text() for text in legend.get_texts()] == [classes[k] for k in (0, 3, 7, 25, 29)]
     box = legend.get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0
+
+
+def test_the_figure_of_overlaps_is_scikit_learns_worst_first_and_leaves_out_what_is_nowhere():
+    generator = np.random.default_rng(0)
+    true, predicted = generator.integers(0, 3, (2, 500))
+    pixels = sklearn.metrics.confusion_matrix(true, predicted, labels=range(4))
+    scores = [*sklearn.metrics.jaccard_score(true, predicted, average=None), 0.0]
+    (axes,) = iou_by_class(pixels, ("a", "b", "c", "nowhere")).axes
+    order = np.argsort(scores, kind="stable")
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([scores[k] for k in order])
+    assert [text.get_text().strip() for text in axes.texts] == ["not there", *(f"{scores[k]:.3f}" for k in order[1:])]
+    assert axes.get_title(loc="left").startswith(f"Mean IoU {np.mean(scores[:3]):.3f}")

@@ -1,6 +1,7 @@
 """Learning features without labels, against losses written out by hand, and linear probes of the features."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -279,6 +280,11 @@ def test_features_are_what_the_pool_gives():
     module = made({"type": "rotation"})
     module.networks["encoder"].body, images = nn.Identity(), batch()
     assert torch.equal(module.embed(images), module.networks["encoder"].pool(images["image"]))
+
+
+def test_rotation_refuses_an_image_that_is_wider_than_high():
+    wide = replace(FACTS, fields={**FACTS.fields, "image": IMAGE.replace(dims=(1, 4, 5))})
+    assert refusals(Task.model_validate("rotation"), wide) and not refusals(Task.model_validate("rotation"), FACTS)
 
 
 def test_rotation_needs_square_images(tmp_path):

@@ -14,6 +14,7 @@ from dlx.installation import install_command
 from dlx.metrics import Metric
 from dlx.nn.context import apply
 from dlx.tasks._base.gradient_accumulation import split
+from dlx.tasks.seq2seq.module import Translations
 from dlx.tokenizers import BOS, EOS
 
 RECURRENT = "{type: seq2seq, embedding_dim: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
@@ -58,6 +59,21 @@ def test_the_loss_is_the_mean_over_all_real_tokens(tmp_path, model):
         total += torch.nn.functional.cross_entropy(logits_BTV[0], wanted[0], reduction="sum").item()
         count += wanted.numel()
     assert module.loss(batch).item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_a_step_is_real_where_a_token_follows_it(tmp_path):
+    module, batches = made(recipe(tmp_path))
+    batch = next(iter(batches["train"]))
+    lengths = (batch["target"] != 0).sum(1)
+    assert len(lengths.unique()) > 1
+    assert torch.equal(module.context_of(batch)["mask"].sum(1), lengths - 1)
+    assert len(module.loss_target(batch)) == int((lengths - 1).sum())
+
+
+def test_texts_of_several_processes_come_together():
+    one, other = Translations([0], [("a", "b", "c")]), Translations([1], [("d", "e", "f")])
+    one.join(other)
+    assert one == Translations([0, 1], [("a", "b", "c"), ("d", "e", "f")])
 
 
 def test_micro_batches_add_up_to_the_loss_of_their_batch(tmp_path, monkeypatch):

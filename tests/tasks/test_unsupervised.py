@@ -15,7 +15,8 @@ from dlx.engine.training.fit import FaultTolerantFit
 from dlx.engine.training.signals import SignalHandler
 from dlx.engine.training.trainer import silence_lightning
 from dlx.tasks._generative.latent import slerp
-from dlx.tasks._unsupervised.module import FixedNoise
+from dlx.tasks._unsupervised.module import FixedNoise, value_range
+from dlx.tensors import Stats, TensorSpec
 
 RESUMED = {
     "denoising": ({"type": "autoencoder", "noise": "masking", "noise_level": 0.3}, {}),
@@ -80,3 +81,8 @@ def test_an_arc_keeps_its_distance_from_the_middle_and_ends_where_it_should():
     step = torch.cosine_similarity(way[:, 1:], way[:, :-1], dim=2)
     assert torch.allclose(step, step[:, :1].expand_as(step), atol=1e-4)
     assert torch.allclose(slerp(one, 3 * one, 3)[:, 1], 2 * one, atol=1e-5)
+
+
+def test_a_field_has_the_range_of_its_data_or_that_from_minus_one_to_one():
+    assert value_range(TensorSpec((2,), "F")) == (-1.0, 1.0)
+    assert value_range(TensorSpec((2,), "F", stats=Stats(low=(3.0, -4.0), high=(5.0, 9.0)))) == (-4.0, 9.0)

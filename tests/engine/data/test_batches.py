@@ -63,6 +63,13 @@ def same(first, second):
     )
 
 
+def test_decoding_draws_nothing_from_the_generator_of_training():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    assert same(list(batches(lazy=True)), list(batches()))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("n", [1, 2, 100, 10_001])
 def test_an_order_is_a_permutation_that_follows_from_seed_and_epoch(n):
     assert np.array_equal(np.sort(permutation(3, 5, n)), np.arange(n))
