@@ -47,11 +47,15 @@ def _built_with_cuda() -> bool:
 
 
 def cores() -> int:
-    """Return how many threads can run at once in this process: by affinity, OMP_NUM_THREADS and the cgroup's quota."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many threads can run at once in this process: `processors`, and at most OMP_NUM_THREADS."""
     wished = os.environ.get("OMP_NUM_THREADS", "")
-    limits = [usable, _cgroup_quota(CGROUP) or usable, int(wished) if wished.isdigit() and int(wished) else usable]
-    return max(1, min(limits))
+    return min(processors(), int(wished)) if wished.isdigit() and int(wished) else processors()
+
+
+def processors() -> int:
+    """Return how many processors this process may use at once: by affinity and the cgroup's quota."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(usable, _cgroup_quota(CGROUP) or usable))
 
 
 def multiplies_in_bf16() -> bool:

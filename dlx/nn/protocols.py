@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 Batch = dict[str, Tensor]
+"""The fields of a batch by name."""
 
 
 # -- layers -----------------------------------------------------------------------------------------------------------

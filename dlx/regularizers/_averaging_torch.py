@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
 
 
 class WeightAveragingCallback(WeightAveraging):
@@ -68,3 +70,12 @@ class WeightAveragingCallback(WeightAveraging):
         averages, currents = self._average_model.module.state_dict(), pl_module.state_dict()
         for name in (n for n in currents if n.partition(".")[0] not in learning):
             averages[name].copy_(currents[name])
+
+
+@torch.no_grad()
+def lerp_weights_(averages: list[Tensor], currents: list[Tensor], share: float) -> None:
+    """Move averages toward the current values in place, all of one dtype; counts and other integers are copied."""
+    if averages[0].is_floating_point():
+        torch._foreach_lerp_(averages, currents, share)
+    else:
+        torch._foreach_copy_(averages, currents)

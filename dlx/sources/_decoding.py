@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.console import new_console, say
 from dlx.errors import DataError
 from dlx.files import cache_folder, write_atomic
+from dlx.machine import processors
 from dlx.sources._audio import decode_audio
 from dlx.sources._images import decode, decode_mask, map_files
 
@@ -136,7 +137,7 @@ def _decode_in_processes(file: Path, decoder: Decoder, paths: Sequence[Path]) ->
     """Let processes decode, each its share of the files; what one of them left undone is done here."""
     import numpy as np
 
-    count = max(1, min(len(os.sched_getaffinity(0)), len(paths) // CHUNK)) if hasattr(os, "sched_getaffinity") else 2
+    count = max(1, min(processors(), len(paths) // CHUNK))
     shares = np.array_split(np.arange(len(paths)), count)
     order = {"file": str(file), "name": decoder.name, "options": dict(decoder.options)}
     orders = [{**order, "rows": rows.tolist(), "paths": [str(paths[row]) for row in rows]} for rows in shares]

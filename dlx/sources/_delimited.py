@@ -200,10 +200,15 @@ def _align_names(path: Path, first: list[str], has_header: bool, header: list[st
 
 
 def _unique(path: Path, names: list[str]) -> list[str]:
+    refuse_repeated(path, names, "; name them with `columns`")
+    return names
+
+
+def refuse_repeated(path: Path, names: Sequence[str], advice: str = "") -> None:
+    """Raise DataError if columns have the same name."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{path}: columns with the same name: {', '.join(twice)}; name them with `columns`")
-    return names
+        raise DataError(f"{path}: columns with the same name: {', '.join(twice)}{advice}")
 
 
 def _mostly_filled(rows: list[list[str]], column: int, missing: tuple[str, ...]) -> bool:

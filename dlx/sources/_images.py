@@ -170,3 +170,13 @@ class LazyImages(LazySamples):
 
     def __getitem__(self, index: Any) -> Any:
         return decode(self.paths[index], self.channels, self.size)
+
+
+def common_size(sizes: dict[Path, tuple[int, int]], place: str = "") -> tuple[int, int]:
+    """Return the one size of images. Raises: DataError if there are several, with an example of each."""
+    examples = {size: path for path, size in reversed(sizes.items())}
+    if len(examples) > 1:
+        lines = [f"  {height} × {width}: {path}" for (height, width), path in sorted(examples.items())[:5]]
+        heading = f"{place}images of {len(examples)} sizes; say which one with `size: [height, width]`"
+        raise DataError("\n".join([heading, *lines]))
+    return next(iter(examples), (0, 0))

@@ -12,7 +12,7 @@ from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.files import read_text_file, require_file, split_lines
 from dlx.nearest import nearest
-from dlx.sources._delimited import DelimitedRows, TextFormat, read_delimited
+from dlx.sources._delimited import DelimitedRows, TextFormat, read_delimited, refuse_repeated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,9 +143,7 @@ def _read_parquet(path: Path) -> RawTable:
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: not a parquet file: {error}") from None
     names = [str(name) for name in frame.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: columns with the same name: {', '.join(twice)}")
+    refuse_repeated(path, names)
     kept = [name for name in names if not name.startswith(UNNAMED_INDEX)]
     columns = [_object_array(frame[name]) for name in kept]
     return RawTable(path, kept, columns, list(range(1, len(frame) + 1)))

@@ -15,7 +15,7 @@ from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._download import data_folder
 from dlx.sources._errors import raise_or_skip
 from dlx.sources._folders import labeled_files, suffix_share
-from dlx.sources._images import IMAGE_SUFFIXES, LazyImages, map_files, read_images, read_size
+from dlx.sources._images import IMAGE_SUFFIXES, LazyImages, common_size, map_files, read_images, read_size
 from dlx.sources._labels import labeled_samples
 
 GIB = 1 << 30
@@ -66,7 +66,7 @@ class ImageFolder(Source):
         if size is None:
             sizes, problems = map_files(read_size, [path for path, _, _ in files])
             raise_or_skip(f"images in {root}", problems, on_error)
-            size = _common_size(root, {files[i][0]: size for i, size in sizes.items()})
+            size = common_size({files[i][0]: size for i, size in sizes.items()}, f"{root}: ")
             files = [files[i] for i in sizes]
         images, good, more = self._decode([path for path, _, _ in files], size, on_error)
         problems += raise_or_skip(f"images in {root}", more, on_error)
@@ -108,13 +108,3 @@ class ImageFolder(Source):
         check = read_size if on_error != "skip" else lambda path: decoder(path).shape
         good, problems = map_files(check, paths)
         return LazyImages([paths[i] for i in good], self.channels, size), list(good), problems
-
-
-def _common_size(root: Path, sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
-    distinct = sorted(set(sizes.values()))
-    if len(distinct) > 1:
-        examples = {size: path for path, size in sizes.items()}
-        lines = [f"  {height} × {width}: {examples[height, width]}" for height, width in distinct[:5]]
-        heading = f"{root}: images of {len(distinct)} sizes; say which one with `size: [height, width]`"
-        raise DataError("\n".join([heading, *lines]))
-    return distinct[0] if distinct else (0, 0)

@@ -14,7 +14,7 @@ from dlx.sources import Column, NewInputs, Recognition, Samples, Source
 from dlx.sources._decoding import Decoder, decode_files
 from dlx.sources._errors import raise_or_skip
 from dlx.sources._folders import SPLITS, visible_files
-from dlx.sources._images import IMAGE_SUFFIXES, map_files, read_images, read_size
+from dlx.sources._images import IMAGE_SUFFIXES, common_size, map_files, read_images, read_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,7 +74,7 @@ class ImageMasks(Source):
 
         pairs, problems = self._pairs(base)
         sizes, bad = map_files(_pair_size, pairs)
-        size = self.size or _common_size({pairs[i].image: s for i, s in sizes.items()})
+        size = self.size or common_size({pairs[i].image: s for i, s in sizes.items()})
         pairs = [pairs[i] for i in sizes]
         images = decode_files(self._decoder("image", size), [pair.image for pair in pairs])
         masks = decode_files(self._decoder("mask", size), [pair.mask for pair in pairs])
@@ -204,11 +204,3 @@ def _pair_size(pair: _Pair) -> tuple[int, int]:
     if image != mask:
         raise DataError(f"{pair.mask}: {mask[0]} × {mask[1]} pixels, but its image has {image[0]} × {image[1]}")
     return image
-
-
-def _common_size(sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
-    examples = {size: path for path, size in sizes.items()}
-    if len(examples) > 1:
-        lines = [f"  {height} × {width}: {path}" for (height, width), path in sorted(examples.items())[:5]]
-        raise DataError("\n".join(["images of several sizes; say which one with `size: [height, width]`", *lines]))
-    return next(iter(examples), (0, 0))

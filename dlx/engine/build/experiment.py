@@ -19,7 +19,6 @@ from dlx.engine.build.adapt import attach_adapters
 from dlx.engine.build.published import load_published_weights
 from dlx.engine.build.weights import load_initial_weights
 from dlx.engine.data.batches import (
-    Batch,
     Batches,
     build_augmentation,
     build_transforms,
@@ -32,6 +31,7 @@ from dlx.engine.distributed.processes import world_size
 from dlx.facts import DataFacts
 from dlx.models import initialize
 from dlx.name_maps import OWN_NAMES
+from dlx.nn.protocols import Batch
 from dlx.plan import Plan
 from dlx.plan.blocks import blocks
 from dlx.recipe.schema.recipe import Recipe

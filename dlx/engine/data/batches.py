@@ -25,12 +25,12 @@ from dlx.engine.data.lengths import bucket_by_length, chunk_rows
 from dlx.engine.data.padding import Sequences, array_to_device
 from dlx.engine.data.workers import iterate_workers
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.sources import LazySamples, Spans
 from dlx.tasks import MASK, WEIGHT
 from dlx.tensors import TensorSpec
 from dlx.transforms import Transform
 
-Batch = dict[str, Tensor]
 BatchTransform = Callable[[Batch], Batch]
 
 

@@ -7,11 +7,9 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 
-from torch import Tensor
-
 from dlx.errors import RunError
+from dlx.nn.protocols import Batch
 
-Batch = dict[str, Tensor]
 NO_SHARED_MEMORY = ("bus error", "insufficient shared memory", "No space left on device", "unable to resize")
 
 

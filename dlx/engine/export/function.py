@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlx.engine.data.batches import Batch, build_transforms, bytes_to_floats
+from dlx.engine.data.batches import build_transforms, bytes_to_floats
 from dlx.engine.export.inputs import ArtifactInput, plan_inputs
+from dlx.nn.protocols import Batch
 from dlx.plan import Plan
 
 HARDWARE = {

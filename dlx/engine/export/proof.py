@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.engine.data.batches import Batch, Batches
+from dlx.engine.data.batches import Batches
 from dlx.engine.export.function import input_tensors
 from dlx.engine.export.inputs import ArtifactInput
 from dlx.exporters import Runtime
-from dlx.nn.protocols import EvaluatesPredictions
+from dlx.nn.protocols import Batch, EvaluatesPredictions
 from dlx.plan import Plan
 
 SMALL, LARGE = 1, 32

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from dlx.engine.data.batches import Batch, Batches
+from dlx.engine.data.batches import Batches
 from dlx.engine.distributed.collectives import all_reduce_min
+from dlx.nn.protocols import Batch
 
 TARGET_SECONDS = 0.1  # that a chunk may last
 MAX_STEPS_PER_CALL = 256  # whatever a step costs

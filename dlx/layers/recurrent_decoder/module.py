@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,19 @@ class EncoderMemory:
         padded_B1S = ~self.mask[:, None]
         weights_BTS = score_BTS.masked_fill(padded_B1S, torch.finfo(score_BTS.dtype).min).softmax(-1)
         return weights_BTS.masked_fill(padded_B1S, 0.0)
+
+
+class DecoderInput(NamedTuple):
+    """What a decoder reads: inputs and which of their steps are real, the state before, and the encoder's memory.
+
+    cache  the state of stepwise decoding; None where x is a whole sequence
+    """
+
+    inputs: Tensor
+    mask: Tensor | None
+    state: State
+    memory: EncoderMemory
+    cache: dict[str, Tensor] | None
 
 
 def mean_of(values_BSD: Tensor, mask_BS: Tensor | None) -> Tensor:
@@ -81,26 +95,16 @@ class _Decoder(nn.Module):
         state = state_from_cache(cache or {})
         if state is None:
             state = self._start(values_BSD, mask_BS)
-        memory = EncoderMemory(values_BSD, keys_BSH, mask_BS)
-        y_BTH, weights_BTS, state = self.decode(x_BTF, mask_of(context), state, memory, cache)
+        given = DecoderInput(x_BTF, mask_of(context), state, EncoderMemory(values_BSD, keys_BSH, mask_BS), cache)
+        y_BTH, weights_BTS, state = self.decode(given)
         if cache is not None:
             cache.update({**state_to_cache(state), "keys": keys_BSH})
         if self.store_attention:
             self.attention_weights = weights_BTS[:, None].detach()
         return y_BTH
 
-    def decode(
-        self,
-        x_BTF: Tensor,
-        mask_BT: Tensor | None,
-        state: State,
-        memory: EncoderMemory,
-        cache: dict[str, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, State]:
-        """Return the outputs (B, T, H), the attention weights (B, T, S), and the last state.
-
-        cache  the state of stepwise decoding; None where x is a whole sequence
-        """
+    def decode(self, given: DecoderInput) -> tuple[Tensor, Tensor, State]:
+        """Return the outputs (B, T, H), the attention weights (B, T, S), and the last state."""
         raise NotImplementedError
 
     def combine(self, state_BTH: Tensor, context_BTD: Tensor) -> Tensor:
@@ -121,15 +125,9 @@ class BahdanauDecoder(_Decoder):
     query: nn.Module
     score: nn.Module
 
-    def decode(
-        self,
-        x_BTF: Tensor,
-        mask_BT: Tensor | None,
-        state: State,
-        memory: EncoderMemory,
-        cache: dict[str, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, State]:
+    def decode(self, given: DecoderInput) -> tuple[Tensor, Tensor, State]:
         """Run step by step, as attention depends on the state of the step before."""
+        x_BTF, mask_BT, state, memory, _ = given
         outputs: list[Tensor] = []
         contexts: list[Tensor] = []
         weights: list[Tensor] = []
@@ -149,17 +147,10 @@ class BahdanauDecoder(_Decoder):
 class LuongDecoder(_Decoder):
     """Luong (multiplicative) attention with the state after the step."""
 
-    def decode(
-        self,
-        x_BTF: Tensor,
-        mask_BT: Tensor | None,
-        state: State,
-        memory: EncoderMemory,
-        cache: dict[str, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, State]:
+    def decode(self, given: DecoderInput) -> tuple[Tensor, Tensor, State]:
         """Run all steps of the cell at once, then attend for all of them at once."""
-        y_BTH, after = self.cell.run_cells(x_BTF, mask_BT, state, carry=cache is not None)
-        return *self.attend(y_BTH, memory), after
+        y_BTH, after = self.cell.run_cells(given.inputs, given.mask, given.state, carry=given.cache is not None)
+        return *self.attend(y_BTH, given.memory), after
 
     def attend(self, state_BTH: Tensor, memory: EncoderMemory) -> tuple[Tensor, Tensor]:
         """Return the outputs (B, T, H) and the attention weights (B, T, S)."""
@@ -170,15 +161,9 @@ class LuongDecoder(_Decoder):
 class InputFeedingDecoder(LuongDecoder):
     """Luong attention with input feeding: the cell also reads the output of the step before."""
 
-    def decode(
-        self,
-        x_BTF: Tensor,
-        mask_BT: Tensor | None,
-        state: State,
-        memory: EncoderMemory,
-        cache: dict[str, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, State]:
+    def decode(self, given: DecoderInput) -> tuple[Tensor, Tensor, State]:
         """Run step by step, as each reads the output of the one before; before the first it is zero."""
+        x_BTF, mask_BT, state, memory, cache = given
         before_B1H = x_BTF.new_zeros(x_BTF.shape[0], 1, self.cell.core.hidden_size)
         before_B1H = (cache or {}).get("output", before_B1H)
         outputs: list[Tensor] = []

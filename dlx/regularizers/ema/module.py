@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from dlx.regularizers._averaging_torch import WeightAveragingCallback
+from dlx.regularizers._averaging_torch import WeightAveragingCallback, lerp_weights_
 
 
 class EMAWeightAveraging(WeightAveragingCallback):
@@ -19,12 +16,3 @@ class EMAWeightAveraging(WeightAveragingCallback):
             lerp_weights_(averages, currents, 1 - (min(decay, (1 + taken) / (10 + taken)) if warmup else decay))
 
         super().__init__(multi_avg_fn=move)
-
-
-@torch.no_grad()
-def lerp_weights_(averages: list[Tensor], currents: list[Tensor], share: float) -> None:
-    """Move averages toward the current values in place, all of one dtype; counts and other integers are copied."""
-    if averages[0].is_floating_point():
-        torch._foreach_lerp_(averages, currents, share)
-    else:
-        torch._foreach_copy_(averages, currents)

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from dlx.regularizers._averaging_torch import WeightAveragingCallback
+from dlx.regularizers._averaging_torch import WeightAveragingCallback, lerp_weights_
 
 
 class StochasticWeightAveraging(WeightAveragingCallback):
@@ -42,7 +42,4 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 @torch.no_grad()
 def _add_to_mean(means: Any, currents: Any, count: Tensor | int) -> None:
-    if means[0].is_floating_point():
-        torch._foreach_lerp_(means, currents, 1 / (int(count) + 1))
-    else:
-        torch._foreach_copy_(means, currents)
+    lerp_weights_(means, currents, 1 / (int(count) + 1))

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+GROUP_SIZE, GROUPS = 256, 4
+"""Samples that are compared with one another at a time where a loss of samples together is measured, and how often."""
+
 
 @dataclass(frozen=True)
 class EvaluationArrays:

@@ -10,12 +10,12 @@ import torch
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 
+from dlx.nn.protocols import Batch
 from dlx.tasks import WEIGHT
 
 if TYPE_CHECKING:
     from dlx.tasks._base.module import TaskModule
 
-Batch = dict[str, Tensor]
 LossFn = Callable[[Batch], Tensor]
 """The mean loss of a batch, or of a micro-batch."""
 Penalty = Callable[[], Tensor | float]

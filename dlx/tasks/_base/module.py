@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
 from dlx.nn.layer_metrics import compute_layer_metrics, reset_layer_metrics
-from dlx.nn.protocols import AuxiliaryLoss
+from dlx.nn.protocols import AuxiliaryLoss, Batch
 from dlx.optimizers import parameter_groups
 from dlx.tasks import MASK, Learning, Task, for_role
-from dlx.tasks._base.gradient_accumulation import Batch, LossFn, has_batch_statistics
+from dlx.tasks._base.gradient_accumulation import LossFn, has_batch_statistics
 from dlx.tasks._base.loss_curve import LossCurve
 from dlx.tasks._base.masks import mask_names
 from dlx.tasks._base.optimizer_step import OptimizerStep, is_non_finite, optimizer_step

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from dlx.nn.joint_optimizer import JointOptimizer
-from dlx.tasks._base.gradient_accumulation import Batch, BatchGradient, LeaveAutocast, LossFn, Penalty, is_on_host
+from dlx.nn.protocols import Batch
+from dlx.tasks._base.gradient_accumulation import BatchGradient, LeaveAutocast, LossFn, Penalty, is_on_host
 
 if TYPE_CHECKING:
     from dlx.tasks._base.module import TaskModule

@@ -14,8 +14,8 @@ from dlx.metrics import Metric
 from dlx.nn.context import apply
 from dlx.nn.features import penultimate_features
 from dlx.nn.images import to_image
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.gan_spec import COLLAPSED, DISCRIMINATOR, GENERATOR
 from dlx.tasks._generative.latent import PATHS, STEPS, decode_path, slerp
 from dlx.tasks._unsupervised.module import UnsupervisedModule, to_vectors

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.nn.low_discrepancy import kronecker_sequence
+from dlx.nn.protocols import Batch
 from dlx.tasks._ssl.encoder import FeatureEncoder
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.queue import FeatureQueue
 from dlx.tasks._ssl.spec import PROBE, ROLE, UNTRAINED, EncoderTask, FeatureEvaluation
 from dlx.tasks._unsupervised.module import l2_normalize
 
-GOLDEN = 0.6180339887498949  # multiples of it, without their whole parts, spread evenly
 UNKNOWN = -1
 CLASSES = "classes"
 
@@ -71,7 +71,7 @@ class LinearProbe(nn.Module):
 
     def visible_classes(self, batch: Batch) -> Tensor:
         """Return the classes (B,) that may be seen in training, always those of the same samples; −1 for others."""
-        share_B = torch.frac((batch["rows"] + 1).double() * GOLDEN)
+        share_B = kronecker_sequence(batch["rows"].double())
         classes_B: Tensor = batch["target"].masked_fill(share_B > self.options.label_fraction, UNKNOWN)
         return classes_B
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dlx.nn.images import to_image
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.nn.protocols import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
 from dlx.tasks._ssl.pretext_spec import HEAD
 from dlx.tasks._ssl.tiles import cut_tiles, place_tiles

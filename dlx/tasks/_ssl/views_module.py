@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._base.evaluation import GROUP_SIZE, GROUPS
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
 from dlx.tasks._ssl.views_spec import CONTRASTIVE_ACCURACY, PROJECTOR
 from dlx.tasks._unsupervised.module import UnsupervisedModule, l2_normalize, value_range
@@ -20,7 +21,6 @@ from dlx.tasks._unsupervised.module import UnsupervisedModule, l2_normalize, val
 if TYPE_CHECKING:
     from dlx.tasks._ssl.views_spec import MultiView
 
-GROUP, GROUPS = 256, 4  # samples that are compared at a time where the loss is measured, and how often
 VIEWS = ("view_1", "view_2")
 """Fields of a batch: its samples, augmented in two ways."""
 
@@ -80,17 +80,17 @@ class MultiViewModule(ProbedEncoder, UnsupervisedModule):
         self._seen = []
 
     def evaluate_batch(self, batch: Batch, index_B: Tensor) -> dict[str, Tensor]:
-        if sum(map(len, self._seen)) < GROUP * GROUPS:
+        if sum(map(len, self._seen)) < GROUP_SIZE * GROUPS:
             self._seen.append(self.input_of(batch))
         return {}
 
     def split_metrics(self, split: str) -> dict[str, Tensor]:
         """Return what is measured among groups of samples, which are the same however they were batched."""
-        samples = torch.cat(self._seen)[: GROUP * GROUPS]
+        samples = torch.cat(self._seen)[: GROUP_SIZE * GROUPS]
         totals: dict[str, Tensor] = {}
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []), torch.no_grad():
             torch.manual_seed(0)
-            for x in samples.split(GROUP):
+            for x in samples.split(GROUP_SIZE):
                 for name, value in self.view_metrics(self.view(x), self.view(x)).items():
                     totals[name] = totals.get(name, 0.0) + value * len(x)
             return {name: total / len(samples) for name, total in totals.items()} | self.extra_metrics(samples)

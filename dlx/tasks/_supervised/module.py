@@ -14,10 +14,10 @@ from dlx.facts import DataFacts
 from dlx.nn.context import Context, apply
 from dlx.nn.features import penultimate_features
 from dlx.nn.gradient_norms import gradient_norms_by_step
-from dlx.nn.protocols import AuxiliaryOutput
+from dlx.nn.protocols import AuxiliaryOutput, Batch
 from dlx.tasks import TERMS, Learning
 from dlx.tasks._base.evaluation import EvaluationBuffer
-from dlx.tasks._base.gradient_accumulation import Batch, mean_terms
+from dlx.tasks._base.gradient_accumulation import mean_terms
 from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._base.module import TaskModule
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dlx.nn.protocols import Batch
 from dlx.tasks import MASK
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._supervised.module import SupervisedModule
 
 TARGET = "target"

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning, Task
 from dlx.tasks._base.evaluation import EvaluationBuffer
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._base.module import TaskModule
 from dlx.tensors import TensorSpec

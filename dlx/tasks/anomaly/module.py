@@ -12,8 +12,8 @@ from torchmetrics.functional.classification import binary_auroc
 
 from dlx.facts import DataFacts
 from dlx.nn.images import to_image
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_module import SHEET, AutoencoderModule
 from dlx.tasks._unsupervised.module import to_vectors
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.siamese import SiameseModule, cross_view_similarity
 

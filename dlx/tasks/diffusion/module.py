@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
 from dlx.nn.images import to_image
+from dlx.nn.low_discrepancy import kronecker_sequence
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._unsupervised.module import UnsupervisedModule, to_vectors
 from dlx.tasks.diffusion.noise_scheduler import (
     NoiseScheduler,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from dlx.tasks.diffusion import Diffusion
 
 TIME_SCALE = 1000.0
-GOLDEN = 0.6180339887498949  # multiples of it, without their whole parts, spread evenly
 SHEET, CLOUD = 64, 1000  # samples that are drawn: images on a sheet, points
 FEW, FEW_STEPS = 16, 50  # images that are drawn while training goes on, and sampling steps
 STRIP, MOMENTS = 10, 9  # images that are drawn on their way from noise, and how often
@@ -129,7 +129,7 @@ class DiffusionModule(UnsupervisedModule):
 
     def _stratified_times(self, index_B: Tensor) -> Tensor:
         """Return a time for every number, such that any stretch of numbers has times from all of the way."""
-        share_B = torch.frac((index_B + 1).float() * GOLDEN)
+        share_B = kronecker_sequence(index_B.float())
         return 1 + (share_B * self.scheduler.timesteps).long().clamp(max=self.scheduler.timesteps - 1)
 
     # -- sampling -----------------------------------------------------------------------------------------------------

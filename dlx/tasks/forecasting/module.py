@@ -15,9 +15,9 @@ import torchmetrics
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.nn.wide import WIDE
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._supervised.module import SupervisedModule
 from dlx.tasks.forecasting._baselines import baselines, repeated_step_indices

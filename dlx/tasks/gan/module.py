@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.nn.protocols import Batch
 from dlx.tasks._generative.gan_module import AdversarialModule, squared_gradient_norm
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from dlx.decoding.text_stream import stop_before, stream_text
 from dlx.errors import RunError, UsageError
 from dlx.facts import DataFacts
 from dlx.nn.context import Cache, apply
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._supervised.sequence_module import SequenceModule, is_causal, negative_log_likelihood
 from dlx.tokenizers import EOS, UNK, restore
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from dlx.facts import DataFacts
 from dlx.nn.context import apply
 from dlx.nn.images import to_image
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
 from dlx.tasks._unsupervised.module import UnsupervisedModule, value_range
 from dlx.tasks.masked_image._roles import DECODER, EMBED, ENCODER

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.nn.context import Context, apply
+from dlx.nn.protocols import Batch
 from dlx.tasks import TERMS, Learning, Task
-from dlx.tasks._base.gradient_accumulation import Batch, mean_terms
+from dlx.tasks._base.gradient_accumulation import mean_terms
 from dlx.tasks._unsupervised.module import UnsupervisedModule
 from dlx.tasks.masked_lm.masking import mask_tokens, pair_texts
 from dlx.tokenizers import MASKED, SPECIAL, restore

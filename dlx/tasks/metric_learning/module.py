@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torchmetrics import CatMetric
 
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.tasks._base.evaluation import GROUP_SIZE, GROUPS
 from dlx.tasks._unsupervised.module import UnsupervisedModule, l2_normalize
 from dlx.tasks.metric_learning._names import HOLDOUT
 from dlx.tasks.metric_learning.distances import squared_distances
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from dlx.tasks.metric_learning import MetricLearning
 
 MAX_QUERIES = 4000  # samples of a split that are searched among one another
-GROUP, GROUPS = 256, 4  # samples among which the loss is measured, and how often
 
 
 class MetricLearningModule(UnsupervisedModule):
@@ -80,7 +80,7 @@ class MetricLearningModule(UnsupervisedModule):
 
     def _mean_loss(self, embedding_NE: Tensor, target_N: Tensor) -> Tensor:
         """Return the loss in groups of samples, which are the same however they were batched."""
-        groups = zip(embedding_NE.split(GROUP)[:GROUPS], target_N.split(GROUP), strict=False)
+        groups = zip(embedding_NE.split(GROUP_SIZE)[:GROUPS], target_N.split(GROUP_SIZE), strict=False)
         losses = [(self.pair_loss(z, target) * len(z), len(z)) for z, target in groups]
         total = sum((value for value, _ in losses), start=embedding_NE.new_zeros(()))
         return total / max(1, sum(count for _, count in losses))

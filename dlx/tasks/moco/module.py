@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.momentum_encoder import MomentumEncoder
 from dlx.tasks._ssl.queue import FeatureQueue
 from dlx.tasks._ssl.views_module import ContrastiveModule

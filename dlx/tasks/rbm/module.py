@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 from dlx.facts import DataFacts
 from dlx.nn.images import to_image
-from dlx.nn.protocols import EnergyBased
+from dlx.nn.protocols import Batch, EnergyBased
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._ssl.linear_probe import ProbedEncoder
 from dlx.tasks._ssl.spec import ROLE
 from dlx.tasks._unsupervised.module import UnsupervisedModule

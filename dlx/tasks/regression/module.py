@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from dlx.facts import DataFacts
+from dlx.nn.protocols import Batch
 from dlx.nn.wide import WIDE
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._supervised.module import SupervisedModule
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from dlx.facts import IGNORED, DataFacts
 from dlx.nn.ignored import drop_ignored
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
 from dlx.tasks._base.evaluation import EvaluationArrays, EvaluationBuffer
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._supervised.module import SupervisedModule
 
 if TYPE_CHECKING:

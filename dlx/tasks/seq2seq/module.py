@@ -18,9 +18,8 @@ from dlx.decoding.stepwise import StepwiseDecoder
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.nn.context import Cache, apply
-from dlx.nn.protocols import CrossAttentionWeights
+from dlx.nn.protocols import Batch, CrossAttentionWeights
 from dlx.tasks import MASK, Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._base.meters import build_meters, meters_by_name
 from dlx.tasks._supervised.sequence_module import SequenceModule
 from dlx.tokenizers import BOS, EOS, PAD, restore

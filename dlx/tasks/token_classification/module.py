@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from dlx.nn.ignored import drop_ignored
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.nn.protocols import Batch
 from dlx.tasks._supervised.sequence_module import SequenceModule, negative_log_likelihood, real_steps
 
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from dlx.facts import DataFacts
 from dlx.metrics import Metric
 from dlx.nn.images import to_image
+from dlx.nn.protocols import Batch
 from dlx.tasks import Learning
-from dlx.tasks._base.gradient_accumulation import Batch
 from dlx.tasks._generative.autoencoder_spec import DECODER, ENCODER
 from dlx.tasks._generative.latent import PATHS, STEPS, decode_path, slerp
 from dlx.tasks._unsupervised.module import FixedNoise, UnsupervisedModule, to_vectors

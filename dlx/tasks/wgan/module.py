@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dlx.tasks._base.gradient_accumulation import Batch
+from dlx.nn.protocols import Batch
 from dlx.tasks._generative.gan_module import AdversarialModule, squared_gradient_norm
 from dlx.tasks._generative.gan_spec import DISCRIMINATOR
 
