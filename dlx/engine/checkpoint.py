@@ -67,8 +67,10 @@ class AtomicCheckpointIO(CheckpointIO):
                 if writer.error is not None:
                     raise writer.error
                 # A process that is killed between two of these writes leaves a file that the manifest still names.
-                _write_manifest(path, [*_accepted_digests(path), writer.sha.hexdigest()])
-            _write_manifest(path, [writer.sha.hexdigest()])
+                before = _accepted_digests(path)
+                _write_manifest(path, [*before, writer.sha.hexdigest()])
+            if before:
+                _write_manifest(path, [writer.sha.hexdigest()])
         except OSError as error:
             size = sum(v.nbytes for v in checkpoint.get("state_dict", {}).values())
             raise CheckpointWriteError(f"{path} (over {size:,} bytes) cannot be written: {os_reason(error)}") from error

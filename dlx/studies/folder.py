@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dlx.engine.runs.folder import make_run_folder
 from dlx.errors import UsageError
 from dlx.files import write_atomic
 from dlx.notices import dlx_command
 from dlx.recipe.load import LoadedRecipe, load
 from dlx.recipe.schema.study import Sweep
+from dlx.recipe.yaml.dump import dump
 from dlx.run_folders import STUDY, run_folders, single_match
 from dlx.studies.journal import Journal
 
@@ -93,7 +92,7 @@ def complete_recipe(loaded: LoadedRecipe) -> str:
     one, study = _without_extends(loaded.composed.tree.plain()), loaded.composed.study.plain()
     claims = {**one.get("expect", {}), **study.get("expect", {})}
     whole = {**one, **study, **({"expect": claims} if claims else {})}
-    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
+    return dump(whole)
 
 
 def _without_extends(recipe: dict[str, Any]) -> dict[str, Any]:

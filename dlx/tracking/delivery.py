@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ TOKEN_TAG = "dlx.token"
 PARENT_TAG = "mlflow.parentRunId"
 KIND_TAG, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 """Tag of an experiment, and its value with which MLflow 3 shows its runs under "Model training"."""
-MAX_PARAMS_PER_CALL = 100  # and tags, that MLflow takes in one call
+MAX_PER_CALL = {"params": 100, "tags": 100, "metrics": 1000}
+"""Limits of one `log_batch` of MLflow."""
+OnRefused = Callable[[Entry, Exception], None]
 _PERMANENT_ERRORS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
@@ -55,6 +58,29 @@ def error_summary(error: Exception, uri: str = "") -> str:
     return f"{first}; {advice.format(uri=without_password(uri) or 'URI')}" if advice else first
 
 
+def group_entries(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Group neighboring parameters, tags and metrics that MLflow takes in one call; any other entry stays alone."""
+    group: list[Entry] = []
+    for entry in entries:
+        if group and not _fit_in_one_call([*group, entry]):
+            yield group
+            group = []
+        group.append(entry)
+    if group:
+        yield group
+
+
+def _fit_in_one_call(entries: Sequence[Entry]) -> bool:
+    sizes = dict.fromkeys(MAX_PER_CALL, 0)
+    for entry in entries:
+        kind = entry.get("kind")
+        values = entry.get("points" if kind == "metrics" else "values")
+        if kind not in sizes or not isinstance(values, list if kind == "metrics" else dict):
+            return False
+        sizes[kind] += len(values)
+    return sum(sizes.values()) <= MAX_PER_CALL["metrics"] and all(n <= MAX_PER_CALL[kind] for kind, n in sizes.items())
+
+
 class TrackerClient:
     """Sends entries to the MLflow tracking server or database, updates the tracking state, and raises what fails.
 
@@ -81,10 +107,26 @@ class TrackerClient:
             raise ForeignEntryError(f"a record of a run holds no {entry.get('kind')!r}")
         getattr(self, f"_{entry['kind']}")(entry)
 
+    def send_group(self, group: Sequence[Entry], on_refused: OnRefused) -> None:
+        """Send entries that `group_entries` put together; those that MLflow refuses are passed on, one by one.
+
+        Raises: whatever the tracker does else.
+        """
+        self.connect()
+        try:
+            self._log_batch(group) if len(group) > 1 else self.send(group[0])
+        except Exception as error:
+            if not is_permanent(error):
+                raise
+            if len(group) == 1:
+                on_refused(group[0], error)
+            for entry in group if len(group) > 1 else ():
+                self.send_group([entry], on_refused)
+
     def _create_run(self, creation: Entry) -> None:
         """Create the run; one whose creation was not confirmed is found by its token."""
-        experiment = self._experiment_id(creation["experiment"])
-        parent = self._parent(experiment, creation.get("parent"))
+        experiment = creation.pop("experiment_id", None) or self._experiment_id(creation["experiment"])
+        parent = self._parent(experiment, creation)
         found = self._find_by_token(self.state.token, experiment) if self.is_retry else None
         self.is_retry = True
         if found is None:
@@ -92,10 +134,11 @@ class TrackerClient:
             found = self._client.create_run(experiment, creation["time"], tags, creation["name"])
         self.state.run_id, self.state.experiment = found.info.run_id, experiment
 
-    def _parent(self, experiment: str, token: str | None) -> dict[str, str]:
+    def _parent(self, experiment: str, creation: Entry) -> dict[str, str]:
         """Return the tag that nests a run under its parent. Raises: LookupError until the parent has been created."""
-        if token is None:
-            return {}
+        token, known = creation.get("parent"), creation.get("parent_id")
+        if token is None or known is not None:
+            return {PARENT_TAG: known} if known is not None else {}
         found = self._find_by_token(token, experiment, include_deleted=True)
         if found is None:
             raise LookupError("the run of which it is a stage has not been tracked yet")
@@ -138,28 +181,32 @@ class TrackerClient:
         self.state.experiment = found.info.experiment_id
         self.state.last_steps = {m.key: int(m.step) for m in found.data.to_proto().metrics}
 
-    def _params(self, entry: Entry) -> None:
-        from mlflow.entities import Param
+    def _log_batch(self, group: Sequence[Entry]) -> None:
+        """Log parameters, tags and metrics in one call: for a database it is one transaction instead of several."""
+        merged: dict[str, list[Any]] = {kind: [] for kind in MAX_PER_CALL}
+        for entry in group:
+            merged[entry["kind"]] += self._entities(entry)
+        if any(merged.values()):
+            self._client.log_batch(self.state.run_id, **merged)
 
-        known = self._client.get_run(self.state.run_id).data.params if self.state.last_steps else {}
-        params = [Param(k, v) for k, v in entry["values"].items() if k not in known]
-        for i in range(0, len(params), MAX_PARAMS_PER_CALL):
-            self._client.log_batch(self.state.run_id, params=params[i : i + MAX_PARAMS_PER_CALL])
-
-    def _metrics(self, entry: Entry) -> None:
-        from mlflow.entities import Metric
+    def _entities(self, entry: Entry) -> list[Any]:
+        """Return what MLflow calls the values of an entry; of a resumed run, without those that it has."""
+        from mlflow.entities import Metric, Param, RunTag
 
         last_steps = self.state.last_steps
-        points = [Metric(name, *rest) for name, *rest in entry["points"] if rest[-1] > last_steps.get(name, -1)]
-        if points:
-            self._client.log_batch(self.state.run_id, metrics=points)
+        if entry["kind"] == "metrics":
+            return [Metric(name, *rest) for name, *rest in entry["points"] if rest[-1] > last_steps.get(name, -1)]
+        if entry["kind"] == "tags":
+            return [RunTag(k, v) for k, v in with_environment(entry["values"]).items()]
+        known = self._client.get_run(self.state.run_id).data.params if last_steps else {}
+        return [Param(k, v) for k, v in entry["values"].items() if k not in known]
 
-    def _tags(self, entry: Entry) -> None:
-        from mlflow.entities import RunTag
+    def _log_in_parts(self, entry: Entry) -> None:
+        kind, entities = entry["kind"], self._entities(entry)
+        for i in range(0, len(entities), MAX_PER_CALL[kind]):
+            self._client.log_batch(self.state.run_id, **{kind: entities[i : i + MAX_PER_CALL[kind]]})
 
-        tags = [RunTag(k, v) for k, v in with_environment(entry["values"]).items()]
-        for i in range(0, len(tags), MAX_PARAMS_PER_CALL):
-            self._client.log_batch(self.state.run_id, tags=tags[i : i + MAX_PARAMS_PER_CALL])
+    _params = _metrics = _tags = _log_in_parts
 
     def _file(self, entry: Entry) -> None:
         self._client.log_artifact(self.state.run_id, entry["path"], entry["folder"])

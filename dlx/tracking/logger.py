@@ -14,13 +14,14 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 
 from dlx.os_errors import os_reason
-from dlx.tracking.delivery import TrackerClient, error_summary, is_permanent
+from dlx.tracking.delivery import TrackerClient, error_summary, group_entries
 from dlx.tracking.names import PARAM_LENGTH, TAG_LENGTH, valid_name, valid_tag_name, valid_value
 from dlx.tracking.spool import Entry, Spool, TrackingState
 from dlx.tracking.sync import send_spool, sync_runs
 
 SEND_INTERVAL_SECONDS = 3.0
 MAX_POINTS_PER_CALL = 1000  # MLflow's limit of metrics in one call
+MAX_ENTRIES_PER_CALL = 20  # that are put together in one call
 MAX_POINTS_IN_MEMORY = 20_000  # more go to the spool on disk
 OTHER_RUNS_SECONDS = 10.0  # for what earlier runs have left
 RETRY_SECONDS = (5.0, 60.0)  # until a tracker that failed is tried again, at first and at most
@@ -29,11 +30,14 @@ CLOSE_SECONDS = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 10.0, "SCHEDULED": 
 
 
 class MLflowTracker(Logger):
-    """Lightning logger for one MLflow run. Nothing in it stops or slows training: unsent entries wait on disk."""
+    """Lightning logger for one MLflow run. Nothing in it stops or slows training: unsent entries wait on disk.
 
-    def __init__(self, folder: Path, state: TrackingState) -> None:
+    A child, such as a trial, may be over in less than a second: it is sent at once then, and looks after no other runs.
+    """
+
+    def __init__(self, folder: Path, state: TrackingState, is_child: bool = False) -> None:
         super().__init__()
-        self.state, self.folder = state, folder
+        self.state, self.folder, self.is_child = state, folder, is_child
         self.logged: set[str] = set()
         self.step = 0
         self._notes: dict[str, str] = {}
@@ -44,7 +48,9 @@ class MLflowTracker(Logger):
         self._pending: deque[Entry] = deque()
         self._mutex, self._points_mutex = threading.Lock(), threading.Lock()
         self._wake = threading.Event()
-        self._stopping = self._abandoned = self._has_synced_others = False
+        self._sending = 0
+        self._stopping = self._abandoned = False
+        self._has_synced_others = is_child
         self._last_error: str | None = None
         self._thread = threading.Thread(target=self._run_thread, name="dlx-tracking", daemon=True)
         state.save(folder)
@@ -85,7 +91,7 @@ class MLflowTracker(Logger):
                 self._tag_not_finite(name, value, step or 0)
         if len(self._points) >= MAX_POINTS_IN_MEMORY:
             self._collect_points()
-            self._spill(keep_first=True)
+            self._spill()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log flat parameters, cut to MLflow's limit of length."""
@@ -121,7 +127,7 @@ class MLflowTracker(Logger):
         self.state.status = status
         self._collect_points()
         self.put({"kind": "end", "status": status, "time": int(time.time() * 1000)})
-        self._spill(keep_first=True, durable=True)
+        self._spill(durable=True)
         with suppress(OSError):  # a full disk is reported when unsent entries are counted
             self.state.save(self.folder)
         self._stopping = True
@@ -153,7 +159,7 @@ class MLflowTracker(Logger):
             self._add_note("unsent", note)
 
     def _run_thread(self) -> None:
-        wait = 0.0
+        wait = SEND_INTERVAL_SECONDS if self.is_child else 0.0
         while not self._abandoned:
             self._wake.wait(wait)
             stopping = self._stopping
@@ -186,16 +192,19 @@ class MLflowTracker(Logger):
                     self._add_note(failure.folder.name, str(failure))
 
     def _send_first(self) -> None:
-        entry = self._pending[0]
-        try:
-            self._client.send(entry)
-        except Exception as error:
-            if not is_permanent(error):
-                raise
-            self._note_refusal(entry, error)
+        """Send the entries that come first, as many as go in one call."""
         with self._mutex:
-            if not self._abandoned:
-                self._pending.popleft()
+            group = next(group_entries(list(self._pending)[:MAX_ENTRIES_PER_CALL]))
+            self._sending = len(group)
+        sent = False
+        try:
+            self._client.send_group(group, self._note_refusal)
+            sent = True
+        finally:
+            with self._mutex:
+                self._sending = 0
+                for _ in group if sent and not self._abandoned else ():
+                    self._pending.popleft()
 
     def _collect_points(self) -> None:
         """Turn the collected points into entries."""
@@ -204,18 +213,18 @@ class MLflowTracker(Logger):
         for i in range(0, len(taken), MAX_POINTS_PER_CALL):
             self.put({"kind": "metrics", "points": taken[i : i + MAX_POINTS_PER_CALL]})
 
-    def _spill(self, keep_first: bool = False, durable: bool = False) -> None:
-        """Move pending entries to the spool; the first one may be being sent."""
+    def _spill(self, durable: bool = False) -> None:
+        """Move pending entries to the spool, but for those that are being sent."""
         with self._mutex:
             if self._abandoned:
                 return
-            moved = list(self._pending)[1 if keep_first else 0 :]
+            moved = list(self._pending)[self._sending :]
             try:
                 self._spool.append(moved, durable)
             except OSError as error:
                 self._add_note("disk", f"the run's record is not complete: {self._spool.path}: {os_reason(error)}")
             for _ in moved:
-                self._pending.pop()  # from the end: the first one stays first
+                self._pending.pop()  # from the end: those that are being sent stay
 
     def _note_refusal(self, entry: Entry, error: Exception) -> None:
         self._add_note(entry["kind"], f"MLflow refuses {entry['kind']} of the run: {error_summary(error)}")

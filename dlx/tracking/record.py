@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from dlx.console import printable
-from dlx.files import read_json, write_atomic
 from dlx.os_errors import os_reason
 from dlx.plan import Plan
 from dlx.run_folders import run_name
@@ -67,9 +65,7 @@ class RunRecord:
         """End the run and return notes on what could not be tracked as it was."""
         if self.logger is None:
             return self.notes
-        notes = [*self.notes, *self.logger.close(status)]
-        _write_mlflow_id(self.logger.folder, self.logger.run_id)
-        return notes
+        return [*self.notes, *self.logger.close(status)]
 
 
 def open_record(
@@ -82,17 +78,19 @@ def open_record(
     """
     try:
         state, note = _tracking_state(plan, folder, stored, resume, within)
-        logger = MLflowTracker(folder, state)
+        logger = MLflowTracker(folder, state, within is not None)
     except OSError as error:
         return RunRecord(None, [f"the run is not tracked: {os_reason(error)}"])
     if resume is None:
         _log_description(logger, plan, stored)
     else:
         logger.put_on_disk({"kind": "resume"})  # after what was unsent then, before all that comes
-    logger.log_params(flatten({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
     for name in ("recipe.yaml", "resolved.yaml", "lock.json"):
         if (folder / name).exists():
             logger.log_file(folder / name)
+    if resume is None:
+        logger.set_tags(stored.get("tracking", {}).get("tags", {}))
+    logger.log_params(flatten({k: v for k, v in stored.items() if k not in ("expect", "tracking")}))
     import_mlflow(logger.state.uri)
     logger.start()
     return RunRecord(logger, [note] if note else [], plan)
@@ -106,18 +104,20 @@ def _tracking_state(
     uri, note = storable_uri(stored.get("tracking", {}).get("uri"))
     state = known or TrackingState(uri, secrets.token_hex(8), socket.gethostname(), run_id=resume or None)
     state.status, state.host = "RUNNING", socket.gethostname()
-    state.creation = state.creation or _creation_entry(plan, folder, stored, within)
+    state.creation = state.creation or _creation_entry(plan, folder, stored, within, uri)
     return state, note
 
 
-def _creation_entry(plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path | None) -> dict[str, Any]:
+def _creation_entry(
+    plan: Plan, folder: Path, stored: Mapping[str, Any], within: Path | None, uri: str
+) -> dict[str, Any]:
     """Return what MLflow needs to create the run; values from the environment stay references until they are sent."""
     tags = {"dlx.recipe": plan.recipe.name, "dlx.folder": str(folder), "dlx.data": plan.facts.fingerprint}
     if stored.get("description"):
         tags["mlflow.note.content"] = valid_note(stored["description"])
     experiment = stored.get("tracking", {}).get("experiment") or plan.recipe.name
     whole = read_state(within) if within is not None else None
-    parent = {"parent": whole.token} if whole is not None else {}
+    parent = _parent_entry(whole, uri, printable(experiment)) if whole is not None else {}
     tags = {name: valid_value(value, TAG_LENGTH) for name, value in tags.items()}
     return {
         "experiment": printable(experiment),
@@ -128,24 +128,20 @@ def _creation_entry(plan: Plan, folder: Path, stored: Mapping[str, Any], within:
     }
 
 
+def _parent_entry(parent: TrackingState, uri: str, experiment: str) -> dict[str, Any]:
+    """Return by what a run's parent is found, and its ids where they are known, so that none has to be looked up."""
+    entry: dict[str, Any] = {"parent": parent.token}
+    if parent.run_id is not None and parent.uri == uri and parent.creation.get("experiment") == experiment:
+        entry |= {"parent_id": parent.run_id, "experiment_id": parent.experiment}
+    return entry
+
+
 def _log_description(logger: MLflowTracker, plan: Plan, stored: Mapping[str, Any]) -> None:
-    """Log the recipe's tags, the plan's quantities and the data set."""
+    """Log the plan's quantities and the data set."""
     facts, source = plan.facts, stored.get("data", {}).get("source", {})
-    logger.set_tags(stored.get("tracking", {}).get("tags", {}))
     logger.log_params({name: f"{value:g}" if value % 1 else int(value) for name, value in plan.quantities.items()})
     counts = {split: n for split, n in facts.counts.items() if n}
     logger.put({
         "kind": "inputs", "name": str(source.get("type", "data")), "source": source,
         "fingerprint": facts.fingerprint, "counts": counts,
     })  # fmt: skip
-
-
-def _write_mlflow_id(folder: Path, run_id: str | None) -> None:
-    """Add MLflow's id, which was not known at the start, to run.json."""
-    path = folder / "run.json"
-    try:
-        entry = read_json(path)
-        if run_id is not None and entry.get("mlflow_run") is None:
-            write_atomic(path, json.dumps({**entry, "mlflow_run": run_id}, indent=2).encode())
-    except (OSError, ValueError):
-        return

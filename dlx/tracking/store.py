@@ -27,10 +27,12 @@ def silence_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    for name in ("mlflow", "alembic", "alembic.runtime.migration"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    levels = dict.fromkeys(("mlflow", "alembic", "alembic.runtime.migration"), logging.ERROR)
     # It writes whole SQL statements of what fails; dlx says the first line of it.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    levels["mlflow.store.db.utils"] = logging.CRITICAL
+    for name, level in levels.items():
+        if logging.getLogger(name).level != level:  # setting it clears a cache of every logger there is
+            logging.getLogger(name).setLevel(level)
 
 
 def set_short_timeouts() -> None:

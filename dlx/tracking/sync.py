@@ -14,11 +14,9 @@ from pathlib import Path
 from dlx.errors import UsageError
 from dlx.notices import dlx_command
 from dlx.run_folders import STUDY, run_name
-from dlx.tracking.delivery import ForeignEntryError, TrackerClient, error_summary, is_permanent
+from dlx.tracking.delivery import ForeignEntryError, OnRefused, TrackerClient, error_summary, group_entries
 from dlx.tracking.names import valid_name
 from dlx.tracking.spool import SPOOL, Entry, Spool, TrackingState, read_state
-
-OnRefused = Callable[[Entry, Exception], None]
 
 
 @dataclass(frozen=True)
@@ -162,17 +160,25 @@ def send_spool(
         state.sent_bytes = 0
     client.connect()
     try:
-        for place, entry in spool.after(state.sent_bytes):
-            try:
-                check(entry)
-                client.send(entry)
-            except Exception as error:
-                if not is_permanent(error):
-                    raise
-                on_refused(entry, error)
-            state.sent_bytes = place
+        waiting = spool.after(state.sent_bytes)
+        places = iter([place for place, _ in waiting])
+        for group in group_entries([entry for _, entry in waiting]):
+            allowed = [entry for entry in group if _passes(entry, check, on_refused)]
+            if allowed:
+                client.send_group(allowed, on_refused)
+            state.sent_bytes = [next(places) for _ in group][-1]
     finally:
         state.save(folder)
+
+
+def _passes(entry: Entry, check: Callable[[Entry], None], on_refused: OnRefused) -> bool:
+    """Return whether an entry may be sent."""
+    try:
+        check(entry)
+    except ForeignEntryError as error:
+        on_refused(entry, error)
+        return False
+    return True
 
 
 def require_own_files(entry: Entry, folder: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from dlx.engine.runs.lock import environment_lock
 from dlx.errors import UsageError
@@ -16,6 +15,7 @@ from dlx.files import write_atomic
 from dlx.os_errors import os_reason
 from dlx.plan import Plan
 from dlx.recipe.load import LoadedRecipe
+from dlx.recipe.yaml.dump import dump
 from dlx.run_folders import TOKENIZERS
 
 
@@ -35,6 +35,11 @@ def make_run_folder(root: Path, name: str, inside: str = "checkpoints") -> Path:
     raise UsageError(f"{root} cannot be written")
 
 
+def job_folder(root: Path, name: str, job: str) -> Path:
+    """Return the directory of the run of a job, which follows from the job: every try of it finds the same one."""
+    return root / f"{name}-{hashlib.sha256(job.encode()).hexdigest()[:6]}"
+
+
 def write_description(folder: Path, plan: Plan, loaded: LoadedRecipe, stored: dict[str, Any]) -> None:
     """Write what a run begins with: the recipe as written and as resolved, lock.json, and trained tokenizers."""
     write_recipe(folder, loaded, stored)
@@ -48,5 +53,4 @@ def write_recipe(folder: Path, loaded: LoadedRecipe, stored: dict[str, Any]) -> 
     text = loaded.source_text()
     if text and not (folder / "recipe.yaml").exists():
         write_atomic(folder / "recipe.yaml", text.encode())
-    resolved = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
-    write_atomic(folder / "resolved.yaml", resolved.encode())
+    write_atomic(folder / "resolved.yaml", dump(stored).encode())

@@ -6,11 +6,13 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities import registry
 from pytorch_lightning.callbacks import Checkpoint
 
 from dlx.engine.checkpoint import AtomicCheckpointIO
@@ -21,6 +23,7 @@ from dlx.plan import Plan
 ADVICE = (
     "does not have many workers",
     "number of training batches",
+    "The `srun` command is available",
     "sync_dist=True",
     "broadcast_buffers",
     "Checkpoint directory",
@@ -35,6 +38,7 @@ def build_trainer(
     plan: Plan, *, logger: Any = False, callbacks: Any = (), fast: bool = False, root: Path | None = None
 ) -> pl.Trainer:
     """Build Lightning's Trainer for a plan."""
+    _cache_entry_points()
     train, hardware = plan.recipe.train, plan.recipe.hardware
     by_steps = train.steps is not None and not fast
     devices, several = int(hardware.devices), world_size(plan) > 1
@@ -65,12 +69,21 @@ def build_trainer(
     )
 
 
+def _cache_entry_points() -> None:
+    """Let Lightning search the installed packages for callbacks once in a process, and not for every Trainer: it opens
+    a file of each package, which takes longer than ten epochs of a small network.
+    """
+    names: dict[str, Any] = vars(registry)
+    if not hasattr(names["entry_points"], "cache_info"):
+        names["entry_points"] = cache(names["entry_points"])
+
+
 @contextmanager
 def silence_lightning() -> Iterator[None]:
     """Silence Lightning's log and its warnings about loaders and devices, which dlx decides itself."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")]
-    before = [(log, log.level) for log in loggers]
-    for log in loggers:
+    before = [(log, log.level) for log in loggers if log.level != logging.ERROR]
+    for log, _ in before:
         log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
