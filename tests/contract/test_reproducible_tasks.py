@@ -1,8 +1,8 @@
 """Every task: trained again from what its run stored, all of its layers and losses are the same to the bit."""
 
 import pytest
-from kit import quiet
-from test_tasks import example, planned
+from kit import example, quiet
+from test_tasks import planned
 
 import dlx
 from dlx.component import types
@@ -25,7 +25,7 @@ SETTINGS = {
 )
 def test_every_task_is_reproduced(name, tmp_path, monkeypatch):
     monkeypatch.setattr(layer_hashes, "SHARE", 1e9)
-    plan = planned(example(name), tmp_path, **SETTINGS)
+    plan = planned(example("tasks", name), tmp_path, **SETTINGS)
     loaded = LoadedRecipe(plan.recipe, tmp_path)
     execute(RunRequest(plan, loaded, tmp_path / "run", quiet(), is_tracked=False))
     recorded = read_trace(tmp_path / "run")
