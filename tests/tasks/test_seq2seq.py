@@ -10,11 +10,14 @@ from kit import build, quiet
 import dlx
 from dlx.engine.inference.restore import restore
 from dlx.errors import RecipeError
+from dlx.facts import DataFacts
 from dlx.installation import install_command
 from dlx.metrics import Metric
 from dlx.nn.context import apply
+from dlx.tasks import Task
 from dlx.tasks._base.gradient_accumulation import split
 from dlx.tasks.seq2seq.module import Translations
+from dlx.tensors import TensorSpec, context_of
 from dlx.tokenizers import BOS, EOS
 
 RECURRENT = "{type: seq2seq, embedding_dim: 8, encoder: {gru: {hidden: 8, bidirectional: true}}, cell: {gru: 12}}"
@@ -74,6 +77,15 @@ def test_texts_of_several_processes_come_together():
     one, other = Translations([0], [("a", "b", "c")]), Translations([1], [("d", "e", "f")])
     one.join(other)
     assert one == Translations([0, 1], [("a", "b", "c"), ("d", "e", "f")])
+
+
+@pytest.mark.parametrize(("lengths", "masks"), [((None, 6), {"memory_mask"}), ((7, None), {"mask"}), ((7, 6), set())])
+def test_masks_are_planned_for_what_varies_in_length(lengths, masks):
+    source, target = (TensorSpec((length,), "T", "int64", (9,)) for length in lengths)
+    (role,) = (
+        Task.model_validate("seq2seq").roles(DataFacts({"a": source, "target": target}, ("a",), "target")).values()
+    )
+    assert set(context_of(role.input)) == set(role.output.context) == masks
 
 
 def test_micro_batches_add_up_to_the_loss_of_their_batch(tmp_path, monkeypatch):
