@@ -1,8 +1,8 @@
 """Figures of every task are drawn after each epoch and at the end, and cost no run its result."""
 
 import pytest
-from kit import quiet
-from test_tasks import example, planned
+from kit import example, quiet
+from task_plans import planned
 
 from dlx.component import types
 from dlx.engine.runs.run import train
@@ -15,7 +15,7 @@ FAST = ("forecasting", "regression")
 
 def trained(name, folder):
     train_section = {"epochs": 2, "figures_every_n_epochs": 1, "limit_train_samples": 48, "limit_test_samples": 16}
-    plan = planned(example(name), folder, train={**train_section, "batch_size": 16})
+    plan = planned(example("tasks", name), folder, train={**train_section, "batch_size": 16})
     return train(plan, LoadedRecipe(plan.resolved, folder), quiet(), root=folder / "runs")
 
 
