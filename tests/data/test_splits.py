@@ -144,7 +144,7 @@ def test_by_column_needs_a_column(column):
 
 def test_a_column_with_an_unknown_word_is_refused():
     said = np.array(["train", "val", "train", "tset"] * 250, dtype=object)
-    with pytest.raises(DataError, match="row 4: part is .tset"):
+    with pytest.raises(DataError, match=r"row 4: part is .tset"):
         split(data=samples(part=Column(said, "", "categorical")), by="column", column="part")
 
 
