@@ -8,10 +8,12 @@ from optimizer_gym import weights
 from probe import Probe, fit
 from torch import nn
 
+from dlx.engine.build.adapt import attach_adapters
 from dlx.layers import Layer
 from dlx.losses import Loss
 from dlx.optimizers import Optimizer
 from dlx.schedules import TrainingLength
+from dlx.tensors import TensorSpec
 
 LENGTH = TrainingLength(steps=100, steps_per_epoch=10)
 METRIC = [1.0, 0.5, 0.6, 0.51, 0.4999, 0.7, 0.4, 0.45, 0.3995, 0.5, *[0.6] * 30]
@@ -87,3 +89,15 @@ def plain_attributes(built: Any) -> str:
     hidden = "_" if isinstance(built, nn.Module) else "_lightning_module"
     plain = (bool, int, float, str, dict, type(None))
     return repr(sorted((n, v) for n, v in owned if isinstance(v, plain) and not n.startswith(hidden)))
+
+
+def adapted_network(spec: Any) -> list[Any]:
+    """Return the output of a small network with an adapter whose weights are random, and what of it learns."""
+    torch.manual_seed(0)
+    x = TensorSpec((6,), "F")
+    tree = Layer.model_validate([{"body": [{"linear": 5}, "relu", {"linear": 5}]}, {"head": {"linear": 3}}])
+    network = tree.build(x)
+    attach_adapters(network, spec, tree, x)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+    return [network(torch.randn(4, 6)).tolist(), [n for n, _ in network.named_parameters() if spec.is_trained(n)]]

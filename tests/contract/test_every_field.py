@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from dlx.component import Component, base_class, leaf_class, types
 
 OBSERVERS: dict[str, Callable[[Any], Any]] = {
+    "adapters": observers.adapted_network,
     "augmentations": built_objects.augmented,
     "initializers": built_objects.filled_weights,
     "layers": built_objects.outputs_of_layer,
