@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 BENCH ?= startup speed models generative selfsupervised growth
 MEASURED := $(CURDIR)/benchmarks/measured.json
 
-.PHONY: setup quickstart test test-all lint format bench bench-compare mutate docs clean
+.PHONY: setup quickstart test test-all test-sample lint format bench bench-compare mutate docs clean
 
 setup: $(READY)
 
@@ -25,6 +25,9 @@ test: $(READY)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-sample: $(READY)
+	$(BIN)/python tests/gallery_sample.py | xargs $(BIN)/python -m pytest -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gallery_sample import SECONDS, sample, seconds_by_name
 from kit import quiet
 
 import dlx
@@ -170,3 +171,12 @@ def test_it_keeps_its_claims(path, planned, shared):
     claims = run.verdict if planned[0].study is None else run.claims
     assert claims
     assert run.claims_hold, claims
+
+
+def test_every_slow_recipe_whose_seconds_are_known_is_in_the_sample_of_some_day():
+    from datetime import date, timedelta
+
+    known, days = seconds_by_name(), [date(2026, 1, 1) + timedelta(days=i) for i in range(2 * len(FOUND))]
+    assert len(known) > 10
+    assert all(sum(known[n] for n in sample(day)) <= SECONDS for day in days)
+    assert {name for day in days for name in sample(day)} == set(known)
