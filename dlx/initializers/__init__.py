@@ -23,3 +23,7 @@ class Initializer(Component):
     def fill(self, weight: Tensor, gain: float) -> None:
         """Fill the weight in place, without gradients; gain is that of the next activation."""
         raise NotImplementedError
+
+    def fill_bias(self, bias: Tensor) -> None:
+        """Fill a bias in place, without gradients."""
+        bias.zero_()

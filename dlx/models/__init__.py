@@ -118,4 +118,4 @@ def _initialize_weights(module: nn.Module, initializer: Initializer | None, gain
             if parameter.ndim >= 2 and not custom:
                 initializer.fill(parameter, gain)
             elif name.rpartition(".")[2] == "bias":
-                parameter.zero_()
+                initializer.fill_bias(parameter)
