@@ -72,11 +72,14 @@ def train(
     force: bool = False,
     console: Any = None,
     callbacks: Sequence[Callback] = (),
+    job: str | None = None,
+    allow_change: bool = False,
 ) -> Run:
     """Train a recipe, test what came of it, and track the run under `root`; progress goes to a Rich console, or stderr.
 
     `fast` runs a few steps of everything; `find_lr` looks for the learning rate first; `callbacks` are Lightning's;
-    `force` trains though the plan says that memory is too small.
+    `force` trains though the plan says that memory is too small; `job` names a job that may be tried several times, of
+    which each try goes on with the same run, also where `allow_change` and the recipe changed.
     Raises: RecipeError before anything runs; DataError; RunError if training fails.
     """
     from dlx import plan as planning
@@ -108,7 +111,9 @@ def train(
         rate = finding.find_lr(plan)
         plan = finding.with_lr(plan, rate)
         say(shown, f"learning rate  {rate:.3g} (found)")
-    return engine.train(plan, loaded, shown, root=Path(root), fast=fast, callbacks=callbacks)
+    return engine.train(
+        plan, loaded, shown, root=Path(root), fast=fast, callbacks=callbacks, job=job, allow_change=allow_change
+    )
 
 
 def sweep(
@@ -118,9 +123,11 @@ def sweep(
     workers: int | None = None,
     root: str | Path = "runs",
     console: Any = None,
+    on: Literal["ray"] | None = None,
 ) -> SweepReport:
     """Search as a recipe's section `sweep` says: many trials of the recipe, of which the best are returned first.
 
+    `on="ray"` trains them as tasks of the Ray cluster that RAY_ADDRESS names, or of one on this machine.
     Raises: RecipeError before the first trial, with everything that is wrong with any of them; DataError; RunError if
     no trial can be trained.
     """
@@ -131,7 +138,8 @@ def sweep(
     data = None
     if loaded.study is not None:
         data = plan_study(loaded).prepared  # all that is wrong is said before anything heavy is imported
-    return studies.sweep(loaded, studies.SweepOptions(console or new_console(error=True), workers, Path(root)), data)
+    options = studies.SweepOptions(console or new_console(error=True), workers, Path(root), on)
+    return studies.sweep(loaded, options, data)
 
 
 def compare(

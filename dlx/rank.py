@@ -1,4 +1,4 @@
-"""Rank: which process of a run this one is, by the environment variables that torchrun sets."""
+"""Rank: which process of a run this one is, and of which job, by the environment variables of what started it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ class ProcessRank:
     local_rank: int
     local_world_size: int
     world_size: int
+
+
+JOB_VARIABLES = ("DLX_JOB", "SLURM_JOB_ID", "SKYPILOT_TASK_ID", "TORCHELASTIC_RUN_ID")
+"""Environment variables that name a job, and keep their value when it is tried again; the first that is set counts."""
+
+
+def job_id() -> str | None:
+    """Return what names the job of this process, the same in every try of it; None outside of one."""
+    found = ((name, os.environ.get(name)) for name in JOB_VARIABLES)
+    return next((f"{name}={value}" for name, value in found if value and value != "none"), None)
 
 
 def process_rank() -> ProcessRank | None:

@@ -12,6 +12,9 @@ from dlx.commands._options import ask_for_tracker
 from dlx.console import new_console
 from dlx.errors import UsageError
 
+AUTO = "auto"
+"""As the run to resume: the one of this job, which may not have begun."""
+
 
 def command(
     recipe: Annotated[
@@ -19,7 +22,12 @@ def command(
     ] = "",
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to change: optimizer.lr=0.01")] = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", help="Resume this run from its newest checkpoint.", autocompletion=runs)
+        str | None,
+        typer.Option(
+            "--resume",
+            help="Resume this run from its newest checkpoint; auto: the one that an earlier try of this job has left.",
+            autocompletion=runs,
+        ),
     ] = None,
     allow_change: Annotated[
         bool, typer.Option("--allow-change", help="With --resume: accept changes of the recipe.")
@@ -38,14 +46,15 @@ def command(
 
     recipe, changes = _split_words(recipe, overrides or [], resume)
 
-    from dlx.rank import is_worker
+    from dlx.rank import is_worker, job_id
 
-    if resume is not None:
+    if resume is not None and resume != AUTO:
         run = dlx.resume(resume, recipe or None, changes, allow_change=allow_change)
     else:
         loaded = dlx.load(recipe, changes)  # what is wrong with it is said before anything heavy is imported
         ask_for_tracker(loaded)
-        run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr, force=force)
+        job = (job_id() or " ".join([str(Path(recipe).resolve()), *changes])) if resume == AUTO else None
+        run = dlx.train(loaded, fast=fast_dev_run, find_lr=find_lr, force=force, job=job, allow_change=allow_change)
     if is_worker():
         return  # the process of rank 0 prints
     if as_json:
@@ -60,6 +69,8 @@ def _split_words(recipe: str, overrides: list[str], resume: str | None) -> tuple
     """Return the recipe and the overrides: with --resume the first word may be an override already."""
     if "=" in recipe and not Path(recipe).exists():
         recipe, overrides = "", [recipe, *overrides]
+    if not recipe and resume == AUTO:
+        raise UsageError("give the recipe of the job: dlx train RECIPE --resume auto")
     if not recipe and resume is None:
         raise UsageError("give a recipe: dlx train RECIPE, or a run to resume: dlx train --resume RUN")
     return recipe, overrides

@@ -16,8 +16,8 @@ from dlx.engine.build.weights import match_weights
 from dlx.engine.runs import resume as resuming
 from dlx.engine.runs import run as running
 from dlx.engine.runs.finished import is_finished
-from dlx.engine.runs.folder import make_run_folder, write_recipe
-from dlx.engine.runs.outcome import Run
+from dlx.engine.runs.folder import job_folder, make_run_folder, write_recipe
+from dlx.engine.runs.outcome import Run, read_run
 from dlx.engine.runs.run import RunRequest
 from dlx.engine.training.checkpointer import BEST
 from dlx.engine.training.fit import newest_checkpoint
@@ -32,6 +32,7 @@ from dlx.recipe.load import LoadedRecipe
 from dlx.recipe.schema.changes import Change, changes
 from dlx.run_folders import find_run_folder, stage_status
 from dlx.tracking.record import open_record
+from dlx.tracking.spool import read_state
 
 Changes = Mapping[str, Sequence[Change]]
 """How the recipe of each stage differs from what it was."""
@@ -45,18 +46,41 @@ def train(
     root: Path = Path("runs"),
     fast: bool = False,
     callbacks: Sequence[pl.Callback] = (),
+    job: str | None = None,
+    allow_change: bool = False,
 ) -> Run:
     """Train a plan, one stage after the other if it has stages, and check its claims.
+
+    job  whose run it is: one that an earlier try of the job has left goes on, one that is finished is returned
 
     Raises: UsageError before the first step if nothing can be written, or a stage could not begin as it should;
     RunError if training fails.
     """
+    if job is not None:
+        folder = job_folder(root, plan.recipe.name, job)
+        return _train_job(RunRequest(plan, loaded, folder, console, fast, callbacks=callbacks), allow_change)
     if not plan.stages:
         return running.train(plan, loaded, console, root=root, fast=fast, callbacks=callbacks)
     _check_stages(plan)
     first, *_ = stage_folder_names(plan.stages).values()
     folder = make_run_folder(root, plan.recipe.name, f"{first}/checkpoints")
     return _execute_stages(RunRequest(plan, loaded, folder, console, fast, callbacks=callbacks))
+
+
+def _train_job(request: RunRequest, allow_change: bool) -> Run:
+    """Train what is left of a job's run: nothing, the rest, or all of it."""
+    folder = request.folder
+    finished = read_run(folder)
+    if finished is not None:
+        say(request.console, f"{folder.name} is finished: nothing is left to train")
+        return finished
+    if not request.plan.stages:
+        return resuming.complete(request, allow_change)
+    _check_stages(request.plan)
+    first, *_ = stage_folder_names(request.plan.stages).values()
+    (folder / first / "checkpoints").mkdir(parents=True, exist_ok=True)
+    request = replace(request, resumed="" if read_state(folder) is not None else None)
+    return _execute_stages(request, allow_change)
 
 
 def resume(
