@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from dlx.commands._options import ask_for_tracker
 from dlx.commands._show import print_claims, print_next
 from dlx.console import echo, new_console, say
 from dlx.errors import UsageError
+from dlx.installation import install_command
 from dlx.notices import dlx_command
 
 
@@ -26,6 +28,10 @@ def command(
         int | None,
         typer.Option("--workers", min=1, help="Processes that train at once, instead of the recipe's."),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="CLUSTER", help="ray: train trials on the cluster that RAY_ADDRESS names."),
+    ] = None,
     root: Annotated[Path, typer.Option("--root", help="Folder with the runs.")] = Path("runs"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim of `expect` does not hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -33,6 +39,7 @@ def command(
     """Search: train many trials of a recipe with other values, and say which were best."""
     if sum(map(bool, (recipe, resume, join, status, stop))) != 1:
         raise UsageError("give a recipe: dlx sweep RECIPE, or one of --resume, --join, --status, --stop with a study")
+    _check_cluster(on)
     if stop is not None:
         from dlx.studies.sweep import stop_sweep
 
@@ -43,7 +50,7 @@ def command(
     if status is not None:
         report = _status(status, root)
     else:
-        report = _search(recipe, overrides or [], resume or join, workers, root)
+        report = _search(recipe, overrides or [], resume or join, (workers, on), root)
     if as_json:
         from dlx.commands._show import print_json
 
@@ -60,17 +67,25 @@ def _status(name: str, root: Path) -> Any:
     return sweep_status(name, root)
 
 
-def _search(recipe: str, overrides: list[str], resume: str | None, workers: int | None, root: Path) -> Any:
+def _check_cluster(on: str | None) -> None:
+    """Raise UsageError for a cluster that there is none of, or whose package is not here."""
+    if on not in (None, "ray"):
+        raise UsageError(f"--on {on}: trials are trained on this machine, or on ray; jobs on others may --join")
+    if on == "ray" and importlib.util.find_spec("ray") is None:
+        raise UsageError(f"--on ray needs Ray: {install_command('ray')}")
+
+
+def _search(recipe: str, overrides: list[str], resume: str | None, by: tuple[int | None, Any], root: Path) -> Any:
     import dlx
 
-    console = new_console(error=True)
+    console, (workers, on) = new_console(error=True), by
     if resume is not None:
         from dlx.studies.sweep import SweepOptions, resume_sweep
 
-        return resume_sweep(resume, SweepOptions(console, workers, root))
+        return resume_sweep(resume, SweepOptions(console, workers, root, on))
     loaded = dlx.load(recipe, overrides)
     ask_for_tracker(loaded)
-    return dlx.sweep(loaded, workers=workers, root=root, console=console)
+    return dlx.sweep(loaded, workers=workers, root=root, console=console, on=on)
 
 
 def _print(report: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dlx.data.prepare import Prepared
 from dlx.errors import RunError, UsageError
@@ -30,11 +30,18 @@ GRACE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """How a sweep is carried out: by how many workers (None: as the recipe says), and where it speaks."""
+    """How a sweep is carried out.
+
+    console  where it speaks
+    workers  how many trials are trained at once; None is as the recipe says, or as many as a cluster has room for
+    root     the folder with the runs
+    on       the cluster that trains the trials: "ray"; None is this machine
+    """
 
     console: Any
     workers: int | None = None
     root: Path = Path("runs")
+    on: Literal["ray"] | None = None
 
 
 def sweep(loaded: LoadedRecipe, options: SweepOptions, data: Prepared | None = None) -> SweepReport:
@@ -71,7 +78,11 @@ def _execute(study: StudyFolder, options: SweepOptions, resumed: bool, data: Pre
     worker = worker_of(study, data if count == 1 else None)
     record = study_record(worker.plan, study, resumed)
     with record.close_on_error(), Display(study, worker.scheduler, worker.trainer.monitor, options.console) as display:
-        if count == 1:
+        if options.on is not None:
+            from dlx.studies.ray_tasks import train_on_ray
+
+            train_on_ray(worker, options.workers, lambda: display.update(study.journal.read()))
+        elif count == 1:
             worker.tell = display.update
             worker.work()
         else:

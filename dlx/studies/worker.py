@@ -6,14 +6,17 @@ What is imported, and the data, stay from one trial to the next.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dlx.data.prepare import Prepared
+from dlx.engine.training.trainer import silence_lightning
 from dlx.errors import DlxError
 from dlx.plan import Plan, make
 from dlx.plan.plan import is_better_higher
@@ -28,6 +31,21 @@ WAIT_SECONDS = 0.2
 """Between two looks into the journal, where all that is left is trained by others."""
 STOP = "stop"
 """A file of this name in the folder of a study asks its workers to stop after the trial in hand."""
+
+Left = Literal["trained", "others", "nothing"]
+"""What a worker found: a trial, which it trained; only trials that others train, and may come back; or nothing."""
+
+
+@contextmanager
+def frozen_imports() -> Iterator[None]:
+    """Let garbage collection skip what is in memory now: torch, Lightning and MLflow are a million objects, to go
+    through which takes longer than a short trial.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @dataclass
@@ -46,15 +64,19 @@ class Worker:
 
     def work(self) -> None:
         """Work until every trial is finished, or somebody asks to stop."""
-        with Lease(self.study.path) as lease:
-            while not (self.study.path / STOP).exists():
-                job, busy = self._take(lease.name)
-                if job is not None:
-                    self._train_job(job)
-                elif busy:
-                    time.sleep(WAIT_SECONDS)
-                else:
-                    return
+        with Lease(self.study.path) as lease, frozen_imports(), silence_lightning():
+            while (left := self.train_next(lease)) != "nothing":
+                time.sleep(WAIT_SECONDS if left == "others" else 0)
+
+    def train_next(self, lease: Lease) -> Left:
+        """Train what comes next, if there is something, and return what there was to do."""
+        if (self.study.path / STOP).exists():
+            return "nothing"
+        job, busy = self._take(lease.name)
+        if job is not None:
+            self._train_job(job)
+            return "trained"
+        return "others" if busy else "nothing"
 
     def _take(self, worker: str) -> tuple[Job | None, bool]:
         """Return what to do next, and whether another worker still trains something."""
