@@ -83,16 +83,14 @@ def _package(requirement: str) -> Check:
 
 
 def _devices() -> list[Check]:
-    import os
-
+    from dlx.machine import processors
     from dlx.plan.hardware import resolve_hardware
     from dlx.recipe.schema.hardware import Hardware
 
     hardware = resolve_hardware(Hardware())
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         Check("device", f"{hardware.accelerator}, precision {hardware.precision}"),
-        Check("threads", f"{hardware.num_threads} of {usable} cores that this process may use"),
+        Check("threads", f"{hardware.num_threads} of {processors()} cores that this process may use"),
     ]
 
 
