@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,16 @@ def print_json(value: Any) -> None:
     sys.stdout.write((text if is_printable(text) else json.dumps(value, indent=2)) + "\n")
 
 
+def describe_baselines(found: Mapping[str, float]) -> str:
+    """Write what baselines reach, one a line."""
+    return "\n".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in found.items())
+
+
 def print_summary(run: Any, console: Any) -> None:
     """Print how a run ended, its metrics, whether its claims held, where it is, and what to do next."""
     from rich.table import Table
 
-    from dlx.engine.runs.outcome import describe_baselines, group_baselines
+    from dlx.engine.runs.outcome import group_baselines
 
     how = f", {run.ending}" if run.ending else ""
     table = Table(title=f"{run.name}: {run.seconds:.1f} s of training{how}", title_justify="left")

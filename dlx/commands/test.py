@@ -25,8 +25,7 @@ def command(
     from rich.table import Table
 
     import dlx
-    from dlx.commands._show import print_json, print_origins
-    from dlx.engine.runs.outcome import describe_baselines
+    from dlx.commands._show import describe_baselines, print_json, print_origins
 
     rows = dlx.test(paths, root=root)
     for row in rows:

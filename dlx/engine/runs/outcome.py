@@ -126,11 +126,6 @@ def group_baselines(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]
     return found
 
 
-def describe_baselines(found: Mapping[str, float]) -> str:
-    """Write what baselines reach, one a line."""
-    return "\n".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in found.items())
-
-
 def _to_plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_to_plain(v) for v in value]

@@ -92,9 +92,6 @@ class UnknownNames(Rule):
 
     Why:      weights could not be told apart.
     Instead:  write one of the libraries that the message lists; or a model of that architecture as it is published.
-    Wrong:
-        model: {mlp: {hidden: [8]}}
-        init_from: {file: mlp.safetensors, names: torchvision}
     """
 
     code: ClassVar[str] = "DLX467"
