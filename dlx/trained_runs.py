@@ -55,11 +55,18 @@ def predict(run: str | Path, inputs: Inputs = (), *, split: str | None = None, k
 
 
 def export(
-    run: str | Path, formats: Formats = (), *, folder: str | Path | None = None, console: Any = None
+    run: str | Path,
+    formats: Formats = (),
+    *,
+    folder: str | Path | None = None,
+    quantize: str | None = None,
+    benchmark: bool = False,
+    console: Any = None,
 ) -> ExportReport:
     """Export a run in formats by name, or with options; by default as its recipe says, or to ONNX, into its directory.
 
-    What does not agree with the run is not written. Raises: UsageError if it cannot be exported; DataError.
+    `quantize` adds an ONNX graph of 8 bits; `benchmark` compares all formats and writes nothing. What does not agree
+    with the run is not written. Raises: UsageError if it cannot be exported; CheckpointError; DataError.
     """
     from dlx.tracking.store import find_run
 
@@ -67,7 +74,10 @@ def export(
 
     from dlx.engine.export import command as engine
 
-    return engine.export(found, formats, Path(folder) if folder else None, console or new_console(error=True))
+    shown = console or new_console(error=True)
+    if benchmark:
+        return engine.benchmark(found, shown)
+    return engine.export(found, formats, Path(folder) if folder else None, quantize, shown)
 
 
 def embed(run: str | Path, inputs: Inputs) -> Embeddings:

@@ -22,6 +22,12 @@ def command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The folder of the artifacts; by default `export` in the run.")
     ] = None,
+    quantize: Annotated[
+        str | None, typer.Option("--quantize", help="Also a graph of 8 bits: int8_dynamic or int8_static.")
+    ] = None,
+    benchmark: Annotated[
+        bool, typer.Option("--benchmark", help="Compare all formats in one table, and write nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Export a trained run as ONNX, .pt2 or safetensors, each held against the run.
@@ -31,14 +37,14 @@ def command(
     import dlx
     from dlx.commands._show import open_run, print_json
 
-    report = dlx.export(open_run(run), formats or (), folder=output)
+    report = dlx.export(open_run(run), formats or (), folder=output, quantize=quantize, benchmark=benchmark)
     for note in report.notes:
         echo(f"warning: {note}", error=True)
     if as_json:
         print_json(report.to_json())
     else:
         _print_report(report)
-    if any(artifact.refusal for artifact in report.artifacts):
+    if not benchmark and any(artifact.refusal for artifact in report.artifacts):
         raise typer.Exit(1)
 
 
@@ -51,7 +57,7 @@ def _print_report(report: Any) -> None:
 
     console = new_console()
     table = Table()
-    headings = ["", "agreement", "largest difference", *report.run_metrics, "batch of 1", "batch of 32", "size", ""]
+    headings = ["", "agreement", "difference", *report.run_metrics, "ms (1)", "ms (32)", "size", ""]
     for heading in headings:
         table.add_column(heading, justify="right" if heading else "left")
     latency = [_milliseconds(value) for value in report.run_latency.values()]
@@ -80,4 +86,4 @@ def _print_report(report: Any) -> None:
 
 
 def _milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms"
+    return f"{1000 * seconds:.3g}"

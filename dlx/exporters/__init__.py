@@ -67,6 +67,7 @@ class Exportable:
     dynamic_shapes  the dimensions of each input that are free, as torch.export takes them
     state           the run's weights, by the names of its networks
     metadata        what stands in the artifact: plain JSON values
+    calibration     yields so many train samples, as inputs by name, a batch at a time
     restore         makes a runtime of an artifact that is no graph, but weights and a recipe
     """
 
@@ -76,6 +77,7 @@ class Exportable:
     dynamic_shapes: Sequence[Mapping[int, Any]]
     state: Mapping[str, Tensor]
     metadata: Mapping[str, Any]
+    calibration: Callable[[int], Iterable[Mapping[str, np.ndarray]]]
     restore: Callable[[Path], Runtime]
 
 
@@ -96,6 +98,24 @@ class Exporter(Component):
 
     tolerance: float = Field(1e-4, gt=0)
     """How far a prediction may be from the run's: absolutely where it is below 1, relatively above."""
+
+    @property
+    def artifact_name(self) -> str:
+        """Name of the artifact's file."""
+        return self.file_name
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether an artifact computes what the run computes, and not an approximation of it."""
+        return True
+
+    def variants(self) -> dict[str, Exporter]:
+        """Return the artifacts that are written, by what is appended to the name of the format."""
+        return {"": self}
+
+    def limit(self, predictions: Any, spread: float) -> Any:
+        """Return how far each prediction may be from that of the run; `spread` is the run's standard deviation."""
+        return self.tolerance * abs(predictions).clip(1.0)
 
     def accepts(self, is_close: bool, agreement: float) -> bool:
         """Say whether an artifact is written: whether all of its predictions are within the tolerance."""
@@ -135,9 +155,14 @@ def exporter_of(path: Path) -> type[Exporter] | None:
     return next((leaf for leaf in leaves if Path(leaf.file_name).suffix == path.suffix), None)
 
 
+def variants_by_name(exporters: Mapping[str, Exporter]) -> dict[str, Exporter]:
+    """Return every artifact that exporters write, by its name."""
+    return {f"{name}{end}": one for name, exporter in exporters.items() for end, one in exporter.variants().items()}
+
+
 def figure_names(exporters: Mapping[str, Exporter], metrics: Iterable[str]) -> Iterator[str]:
     """Yield the name of every figure that an export measures, given the metrics of the task on a split."""
     names = [*FIGURES, "size", *(f"{metric}_change" for metric in metrics if metric != "loss")]
     if exporters:
         yield from (f"export/{name}" for name in names if name != "size")
-    yield from (f"export/{exporter}/{name}" for exporter in exporters for name in names)
+    yield from (f"export/{artifact}/{name}" for artifact in variants_by_name(exporters) for name in names)

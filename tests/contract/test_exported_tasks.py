@@ -37,7 +37,9 @@ def test_onnx_predicts_what_the_task_predicts(name, tmp_path):
     raw = replace(batches["test"], transforms=[])
     traced = traced_batch(next(iter(raw)), function.inputs)
     names = [entry.name for entry in function.inputs]
-    run = Exportable(function, names, traced, dynamic_shapes(function.inputs), module.state_dict(), {}, OnnxRuntime)
+    run = Exportable(
+        function, names, traced, dynamic_shapes(function.inputs), module.state_dict(), {}, tuple, OnnxRuntime
+    )
     write_graph(run, tmp_path / "model.onnx")
     graph = OnnxRuntime(tmp_path / "model.onnx", 1)
     expected = list(run_predictions(module, batches["test"]))

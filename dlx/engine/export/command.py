@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,33 +10,59 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from dlx.component import Named
+from dlx.component import Named, types
 from dlx.engine.checkpoint import load_checkpoint, metadata_of
-from dlx.engine.export.export import EXPORTS, ExportReport, export_run
+from dlx.engine.export.export import EXPORTS, ExportReport, check_exporters, export_run
+from dlx.engine.inference.restore import restore
 from dlx.errors import UsageError
 from dlx.exporters import Exporter
 from dlx.tracking.store import FoundRun
 from dlx.tracking.sync import add_to_run
 
-DEFAULT = "onnx"
+DEFAULT = QUANTIZED = "onnx"
 
 
 def export(
-    run: FoundRun, formats: Sequence[str] | Mapping[str, Any], folder: Path | None, console: Any
+    run: FoundRun, formats: Sequence[str] | Mapping[str, Any], folder: Path | None, quantize: str | None, console: Any
 ) -> ExportReport:
     """Export a run, and log figures and files with it."""
-    exporters = _exporters(run, formats)
-    report = export_run(run.checkpoint, None, exporters, folder or run.checkpoint.parent.parent / EXPORTS, console)
-    unsent = add_to_run(run.checkpoint.parent.parent, report.figures(), report.files, EXPORTS)
+    own = run.checkpoint.parent.parent
+    exporters = read_exporters(_wanted(run, formats, quantize))
+    report = export_run(run.checkpoint, None, exporters, folder or own / EXPORTS, console)
+    unsent = add_to_run(own, report.figures(), report.files, EXPORTS)
     return report if unsent is None else replace(report, notes=[*report.notes, f"not in MLflow yet: {unsent}"])
 
 
-def _exporters(run: FoundRun, formats: Sequence[str] | Mapping[str, Any]) -> Mapping[str, Exporter]:
-    """Return the exporters that are named; else those of the recipe, or ONNX."""
+def benchmark(run: FoundRun, console: Any) -> ExportReport:
+    """Try a run in every format, and write nothing; a format that refuses it is left out, and named in the notes."""
+    plan, notes, exporters = restore(run.checkpoint).plan, [], {}
+    for name in types("exporters"):
+        try:
+            one = read_exporters({name: {"quantize": "int8_static"} if name == QUANTIZED else {}})
+            check_exporters(one, plan)
+            exporters.update(one)
+        except UsageError as error:
+            notes.append(str(error))
+    with tempfile.TemporaryDirectory(prefix="dlx-export-") as folder:
+        report = export_run(run.checkpoint, None, exporters, Path(folder), console)
+    artifacts = [replace(artifact, files=()) for artifact in report.artifacts]
+    return replace(report, artifacts=artifacts, notes=[*notes, *report.notes])
+
+
+def _wanted(run: FoundRun, formats: Sequence[str] | Mapping[str, Any], quantize: str | None) -> dict[str, Any]:
+    """Return the options of the formats that are named; else those of the recipe, or ONNX."""
     own = metadata_of(load_checkpoint(run.checkpoint))["recipe"].get("export") or {DEFAULT: {}}
-    wanted = {name: own.get(name, {}) for name in formats} if not isinstance(formats, Mapping) else formats
+    named = dict(formats) if isinstance(formats, Mapping) else {name: own.get(name, {}) for name in formats}
+    wanted = named or dict(own)
+    if quantize is not None:
+        wanted[QUANTIZED] = {**wanted.get(QUANTIZED, {}), "quantize": quantize}
+    return wanted
+
+
+def read_exporters(wanted: Mapping[str, Any]) -> dict[str, Exporter]:
+    """Return exporters by their names. Raises: UsageError if one is unknown, not installed, or has wrong options."""
     try:
-        return TypeAdapter(Named[Exporter]).validate_python(wanted or own)
+        return TypeAdapter(Named[Exporter]).validate_python(dict(wanted))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         suggestion = first.get("ctx", {}).get("suggestion")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dlx.console import say
 from dlx.data.prepare import Prepared
 from dlx.engine.build.experiment import build_test_batches
@@ -21,6 +23,7 @@ from dlx.engine.export.module_runtime import ModuleRuntime
 from dlx.engine.export.proof import (
     Proof,
     artifact_predictions,
+    input_arrays,
     measure,
     prove,
     run_predictions,
@@ -29,11 +32,13 @@ from dlx.engine.inference.evaluate import read_own_data
 from dlx.engine.inference.restore import RestoredRun, restore
 from dlx.engine.rng import random_state, restore_random_state
 from dlx.errors import RunError, UsageError
-from dlx.exporters import Exportable, Exporter
+from dlx.exporters import Exportable, Exporter, variants_by_name
 from dlx.files import copy_file
 from dlx.plan import Plan
 from dlx.plan.context import PlanContext
 
+OF_EXACT = ("agreement", "max_abs_difference")
+"""Figures of all artifacts together in which approximations, such as quantized graphs, have no part."""
 EXPORTS = "export"
 """Folder of artifacts in a run's directory, and of its record."""
 
@@ -46,6 +51,7 @@ class Artifact:
     files: Sequence[Path] = ()
     proof: Proof | None = None
     size: int = 0
+    is_exact: bool = True
     refusal: str | None = None
 
     def figures(self) -> dict[str, float]:
@@ -78,7 +84,8 @@ class ExportReport:
         together: dict[str, list[float]] = {}
         for artifact in self.artifacts:
             for name, value in artifact.figures().items():
-                together.setdefault(name, []).append(value)
+                if artifact.is_exact or name not in OF_EXACT:
+                    together.setdefault(name, []).append(value)
         together.pop("size", None)
         return {**{f"export/{name}": self._summary(name, values) for name, values in together.items()}, **each}
 
@@ -139,8 +146,8 @@ def export_run(
         evaluated = build_test_batches(
             restored.plan, replace(prepared, rows={**prepared.rows, "test": prepared.rows[split]})
         )
-        job = ExportJob(restored, evaluated, folder, console)
-        artifacts = [job.export(name, exporter) for name, exporter in exporters.items()]
+        job = ExportJob(restored, evaluated, prepared.rows["train"], folder, console)
+        artifacts = [job.export(name, exporter) for name, exporter in variants_by_name(exporters).items()]
         directions = restored.plan.recipe.task.metric_names(restored.plan.network_facts)
         lower = [name for name, direction in directions.items() if direction == "lower"]
         return ExportReport(
@@ -151,10 +158,12 @@ def export_run(
 class ExportJob:
     """A restored run with the batches on which its artifacts are tried."""
 
-    def __init__(self, restored: RestoredRun, evaluated: Batches, folder: Path, console: Any) -> None:
+    def __init__(
+        self, restored: RestoredRun, evaluated: Batches, train_rows: np.ndarray, folder: Path, console: Any
+    ) -> None:
         self.plan, self.module, self.checkpoint = restored.plan, restored.module, restored.checkpoint
         self.batches, self.folder, self.console = replace(evaluated, transforms=[]), folder, console
-        self.inputs = plan_inputs(self.plan)
+        self.inputs, self.train_rows = plan_inputs(self.plan), train_rows
         self.exportable = self._exportable()
         say(console, f"export      {self.plan.recipe.name}: {len(evaluated.rows):,} samples predicted by the run …")
         runtime = ModuleRuntime(self.exportable.function, self.exportable.names)
@@ -171,8 +180,15 @@ class ExportJob:
             dynamic_shapes(self.inputs),
             self.module.state_dict(),
             artifact_metadata(self.plan, content, self.checkpoint),
+            self._calibration,
             self._restore,
         )
+
+    def _calibration(self, samples: int) -> Iterator[Mapping[str, np.ndarray]]:
+        """Yield train samples, drawn by the recipe's seed, as inputs of an artifact."""
+        generator = np.random.default_rng(self.plan.recipe.seed)
+        rows = generator.permutation(self.train_rows)[:samples]
+        yield from (input_arrays(batch, self.inputs) for batch in replace(self.batches, rows=rows))
 
     def _restore(self, path: Path) -> ModuleRuntime:
         with restored_for_export(path) as again:
@@ -180,7 +196,7 @@ class ExportJob:
 
     def export(self, name: str, exporter: Exporter) -> Artifact:
         """Write an artifact into a temporary folder, try it there, and move it to where it is wanted if it agrees."""
-        say(self.console, f"export      {name}: {exporter.file_name} is written and tried …")
+        say(self.console, f"export      {name}: {exporter.artifact_name} is written and tried …")
         with tempfile.TemporaryDirectory(prefix="dlx-export-") as temporary:
             try:
                 files = exporter.write(self.exportable, Path(temporary))
@@ -189,8 +205,8 @@ class ExportJob:
                 return Artifact(name, refusal=str(error))
             size = sum(path.stat().st_size for path in files)
             if not exporter.accepts(proof.is_close, proof.agreement):
-                return Artifact(name, (), proof, size, f"it does not agree with its run: {_disagreement(proof)}")
-            return Artifact(name, self._keep(files), proof, size)
+                return Artifact(name, (), proof, size, exporter.is_exact, _disagreement(proof))
+            return Artifact(name, self._keep(files), proof, size, exporter.is_exact)
 
     def _try(self, exporter: Exporter, path: Path) -> Proof:
         runtime = exporter.open(path, self.exportable)
@@ -199,7 +215,7 @@ class ExportJob:
             measured = measure(found, runtime, self.module, self.batches, self.inputs)
         finally:
             runtime.close()
-        return prove(measured, self.run, self.plan, exporter.tolerance)
+        return prove(measured, self.run, self.plan, exporter)
 
     def _keep(self, files: Sequence[Path]) -> list[Path]:
         written = []
@@ -210,4 +226,5 @@ class ExportJob:
 
 
 def _disagreement(proof: Proof) -> str:
-    return f"{proof.agreement:.2%} of the samples agree, and the largest difference is {proof.max_abs_difference:.3g}"
+    figures = f"{proof.agreement:.2%} of the samples agree, the largest difference is {proof.max_abs_difference:.3g}"
+    return f"it does not agree with its run: {figures}"

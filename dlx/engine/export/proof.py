@@ -14,7 +14,7 @@ import torch
 from dlx.engine.data.batches import Batches
 from dlx.engine.export.function import input_tensors
 from dlx.engine.export.inputs import ArtifactInput
-from dlx.exporters import Runtime
+from dlx.exporters import Exporter, Runtime
 from dlx.nn.protocols import Batch, EvaluatesPredictions
 from dlx.plan import Plan
 
@@ -122,12 +122,13 @@ def median_latency(runtime: Runtime, inputs: Mapping[str, np.ndarray], size: int
     return statistics.median(runtime(batch, repeats)[1])
 
 
-def prove(artifact: Measurement, run: Measurement, plan: Plan, tolerance: float) -> Proof:
+def prove(artifact: Measurement, run: Measurement, plan: Plan, exporter: Exporter) -> Proof:
     """Hold what an artifact predicts against what its run predicts."""
+    spread = float(np.std(np.concatenate([values.astype(np.float64).ravel() for values in run.predictions])))
     agreements, farthest, is_close = [], 0.0, True
     for padded, theirs in zip(artifact.predictions, run.predictions, strict=True):
         ours = padded[:, : theirs.shape[1]] if theirs.ndim > 1 else padded  # which may be padded further
-        close = _close(ours, theirs, tolerance)
+        close = _close(ours, theirs, exporter.limit(theirs, spread))
         agreements.append(_agreements(ours, theirs, close, plan))
         farthest = max(farthest, _farthest(ours, theirs))
         is_close = is_close and bool(close.all())
@@ -144,8 +145,7 @@ def _agreements(ours: np.ndarray, theirs: np.ndarray, close: np.ndarray, plan: P
     return np.asarray(same.reshape(len(ours), -1).all(1))
 
 
-def _close(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> np.ndarray:
-    limit = tolerance * np.maximum(1.0, np.abs(theirs))
+def _close(ours: np.ndarray, theirs: np.ndarray, limit: Any) -> np.ndarray:
     return np.asarray(np.isclose(ours.astype(np.float64), theirs, rtol=0.0, atol=limit, equal_nan=True))
 
 
