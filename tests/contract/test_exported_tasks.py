@@ -5,7 +5,8 @@ from datetime import date
 
 import numpy as np
 import pytest
-from test_tasks import example, made, planned
+from kit import build, example
+from task_plans import planned
 
 from dlx.component import types
 from dlx.engine.export.function import RunFunction, dynamic_shapes, traced_batch
@@ -29,10 +30,10 @@ EXPORTED = [
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", EXPORTED)
 def test_onnx_predicts_what_the_task_predicts(name, tmp_path):
-    plan = planned(example(name), tmp_path)
+    plan = planned(example("tasks", name), tmp_path)
     if plan.recipe.task.export_refusal is not None:
         return  # tests/plan/test_export_refusals.py
-    module, batches = made(plan)
+    module, batches = build(plan)
     function = RunFunction(module.eval(), plan).eval()
     raw = replace(batches["test"], transforms=[])
     traced = traced_batch(next(iter(raw)), function.inputs)
