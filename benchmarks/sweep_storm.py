@@ -50,7 +50,7 @@ def fork_worker(study: Path) -> int:
         from dlx.studies.folder import open_study
         from dlx.studies.worker import worker_of
 
-        worker_of(open_study(str(study), Path())).run()
+        worker_of(open_study(str(study), Path())).work()
         os._exit(0)
     except BaseException as error:
         os.write(2, f"worker failed: {error!r}\n".encode())
