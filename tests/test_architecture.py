@@ -247,3 +247,8 @@ def test_files_are_written_by_one_module():
 )
 def test_the_search_for_writers_finds_them(code, writes):
     assert _writes_a_file(ast.parse(code).body[0].value) is writes
+
+
+def test_no_two_files_of_tests_have_one_name():
+    names = [path.name for path in TESTS if path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
