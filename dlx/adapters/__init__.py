@@ -31,12 +31,11 @@ class NothingToAdapt(Rule):
     Why:      training would change nothing, or the head alone.
     Instead:  choose layers with linear maps, as `dlx plan` names them, such as body.blocks.*.attention.
     Wrong:
-        model: {lenet5: {}}
-        data: {source: {random_images: {image_size: 32}}}
-        adapt: {lora: {layers: body.*}}
+        model: {layers: [{linear: 8}, batch_norm, relu, {linear: 8}]}
+        adapt: {lora: {layers: body.1}}
     Right:
-        model: {layers: [flatten, {linear: 8}, relu, {linear: 8}]}
-        adapt: {lora: {rank: 2, layers: body.*}}
+        model: {layers: [{linear: 8}, batch_norm, relu, {linear: 8}]}
+        adapt: {lora: {layers: body.0}}
     """
 
     code: ClassVar[str] = "DLX469"

@@ -47,20 +47,18 @@ class History(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._began = clock()
-        self._add_learning_rates(trainer, module)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, out: Any, batch: Any, i: int) -> None:
-        self._add_learning_rates(trainer, module)
+        if not self.learning_rates:  # a resumed run has them
+            self._add_learning_rates(trainer, module)
 
     def _add_learning_rates(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the learning rate of each optimizer's first parameter group."""
         roles = list(module.networks)  # type: ignore[arg-type]
         for role, optimizer in zip(roles, trainer.optimizers, strict=True):
             rates = self.learning_rates.setdefault("lr" if len(roles) == 1 else f"lr/{role}", [])
-            if not rates or rates[-1][0] != trainer.global_step:
-                rates.append((trainer.global_step, float(optimizer.param_groups[0]["lr"])))
+            rates.append((trainer.global_step, float(optimizer.param_groups[0]["lr"])))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._add_learning_rates(trainer, module)  # where every run comes by, in chunks of whatever length
         for name, value in trainer.callback_metrics.items():
             if "/" in name and isinstance(value, Tensor):
                 self.points.setdefault(name, []).append((trainer.global_step, float(value)))
