@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,13 @@ def single_match(asked: str, fitting: list[Path]) -> Path | None:
 
 
 def run_folders(root: Path) -> list[Path]:
-    """Return the directories of all runs, oldest first."""
-    return sorted((f.parent for f in root.glob("*/run.json")), key=lambda f: (f / "run.json").stat().st_mtime_ns)
+    """Return the directories of all runs, oldest first. Raises: OSError where they cannot be listed."""
+    if not root.is_dir():
+        return []
+    with os.scandir(root) as entries:
+        found = [Path(entry.path) for entry in entries if entry.is_dir()]
+    runs = (folder for folder in found if (folder / "run.json").exists())
+    return sorted(runs, key=lambda folder: (folder / "run.json").stat().st_mtime_ns)
 
 
 def stage_status(folder: Path) -> dict[str, bool]:

@@ -86,7 +86,7 @@ def planned(path, shared, monkeypatch):
     try:
         return loaded, dlx.plan.make(loaded)
     except DataError as error:
-        if "DLX_DATA" in os.environ:
+        if "DLX_DATA" in os.environ and "ETTh1" not in str(error):  # which is fetched by hand
             raise
         pytest.skip(f"its data are not here, and DLX_DATA names no folder with them: {str(error).splitlines()[0]}")
 

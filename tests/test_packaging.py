@@ -58,7 +58,7 @@ def test_the_metadata_name_the_version_and_no_extra_without_use(wheel):
     (metadata,) = wheel.glob("*.dist-info/METADATA")
     found = PathDistribution(metadata.parent)
     assert found.version == __version__
-    assert set(found.metadata.get_all("Provides-Extra")) == {"vision", "text", "audio", "export", "sweep", "dev"}
+    assert set(found.metadata.get_all("Provides-Extra")) == {"vision", "text", "audio", "export", "sweep", "ray", "dev"}
 
 
 def test_every_recipe_of_the_gallery_validates_from_the_wheel_by_name(installed):

@@ -47,7 +47,9 @@ def filled_weights(spec: Any) -> list[str]:
         torch.manual_seed(0)
         weight = torch.zeros(shape)
         spec.fill(weight, 1.7)
-        found.append(digest(weight))
+        bias = torch.zeros(shape[0])
+        spec.fill_bias(bias)
+        found += [digest(weight), digest(bias)]
     return found
 
 

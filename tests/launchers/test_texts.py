@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,9 @@ def test_kubernetes_names_are_in_lower_case():
 
 
 def _dlx(*words, cwd, **env):
-    return subprocess.run(["dlx", *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **env})
+    return subprocess.run(
+        [sys.executable, "-m", "dlx", *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}
+    )
 
 
 def test_print_submits_nothing_and_a_missing_client_is_said(tmp_path):

@@ -10,6 +10,7 @@ from dlx.nn import protocols
 
 OF_TASKS = {
     "Samples", "Embeds", "Generates", "HasTexts", "HasOutputs", "HasNotes", "HasGradientNorms", "ComparesFeatures",
+    "EvaluatesPredictions", "HasBaselines", "HasCriterion",
 }  # fmt: skip
 """Protocols that are asked of the module of a task, never of a layer."""
 PROTOCOLS = [value for name, value in vars(protocols).items() if is_protocol(value) and name not in OF_TASKS]

@@ -182,7 +182,7 @@ def test_a_class_gives_all_its_samples_before_it_begins_again():
 
 
 def test_the_measured_loss_counts_every_sample_the_same(monkeypatch):
-    monkeypatch.setattr(metric_learning, "GROUP", 4)
+    monkeypatch.setattr(metric_learning, "GROUP_SIZE", 4)
     z = torch.arange(6.0)[:, None]  # groups of 4 and of 2
     module = SimpleNamespace(pair_loss=lambda z_NE, target_N: z_NE.mean())
     found = metric_learning.MetricLearningModule._mean_loss(module, z, torch.zeros(6))

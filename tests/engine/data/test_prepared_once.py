@@ -57,4 +57,6 @@ def test_trials_of_a_sweep_prepare_their_data_once(prepared, tmp_path):
 def test_variants_prepare_the_data_of_a_fold_once(prepared, tmp_path):
     (tmp_path / "s.yaml").write_text(RECIPE.replace("iris}}", "iris}, split: {folds: 3}}") + COMPARE)
     dlx.compare("s.yaml", console=quiet())
-    assert [data.split.fold for data in prepared] == [1, 2, 3]
+    folds = [data.split.fold for data in prepared]
+    training, predicting = folds[:3], folds[3:]  # predictions out of fold restore each run, and read its data again
+    assert training == [1, 2, 3] and sorted(predicting) == [1, 1, 2, 2, 3, 3]

@@ -109,7 +109,7 @@ def test_origins_know_the_stage(write):
         ("\n    train: {batch_size: 16}", " 3", (7, 10), "stages.first", "no mapping"),
         ("{stage: first}", "{stage: frist}", (10, 24), "stages.second.init_from.stage", "no earlier stage 'frist'"),
         ("{stage: first}", "{stage: second}", (10, 24), "stages.second.init_from.stage", "no earlier stage"),
-        ("{stage: first}", "{}", (10, 16), "stages.second.init_from", "run or the stage"),
+        ("{stage: first}", "{}", (10, 16), "stages.second.init_from", "one of run, stage and file"),
         ("{batch_size: 16}", '{batch_size: "${vars.x}"}', (8, 25), "stages.first.train.batch_size", "no value"),
     ],
 )  # fmt: skip
