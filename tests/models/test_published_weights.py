@@ -1,7 +1,10 @@
 """Published weights: a network with the weights of a file computes what the library that wrote the file computes."""
 
+import re
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from dlx.engine.build.published import load_published_weights
 from dlx.facts import DataFacts
@@ -116,3 +119,31 @@ def test_a_network_computes_what_transformers_computes(name, tmp_path):
     of, x = inputs(name)
     with torch.no_grad():
         torch.testing.assert_close(loaded(spec, of, tmp_path)(x), compute(theirs, x), rtol=1e-5, atol=1e-5)
+
+
+def openai_name(name):
+    """Return the name of a tensor of GPT-2 as OpenAI's release has it, and whether it is stored with a leading axis."""
+    block = re.match(r"h\.(\d+)\.(ln_\d|attn|mlp)\.(.*)", name)
+    if block is None:
+        layer, kind = name.split(".")
+        return f"model/{layer}" + ("" if layer in ("wte", "wpe") else f"/{kind[0].replace('w', 'g')}"), False
+    number, layer, rest = block.groups()
+    if layer.startswith("ln"):
+        return f"model/h{number}/{layer}/{rest[0].replace('w', 'g')}", False
+    part, kind = rest.split(".")
+    return f"model/h{number}/{layer}/{part}/{kind[0]}", kind == "weight"
+
+
+def test_gpt2_as_openai_released_it(tmp_path):
+    spec, (cls, config), compute = CASES["gpt2"]
+    theirs = saved(getattr(transformers, cls), config, tmp_path)
+    renamed = {}
+    for name, tensor in theirs.transformer.state_dict().items():
+        new, leads = openai_name(name)
+        renamed[new] = (tensor[None] if leads else tensor).clone()
+    save_file(renamed, tmp_path / "model.safetensors")
+    assert {"model/wte", "model/h1/attn/c_attn/w", "model/h0/mlp/c_fc/b", "model/ln_f/g"} <= renamed.keys()
+    x = tokens()
+    with torch.no_grad():
+        ours = loaded(spec, TOKENS, tmp_path, "openai")(x)
+        torch.testing.assert_close(ours, compute(theirs, x), rtol=1e-5, atol=1e-5)
