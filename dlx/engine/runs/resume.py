@@ -102,13 +102,20 @@ def check_resumable(folder: Path, start: ResumePoint, loaded: LoadedRecipe, allo
     Raises: UsageError if it is finished, or may not change so; DataError if its data changed.
     """
     metadata = start.metadata
-    plan = dlx.plan.make(loaded, facts=DataFacts.from_json(metadata["facts"]))
+    plan = _plan_without_origin(loaded, DataFacts.from_json(metadata["facts"]))
     changed = changes(metadata["recipe"], loaded.to_stored(plan.resolved))
     refuse_changes(changed, allow_change)
     if all(change.permission == "free" for change in changed):
         refuse_finished(folder)
     plan = replace(plan, prepared=_read_same_data(plan, start.path))
     return InterruptedRun(folder, plan, loaded, changed)
+
+
+def _plan_without_origin(loaded: LoadedRecipe, facts: DataFacts) -> Plan:
+    """Plan a recipe whose first weights are no longer needed, wherever they came from: the checkpoint has its own."""
+    origin = loaded.recipe.init_from
+    plan = dlx.plan.make(replace(loaded, recipe=loaded.recipe.evolve("init_from", None)), facts=facts)
+    return plan.evolve_all({"resolved.init_from": origin, "recipe.init_from": origin})
 
 
 def refuse_changes(changed: Sequence[Change], allow_change: bool) -> None:

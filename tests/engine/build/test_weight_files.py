@@ -5,6 +5,7 @@ import logging
 
 import pytest
 import torch
+from kit import quiet
 from safetensors.torch import save_file
 
 import dlx
@@ -174,3 +175,13 @@ def test_special_tokens_take_the_rows_of_those_that_stand_for_them(texts, caplog
         taken = network({"init_from": {"file": "bert.safetensors", "names": "hf"}}, "t.yaml").state_dict()
     assert torch.equal(taken["body.0.weight"], torch.cat([rows[[0, 1, 2, 3]], rows]))
     assert "leaves out cls.seq_relationship.bias" in caplog.text
+
+
+def test_a_run_goes_on_without_the_file_that_it_began_with(here):
+    small = RECIPE.replace("resnet: {depth: 18, width: 4}", "mlp: [4]") + "train: {epochs: 1, figures: false}\n"
+    (here / "r.yaml").write_text(small.replace("image_size: 64", "image_size: 8"))
+    save_file(network().state_dict(), "own.safetensors")
+    run = dlx.train("r.yaml", {"init_from": {"file": "own.safetensors"}}, console=quiet())
+    (here / "own.safetensors").unlink()
+    again = dlx.resume(run.folder, overrides={"train.epochs": 2}, allow_change=True, console=quiet())
+    assert again.status == "FINISHED" and again.seconds > run.seconds
