@@ -147,13 +147,14 @@ class _Drawing:
 
     def _thresholds(self, axes: Axes, counts: Counts) -> None:
         across, up = self.points(counts)
+        named: dict[tuple[float, float], list[str]] = {}  # thresholds between which nothing changes share a point
         for threshold in MARKED:
             place = counts.at(threshold)
             if place is not None:
-                axes.plot(across[place], up[place], "o", color="black", markersize=4)
-                axes.annotate(
-                    f"{threshold:g}", (across[place], up[place]), (5, -10), textcoords="offset points", size=8
-                )
+                named.setdefault((across[place], up[place]), []).append(f"{threshold:g}")
+        for point, thresholds in named.items():
+            axes.plot(*point, "o", color="black", markersize=4)
+            axes.annotate(", ".join(thresholds), point, (5, -10), textcoords="offset points", size=8)
 
     def title_of(self, curves: Sequence[tuple[str, Counts]], count: int) -> str:
         """Return the title: the area, of several their mean, and how many are left out."""
@@ -163,7 +164,7 @@ class _Drawing:
         title = self.title[0].upper() + self.title[1:]
         mean = f"{title} {areas[0]:.4g}" if count == 1 else f"Mean {self.title} {np.mean(areas):.4g}"
         name = min(curves, key=lambda curve: self.area(curve[1]))[0]
-        what = f"thresholds of {short(name, 24)}" if count > 1 else "numbers are thresholds"
+        what = f"points: thresholds of class {short(name, 24)}" if count > 1 else "points: thresholds"
         absent = f"; {count - len(curves)} without samples of two kinds are left out" if len(curves) < count else ""
         return f"{mean}{absent}\n{what}"
 

@@ -44,7 +44,7 @@ def test_curves_are_one_for_each_class_against_the_others():
     probabilities, truth, _ = several()
     (axes,) = roc_curves(probabilities, truth, "abc").axes
     mean = np.mean([sk.roc_auc_score(t, p) for t, p in zip(truth.T, probabilities.T, strict=True)])
-    assert title(axes).startswith(f"Mean AUROC {mean:.4g}\nthresholds of ")
+    assert title(axes).startswith(f"Mean AUROC {mean:.4g}\npoints: thresholds of class ")
     for name, t, p in zip("abc", truth.T, probabilities.T, strict=True):
         expected = sk.roc_curve(t, p, drop_intermediate=False)[:2]
         np.testing.assert_allclose(lines(axes)[name], expected)
@@ -57,7 +57,7 @@ def test_curves_are_one_for_each_class_against_the_others():
 def test_thresholds_stand_where_they_lead():
     scores, positive = np.array([[0.95], [0.8], [0.6], [0.4], [0.2]]), np.array([[1], [0], [1], [1], [0]])
     (axes,) = roc_curves(scores, positive, ["yes"]).axes
-    assert title(axes) == "AUROC 0.6667\nnumbers are thresholds"
+    assert title(axes) == "AUROC 0.6667\npoints: thresholds"
     places = {text.get_text(): tuple(text.xy) for text in axes.texts}
     assert places == {
         "0.9": (0, pytest.approx(1 / 3)),
