@@ -41,7 +41,7 @@ class NameMap:
     buffers: str = r"num_batches_tracked$"
     heads: str = NEVER
 
-    def published(self, name: str) -> tuple[str, ...]:
+    def published_names(self, name: str) -> tuple[str, ...]:
         """Return the tensors that hold a parameter of a network, whose name may begin with `body`."""
         name = _rename(name.removeprefix("body."), self.renames)
         for text, parts in self.parts.items():

@@ -24,20 +24,20 @@ def test_every_published_tensor_is_a_parameter(name):
         network = model.tree(PHOTO).build(PHOTO)
     names = model.name_maps()[name.split()[0]]
     shapes = {n: tuple(value.shape) for n, value in network.state_dict().items()}
-    found = {source: without_ones(shapes[n]) for n in shapes for source in names.published(n)}
-    heads = {source for n in HEAD for source in names.published(n)}
+    found = {source: without_ones(shapes[n]) for n in shapes for source in names.published_names(n)}
+    heads = {source for n in HEAD for source in names.published_names(n)}
     assert found == {n: without_ones(shape) for n, shape in published.items() if n not in heads}
     assert heads <= published.keys()
 
 
 def test_a_head_of_any_number_is_the_published_one():
     names = Model.model_validate({"resnet": 18}).name_maps()["torchvision"]
-    assert names.published("head.1.weight") == names.published("body.head.0.weight") == ("fc.weight",)
+    assert names.published_names("head.1.weight") == names.published_names("body.head.0.weight") == ("fc.weight",)
 
 
 def test_replacements_compute():
     names = NameMap([(r"^a(\d+)\.(\d+)", r"b{1+2}.{2//3}.{1*2}.{2-1}")])
-    assert names.published("a4.7.weight") == ("b6.2.8.6.weight",)
+    assert names.published_names("a4.7.weight") == ("b6.2.8.6.weight",)
 
 
 def test_models_that_nobody_publishes_have_no_names():

@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from dlx.errors import DataError, UsageError
+from dlx.engine.build.weights import SHOWN, describe_shape, misfit_error
+from dlx.errors import DataError
 from dlx.facts import DataFacts
 from dlx.name_maps import NameMap
 from dlx.recipe.schema.transfer import InitFrom
@@ -29,7 +30,6 @@ EQUIVALENT_TOKENS = {
     MASKED: ("[MASK]", "<mask>"),
 }
 """Tokens of published vocabularies that stand where a special one of dlx does, the likeliest first."""
-SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,12 @@ def load_published_weights(
     Raises: UsageError that lists every weight that is not there or of another shape, and every tensor of the file that
     nothing takes; DataError if the file cannot be read.
     """
-    path = published_path(init_from, base)
+    path = init_from.file_path(base)
     match = match_published(network, name_map, read_tensors(path), init_from, facts)
     unknown = [] if init_from.only != ["*"] else [f"{name}: nothing here takes it" for name in match.unused]
     if match.wrong or unknown:
-        lines = [*match.wrong, *unknown]
-        listed = "\n".join(f"  {line}" for line in lines[:SHOWN]) + ("\n  …" if len(lines) > SHOWN else "")
-        raise UsageError(f"init_from: {path} does not fit; choose layers with `only`:\n{listed}")
+        raise misfit_error(str(path), [*match.wrong, *unknown])
     network.load_state_dict({**network.state_dict(), **match.weights})
-
-
-def published_path(init_from: InitFrom, base: Path) -> Path:
-    """Return where the file of `init_from` lies: relative to the recipe's folder."""
-    return base / Path(str(init_from.file)).expanduser()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -96,9 +89,8 @@ def match_published(
             continue
         value = fit.assemble(sources, parameter)
         if value is None:
-            here = " × ".join(map(str, parameter.shape)) or "a number"
-            there = ", ".join(f"{source} {' × '.join(map(str, found[source].shape))}" for source in sources)
-            wrong.append(f"{name}: {here} here, {there} there")
+            there = ", ".join(f"{source} {describe_shape(found[source])}" for source in sources)
+            wrong.append(f"{name}: {describe_shape(parameter)} here, {there} there")
         else:
             weights[name] = value
     unused = [name for name in found if name not in expected and not re.search(name_map.buffers, name)]
@@ -119,7 +111,7 @@ class _Fit:
     def sources(self, name: str) -> list[str]:
         """Return the tensors that a parameter is made of."""
         fallbacks = self.name_map.fallbacks
-        wanted = self.name_map.published(name)
+        wanted = self.name_map.published_names(name)
         return [w if w in self.found or w not in fallbacks else fallbacks[w] for w in wanted]
 
     def assemble(self, sources: Sequence[str], parameter: Tensor) -> Tensor | None:

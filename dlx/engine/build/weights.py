@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from dlx.engine.build.published import published_path
 from dlx.engine.checkpoint import load_checkpoint
 from dlx.errors import UsageError
 from dlx.recipe.schema.transfer import InitFrom
@@ -17,6 +16,8 @@ from dlx.tracking.store import find_run
 from dlx.weight_files import find_weight_files
 
 NETWORKS = "networks."
+SHOWN = 12
+"""Lines of an error that are shown."""
 
 
 def load_initial_weights(networks: Mapping[str, nn.Module], init_from: InitFrom) -> None:
@@ -52,8 +53,7 @@ def match_weights(
         wrong += [_difference(n, v, found[n]) for n, v in wanted.items() if not _has_same_shape(v, found[n])]
         taken[role] = {n: v for n, v in found.items() if v is not None}
     if wrong:
-        listed = "\n".join(f"  {line}" for line in wrong[:12]) + ("\n  …" if len(wrong) > 12 else "")
-        raise UsageError(f"init_from: {origin} does not fit; choose layers with `only`:\n{listed}")
+        raise misfit_error(origin, wrong)
     return taken
 
 
@@ -67,7 +67,7 @@ def _run_name(init_from: InitFrom) -> str:
 def weights_origin(init_from: InitFrom, base: Path) -> dict[str, Any]:
     """Return the provenance of initial weights: the run, or the file, and the SHA-256 of what holds them."""
     if init_from.file is not None:
-        files = find_weight_files(published_path(init_from, base))
+        files = find_weight_files(init_from.file_path(base))
         hashes = {file.name: _sha256(file) for file in files}
         return {"file": init_from.file, "names": init_from.names, "sha256": hashes}
     found = find_run(_run_name(init_from))
@@ -85,5 +85,16 @@ def _has_same_shape(mine: Tensor, other: Tensor | None) -> bool:
 
 
 def _difference(name: str, mine: Tensor, other: Tensor | None) -> str:
-    here = " × ".join(map(str, mine.shape)) or "a number"
-    return f"{name}: {here} here, " + ("not there" if other is None else " × ".join(map(str, other.shape)) + " there")
+    there = "not there" if other is None else f"{describe_shape(other)} there"
+    return f"{name}: {describe_shape(mine)} here, {there}"
+
+
+def describe_shape(tensor: Tensor) -> str:
+    """Write the shape of a tensor for people: `64 × 3 × 7 × 7`."""
+    return " × ".join(map(str, tensor.shape)) or "a number"
+
+
+def misfit_error(origin: str, lines: Sequence[str]) -> UsageError:
+    """Return the error that lists, a line each, what of a network and of weights from elsewhere does not fit."""
+    listed = "\n".join(f"  {line}" for line in lines[:SHOWN]) + ("\n  …" if len(lines) > SHOWN else "")
+    return UsageError(f"init_from: {origin} does not fit; choose layers with `only`:\n{listed}")

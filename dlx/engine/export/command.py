@@ -27,7 +27,7 @@ def export(
 ) -> ExportReport:
     """Export a run, and log figures and files with it."""
     own = run.checkpoint.parent.parent
-    exporters = read_exporters(_wanted(run, formats, quantize))
+    exporters = read_exporters(_choose_formats(run, formats, quantize))
     report = export_run(run.checkpoint, None, exporters, folder or own / EXPORTS, console)
     unsent = add_to_run(own, report.figures(), report.files, EXPORTS)
     return report if unsent is None else replace(report, notes=[*report.notes, f"not in MLflow yet: {unsent}"])
@@ -49,7 +49,7 @@ def benchmark(run: FoundRun, console: Any) -> ExportReport:
     return replace(report, artifacts=artifacts, notes=[*notes, *report.notes])
 
 
-def _wanted(run: FoundRun, formats: Sequence[str] | Mapping[str, Any], quantize: str | None) -> dict[str, Any]:
+def _choose_formats(run: FoundRun, formats: Sequence[str] | Mapping[str, Any], quantize: str | None) -> dict[str, Any]:
     """Return the options of the formats that are named; else those of the recipe, or ONNX."""
     own = metadata_of(load_checkpoint(run.checkpoint))["recipe"].get("export") or {DEFAULT: {}}
     named = dict(formats) if isinstance(formats, Mapping) else {name: own.get(name, {}) for name in formats}

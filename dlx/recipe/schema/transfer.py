@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dlx.component import Section
 from dlx.errors import DataError
+from dlx.files import path_from
 from dlx.layer_names import check_pattern, weighted_layers
 from dlx.patterns import matches, matching_layers, outermost_match
 from dlx.rules import CheckContext, Problem, Rule
@@ -140,19 +141,24 @@ class InitFrom(Section):
         return self
 
     def check(self, context: CheckContext) -> Iterable[Problem]:
-        if self.file is not None:
-            yield from self._check_file(context)
-        if not context.networks:
+        if not context.networks:  # asked twice: the file is read once
+            yield from self._check_file(context) if self.file is not None else ()
             return
+        if self.file is not None and len(context.networks) > 1:
+            yield SeveralNetworks.at(f"there are {', '.join(context.networks)}", "file")
         found = list(self._check_names(context))
         yield from found
         theirs = context.earlier_networks.get(self.stage or "")
         if theirs is not None and not found:
             yield from self._check_layers(context.networks, theirs)
 
+    def file_path(self, base: Path) -> Path:
+        """Return where the file lies, for a recipe in the folder `base`. Raises: DataError if it can be no path."""
+        return path_from(base, str(self.file))
+
     def _check_file(self, context: CheckContext) -> Iterator[Problem]:
         try:
-            read_shapes(find_weight_files(context.base / Path(str(self.file)).expanduser()))
+            read_shapes(find_weight_files(self.file_path(context.base)))
         except DataError as error:
             yield NoWeightFile.at(str(error), "file")
         for model in context.recipe.model.values():
@@ -160,8 +166,6 @@ class InitFrom(Section):
             if self.names not in known:
                 message = f"{model.type}, as it is set here, has no names of {self.names}; there are {', '.join(known)}"
                 yield UnknownNames.at(message, "names")
-        if len(context.networks) > 1:
-            yield SeveralNetworks.at(f"there are {', '.join(context.networks)}", "file")
 
     def _check_names(self, context: CheckContext) -> Iterator[Problem]:
         for role in (role for role in self.roles if role not in context.networks):

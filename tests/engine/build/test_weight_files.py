@@ -51,7 +51,7 @@ def published(state):
     """Return a state dict as torchvision would have saved it, with random numbers."""
     names = name_map("r.yaml", "torchvision")
     torch.manual_seed(1)
-    return {names.published(n)[0]: torch.randn(v.shape) if v.ndim else v.clone() for n, v in state.items()}
+    return {names.published_names(n)[0]: torch.randn(v.shape) if v.ndim else v.clone() for n, v in state.items()}
 
 
 @pytest.fixture
@@ -111,6 +111,7 @@ def test_the_lock_holds_the_hash_of_the_file(tensors, here):
     ("init_from", "message"),
     [
         ({"file": "none.safetensors"}, "there are no weights at"),
+        ({"file": "~nobody-of-this-name/w.safetensors"}, "no home folder of that user is known"),
         ({"file": "w.bin"}, r"is a pickle, which runs code as it is read.*save_file\(torch\.load\('w\.bin'"),
         ({"file": "text.safetensors"}, "not a safetensors file"),
         ({"file": "resnet.safetensors", "names": "openai"}, "has no names of openai; there are dlx, torchvision"),
@@ -165,7 +166,7 @@ def test_special_tokens_take_the_rows_of_those_that_stand_for_them(texts, caplog
     names = name_map("t.yaml", "hf")
     state, found = network(recipe="t.yaml").state_dict(), {}
     for name, value in state.items():
-        sources = names.published(name)
+        sources = names.published_names(name)
         for source, part in zip(sources, value.chunk(len(sources)), strict=True):
             found[f"bert.{source}" if "classifier" not in source else source] = torch.randn_like(part).contiguous()
     rows = torch.randn(len(WORDS), 8)
